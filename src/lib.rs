@@ -1,1 +1,22 @@
-//! towline
+//! towline: one binary that turns bare Linux machines into a Kubernetes cluster over SSH.
+//!
+//! The road, along which data flows one way:
+//!
+//! ```text
+//! inventory.yaml ──► inventory ─┐
+//!                               │            (one exchange per host)
+//! hosts ──ssh──► facts ─────────┼──► plan ──► run ──► report ──► exit code
+//! playbooks + templates ────────┘   pure       │
+//!                                              └─ Event ─► ui (plain lines | JSON lines)
+//! ```
+//!
+//! Everything that decides is pure and takes data: [`inventory`], [`facts`], [`cluster`],
+//! [`playbook`], [`task`], [`plan`]. One place talks to hosts ([`run`], over [`ssh`]), one place
+//! prints ([`ui`]). `tests/architecture.rs` reads the `use crate::` lines and fails on an edge
+//! that points back.
+
+pub mod error;
+pub mod inventory;
+pub mod shell;
+pub mod ssh;
+pub mod vars;

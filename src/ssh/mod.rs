@@ -1,0 +1,72 @@
+//! SSH: connections, host keys, authentication, and the one seam through which the rest of
+//! towline talks to a host ([`Remote`]).
+
+use std::fmt;
+use std::path::PathBuf;
+use std::pin::Pin;
+
+use crate::shell::Script;
+
+/// The future that a [`Remote`] answers with.
+pub type Answer<'a> = Pin<Box<dyn Future<Output = Output> + Send + 'a>>;
+
+/// How an exchange with a host ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exit {
+    /// The remote command ended with this status.
+    Code(u32),
+    /// A signal ended it, for example `TERM`.
+    Signal(String),
+    /// The connection ended before a status arrived, or the time limit passed. Never success.
+    Lost(String),
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit status {code}"),
+            Self::Signal(name) => write!(f, "ended by signal {name}"),
+            Self::Lost(reason) => write!(f, "connection lost: {reason}"),
+        }
+    }
+}
+
+/// What a host answered in one exchange: limited in size, terminal escapes removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// How it ended.
+    pub exit: Exit,
+    /// Standard output, at most 8 MiB.
+    pub stdout: String,
+    /// Standard error, its last 64 KiB.
+    pub stderr: String,
+}
+
+/// A file on this machine that goes to a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// The file here.
+    pub source: PathBuf,
+    /// POSIX shell text that reads the content from its standard input. It is an argument on the
+    /// host, so it holds paths and hashes and never a secret.
+    pub receive: Script,
+}
+
+/// What was spent on a host so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// SSH connections opened.
+    pub connections: u32,
+    /// Exec channels opened.
+    pub exchanges: u32,
+}
+
+/// A host as the runner sees it. Every call is one exchange: one exec channel.
+pub trait Remote: Send + Sync {
+    /// Runs a script as root: it travels on the standard input of `/bin/sh`.
+    fn run<'a>(&'a self, script: &'a Script) -> Answer<'a>;
+    /// Streams a file into the standard input of a receiving script, as root.
+    fn put<'a>(&'a self, upload: &'a Upload) -> Answer<'a>;
+    /// Connections and exchanges so far.
+    fn counts(&self) -> Counts;
+}
