@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+const (
+	defaultPromotePeriod = 15 * time.Second // k3s: manageTickerTime
+	promoteEnvironment   = "K3S_STANDIN_PROMOTE_SECONDS"
+	promoteFile          = "/etc/k3s-standin/promote-seconds"
+)
+
+// promotePeriod is how often the leader looks for learners to promote.
+func promotePeriod() time.Duration {
+	text := os.Getenv(promoteEnvironment)
+	if text == "" {
+		content, _ := os.ReadFile(promoteFile)
+		text = strings.TrimSpace(string(content))
+	}
+	if seconds, err := strconv.ParseFloat(text, 64); err == nil && seconds > 0 {
+		return time.Duration(seconds * float64(time.Second))
+	}
+	return defaultPromotePeriod
+}
+
+func (d *database) isLeader() bool {
+	return d.etcd.Server.Leader() != 0 && d.etcd.Server.Leader() == d.etcd.Server.MemberID()
+}
+
+// promoteLearners runs on every server and acts on the leader's.
+func (d *database) promoteLearners(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(promotePeriod()):
+		}
+		if !d.isLeader() {
+			continue
+		}
+		members, err := d.members(ctx)
+		if err != nil {
+			continue
+		}
+		for _, member := range members {
+			if !member.IsLearner {
+				continue
+			}
+			if d.server.nodes != nil {
+				d.server.nodes.learnerSeen(ctx, member.Name)
+			}
+			short, cancel := context.WithTimeout(ctx, 5*time.Second)
+			_, err := d.client.MemberPromote(short, member.ID)
+			cancel()
+			if err != nil {
+				logInfo("Learner %s cannot be promoted yet: %v", member.Name, err)
+				continue
+			}
+			logInfo("Promoted learner %s", member.Name)
+		}
+	}
+}
+
+func (d *database) members(ctx context.Context) ([]*etcdserverpb.Member, error) {
+	short, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	response, err := d.client.MemberList(short)
+	if err != nil {
+		return nil, err
+	}
+	return response.Members, nil
+}
+
+func (d *database) clientAddresses(ctx context.Context) ([]string, error) {
+	if d.etcd == nil {
+		return nil, errors.New("etcd is not started")
+	}
+	members, err := d.members(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var addresses []string
+	for _, member := range members {
+		if !member.IsLearner {
+			addresses = append(addresses, member.ClientURLs...)
+		}
+	}
+	return addresses, nil
+}
+
+// removeNode removes the member of a deleted node.
+func (d *database) removeNode(ctx context.Context, nodeName string) {
+	if d.server.sqlite {
+		return
+	}
+	for attempt := 0; attempt < 10; attempt++ {
+		members, err := d.members(ctx)
+		if err == nil {
+			found := false
+			for _, member := range members {
+				if suffixPattern.ReplaceAllString(member.Name, "") != nodeName {
+					continue
+				}
+				found = true
+				short, cancel := context.WithTimeout(ctx, 5*time.Second)
+				_, err = d.client.MemberRemove(short, member.ID)
+				cancel()
+				if err == nil {
+					logInfo("Removing name=%s id=%d address=%v from etcd", member.Name, member.ID, member.PeerURLs)
+				} else {
+					logWarning("Failed to remove etcd member %s: %v", member.Name, err)
+				}
+			}
+			if !found {
+				return
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// watchEnd ends the process when etcd ends by itself, as it does when this
+// member was removed from the cluster. The tombstone makes the next start
+// join anew.
+func (d *database) watchEnd() {
+	<-d.etcd.Server.StopNotify()
+	if d.server.stopping.Load() {
+		return
+	}
+	if err := writeFileAtomically(filepath.Join(d.folder(), "tombstone"), nil, 0o600); err != nil {
+		logWarning("Failed to write tombstone: %v", err)
+	}
+	fatal("Error: this server has been removed from the etcd cluster: the member has been permanently removed from the cluster")
+}
+
+func (d *database) hasTombstone() bool {
+	_, err := os.Stat(filepath.Join(d.folder(), "tombstone"))
+	return err == nil
+}
+
+func (d *database) hasData() bool {
+	_, err := os.Stat(filepath.Join(d.folder(), "member"))
+	return err == nil
+}
+
+// loadBootstrap reads the shared data from the local member, without need of a quorum.
+func (d *database) loadBootstrap(ctx context.Context, password string) (bootstrapData, error) {
+	short, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	response, err := d.client.Get(short, bootstrapKey, clientv3.WithSerializable())
+	if err != nil {
+		return nil, err
+	}
+	if len(response.Kvs) == 0 {
+		return nil, nil
+	}
+	return decryptBootstrapData(response.Kvs[0].Value, password)
+}
+
+func (d *database) storeBootstrap(ctx context.Context, data bootstrapData, password string) error {
+	sealed, err := data.encrypt(password)
+	if err != nil {
+		return err
+	}
+	short, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	_, err = d.client.Put(short, bootstrapKey, string(sealed))
+	return err
+}
+
+// shareNames tells the other servers the names of this one's certificate and
+// calls back with the names of all, now and whenever they change: k3s has one
+// certificate for all servers.
+func (d *database) shareNames(ctx context.Context, names []string, changed func([]string)) {
+	_, err := d.client.Put(ctx, sanPrefix+d.server.settings.nodeName, strings.Join(names, ","))
+	if err != nil {
+		logWarning("Failed to share certificate names: %v", err)
+	}
+	read := func() {
+		response, err := d.client.Get(ctx, sanPrefix, clientv3.WithPrefix())
+		if err != nil {
+			return
+		}
+		var all []string
+		for _, pair := range response.Kvs {
+			all = append(all, strings.Split(string(pair.Value), ",")...)
+		}
+		changed(uniqueSorted(all))
+	}
+	read()
+	for range d.client.Watch(ctx, sanPrefix, clientv3.WithPrefix()) {
+		read()
+	}
+}

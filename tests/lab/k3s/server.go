@@ -1,0 +1,387 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// server is one `k3s server`.
+type server struct {
+	settings   *settings
+	sqlite     bool
+	supervisor *supervisor
+	database   *database
+	plane      *controlPlane
+	nodes      *nodeController
+	stopping   atomic.Bool
+	cancelAPI  context.CancelFunc
+
+	mutex sync.RWMutex
+	data  bootstrapData
+}
+
+func (s *server) bootstrap() bootstrapData {
+	s.mutex.RLock()
+	defer s.mutex.RUnlock()
+	return s.data
+}
+
+func (s *server) setBootstrap(data bootstrapData) error {
+	s.mutex.Lock()
+	s.data = data
+	s.mutex.Unlock()
+	serverPassword, agentPassword := parsePasswords(data[passwordFile])
+	s.supervisor.setPasswords(serverPassword, agentPassword)
+	return data.write(s.settings.serverDir())
+}
+
+func quietLogger() *log.Logger { return log.New(io.Discard, "", 0) }
+
+// runServer is `k3s server`. It returns only with an error that ends the process.
+func runServer(chosen options) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	config, err := newSettings("server", chosen)
+	if err != nil {
+		return err
+	}
+	logInfo("Starting k3s %s (%s)", Version, Commit)
+	s := &server{settings: config}
+	s.supervisor = &supervisor{server: s}
+	s.database = &database{server: s}
+	err = s.run(ctx)
+	if ctx.Err() != nil {
+		s.shutdown()
+		return nil
+	}
+	return err
+}
+
+func (s *server) run(ctx context.Context) error {
+	for _, folder := range []string{"db", "tls", "cred", "manifests", "static"} {
+		if err := os.MkdirAll(s.settings.serverDir(folder), 0o700); err != nil {
+			return err
+		}
+	}
+	if err := s.prepare(ctx); err != nil {
+		return fmt.Errorf("preparing server: %w", err)
+	}
+	if err := s.database.waitUsable(ctx); err != nil {
+		return err
+	}
+	if err := s.shareBootstrap(ctx); err != nil {
+		return fmt.Errorf("preparing server: failed to bootstrap cluster data: %w", err)
+	}
+	go s.database.promoteLearners(ctx)
+	go s.database.shareNames(ctx, s.settings.servingNames(), func(names []string) {
+		if err := s.serveNames(names); err != nil {
+			logWarning("Failed to renew the serving certificate: %v", err)
+		}
+	})
+	var err error
+	if s.plane, err = newControlPlane(s); err != nil {
+		return fmt.Errorf("starting kubernetes: %w", err)
+	}
+	apiContext, cancel := context.WithCancel(context.Background())
+	s.cancelAPI = cancel
+	if err := s.plane.runAPI(apiContext); err != nil {
+		return fmt.Errorf("starting kubernetes: %w", err)
+	}
+	if s.nodes, err = newNodeController(s); err != nil {
+		return err
+	}
+	if err := s.nodes.waitForAPI(ctx); err != nil {
+		return err
+	}
+	s.plane.runControllers()
+	s.supervisor.ready.Store(true)
+	go s.nodes.run(ctx)
+	if !s.settings.options.truth("disable-agent") {
+		go s.runOwnNode(ctx)
+	}
+	logInfo("k3s is up and running")
+	notifyReady()
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// shutdown stops the API server, then etcd, each in a few seconds at most.
+func (s *server) shutdown() {
+	s.stopping.Store(true)
+	logInfo("Shutting down")
+	if s.cancelAPI != nil {
+		s.cancelAPI()
+		if s.plane != nil {
+			waitAtMost(4*time.Second, func() { <-s.plane.stopped })
+		}
+	}
+	if s.database.etcd != nil {
+		waitAtMost(4*time.Second, s.database.etcd.Close)
+	}
+}
+
+func waitAtMost(limit time.Duration, action func()) {
+	done := make(chan struct{})
+	go func() { action(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(limit):
+	}
+}
+
+// prepare brings the shared data and the database: from the disk, from the
+// server that is joined, or new.
+func (s *server) prepare(ctx context.Context) error {
+	hasData, join, err := s.chooseDatastore()
+	if err != nil {
+		return err
+	}
+	var remote *supervisorClient
+	switch {
+	case hasData:
+		data, err := readBootstrapData(s.settings.serverDir())
+		if err != nil {
+			return fmt.Errorf("failed to bootstrap cluster data: %w", err)
+		}
+		err = s.adopt(data)
+		if err != nil {
+			return err
+		}
+	case join:
+		if remote, err = s.joinSupervisor(ctx); err != nil {
+			return err
+		}
+	default:
+		if err := s.createCluster(); err != nil {
+			return fmt.Errorf("failed to bootstrap cluster data: %w", err)
+		}
+	}
+	if err := s.issueCertificates(); err != nil {
+		return err
+	}
+	if err := s.supervisor.listen(); err != nil {
+		return err
+	}
+	if err := s.database.start(ctx, hasData, remote); err != nil {
+		if remote != nil && ctx.Err() == nil {
+			fatal("starting kubernetes: preparing server: start managed database: joining etcd cluster: %v", err)
+		}
+		return err
+	}
+	if !hasData {
+		return nil
+	}
+	return s.reconcileBootstrap(ctx)
+}
+
+// adopt takes shared data into use and writes the token files where the
+// server's password is known to be right.
+func (s *server) adopt(data bootstrapData) error { return s.setBootstrap(data) }
+
+// chooseDatastore decides between embedded etcd and what stands for sqlite.
+// Present etcd data wins over all flags.
+func (s *server) chooseDatastore() (hasData, join bool, err error) {
+	if s.database.hasTombstone() && s.database.hasData() {
+		if s.settings.serverURL == "" {
+			return false, false, errors.New("tombstone file has been detected but --server is empty: the etcd member of this server was removed from the cluster; set --server to rejoin it")
+		}
+		old := fmt.Sprintf("%s-old-%d", s.database.folder(), time.Now().Unix())
+		if err := os.Rename(s.database.folder(), old); err != nil {
+			return false, false, err
+		}
+		logInfo("Moved the data of a removed etcd member to %s", old)
+	}
+	if s.database.hasData() {
+		return true, false, nil
+	}
+	s.sqlite = true
+	hasSQLite := s.database.hasData()
+	switch {
+	case hasSQLite && s.settings.clusterInit:
+		return true, false, s.migrateToEtcd()
+	case s.settings.serverURL != "" && !hasSQLite:
+		s.sqlite = false
+		return false, true, nil
+	case s.settings.clusterInit:
+		s.sqlite = false
+		return false, false, nil
+	default:
+		return hasSQLite, false, s.writeStateFile()
+	}
+}
+
+// writeStateFile leaves the file by which a sqlite datastore is recognised.
+func (s *server) writeStateFile() error {
+	file := s.settings.serverDir("db", "state.db")
+	if _, err := os.Stat(file); err == nil {
+		return nil
+	}
+	page := make([]byte, 4096)
+	copy(page, "SQLite format 3\x00")
+	return writeFileAtomically(file, page, 0o600)
+}
+
+// tokenPassword is the password of the token that the user gave, or of the
+// token file of an earlier start.
+func (s *server) tokenPassword() (token, error) {
+	text := s.settings.token
+	if text == "" {
+		if content, err := os.ReadFile(s.settings.serverDir("token")); err == nil {
+			text = string(content)
+		}
+	}
+	if text == "" {
+		return token{}, nil
+	}
+	return parseToken(text)
+}
+
+// createCluster makes the shared data of a new cluster.
+func (s *server) createCluster() error {
+	given, err := s.tokenPassword()
+	if err != nil {
+		return err
+	}
+	if given.password == "" {
+		given.password = randomHex(16)
+	}
+	agentPassword, err := s.agentPassword(given.password)
+	if err != nil {
+		return err
+	}
+	data, err := newBootstrapData(s.settings.serverDir(), given.password, agentPassword)
+	if err != nil {
+		return err
+	}
+	if err := given.checkCA(data["tls/server-ca.crt"]); err != nil {
+		return err
+	}
+	if err := s.setBootstrap(data); err != nil {
+		return err
+	}
+	return writeTokenFiles(s.settings.serverDir(), data["tls/server-ca.crt"], given.password, agentPassword)
+}
+
+func (s *server) agentPassword(fallback string) (string, error) {
+	if s.settings.agentToken == "" {
+		return fallback, nil
+	}
+	parsed, err := parseToken(s.settings.agentToken)
+	return parsed.password, err
+}
+
+// joinSupervisor fetches the shared data from the server that is joined and
+// compares the values that must be equal.
+func (s *server) joinSupervisor(ctx context.Context) (*supervisorClient, error) {
+	if s.settings.token == "" {
+		return nil, errors.New("K3S_TOKEN is required to join a cluster")
+	}
+	remote, err := newSupervisorClient(ctx, s.settings.serverURL, s.settings.token, "server")
+	if err != nil {
+		return nil, fmt.Errorf("failed to bootstrap cluster data: failed to check if bootstrap data has been initialized: failed to validate token: %w", err)
+	}
+	warnShortToken(s.settings.token)
+	data := bootstrapData{}
+	if err := remote.get(ctx, "/v1-k3s/server-bootstrap", &data); err != nil {
+		return nil, fmt.Errorf("failed to bootstrap cluster data: %w", err)
+	}
+	var theirs criticalConfig
+	if err := remote.get(ctx, "/v1-k3s/config", &theirs); err != nil {
+		return nil, fmt.Errorf("failed to validate server configuration: %w", err)
+	}
+	if mismatches := s.settings.critical().mismatches(theirs); len(mismatches) > 0 {
+		for _, name := range mismatches {
+			logWarning("critical configuration mismatched: %s", name)
+		}
+		return nil, errors.New("failed to validate server configuration: critical configuration value mismatch between servers")
+	}
+	if err := s.setBootstrap(data); err != nil {
+		return nil, err
+	}
+	serverPassword, agentPassword := parsePasswords(data[passwordFile])
+	return remote, writeTokenFiles(s.settings.serverDir(), data["tls/server-ca.crt"], serverPassword, agentPassword)
+}
+
+// reconcileBootstrap checks the token against the data in the datastore,
+// which may be newer than the disk's.
+func (s *server) reconcileBootstrap(ctx context.Context) error {
+	given, err := s.tokenPassword()
+	if err != nil {
+		return fmt.Errorf("failed to bootstrap cluster data: %w", err)
+	}
+	data, err := s.database.loadBootstrap(ctx, given.password)
+	if err != nil {
+		return fmt.Errorf("failed to bootstrap cluster data: failed to reconcile with local datastore: %w", err)
+	}
+	if data == nil { // the first start ended before the data was stored
+		data = s.bootstrap()
+	}
+	if err := given.checkCA(data["tls/server-ca.crt"]); err != nil {
+		return fmt.Errorf("failed to bootstrap cluster data: %w", err)
+	}
+	_, agentPassword := parsePasswords(data[passwordFile])
+	if agentPassword, err = s.agentPassword(agentPassword); err != nil {
+		return err
+	}
+	data[passwordFile] = formatPasswords(given.password, agentPassword)
+	if err := s.setBootstrap(data); err != nil {
+		return err
+	}
+	return writeTokenFiles(s.settings.serverDir(), data["tls/server-ca.crt"], given.password, agentPassword)
+}
+
+// shareBootstrap stores the shared data where it is missing or changed.
+func (s *server) shareBootstrap(ctx context.Context) error {
+	data := s.bootstrap()
+	password, _ := parsePasswords(data[passwordFile])
+	stored, err := s.database.loadBootstrap(ctx, password)
+	if err != nil {
+		return err
+	}
+	if stored != nil && string(stored[passwordFile]) == string(data[passwordFile]) {
+		return nil
+	}
+	return s.database.storeBootstrap(ctx, data, password)
+}
+
+// rotateToken gives the shared data a new token, as `k3s token rotate` does.
+func (s *supervisor) rotateToken(w http.ResponseWriter, r *http.Request) {
+	content, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<16))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	fresh, err := parseToken(string(content))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	data := bootstrapData{}
+	for name, value := range s.server.bootstrap() {
+		data[name] = value
+	}
+	serverPassword, agentPassword := parsePasswords(data[passwordFile])
+	if agentPassword == serverPassword {
+		agentPassword = fresh.password
+	}
+	data[passwordFile] = formatPasswords(fresh.password, agentPassword)
+	if err := s.server.database.storeBootstrap(r.Context(), data, fresh.password); err == nil {
+		err = s.server.setBootstrap(data)
+	}
+	if err == nil {
+		err = writeTokenFiles(s.server.settings.serverDir(), data["tls/server-ca.crt"], fresh.password, agentPassword)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+	}
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// runToken is `k3s token`: generate and rotate. Bootstrap tokens are not in the stand-in.
+func runToken(arguments []string) error {
+	if len(arguments) == 0 {
+		return errors.New("k3s token: a subcommand is needed: generate or rotate")
+	}
+	switch arguments[0] {
+	case "generate":
+		fmt.Println(randomHex(3) + "." + randomHex(8))
+		return nil
+	case "rotate":
+		return rotateToken(arguments[1:])
+	default:
+		return fmt.Errorf("k3s token %s is not in the stand-in", arguments[0])
+	}
+}
+
+func rotateToken(arguments []string) error {
+	flags := []flagDefinition{{name: "token", aliases: []string{"t"}, env: "K3S_TOKEN"}, {name: "new-token"},
+		{name: "server", aliases: []string{"s"}}, {name: "data-dir", aliases: []string{"d"}}}
+	chosen, err := parseArguments(flags, arguments)
+	if err != nil {
+		return err
+	}
+	dataDir := orDefault(chosen.text("data-dir"), defaultDataDir)
+	old := orDefault(chosen.text("token"), os.Getenv("K3S_TOKEN"))
+	if old == "" {
+		content, err := os.ReadFile(filepath.Join(dataDir, "server", "token"))
+		if err != nil {
+			return err
+		}
+		old = strings.TrimSpace(string(content))
+	}
+	fresh := orDefault(chosen.text("new-token"), randomHex(16))
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	client, err := newSupervisorClient(ctx, orDefault(chosen.text("server"), "https://127.0.0.1:6443"), old, "server")
+	if err != nil {
+		return err
+	}
+	if _, err := client.do(ctx, http.MethodPost, "/v1-k3s/token-rotate", nil, bytes.TrimSpace([]byte(fresh))); err != nil {
+		return err
+	}
+	fmt.Println("Token rotated, restart k3s nodes with new token")
+	return nil
+}
