@@ -135,7 +135,10 @@ func (b *loadBalancer) serve(client net.Conn) {
 		return
 	}
 	if connection, isTCP := client.(*net.TCPConn); isTCP {
-		_ = connection.SetLinger(0) // a reset, as k3s's
+		// A reset after the first bytes, as k3s's: the client then fails at its read.
+		_ = connection.SetReadDeadline(time.Now().Add(time.Second))
+		_, _ = connection.Read(make([]byte, 1))
+		_ = connection.SetLinger(0)
 	}
 	_ = client.Close()
 }
