@@ -1,0 +1,139 @@
+//! The inventories that the lab writes, and what this host's kernel needs in them.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::cgroup::{self, Hierarchy};
+use crate::command::run;
+use crate::k3s::K3s;
+use crate::lab::Lab;
+
+/// What k3s must be told on this kernel, as keys and values of its `config.yaml`.
+///
+/// A kubelet of Kubernetes 1.35 and later refuses cgroup v1 unless it is told not to; and containerd copies instead
+/// of using overlays where those cannot be made in `directory`, or where the kernel is of the cgroup v1 kind, on which
+/// only the copying was ever proven.
+pub(crate) fn cluster_config(directory: &Path) -> Vec<(String, Value)> {
+    let legacy = cgroup::hierarchy().is_ok_and(|hierarchy| hierarchy == Hierarchy::Legacy);
+    let mut config = Vec::new();
+    if legacy {
+        config.push(("kubelet-arg".to_owned(), json!(["fail-cgroupv1=false"])));
+    }
+    if legacy || !overlays_work(directory) {
+        config.push(("snapshotter".to_owned(), json!("native")));
+    }
+    config
+}
+
+/// The configuration as lines of YAML, one per key.
+pub(crate) fn config_yaml(config: &[(String, Value)]) -> String {
+    config.iter().fold(String::new(), |mut yaml, (key, value)| {
+        let _ = writeln!(yaml, "{key}: {}", flow(value));
+        yaml
+    })
+}
+
+/// The whole inventory. Without a k3s it names neither version nor binary.
+pub(crate) fn inventory(lab: &Lab, k3s: Option<&K3s>) -> String {
+    let mut yaml = format!(
+        "# Written by towline-lab for lab {}; gone with it.\ncluster:\n  name: demo\n  distribution: k3s\n",
+        lab.id()
+    );
+    if let Some(k3s) = k3s {
+        let path = quoted(&k3s.path.to_string_lossy());
+        let _ = write!(
+            yaml,
+            "  version: {}\n  binary: {{source: path, path: {path}}}\n",
+            k3s.version
+        );
+    }
+    let config = lab.cluster_config();
+    if !config.is_empty() {
+        let pairs: Vec<String> = config
+            .iter()
+            .map(|(key, value)| format!("{key}: {}", flow(value)))
+            .collect();
+        let _ = writeln!(
+            yaml,
+            "  # This host's kernel needs it (old cgroups, no overlay on overlay); yours will not."
+        );
+        let _ = writeln!(yaml, "  config: {{{}}}", pairs.join(", "));
+    }
+    let (key, known_hosts) = (lab.ssh_key(), lab.known_hosts());
+    let (key, known_hosts) = (
+        quoted(&key.to_string_lossy()),
+        quoted(&known_hosts.to_string_lossy()),
+    );
+    let _ = writeln!(
+        yaml,
+        "ssh: {{user: root, key: {key}, known_hosts: {known_hosts}}}\nhosts:"
+    );
+    for machine in lab.machines() {
+        let (name, address, role) = (machine.name(), machine.address(), machine.role().as_str());
+        let _ = writeln!(yaml, "  {name}: {{address: {address}, role: {role}}}");
+    }
+    yaml
+}
+
+/// A value in YAML's flow style, quoted only where it must be.
+fn flow(value: &Value) -> String {
+    match value {
+        Value::String(text) => quoted(text),
+        Value::Array(items) => format!(
+            "[{}]",
+            items.iter().map(flow).collect::<Vec<_>>().join(", ")
+        ),
+        other => other.to_string(),
+    }
+}
+
+/// Plain where YAML cannot take it for anything else; otherwise JSON's quotes, which YAML shares.
+fn quoted(text: &str) -> String {
+    let plain = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/')
+        && text
+            .chars()
+            .all(|char| char.is_ascii_alphanumeric() || "/._=+-".contains(char))
+        && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"]
+            .contains(&text.to_ascii_lowercase().as_str());
+    if plain {
+        text.to_owned()
+    } else {
+        json!(text).to_string()
+    }
+}
+
+/// Tries what k3s tries: an overlay with two lower layers, on the file system which holds the machines' disks.
+fn overlays_work(directory: &Path) -> bool {
+    let script = "mkdir -p a b c w m && mount -t overlay overlay -o lowerdir=a:b,upperdir=c,workdir=w m && umount m";
+    tempfile::Builder::new()
+        .prefix("overlay")
+        .tempdir_in(directory)
+        .is_ok_and(|probe| {
+            let mut command = Command::new("unshare");
+            command
+                .args(["--mount", "sh", "-c", script])
+                .current_dir(probe.path());
+            run(&mut command).is_ok()
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn yaml_is_quoted_only_where_it_must_be() {
+        let config = [
+            ("kubelet-arg".to_owned(), json!(["fail-cgroupv1=false"])),
+            ("snapshotter".to_owned(), json!("native")),
+            ("odd".to_owned(), json!(["no", "a: b", "1", true])),
+        ];
+        assert_eq!(
+            config_yaml(&config),
+            "kubelet-arg: [fail-cgroupv1=false]\nsnapshotter: native\nodd: [\"no\", \"a: b\", \"1\", true]\n"
+        );
+    }
+}

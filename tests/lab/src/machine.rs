@@ -1,0 +1,422 @@
+//! One machine: its power switch, its disk, and a way in.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::cgroup::Group;
+use crate::command::host;
+use crate::disk::{self, Identity};
+use crate::network::{self, Network};
+use crate::{base, places};
+
+/// The life of one machine, see its own comment.
+const LAUNCH: &str = include_str!("launch.sh");
+
+/// What `sudo` asks the user `asker` for; `root` and `admin` are never asked.
+pub const SUDO_PASSWORD: &str = "ask-me";
+
+/// Two seconds on a quiet host; a minute and more when every core is busy.
+const BOOT_LIMIT: Duration = Duration::from_mins(3);
+
+/// What a machine is to become in the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Runs the control plane and etcd.
+    Server,
+    /// Runs workloads only.
+    Agent,
+}
+
+impl Role {
+    /// As the inventory spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Agent => "agent",
+        }
+    }
+}
+
+/// What a machine answered to a script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The script's exit status.
+    pub status: i32,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+}
+
+/// What all machines of a lab have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    pub(crate) id: String,
+    pub(crate) directory: PathBuf,
+    pub(crate) image: PathBuf,
+    pub(crate) network: Network,
+    pub(crate) promote_seconds: Option<u32>,
+}
+
+impl Site {
+    /// The private key that opens every machine.
+    pub(crate) fn key(&self) -> PathBuf {
+        self.directory.join("id_ed25519")
+    }
+
+    pub(crate) fn known_hosts(&self) -> PathBuf {
+        self.directory.join("known_hosts")
+    }
+}
+
+/// One machine of a lab. All methods may be called from several threads.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    site: Arc<Site>,
+    name: String,
+    role: Role,
+    address: Ipv4Addr,
+    group: Group,
+    /// Console log, disk, mount point, and the keys this machine really has.
+    directory: PathBuf,
+}
+
+impl Machine {
+    pub(crate) fn new(site: &Arc<Site>, index: u8, role: Role) -> Self {
+        let name = format!("m{}", index + 1);
+        Self {
+            group: Group::new(&site.id, &name),
+            directory: site.directory.join(&name),
+            address: site.network.address(index),
+            site: Arc::clone(site),
+            name,
+            role,
+        }
+    }
+
+    /// `m1`, `m2` and so on: the name in the inventory and the machine's hostname.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the inventory makes of it.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Its address on the lab's bridge; it keeps it over a wipe.
+    pub fn address(&self) -> Ipv4Addr {
+        self.address
+    }
+
+    /// Whether it is powered on: whether any process of it lives.
+    pub fn is_on(&self) -> bool {
+        self.group.is_populated()
+    }
+
+    /// The path on this host of a file on the machine's disk, to look at it while the machine is off. It exists only
+    /// where the machine wrote the file or one was put there; the image's own files lie elsewhere.
+    pub fn on_disk(&self, path: &str) -> PathBuf {
+        for (mount, part) in [
+            ("/var/lib/rancher", "rancher"),
+            ("/var/lib/kubelet", "kubelet"),
+        ] {
+            if let Some(rest) = path.strip_prefix(mount) {
+                return self.disk().join(part).join(rest.trim_start_matches('/'));
+            }
+        }
+        self.disk().join("upper").join(path.trim_start_matches('/'))
+    }
+
+    /// What the machine wrote to its console, over all boots.
+    pub fn console(&self) -> PathBuf {
+        self.directory.join("console.log")
+    }
+
+    /// Runs a script in a login shell of root, by OpenSSH, checked against the keys which the machine has now, and
+    /// waits for its end and for the end of whatever still holds its output.
+    ///
+    /// Fails where OpenSSH could not reach the machine or lost it (it says so by status 255, so a script must not).
+    pub fn ssh(&self, script: &str) -> Result<Answer> {
+        let mut command = self.ssh_command();
+        command.args(["-n", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10"]);
+        command.args(["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=6"]);
+        let output = command
+            .arg(self.target("root"))
+            .arg("--")
+            .arg(script)
+            .output()
+            .context("start ssh")?;
+        let answer = Answer {
+            status: output.status.code().unwrap_or(255),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        };
+        if answer.status == 255 {
+            bail!(
+                "ssh to {} ({}) failed: {}",
+                self.name,
+                self.address,
+                answer.stderr.trim()
+            );
+        }
+        Ok(answer)
+    }
+
+    /// Runs a script like [`Machine::ssh`] and returns its standard output.
+    ///
+    /// # Panics
+    /// When the script's status is not 0, or the machine was not reached; the message has all it said.
+    #[track_caller]
+    pub fn succeed(&self, script: &str) -> String {
+        match self.ssh(script) {
+            Ok(Answer {
+                status: 0, stdout, ..
+            }) => stdout,
+            Ok(Answer {
+                status,
+                stdout,
+                stderr,
+            }) => {
+                panic!(
+                    "on {}, status {status} of: {script}\n--- stdout\n{stdout}--- stderr\n{stderr}",
+                    self.name
+                )
+            }
+            Err(error) => panic!("on {}: {script}: {error:#}", self.name),
+        }
+    }
+
+    /// `ssh` with the lab's key and this machine's own host keys, still without target and command.
+    pub fn ssh_command(&self) -> Command {
+        let mut command = Command::new("ssh");
+        let mut known_hosts = OsString::from("UserKnownHostsFile=");
+        known_hosts.push(self.true_known_hosts());
+        command.args([
+            "-F",
+            "none",
+            "-o",
+            "StrictHostKeyChecking=yes",
+            "-o",
+            "IdentitiesOnly=yes",
+        ]);
+        command.args([
+            "-o",
+            "GlobalKnownHostsFile=none",
+            "-o",
+            "UpdateHostKeys=no",
+            "-o",
+            "LogLevel=ERROR",
+            "-o",
+        ]);
+        command.arg(known_hosts).arg("-i").arg(self.site.key());
+        command
+    }
+
+    /// `user@address`, as ssh takes it.
+    pub fn target(&self, user: &str) -> String {
+        format!("{user}@{}", self.address)
+    }
+
+    /// Pulls the power cord: SIGKILL to every process at once, until none is left. Its network interface and its
+    /// cgroups are gone then; the disk stays as it was written. Does nothing to a machine that is off.
+    pub fn cut(&self) -> Result<()> {
+        host(&[
+            "cut",
+            self.group.name(),
+            &format!("vb-{}-{}", self.site.id, self.name),
+        ])?;
+        Ok(())
+    }
+
+    /// Powers it on and waits until it answers ssh and systemd has nothing left to start.
+    ///
+    /// Fails where it is on already, or ends or keeps silent while booting; the message has the end of its console.
+    pub fn boot(&self) -> Result<()> {
+        if self.is_on() {
+            bail!("{} is on already; cut it first", self.name);
+        }
+        if !network::has_bridge(&self.site.id) {
+            bail!(
+                "the bridge of lab {} is gone (was this host rebooted?): take the lab down and up again",
+                self.site.id
+            );
+        }
+        // What a machine that ended by itself (`poweroff`) leaves: empty groups, whose limits must not be inherited.
+        self.cut()?;
+        self.power_on()?;
+        self.wait_for_ssh()
+    }
+
+    /// Cuts the power and puts in a new disk: new host keys, a new machine-id, nothing installed. The machine stays
+    /// off, and the lab's `known_hosts` keeps the old keys until [`crate::Lab::trust`] is called.
+    pub fn wipe(&self) -> Result<()> {
+        self.cut()?;
+        self.make_disk()
+    }
+
+    /// Stops every process of the machine where it stands: it answers nothing, and keeps its connections.
+    pub fn freeze(&self) -> Result<()> {
+        self.group.freeze(true)
+    }
+
+    /// Lets a frozen machine go on.
+    pub fn thaw(&self) -> Result<()> {
+        self.group.freeze(false)
+    }
+
+    /// Waits until the machine answers ssh, for instance after it rebooted itself.
+    pub fn wait_for_ssh(&self) -> Result<()> {
+        let deadline = Instant::now() + BOOT_LIMIT;
+        loop {
+            if self.greets() {
+                // A minute at most for units that hang; users other than root get in only when this is over.
+                match self
+                    .ssh("timeout 60 systemctl is-system-running --wait >/dev/null 2>&1; true")
+                {
+                    Ok(_) => return Ok(()),
+                    Err(error) if Instant::now() > deadline => return Err(error),
+                    Err(_) => {}
+                }
+            } else if !self.is_on() {
+                return Err(anyhow!("{} ended while booting", self.name))
+                    .with_context(|| self.console_end());
+            } else if Instant::now() > deadline {
+                return Err(anyhow!(
+                    "{} did not answer ssh within {} s",
+                    self.name,
+                    BOOT_LIMIT.as_secs()
+                ))
+                .with_context(|| self.console_end());
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// The `known_hosts` lines for the keys on its disk.
+    pub(crate) fn known_hosts_lines(&self) -> Result<String> {
+        disk::known_hosts_lines(&self.disk(), self.address)
+    }
+
+    /// Makes a new disk.
+    pub(crate) fn make_disk(&self) -> Result<()> {
+        places::private_directory(&self.directory)?;
+        fs::create_dir_all(self.directory.join("root"))?;
+        let public = self.site.key().with_extension("pub");
+        let authorized_key =
+            fs::read_to_string(&public).with_context(|| format!("read {}", public.display()))?;
+        disk::create(
+            &self.disk(),
+            &Identity {
+                name: &self.name,
+                address: self.address,
+                gateway: self.site.network.gateway(),
+                authorized_key: authorized_key.trim(),
+                promote_seconds: self.site.promote_seconds,
+            },
+        )?;
+        self.note_keys()
+    }
+
+    /// Writes down which host keys the machine has, for the lab's own connections.
+    pub(crate) fn note_keys(&self) -> Result<()> {
+        fs::write(self.true_known_hosts(), self.known_hosts_lines()?)?;
+        Ok(())
+    }
+
+    /// Starts it and does not wait.
+    fn power_on(&self) -> Result<()> {
+        let entry = self.group.create()?;
+        let groups: Vec<String> = entry
+            .launcher
+            .iter()
+            .map(|group| group.display().to_string())
+            .collect();
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.console())?;
+        let mut launch = Command::new("setsid");
+        launch
+            .args([
+                "--fork",
+                "unshare",
+                "--mount",
+                "--propagation",
+                "slave",
+                "sh",
+                "-c",
+                LAUNCH,
+                "launch.sh",
+            ])
+            .current_dir("/")
+            .env("GROUPS_TO_JOIN", groups.join(" "))
+            .env("PAYLOAD_GROUP", entry.payload.unwrap_or_default())
+            .env("BASE", &self.site.image)
+            .env("DISK", self.disk())
+            .env("ROOT", self.directory.join("root"))
+            .env("MACHINE", format!("{}-{}", self.site.id, self.name))
+            .env("HOST", &self.name)
+            .env("BRIDGE", network::bridge(&self.site.id))
+            .env("MODULES", base::host_modules().unwrap_or_default())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        let status = launch
+            .status()
+            .context("start the machine by setsid and unshare")?;
+        if !status.success() {
+            bail!("{} could not be started ({status})", self.name);
+        }
+        // The launcher joins its groups at once, but not before this process goes on.
+        let patience = Instant::now() + Duration::from_secs(10);
+        while !self.is_on() && Instant::now() < patience {
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
+    /// Whether something on port 22 says that it is SSH.
+    fn greets(&self) -> bool {
+        let limit = Duration::from_millis(500);
+        let Ok(mut stream) =
+            TcpStream::connect_timeout(&SocketAddr::from((self.address, 22)), limit)
+        else {
+            return false;
+        };
+        let mut greeting = [0; 4];
+        stream
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .is_ok()
+            && stream.read_exact(&mut greeting).is_ok()
+            && greeting == *b"SSH-"
+    }
+
+    fn console_end(&self) -> String {
+        let console = fs::read_to_string(self.console()).unwrap_or_default();
+        format!(
+            "the end of its console ({}):\n{}",
+            self.console().display(),
+            base::tail(&console, 10)
+        )
+    }
+
+    fn disk(&self) -> PathBuf {
+        self.directory.join("disk")
+    }
+
+    fn true_known_hosts(&self) -> PathBuf {
+        self.directory.join("known_hosts")
+    }
+}

@@ -1,0 +1,19 @@
+//! The only place that prints: results on standard output, progress on standard error.
+
+/// A result, for whoever asked for it.
+#[expect(
+    clippy::print_stdout,
+    reason = "the one place where the lab's command answers"
+)]
+pub fn result(text: &str) {
+    println!("{text}");
+}
+
+/// What goes on, for whoever waits. In a test it is shown only when the test fails.
+#[expect(
+    clippy::print_stderr,
+    reason = "the one place where the lab reports progress"
+)]
+pub fn progress(text: &str) {
+    eprintln!("lab: {text}");
+}
