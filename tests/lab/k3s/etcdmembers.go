@@ -5,11 +5,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
@@ -97,37 +99,31 @@ func (d *database) clientAddresses(ctx context.Context) ([]string, error) {
 	return addresses, nil
 }
 
-// removeNode removes the member of a deleted node.
-func (d *database) removeNode(ctx context.Context, nodeName string) {
-	if d.server.sqlite {
+// removeNode removes the member of a deleted node: the one its annotation
+// named, so that a member which joined since under the same node name stays.
+func (d *database) removeNode(ctx context.Context, memberName string) {
+	if d.server.sqlite || memberName == "" {
 		return
 	}
 	for attempt := 0; attempt < 10; attempt++ {
 		members, err := d.members(ctx)
 		if err == nil {
-			found := false
-			for _, member := range members {
-				if suffixPattern.ReplaceAllString(member.Name, "") != nodeName {
-					continue
-				}
-				found = true
-				short, cancel := context.WithTimeout(ctx, 5*time.Second)
-				_, err = d.client.MemberRemove(short, member.ID)
-				cancel()
-				if err == nil {
-					logInfo("Removing name=%s id=%d address=%v from etcd", member.Name, member.ID, member.PeerURLs)
-				} else {
-					logWarning("Failed to remove etcd member %s: %v", member.Name, err)
-				}
+			index := slices.IndexFunc(members, func(member *etcdserverpb.Member) bool { return member.Name == memberName })
+			if index < 0 {
+				return
 			}
-			if !found {
+			member := members[index]
+			short, cancel := context.WithTimeout(ctx, 5*time.Second)
+			_, err = d.client.MemberRemove(short, member.ID)
+			cancel()
+			if err == nil || errors.Is(err, rpctypes.ErrMemberNotFound) {
+				logInfo("Removing name=%s id=%d address=%v from etcd", member.Name, member.ID, member.PeerURLs)
 				return
 			}
 		}
-		select {
-		case <-ctx.Done():
+		logWarning("Failed to remove etcd member %s: %v", memberName, err)
+		if !pause(ctx, time.Second) {
 			return
-		case <-time.After(time.Second):
 		}
 	}
 }

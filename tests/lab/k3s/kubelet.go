@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	remote "k8s.io/cri-client/pkg"
 	fakeremote "k8s.io/cri-client/pkg/fake"
 	kubeletoptions "k8s.io/kubernetes/cmd/kubelet/app/options"
@@ -177,6 +178,7 @@ func startKubelet(ctx context.Context, s *settings, credentials *nodeCredentials
 	kubeletConfig.ProviderID = "k3s://" + s.nodeName
 	kubeletConfig.MaxOpenFiles = 1000000
 	kubeletConfig.ResolverConfig = ""
+	kubeletConfig.EvictionHard = nil // pods without containers use no disk
 	for _, folder := range []string{kubeletConfig.StaticPodPath, kubeletConfig.PodLogsDir, root} {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return nil, err
@@ -193,6 +195,10 @@ func startKubelet(ctx context.Context, s *settings, credentials *nodeCredentials
 	if err := runtime.Start(endpoint); err != nil {
 		return nil, err
 	}
+	usage := []*runtimeapi.FilesystemUsage{{FsId: &runtimeapi.FilesystemIdentifier{Mountpoint: "/"},
+		UsedBytes: &runtimeapi.UInt64Value{}, InodesUsed: &runtimeapi.UInt64Value{}}}
+	runtime.ImageService.SetFakeFilesystemUsage(usage)
+	runtime.ImageService.SetFakeContainerFilesystemUsage(usage)
 	runtimeService, err := remote.NewRemoteRuntimeService(ctx, endpoint, 15*time.Second, noop.NewTracerProvider(), false)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	cadvisorapi "github.com/google/cadvisor/info/v1"
 	cadvisorapiv2 "github.com/google/cadvisor/info/v2"
@@ -64,6 +65,7 @@ func filesystem() (cadvisorapiv2.FsInfo, error) {
 	block := uint64(stat.Bsize)
 	free, total := stat.Ffree, stat.Files
 	return cadvisorapiv2.FsInfo{
+		Device: "/dev/root", Mountpoint: "/", Timestamp: time.Now(),
 		Capacity: stat.Blocks * block, Available: stat.Bavail * block, Usage: (stat.Blocks - stat.Bfree) * block,
 		Inodes: &total, InodesFree: &free,
 	}, nil
@@ -74,3 +76,9 @@ func (m *machine) ImagesFsInfo(context.Context) (cadvisorapiv2.FsInfo, error) { 
 
 // RootFsInfo implements cadvisor.Interface.
 func (m *machine) RootFsInfo() (cadvisorapiv2.FsInfo, error) { return filesystem() }
+
+// ContainerFsInfo implements cadvisor.Interface.
+func (m *machine) ContainerFsInfo(context.Context) (cadvisorapiv2.FsInfo, error) { return filesystem() }
+
+// GetDirFsInfo implements cadvisor.Interface.
+func (m *machine) GetDirFsInfo(string) (cadvisorapiv2.FsInfo, error) { return filesystem() }

@@ -93,7 +93,7 @@ func (c *nodeController) run(ctx context.Context) {
 				object = tombstone.Obj
 			}
 			if node, isNode := object.(*corev1.Node); isNode {
-				go c.deleted(ctx, node.Name)
+				go c.deleted(ctx, node.Name, node.Annotations[etcdNodeName])
 			}
 		},
 	})
@@ -232,11 +232,11 @@ func (c *nodeController) learnerSeen(ctx context.Context, memberName string) {
 }
 
 // deleted forgets a node: its password and, for a server, its etcd member.
-func (c *nodeController) deleted(ctx context.Context, name string) {
+func (c *nodeController) deleted(ctx context.Context, name, memberName string) {
 	logInfo("Node %s was deleted", name)
 	err := c.client.CoreV1().Secrets(metav1.NamespaceSystem).Delete(ctx, name+".node-password.k3s", metav1.DeleteOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		logWarning("Failed to delete the password of node %s: %v", name, err)
 	}
-	c.server.database.removeNode(ctx, name)
+	c.server.database.removeNode(ctx, memberName)
 }
