@@ -15,8 +15,10 @@
 //! prints ([`ui`]). `tests/architecture.rs` reads the `use crate::` lines and fails on an edge
 //! that points back.
 
+pub mod distribution;
 pub mod error;
 pub mod inventory;
+pub mod kubernetes;
 pub mod shell;
 pub mod ssh;
 pub mod vars;

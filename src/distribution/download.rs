@@ -1,0 +1,244 @@
+//! HTTP as this machine uses it: a few requests for files that are checked afterwards. Nothing is
+//! taken from the environment; a proxy is given by whoever asks.
+
+use std::io::{self, Read as _, Write};
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use ureq::http::{Response, StatusCode};
+use ureq::{Agent, Body, Error, Proxy};
+
+use super::local::{INVENTORY_PATH, hexadecimal};
+use crate::error::Problem;
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// To connect, names looked up and TLS agreed on.
+    pub connect: Duration,
+    /// Without a single byte, once connected.
+    pub stall: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(15),
+            stall: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A client for one origin of files.
+#[derive(Debug)]
+pub struct Client {
+    agent: Agent,
+}
+
+/// What a file came to that was streamed to a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// Its SHA-256 in hexadecimal digits.
+    pub sha256: String,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+impl Client {
+    /// A client that speaks HTTPS only, or also HTTP where `plain_http` says that a mirror was
+    /// configured so; through a proxy (`http://user:password@host:port`) if one is given.
+    pub fn new(proxy: Option<&str>, plain_http: bool, patience: Patience) -> Result<Self, Problem> {
+        let proxy = proxy
+            .filter(|proxy| !proxy.trim().is_empty())
+            .map(|proxy| {
+                // What was given may hold a password, so it is not repeated.
+                Proxy::new(proxy.trim()).map_err(|error| {
+                    Problem::new("the proxy's address cannot be used")
+                        .because(error.to_string())
+                        .next("write it as http://host:port")
+                })
+            })
+            .transpose()?;
+        let config = Agent::config_builder()
+            // Set in either case: what it falls back to is the environment.
+            .proxy(proxy)
+            .https_only(!plain_http)
+            .http_status_as_error(false)
+            .max_redirects(5)
+            .user_agent(concat!("towline/", env!("CARGO_PKG_VERSION")))
+            .timeout_resolve(Some(patience.connect))
+            .timeout_connect(Some(patience.connect))
+            .timeout_recv_response(Some(patience.stall))
+            .timeout_per_read(Some(patience.stall))
+            .timeout_per_write(Some(patience.stall))
+            .build();
+        Ok(Self {
+            agent: config.new_agent(),
+        })
+    }
+
+    /// Where an address redirects to, or the first line of what it answers with.
+    pub fn pointer(&self, url: &str) -> Result<String, Problem> {
+        let mut response = self
+            .agent
+            .get(url)
+            .config()
+            .max_redirects(0)
+            .build()
+            .call()
+            .map_err(|error| failed(url, &error))?;
+        if response.status().is_redirection() {
+            return response
+                .headers()
+                .get("location")
+                .and_then(|location| location.to_str().ok())
+                .map(str::to_owned)
+                .ok_or_else(|| answered(url, &response));
+        }
+        accept(url, &response)?;
+        let text = small_text(url, &mut response, 4096)?;
+        Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+    }
+
+    /// The text of a small file.
+    pub fn text(&self, url: &str, limit: u64) -> Result<String, Problem> {
+        let mut response = self.get(url)?;
+        small_text(url, &mut response, limit)
+    }
+
+    /// Streams a file into `sink`, at most `limit` bytes, and tells `progress` how many bytes
+    /// there are and, where the server says so, how many there will be.
+    pub fn stream(
+        &self,
+        url: &str,
+        limit: u64,
+        sink: &mut dyn Write,
+        progress: &dyn Fn(u64, Option<u64>),
+    ) -> Result<Received, Problem> {
+        let response = self.get(url)?;
+        let total = response.body().content_length();
+        let too_large = || {
+            Problem::new(format!(
+                "{url}: is larger than {} MiB, which no release is",
+                limit >> 20
+            ))
+        };
+        if total.is_some_and(|total| total > limit) {
+            return Err(too_large());
+        }
+        let mut body = response
+            .into_body()
+            .into_with_config()
+            .limit(u64::MAX)
+            .reader();
+        let mut hasher = Sha256::new();
+        let mut piece = vec![0; 256 * 1024];
+        let mut size = 0;
+        progress(0, total);
+        loop {
+            let count = match body.read(&mut piece) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(cut_short(url, size, total, &error)),
+            };
+            size += count as u64;
+            if size > limit {
+                return Err(too_large());
+            }
+            hasher.update(&piece[..count]);
+            sink.write_all(&piece[..count]).map_err(|error| {
+                Problem::new(format!("{url}: cannot be stored on this machine"))
+                    .because(error.to_string())
+            })?;
+            progress(size, total);
+        }
+        if total.is_some_and(|total| total != size) {
+            let error = io::Error::from(io::ErrorKind::UnexpectedEof);
+            return Err(cut_short(url, size, total, &error));
+        }
+        Ok(Received {
+            sha256: hexadecimal(&hasher.finalize()),
+            size,
+        })
+    }
+
+    fn get(&self, url: &str) -> Result<Response<Body>, Problem> {
+        let response = self
+            .agent
+            .get(url)
+            .call()
+            .map_err(|error| failed(url, &error))?;
+        accept(url, &response)?;
+        Ok(response)
+    }
+}
+
+fn accept(url: &str, response: &Response<Body>) -> Result<(), Problem> {
+    if response.status() == StatusCode::OK {
+        Ok(())
+    } else {
+        Err(answered(url, response))
+    }
+}
+
+fn small_text(url: &str, response: &mut Response<Body>, limit: u64) -> Result<String, Problem> {
+    response
+        .body_mut()
+        .with_config()
+        .limit(limit)
+        .read_to_string()
+        .map_err(|error| failed(url, &error))
+}
+
+/// What to do when something cannot be fetched.
+fn otherwise(problem: Problem) -> Problem {
+    problem
+        .next("if this machine has no way to the internet, fetch k3s elsewhere and name the file:")
+        .next(INVENTORY_PATH)
+        .next("or name a mirror in the layout of the project's releases:")
+        .next("cluster: {binary: {source: push, mirror: https://mirror.example.org/k3s}}")
+}
+
+fn answered(url: &str, response: &Response<Body>) -> Problem {
+    let status = response.status();
+    let problem = Problem::new(format!("{url}: cannot be fetched"))
+        .because(format!("the server answered {status}"));
+    match status {
+        StatusCode::NOT_FOUND => {
+            problem.next("see whether the version and the mirror are written as they should be")
+        }
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+            problem.next("give the proxy's user and password in its address")
+        }
+        _ => otherwise(problem),
+    }
+}
+
+fn failed(url: &str, error: &Error) -> Problem {
+    otherwise(Problem::new(format!("{url}: cannot be fetched")).because(words(error)))
+}
+
+fn words(error: &Error) -> String {
+    match error {
+        Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
+            "no connection within the time limit".to_owned()
+        }
+        Error::Timeout(_) => "the server stopped sending".to_owned(),
+        Error::HostNotFound => "the name of the server has no address".to_owned(),
+        Error::TooManyRedirects => "it redirects more than five times".to_owned(),
+        Error::RequireHttpsOnly(to) => format!("it leads to {to}, which is not encrypted"),
+        error => error.to_string(),
+    }
+}
+
+fn cut_short(url: &str, size: u64, total: Option<u64>, error: &io::Error) -> Problem {
+    let reason = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Error>())
+        .map_or_else(|| error.to_string(), words);
+    let of = total.map_or_else(String::new, |total| format!(" of {total}"));
+    Problem::new(format!("{url}: the download broke off"))
+        .because(format!("{size}{of} bytes arrived: {reason}"))
+        .next("run the command again; nothing of the part is used")
+}

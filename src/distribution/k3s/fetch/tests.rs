@@ -1,0 +1,406 @@
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::super::release::resolve_with;
+use super::*;
+use crate::distribution::architecture::tests::elf;
+use crate::distribution::local::hexadecimal;
+
+const VERSION: &str = "v1.36.3+k3s1";
+const BINARY: &str = "/v1.36.3%2Bk3s1/k3s";
+const LIST: &str = "/v1.36.3%2Bk3s1/sha256sum-amd64.txt";
+const HURRY: Patience = Patience {
+    connect: Duration::from_secs(5),
+    stall: Duration::from_millis(400),
+};
+
+/// What the server does with a request.
+#[derive(Clone)]
+enum Reply {
+    Body(Vec<u8>),
+    To(String),
+    Status(u16),
+    /// Announces more than it sends.
+    CutShort(Vec<u8>),
+    /// Sends the head and then nothing more.
+    Stalls,
+    /// Says nothing about the length, and sends this many bytes.
+    Unannounced(usize),
+}
+
+/// An HTTP server on this machine that counts what it is asked.
+struct Server {
+    base: String,
+    replies: Arc<Mutex<HashMap<String, Reply>>>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Self {
+            base: format!("http://{}", listener.local_addr().unwrap()),
+            replies: Arc::default(),
+            asked: Arc::default(),
+        };
+        let (replies, asked) = (Arc::clone(&server.replies), Arc::clone(&server.asked));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (replies, asked) = (Arc::clone(&replies), Arc::clone(&asked));
+                std::thread::spawn(move || answer(stream, &replies, &asked));
+            }
+        });
+        server
+    }
+
+    /// A server with a release whose binary and hash list are what they should be.
+    fn with_release() -> Self {
+        let server = Self::new();
+        let binary = elf(Architecture::Amd64);
+        server.set(LIST, Reply::Body(list(&binary)));
+        server.set(BINARY, Reply::Body(binary));
+        server
+    }
+
+    fn set(&self, path: &str, reply: Reply) {
+        self.replies.lock().unwrap().insert(path.to_owned(), reply);
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+}
+
+fn answer(stream: TcpStream, replies: &Mutex<HashMap<String, Reply>>, asked: &Mutex<Vec<String>>) {
+    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+    let Some(Ok(first)) = lines.next() else {
+        return;
+    };
+    for line in lines.by_ref() {
+        if line.is_ok_and(|line| line.is_empty()) {
+            break;
+        }
+    }
+    let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
+    asked.lock().unwrap().push(path.clone());
+    let reply = replies
+        .lock()
+        .unwrap()
+        .get(&path)
+        .cloned()
+        .unwrap_or(Reply::Status(404));
+    let mut stream = stream;
+    let mut send = |head: &str, body: &[u8]| {
+        let _ =
+            stream.write_all(format!("HTTP/1.1 {head}\r\nConnection: close\r\n\r\n").as_bytes());
+        let _ = stream.write_all(body);
+    };
+    match reply {
+        Reply::Body(body) => send(&format!("200 OK\r\nContent-Length: {}", body.len()), &body),
+        Reply::To(to) => send(
+            &format!("302 Found\r\nContent-Length: 0\r\nLocation: {to}"),
+            b"",
+        ),
+        Reply::Status(code) => send(&format!("{code} No\r\nContent-Length: 0"), b""),
+        Reply::CutShort(body) => send(
+            &format!("200 OK\r\nContent-Length: {}", body.len() * 2),
+            &body,
+        ),
+        Reply::Stalls => {
+            send("200 OK\r\nContent-Length: 1000", b"some");
+            std::thread::sleep(Duration::from_secs(20));
+        }
+        Reply::Unannounced(size) => send("200 OK", &vec![b'x'; size]),
+    }
+}
+
+fn list(binary: &[u8]) -> Vec<u8> {
+    use sha2::Digest as _;
+    let hash = hexadecimal(&sha2::Sha256::digest(binary));
+    format!(
+        "{}  k3s-airgap-images-amd64.tar\n{hash}  k3s\n",
+        "0".repeat(64)
+    )
+    .into_bytes()
+}
+
+fn request(server: &Server, cache: &Path) -> Fetch {
+    Fetch {
+        version: VERSION.to_owned(),
+        architecture: Architecture::Amd64,
+        mirror: Some(server.base.clone()),
+        cache_dir: cache.to_owned(),
+        proxy: None,
+    }
+}
+
+fn get(server: &Server, cache: &Path) -> Result<LocalBinary, Problem> {
+    fetch_with(&request(server, cache), &|_, _| {}, HURRY)
+}
+
+/// Names of what is in the slot, without the lock.
+fn kept(cache: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(cache.join("k3s").join(VERSION).join("amd64"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "lock")
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_binary_is_fetched_checked_and_kept() {
+    let (server, cache) = (Server::with_release(), tempfile::tempdir().unwrap());
+    let seen = RefCell::new(Vec::new());
+    let binary = fetch_with(
+        &request(&server, cache.path()),
+        &|done, total| seen.borrow_mut().push((done, total)),
+        HURRY,
+    )
+    .unwrap();
+    assert_eq!(binary.version.as_deref(), Some(VERSION));
+    assert_eq!(binary.size, 5020);
+    assert_eq!(binary.architecture, Architecture::Amd64);
+    assert_eq!(fs::read(&binary.path).unwrap(), elf(Architecture::Amd64));
+    assert_eq!(
+        fs::metadata(&binary.path).unwrap().permissions().mode() & 0o777,
+        0o755
+    );
+    assert_eq!(kept(cache.path()), ["k3s", "sha256"]);
+    assert_eq!(server.asked(), 2);
+    let seen = seen.into_inner();
+    assert_eq!(seen.first(), Some(&(0, Some(5020))));
+    assert_eq!(seen.last(), Some(&(5020, Some(5020))));
+}
+
+#[test]
+fn a_good_cached_file_needs_no_request_and_a_damaged_one_is_fetched_again() {
+    let (server, cache) = (Server::with_release(), tempfile::tempdir().unwrap());
+    let first = get(&server, cache.path()).unwrap();
+    assert_eq!(get(&server, cache.path()).unwrap(), first);
+    assert_eq!(server.asked(), 2);
+
+    fs::write(&first.path, "damaged").unwrap();
+    assert_eq!(get(&server, cache.path()).unwrap(), first);
+    assert_eq!(server.asked(), 4);
+
+    // A run that was killed between the two files, with a part of an earlier download.
+    let directory = first.path.parent().unwrap();
+    fs::remove_file(directory.join("sha256")).unwrap();
+    fs::write(directory.join(".download-abc"), "part").unwrap();
+    assert_eq!(get(&server, cache.path()).unwrap(), first);
+    assert_eq!(kept(cache.path()), ["k3s", "sha256"]);
+}
+
+#[test]
+fn several_at_once_fetch_one_time() {
+    let (server, cache) = (Server::with_release(), tempfile::tempdir().unwrap());
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| get(&server, cache.path()).unwrap());
+        }
+    });
+    assert_eq!(server.asked(), 2);
+}
+
+#[test]
+fn redirects_are_followed_and_not_without_end() {
+    let (server, cache) = (Server::with_release(), tempfile::tempdir().unwrap());
+    server.set("/moved/k3s", Reply::Body(elf(Architecture::Amd64)));
+    server.set(BINARY, Reply::To(format!("{}/moved/k3s", server.base)));
+    get(&server, cache.path()).unwrap();
+
+    let cache = tempfile::tempdir().unwrap();
+    server.set(BINARY, Reply::To(BINARY.to_owned()));
+    let problem = get(&server, cache.path()).unwrap_err().to_string();
+    assert!(
+        problem.contains("redirects more than five times"),
+        "{problem}"
+    );
+}
+
+#[test]
+fn what_cannot_be_used_is_told_with_its_address_and_nothing_is_kept() {
+    let server = Server::with_release();
+    let wrong_file = elf(Architecture::Arm64);
+    for (path, reply, words) in [
+        (
+            BINARY,
+            Reply::Status(404),
+            vec!["/k3s: cannot be fetched", "404", "version and the mirror"],
+        ),
+        (LIST, Reply::Status(404), vec!["sha256sum-amd64.txt", "404"]),
+        (
+            BINARY,
+            Reply::Status(503),
+            vec!["503", "source: path", "mirror"],
+        ),
+        (
+            LIST,
+            Reply::Body(b"<html>login</html>".to_vec()),
+            vec!["no hash of `k3s`"],
+        ),
+        (
+            BINARY,
+            Reply::CutShort(elf(Architecture::Amd64)),
+            vec!["broke off", "5020 of 10040 bytes"],
+        ),
+        (
+            BINARY,
+            Reply::Stalls,
+            vec!["broke off", "4 of 1000 bytes", "stopped sending"],
+        ),
+        (
+            BINARY,
+            Reply::Unannounced(9000),
+            vec![
+                "is not the file",
+                "expected sha256",
+                "nothing was installed",
+            ],
+        ),
+    ] {
+        let (list_before, binary_before) =
+            (list(&elf(Architecture::Amd64)), elf(Architecture::Amd64));
+        server.set(LIST, Reply::Body(list_before));
+        server.set(BINARY, Reply::Body(binary_before));
+        server.set(path, reply);
+        let cache = tempfile::tempdir().unwrap();
+        let started = Instant::now();
+        let problem = get(&server, cache.path()).unwrap_err().to_string();
+        for word in words {
+            assert!(problem.contains(word), "{word}: {problem}");
+        }
+        assert!(started.elapsed() < Duration::from_secs(5), "{problem}");
+        assert!(kept(cache.path()).is_empty(), "{problem}");
+    }
+    server.set(LIST, Reply::Body(list(&wrong_file)));
+    server.set(BINARY, Reply::Body(wrong_file));
+    let cache = tempfile::tempdir().unwrap();
+    let problem = get(&server, cache.path()).unwrap_err().to_string();
+    assert!(
+        problem.contains("is for arm64, and amd64 was asked for"),
+        "{problem}"
+    );
+}
+
+#[test]
+fn a_wrong_hash_is_told_with_both_hashes() {
+    let (server, cache) = (Server::with_release(), tempfile::tempdir().unwrap());
+    let mut altered = elf(Architecture::Amd64);
+    altered[4000] = b'!';
+    let hash = |binary: &[u8]| {
+        use sha2::Digest as _;
+        hexadecimal(&sha2::Sha256::digest(binary))
+    };
+    let (expected, received) = (hash(&elf(Architecture::Amd64)), hash(&altered));
+    server.set(BINARY, Reply::Body(altered));
+    let problem = get(&server, cache.path()).unwrap_err().to_string();
+    assert!(
+        problem.contains(&expected) && problem.contains(&received),
+        "{problem}"
+    );
+}
+
+#[test]
+fn what_is_not_encrypted_is_refused_unless_the_mirror_is_so_itself() {
+    let server = Server::with_release();
+    let client = Client::new(None, false, HURRY).unwrap();
+    let problem = client
+        .text(&format!("{}{LIST}", server.base), 4096)
+        .unwrap_err()
+        .to_string();
+    assert!(problem.contains("not encrypted"), "{problem}");
+    assert_eq!(server.asked(), 0);
+}
+
+#[test]
+fn a_version_that_would_leave_the_cache_is_refused() {
+    let (server, cache) = (Server::with_release(), tempfile::tempdir().unwrap());
+    let request = Fetch {
+        version: "v1.36.3+k3s1/../../../x".to_owned(),
+        ..request(&server, cache.path())
+    };
+    assert!(
+        fetch_with(&request, &|_, _| {}, HURRY)
+            .unwrap_err()
+            .what
+            .contains("not a version")
+    );
+    assert_eq!(server.asked(), 0);
+}
+
+#[test]
+fn a_proxy_is_used_when_it_is_given_and_its_password_is_not_repeated() {
+    let (server, cache) = (Server::with_release(), tempfile::tempdir().unwrap());
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let through = |proxy: String| Fetch {
+        proxy: Some(proxy),
+        ..request(&server, cache.path())
+    };
+    assert!(
+        fetch_with(
+            &through(format!("http://u:hunter2@{closed}")),
+            &|_, _| {},
+            HURRY
+        )
+        .is_err()
+    );
+    assert_eq!(server.asked(), 0, "the server was asked past the proxy");
+    let problem = fetch_with(
+        &through("nonsense://u:hunter2@x".to_owned()),
+        &|_, _| {},
+        HURRY,
+    )
+    .unwrap_err()
+    .to_string();
+    assert!(
+        problem.contains("proxy") && !problem.contains("hunter2"),
+        "{problem}"
+    );
+}
+
+#[test]
+fn a_channel_is_resolved_by_redirect_or_by_plain_answer() {
+    let server = Server::new();
+    let resolve = |channel: &str| resolve_with(channel, Some(&server.base), None, HURRY);
+    for (reply, expected) in [
+        (
+            Reply::To("https://github.com/k3s-io/k3s/releases/tag/v1.36.3+k3s1".to_owned()),
+            Ok(VERSION),
+        ),
+        (
+            Reply::To("https://example.org/tag/v1.36.3%2Bk3s1".to_owned()),
+            Ok(VERSION),
+        ),
+        (Reply::Body(b"v1.36.3+k3s1\n".to_vec()), Ok(VERSION)),
+        (
+            Reply::To("https://example.org/login".to_owned()),
+            Err("it answered `https://example.org/login`"),
+        ),
+        (Reply::Body(b"<html>".to_vec()), Err("it answered `<html>`")),
+        (Reply::Status(404), Err("404")),
+    ] {
+        server.set("/channels/stable", reply);
+        match (resolve("stable"), expected) {
+            (Ok(version), Ok(expected)) => assert_eq!(version, expected),
+            (Err(problem), Err(word)) => {
+                let text = problem.to_string();
+                assert!(
+                    text.contains(word) && text.contains("exactly which version"),
+                    "{text}"
+                );
+            }
+            (result, expected) => panic!("{result:?} instead of {expected:?}"),
+        }
+    }
+    assert_eq!(server.asked(), 6);
+}

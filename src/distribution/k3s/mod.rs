@@ -1,0 +1,7 @@
+//! k3s: one binary that is a whole Kubernetes.
+
+pub mod fetch;
+pub mod release;
+pub mod settings;
+pub mod token;
+pub mod version;

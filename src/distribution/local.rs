@@ -1,0 +1,204 @@
+//! A distribution's binary that lies on this machine.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::architecture::Architecture;
+use crate::error::Problem;
+
+/// A binary on this machine, read once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalBinary {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its SHA-256 in hexadecimal digits.
+    pub sha256: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The version that was fetched; `None` for a file that the inventory names, which only
+    /// running it would tell.
+    pub version: Option<String>,
+    /// The processor it is for.
+    pub architecture: Architecture,
+}
+
+impl LocalBinary {
+    /// Refuses the binary for a host with another processor.
+    pub fn fits(&self, host: &str, architecture: Architecture) -> Result<(), Problem> {
+        if self.architecture == architecture {
+            return Ok(());
+        }
+        Err(Problem::new(format!(
+            "{host}: {} is for {}, and the host is {architecture}",
+            self.path.display(),
+            self.architecture
+        ))
+        .next(format!(
+            "name a binary for {architecture}:\n{INVENTORY_PATH}"
+        )))
+    }
+}
+
+/// What to write into an inventory that brings its own binary.
+pub const INVENTORY_PATH: &str = "cluster: {binary: {source: path, path: /path/to/k3s}}";
+
+/// Takes a binary that lies on this machine: it must be a program for a processor that k3s is
+/// made for. It is read once, for its hash.
+pub fn local(path: &Path) -> Result<LocalBinary, Problem> {
+    let architecture = architecture_of(path)?;
+    let (sha256, size) = sha256_of(path).map_err(|error| unreadable(path, &error))?;
+    Ok(LocalBinary {
+        path: path.to_owned(),
+        sha256,
+        size,
+        version: None,
+        architecture,
+    })
+}
+
+/// The processor that the program in a file is for.
+pub fn architecture_of(path: &Path) -> Result<Architecture, Problem> {
+    let metadata = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    if !metadata.is_file() {
+        return Err(Problem::new(format!("{}: is not a file", path.display())));
+    }
+    if metadata.len() == 0 {
+        return Err(
+            Problem::new(format!("{}: is empty", path.display())).next("copy or download it again")
+        );
+    }
+    let mut head = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(64).read_to_end(&mut head))
+        .map_err(|error| unreadable(path, &error))?;
+    Architecture::from_elf(&head).ok_or_else(|| {
+        Problem::new(format!(
+            "{}: is not a Linux program for amd64, arm64, armhf or s390x",
+            path.display()
+        ))
+        .because(describe(&head))
+        .next("take the file `k3s` (or `k3s-arm64`, …) of a release of k3s, as it is")
+    })
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Problem {
+    Problem::new(format!("{}: cannot be read", path.display())).because(error.to_string())
+}
+
+/// What a file that is not the right program probably is.
+fn describe(head: &[u8]) -> &'static str {
+    match head {
+        [0x7f, b'E', b'L', b'F', ..] => "it is a program for another processor",
+        [0x1f, 0x8b, ..] => "it is packed with gzip",
+        [b'#', b'!', ..] => "it is a script",
+        [b'<', ..] => "it is a web page, perhaps of a server that wanted a login",
+        _ => "it does not begin as a program does",
+    }
+}
+
+/// The SHA-256 of a file in hexadecimal digits, and its size. The file is read in pieces.
+pub(super) fn sha256_of(path: &Path) -> io::Result<(String, u64)> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut piece = vec![0; 256 * 1024];
+    let mut size = 0;
+    loop {
+        let count = match file.read(&mut piece) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        hasher.update(&piece[..count]);
+        size += count as u64;
+    }
+    Ok((hexadecimal(&hasher.finalize()), size))
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::architecture::tests::elf;
+    use super::*;
+
+    #[test]
+    fn a_binary_is_taken_with_its_hash_and_refused_for_another_processor() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("k3s");
+        fs::write(&path, elf(Architecture::Arm64)).unwrap();
+        let binary = local(&path).unwrap();
+        assert_eq!(binary.size, 5020);
+        assert_eq!(binary.architecture, Architecture::Arm64);
+        assert!(binary.fits("m1", Architecture::Arm64).is_ok());
+        let problem = binary
+            .fits("m1", Architecture::Amd64)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            problem.contains("m1") && problem.contains("is for arm64, and the host is amd64"),
+            "{problem}"
+        );
+    }
+
+    #[test]
+    fn the_hash_is_the_one_that_everybody_computes() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("abc");
+        fs::write(&path, "abc").unwrap();
+        assert_eq!(
+            sha256_of(&path).unwrap(),
+            (
+                "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".to_owned(),
+                3
+            )
+        );
+    }
+
+    #[test]
+    fn what_is_no_binary_is_refused_with_what_it_seems_to_be() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("k3s");
+        let mut other = elf(Architecture::Amd64);
+        other[18] = 243;
+        for (content, word) in [
+            (&b""[..], "is empty"),
+            (&other, "another processor"),
+            (b"#!/bin/sh\nexit 0\n", "script"),
+            (b"\x1f\x8b\x08rest", "gzip"),
+            (b"<!DOCTYPE html>", "web page"),
+            (b"\x7fELF", "another processor"),
+        ] {
+            fs::write(&path, content).unwrap();
+            let problem = local(&path).unwrap_err().to_string();
+            assert!(problem.contains(word), "{word}: {problem}");
+        }
+        assert!(
+            local(directory.path())
+                .unwrap_err()
+                .what
+                .contains("is not a file")
+        );
+        assert!(
+            local(&directory.path().join("none"))
+                .unwrap_err()
+                .what
+                .contains("cannot be read")
+        );
+    }
+}

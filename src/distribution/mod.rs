@@ -1,0 +1,7 @@
+//! What is particular to a Kubernetes distribution: where its binary comes from, where it keeps
+//! its files, how it writes its tokens and versions.
+
+pub mod architecture;
+pub mod download;
+pub mod k3s;
+pub mod local;

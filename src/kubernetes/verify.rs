@@ -1,0 +1,209 @@
+//! Asks the API of a cluster from outside, as its users will: with the kubeconfig's address,
+//! authority and certificate. A failure says which of them it is that does not work.
+
+mod failure;
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Node;
+use kube::api::{Api, ListParams};
+use kube::config::AuthInfo;
+use secrecy::SecretString;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::kubeconfig::Kubeconfig;
+pub use failure::{Failure, VerifyError};
+
+/// How long one attempt may take; a server far away answers within two seconds.
+const ATTEMPT: Duration = Duration::from_secs(10);
+/// The pause before the second attempt; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What the API answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// The version of Kubernetes that it runs: `v1.36.3+k3s1`.
+    pub version: String,
+    /// The nodes, by name.
+    pub nodes: Vec<NodeLine>,
+}
+
+/// What a node says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeLine {
+    /// The node's name.
+    pub name: String,
+    /// Whether it takes workloads.
+    pub ready: bool,
+    /// Its roles in alphabetical order; an agent has none.
+    pub roles: Vec<String>,
+    /// The address its siblings reach it at.
+    pub internal_ip: Option<String>,
+    /// The version of its kubelet: `v1.36.3+k3s1`.
+    pub kubelet_version: String,
+    /// Whether it is a voting member of etcd; `None` on a node that is no member.
+    pub etcd_voter: Option<bool>,
+}
+
+/// Asks for the version and the nodes, again and again until `deadline` for as long as the failure
+/// is one that may pass: k3s opens its port late and adds names to its certificate late.
+pub async fn verify(kubeconfig: &Kubeconfig, deadline: Duration) -> Result<Verified, VerifyError> {
+    let failed = |failure| VerifyError {
+        server: kubeconfig.server().to_owned(),
+        failure,
+    };
+    let config = config(kubeconfig).map_err(failed)?;
+    let until = Instant::now() + deadline;
+    let mut pause = FIRST_PAUSE;
+    let mut before: Option<Failure> = None;
+    loop {
+        let allowance = until.saturating_duration_since(Instant::now()).min(ATTEMPT);
+        let failure = match attempt(&config, allowance).await {
+            Ok(verified) => return Ok(verified),
+            Err(failure) if !failure.may_pass() => return Err(failed(failure)),
+            // The deadline cut this attempt short: what the one before it found says more.
+            Err(failure @ Failure::TimedOut { .. }) if allowance < ATTEMPT => {
+                before.take().unwrap_or(failure)
+            }
+            Err(failure) => failure,
+        };
+        if Instant::now() + pause >= until {
+            return Err(failed(failure));
+        }
+        tracing::debug!(?failure, "the API is asked again");
+        before = Some(failure);
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// What the client is given: nothing of it comes from the environment or from files.
+fn config(kubeconfig: &Kubeconfig) -> Result<kube::Config, Failure> {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // An error says that another thread has just done it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+    let address = kubeconfig
+        .server()
+        .parse()
+        .map_err(|_error| Failure::Other {
+            reason: "the kubeconfig's server is not an address".to_owned(),
+        })?;
+    let authority = kubeconfig
+        .authority_certificates()
+        .map_err(|problem| Failure::Other {
+            reason: problem.what,
+        })?;
+    let mut config = kube::Config::new(address);
+    config.root_cert = Some(
+        authority
+            .iter()
+            .map(|certificate| certificate.to_vec())
+            .collect(),
+    );
+    config.auth_info = AuthInfo {
+        client_certificate_data: Some(kubeconfig.client_certificate().to_owned()),
+        client_key_data: Some(SecretString::from(
+            kubeconfig.client_key().expose().to_owned(),
+        )),
+        ..AuthInfo::default()
+    };
+    // Its own retries have no end that a person would wait for.
+    config.default_retry = false;
+    config.connect_timeout = Some(ATTEMPT);
+    config.read_timeout = Some(ATTEMPT);
+    Ok(config)
+}
+
+async fn attempt(config: &kube::Config, allowance: Duration) -> Result<Verified, Failure> {
+    let host = config.cluster_url.host().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let port = config.cluster_url.port_u16().unwrap_or(443);
+    match timeout(allowance, resolve_and_ask(config, host, port)).await {
+        Ok(answer) => answer,
+        Err(_elapsed) => Err(Failure::TimedOut {
+            connected: accepts_connections(host, port).await,
+        }),
+    }
+}
+
+async fn resolve_and_ask(
+    config: &kube::Config,
+    host: &str,
+    port: u16,
+) -> Result<Verified, Failure> {
+    let unresolvable = |reason: String| Failure::Unresolvable {
+        host: host.to_owned(),
+        reason,
+    };
+    let addresses = lookup_host((host, port)).await;
+    let found = addresses
+        .map_err(|error| unresolvable(error.to_string()))?
+        .next();
+    if found.is_none() {
+        return Err(unresolvable(
+            "the resolver knows the name and no address of it".to_owned(),
+        ));
+    }
+    let failure = |error: kube::Error| Failure::of(&error);
+    let client = kube::Client::try_from(config.clone()).map_err(failure)?;
+    let version = client.apiserver_version().await.map_err(failure)?;
+    let nodes = Api::<Node>::all(client)
+        .list(&ListParams::default())
+        .await
+        .map_err(failure)?;
+    let mut nodes: Vec<NodeLine> = nodes.items.into_iter().map(node_line).collect();
+    nodes.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(Verified {
+        version: version.git_version,
+        nodes,
+    })
+}
+
+/// Tells a server that hangs from a firewall that drops.
+async fn accepts_connections(host: &str, port: u16) -> bool {
+    matches!(
+        timeout(Duration::from_secs(2), TcpStream::connect((host, port))).await,
+        Ok(Ok(_stream))
+    )
+}
+
+fn node_line(node: Node) -> NodeLine {
+    let status = node.status.unwrap_or_default();
+    let conditions = status.conditions.unwrap_or_default();
+    let condition = |kind: &str| {
+        conditions
+            .iter()
+            .find(|condition| condition.type_ == kind)
+            .map(|condition| condition.status == "True")
+    };
+    let roles = node
+        .metadata
+        .labels
+        .unwrap_or_default()
+        .into_keys()
+        .filter_map(|label| {
+            label
+                .strip_prefix("node-role.kubernetes.io/")
+                .map(str::to_owned)
+        })
+        .collect();
+    NodeLine {
+        name: node.metadata.name.unwrap_or_default(),
+        ready: condition("Ready") == Some(true),
+        roles,
+        internal_ip: status
+            .addresses
+            .unwrap_or_default()
+            .into_iter()
+            .find(|address| address.type_ == "InternalIP")
+            .map(|address| address.address),
+        kubelet_version: status.node_info.unwrap_or_default().kubelet_version,
+        etcd_voter: condition("EtcdIsVoter"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
