@@ -1,11 +1,32 @@
 //! SSH: connections, host keys, authentication, and the one seam through which the rest of
 //! towline talks to a host ([`Remote`]).
 
+mod authentication;
+mod clean;
+mod client;
+mod exchange;
+mod fault;
+mod host_key;
+mod keys;
+mod known_hosts;
+mod session;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::pin::Pin;
 
 use crate::shell::Script;
+
+pub use authentication::Denied;
+pub use clean::clean;
+pub use fault::{ConnectError, Fault, Kind, Stage};
+pub use host_key::{Ask, Policy, Question, Refusal, Refused, Shown, Trust};
+pub use keys::{KeyError, Keys};
+pub use known_hosts::{FileError, KnownHosts, Place};
+pub use session::{Session, Target, connect};
+
+#[cfg(test)]
+mod server;
 
 /// The future that a [`Remote`] answers with.
 pub type Answer<'a> = Pin<Box<dyn Future<Output = Output> + Send + 'a>>;

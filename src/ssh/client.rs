@@ -1,0 +1,211 @@
+//! What happens on a connection besides the answers: the host key, the greeting, the farewell.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use russh::client::{DisconnectReason, Handler, Session};
+use russh::keys::PublicKeyOrCertificate;
+use russh::{ChannelId, ChannelOpenFailure};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use crate::ssh::clean::clean;
+use crate::ssh::host_key::{self, Refused, Shower, Trust};
+use crate::ssh::session::Target;
+
+/// How much of what a host says before its banner is kept.
+const GREETING: usize = 2048;
+
+/// What one connection's parts tell each other.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// `true` while a person is being asked about the host key.
+    pub asking: watch::Sender<bool>,
+    refused: Mutex<Option<Refused>>,
+    farewell: watch::Sender<Option<String>>,
+    channel_refusal: Mutex<Option<String>>,
+    greeting: Mutex<Greeting>,
+    asked: Mutex<bool>,
+}
+
+#[derive(Debug, Default)]
+struct Greeting {
+    said: Vec<u8>,
+    complete: bool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub fn new() -> Self {
+        Self {
+            asking: watch::Sender::new(false),
+            refused: Mutex::default(),
+            farewell: watch::Sender::new(None),
+            channel_refusal: Mutex::default(),
+            greeting: Mutex::default(),
+            asked: Mutex::default(),
+        }
+    }
+
+    /// The host key that was not taken.
+    pub fn refused(&self) -> Option<Refused> {
+        lock(&self.refused).take()
+    }
+
+    /// Whether a person took the host key on this connection.
+    pub fn was_asked(&self) -> bool {
+        *lock(&self.asked)
+    }
+
+    /// Whether the host said that it speaks SSH.
+    pub fn has_banner(&self) -> bool {
+        lock(&self.greeting).complete
+    }
+
+    /// What the host said before (or instead of) its banner.
+    pub fn greeting(&self) -> Option<String> {
+        let text = clean(&lock(&self.greeting).said);
+        let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
+        Some(line.chars().take(200).collect())
+    }
+
+    /// Why the host opened no channel.
+    pub fn channel_refusal(&self) -> Option<String> {
+        lock(&self.channel_refusal).take()
+    }
+
+    /// Why the connection ended, as far as the host or the system said. It may come a moment
+    /// after its effects.
+    pub async fn farewell(&self) -> String {
+        let mut farewell = self.farewell.subscribe();
+        let said = tokio::time::timeout(Duration::from_millis(500), farewell.wait_for(Option::is_some)).await;
+        match said {
+            Ok(Ok(reason)) => reason.clone().unwrap_or_default(),
+            _ => "the connection ended".to_owned(),
+        }
+    }
+}
+
+/// The client's side of one connection.
+pub(super) struct Client {
+    pub target: Target,
+    pub trust: Trust,
+    pub shared: Arc<Shared>,
+}
+
+impl Handler for Client {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
+        let host = Shower {
+            name: &self.target.name,
+            address: self.target.bare_address(),
+            port: self.target.port,
+        };
+        let mut watching = self.shared.asking.subscribe();
+        watching.mark_unchanged();
+        let judged = host_key::judge(&self.trust, host, &shown.public_key(), &self.shared.asking).await;
+        if watching.has_changed().unwrap_or(false) {
+            *lock(&self.shared.asked) = judged.is_ok();
+        }
+        match judged {
+            Ok(()) => Ok(true),
+            Err(refused) => {
+                *lock(&self.shared.refused) = Some(refused);
+                Ok(false)
+            }
+        }
+    }
+
+    async fn channel_open_failure(
+        &mut self,
+        _channel: ChannelId,
+        _reason: ChannelOpenFailure,
+        description: &str,
+        _language: &str,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        *lock(&self.shared.channel_refusal) = Some(clean(description.as_bytes()));
+        Ok(())
+    }
+
+    async fn disconnected(&mut self, reason: DisconnectReason<Self::Error>) -> Result<(), Self::Error> {
+        let (said, result) = match reason {
+            DisconnectReason::ReceivedDisconnect(info) => {
+                let message = clean(info.message.as_bytes());
+                (format!("the host hung up: {}", message.trim()), Ok(()))
+            }
+            DisconnectReason::Error(error) => (words(&error), Err(error)),
+        };
+        self.shared.farewell.send_replace(Some(said));
+        result
+    }
+}
+
+/// What a protocol error means, in words.
+pub(super) fn words(error: &russh::Error) -> String {
+    match error {
+        russh::Error::Disconnect | russh::Error::HUP | russh::Error::SendError | russh::Error::RecvError => {
+            "the host closed the connection".to_owned()
+        }
+        russh::Error::KeepaliveTimeout => "the host no longer answers".to_owned(),
+        russh::Error::IO(error) => match error.kind() {
+            io::ErrorKind::UnexpectedEof => "the host closed the connection".to_owned(),
+            io::ErrorKind::ConnectionReset => "the host reset the connection".to_owned(),
+            _ => error.to_string(),
+        },
+        russh::Error::NoCommonAlgo { kind, theirs, .. } => {
+            let theirs = clean(theirs.join(", ").as_bytes());
+            format!("no common algorithm ({kind:?}); the host offers {theirs}")
+        }
+        other => clean(other.to_string().as_bytes()),
+    }
+}
+
+/// A TCP connection that notes what is said before the protocol begins.
+pub(super) struct Wire {
+    pub stream: TcpStream,
+    pub shared: Arc<Shared>,
+    pub greeted: bool,
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if !self.greeted {
+            let mut greeting = lock(&self.shared.greeting);
+            let room = GREETING.saturating_sub(greeting.said.len());
+            let new = &buffer.filled()[before..];
+            greeting.said.extend_from_slice(&new[..new.len().min(room)]);
+            let lines = greeting.said.split_inclusive(|&byte| byte == b'\n');
+            greeting.complete =
+                { lines }.any(|line| line.ends_with(b"\n") && (line.starts_with(b"SSH-2.0-") || line.starts_with(b"SSH-1.99-")));
+            let done = greeting.complete || room == 0;
+            drop(greeting);
+            self.greeted = done;
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,298 @@
+//! One exchange with a host: one exec channel, its input, its output, its end.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use russh::client::{Handle, Msg};
+use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
+use tokio::fs::File;
+use tokio::io::AsyncReadExt;
+use tokio::time::Instant;
+
+use crate::ssh::clean::clean;
+use crate::ssh::client::{Client, Shared, words};
+use crate::ssh::{Exit, Output};
+
+/// As much of standard output is kept.
+const LONGEST_OUTPUT: usize = 8 * 1024 * 1024;
+/// As much of the end of standard error is kept.
+const LONGEST_ERRORS: usize = 64 * 1024;
+/// How much of a file is read and sent at once.
+const PIECE: usize = 256 * 1024;
+/// How long a channel may stay open and silent after its command ended: something in the
+/// background holds it.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// What goes to the command's standard input.
+pub(super) enum Input<'a> {
+    Bytes(Vec<u8>),
+    File(&'a Path),
+}
+
+/// What to do in one exchange.
+pub(super) struct Order<'a> {
+    /// The command line for the user's login shell.
+    pub command: String,
+    pub input: Input<'a>,
+    /// How long it may take.
+    pub limit: Duration,
+    /// Whether the limit starts again whenever something was sent or received.
+    pub progress_counts: bool,
+}
+
+/// Closes the channel when the exchange ends, however it ends: dropping a channel does not.
+struct Closer(Option<ChannelWriteHalf<Msg>>);
+
+impl Drop for Closer {
+    fn drop(&mut self) {
+        if let (Some(channel), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move { channel.close().await });
+        }
+    }
+}
+
+/// What was received so far.
+#[derive(Default)]
+struct Received {
+    code: Option<u32>,
+    signal: Option<String>,
+    refused: bool,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+/// How the waiting ended.
+enum End {
+    /// The host closed the channel.
+    Closed,
+    /// The connection ended.
+    Gone,
+    /// The time limit passed.
+    Late,
+    /// The file on this side could not be read.
+    Unreadable(std::io::Error),
+}
+
+fn lost(reason: impl Into<String>) -> Output {
+    Output {
+        exit: Exit::Lost(reason.into()),
+        stdout: String::new(),
+        stderr: String::new(),
+    }
+}
+
+/// Runs one command. Whatever goes wrong is in the answer's exit; no status is never success.
+pub(super) async fn exchange(handle: &Handle<Client>, shared: &Shared, count: &AtomicU32, order: Order<'_>) -> Output {
+    let source = match order.input {
+        Input::Bytes(bytes) => Source::Bytes(Some(bytes)),
+        Input::File(path) => match File::open(path).await {
+            Ok(file) => Source::File(file),
+            Err(error) => return lost(format!("{} cannot be read: {error}", path.display())),
+        },
+    };
+    let late = || format!("no answer within {}", seconds(order.limit));
+    let begun = Instant::now();
+    count.fetch_add(1, Ordering::Relaxed);
+    let channel = match tokio::time::timeout(order.limit, open(handle, &order.command)).await {
+        Ok(Ok(channel)) => channel,
+        Ok(Err(error)) => return lost(not_opened(&error, shared).await),
+        Err(_) => return lost(late()),
+    };
+    let (mut reader, writer) = channel.split();
+    let mut closer = Closer(Some(writer));
+    let mut received = Received::default();
+    let end = match &closer.0 {
+        Some(writer) => {
+            let timer = Timer {
+                limit: order.limit,
+                progress_counts: order.progress_counts,
+                last: Mutex::new(begun),
+            };
+            talk(&mut reader, writer, source, &timer, &mut received).await
+        }
+        None => End::Gone,
+    };
+    if matches!(end, End::Closed) {
+        closer.0 = None;
+    }
+    let exit = match (received.code, received.signal, end) {
+        (_, _, End::Unreadable(error)) => Exit::Lost(format!("the file cannot be read: {error}")),
+        (_, Some(signal), _) => Exit::Signal(signal),
+        (Some(code), None, _) => Exit::Code(code),
+        (None, None, _) if received.refused => Exit::Lost("the host refused to run a command".to_owned()),
+        (None, None, End::Late) => Exit::Lost(late()),
+        (None, None, End::Gone) => Exit::Lost(shared.farewell().await),
+        (None, None, End::Closed) => Exit::Lost("the command ended without a status".to_owned()),
+    };
+    Output {
+        exit,
+        stdout: clean(&received.stdout),
+        stderr: clean(whole_characters(&received.stderr)),
+    }
+}
+
+async fn open(handle: &Handle<Client>, command: &str) -> Result<Channel<Msg>, russh::Error> {
+    let channel = handle.channel_open_session().await?;
+    channel.exec(true, command).await?;
+    Ok(channel)
+}
+
+async fn not_opened(error: &russh::Error, shared: &Shared) -> String {
+    match error {
+        russh::Error::ChannelOpenFailure(failure) => {
+            let said = shared.channel_refusal().filter(|said| !said.trim().is_empty());
+            let reason = said.unwrap_or_else(|| failure.description().to_owned());
+            format!("the host opened no channel: {}", reason.trim())
+        }
+        russh::Error::Disconnect | russh::Error::SendError | russh::Error::RecvError => shared.farewell().await,
+        other => words(other),
+    }
+}
+
+/// Sends the input and receives everything until the channel is closed. Sending is given up as
+/// soon as the channel closes: russh would wait for room in a window that nobody opens any more.
+async fn talk(
+    reader: &mut ChannelReadHalf,
+    writer: &ChannelWriteHalf<Msg>,
+    source: Source,
+    timer: &Timer,
+    received: &mut Received,
+) -> End {
+    let sending = send(writer, source, timer);
+    tokio::pin!(sending);
+    let mut sent = false;
+    loop {
+        // An unread channel stops its whole connection, so reading never waits for sending.
+        tokio::select! {
+            message = reader.wait() => match message {
+                None => return End::Gone,
+                Some(ChannelMsg::Close) => return End::Closed,
+                Some(message) => {
+                    timer.progress();
+                    received.take(message);
+                }
+            },
+            result = &mut sending, if !sent => match result {
+                Ok(()) => sent = true,
+                Err(error) => return End::Unreadable(error),
+            },
+            () = timer.passed(received.ended()) => return End::Late,
+        }
+    }
+}
+
+enum Source {
+    Bytes(Option<Vec<u8>>),
+    File(File),
+}
+
+impl Source {
+    /// The next piece; an empty one is the end.
+    async fn next(&mut self) -> std::io::Result<Vec<u8>> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes.take().unwrap_or_default()),
+            Self::File(file) => {
+                let mut piece = Vec::with_capacity(PIECE);
+                file.take(PIECE as u64).read_to_end(&mut piece).await?;
+                Ok(piece)
+            }
+        }
+    }
+}
+
+/// Sends the whole input and its end. Fails only when the input cannot be read: what becomes of
+/// the channel is seen by the side that reads.
+async fn send(writer: &ChannelWriteHalf<Msg>, mut source: Source, timer: &Timer) -> std::io::Result<()> {
+    loop {
+        let piece = source.next().await?;
+        let last = piece.is_empty();
+        let sent = if last { writer.eof().await } else { writer.data_bytes(piece).await };
+        if last || sent.is_err() {
+            return Ok(());
+        }
+        timer.progress();
+    }
+}
+
+/// The time limit of an exchange.
+struct Timer {
+    limit: Duration,
+    progress_counts: bool,
+    /// The last progress, or the beginning.
+    last: Mutex<Instant>,
+}
+
+impl Timer {
+    fn last(&self) -> std::sync::MutexGuard<'_, Instant> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn progress(&self) {
+        if self.progress_counts {
+            *self.last() = Instant::now();
+        }
+    }
+
+    /// Returns when the limit has passed; sooner when the command has ended.
+    async fn passed(&self, ended: bool) {
+        let lingered = Instant::now() + LINGER;
+        loop {
+            let limit = *self.last() + self.limit;
+            let limit = if ended { limit.min(lingered) } else { limit };
+            if Instant::now() >= limit {
+                return;
+            }
+            tokio::time::sleep_until(limit).await;
+        }
+    }
+}
+
+impl Received {
+    fn ended(&self) -> bool {
+        self.code.is_some() || self.signal.is_some()
+    }
+
+    fn take(&mut self, message: ChannelMsg) {
+        match message {
+            ChannelMsg::Data { data } => {
+                let room = LONGEST_OUTPUT.saturating_sub(self.stdout.len());
+                self.stdout.extend_from_slice(&data[..data.len().min(room)]);
+            }
+            ChannelMsg::ExtendedData { data, ext: 1 } => {
+                self.stderr.extend_from_slice(&data);
+                if self.stderr.len() > 4 * LONGEST_ERRORS {
+                    self.stderr.drain(..self.stderr.len() - LONGEST_ERRORS);
+                }
+            }
+            ChannelMsg::ExitStatus { exit_status } => self.code = Some(exit_status),
+            ChannelMsg::ExitSignal { signal_name, .. } => self.signal = Some(name(&signal_name)),
+            ChannelMsg::Failure => self.refused = true,
+            _ => {}
+        }
+    }
+}
+
+fn name(signal: &Sig) -> String {
+    match signal {
+        Sig::Custom(name) => clean(name.as_bytes()),
+        known => format!("{known:?}"),
+    }
+}
+
+/// The last 64 KiB, without the rest of a character that the cut went through.
+fn whole_characters(bytes: &[u8]) -> &[u8] {
+    let tail = &bytes[bytes.len().saturating_sub(LONGEST_ERRORS)..];
+    let torn = if tail.len() < bytes.len() { tail.iter().take(3).take_while(|&&byte| byte & 0xc0 == 0x80).count() } else { 0 };
+    &tail[torn..]
+}
+
+/// `60 s`, or `0.5 s` for less than a whole second.
+pub(super) fn seconds(duration: Duration) -> String {
+    if duration.subsec_millis() == 0 {
+        format!("{} s", duration.as_secs())
+    } else {
+        format!("{:.1} s", duration.as_secs_f64())
+    }
+}

@@ -1,0 +1,178 @@
+//! The private keys of this side: read once per run, shared by all connections.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use russh::keys::{PrivateKey, PublicKey, decode_secret_key};
+
+use crate::error::Problem;
+
+/// The key files that are tried after the agent, under `~/.ssh`.
+const USUAL: [&str; 3] = ["id_ed25519", "id_ecdsa", "id_rsa"];
+
+/// A private key and the file it came from.
+#[derive(Clone)]
+pub(super) struct FileKey {
+    pub path: PathBuf,
+    pub key: Arc<PrivateKey>,
+}
+
+/// A key file that needs a passphrase, which only an agent can be given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Protected {
+    pub path: PathBuf,
+    /// Its public half, when the file tells: the agent may hold it.
+    pub public: Option<PublicKey>,
+}
+
+/// The keys to offer: configured ones first, then the agent's, then the usual ones.
+pub struct Keys {
+    pub(super) configured: Vec<FileKey>,
+    /// Configured keys that only the agent can use; its keys of these are offered first.
+    pub(super) preferred: Vec<PublicKey>,
+    pub(super) agent: Option<PathBuf>,
+    pub(super) usual: Vec<FileKey>,
+    pub(super) protected: Vec<Protected>,
+    /// Usual keys that could not be read, as sentences.
+    pub(super) unusable: Vec<String>,
+}
+
+/// A configured key that cannot be used. Found before any host is contacted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+enum Content {
+    Private(PrivateKey),
+    Protected(Option<PublicKey>),
+    Public(PublicKey),
+}
+
+impl Keys {
+    /// Reads the configured keys and the usual ones of `home`. `agent` is the socket of an agent
+    /// (the value of `SSH_AUTH_SOCK`); it is contacted by each connection. A configured key may
+    /// also be a public one whose private half the agent holds.
+    ///
+    /// Fails on a configured key that cannot be read. A key with a passphrase is left to the agent.
+    pub async fn load(configured: &[PathBuf], agent: Option<PathBuf>, home: &Path) -> Result<Self, KeyError> {
+        let mut keys = Self {
+            configured: Vec::new(),
+            preferred: Vec::new(),
+            agent,
+            usual: Vec::new(),
+            protected: Vec::new(),
+            unusable: Vec::new(),
+        };
+        for path in configured {
+            match read(path).await {
+                Ok(Content::Private(key)) => keys.configured.push(FileKey::new(path, key)),
+                Ok(Content::Public(public)) => keys.preferred.push(public),
+                Ok(Content::Protected(public)) => {
+                    keys.preferred.extend(public.clone());
+                    keys.protected.push(Protected { path: path.clone(), public });
+                }
+                Err(error) => {
+                    return Err(KeyError {
+                        path: path.clone(),
+                        reason: error.to_string(),
+                    });
+                }
+            }
+        }
+        for path in USUAL.map(|name| home.join(".ssh").join(name)) {
+            if configured.contains(&path) {
+                continue;
+            }
+            match read(&path).await {
+                Ok(Content::Private(key)) => keys.usual.push(FileKey::new(&path, key)),
+                Ok(Content::Protected(public)) => keys.protected.push(Protected { path, public }),
+                Ok(Content::Public(_)) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => keys.unusable.push(format!("{} cannot be used: {error}", path.display())),
+            }
+        }
+        Ok(keys)
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let paths = |keys: &[FileKey]| keys.iter().map(|key| key.path.clone()).collect::<Vec<_>>();
+        f.debug_struct("Keys")
+            .field("configured", &paths(&self.configured))
+            .field("agent", &self.agent)
+            .field("usual", &paths(&self.usual))
+            .field("protected", &self.protected)
+            .finish_non_exhaustive()
+    }
+}
+
+impl FileKey {
+    fn new(path: &Path, key: PrivateKey) -> Self {
+        Self {
+            path: path.to_owned(),
+            key: Arc::new(key),
+        }
+    }
+}
+
+impl KeyError {
+    /// What a person is told.
+    pub fn problem(&self) -> Problem {
+        let path = self.path.display();
+        Problem::new(format!("the SSH key {path} cannot be used"))
+            .because(self.reason.clone())
+            .next("name a private key in the format of OpenSSH or PEM, or leave the key out to use the agent's and the usual ones")
+    }
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem().fmt(f)
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+async fn read(path: &Path) -> io::Result<Content> {
+    let text = tokio::fs::read(path).await?;
+    let text = String::from_utf8_lossy(&text);
+    if let Ok(public) = PublicKey::from_openssh(text.trim()) {
+        return Ok(Content::Public(public));
+    }
+    if !text.contains("-----BEGIN ") && !text.starts_with("PuTTY-User-Key-File-") {
+        return Err(io::Error::other("this is no private key"));
+    }
+    match decode_secret_key(&text, None) {
+        Ok(key) if !key.is_encrypted() => Ok(Content::Private(key)),
+        Ok(key) => Ok(Content::Protected(Some(key.public_key().clone()))),
+        Err(error) => {
+            let inside = PrivateKey::from_openssh(text.as_bytes()).ok();
+            let protected = inside.as_ref().is_some_and(PrivateKey::is_encrypted)
+                || matches!(error, russh::keys::Error::KeyIsEncrypted)
+                || text.contains("ENCRYPTED")
+                || text.contains("\nEncryption: aes");
+            if !protected {
+                return Err(io::Error::other(format!("it cannot be decoded: {error}")));
+            }
+            match inside {
+                Some(key) => Ok(Content::Protected(Some(key.public_key().clone()))),
+                None => Ok(Content::Protected(beside(path).await)),
+            }
+        }
+    }
+}
+
+/// The public key that lies beside a private one, `id_rsa.pub` beside `id_rsa`.
+async fn beside(path: &Path) -> Option<PublicKey> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".pub");
+    let text = tokio::fs::read_to_string(name).await.ok()?;
+    PublicKey::from_openssh(text.trim()).ok()
+}

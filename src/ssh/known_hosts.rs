@@ -1,0 +1,351 @@
+//! Which host keys are known: reading, matching and extending known_hosts files as OpenSSH does.
+//!
+//! russh has a helper for this; it takes revoked keys, ignores patterns and negations, and calls a
+//! known host with a key of another type unknown. So the matching is done here.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hmac::{Hmac, KeyInit, Mac};
+use russh::keys::ssh_key::known_hosts::{Entry, HostPatterns, Marker};
+use russh::keys::{Algorithm, HashAlg, PublicKey};
+use sha1::Sha1;
+use tokio::io::AsyncWriteExt;
+
+/// The port that known_hosts files do not mention.
+const DEFAULT_PORT: u16 = 22;
+/// Longer lines are no host keys; also bounds how deep a key can nest.
+const LONGEST_LINE: usize = 16 * 1024;
+/// The file of the machine, read when the user's own is in force.
+const SYSTEM_FILE: &str = "/etc/ssh/ssh_known_hosts";
+
+/// One writer at a time in this process, so that no two hosts are learned twice or torn.
+static LEARNING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// A line of a known_hosts file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1.
+    pub line: usize,
+}
+
+/// What the files say about a key that a host showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the host's key.
+    Known,
+    /// Nothing is said about this host.
+    Unknown,
+    /// The host is known, with keys of other types only. Whoever stands between could show a key
+    /// of a new type, so this is no new host.
+    OtherType {
+        /// The types that are known, for example `ssh-ed25519`.
+        types: Vec<String>,
+        /// Where the first of them stands.
+        place: Place,
+    },
+    /// The host is known with another key of this type.
+    Changed {
+        /// Where the other key stands.
+        place: Place,
+        /// Fingerprint of the other key, `SHA256:…`.
+        known: String,
+    },
+    /// The key was revoked for this host.
+    Revoked(Place),
+}
+
+/// A known_hosts file that cannot be read or extended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileError {
+    /// The file.
+    pub file: PathBuf,
+    /// What was tried: `read` or `written`.
+    pub tried: &'static str,
+    /// What the system answered.
+    pub reason: String,
+}
+
+/// The known_hosts files that are in force; the first is the one that is extended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownHosts {
+    files: Vec<PathBuf>,
+    own: PathBuf,
+}
+
+impl KnownHosts {
+    /// Only this file when one is given, else the user's `~/.ssh/known_hosts` and the machine's
+    /// `/etc/ssh/ssh_known_hosts`. A file that does not exist is an empty one.
+    pub fn new(given: Option<PathBuf>, home: &Path) -> Self {
+        if let Some(own) = given {
+            return Self {
+                files: vec![own.clone()],
+                own,
+            };
+        }
+        let own = home.join(".ssh/known_hosts");
+        Self {
+            files: vec![own.clone(), PathBuf::from(SYSTEM_FILE)],
+            own,
+        }
+    }
+
+    /// The file that is extended when a key is accepted.
+    pub fn own_file(&self) -> &Path {
+        &self.own
+    }
+
+    /// Reads the files. Fails when one exists and cannot be read: its hosts would seem unknown.
+    pub async fn read(&self) -> Result<Records, FileError> {
+        let mut records = Records::default();
+        for file in &self.files {
+            match tokio::fs::read(file).await {
+                Ok(content) => records.add(file, &content),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(FileError::new(file, "read", error)),
+            }
+        }
+        Ok(records)
+    }
+
+    /// Adds a host's key at the end of the first file, which is created (mode 0600, its directory
+    /// 0700) if it does not exist. A key that became known meanwhile is not added twice. Fails
+    /// when the file cannot be written or the host's name has no place in such a file.
+    pub async fn learn(&self, host: &str, port: u16, key: &PublicKey) -> Result<(), FileError> {
+        let _one_at_a_time = LEARNING.lock().await;
+        let failed = |error| FileError::new(&self.own, "written", error);
+        match self.read().await?.verdict(host, port, key) {
+            Verdict::Known => return Ok(()),
+            Verdict::Unknown => {}
+            _ => return Err(failed(io::Error::other("another key of this host was added meanwhile"))),
+        }
+        let line = line(host, port, key).map_err(failed)?;
+        append(&self.own, &line).await.map_err(failed)
+    }
+}
+
+impl FileError {
+    fn new(file: &Path, tried: &'static str, error: io::Error) -> Self {
+        Self {
+            file: file.to_owned(),
+            tried,
+            reason: error.to_string(),
+        }
+    }
+}
+
+/// The name of a host in known_hosts files: `host`, or `[host]:port` for a port other than 22.
+pub fn entry_name(host: &str, port: u16) -> String {
+    let host = host.to_lowercase();
+    if port == DEFAULT_PORT {
+        host
+    } else {
+        format!("[{host}]:{port}")
+    }
+}
+
+/// The fingerprint of a key as OpenSSH shows it, `SHA256:…`.
+pub fn fingerprint(key: &PublicKey) -> String {
+    key.fingerprint(HashAlg::Sha256).to_string()
+}
+
+fn line(host: &str, port: u16, key: &PublicKey) -> io::Result<String> {
+    let name = entry_name(host, port);
+    let harmless = |c: char| c.is_alphanumeric() || "._-:%[]".contains(c);
+    if host.is_empty() || !name.chars().all(harmless) {
+        let message = format!("{name:?} is no name of a host");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    let key = PublicKey::from(key.key_data().clone());
+    let key = key.to_openssh().map_err(io::Error::other)?;
+    Ok(format!("{name} {key}\n"))
+}
+
+async fn append(file: &Path, line: &str) -> io::Result<()> {
+    if let Some(directory) = file.parent().filter(|path| !path.as_os_str().is_empty()) {
+        tokio::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).await?;
+    }
+    // A last line without its newline would swallow the new one.
+    let torn = match tokio::fs::read(file).await {
+        Ok(content) => content.last().is_some_and(|&last| last != b'\n'),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(error) => return Err(error),
+    };
+    let line = if torn { format!("\n{line}") } else { line.to_owned() };
+    let mut options = tokio::fs::OpenOptions::new();
+    let mut file = options.append(true).create(true).mode(0o600).open(file).await?;
+    file.write_all(line.as_bytes()).await?;
+    file.flush().await
+}
+
+/// The usable lines of known_hosts files.
+#[derive(Debug, Clone, Default)]
+pub struct Records(Vec<Record>);
+
+#[derive(Debug, Clone)]
+struct Record {
+    place: Place,
+    entry: Entry,
+}
+
+impl Records {
+    /// Takes in the lines of a file. A line that is no host key is skipped: one bad line must not
+    /// make the others unknown.
+    pub fn add(&mut self, file: &Path, content: &[u8]) {
+        for (index, line) in content.split(|&byte| byte == b'\n').enumerate() {
+            if let Some(entry) = parse(line) {
+                let place = Place {
+                    file: file.to_owned(),
+                    line: index + 1,
+                };
+                self.0.push(Record { place, entry });
+            }
+        }
+    }
+
+    /// What is known about this key on this host. As with OpenSSH, a host on another port than 22
+    /// about which nothing is said is also known by a key of its bare name.
+    pub fn verdict(&self, host: &str, port: u16, key: &PublicKey) -> Verdict {
+        let verdict = self.look_up(&entry_name(host, port), key);
+        if verdict != Verdict::Unknown || port == DEFAULT_PORT {
+            return verdict;
+        }
+        match self.look_up(&entry_name(host, DEFAULT_PORT), key) {
+            fallback @ (Verdict::Known | Verdict::Revoked(_)) => fallback,
+            _ => Verdict::Unknown,
+        }
+    }
+
+    /// The types of the keys known for a host, in the order of the files. A client asks for these
+    /// first, or a host with several keys would seem to have changed.
+    pub fn known_types(&self, host: &str, port: u16) -> Vec<Algorithm> {
+        let mut types = Vec::new();
+        for name in [entry_name(host, port), entry_name(host, DEFAULT_PORT)] {
+            for record in self.plain(&name) {
+                let algorithm = record.entry.public_key().algorithm();
+                if !types.contains(&algorithm) {
+                    types.push(algorithm);
+                }
+            }
+            if !types.is_empty() {
+                break;
+            }
+        }
+        types
+    }
+
+    fn look_up(&self, name: &str, key: &PublicKey) -> Verdict {
+        let same = |record: &&Record| record.entry.public_key().key_data() == key.key_data();
+        let revoked = |record: &&Record| record.entry.marker() == Some(&Marker::Revoked);
+        if let Some(record) = self.matching(name).filter(revoked).find(same) {
+            return Verdict::Revoked(record.place.clone());
+        }
+        if self.plain(name).any(|record| same(&record)) {
+            return Verdict::Known;
+        }
+        let algorithm = key.algorithm();
+        if let Some(record) = self.plain(name).find(|record| record.entry.public_key().algorithm() == algorithm) {
+            return Verdict::Changed {
+                place: record.place.clone(),
+                known: fingerprint(record.entry.public_key()),
+            };
+        }
+        match self.plain(name).next() {
+            None => Verdict::Unknown,
+            Some(first) => {
+                let types: BTreeSet<String> =
+                    self.plain(name).map(|record| record.entry.public_key().algorithm().to_string()).collect();
+                Verdict::OtherType {
+                    types: types.into_iter().collect(),
+                    place: first.place.clone(),
+                }
+            }
+        }
+    }
+
+    fn matching<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Record> {
+        self.0.iter().filter(move |record| matches(record.entry.host_patterns(), name))
+    }
+
+    /// Lines without a marker: a certificate authority's key says nothing about a plain key.
+    fn plain<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Record> {
+        self.matching(name).filter(|record| record.entry.marker().is_none())
+    }
+}
+
+/// Comments, empty lines and lines that are no host key are `None`.
+fn parse(line: &[u8]) -> Option<Entry> {
+    if line.len() > LONGEST_LINE {
+        return None;
+    }
+    let line = std::str::from_utf8(line).ok()?;
+    let mut words = line.split_ascii_whitespace();
+    let first = words.next().filter(|word| !word.starts_with('#'))?;
+    let wanted = if first.starts_with('@') { 3 } else { 2 };
+    let mut plain = first.to_owned();
+    for _ in 0..wanted {
+        plain.push(' ');
+        plain.push_str(words.next()?);
+    }
+    plain.parse().ok()
+}
+
+fn matches(patterns: &HostPatterns, name: &str) -> bool {
+    match patterns {
+        HostPatterns::HashedName { salt, hash } => {
+            Hmac::<Sha1>::new_from_slice(salt).is_ok_and(|mut mac| {
+                mac.update(name.as_bytes());
+                mac.verify_slice(hash).is_ok()
+            })
+        }
+        HostPatterns::Patterns(patterns) => {
+            let mut found = false;
+            for pattern in patterns {
+                let pattern = pattern.to_lowercase();
+                match pattern.strip_prefix('!') {
+                    Some(excluded) if glob(excluded, name) => return false,
+                    Some(_) => {}
+                    None => found |= glob(&pattern, name),
+                }
+            }
+            found
+        }
+    }
+}
+
+/// Whether a pattern of `*` (any text) and `?` (any character) covers the whole of a name.
+fn glob(pattern: &str, name: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    let name: Vec<char> = name.chars().collect();
+    let (mut at, mut reached) = (0, 0);
+    // Where the last `*` stood and how far the name was then: the place to try again from.
+    let mut star: Option<(usize, usize)> = None;
+    while reached < name.len() {
+        match pattern.get(at) {
+            Some('*') => {
+                star = Some((at, reached));
+                at += 1;
+            }
+            Some(&wanted) if wanted == '?' || wanted == name[reached] => {
+                at += 1;
+                reached += 1;
+            }
+            _ => match star {
+                Some((place, taken)) => {
+                    star = Some((place, taken + 1));
+                    at = place + 1;
+                    reached = taken + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[at..].iter().all(|&rest| rest == '*')
+}
+
+#[cfg(test)]
+#[path = "known_hosts_tests.rs"]
+mod tests;
