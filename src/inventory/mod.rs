@@ -9,6 +9,37 @@ use serde_json::Value;
 
 use crate::vars::{Secret, Setting};
 
+mod check;
+mod cluster;
+mod hosts;
+mod kubernetes;
+mod language;
+mod limit;
+mod load;
+mod mask;
+mod mistake;
+mod node;
+mod range;
+mod reader;
+mod shape;
+mod syntax;
+
+pub use load::{load, parse};
+pub use mistake::{InputErrors, Mistake};
+
+/// What the command line says about every host; it wins over the inventory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `--ssh-user`.
+    pub ssh_user: Option<String>,
+    /// `--ssh-port`.
+    pub ssh_port: Option<u16>,
+    /// `--ssh-key`, as often as it is given.
+    pub ssh_key: Vec<PathBuf>,
+    /// `--known-hosts`.
+    pub known_hosts: Option<PathBuf>,
+}
+
 /// A cluster and its hosts, checked: names and addresses are unique, every reference resolves.
 #[derive(Debug, Clone)]
 pub struct Inventory {

@@ -1,0 +1,147 @@
+//! Checks across hosts: nothing twice, a server to join, an odd number of servers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+
+use super::cluster::ClusterPlaces;
+use super::hosts::{Hosts, Placed};
+use super::node::{Node, Span};
+use super::reader::Reader;
+use super::{Role, shape};
+
+/// Notes what is wrong between the parts of an inventory.
+pub(super) fn across(
+    reader: &mut Reader<'_>,
+    root: &Node,
+    cluster: &ClusterPlaces,
+    hosts: &Hosts,
+) {
+    let all = &hosts.placed;
+    twice(reader, all, "", |placed| {
+        Some((placed.host.name.to_ascii_lowercase(), placed.host.name.clone(), placed.name_at))
+    });
+    twice(reader, all, "address ", |placed| {
+        // Machines behind one address are told apart by their ports.
+        let key = format!("{} {}", canonical(&placed.host.address), placed.host.ssh.port.value);
+        // A name that stands twice is one mistake, not two.
+        (placed.host.address != placed.host.name)
+            .then(|| (key, placed.host.address.clone(), placed.address_at))
+    });
+    twice(reader, all, "private address ", |placed| {
+        let address = placed.host.private_address.as_ref()?.value.to_string();
+        Some((address.clone(), address, placed.private_at))
+    });
+    twice(reader, all, "node name ", |placed| {
+        let name = placed.host.node_name.as_ref()?.value.clone();
+        Some((name.clone(), name, placed.node_name_at))
+    });
+    groups_are_no_hosts(reader, root, all);
+    servers(reader, root, cluster, hosts);
+}
+
+/// An address in the one form that all its spellings share.
+fn canonical(address: &str) -> String {
+    address.parse::<IpAddr>().map_or_else(
+        |_| address.trim_end_matches('.').to_ascii_lowercase(),
+        |ip| ip.to_canonical().to_string(),
+    )
+}
+
+/// Notes values that two hosts share. Ranges that overlap are one mistake, not one per host.
+fn twice(
+    reader: &mut Reader<'_>,
+    all: &[Placed],
+    what: &str,
+    value: impl Fn(&Placed) -> Option<(String, String, Span)>,
+) {
+    let mut seen: HashMap<String, (&Placed, Span)> = HashMap::new();
+    let mut overlaps: BTreeMap<(usize, usize), (Vec<String>, Span, &Placed, Span)> = BTreeMap::new();
+    for placed in all {
+        let Some((key, shown, span)) = value(placed) else {
+            continue;
+        };
+        if let Some((first, first_span)) = seen.get(&key) {
+            overlaps
+                .entry((span.offset, first_span.offset))
+                .or_insert_with(|| (Vec::new(), span, first, *first_span))
+                .0
+                .push(shown);
+        } else {
+            seen.insert(key, (placed, span));
+        }
+    }
+    for (shown, span, first, first_span) in overlaps.into_values() {
+        let more = match shown.len() {
+            1 => String::new(),
+            count => format!(", and {} more", count - 1),
+        };
+        let message = match shown.first() {
+            Some(shown) => format!("the {what}`{shown}` stands twice{more}"),
+            None => continue,
+        };
+        let message = if what.is_empty() { message.replacen("the ", "the host ", 1) } else { message };
+        let help = if first_span.offset == span.offset {
+            format!("`{}` gives it to several hosts", first.key)
+        } else {
+            format!("`{}` in line {} has it, too", first.key, first_span.line)
+        };
+        reader.mistakes.help(span, message, help);
+    }
+}
+
+/// `--limit` takes hosts and groups, so their names must differ.
+fn groups_are_no_hosts(reader: &mut Reader<'_>, root: &Node, all: &[Placed]) {
+    for group in root.get("groups").map(Node::entries).unwrap_or_default() {
+        if let Some(placed) = all.iter().find(|placed| placed.host.name == group.key) {
+            let message = format!("`{}` is both a group and a host", group.key);
+            let help = format!("the host is in line {}; rename one of them", placed.name_at.line);
+            reader.mistakes.help(group.at, message, help);
+        }
+    }
+}
+
+/// Some server must be there to join, and an even number of them is unwise.
+fn servers(reader: &mut Reader<'_>, root: &Node, cluster: &ClusterPlaces, hosts: &Hosts) {
+    let Some(entry) = root.entry("hosts") else {
+        let help = "add `hosts: {alpha: {address: 10.0.0.1, role: server}}`";
+        reader.mistakes.help(root.span, "the inventory has no hosts", help);
+        return;
+    };
+    if entry.value.entries().is_empty() {
+        if matches!(entry.value.tree, super::node::Tree::Null | super::node::Tree::Map(_)) {
+            let help = "add `alpha: {address: 10.0.0.1, role: server}` below it";
+            reader.mistakes.help(entry.at, "the inventory has no hosts", help);
+        }
+        return;
+    }
+    let count = hosts.placed.iter().filter(|placed| placed.host.role.value == Role::Server).count();
+    if let Some(span) = cluster.server_url {
+        let enough = cluster.names_token || (count == 0 && cluster.names_agent_token);
+        if !enough && hosts.complete {
+            let message = "`cluster.server_url` needs the cluster's token";
+            let help = "add `token_file: secrets/token`; the token is on a server, in /var/lib/rancher/k3s/server/token";
+            reader.mistakes.help(span, message, help);
+        }
+        return;
+    }
+    if !hosts.complete {
+        return;
+    }
+    if count == 0 {
+        let help = format!(
+            "give one of the hosts {}, or name a server elsewhere with `cluster.server_url` and its token",
+            shape::listed(&["role: server"], "or")
+        );
+        reader.mistakes.help(entry.at, "no host has the role `server`", help);
+    } else if count % 2 == 0 {
+        let (lost, fewer, more) = (count / 2 - 1, count - 1, count + 1);
+        let survives = match lost {
+            0 => "no loss".to_owned(),
+            1 => "the loss of 1".to_owned(),
+            lost => format!("the loss of {lost}"),
+        };
+        reader.warnings.push(format!(
+            "{count} servers survive {survives}, no more than {fewer} would; use {fewer} or {more}"
+        ));
+    }
+}

@@ -1,0 +1,152 @@
+//! Reads the key `cluster`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::kubernetes::{self, Place};
+use super::node::{Node, Span, Tree};
+use super::reader::Reader;
+use super::{Binary, Cluster, Distribution, Join, Version, syntax};
+
+/// What of the cluster is needed for the checks across keys.
+#[derive(Debug)]
+pub(super) struct ClusterPlaces {
+    /// Where `server_url` stands.
+    pub server_url: Option<Span>,
+    /// Whether a token is named, even one that could not be read.
+    pub names_token: bool,
+    /// Whether an agents' token is named, even one that could not be read.
+    pub names_agent_token: bool,
+}
+
+/// Reads the cluster's settings; `file` gives it its default name.
+pub(super) fn cluster(
+    reader: &mut Reader<'_>,
+    root: &Node,
+    file: &Path,
+) -> (Cluster, ClusterPlaces) {
+    let nothing = Node {
+        tree: Tree::Null,
+        span: Span::default(),
+    };
+    let node = root.get("cluster").unwrap_or(&nothing);
+    let names = |key: &str| node.entry(key).is_some();
+    let places = ClusterPlaces {
+        server_url: node.entry("server_url").map(|entry| entry.at),
+        names_token: names("token") || names("token_file"),
+        names_agent_token: names("agent_token") || names("agent_token_file"),
+    };
+    if let Some(node) = node.get("distribution").filter(|node| node.text() == Some("k0s")) {
+        let message = "k0s comes later; towline makes k3s clusters for now";
+        reader.mistakes.help(node.span, message, "write k3s");
+    }
+    let cluster = Cluster {
+        name: reader
+            .text(node, "name", syntax::group_name)
+            .unwrap_or_else(|| default_name(file)),
+        distribution: Distribution::K3s,
+        version: version(reader, node),
+        endpoint: reader.text(node, "endpoint", syntax::address),
+        tls_sans: tls_sans(reader, node),
+        server_url: reader
+            .text(node, "server_url", syntax::server_url)
+            .map(|url| url.trim_end_matches('/').to_owned()),
+        token: reader.token(node, "cluster", "token"),
+        agent_token: reader.token(node, "cluster", "agent_token"),
+        join: match node.get("join").and_then(Node::text) {
+            Some("serial") => Join::Serial,
+            _ => Join::Parallel,
+        },
+        agent_batch: node.get("agent_batch").and_then(Node::whole).unwrap_or(50),
+        binary: binary(reader, node),
+        config: config(reader, node, "config"),
+        agent_config: config(reader, node, "agent_config"),
+    };
+    (cluster, places)
+}
+
+/// The file's stem, made into a name.
+fn default_name(file: &Path) -> String {
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') { c } else { '-' }
+    };
+    let name: String = stem.chars().map(plain).collect();
+    let name = name.trim_matches(['-', '.', '_']);
+    if syntax::group_name(name).is_ok() {
+        name.to_owned()
+    } else {
+        "cluster".to_owned()
+    }
+}
+
+fn version(reader: &mut Reader<'_>, node: &Node) -> Version {
+    reader.exclusive(node, "cluster", "version", "channel");
+    let version = reader.text(node, "version", syntax::version);
+    let channel = reader.text(node, "channel", syntax::channel);
+    match version {
+        Some(version) => Version::Exact(version),
+        None => Version::Channel(channel.unwrap_or_else(|| "stable".to_owned())),
+    }
+}
+
+fn tls_sans(reader: &mut Reader<'_>, node: &Node) -> Vec<String> {
+    let texts = node.get("tls_sans").map(Node::texts).unwrap_or_default();
+    for (text, span) in &texts {
+        reader.mistakes.check(*span, syntax::certificate_name(text));
+    }
+    texts.into_iter().map(|(text, _)| text.to_owned()).collect()
+}
+
+fn config(reader: &mut Reader<'_>, node: &Node, key: &str) -> BTreeMap<String, Value> {
+    let Some(node) = node.get(key) else {
+        return BTreeMap::new();
+    };
+    kubernetes::config(reader.source, node, Place::Shared, &mut reader.mistakes);
+    node.entries()
+        .iter()
+        .map(|entry| (entry.key.clone(), kubernetes::json(&entry.value)))
+        .collect()
+}
+
+fn binary(reader: &mut Reader<'_>, node: &Node) -> Binary {
+    let push = Binary::Push { mirror: None };
+    let Some(node) = node.get("binary").filter(|node| matches!(node.tree, Tree::Map(_))) else {
+        return push;
+    };
+    let (mirror, path) = (node.entry("mirror"), node.entry("path"));
+    if node.get("source").and_then(Node::text) != Some("path") {
+        if let Some(path) = path {
+            let message = "`path` is not used when the binary is pushed from a download";
+            reader.mistakes.help(path.at, message, "add `source: path`, or remove it");
+        }
+        let mirror = reader.text(node, "mirror", syntax::mirror);
+        return Binary::Push {
+            mirror: mirror.map(|mirror| mirror.trim_end_matches('/').to_owned()),
+        };
+    }
+    if let Some(mirror) = mirror {
+        let message = "`mirror` is not used when the binary is a file";
+        reader.mistakes.help(mirror.at, message, "remove it, or `source: path`");
+    }
+    let Some(path) = path else {
+        reader.mistakes.help(
+            node.get("source").map_or(node.span, |source| source.span),
+            "`source: path` needs a `path`",
+            "add `path: ./k3s`",
+        );
+        return push;
+    };
+    let written = path.value.text().unwrap_or_default();
+    let Some(file) = path.value.text().and_then(|text| reader.path(text, path.value.span)) else {
+        return push;
+    };
+    if !file.is_file() {
+        let message = format!("`{written}` is not a file on this machine");
+        let help = format!("towline looks for {}", file.display());
+        reader.mistakes.help(path.value.span, message, help);
+    }
+    Binary::Path(file)
+}

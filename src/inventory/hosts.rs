@@ -1,0 +1,399 @@
+//! Reads `hosts`: expands ranges and resolves every host's layers.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use super::kubernetes::{self, Place};
+use super::mistake::Complaint;
+use super::node::{Entry, Node, Span};
+use super::range::Pattern;
+use super::reader::{Reader, setting};
+use super::{Host, Role, Ssh, shape, syntax};
+use crate::vars::{Origin, Setting};
+
+/// As many hosts may stand in one inventory.
+const MOST_HOSTS: usize = 2000;
+
+/// A host and where its names stand, for the checks across hosts.
+#[derive(Debug)]
+pub(super) struct Placed {
+    /// The host.
+    pub host: Host,
+    /// The key of the inventory that it comes from.
+    pub key: String,
+    /// Where that key stands.
+    pub name_at: Span,
+    /// Where its address stands; the name's place when the name is the address.
+    pub address_at: Span,
+    /// Where its private address stands.
+    pub private_at: Span,
+    /// Where its node's name stands.
+    pub node_name_at: Span,
+}
+
+/// The hosts of an inventory.
+#[derive(Debug)]
+pub(super) struct Hosts {
+    /// Those that could be read.
+    pub placed: Vec<Placed>,
+    /// Whether all of them could, with their roles.
+    pub complete: bool,
+}
+
+/// One place that says something about a host, and the path to it.
+struct Layer<'a> {
+    node: &'a Node,
+    path: String,
+}
+
+/// Reads all groups and hosts.
+pub(super) fn hosts(reader: &mut Reader<'_>, root: &Node) -> Hosts {
+    for group in root.get("groups").map(Node::entries).unwrap_or_default() {
+        reader.mistakes.check(group.at, syntax::group_name(&group.key));
+        shared(reader, &group.value, Place::Shared);
+    }
+    let mut hosts = Hosts {
+        placed: Vec::new(),
+        complete: true,
+    };
+    for entry in root.get("hosts").map(Node::entries).unwrap_or_default() {
+        shared(reader, &entry.value, Place::Host);
+        match host(reader, root, entry) {
+            Some(more) if hosts.placed.len() + more.len() <= MOST_HOSTS => {
+                hosts.placed.extend(more);
+            }
+            Some(_) => {
+                let message = format!("with `{}` there are more than {MOST_HOSTS} hosts", entry.key);
+                let help = format!("one inventory holds {MOST_HOSTS} hosts at most");
+                reader.mistakes.help(entry.at, message, help);
+                hosts.complete = false;
+                break;
+            }
+            None => hosts.complete = false,
+        }
+    }
+    hosts
+}
+
+/// Checks what groups and hosts both may say.
+fn shared(reader: &mut Reader<'_>, node: &Node, place: Place) {
+    if let Some(labels) = node.get("labels") {
+        kubernetes::labels(labels, &mut reader.mistakes);
+    }
+    for (text, span) in node.get("taints").map(Node::texts).unwrap_or_default() {
+        reader.mistakes.check(span, kubernetes::taint(text));
+    }
+    if let Some(config) = node.get("config") {
+        kubernetes::config(reader.source, config, place, &mut reader.mistakes);
+    }
+}
+
+/// Reads one entry of `hosts`: all the hosts that its name stands for, unless one of the things
+/// that make a host is missing or wrong.
+fn host(reader: &mut Reader<'_>, root: &Node, entry: &Entry) -> Option<Vec<Placed>> {
+    let node = &entry.value;
+    let path = shape::join("hosts", &entry.key);
+    let names = names(reader, entry);
+    let groups = groups(reader, root, node, &path);
+    let mut layers: Vec<Layer<'_>> = groups
+        .iter()
+        .filter_map(|name| {
+            let node = root.get("groups")?.get(name)?;
+            let path = shape::join("groups", name);
+            Some(Layer { node, path })
+        })
+        .collect();
+    layers.push(Layer { node, path });
+
+    let role = role(reader, entry, &layers);
+    let ssh = ssh(reader, root, &layers);
+    let names = names?;
+    let per_host = PerHost { names: &names, entry };
+    let addresses = per_host.texts(reader, "address", syntax::address);
+    let private = per_host.texts(reader, "private_address", ip_address);
+    let node_names = per_host.texts(reader, "node_name", syntax::node_name);
+    if addresses.is_none() && node.get("address").is_none() {
+        name_is_address(reader, entry, &names);
+    }
+    let template = Host {
+        name: String::new(),
+        address: String::new(),
+        private_address: None,
+        role: role?,
+        groups,
+        labels: labels(&layers),
+        taints: taints(&layers),
+        node_name: None,
+        config: config(&layers),
+        ssh,
+        line: entry.at.line,
+    };
+    let at = |key: &str| node.get(key).map_or(entry.at, |node| node.span);
+    let said = |key: &str| format!("hosts.{}.{key}", entry.key);
+    let placed = names.iter().enumerate().map(|(index, name)| Placed {
+        host: Host {
+            name: name.clone(),
+            address: nth(addresses.as_ref(), index).unwrap_or(name).clone(),
+            private_address: nth(private.as_ref(), index)
+                .and_then(|text| text.parse::<IpAddr>().ok())
+                .map(|ip| setting(ip, said("private_address"), at("private_address"))),
+            node_name: nth(node_names.as_ref(), index)
+                .map(|text| setting(text.clone(), said("node_name"), at("node_name"))),
+            ..template.clone()
+        },
+        key: entry.key.clone(),
+        name_at: entry.at,
+        address_at: at("address"),
+        private_at: at("private_address"),
+        node_name_at: at("node_name"),
+    });
+    Some(placed.collect())
+}
+
+fn nth(texts: Option<&Vec<String>>, index: usize) -> Option<&String> {
+    texts.and_then(|texts| texts.get(index))
+}
+
+/// The names that an entry of `hosts` stands for.
+fn names(reader: &mut Reader<'_>, entry: &Entry) -> Option<Vec<String>> {
+    let names = match Pattern::parse(&entry.key) {
+        Ok(pattern) => pattern.expand(),
+        Err(complaint) => {
+            reader.mistakes.check(entry.at, Err(complaint));
+            return None;
+        }
+    };
+    if let Some(complaint) = names.iter().find_map(|name| syntax::name(name).err()) {
+        reader.mistakes.check(entry.at, Err(complaint));
+        return None;
+    }
+    Some(names)
+}
+
+/// The groups a host names; those that do not exist are mistakes.
+fn groups(reader: &mut Reader<'_>, root: &Node, node: &Node, path: &str) -> Vec<String> {
+    reader.exclusive(node, path, "group", "groups");
+    let known: Vec<&str> = root
+        .get("groups")
+        .map(Node::entries)
+        .unwrap_or_default()
+        .iter()
+        .map(|entry| entry.key.as_str())
+        .collect();
+    let mut groups: Vec<String> = Vec::new();
+    let texts = ["group", "groups"].into_iter().filter_map(|key| node.get(key));
+    for (name, span) in texts.flat_map(Node::texts) {
+        if !known.contains(&name) {
+            let help = match shape::similar(name, known.iter().copied()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None if known.is_empty() => format!("add it: `groups: {{{name}: {{role: agent}}}}`"),
+                None => format!("the groups are {}", shape::listed(&known, "and")),
+            };
+            reader.mistakes.help(span, format!("there is no group `{name}`"), help);
+        } else if groups.iter().any(|group| group == name) {
+            reader.mistakes.add(span, format!("the group `{name}` is named twice"));
+        } else {
+            groups.push(name.to_owned());
+        }
+    }
+    groups
+}
+
+/// The keys that say one thing per host, in ranges.
+struct PerHost<'a> {
+    names: &'a [String],
+    entry: &'a Entry,
+}
+
+impl PerHost<'_> {
+    /// The texts of a key, one for each name.
+    fn texts(
+        &self,
+        reader: &mut Reader<'_>,
+        key: &str,
+        check: fn(&str) -> Result<(), Complaint>,
+    ) -> Option<Vec<String>> {
+        let node = self.entry.value.get(key)?;
+        let text = node.text()?;
+        // Brackets around an IPv6 address are that check's business.
+        let whole = text.starts_with('[').then(|| check(text).err()).flatten();
+        let ipv6 = whole.filter(|complaint| {
+            complaint.help.as_ref().is_some_and(|help| help.contains("without brackets"))
+        });
+        if let Some(complaint) = ipv6 {
+            reader.mistakes.check(node.span, Err(complaint));
+            return None;
+        }
+        let pattern = match Pattern::parse(text) {
+            Ok(pattern) => pattern,
+            Err(complaint) => {
+                reader.mistakes.check(node.span, Err(complaint));
+                return None;
+            }
+        };
+        let (wanted, found) = (self.names.len(), pattern.count());
+        if wanted != found {
+            let name = &self.entry.key;
+            let (message, help) = if pattern.has_range() {
+                let message = format!("`{text}` counts {found}, and `{name}` counts {wanted}");
+                (message, "both ranges must count the same".to_owned())
+            } else {
+                let message = format!("`{name}` names {wanted} hosts, and `{text}` is one {key}");
+                (message, format!("give it a range of {wanted}"))
+            };
+            reader.mistakes.help(node.span, message, help);
+            return None;
+        }
+        let texts = pattern.expand();
+        if let Some(complaint) = texts.iter().find_map(|text| check(text).err()) {
+            reader.mistakes.check(node.span, Err(complaint));
+            return None;
+        }
+        Some(texts)
+    }
+}
+
+/// An IP address.
+fn ip_address(text: &str) -> Result<(), Complaint> {
+    if text.parse::<IpAddr>().is_ok() {
+        return Ok(());
+    }
+    let help = syntax::address(text).err().and_then(|complaint| complaint.help);
+    Err(Complaint {
+        message: format!("`{text}` is not an IP address"),
+        help,
+    })
+}
+
+/// A host without address is reached by its name, which takes a name that can be looked up.
+fn name_is_address(reader: &mut Reader<'_>, entry: &Entry, names: &[String]) {
+    let has_range = Pattern::parse(&entry.key).is_ok_and(|pattern| pattern.has_range());
+    if entry.value.entry("address").is_some() {
+        return;
+    }
+    if has_range {
+        let message = format!("`{}` has no address", entry.key);
+        let help = format!("add `address:` with a range of {}, for example \"10.0.1.[11:{}]\"", names.len(), names.len() + 10);
+        reader.mistakes.help(entry.at, message, help);
+    } else if names.iter().any(|name| syntax::address(name).is_err()) {
+        let message = format!("`{}` has no address, and its name cannot be one", entry.key);
+        reader.mistakes.help(entry.at, message, "add `address:`");
+    }
+}
+
+/// A host's role. It must be said somewhere.
+fn role(reader: &mut Reader<'_>, entry: &Entry, layers: &[Layer<'_>]) -> Option<Setting<Role>> {
+    let mut said = false;
+    let mut role = None;
+    for layer in layers {
+        let Some(entry) = layer.node.entry("role") else {
+            continue;
+        };
+        said = true;
+        let value = match entry.value.text() {
+            Some("server") => Role::Server,
+            Some("agent") => Role::Agent,
+            _ => continue,
+        };
+        role = Some(setting(value, format!("{}.role", layer.path), entry.value.span));
+    }
+    if !said {
+        let message = format!("`{}` has no role", entry.key);
+        let help = "add `role: server` or `role: agent`, here or in its group";
+        reader.mistakes.help(entry.at, message, help);
+    }
+    role
+}
+
+fn labels(layers: &[Layer<'_>]) -> BTreeMap<String, Setting<String>> {
+    by_key(layers, "labels")
+        .filter_map(|(entry, path)| {
+            let text = entry.value.text()?.to_owned();
+            Some((entry.key.clone(), setting(text, path, entry.value.span)))
+        })
+        .collect()
+}
+
+fn config(layers: &[Layer<'_>]) -> BTreeMap<String, Setting<serde_json::Value>> {
+    by_key(layers, "config")
+        .map(|(entry, path)| {
+            let value = kubernetes::json(&entry.value);
+            (entry.key.clone(), setting(value, path, entry.value.span))
+        })
+        .collect()
+}
+
+/// The entries of a map in all layers, the nearest last, each with its path.
+fn by_key<'a>(layers: &'a [Layer<'a>], key: &str) -> impl Iterator<Item = (&'a Entry, String)> {
+    layers
+        .iter()
+        .filter_map(move |layer| Some((layer.node.get(key)?, format!("{}.{key}", layer.path))))
+        .flat_map(|(node, path)| {
+            let joined = move |entry: &'a Entry| (entry, shape::join(&path, &entry.key));
+            node.entries().iter().map(joined)
+        })
+}
+
+fn taints(layers: &[Layer<'_>]) -> Vec<Setting<String>> {
+    let mut taints: Vec<Setting<String>> = Vec::new();
+    for layer in layers {
+        let path = format!("{}.taints", layer.path);
+        for (text, span) in layer.node.get("taints").map(Node::texts).unwrap_or_default() {
+            if !taints.iter().any(|taint| taint.value == text) {
+                taints.push(setting(text.to_owned(), path.clone(), span));
+            }
+        }
+    }
+    taints
+}
+
+/// How to reach a host: the file's `ssh`, its groups', its own, the command line's.
+fn ssh(reader: &mut Reader<'_>, root: &Node, layers: &[Layer<'_>]) -> Ssh {
+    let top = root.get("ssh").map(|node| (node, "ssh".to_owned()));
+    let below = layers
+        .iter()
+        .filter_map(|layer| Some((layer.node.get("ssh")?, format!("{}.ssh", layer.path))));
+    let blocks: Vec<(&Node, String)> = top.into_iter().chain(below).collect();
+    let last = |key: &str| {
+        blocks.iter().rev().find_map(|(node, path)| Some((node.get(key)?, format!("{path}.{key}"))))
+    };
+    for (node, _) in &blocks {
+        reader.text(node, "user", syntax::user);
+    }
+    let flags = reader.overrides;
+    let user = last("user").and_then(|(node, path)| {
+        Some(setting(node.text()?.to_owned(), path, node.span))
+    });
+    let port = last("port").and_then(|(node, path)| Some(setting(node.whole()?, path, node.span)));
+    let timeout = last("connect_timeout_seconds")
+        .and_then(|(node, path)| Some(setting(node.whole()?, path, node.span)));
+    let keys = last("key").map(|(node, path)| {
+        let texts = node.texts().into_iter();
+        let keys: Vec<PathBuf> = texts.filter_map(|(text, span)| reader.path(text, span)).collect();
+        setting(keys, path, node.span)
+    });
+    let known_hosts = last("known_hosts").and_then(|(node, path)| {
+        Some(setting(reader.path(node.text()?, node.span)?, path, node.span))
+    });
+    let keys_of_flag = Some(flags.ssh_key.clone()).filter(|keys| !keys.is_empty());
+    Ssh {
+        user: flag("ssh-user", flags.ssh_user.clone())
+            .or(user)
+            .unwrap_or_else(|| Setting::default("root".to_owned())),
+        port: flag("ssh-port", flags.ssh_port).or(port).unwrap_or(Setting::default(22)),
+        keys: flag("ssh-key", keys_of_flag)
+            .or(keys)
+            .unwrap_or_else(|| Setting::default(Vec::new())),
+        known_hosts: flag("known-hosts", flags.known_hosts.clone()).or(known_hosts),
+        connect_timeout_seconds: timeout.unwrap_or(Setting::default(10)),
+    }
+}
+
+/// What the command line says.
+fn flag<T>(name: &'static str, value: Option<T>) -> Option<Setting<T>> {
+    value.map(|value| Setting {
+        value,
+        origin: Origin::Flag(name),
+    })
+}

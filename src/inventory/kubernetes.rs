@@ -1,0 +1,239 @@
+//! Labels, taints and config.yaml: what Kubernetes and k3s take, and what towline decides itself.
+
+use serde_json::{Map, Number, Value};
+
+use super::mistake::{Complaint, Mistakes};
+use super::node::{Entry, Node, Span, Tree};
+use super::shape;
+
+type Checked = Result<(), Complaint>;
+
+/// The name part of a label's key, or a label's value.
+fn is_label_word(text: &str) -> bool {
+    text.len() <= 63
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.ends_with(|c: char| c.is_ascii_alphanumeric())
+}
+
+/// A label's or taint's key: `name` or `prefix/name`.
+fn is_key(text: &str) -> bool {
+    let (prefix, name) = text.split_once('/').map_or((None, text), |(a, b)| (Some(a), b));
+    is_label_word(name)
+        && prefix.is_none_or(|prefix| {
+            super::syntax::name(prefix).is_ok() && !prefix.contains(|c: char| c.is_ascii_uppercase())
+        })
+}
+
+/// Labels that a node may give itself although their prefix belongs to Kubernetes.
+const OWN_LABELS: [&str; 11] = [
+    "kubernetes.io/hostname",
+    "kubernetes.io/os",
+    "kubernetes.io/arch",
+    "beta.kubernetes.io/os",
+    "beta.kubernetes.io/arch",
+    "beta.kubernetes.io/instance-type",
+    "node.kubernetes.io/instance-type",
+    "topology.kubernetes.io/zone",
+    "topology.kubernetes.io/region",
+    "failure-domain.beta.kubernetes.io/zone",
+    "failure-domain.beta.kubernetes.io/region",
+];
+
+/// A label's key. One that a kubelet refuses to give its own node would keep it from starting.
+fn label_key(key: &str) -> Checked {
+    if !is_key(key) {
+        return Err(Complaint::with(
+            format!("`{key}` cannot be a label's key"),
+            "a key is written name or example.org/name, its name of at most 63 letters, digits, `-`, `_` and `.`",
+        ));
+    }
+    let Some((prefix, _)) = key.split_once('/') else {
+        return Ok(());
+    };
+    let under = |domain: &str| {
+        prefix == domain || prefix.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
+    };
+    let reserved = under("kubernetes.io") || under("k8s.io");
+    let allowed = under("kubelet.kubernetes.io")
+        || under("node.kubernetes.io")
+        || OWN_LABELS.contains(&key);
+    if reserved && !allowed {
+        return Err(Complaint::with(
+            format!("a node may not give itself the label `{key}`, and would not start"),
+            format!("set it once the node has joined: kubectl label node <name> {key}=..."),
+        ));
+    }
+    Ok(())
+}
+
+/// Notes what is wrong with labels.
+pub(super) fn labels(node: &Node, mistakes: &mut Mistakes) {
+    for entry in node.entries() {
+        mistakes.check(entry.at, label_key(&entry.key));
+        let Some(value) = entry.value.text().filter(|value| !value.is_empty()) else {
+            continue;
+        };
+        if !is_label_word(value) {
+            mistakes.help(
+                entry.value.span,
+                format!("`{value}` cannot be a label's value"),
+                "a value is made of at most 63 letters, digits, `-`, `_` and `.`, and starts and ends with a letter or digit",
+            );
+        }
+    }
+}
+
+/// What a taint may do.
+const EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+
+/// A taint: `key=value:Effect` or `key:Effect`.
+pub(super) fn taint(text: &str) -> Checked {
+    let message = format!("`{text}` is not a taint");
+    let form = "a taint is written key=value:NoSchedule or key:NoSchedule";
+    let Some((left, effect)) = text.rsplit_once(':') else {
+        return Err(Complaint::with(message, form));
+    };
+    let (key, value) = left.split_once('=').unwrap_or((left, ""));
+    if !is_key(key) || !(value.is_empty() || is_label_word(value)) {
+        return Err(Complaint::with(message, form));
+    }
+    if !EFFECTS.contains(&effect) {
+        let message = format!("a taint's effect cannot be `{effect}`");
+        return Err(Complaint::with(message, shape::one_of(effect, &EFFECTS)));
+    }
+    Ok(())
+}
+
+/// Where a config stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In `cluster` or a group: many hosts share it.
+    Shared,
+    /// In one host's.
+    Host,
+}
+
+/// Why a key of config.yaml is not for the inventory's author.
+fn owned(key: &str, place: Place) -> Checked {
+    let says = |instead: &str| {
+        Err(Complaint::with(format!("`{key}` does not belong into `config`"), instead))
+    };
+    match key.trim_end_matches('+') {
+        "token" | "t" | "token-file" => says("say it with `cluster.token_file` or `cluster.token`"),
+        "agent-token" | "agent-token-file" => {
+            says("say it with `cluster.agent_token_file` or `cluster.agent_token`")
+        }
+        "tls-san" => says("say it with `cluster.tls_sans`"),
+        "node-name" => says("say it with the host's `node_name`"),
+        "node-label" => says("say it with `labels`"),
+        "node-taint" => says("say it with `taints`"),
+        "cluster-init" => says("towline decides which server starts the cluster"),
+        "server" | "s" => {
+            says("towline decides whom a host joins; `cluster.server_url` names a server elsewhere")
+        }
+        "cluster-reset" | "cluster-reset-restore-path" => {
+            says("it is for one start of k3s, not for every one")
+        }
+        "config" | "c" => says("towline writes the one config.yaml"),
+        "data-dir" | "d" => says("towline keeps k3s's data in /var/lib/rancher/k3s"),
+        "node-ip" | "node-external-ip" if place == Place::Shared => {
+            says("every host has its own; say it in the host's `config`, or with `private_address`")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Notes what is wrong with a config.
+pub(super) fn config(source: &str, node: &Node, place: Place, mistakes: &mut Mistakes) {
+    for Entry { key, at, value } in node.entries() {
+        mistakes.check(*at, owned(key, place));
+        if key.contains('_') || key.starts_with('-') {
+            let flag = key.trim_start_matches('-').replace('_', "-");
+            mistakes.help(*at, format!("`{key}` is no flag of k3s"), format!("write {flag}"));
+        }
+        ambiguous(source, value, mistakes);
+    }
+}
+
+/// Notes values that YAML reads differently than they are written: `0644`, `1.10`, `yes`.
+fn ambiguous(source: &str, node: &Node, mistakes: &mut Mistakes) {
+    let Span { offset, length, .. } = node.span;
+    let written = source.get(offset..offset + length).unwrap_or("").trim();
+    match &node.tree {
+        Tree::Whole(number) if written != number.to_string() => {
+            quote(node, written, &number.to_string(), mistakes);
+        }
+        Tree::Fraction(number) if written != number.to_string() => {
+            quote(node, written, &number.to_string(), mistakes);
+        }
+        Tree::Text(text)
+            if written == text
+                && ["yes", "no", "on", "off"].contains(&text.to_ascii_lowercase().as_str()) =>
+        {
+            let flag = matches!(text.to_ascii_lowercase().as_str(), "yes" | "on");
+            let message = format!("`{text}` is neither text nor true or false for every reader of YAML");
+            mistakes.help(node.span, message, format!("write {flag}, or \"{text}\" in quotes"));
+        }
+        Tree::List(items) => items.iter().for_each(|item| ambiguous(source, item, mistakes)),
+        Tree::Map(entries) => {
+            entries.iter().for_each(|entry| ambiguous(source, &entry.value, mistakes));
+        }
+        _ => {}
+    }
+}
+
+fn quote(node: &Node, written: &str, read: &str, mistakes: &mut Mistakes) {
+    // A tag or an anchor before the number says that its author knows YAML.
+    if written.is_empty() || written.starts_with(['!', '&', '*', '"', '\'']) {
+        return;
+    }
+    let message = format!("`{written}` would be read as the number {read}");
+    mistakes.help(node.span, message, format!("write \"{written}\" in quotes"));
+}
+
+/// A value of config.yaml as JSON.
+pub(super) fn json(node: &Node) -> Value {
+    match &node.tree {
+        Tree::Null => Value::Null,
+        Tree::Flag(flag) => Value::Bool(*flag),
+        Tree::Whole(number) => i64::try_from(*number)
+            .map(Number::from)
+            .or_else(|_| u64::try_from(*number).map(Number::from))
+            .map_or(Value::Null, Value::Number),
+        Tree::Fraction(number) => Number::from_f64(*number).map_or(Value::Null, Value::Number),
+        Tree::Text(text) => Value::String(text.clone()),
+        Tree::List(items) => Value::Array(items.iter().map(json).collect()),
+        Tree::Map(entries) => Value::Object(
+            entries
+                .iter()
+                .map(|entry| (entry.key.clone(), json(&entry.value)))
+                .collect::<Map<String, Value>>(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn label_keys() {
+        for key in ["disk", "example.org/disk", "node.kubernetes.io/x", "kubernetes.io/os", "a_B.c"] {
+            assert_eq!(label_key(key), Ok(()), "{key}");
+        }
+        for key in ["", "/a", "a/", "a/b/c", "-a", "A.org/x", "node-role.kubernetes.io/worker", "k8s.io/x"] {
+            assert!(label_key(key).is_err(), "{key}");
+        }
+    }
+
+    #[test]
+    fn taints() {
+        for text in ["gpu=yes:NoSchedule", "gpu:NoExecute", "example.org/gpu=:PreferNoSchedule"] {
+            assert_eq!(taint(text), Ok(()), "{text}");
+        }
+        for text in ["", "gpu", "gpu=yes", ":NoSchedule", "gpu=a b:NoSchedule", "gpu:Noschedule"] {
+            assert!(taint(text).is_err(), "{text}");
+        }
+    }
+}

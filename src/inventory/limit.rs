@@ -1,0 +1,202 @@
+//! `--limit`: which hosts a command may change.
+
+use std::collections::BTreeSet;
+
+use super::{Inventory, Role, shape};
+use crate::error::Problem;
+
+impl Inventory {
+    /// The names of the hosts that a pattern selects: those that may be changed. All hosts are
+    /// still read, since what one of them gets may depend on the others.
+    ///
+    /// The pattern is a list with commas. A word is a host's name, a group's name, a role
+    /// (`servers` or `agents`; a group of that name wins), `all`, or a glob over hosts' names
+    /// with `*` and `?`. A word after `!` takes hosts away, whatever its place in the list; a
+    /// list of only such words starts with all hosts.
+    pub fn limit(&self, pattern: &str) -> Result<BTreeSet<String>, Problem> {
+        let words: Vec<&str> =
+            pattern.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+        let mut selected = BTreeSet::new();
+        let mut excluded = BTreeSet::new();
+        for word in &words {
+            match word.strip_prefix('!') {
+                Some(word) => excluded.extend(self.matching(word.trim())?),
+                None => selected.extend(self.matching(word)?),
+            }
+        }
+        if words.iter().all(|word| word.starts_with('!')) && !words.is_empty() {
+            selected.extend(self.names());
+        }
+        let chosen: BTreeSet<String> =
+            selected.difference(&excluded).map(|name| (*name).to_owned()).collect();
+        if chosen.is_empty() {
+            return Err(Problem::new(format!("--limit {pattern}: selects no host"))
+                .next(format!("the hosts are {}", self.listed())));
+        }
+        Ok(chosen)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.hosts.iter().map(|host| host.name.as_str())
+    }
+
+    /// The hosts that one word stands for; none is a problem.
+    fn matching(&self, word: &str) -> Result<BTreeSet<&str>, Problem> {
+        let select = |test: &dyn Fn(&super::Host) -> bool| -> BTreeSet<&str> {
+            let hosts = self.hosts.iter().filter(|host| test(host));
+            hosts.map(|host| host.name.as_str()).collect()
+        };
+        let by_name = select(&|host| host.name.eq_ignore_ascii_case(word));
+        let by_group = select(&|host| host.groups.iter().any(|group| group == word));
+        let found = if !by_name.is_empty() {
+            by_name
+        } else if !by_group.is_empty() {
+            by_group
+        } else if let Some(role) = role(word) {
+            let found = select(&|host| host.role.value == role);
+            if found.is_empty() {
+                return Err(Problem::new(format!("--limit {word}: no host has the role `{role}`")));
+            }
+            found
+        } else if word == "all" {
+            select(&|_| true)
+        } else {
+            select(&|host| glob(word, &host.name))
+        };
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        if word.contains(['*', '?']) {
+            return Err(Problem::new(format!("--limit {word}: no host's name is like this"))
+                .next(format!("the hosts are {}", self.listed())));
+        }
+        let groups = self.hosts.iter().flat_map(|host| host.groups.iter().map(String::as_str));
+        let known = self.names().chain(groups).chain(["servers", "agents", "all"]);
+        let problem =
+            Problem::new(format!("--limit {word}: there is no host, group or role of this name"));
+        Err(match shape::similar(word, known) {
+            Some(meant) => problem.next(format!("did you mean `{meant}`?")),
+            None => problem.next(format!("the hosts are {}", self.listed())),
+        })
+    }
+
+    /// The first hosts' names, for a sentence.
+    fn listed(&self) -> String {
+        let names: Vec<&str> = self.names().take(8).collect();
+        let more = self.hosts.len() - names.len();
+        if more == 0 {
+            shape::listed(&names, "and")
+        } else {
+            format!("{} and {more} more", names.join(", "))
+        }
+    }
+}
+
+fn role(word: &str) -> Option<Role> {
+    match word {
+        "server" | "servers" => Some(Role::Server),
+        "agent" | "agents" => Some(Role::Agent),
+        _ => None,
+    }
+}
+
+/// Whether a name is like a pattern in which `*` is any text and `?` any character, in any case.
+fn glob(pattern: &str, name: &str) -> bool {
+    let pattern: Vec<char> = pattern.to_ascii_lowercase().chars().collect();
+    let name: Vec<char> = name.to_ascii_lowercase().chars().collect();
+    let (mut at, mut taken) = (0, 0);
+    // Where to go on when the last `*` has to take one character more.
+    let mut retry: Option<(usize, usize)> = None;
+    while taken < name.len() {
+        match pattern.get(at) {
+            Some('*') => {
+                retry = Some((at + 1, taken));
+                at += 1;
+            }
+            Some(wanted) if *wanted == '?' || *wanted == name[taken] => {
+                at += 1;
+                taken += 1;
+            }
+            _ => match retry {
+                Some((after_star, from)) => {
+                    retry = Some((after_star, from + 1));
+                    at = after_star;
+                    taken = from + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[at..].iter().all(|c| *c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::{Overrides, parse};
+
+    fn inventory() -> Inventory {
+        let source = "
+groups:
+  workers: {role: agent}
+  gpu: {}
+hosts:
+  alpha: {role: server}
+  beta: {role: server}
+  worker[1:3]: {address: '10.0.1.[1:3]', group: workers}
+  big: {groups: [workers, gpu]}
+";
+        parse(source, std::path::Path::new("rack.yaml"), None, &Overrides::default()).unwrap()
+    }
+
+    fn limit(pattern: &str) -> Result<String, String> {
+        inventory()
+            .limit(pattern)
+            .map(|names| names.into_iter().collect::<Vec<_>>().join(" "))
+            .map_err(|problem| problem.to_string())
+    }
+
+    #[test]
+    fn patterns_that_select() {
+        for (pattern, wanted) in [
+            ("alpha", "alpha"),
+            ("ALPHA", "alpha"),
+            ("alpha, big", "alpha big"),
+            ("servers", "alpha beta"),
+            ("agent", "big worker1 worker2 worker3"),
+            ("workers,!worker2", "big worker1 worker3"),
+            ("!gpu,workers", "worker1 worker2 worker3"),
+            ("!agents", "alpha beta"),
+            ("worker*", "worker1 worker2 worker3"),
+            ("worker?,*ta", "beta worker1 worker2 worker3"),
+            ("all,!w*3", "alpha beta big worker1 worker2"),
+            ("*", "alpha beta big worker1 worker2 worker3"),
+        ] {
+            assert_eq!(limit(pattern).as_deref(), Ok(wanted), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn patterns_that_do_not() {
+        insta::assert_snapshot!(limit("alhpa").unwrap_err(), @"");
+        insta::assert_snapshot!(limit("servers,!*").unwrap_err(), @"");
+        insta::assert_snapshot!(limit("x*").unwrap_err(), @"");
+        insta::assert_snapshot!(limit("").unwrap_err(), @"");
+        insta::assert_snapshot!(limit("something").unwrap_err(), @"");
+    }
+
+    #[test]
+    fn globs() {
+        for (pattern, name, wanted) in [
+            ("", "", true),
+            ("*", "", true),
+            ("a*b*c", "aXbYbZc", true),
+            ("a*b", "ab", true),
+            ("a*b", "abc", false),
+            ("??", "a", false),
+            ("*a", "bab", false),
+        ] {
+            assert_eq!(glob(pattern, name), wanted, "{pattern} {name}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Secrets of an inventory are not repeated on a screen, not even beside a mistake.
+
+use std::ops::Range;
+
+use super::node::{Entry, Node, Tree};
+use crate::vars::MASK;
+
+/// Words in a key's name that make its value a secret.
+const SECRET_WORDS: [&str; 6] =
+    ["token", "password", "secret", "access-key", "vpn-auth", "datastore-endpoint"];
+
+/// A text in which secrets are replaced by `***`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Masked {
+    text: String,
+    /// What was replaced, in order and without overlap, and the length of what replaced it.
+    holes: Vec<(Range<usize>, usize)>,
+}
+
+impl Masked {
+    /// Masks what the tree knows to be secret.
+    pub fn by_tree(source: &str, root: &Node) -> Self {
+        let mut holes = Vec::new();
+        collect(source, root, &mut holes);
+        Self::with(source, holes)
+    }
+
+    /// Masks, without knowing the structure, the rest of every line that looks like a secret's,
+    /// and the deeper lines below it.
+    pub fn by_lines(source: &str) -> Self {
+        let mut holes = Vec::new();
+        let mut start = 0;
+        let mut inside: Option<usize> = None;
+        for line in source.split_inclusive('\n') {
+            let end = start + line.trim_end().len();
+            let indent = line.len() - line.trim_start().len();
+            if inside.is_some_and(|outer| indent > outer || line.trim().is_empty()) {
+                holes.push(start + indent.min(end - start)..end);
+            } else {
+                inside = None;
+                let mut from = 0;
+                while let Some(colon) = line.get(from..).and_then(|rest| rest.find(':')) {
+                    let key = line[..from + colon].rsplit([',', '{', ' ', '\t']).next();
+                    from += colon + 1;
+                    if key.is_some_and(is_secret) {
+                        holes.push((start + from).min(end)..end);
+                        inside = Some(indent);
+                        break;
+                    }
+                }
+            }
+            start += line.len();
+        }
+        Self::with(source, holes)
+    }
+
+    fn with(source: &str, mut holes: Vec<Range<usize>>) -> Self {
+        holes.retain(|hole| {
+            source.get(hole.clone()).is_some_and(|secret| !secret.trim().is_empty())
+        });
+        holes.sort_by_key(|hole| hole.start);
+        let mut united: Vec<Range<usize>> = Vec::new();
+        for hole in holes {
+            match united.last_mut() {
+                Some(last) if hole.start <= last.end => last.end = last.end.max(hole.end),
+                _ => united.push(hole),
+            }
+        }
+        let mut text = String::with_capacity(source.len());
+        let mut kept = 0;
+        let mut replaced = Vec::with_capacity(united.len());
+        for hole in united {
+            text.push_str(&source[kept..hole.start]);
+            let start = text.len();
+            text.push_str(MASK);
+            // Lines keep their numbers.
+            text.extend(source[hole.clone()].matches('\n'));
+            kept = hole.end;
+            replaced.push((hole, text.len() - start));
+        }
+        text.push_str(&source[kept..]);
+        Self {
+            text,
+            holes: replaced,
+        }
+    }
+
+    /// The text that may be shown.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Where a place of the source stands in the masked text.
+    pub fn place(&self, offset: usize) -> usize {
+        let mut place = offset;
+        for (hole, replaced) in self.holes.iter().rev().filter(|(hole, _)| offset > hole.start) {
+            place = place.max(hole.end) - hole.len() + replaced;
+        }
+        place.min(self.text.len())
+    }
+}
+
+/// Whether the value of a key of this name is a secret. Names of files are none.
+fn is_secret(key: &str) -> bool {
+    let key = key.trim().trim_matches(['"', '\'']).to_ascii_lowercase().replace('_', "-");
+    !key.ends_with("-file")
+        && (SECRET_WORDS.iter().any(|word| key.contains(word))
+            || strsim::osa_distance(&key, "token") < 2)
+}
+
+/// Finds the secret values of a tree.
+fn collect(source: &str, node: &Node, holes: &mut Vec<Range<usize>>) {
+    for item in node.items() {
+        collect(source, item, holes);
+    }
+    for entry in node.entries() {
+        if is_secret(&entry.key) {
+            cover(source, entry, &entry.value, holes);
+        } else {
+            collect(source, &entry.value, holes);
+        }
+    }
+}
+
+/// Covers a value and everything in it.
+fn cover(source: &str, entry: &Entry, node: &Node, holes: &mut Vec<Range<usize>>) {
+    match &node.tree {
+        Tree::List(items) => items.iter().for_each(|item| cover(source, entry, item, holes)),
+        Tree::Map(entries) => {
+            entries.iter().for_each(|inner| cover(source, entry, &inner.value, holes));
+        }
+        _ => {
+            let start = node.span.offset;
+            let mut end = start + node.span.length;
+            // A block's span may end with its indicator: its text is all that is indented deeper.
+            let key_indent = usize::try_from(entry.at.column).unwrap_or(1).saturating_sub(1);
+            if source.get(start..).is_some_and(|text| text.starts_with(['|', '>'])) {
+                let line_end = source[start..].find('\n').map_or(source.len(), |at| start + at + 1);
+                end = end.max(line_end);
+                for line in source.get(end..).unwrap_or("").split_inclusive('\n') {
+                    let indent = line.len() - line.trim_start().len();
+                    if indent <= key_indent && !line.trim().is_empty() {
+                        break;
+                    }
+                    end += line.len();
+                }
+            }
+            let end = start + source.get(start..end).map_or(0, |text| text.trim_end().len());
+            holes.push(start..end);
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! The YAML file as a tree in which every key and value knows where it stands.
+//!
+//! The tree takes anything, so that all mistakes of a file can be collected: only broken YAML
+//! stops the reading. What the file should hold is said by [`super::language`].
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_yaml::{DuplicateKeyPolicy, Error, Location, NonFiniteFloatPolicy, Spanned};
+
+use super::mistake::Mistakes;
+
+/// A place in the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Span {
+    /// Line, from 1; 0 when the place is not known.
+    pub line: u64,
+    /// Column in characters, from 1.
+    pub column: u64,
+    /// Bytes from the start of the source.
+    pub offset: usize,
+    /// Length in bytes.
+    pub length: usize,
+}
+
+impl From<Location> for Span {
+    fn from(location: Location) -> Self {
+        let bytes = |count: Option<u64>| usize::try_from(count.unwrap_or(0)).unwrap_or(0);
+        Self {
+            line: location.line(),
+            column: location.column(),
+            offset: bytes(location.span().byte_offset()),
+            length: bytes(location.span().byte_len()),
+        }
+    }
+}
+
+/// A value and its place.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    /// The value.
+    pub tree: Tree,
+    /// Its place; for a value that stands behind an alias, the place of the anchor.
+    pub span: Span,
+}
+
+/// What a value can be.
+#[derive(Debug, Clone)]
+pub(super) enum Tree {
+    /// Nothing, `~` or `null`.
+    Null,
+    /// `true` or `false`.
+    Flag(bool),
+    /// A whole number.
+    Whole(i128),
+    /// Any other number.
+    Fraction(f64),
+    /// Text.
+    Text(String),
+    /// A list.
+    List(Vec<Node>),
+    /// A map in the order of the file, without duplicate keys after [`parse`].
+    Map(Vec<Entry>),
+}
+
+/// A key and its value.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    /// The key as it is written.
+    pub key: String,
+    /// The key's place.
+    pub at: Span,
+    /// The value.
+    pub value: Node,
+}
+
+impl Node {
+    /// The entry of a map.
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        self.entries().iter().find(|entry| entry.key == key)
+    }
+
+    /// The value of a map's entry, unless nothing stands there.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.entry(key).map(|entry| &entry.value).filter(|node| !matches!(node.tree, Tree::Null))
+    }
+
+    /// All entries, when this is a map.
+    pub fn entries(&self) -> &[Entry] {
+        match &self.tree {
+            Tree::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// All items, when this is a list.
+    pub fn items(&self) -> &[Node] {
+        match &self.tree {
+            Tree::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The text, when this is text.
+    pub fn text(&self) -> Option<&str> {
+        match &self.tree {
+            Tree::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The texts of a list, or the one text that stands in its place.
+    pub fn texts(&self) -> Vec<(&str, Span)> {
+        self.text().map_or_else(
+            || self.items().iter().filter_map(|item| Some((item.text()?, item.span))).collect(),
+            |text| vec![(text, self.span)],
+        )
+    }
+
+    /// The number, when this is a whole number in the range of `T`.
+    pub fn whole<T: TryFrom<i128>>(&self) -> Option<T> {
+        match self.tree {
+            Tree::Whole(number) => T::try_from(number).ok(),
+            _ => None,
+        }
+    }
+
+    /// What kind of value this is, for a sentence.
+    pub const fn kind(&self) -> &'static str {
+        match self.tree {
+            Tree::Null => "nothing",
+            Tree::Flag(_) => "true or false",
+            Tree::Whole(_) | Tree::Fraction(_) => "a number",
+            Tree::Text(_) => "text",
+            Tree::List(_) => "a list",
+            Tree::Map(_) => "a map of keys and values",
+        }
+    }
+}
+
+/// Reads YAML into a tree. Broken YAML gives `None` and its one mistake; duplicate keys are
+/// mistakes, too, but the reading goes on with the first of them.
+pub(super) fn parse(source: &str, mistakes: &mut Mistakes) -> Option<Node> {
+    // Last-wins hands every duplicate to the visitor, which lets all of them be reported.
+    let mut root = match read(source, DuplicateKeyPolicy::LastWins) {
+        Ok(root) => root,
+        Err(error) => {
+            broken(source, &error, mistakes);
+            return None;
+        }
+    };
+    let before = mistakes.len();
+    settle(source, &mut root, mistakes);
+    if mistakes.len() == before {
+        // The library unites duplicate keys that are numbers before a visitor sees them.
+        if let Err(error) = read(source, DuplicateKeyPolicy::Error) {
+            broken(source, &error, mistakes);
+        }
+    }
+    Some(root)
+}
+
+/// One reading by the library.
+fn read(source: &str, duplicates: DuplicateKeyPolicy) -> Result<Node, Error> {
+    let options = serde_yaml::options! {
+        duplicate_keys: duplicates,
+        strict_booleans: true,
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
+        with_snippet: false,
+    };
+    serde_yaml::from_str_with_options(source, options)
+}
+
+/// Turns the library's error into a mistake.
+fn broken(source: &str, error: &Error, mistakes: &mut Mistakes) {
+    let mut span = error.location().map(Span::from).unwrap_or_default();
+    if span.line > 0 {
+        span = within(source, span);
+    }
+    if let Error::DuplicateMappingKey { key, .. } = error.without_snippet() {
+        let key = key.as_deref().unwrap_or("this key");
+        mistakes.add(span, format!("`{key}` stands twice in the same map"));
+        return;
+    }
+    // The library repeats the position in its text; the snippet shows it better.
+    let text = error.without_snippet().to_string();
+    let text = text.split(" at line ").next().unwrap_or(&text);
+    let text = text.split(": line ").next().unwrap_or(text);
+    mistakes.add(span, format!("this is not valid YAML: {text}"));
+}
+
+/// The span, moved into the source in case it points behind its end.
+fn within(source: &str, mut span: Span) -> Span {
+    span.offset = span.offset.min(source.len());
+    while !source.is_char_boundary(span.offset) {
+        span.offset -= 1;
+    }
+    let end = (span.offset + span.length).min(source.len());
+    span.length = end - span.offset;
+    span
+}
+
+/// Gives keys their names, reports those that stand twice or are no names, and drops them.
+fn settle(source: &str, node: &mut Node, mistakes: &mut Mistakes) {
+    match &mut node.tree {
+        Tree::List(items) => items.iter_mut().for_each(|item| settle(source, item, mistakes)),
+        Tree::Map(entries) => {
+            let mut seen = std::collections::HashMap::<String, Span>::new();
+            entries.retain_mut(|entry| {
+                if entry.key.is_empty() {
+                    let end = entry.at.offset + entry.at.length;
+                    let written = source.get(entry.at.offset..end).unwrap_or("").trim();
+                    if written.is_empty() || written.contains(['[', '{', '"', '\'', '\n']) {
+                        mistakes.add(entry.at, "a key must be a word");
+                        return false;
+                    }
+                    written.clone_into(&mut entry.key);
+                }
+                if let Some(first) = seen.get(&entry.key) {
+                    let message = format!("`{}` stands twice in the same map", entry.key);
+                    if first.offset != entry.at.offset {
+                        let help = format!("the first one is in line {}", first.line);
+                        mistakes.help(entry.at, message, help);
+                    }
+                    return false;
+                }
+                seen.insert(entry.key.clone(), entry.at);
+                settle(source, &mut entry.value, mistakes);
+                true
+            });
+        }
+        _ => {}
+    }
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<Tree>::deserialize(deserializer)?;
+        Ok(Self {
+            tree: spanned.value,
+            span: spanned.defined.into(),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Tree {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TreeVisitor)
+    }
+}
+
+/// Takes whatever the YAML holds.
+struct TreeVisitor;
+
+impl<'de> Visitor<'de> for TreeVisitor {
+    type Value = Tree;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any YAML value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Tree, E> {
+        Ok(Tree::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Tree, E> {
+        Ok(Tree::Null)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Tree, E> {
+        Ok(Tree::Flag(flag))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Tree, E> {
+        Ok(Tree::Whole(number.into()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Tree, E> {
+        Ok(Tree::Whole(number.into()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Tree, E> {
+        Ok(Tree::Fraction(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Tree, E> {
+        Ok(Tree::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Tree, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element()? {
+            items.push(item);
+        }
+        Ok(Tree::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Tree, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(key) = access.next_key::<Node>()? {
+            entries.push(Entry {
+                // A key that is no text gets its name from the source in `settle`.
+                key: key.text().unwrap_or_default().to_owned(),
+                at: key.span,
+                value: access.next_value()?,
+            });
+        }
+        Ok(Tree::Map(entries))
+    }
+}

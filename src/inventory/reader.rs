@@ -1,0 +1,158 @@
+//! What reading every part of an inventory needs: mistakes, origins, paths and tokens.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::Overrides;
+use super::mistake::{Complaint, Mistakes};
+use super::node::{Node, Span};
+use super::syntax;
+use crate::vars::{Origin, Secret, Setting};
+
+/// A token's file may be this large; anything larger is the wrong file.
+const LARGEST_TOKEN: u64 = 64 * 1024;
+
+/// Reads one inventory.
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    /// The text of the file.
+    pub source: &'a str,
+    /// The folder that relative paths start from.
+    pub folder: &'a Path,
+    /// What `~` stands for.
+    pub home: Option<&'a Path>,
+    /// What the command line says.
+    pub overrides: &'a Overrides,
+    /// What is wrong so far.
+    pub mistakes: Mistakes,
+    /// What is unwise so far.
+    pub warnings: Vec<String>,
+}
+
+/// A value that the inventory set at this path.
+pub(super) fn setting<T>(value: T, path: String, span: Span) -> Setting<T> {
+    Setting {
+        value,
+        origin: Origin::Inventory {
+            path,
+            line: span.line,
+            column: span.column,
+        },
+    }
+}
+
+impl Reader<'_> {
+    /// The text of a key, if there is one and it passes the check.
+    pub fn text(
+        &mut self,
+        map: &Node,
+        key: &str,
+        check: fn(&str) -> Result<(), Complaint>,
+    ) -> Option<String> {
+        let node = map.get(key)?;
+        let text = node.text()?;
+        match check(text) {
+            Ok(()) => Some(text.to_owned()),
+            Err(complaint) => {
+                self.mistakes.check(node.span, Err(complaint));
+                None
+            }
+        }
+    }
+
+    /// Notes that of two keys only one may stand in a map.
+    pub fn exclusive(&mut self, map: &Node, path: &str, first: &str, second: &str) {
+        if let (Some(_), Some(entry)) = (map.get(first), map.entry(second)) {
+            let message = format!("`{path}` has both `{first}` and `{second}`");
+            self.mistakes.help(entry.at, message, "keep one of them");
+        }
+    }
+
+    /// A path as it is written, relative to the inventory's folder, `~` replaced.
+    pub fn path(&mut self, text: &str, span: Span) -> Option<PathBuf> {
+        if text.is_empty() {
+            self.mistakes.add(span, "the path is empty");
+            return None;
+        }
+        let Some(rest) = text.strip_prefix('~') else {
+            return Some(self.folder.join(text));
+        };
+        match (rest.strip_prefix('/'), self.home) {
+            (Some(rest), Some(home)) => Some(home.join(rest)),
+            (None, Some(home)) if rest.is_empty() => Some(home.to_owned()),
+            (None, _) if !rest.is_empty() => {
+                let message = format!("`{text}` names the home of another user");
+                self.mistakes.help(span, message, "write the whole path");
+                None
+            }
+            _ => {
+                let message = format!("`{text}` cannot be found: the home directory is not known");
+                self.mistakes.help(span, message, "write the whole path");
+                None
+            }
+        }
+    }
+
+    /// The token of `key`, or of the file of `key_file`.
+    pub fn token(&mut self, map: &Node, path: &str, key: &str) -> Option<Secret> {
+        let file_key = format!("{key}_file");
+        self.exclusive(map, path, key, &file_key);
+        if let Some(token) = self.text(map, key, syntax::token) {
+            return Some(Secret::new(&token));
+        }
+        let node = map.get(&file_key)?;
+        let written = node.text()?;
+        let file = self.path(written, node.span)?;
+        let text = match read_token(&file) {
+            Ok(text) => text,
+            Err(error) => {
+                let message = format!("`{written}` cannot be read: {}", sentence(&error));
+                self.mistakes.help(node.span, message, format!("towline looks for {}", file.display()));
+                return None;
+            }
+        };
+        if let Err(complaint) = syntax::token(text.trim()) {
+            let message = format!("in `{written}`, {}", complaint.message);
+            let help = complaint.help;
+            self.mistakes.check(node.span, Err(Complaint { message, help }));
+            return None;
+        }
+        if is_world_readable(&file) {
+            let shown = file.display();
+            self.warnings.push(format!(
+                "everyone on this machine can read the token in {shown}; keep it to yourself with: chmod 600 {shown}"
+            ));
+        }
+        Some(Secret::new(&text))
+    }
+}
+
+/// An operating system's error without its number.
+pub(super) fn sentence(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+fn read_token(file: &Path) -> std::io::Result<String> {
+    if !fs::metadata(file)?.is_file() {
+        return Err(std::io::Error::other("it is not a file"));
+    }
+    let mut text = String::new();
+    fs::File::open(file)?.take(LARGEST_TOKEN + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LARGEST_TOKEN {
+        return Err(std::io::Error::other("it is too large for a token"));
+    }
+    Ok(text)
+}
+
+#[cfg(unix)]
+fn is_world_readable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_world_readable(_: &Path) -> bool {
+    false
+}

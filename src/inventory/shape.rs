@@ -1,0 +1,237 @@
+//! Checks a tree against the language: unknown keys, wrong types, words outside a choice.
+
+use std::fmt::Write;
+
+use super::language::{Kind, OBJECTS, Object};
+use super::mistake::Mistakes;
+use super::node::{Entry, Node, Tree};
+
+/// Notes everything in the tree that does not have the shape of this object.
+pub(super) fn object(node: &Node, path: &str, wanted: &Object, mistakes: &mut Mistakes) {
+    for entry in map(node, path, mistakes) {
+        let inner = join(path, &entry.key);
+        match wanted.key(&entry.key) {
+            Some(key) => value(entry, &inner, key.kind, mistakes),
+            None => unknown(entry, path, wanted, mistakes),
+        }
+    }
+}
+
+/// The dotted path of a key.
+pub(super) fn join(path: &str, key: &str) -> String {
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
+}
+
+/// One value against its kind.
+fn value(entry: &Entry, path: &str, kind: Kind, mistakes: &mut Mistakes) {
+    let node = &entry.value;
+    let empty = matches!(node.tree, Tree::Null);
+    match kind {
+        Kind::Object(_) | Kind::Objects(_) | Kind::Labels | Kind::Config | Kind::Texts if empty => {}
+        _ if empty => mistakes.add(entry.at, format!("`{path}` has no value")),
+        Kind::Object(wanted) => object(node, path, wanted, mistakes),
+        Kind::Objects(wanted) => {
+            for entry in map(node, path, mistakes) {
+                let inner = join(path, &entry.key);
+                match &entry.value.tree {
+                    // A host or group of which nothing is said yet.
+                    Tree::Null => {}
+                    Tree::Text(address) if wanted.name == "Host" => mistakes.help(
+                        entry.value.span,
+                        format!("`{inner}` must be a map of keys and values, and this is text"),
+                        format!("write {{address: {address}, role: server}}"),
+                    ),
+                    _ => object(&entry.value, &inner, wanted, mistakes),
+                }
+            }
+        }
+        Kind::Labels => {
+            for entry in map(node, path, mistakes) {
+                text(&entry.value, &join(path, &entry.key), mistakes);
+            }
+        }
+        Kind::Config => {
+            map(node, path, mistakes);
+        }
+        Kind::Text => text(node, path, mistakes),
+        Kind::Secret => {
+            if node.text().is_none() {
+                mistakes.help(
+                    node.span,
+                    format!("`{path}` must be text, and this is {}", node.kind()),
+                    "write it in quotes",
+                );
+            }
+        }
+        Kind::Texts => match &node.tree {
+            Tree::List(items) => items.iter().for_each(|item| text(item, path, mistakes)),
+            Tree::Text(word) => mistakes.help(
+                node.span,
+                format!("`{path}` must be a list, and this is text"),
+                format!("write [{word}]"),
+            ),
+            _ => wrong(node, path, "a list", mistakes),
+        },
+        Kind::TextOrTexts => match &node.tree {
+            Tree::List(items) => items.iter().for_each(|item| text(item, path, mistakes)),
+            _ => text(node, path, mistakes),
+        },
+        Kind::Whole(least, most) => match &node.tree {
+            Tree::Whole(number) if (i128::from(least)..=i128::from(most)).contains(number) => {}
+            Tree::Whole(_) => mistakes.add(
+                node.span,
+                format!("`{path}` must be a number from {least} to {most}"),
+            ),
+            Tree::Text(text) if text.parse::<i64>().is_ok() => mistakes.help(
+                node.span,
+                format!("`{path}` must be a number, and this is text"),
+                format!("write {text} without quotes"),
+            ),
+            _ => wrong(node, path, "a whole number", mistakes),
+        },
+        Kind::Choice(words) => match node.text() {
+            Some(word) if words.contains(&word) => {}
+            Some(word) => {
+                let message = format!("`{path}` cannot be `{word}`");
+                mistakes.help(node.span, message, one_of(word, words));
+            }
+            None => wrong(node, path, &or(words), mistakes),
+        },
+    }
+}
+
+/// The entries of a map, or the mistake that this is none.
+fn map<'a>(node: &'a Node, path: &str, mistakes: &mut Mistakes) -> &'a [Entry] {
+    match &node.tree {
+        Tree::Map(entries) => entries,
+        _ if path.is_empty() => {
+            let found = node.kind();
+            let message = format!("an inventory is a map with the key `hosts`, and this is {found}");
+            mistakes.add(node.span, message);
+            &[]
+        }
+        _ => {
+            wrong(node, path, "a map of keys and values", mistakes);
+            &[]
+        }
+    }
+}
+
+/// That a value is text.
+fn text(node: &Node, path: &str, mistakes: &mut Mistakes) {
+    if matches!(node.tree, Tree::Text(_)) {
+        return;
+    }
+    let message = format!("`{path}` must be text, and this is {}", node.kind());
+    match node.tree {
+        Tree::Flag(_) | Tree::Whole(_) | Tree::Fraction(_) => {
+            mistakes.help(node.span, message, "write it in quotes");
+        }
+        _ => mistakes.add(node.span, message),
+    }
+}
+
+/// A wrong type.
+fn wrong(node: &Node, path: &str, wanted: &str, mistakes: &mut Mistakes) {
+    mistakes.add(node.span, format!("`{path}` must be {wanted}, and this is {}", node.kind()));
+}
+
+/// An unknown key, with the one that was probably meant.
+fn unknown(entry: &Entry, path: &str, wanted: &Object, mistakes: &mut Mistakes) {
+    let key = &entry.key;
+    let message = if path.is_empty() {
+        format!("unknown key `{key}`")
+    } else {
+        format!("unknown key `{key}` in `{path}`")
+    };
+    let names: Vec<&str> = wanted.keys.iter().map(|key| key.name).collect();
+    let help = if let Some(meant) = meant(key, wanted) {
+        format!("did you mean `{meant}`?")
+    } else if let Some(section) = section_of(key, wanted) {
+        format!("`{key}` belongs under `{section}`")
+    } else {
+        format!("the keys here are {}", listed(&names, "and"))
+    };
+    mistakes.help(entry.at, message, help);
+}
+
+/// The key of this object that was probably meant.
+fn meant(word: &str, wanted: &Object) -> Option<&'static str> {
+    let plain = plain(word);
+    wanted
+        .keys
+        .iter()
+        .find(|key| key.also.iter().any(|also| self::plain(also) == plain))
+        .map(|key| key.name)
+        .or_else(|| similar(word, wanted.keys.iter().map(|key| key.name)))
+}
+
+/// The section below this object, or else elsewhere, whose key this is.
+fn section_of(word: &str, wanted: &Object) -> Option<String> {
+    let below = wanted.keys.iter().find_map(|key| match key.kind {
+        Kind::Object(inner) if knows(inner, word) => Some(key.name.to_owned()),
+        _ => None,
+    });
+    below.or_else(|| {
+        OBJECTS.iter().find(|object| knows(object, word)).and_then(|object| match object.name {
+            "Inventory" => None,
+            "Host" | "Group" => Some(format!("hosts.<name> or groups.<name>"))
+                .filter(|_| wanted.name == "Inventory" || wanted.name == "Cluster"),
+            "Binary" => Some("cluster.binary".to_owned()),
+            name => Some(name.to_ascii_lowercase()),
+        })
+    })
+}
+
+/// Whether an object has a key, under this or another name.
+fn knows(object: &Object, word: &str) -> bool {
+    object.key(word).is_some()
+        || object.keys.iter().any(|key| key.also.iter().any(|also| plain(also) == plain(word)))
+}
+
+/// A word without what people spell differently.
+fn plain(word: &str) -> String {
+    word.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// The word of a list that is most like this one, if any is.
+pub(super) fn similar<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let wanted = plain(word);
+    words
+        .map(|candidate| (strsim::damerau_levenshtein(&wanted, &plain(candidate)), candidate))
+        .filter(|(distance, candidate)| {
+            *distance <= 1.max(candidate.len().min(word.len()) / 3)
+                && *distance < candidate.len().max(2)
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// `write a, b or c`, or the one that was probably meant.
+pub(super) fn one_of(word: &str, words: &[&str]) -> String {
+    similar(word, words.iter().copied())
+        .map_or_else(|| format!("write {}", or(words)), |meant| format!("did you mean `{meant}`?"))
+}
+
+/// `a`, `b` or `c`.
+fn or(words: &[&str]) -> String {
+    listed(words, "or")
+}
+
+/// `a`, `b` and `c`.
+pub(super) fn listed(words: &[&str], last: &str) -> String {
+    let mut out = String::new();
+    for (index, word) in words.iter().enumerate() {
+        let before = match index {
+            0 => "",
+            _ if index + 1 == words.len() => &format!(" {last} "),
+            _ => ", ",
+        };
+        let _ = write!(out, "{before}`{word}`");
+    }
+    out
+}
