@@ -10,28 +10,31 @@ use super::reader::Reader;
 use super::{Role, shape};
 
 /// Notes what is wrong between the parts of an inventory.
-pub(super) fn across(
-    reader: &mut Reader<'_>,
-    root: &Node,
-    cluster: &ClusterPlaces,
-    hosts: &Hosts,
-) {
+pub(super) fn across(reader: &mut Reader<'_>, root: &Node, cluster: &ClusterPlaces, hosts: &Hosts) {
     let all = &hosts.placed;
-    twice(reader, all, "", |placed| {
-        Some((placed.host.name.to_ascii_lowercase(), placed.host.name.clone(), placed.name_at))
+    twice(reader, all, "host", |placed| {
+        Some((
+            placed.host.name.to_ascii_lowercase(),
+            placed.host.name.clone(),
+            placed.name_at,
+        ))
     });
-    twice(reader, all, "address ", |placed| {
+    twice(reader, all, "address", |placed| {
         // Machines behind one address are told apart by their ports.
-        let key = format!("{} {}", canonical(&placed.host.address), placed.host.ssh.port.value);
+        let key = format!(
+            "{} {}",
+            canonical(&placed.host.address),
+            placed.host.ssh.port.value
+        );
         // A name that stands twice is one mistake, not two.
         (placed.host.address != placed.host.name)
             .then(|| (key, placed.host.address.clone(), placed.address_at))
     });
-    twice(reader, all, "private address ", |placed| {
+    twice(reader, all, "private address", |placed| {
         let address = placed.host.private_address.as_ref()?.value.to_string();
         Some((address.clone(), address, placed.private_at))
     });
-    twice(reader, all, "node name ", |placed| {
+    twice(reader, all, "node name", |placed| {
         let name = placed.host.node_name.as_ref()?.value.clone();
         Some((name.clone(), name, placed.node_name_at))
     });
@@ -55,7 +58,8 @@ fn twice(
     value: impl Fn(&Placed) -> Option<(String, String, Span)>,
 ) {
     let mut seen: HashMap<String, (&Placed, Span)> = HashMap::new();
-    let mut overlaps: BTreeMap<(usize, usize), (Vec<String>, Span, &Placed, Span)> = BTreeMap::new();
+    let mut overlaps: BTreeMap<(usize, usize), (Vec<String>, Span, &Placed, Span)> =
+        BTreeMap::new();
     for placed in all {
         let Some((key, shown, span)) = value(placed) else {
             continue;
@@ -71,15 +75,13 @@ fn twice(
         }
     }
     for (shown, span, first, first_span) in overlaps.into_values() {
-        let more = match shown.len() {
-            1 => String::new(),
-            count => format!(", and {} more", count - 1),
+        let Some(one) = shown.first() else {
+            continue;
         };
-        let message = match shown.first() {
-            Some(shown) => format!("the {what}`{shown}` stands twice{more}"),
-            None => continue,
+        let message = match shown.len() {
+            1 => format!("the {what} `{one}` stands twice"),
+            count => format!("the {what} `{one}`, and {} more, stand twice", count - 1),
         };
-        let message = if what.is_empty() { message.replacen("the ", "the host ", 1) } else { message };
         let help = if first_span.offset == span.offset {
             format!("`{}` gives it to several hosts", first.key)
         } else {
@@ -94,7 +96,10 @@ fn groups_are_no_hosts(reader: &mut Reader<'_>, root: &Node, all: &[Placed]) {
     for group in root.get("groups").map(Node::entries).unwrap_or_default() {
         if let Some(placed) = all.iter().find(|placed| placed.host.name == group.key) {
             let message = format!("`{}` is both a group and a host", group.key);
-            let help = format!("the host is in line {}; rename one of them", placed.name_at.line);
+            let help = format!(
+                "the host is in line {}; rename one of them",
+                placed.name_at.line
+            );
             reader.mistakes.help(group.at, message, help);
         }
     }
@@ -104,17 +109,28 @@ fn groups_are_no_hosts(reader: &mut Reader<'_>, root: &Node, all: &[Placed]) {
 fn servers(reader: &mut Reader<'_>, root: &Node, cluster: &ClusterPlaces, hosts: &Hosts) {
     let Some(entry) = root.entry("hosts") else {
         let help = "add `hosts: {alpha: {address: 10.0.0.1, role: server}}`";
-        reader.mistakes.help(root.span, "the inventory has no hosts", help);
+        reader
+            .mistakes
+            .help(root.span, "the inventory has no hosts", help);
         return;
     };
     if entry.value.entries().is_empty() {
-        if matches!(entry.value.tree, super::node::Tree::Null | super::node::Tree::Map(_)) {
+        if matches!(
+            entry.value.tree,
+            super::node::Tree::Null | super::node::Tree::Map(_)
+        ) {
             let help = "add `alpha: {address: 10.0.0.1, role: server}` below it";
-            reader.mistakes.help(entry.at, "the inventory has no hosts", help);
+            reader
+                .mistakes
+                .help(entry.at, "the inventory has no hosts", help);
         }
         return;
     }
-    let count = hosts.placed.iter().filter(|placed| placed.host.role.value == Role::Server).count();
+    let count = hosts
+        .placed
+        .iter()
+        .filter(|placed| placed.host.role.value == Role::Server)
+        .count();
     if let Some(span) = cluster.server_url {
         let enough = cluster.names_token || (count == 0 && cluster.names_agent_token);
         if !enough && hosts.complete {
@@ -132,7 +148,9 @@ fn servers(reader: &mut Reader<'_>, root: &Node, cluster: &ClusterPlaces, hosts:
             "give one of the hosts {}, or name a server elsewhere with `cluster.server_url` and its token",
             shape::listed(&["role: server"], "or")
         );
-        reader.mistakes.help(entry.at, "no host has the role `server`", help);
+        reader
+            .mistakes
+            .help(entry.at, "no host has the role `server`", help);
     } else if count % 2 == 0 {
         let (lost, fewer, more) = (count / 2 - 1, count - 1, count + 1);
         let survives = match lost {

@@ -38,7 +38,10 @@ pub(super) fn cluster(
         names_token: names("token") || names("token_file"),
         names_agent_token: names("agent_token") || names("agent_token_file"),
     };
-    if let Some(node) = node.get("distribution").filter(|node| node.text() == Some("k0s")) {
+    if let Some(node) = node
+        .get("distribution")
+        .filter(|node| node.text() == Some("k0s"))
+    {
         let message = "k0s comes later; towline makes k3s clusters for now";
         reader.mistakes.help(node.span, message, "write k3s");
     }
@@ -71,7 +74,11 @@ pub(super) fn cluster(
 fn default_name(file: &Path) -> String {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     let plain = |c: char| {
-        if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') { c } else { '-' }
+        if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') {
+            c
+        } else {
+            '-'
+        }
     };
     let name: String = stem.chars().map(plain).collect();
     let name = name.trim_matches(['-', '.', '_']);
@@ -113,14 +120,19 @@ fn config(reader: &mut Reader<'_>, node: &Node, key: &str) -> BTreeMap<String, V
 
 fn binary(reader: &mut Reader<'_>, node: &Node) -> Binary {
     let push = Binary::Push { mirror: None };
-    let Some(node) = node.get("binary").filter(|node| matches!(node.tree, Tree::Map(_))) else {
+    let Some(node) = node
+        .get("binary")
+        .filter(|node| matches!(node.tree, Tree::Map(_)))
+    else {
         return push;
     };
     let (mirror, path) = (node.entry("mirror"), node.entry("path"));
     if node.get("source").and_then(Node::text) != Some("path") {
         if let Some(path) = path {
             let message = "`path` is not used when the binary is pushed from a download";
-            reader.mistakes.help(path.at, message, "add `source: path`, or remove it");
+            reader
+                .mistakes
+                .help(path.at, message, "add `source: path`, or remove it");
         }
         let mirror = reader.text(node, "mirror", syntax::mirror);
         return Binary::Push {
@@ -129,7 +141,9 @@ fn binary(reader: &mut Reader<'_>, node: &Node) -> Binary {
     }
     if let Some(mirror) = mirror {
         let message = "`mirror` is not used when the binary is a file";
-        reader.mistakes.help(mirror.at, message, "remove it, or `source: path`");
+        reader
+            .mistakes
+            .help(mirror.at, message, "remove it, or `source: path`");
     }
     let Some(path) = path else {
         reader.mistakes.help(
@@ -140,7 +154,11 @@ fn binary(reader: &mut Reader<'_>, node: &Node) -> Binary {
         return push;
     };
     let written = path.value.text().unwrap_or_default();
-    let Some(file) = path.value.text().and_then(|text| reader.path(text, path.value.span)) else {
+    let Some(file) = path
+        .value
+        .text()
+        .and_then(|text| reader.path(text, path.value.span))
+    else {
         return push;
     };
     if !file.is_file() {

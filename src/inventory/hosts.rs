@@ -50,7 +50,9 @@ struct Layer<'a> {
 /// Reads all groups and hosts.
 pub(super) fn hosts(reader: &mut Reader<'_>, root: &Node) -> Hosts {
     for group in root.get("groups").map(Node::entries).unwrap_or_default() {
-        reader.mistakes.check(group.at, syntax::group_name(&group.key));
+        reader
+            .mistakes
+            .check(group.at, syntax::group_name(&group.key));
         shared(reader, &group.value, Place::Shared);
     }
     let mut hosts = Hosts {
@@ -64,7 +66,10 @@ pub(super) fn hosts(reader: &mut Reader<'_>, root: &Node) -> Hosts {
                 hosts.placed.extend(more);
             }
             Some(_) => {
-                let message = format!("with `{}` there are more than {MOST_HOSTS} hosts", entry.key);
+                let message = format!(
+                    "with `{}` there are more than {MOST_HOSTS} hosts",
+                    entry.key
+                );
                 let help = format!("one inventory holds {MOST_HOSTS} hosts at most");
                 reader.mistakes.help(entry.at, message, help);
                 hosts.complete = false;
@@ -109,7 +114,10 @@ fn host(reader: &mut Reader<'_>, root: &Node, entry: &Entry) -> Option<Vec<Place
     let role = role(reader, entry, &layers);
     let ssh = ssh(reader, root, &layers);
     let names = names?;
-    let per_host = PerHost { names: &names, entry };
+    let per_host = PerHost {
+        names: &names,
+        entry,
+    };
     let addresses = per_host.texts(reader, "address", syntax::address);
     let private = per_host.texts(reader, "private_address", ip_address);
     let node_names = per_host.texts(reader, "node_name", syntax::node_name);
@@ -182,17 +190,25 @@ fn groups(reader: &mut Reader<'_>, root: &Node, node: &Node, path: &str) -> Vec<
         .map(|entry| entry.key.as_str())
         .collect();
     let mut groups: Vec<String> = Vec::new();
-    let texts = ["group", "groups"].into_iter().filter_map(|key| node.get(key));
+    let texts = ["group", "groups"]
+        .into_iter()
+        .filter_map(|key| node.get(key));
     for (name, span) in texts.flat_map(Node::texts) {
         if !known.contains(&name) {
             let help = match shape::similar(name, known.iter().copied()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
-                None if known.is_empty() => format!("add it: `groups: {{{name}: {{role: agent}}}}`"),
+                None if known.is_empty() => {
+                    format!("add it: `groups: {{{name}: {{role: agent}}}}`")
+                }
                 None => format!("the groups are {}", shape::listed(&known, "and")),
             };
-            reader.mistakes.help(span, format!("there is no group `{name}`"), help);
+            reader
+                .mistakes
+                .help(span, format!("there is no group `{name}`"), help);
         } else if groups.iter().any(|group| group == name) {
-            reader.mistakes.add(span, format!("the group `{name}` is named twice"));
+            reader
+                .mistakes
+                .add(span, format!("the group `{name}` is named twice"));
         } else {
             groups.push(name.to_owned());
         }
@@ -219,7 +235,10 @@ impl PerHost<'_> {
         // Brackets around an IPv6 address are that check's business.
         let whole = text.starts_with('[').then(|| check(text).err()).flatten();
         let ipv6 = whole.filter(|complaint| {
-            complaint.help.as_ref().is_some_and(|help| help.contains("without brackets"))
+            complaint
+                .help
+                .as_ref()
+                .is_some_and(|help| help.contains("without brackets"))
         });
         if let Some(complaint) = ipv6 {
             reader.mistakes.check(node.span, Err(complaint));
@@ -259,7 +278,9 @@ fn ip_address(text: &str) -> Result<(), Complaint> {
     if text.parse::<IpAddr>().is_ok() {
         return Ok(());
     }
-    let help = syntax::address(text).err().and_then(|complaint| complaint.help);
+    let help = syntax::address(text)
+        .err()
+        .and_then(|complaint| complaint.help);
     Err(Complaint {
         message: format!("`{text}` is not an IP address"),
         help,
@@ -274,7 +295,11 @@ fn name_is_address(reader: &mut Reader<'_>, entry: &Entry, names: &[String]) {
     }
     if has_range {
         let message = format!("`{}` has no address", entry.key);
-        let help = format!("add `address:` with a range of {}, for example \"10.0.1.[11:{}]\"", names.len(), names.len() + 10);
+        let help = format!(
+            "add `address:` with a range of {}, for example \"10.0.1.[11:{}]\"",
+            names.len(),
+            names.len() + 10
+        );
         reader.mistakes.help(entry.at, message, help);
     } else if names.iter().any(|name| syntax::address(name).is_err()) {
         let message = format!("`{}` has no address, and its name cannot be one", entry.key);
@@ -296,7 +321,11 @@ fn role(reader: &mut Reader<'_>, entry: &Entry, layers: &[Layer<'_>]) -> Option<
             Some("agent") => Role::Agent,
             _ => continue,
         };
-        role = Some(setting(value, format!("{}.role", layer.path), entry.value.span));
+        role = Some(setting(
+            value,
+            format!("{}.role", layer.path),
+            entry.value.span,
+        ));
     }
     if !said {
         let message = format!("`{}` has no role", entry.key);
@@ -339,7 +368,12 @@ fn taints(layers: &[Layer<'_>]) -> Vec<Setting<String>> {
     let mut taints: Vec<Setting<String>> = Vec::new();
     for layer in layers {
         let path = format!("{}.taints", layer.path);
-        for (text, span) in layer.node.get("taints").map(Node::texts).unwrap_or_default() {
+        for (text, span) in layer
+            .node
+            .get("taints")
+            .map(Node::texts)
+            .unwrap_or_default()
+        {
             if !taints.iter().any(|taint| taint.value == text) {
                 taints.push(setting(text.to_owned(), path.clone(), span));
             }
@@ -356,32 +390,42 @@ fn ssh(reader: &mut Reader<'_>, root: &Node, layers: &[Layer<'_>]) -> Ssh {
         .filter_map(|layer| Some((layer.node.get("ssh")?, format!("{}.ssh", layer.path))));
     let blocks: Vec<(&Node, String)> = top.into_iter().chain(below).collect();
     let last = |key: &str| {
-        blocks.iter().rev().find_map(|(node, path)| Some((node.get(key)?, format!("{path}.{key}"))))
+        blocks
+            .iter()
+            .rev()
+            .find_map(|(node, path)| Some((node.get(key)?, format!("{path}.{key}"))))
     };
     for (node, _) in &blocks {
         reader.text(node, "user", syntax::user);
     }
     let flags = reader.overrides;
-    let user = last("user").and_then(|(node, path)| {
-        Some(setting(node.text()?.to_owned(), path, node.span))
-    });
+    let user = last("user")
+        .and_then(|(node, path)| Some(setting(node.text()?.to_owned(), path, node.span)));
     let port = last("port").and_then(|(node, path)| Some(setting(node.whole()?, path, node.span)));
     let timeout = last("connect_timeout_seconds")
         .and_then(|(node, path)| Some(setting(node.whole()?, path, node.span)));
     let keys = last("key").map(|(node, path)| {
         let texts = node.texts().into_iter();
-        let keys: Vec<PathBuf> = texts.filter_map(|(text, span)| reader.path(text, span)).collect();
+        let keys: Vec<PathBuf> = texts
+            .filter_map(|(text, span)| reader.path(text, span))
+            .collect();
         setting(keys, path, node.span)
     });
     let known_hosts = last("known_hosts").and_then(|(node, path)| {
-        Some(setting(reader.path(node.text()?, node.span)?, path, node.span))
+        Some(setting(
+            reader.path(node.text()?, node.span)?,
+            path,
+            node.span,
+        ))
     });
     let keys_of_flag = Some(flags.ssh_key.clone()).filter(|keys| !keys.is_empty());
     Ssh {
         user: flag("ssh-user", flags.ssh_user.clone())
             .or(user)
             .unwrap_or_else(|| Setting::default("root".to_owned())),
-        port: flag("ssh-port", flags.ssh_port).or(port).unwrap_or(Setting::default(22)),
+        port: flag("ssh-port", flags.ssh_port)
+            .or(port)
+            .unwrap_or(Setting::default(22)),
         keys: flag("ssh-key", keys_of_flag)
             .or(keys)
             .unwrap_or_else(|| Setting::default(Vec::new())),

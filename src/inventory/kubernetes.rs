@@ -11,17 +11,22 @@ type Checked = Result<(), Complaint>;
 /// The name part of a label's key, or a label's value.
 fn is_label_word(text: &str) -> bool {
     text.len() <= 63
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text.ends_with(|c: char| c.is_ascii_alphanumeric())
 }
 
 /// A label's or taint's key: `name` or `prefix/name`.
 fn is_key(text: &str) -> bool {
-    let (prefix, name) = text.split_once('/').map_or((None, text), |(a, b)| (Some(a), b));
+    let (prefix, name) = text
+        .split_once('/')
+        .map_or((None, text), |(a, b)| (Some(a), b));
     is_label_word(name)
         && prefix.is_none_or(|prefix| {
-            super::syntax::name(prefix).is_ok() && !prefix.contains(|c: char| c.is_ascii_uppercase())
+            super::syntax::name(prefix).is_ok()
+                && !prefix.contains(|c: char| c.is_ascii_uppercase())
         })
 }
 
@@ -52,12 +57,14 @@ fn label_key(key: &str) -> Checked {
         return Ok(());
     };
     let under = |domain: &str| {
-        prefix == domain || prefix.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
+        prefix == domain
+            || prefix
+                .strip_suffix(domain)
+                .is_some_and(|rest| rest.ends_with('.'))
     };
     let reserved = under("kubernetes.io") || under("k8s.io");
-    let allowed = under("kubelet.kubernetes.io")
-        || under("node.kubernetes.io")
-        || OWN_LABELS.contains(&key);
+    let allowed =
+        under("kubelet.kubernetes.io") || under("node.kubernetes.io") || OWN_LABELS.contains(&key);
     if reserved && !allowed {
         return Err(Complaint::with(
             format!("a node may not give itself the label `{key}`, and would not start"),
@@ -117,7 +124,10 @@ pub(super) enum Place {
 /// Why a key of config.yaml is not for the inventory's author.
 fn owned(key: &str, place: Place) -> Checked {
     let says = |instead: &str| {
-        Err(Complaint::with(format!("`{key}` does not belong into `config`"), instead))
+        Err(Complaint::with(
+            format!("`{key}` does not belong into `config`"),
+            instead,
+        ))
     };
     match key.trim_end_matches('+') {
         "token" | "t" | "token-file" => says("say it with `cluster.token_file` or `cluster.token`"),
@@ -147,10 +157,15 @@ fn owned(key: &str, place: Place) -> Checked {
 /// Notes what is wrong with a config.
 pub(super) fn config(source: &str, node: &Node, place: Place, mistakes: &mut Mistakes) {
     for Entry { key, at, value } in node.entries() {
-        mistakes.check(*at, owned(key, place));
-        if key.contains('_') || key.starts_with('-') {
-            let flag = key.trim_start_matches('-').replace('_', "-");
-            mistakes.help(*at, format!("`{key}` is no flag of k3s"), format!("write {flag}"));
+        let flag = key.trim_start_matches('-').replace('_', "-");
+        if let Err(complaint) = owned(&flag, place) {
+            mistakes.check(*at, Err(complaint));
+        } else if *key != flag {
+            mistakes.help(
+                *at,
+                format!("`{key}` is no flag of k3s"),
+                format!("write {flag}"),
+            );
         }
         ambiguous(source, value, mistakes);
     }
@@ -172,12 +187,21 @@ fn ambiguous(source: &str, node: &Node, mistakes: &mut Mistakes) {
                 && ["yes", "no", "on", "off"].contains(&text.to_ascii_lowercase().as_str()) =>
         {
             let flag = matches!(text.to_ascii_lowercase().as_str(), "yes" | "on");
-            let message = format!("`{text}` is neither text nor true or false for every reader of YAML");
-            mistakes.help(node.span, message, format!("write {flag}, or \"{text}\" in quotes"));
+            let message =
+                format!("`{text}` is neither text nor true or false for every reader of YAML");
+            mistakes.help(
+                node.span,
+                message,
+                format!("write {flag}, or \"{text}\" in quotes"),
+            );
         }
-        Tree::List(items) => items.iter().for_each(|item| ambiguous(source, item, mistakes)),
+        Tree::List(items) => items
+            .iter()
+            .for_each(|item| ambiguous(source, item, mistakes)),
         Tree::Map(entries) => {
-            entries.iter().for_each(|entry| ambiguous(source, &entry.value, mistakes));
+            entries
+                .iter()
+                .for_each(|entry| ambiguous(source, &entry.value, mistakes));
         }
         _ => {}
     }
@@ -219,20 +243,46 @@ mod tests {
 
     #[test]
     fn label_keys() {
-        for key in ["disk", "example.org/disk", "node.kubernetes.io/x", "kubernetes.io/os", "a_B.c"] {
+        for key in [
+            "disk",
+            "example.org/disk",
+            "node.kubernetes.io/x",
+            "kubernetes.io/os",
+            "a_B.c",
+        ] {
             assert_eq!(label_key(key), Ok(()), "{key}");
         }
-        for key in ["", "/a", "a/", "a/b/c", "-a", "A.org/x", "node-role.kubernetes.io/worker", "k8s.io/x"] {
+        for key in [
+            "",
+            "/a",
+            "a/",
+            "a/b/c",
+            "-a",
+            "A.org/x",
+            "node-role.kubernetes.io/worker",
+            "k8s.io/x",
+        ] {
             assert!(label_key(key).is_err(), "{key}");
         }
     }
 
     #[test]
     fn taints() {
-        for text in ["gpu=yes:NoSchedule", "gpu:NoExecute", "example.org/gpu=:PreferNoSchedule"] {
+        for text in [
+            "gpu=yes:NoSchedule",
+            "gpu:NoExecute",
+            "example.org/gpu=:PreferNoSchedule",
+        ] {
             assert_eq!(taint(text), Ok(()), "{text}");
         }
-        for text in ["", "gpu", "gpu=yes", ":NoSchedule", "gpu=a b:NoSchedule", "gpu:Noschedule"] {
+        for text in [
+            "",
+            "gpu",
+            "gpu=yes",
+            ":NoSchedule",
+            "gpu=a b:NoSchedule",
+            "gpu:Noschedule",
+        ] {
             assert!(taint(text).is_err(), "{text}");
         }
     }

@@ -64,12 +64,7 @@ impl Object {
 }
 
 /// A key without default and without other names.
-const fn key(
-    name: &'static str,
-    kind: Kind,
-    example: &'static str,
-    about: &'static str,
-) -> Key {
+const fn key(name: &'static str, kind: Kind, example: &'static str, about: &'static str) -> Key {
     Key {
         name,
         kind,
@@ -97,12 +92,32 @@ pub(super) static INVENTORY: Object = Object {
     name: "Inventory",
     about: "The whole file. It is the whole truth of one cluster.",
     keys: &[
-        key("cluster", Kind::Object(&CLUSTER), "{name: home}", "What holds for the cluster as a whole."),
-        key("ssh", Kind::Object(&SSH), "{user: ubuntu}", "How to reach every host; groups and hosts may say otherwise, key by key."),
-        key("groups", Kind::Objects(&GROUP), "{workers: {role: agent}}", "Settings that hosts share, by the group's name.")
-            .also(&["group"]),
-        key("hosts", Kind::Objects(&HOST), "{alpha: {address: 10.0.0.1, role: server}}", "The machines, by name. A name may hold ranges: `worker[01:20]`.")
-            .also(&["host", "nodes", "machines"]),
+        key(
+            "cluster",
+            Kind::Object(&CLUSTER),
+            "{name: home}",
+            "What holds for the cluster as a whole.",
+        ),
+        key(
+            "ssh",
+            Kind::Object(&SSH),
+            "{user: ubuntu}",
+            "How to reach every host; groups and hosts may say otherwise, key by key.",
+        ),
+        key(
+            "groups",
+            Kind::Objects(&GROUP),
+            "{workers: {role: agent}}",
+            "Settings that hosts share, by the group's name.",
+        )
+        .also(&["group"]),
+        key(
+            "hosts",
+            Kind::Objects(&HOST),
+            "{alpha: {address: 10.0.0.1, role: server}}",
+            "The machines, by name. A name may hold ranges: `worker[01:20]`.",
+        )
+        .also(&["host", "nodes", "machines"]),
     ],
 };
 
@@ -155,19 +170,50 @@ pub(super) static SSH: Object = Object {
     name: "Ssh",
     about: "How to reach hosts. Stands at the top, in a group or in a host; the nearest wins, key by key, and a command-line flag wins over all of them.",
     keys: &[
-        key("user", Kind::Text, "ubuntu", "User to log in as. One other than root needs sudo.")
-            .default("root")
-            .also(&["username", "login", "ansible_user", "remote_user"]),
-        key("port", Kind::Whole(1, 65535), "2222", "Port of the SSH server.")
-            .default("22")
-            .also(&["ansible_port"]),
-        key("key", Kind::TextOrTexts, "~/.ssh/id_ed25519", "Private key file, or a list of them, to offer first.")
-            .also(&["keys", "identity_file", "key_path", "private_key", "keyPath"]),
-        key("known_hosts", Kind::Text, "known_hosts", "The file of trusted host keys, in place of `~/.ssh/known_hosts`.")
-            .also(&["user_known_hosts_file"]),
-        key("connect_timeout_seconds", Kind::Whole(1, 3600), "10", "Seconds to wait for a connection.")
-            .default("10")
-            .also(&["timeout"]),
+        key(
+            "user",
+            Kind::Text,
+            "ubuntu",
+            "User to log in as. One other than root needs sudo.",
+        )
+        .default("root")
+        .also(&["username", "login", "ansible_user", "remote_user"]),
+        key(
+            "port",
+            Kind::Whole(1, 65535),
+            "2222",
+            "Port of the SSH server.",
+        )
+        .default("22")
+        .also(&["ansible_port"]),
+        key(
+            "key",
+            Kind::TextOrTexts,
+            "~/.ssh/id_ed25519",
+            "Private key file, or a list of them, to offer first.",
+        )
+        .also(&[
+            "keys",
+            "identity_file",
+            "key_path",
+            "private_key",
+            "keyPath",
+        ]),
+        key(
+            "known_hosts",
+            Kind::Text,
+            "known_hosts",
+            "The file of trusted host keys, in place of `~/.ssh/known_hosts`.",
+        )
+        .also(&["user_known_hosts_file"]),
+        key(
+            "connect_timeout_seconds",
+            Kind::Whole(1, 3600),
+            "10",
+            "Seconds to wait for a connection.",
+        )
+        .default("10")
+        .also(&["timeout"]),
     ],
 };
 
@@ -178,8 +224,18 @@ const LABELS: Key = key("labels", Kind::Labels, "{disk: ssd}", "Labels of the no
     .also(&["label", "node_labels"]);
 const TAINTS: Key = key("taints", Kind::Texts, "[\"gpu=yes:NoSchedule\"]", "Taints of the node, given when it joins: `key=value:Effect` or `key:Effect`. Groups' and host's are added up.")
     .also(&["taint", "node_taints"]);
-const CONFIG: Key = key("config", Kind::Config, "{kubelet-arg: [max-pods=200]}", "Goes into the host's config.yaml, over what the cluster says; for the same key the nearest wins.");
-const SSH_KEY: Key = key("ssh", Kind::Object(&SSH), "{user: admin}", "How to reach it, where that differs.");
+const CONFIG: Key = key(
+    "config",
+    Kind::Config,
+    "{kubelet-arg: [max-pods=200]}",
+    "Goes into the host's config.yaml, over what the cluster says; for the same key the nearest wins.",
+);
+const SSH_KEY: Key = key(
+    "ssh",
+    Kind::Object(&SSH),
+    "{user: admin}",
+    "How to reach it, where that differs.",
+);
 
 /// One of `groups`.
 pub(super) static GROUP: Object = Object {

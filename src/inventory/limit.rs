@@ -14,8 +14,11 @@ impl Inventory {
     /// with `*` and `?`. A word after `!` takes hosts away, whatever its place in the list; a
     /// list of only such words starts with all hosts.
     pub fn limit(&self, pattern: &str) -> Result<BTreeSet<String>, Problem> {
-        let words: Vec<&str> =
-            pattern.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+        let words: Vec<&str> = pattern
+            .split(',')
+            .map(str::trim)
+            .filter(|word| !word.is_empty())
+            .collect();
         let mut selected = BTreeSet::new();
         let mut excluded = BTreeSet::new();
         for word in &words {
@@ -27,8 +30,10 @@ impl Inventory {
         if words.iter().all(|word| word.starts_with('!')) && !words.is_empty() {
             selected.extend(self.names());
         }
-        let chosen: BTreeSet<String> =
-            selected.difference(&excluded).map(|name| (*name).to_owned()).collect();
+        let chosen: BTreeSet<String> = selected
+            .difference(&excluded)
+            .map(|name| (*name).to_owned())
+            .collect();
         if chosen.is_empty() {
             return Err(Problem::new(format!("--limit {pattern}: selects no host"))
                 .next(format!("the hosts are {}", self.listed())));
@@ -55,7 +60,9 @@ impl Inventory {
         } else if let Some(role) = role(word) {
             let found = select(&|host| host.role.value == role);
             if found.is_empty() {
-                return Err(Problem::new(format!("--limit {word}: no host has the role `{role}`")));
+                return Err(Problem::new(format!(
+                    "--limit {word}: no host has the role `{role}`"
+                )));
             }
             found
         } else if word == "all" {
@@ -67,13 +74,22 @@ impl Inventory {
             return Ok(found);
         }
         if word.contains(['*', '?']) {
-            return Err(Problem::new(format!("--limit {word}: no host's name is like this"))
-                .next(format!("the hosts are {}", self.listed())));
+            return Err(
+                Problem::new(format!("--limit {word}: no host's name is like this"))
+                    .next(format!("the hosts are {}", self.listed())),
+            );
         }
-        let groups = self.hosts.iter().flat_map(|host| host.groups.iter().map(String::as_str));
-        let known = self.names().chain(groups).chain(["servers", "agents", "all"]);
-        let problem =
-            Problem::new(format!("--limit {word}: there is no host, group or role of this name"));
+        let groups = self
+            .hosts
+            .iter()
+            .flat_map(|host| host.groups.iter().map(String::as_str));
+        let known = self
+            .names()
+            .chain(groups)
+            .chain(["servers", "agents", "all"]);
+        let problem = Problem::new(format!(
+            "--limit {word}: there is no host, group or role of this name"
+        ));
         Err(match shape::similar(word, known) {
             Some(meant) => problem.next(format!("did you mean `{meant}`?")),
             None => problem.next(format!("the hosts are {}", self.listed())),
@@ -146,7 +162,13 @@ hosts:
   worker[1:3]: {address: '10.0.1.[1:3]', group: workers}
   big: {groups: [workers, gpu]}
 ";
-        parse(source, std::path::Path::new("rack.yaml"), None, &Overrides::default()).unwrap()
+        parse(
+            source,
+            std::path::Path::new("rack.yaml"),
+            None,
+            &Overrides::default(),
+        )
+        .unwrap()
     }
 
     fn limit(pattern: &str) -> Result<String, String> {

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use super::mask::Masked;
-use super::mistake::{InputErrors, Mistakes};
+use super::mistake::Mistakes;
 use super::node::{self, Span};
 use super::reader::{Reader, sentence};
-use super::{Inventory, Overrides, check, cluster, hosts, language, shape};
+use super::{InputErrors, Inventory, Overrides, check, cluster, hosts, language, shape};
 
 /// An inventory may be this large; 2000 hosts take a tenth of it.
 const LARGEST: u64 = 4 * 1024 * 1024;
@@ -48,7 +48,11 @@ pub fn parse(
         warnings: Vec::new(),
     };
     let Some(root) = node::parse(source, &mut reader.mistakes) else {
-        return Err(InputErrors::new(file, reader.mistakes, Masked::by_lines(source)));
+        return Err(InputErrors::new(
+            file,
+            reader.mistakes,
+            Masked::by_lines(source),
+        ));
     };
     shape::object(&root, "", &language::INVENTORY, &mut reader.mistakes);
     if matches!(root.tree, node::Tree::Map(_)) {
@@ -64,7 +68,11 @@ pub fn parse(
             });
         }
     }
-    Err(InputErrors::new(file, reader.mistakes, Masked::by_tree(source, &root)))
+    Err(InputErrors::new(
+        file,
+        reader.mistakes,
+        Masked::by_tree(source, &root),
+    ))
 }
 
 /// The text of a file, or what can be shown of it and what is wrong.
@@ -76,7 +84,9 @@ fn read(file: &Path) -> Result<String, (String, Span, String)> {
         return Err(fail("is a folder, not an inventory".to_owned()));
     }
     if metadata.len() > LARGEST {
-        return Err(fail("is larger than 4 MiB, too large for an inventory".to_owned()));
+        return Err(fail(
+            "is larger than 4 MiB, too large for an inventory".to_owned(),
+        ));
     }
     let bytes = fs::read(file).map_err(failed)?;
     String::from_utf8(bytes).map_err(|error| {

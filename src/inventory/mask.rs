@@ -2,17 +2,26 @@
 
 use std::ops::Range;
 
+use super::mistake::Mistake;
 use super::node::{Entry, Node, Tree};
-use crate::vars::MASK;
+use crate::vars::{MASK, Secret};
 
 /// Words in a key's name that make its value a secret.
-const SECRET_WORDS: [&str; 6] =
-    ["token", "password", "secret", "access-key", "vpn-auth", "datastore-endpoint"];
+const SECRET_WORDS: [&str; 6] = [
+    "token",
+    "password",
+    "secret",
+    "access-key",
+    "vpn-auth",
+    "datastore-endpoint",
+];
 
 /// A text in which secrets are replaced by `***`.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Masked {
     text: String,
+    /// What may not be repeated in a message.
+    secrets: Vec<Secret>,
     /// What was replaced, in order and without overlap, and the length of what replaced it.
     holes: Vec<(Range<usize>, usize)>,
 }
@@ -21,8 +30,12 @@ impl Masked {
     /// Masks what the tree knows to be secret.
     pub fn by_tree(source: &str, root: &Node) -> Self {
         let mut holes = Vec::new();
-        collect(source, root, &mut holes);
-        Self::with(source, holes)
+        let mut secrets = Vec::new();
+        collect(source, root, &mut holes, &mut secrets);
+        Self {
+            secrets,
+            ..Self::with(source, holes)
+        }
     }
 
     /// Masks, without knowing the structure, the rest of every line that looks like a secret's,
@@ -56,7 +69,9 @@ impl Masked {
 
     fn with(source: &str, mut holes: Vec<Range<usize>>) -> Self {
         holes.retain(|hole| {
-            source.get(hole.clone()).is_some_and(|secret| !secret.trim().is_empty())
+            source
+                .get(hole.clone())
+                .is_some_and(|secret| !secret.trim().is_empty())
         });
         holes.sort_by_key(|hole| hole.start);
         let mut united: Vec<Range<usize>> = Vec::new();
@@ -81,6 +96,7 @@ impl Masked {
         text.push_str(&source[kept..]);
         Self {
             text,
+            secrets: Vec::new(),
             holes: replaced,
         }
     }
@@ -90,10 +106,37 @@ impl Masked {
         &self.text
     }
 
+    /// Takes secrets out of a mistake: a secret may stand again where it is none.
+    pub fn clean(&self, mistake: &mut Mistake) {
+        for secret in self
+            .secrets
+            .iter()
+            .map(Secret::expose)
+            .filter(|secret| secret.len() > 3)
+        {
+            if mistake.message.contains(secret) {
+                mistake.message = mistake.message.replace(secret, MASK);
+                mistake.help = None;
+            }
+            if mistake
+                .help
+                .as_ref()
+                .is_some_and(|help| help.contains(secret))
+            {
+                mistake.help = None;
+            }
+        }
+    }
+
     /// Where a place of the source stands in the masked text.
     pub fn place(&self, offset: usize) -> usize {
         let mut place = offset;
-        for (hole, replaced) in self.holes.iter().rev().filter(|(hole, _)| offset > hole.start) {
+        for (hole, replaced) in self
+            .holes
+            .iter()
+            .rev()
+            .filter(|(hole, _)| offset > hole.start)
+        {
             place = place.max(hole.end) - hole.len() + replaced;
         }
         place.min(self.text.len())
@@ -102,40 +145,64 @@ impl Masked {
 
 /// Whether the value of a key of this name is a secret. Names of files are none.
 fn is_secret(key: &str) -> bool {
-    let key = key.trim().trim_matches(['"', '\'']).to_ascii_lowercase().replace('_', "-");
+    let key = key
+        .trim()
+        .trim_matches(['"', '\''])
+        .to_ascii_lowercase()
+        .replace('_', "-");
     !key.ends_with("-file")
         && (SECRET_WORDS.iter().any(|word| key.contains(word))
             || strsim::osa_distance(&key, "token") < 2)
 }
 
 /// Finds the secret values of a tree.
-fn collect(source: &str, node: &Node, holes: &mut Vec<Range<usize>>) {
+fn collect(source: &str, node: &Node, holes: &mut Vec<Range<usize>>, secrets: &mut Vec<Secret>) {
     for item in node.items() {
-        collect(source, item, holes);
+        collect(source, item, holes, secrets);
     }
     for entry in node.entries() {
         if is_secret(&entry.key) {
-            cover(source, entry, &entry.value, holes);
+            cover(source, entry, &entry.value, holes, secrets);
         } else {
-            collect(source, &entry.value, holes);
+            collect(source, &entry.value, holes, secrets);
         }
     }
 }
 
 /// Covers a value and everything in it.
-fn cover(source: &str, entry: &Entry, node: &Node, holes: &mut Vec<Range<usize>>) {
+fn cover(
+    source: &str,
+    entry: &Entry,
+    node: &Node,
+    holes: &mut Vec<Range<usize>>,
+    secrets: &mut Vec<Secret>,
+) {
     match &node.tree {
-        Tree::List(items) => items.iter().for_each(|item| cover(source, entry, item, holes)),
+        Tree::List(items) => {
+            items
+                .iter()
+                .for_each(|item| cover(source, entry, item, holes, secrets));
+        }
         Tree::Map(entries) => {
-            entries.iter().for_each(|inner| cover(source, entry, &inner.value, holes));
+            entries
+                .iter()
+                .for_each(|inner| cover(source, entry, &inner.value, holes, secrets));
         }
         _ => {
+            secrets.extend(node.text().map(Secret::new));
             let start = node.span.offset;
             let mut end = start + node.span.length;
             // A block's span may end with its indicator: its text is all that is indented deeper.
-            let key_indent = usize::try_from(entry.at.column).unwrap_or(1).saturating_sub(1);
-            if source.get(start..).is_some_and(|text| text.starts_with(['|', '>'])) {
-                let line_end = source[start..].find('\n').map_or(source.len(), |at| start + at + 1);
+            let key_indent = usize::try_from(entry.at.column)
+                .unwrap_or(1)
+                .saturating_sub(1);
+            if source
+                .get(start..)
+                .is_some_and(|text| text.starts_with(['|', '>']))
+            {
+                let line_end = source[start..]
+                    .find('\n')
+                    .map_or(source.len(), |at| start + at + 1);
                 end = end.max(line_end);
                 for line in source.get(end..).unwrap_or("").split_inclusive('\n') {
                     let indent = line.len() - line.trim_start().len();
@@ -145,7 +212,10 @@ fn cover(source: &str, entry: &Entry, node: &Node, holes: &mut Vec<Range<usize>>
                     end += line.len();
                 }
             }
-            let end = start + source.get(start..end).map_or(0, |text| text.trim_end().len());
+            let end = start
+                + source
+                    .get(start..end)
+                    .map_or(0, |text| text.trim_end().len());
             holes.push(start..end);
         }
     }

@@ -1,19 +1,8 @@
-//! What is wrong with an inventory: every mistake with its place, shown all at once.
+//! What is wrong with an inventory: every mistake with its place.
 
 use std::collections::HashSet;
-use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
-};
-
-use super::mask::Masked;
 use super::node::Span;
-
-/// As many mistakes are shown in full; a file with more has one cause that shows in these.
-const SHOWN: usize = 100;
 
 /// One mistake in an inventory.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -79,7 +68,8 @@ impl Mistakes {
 
     /// The mistakes in the order of the file.
     pub fn into_sorted(mut self) -> Vec<Mistake> {
-        self.found.sort_by_key(|mistake| (mistake.line, mistake.column));
+        self.found
+            .sort_by_key(|mistake| (mistake.line, mistake.column));
         self.found
     }
 }
@@ -108,131 +98,5 @@ impl Complaint {
             message: message.into(),
             help: Some(help.into()),
         }
-    }
-}
-
-/// All the mistakes of one inventory. Its `Debug` does not show the file's text.
-#[derive(Clone)]
-pub struct InputErrors {
-    /// The file, as it was named.
-    pub file: PathBuf,
-    /// The mistakes in the order of the file; never empty.
-    pub mistakes: Vec<Mistake>,
-    /// The text that may be shown: secrets are masked, places moved accordingly.
-    masked: Masked,
-}
-
-impl InputErrors {
-    /// Takes the mistakes of a file and the text that may be shown of it.
-    pub(super) fn new(file: &Path, mistakes: Mistakes, masked: Masked) -> Self {
-        Self {
-            file: file.to_owned(),
-            mistakes: mistakes.into_sorted(),
-            masked,
-        }
-    }
-
-    /// All mistakes as text for a terminal of this width, with the lines they stand in. Tokens
-    /// and other secrets in those lines are masked.
-    pub fn render(&self, color: bool, width: usize) -> String {
-        let theme = if color {
-            GraphicalTheme::unicode()
-        } else {
-            GraphicalTheme::unicode_nocolor()
-        };
-        let handler = GraphicalReportHandler::new_themed(theme)
-            .with_width(width.max(40))
-            .with_context_lines(0)
-            .with_links(false)
-            .without_primary_span_start()
-            .without_syntax_highlighting();
-        let text = Arc::<str>::from(self.masked.text());
-        let mut out = String::new();
-        for mistake in self.mistakes.iter().take(SHOWN) {
-            let shown = self.show(mistake, &text);
-            if handler.render_report(&mut out, &shown).is_err() {
-                out.push_str(&mistake.message);
-            }
-            out.push('\n');
-        }
-        if let Some(more @ 1..) = self.mistakes.len().checked_sub(SHOWN) {
-            out.push_str(&format!("… and {more} more\n"));
-        }
-        let count = match self.mistakes.len() {
-            1 => "1 mistake".to_owned(),
-            count => format!("{count} mistakes"),
-        };
-        out.push_str(&format!("{count} in {}; nothing was touched\n", self.file.display()));
-        out
-    }
-
-    /// One mistake in miette's terms.
-    fn show(&self, mistake: &Mistake, text: &Arc<str>) -> Shown {
-        let file = self.file.display();
-        let place = (mistake.line > 0).then(|| {
-            let start = self.masked.place(mistake.offset);
-            let end = self.masked.place(mistake.offset + mistake.length);
-            // Only the first line of a place is underlined.
-            let first = text.get(start..end).and_then(|text| text.lines().next());
-            let length = first.map_or(0, str::len);
-            let name = format!("{file}:{}:{}", mistake.line, mistake.column);
-            (NamedSource::new(name, Arc::clone(text)), start, length)
-        });
-        Shown {
-            message: match place {
-                Some(_) => mistake.message.clone(),
-                None => format!("{file}: {}", mistake.message),
-            },
-            help: mistake.help.clone(),
-            place,
-        }
-    }
-}
-
-impl fmt::Debug for InputErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InputErrors")
-            .field("file", &self.file)
-            .field("mistakes", &self.mistakes)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Display for InputErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.render(false, 100))
-    }
-}
-
-impl std::error::Error for InputErrors {}
-
-/// One mistake as miette shows it.
-#[derive(Debug)]
-struct Shown {
-    message: String,
-    help: Option<String>,
-    place: Option<(NamedSource<Arc<str>>, usize, usize)>,
-}
-
-impl fmt::Display for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Shown {}
-
-impl Diagnostic for Shown {
-    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
-    }
-
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.place.as_ref().map(|(source, ..)| source as &dyn SourceCode)
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let (_, start, length) = self.place.as_ref()?;
-        Some(Box::new(std::iter::once(LabeledSpan::new(None, *start, *length))))
     }
 }

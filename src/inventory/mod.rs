@@ -11,6 +11,7 @@ use crate::vars::{Secret, Setting};
 
 mod check;
 mod cluster;
+mod document;
 mod hosts;
 mod kubernetes;
 mod language;
@@ -21,11 +22,18 @@ mod mistake;
 mod node;
 mod range;
 mod reader;
+mod render;
+mod schema;
 mod shape;
 mod syntax;
+#[cfg(test)]
+mod tests;
 
+pub use document::document;
 pub use load::{load, parse};
-pub use mistake::{InputErrors, Mistake};
+pub use mistake::Mistake;
+pub use render::InputErrors;
+pub use schema::schema;
 
 /// What the command line says about every host; it wins over the inventory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -78,12 +78,16 @@ pub(super) struct Entry {
 impl Node {
     /// The entry of a map.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
+        #[cfg(test)]
+        asked::note(key);
         self.entries().iter().find(|entry| entry.key == key)
     }
 
     /// The value of a map's entry, unless nothing stands there.
     pub fn get(&self, key: &str) -> Option<&Node> {
-        self.entry(key).map(|entry| &entry.value).filter(|node| !matches!(node.tree, Tree::Null))
+        self.entry(key)
+            .map(|entry| &entry.value)
+            .filter(|node| !matches!(node.tree, Tree::Null))
     }
 
     /// All entries, when this is a map.
@@ -113,7 +117,12 @@ impl Node {
     /// The texts of a list, or the one text that stands in its place.
     pub fn texts(&self) -> Vec<(&str, Span)> {
         self.text().map_or_else(
-            || self.items().iter().filter_map(|item| Some((item.text()?, item.span))).collect(),
+            || {
+                self.items()
+                    .iter()
+                    .filter_map(|item| Some((item.text()?, item.span)))
+                    .collect()
+            },
             |text| vec![(text, self.span)],
         )
     }
@@ -174,14 +183,35 @@ fn read(source: &str, duplicates: DuplicateKeyPolicy) -> Result<Node, Error> {
 
 /// Turns the library's error into a mistake.
 fn broken(source: &str, error: &Error, mistakes: &mut Mistakes) {
-    let mut span = error.location().map(Span::from).unwrap_or_default();
-    if span.line > 0 {
-        span = within(source, span);
-    }
-    if let Error::DuplicateMappingKey { key, .. } = error.without_snippet() {
-        let key = key.as_deref().unwrap_or("this key");
-        mistakes.add(span, format!("`{key}` stands twice in the same map"));
-        return;
+    let span = error
+        .location()
+        .map(Span::from)
+        .map(|span| within(source, span));
+    let span = span.unwrap_or_default();
+    match error.without_snippet() {
+        Error::DuplicateMappingKey { key, .. } => {
+            let key = key.as_deref().unwrap_or("this key");
+            mistakes.add(span, format!("`{key}` stands twice in the same map"));
+            return;
+        }
+        Error::Budget { .. } => {
+            let message = "this is more than an inventory can hold";
+            mistakes.help(
+                span,
+                message,
+                "anchors that repeat each other grow without measure",
+            );
+            return;
+        }
+        Error::MultipleDocuments { .. } => {
+            mistakes.help(
+                span,
+                "a second document starts here",
+                "one file holds one inventory",
+            );
+            return;
+        }
+        _ => {}
     }
     // The library repeats the position in its text; the snippet shows it better.
     let text = error.without_snippet().to_string();
@@ -190,21 +220,33 @@ fn broken(source: &str, error: &Error, mistakes: &mut Mistakes) {
     mistakes.add(span, format!("this is not valid YAML: {text}"));
 }
 
-/// The span, moved into the source in case it points behind its end.
+/// A span of which only line and column are sure, in the source.
 fn within(source: &str, mut span: Span) -> Span {
-    span.offset = span.offset.min(source.len());
-    while !source.is_char_boundary(span.offset) {
-        span.offset -= 1;
+    let mut start = 0;
+    let mut lines = source.split_inclusive('\n');
+    for line in lines
+        .by_ref()
+        .take(usize::try_from(span.line.saturating_sub(1)).unwrap_or(0))
+    {
+        start += line.len();
     }
-    let end = (span.offset + span.length).min(source.len());
-    span.length = end - span.offset;
+    let line = lines.next().unwrap_or("").trim_end_matches(['\r', '\n']);
+    let column = usize::try_from(span.column.saturating_sub(1)).unwrap_or(0);
+    let at = line
+        .char_indices()
+        .nth(column)
+        .map_or(line.len(), |(at, _)| at);
+    span.offset = start + at;
+    span.length = span.length.min(line.len() - at);
     span
 }
 
 /// Gives keys their names, reports those that stand twice or are no names, and drops them.
 fn settle(source: &str, node: &mut Node, mistakes: &mut Mistakes) {
     match &mut node.tree {
-        Tree::List(items) => items.iter_mut().for_each(|item| settle(source, item, mistakes)),
+        Tree::List(items) => items
+            .iter_mut()
+            .for_each(|item| settle(source, item, mistakes)),
         Tree::Map(entries) => {
             let mut seen = std::collections::HashMap::<String, Span>::new();
             entries.retain_mut(|entry| {
@@ -307,5 +349,32 @@ impl<'de> Visitor<'de> for TreeVisitor {
             });
         }
         Ok(Tree::Map(entries))
+    }
+}
+
+/// Notes which keys are read, for the test that compares them with the language's.
+#[cfg(test)]
+pub(super) mod asked {
+    use std::cell::RefCell;
+    use std::collections::BTreeSet;
+
+    thread_local! {
+        static ASKED: RefCell<Option<BTreeSet<String>>> = const { RefCell::new(None) };
+    }
+
+    pub fn start() {
+        ASKED.with_borrow_mut(|asked| *asked = Some(BTreeSet::new()));
+    }
+
+    pub fn stop() -> BTreeSet<String> {
+        ASKED.take().unwrap_or_default()
+    }
+
+    pub fn note(key: &str) {
+        ASKED.with_borrow_mut(|asked| {
+            if let Some(asked) = asked {
+                asked.insert(key.to_owned());
+            }
+        });
     }
 }

@@ -59,7 +59,9 @@ impl Pattern {
 
     /// Whether there is a range in it.
     pub fn has_range(&self) -> bool {
-        self.0.iter().any(|piece| matches!(piece, Piece::Range { .. }))
+        self.0
+            .iter()
+            .any(|piece| matches!(piece, Piece::Range { .. }))
     }
 
     /// How many texts it stands for; a number too large to count is `usize::MAX`.
@@ -97,7 +99,10 @@ fn range(inside: &str) -> Result<Piece, Complaint> {
     let form = "a range is written [01:20]: two numbers, both included";
     if inside.parse::<std::net::Ipv6Addr>().is_ok() {
         let message = format!("`[{inside}]` is an IPv6 address in brackets");
-        return Err(Complaint::with(message, format!("write {inside} without brackets")));
+        return Err(Complaint::with(
+            message,
+            format!("write {inside} without brackets"),
+        ));
     }
     let Some((first, last)) = inside.split_once(':') else {
         if let Some((first, last)) = inside.split_once('-').or_else(|| inside.split_once("..")) {
@@ -165,7 +170,11 @@ mod tests {
             ("fd00::[10:11]", &["fd00::10", "fd00::11"]),
         ];
         for (text, wanted) in table {
-            assert_eq!(expand(text).as_deref(), Ok(&wanted.map_to_strings()[..]), "{text}");
+            assert_eq!(
+                expand(text).as_deref(),
+                Ok(&wanted.map_to_strings()[..]),
+                "{text}"
+            );
         }
     }
 
@@ -190,13 +199,19 @@ mod tests {
             ("w[1:2", "`w[1:2` has a bracket without its other half"),
             ("w1:2]", "`w1:2]` has a bracket without its other half"),
             ("w]1:2[", "`w]1:2[` has a bracket without its other half"),
-            ("w[01:100]", "the ends of the range `[01:100]` have different widths"),
+            (
+                "w[01:100]",
+                "the ends of the range `[01:100]` have different widths",
+            ),
             ("w[[1:2]]", "`[[1:2]` is not a range"),
             ("w[1:2:3]", "`[1:2:3]` is not a range"),
             ("[fd00::1]", "`[fd00::1]` is an IPv6 address in brackets"),
             ("w[0:1000]", "`w[0:1000]` stands for 1001 hosts"),
             ("w[1:40][1:40]", "`w[1:40][1:40]` stands for 1600 hosts"),
-            ("w[1:99999999999999999999]", "`[1:99999999999999999999]` is not a range"),
+            (
+                "w[1:99999999999999999999]",
+                "`[1:99999999999999999999]` is not a range",
+            ),
         ];
         for (text, wanted) in table {
             assert_eq!(expand(text), Err(wanted.to_owned()), "{text}");

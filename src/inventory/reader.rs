@@ -108,14 +108,19 @@ impl Reader<'_> {
             Ok(text) => text,
             Err(error) => {
                 let message = format!("`{written}` cannot be read: {}", sentence(&error));
-                self.mistakes.help(node.span, message, format!("towline looks for {}", file.display()));
+                self.mistakes.help(
+                    node.span,
+                    message,
+                    format!("towline looks for {}", file.display()),
+                );
                 return None;
             }
         };
         if let Err(complaint) = syntax::token(text.trim()) {
             let message = format!("in `{written}`, {}", complaint.message);
             let help = complaint.help;
-            self.mistakes.check(node.span, Err(Complaint { message, help }));
+            self.mistakes
+                .check(node.span, Err(Complaint { message, help }));
             return None;
         }
         if is_world_readable(&file) {
@@ -139,7 +144,9 @@ fn read_token(file: &Path) -> std::io::Result<String> {
         return Err(std::io::Error::other("it is not a file"));
     }
     let mut text = String::new();
-    fs::File::open(file)?.take(LARGEST_TOKEN + 1).read_to_string(&mut text)?;
+    fs::File::open(file)?
+        .take(LARGEST_TOKEN + 1)
+        .read_to_string(&mut text)?;
     if text.len() as u64 > LARGEST_TOKEN {
         return Err(std::io::Error::other("it is too large for a token"));
     }

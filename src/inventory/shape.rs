@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::language::{Kind, OBJECTS, Object};
 use super::mistake::Mistakes;
-use super::node::{Entry, Node, Tree};
+use super::node::{Entry, Node, Span, Tree};
 
 /// Notes everything in the tree that does not have the shape of this object.
 pub(super) fn object(node: &Node, path: &str, wanted: &Object, mistakes: &mut Mistakes) {
@@ -31,7 +31,8 @@ fn value(entry: &Entry, path: &str, kind: Kind, mistakes: &mut Mistakes) {
     let node = &entry.value;
     let empty = matches!(node.tree, Tree::Null);
     match kind {
-        Kind::Object(_) | Kind::Objects(_) | Kind::Labels | Kind::Config | Kind::Texts if empty => {}
+        Kind::Object(_) | Kind::Objects(_) | Kind::Labels | Kind::Config | Kind::Texts if empty => {
+        }
         _ if empty => mistakes.add(entry.at, format!("`{path}` has no value")),
         Kind::Object(wanted) => object(node, path, wanted, mistakes),
         Kind::Objects(wanted) => {
@@ -108,9 +109,23 @@ fn value(entry: &Entry, path: &str, kind: Kind, mistakes: &mut Mistakes) {
 fn map<'a>(node: &'a Node, path: &str, mistakes: &mut Mistakes) -> &'a [Entry] {
     match &node.tree {
         Tree::Map(entries) => entries,
+        Tree::Null if path.is_empty() => {
+            let start = Span {
+                line: 1,
+                column: 1,
+                ..Span::default()
+            };
+            mistakes.help(
+                start,
+                "the file is empty",
+                "an inventory has at least the key `hosts`",
+            );
+            &[]
+        }
         _ if path.is_empty() => {
             let found = node.kind();
-            let message = format!("an inventory is a map with the key `hosts`, and this is {found}");
+            let message =
+                format!("an inventory is a map with the key `hosts`, and this is {found}");
             mistakes.add(node.span, message);
             &[]
         }
@@ -137,7 +152,10 @@ fn text(node: &Node, path: &str, mistakes: &mut Mistakes) {
 
 /// A wrong type.
 fn wrong(node: &Node, path: &str, wanted: &str, mistakes: &mut Mistakes) {
-    mistakes.add(node.span, format!("`{path}` must be {wanted}, and this is {}", node.kind()));
+    mistakes.add(
+        node.span,
+        format!("`{path}` must be {wanted}, and this is {}", node.kind()),
+    );
 }
 
 /// An unknown key, with the one that was probably meant.
@@ -177,32 +195,46 @@ fn section_of(word: &str, wanted: &Object) -> Option<String> {
         _ => None,
     });
     below.or_else(|| {
-        OBJECTS.iter().find(|object| knows(object, word)).and_then(|object| match object.name {
-            "Inventory" => None,
-            "Host" | "Group" => Some(format!("hosts.<name> or groups.<name>"))
-                .filter(|_| wanted.name == "Inventory" || wanted.name == "Cluster"),
-            "Binary" => Some("cluster.binary".to_owned()),
-            name => Some(name.to_ascii_lowercase()),
-        })
+        OBJECTS
+            .iter()
+            .find(|object| knows(object, word))
+            .and_then(|object| match object.name {
+                "Inventory" => None,
+                "Host" | "Group" => Some("hosts.<name>".to_owned())
+                    .filter(|_| wanted.name == "Inventory" || wanted.name == "Cluster"),
+                "Binary" => Some("cluster.binary".to_owned()),
+                name => Some(name.to_ascii_lowercase()),
+            })
     })
 }
 
 /// Whether an object has a key, under this or another name.
 fn knows(object: &Object, word: &str) -> bool {
     object.key(word).is_some()
-        || object.keys.iter().any(|key| key.also.iter().any(|also| plain(also) == plain(word)))
+        || object
+            .keys
+            .iter()
+            .any(|key| key.also.iter().any(|also| plain(also) == plain(word)))
 }
 
 /// A word without what people spell differently.
 fn plain(word: &str) -> String {
-    word.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+    word.chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_lowercase())
+        .collect()
 }
 
 /// The word of a list that is most like this one, if any is.
 pub(super) fn similar<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = plain(word);
     words
-        .map(|candidate| (strsim::damerau_levenshtein(&wanted, &plain(candidate)), candidate))
+        .map(|candidate| {
+            (
+                strsim::damerau_levenshtein(&wanted, &plain(candidate)),
+                candidate,
+            )
+        })
         .filter(|(distance, candidate)| {
             *distance <= 1.max(candidate.len().min(word.len()) / 3)
                 && *distance < candidate.len().max(2)
@@ -213,8 +245,10 @@ pub(super) fn similar<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> O
 
 /// `write a, b or c`, or the one that was probably meant.
 pub(super) fn one_of(word: &str, words: &[&str]) -> String {
-    similar(word, words.iter().copied())
-        .map_or_else(|| format!("write {}", or(words)), |meant| format!("did you mean `{meant}`?"))
+    similar(word, words.iter().copied()).map_or_else(
+        || format!("write {}", or(words)),
+        |meant| format!("did you mean `{meant}`?"),
+    )
 }
 
 /// `a`, `b` or `c`.

@@ -11,7 +11,9 @@ fn is_dns_name(text: &str) -> bool {
     text.len() <= 253
         && text.split('.').all(|label| {
             (1..=63).contains(&label.len())
-                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
                 && !label.starts_with('-')
                 && !label.ends_with('-')
         })
@@ -24,7 +26,13 @@ pub(super) fn name(text: &str) -> Checked {
     }
     let suggestion: String = text
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '.' {
+                c
+            } else {
+                '-'
+            }
+        })
         .collect();
     let suggestion = suggestion.trim_matches(['-', '.']);
     let rule = "a name is made of letters, digits, `-` and `.`, and starts and ends with a letter or digit";
@@ -62,25 +70,45 @@ pub(super) fn address(text: &str) -> Checked {
     let message = format!("`{text}` is not an IP address or DNS name");
     if let Some((_, host)) = text.split_once("://") {
         let host = host.split(['/', ':']).next().unwrap_or(host);
-        return Err(Complaint::with(message, format!("write {host}, without the scheme")));
+        return Err(Complaint::with(
+            message,
+            format!("write {host}, without the scheme"),
+        ));
     }
     if let Some((user, host)) = text.split_once('@') {
-        return Err(Complaint::with(message, format!("write {host}, and `ssh: {{user: {user}}}`")));
+        return Err(Complaint::with(
+            message,
+            format!("write {host}, and `ssh: {{user: {user}}}`"),
+        ));
     }
     let bare = text.strip_prefix('[').and_then(|text| text.split_once(']'));
     if let Some((inside, rest)) = bare.filter(|(inside, _)| inside.parse::<IpAddr>().is_ok()) {
-        let port = rest.strip_prefix(':').map(|port| format!(", and `ssh: {{port: {port}}}`"));
+        let port = rest
+            .strip_prefix(':')
+            .map(|port| format!(", and `ssh: {{port: {port}}}`"));
         let port = port.unwrap_or_default();
-        return Err(Complaint::with(message, format!("write {inside} without brackets{port}")));
+        return Err(Complaint::with(
+            message,
+            format!("write {inside} without brackets{port}"),
+        ));
     }
     if let Some((host, port)) = text.rsplit_once(':')
         && port.parse::<u16>().is_ok()
         && !host.contains(':')
     {
-        return Err(Complaint::with(message, format!("write {host}, and `ssh: {{port: {port}}}`")));
+        return Err(Complaint::with(
+            message,
+            format!("write {host}, and `ssh: {{port: {port}}}`"),
+        ));
     }
-    if let Some((ip, _)) = text.split_once('/').filter(|(ip, _)| ip.parse::<IpAddr>().is_ok()) {
-        return Err(Complaint::with(message, format!("write {ip}, without the network's size")));
+    if let Some((ip, _)) = text
+        .split_once('/')
+        .filter(|(ip, _)| ip.parse::<IpAddr>().is_ok())
+    {
+        return Err(Complaint::with(
+            message,
+            format!("write {ip}, without the network's size"),
+        ));
     }
     // A name whose last part is a number would be a broken IPv4 address.
     let last = text.rsplit('.').next().unwrap_or(text);
@@ -102,7 +130,10 @@ pub(super) fn certificate_name(text: &str) -> Checked {
 pub(super) fn version(text: &str) -> Checked {
     let message = format!("`{text}` is not a version of k3s");
     if !text.bytes().any(|byte| byte.is_ascii_digit()) {
-        return Err(Complaint::with(message, format!("write `channel: {text}` for a channel")));
+        return Err(Complaint::with(
+            message,
+            format!("write `channel: {text}` for a channel"),
+        ));
     }
     let Some(rest) = text.strip_prefix('v') else {
         let help = if version(&format!("v{text}")).is_ok() {
@@ -113,14 +144,21 @@ pub(super) fn version(text: &str) -> Checked {
         return Err(Complaint::with(message, help));
     };
     let number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    let (kubernetes, build) = rest.split_once('+').map_or((rest, None), |(a, b)| (a, Some(b)));
-    let (release, candidate) =
-        kubernetes.split_once('-').map_or((kubernetes, None), |(a, b)| (a, Some(b)));
+    let (kubernetes, build) = rest
+        .split_once('+')
+        .map_or((rest, None), |(a, b)| (a, Some(b)));
+    let (release, candidate) = kubernetes
+        .split_once('-')
+        .map_or((kubernetes, None), |(a, b)| (a, Some(b)));
     let release_is_good = release.split('.').count() == 3 && release.split('.').all(number);
     let candidate_is_good = candidate.is_none_or(|text| {
-        ["rc", "beta", "alpha"].iter().any(|kind| text.strip_prefix(kind).is_some_and(number))
+        ["rc", "beta", "alpha"]
+            .iter()
+            .any(|kind| text.strip_prefix(kind).is_some_and(number))
     });
-    let build_is_good = build.and_then(|build| build.strip_prefix("k3s")).is_some_and(number);
+    let build_is_good = build
+        .and_then(|build| build.strip_prefix("k3s"))
+        .is_some_and(number);
     if release_is_good && candidate_is_good && build_is_good {
         return Ok(());
     }
@@ -137,7 +175,11 @@ pub(super) fn version(text: &str) -> Checked {
 
 /// A release channel.
 pub(super) fn channel(text: &str) -> Checked {
-    if text.contains("+k3s") || text.strip_prefix('v').is_some_and(|v| v.split('.').count() > 2) {
+    if text.contains("+k3s")
+        || text
+            .strip_prefix('v')
+            .is_some_and(|v| v.split('.').count() > 2)
+    {
         let message = format!("`{text}` is a version, not a channel");
         return Err(Complaint::with(message, format!("write `version: {text}`")));
     }
@@ -145,7 +187,10 @@ pub(super) fn channel(text: &str) -> Checked {
         return Ok(());
     }
     let message = format!("`{text}` is not a channel");
-    Err(Complaint::with(message, "channels are `stable`, `latest` and the likes of `v1.36`"))
+    Err(Complaint::with(
+        message,
+        "channels are `stable`, `latest` and the likes of `v1.36`",
+    ))
 }
 
 /// The address of a server to join.
@@ -186,11 +231,16 @@ pub(super) fn server_url(text: &str) -> Checked {
 
 /// A mirror's base address.
 pub(super) fn mirror(text: &str) -> Checked {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
     let host = rest.and_then(|rest| rest.split('/').next()).unwrap_or("");
     if host.is_empty() || text.contains(char::is_whitespace) || host.contains('@') {
         let message = format!("`{text}` is not the address of a mirror");
-        return Err(Complaint::with(message, "it is written https://mirror.example.org/k3s"));
+        return Err(Complaint::with(
+            message,
+            "it is written https://mirror.example.org/k3s",
+        ));
     }
     Ok(())
 }
@@ -200,7 +250,10 @@ pub(super) fn token(text: &str) -> Checked {
     if text.is_empty() {
         return Err(Complaint::new("the token is empty"));
     }
-    if text.chars().any(|c| !c.is_ascii_graphic() || matches!(c, '"' | '\'' | '\\')) {
+    if text
+        .chars()
+        .any(|c| !c.is_ascii_graphic() || matches!(c, '"' | '\'' | '\\'))
+    {
         return Err(Complaint::with(
             "the token holds a character that a token cannot hold",
             "a token is made of printable ASCII without spaces, quotes and backslashes",
@@ -211,7 +264,8 @@ pub(super) fn token(text: &str) -> Checked {
 
 /// A user to log in as.
 pub(super) fn user(text: &str) -> Checked {
-    let bad = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '@' | ':' | '/' | '"' | '\'');
+    let bad =
+        |c: char| c.is_whitespace() || c.is_control() || matches!(c, '@' | ':' | '/' | '"' | '\'');
     if text.is_empty() || text.starts_with('-') || text.contains(bad) {
         return Err(Complaint::new(format!("`{text}` is not a user's name")));
     }
@@ -233,7 +287,11 @@ mod tests {
 
     #[test]
     fn names() {
-        sort(name, &["a", "worker-01", "A.b.c", "9"], &["", "-a", "a-", "a_b", "a b", "a..b", "ü"]);
+        sort(
+            name,
+            &["a", "worker-01", "A.b.c", "9"],
+            &["", "-a", "a-", "a_b", "a b", "a..b", "ü"],
+        );
         sort(node_name, &["alpha"], &["Alpha"]);
         sort(group_name, &["gpu_nodes", "gpu"], &["", "_", "a b"]);
     }
@@ -242,13 +300,36 @@ mod tests {
     fn addresses() {
         sort(
             address,
-            &["10.0.0.1", "fd00::1", "::1", "host", "host.example.org", "10-0-0-1.example.org"],
             &[
-                "", "10.0.0.256", "10.0.0", "010.0.0.1", "1", "https://a", "root@a", "a:22",
-                "[fd00::1]", "[fd00::1]:22", "10.0.0.1/24", "a b", "-a", "fe80::1%eth0",
+                "10.0.0.1",
+                "fd00::1",
+                "::1",
+                "host",
+                "host.example.org",
+                "10-0-0-1.example.org",
+            ],
+            &[
+                "",
+                "10.0.0.256",
+                "10.0.0",
+                "010.0.0.1",
+                "1",
+                "https://a",
+                "root@a",
+                "a:22",
+                "[fd00::1]",
+                "[fd00::1]:22",
+                "10.0.0.1/24",
+                "a b",
+                "-a",
+                "fe80::1%eth0",
             ],
         );
-        sort(certificate_name, &["*.example.org", "10.0.0.1"], &["*", "a.*.org", "*."]);
+        sort(
+            certificate_name,
+            &["*.example.org", "10.0.0.1"],
+            &["*", "a.*.org", "*."],
+        );
     }
 
     #[test]
@@ -256,27 +337,65 @@ mod tests {
         sort(
             version,
             &["v1.36.3+k3s1", "v1.30.0-rc1+k3s12"],
-            &["1.36.3+k3s1", "v1.36", "v1.36.3", "v1.36.3+k3s", "v1.36.3+rke2", "stable", "v1..3+k3s1"],
+            &[
+                "1.36.3+k3s1",
+                "v1.36",
+                "v1.36.3",
+                "v1.36.3+k3s",
+                "v1.36.3+rke2",
+                "stable",
+                "v1..3+k3s1",
+            ],
         );
-        sort(channel, &["stable", "v1.36", "testing"], &["v1.36.3+k3s1", "", "a b", "v1.36.3"]);
+        sort(
+            channel,
+            &["stable", "v1.36", "testing"],
+            &["v1.36.3+k3s1", "", "a b", "v1.36.3"],
+        );
     }
 
     #[test]
     fn urls() {
         sort(
             server_url,
-            &["https://10.0.0.1:6443", "https://a.b", "https://[fd00::1]:6443", "https://a/"],
             &[
-                "http://a", "https://", "a:6443", "https://a:0", "https://a:x", "https://u@a",
-                "https://a/b", "https://fd00::1", "https://[a]", "https://[fd00::1", "https://[::1]x",
+                "https://10.0.0.1:6443",
+                "https://a.b",
+                "https://[fd00::1]:6443",
+                "https://a/",
+            ],
+            &[
+                "http://a",
+                "https://",
+                "a:6443",
+                "https://a:0",
+                "https://a:x",
+                "https://u@a",
+                "https://a/b",
+                "https://fd00::1",
+                "https://[a]",
+                "https://[fd00::1",
+                "https://[::1]x",
             ],
         );
-        sort(mirror, &["https://a/b", "http://a:80"], &["a", "https://", "ftp://a", "https://u:p@a"]);
+        sort(
+            mirror,
+            &["https://a/b", "http://a:80"],
+            &["a", "https://", "ftp://a", "https://u:p@a"],
+        );
     }
 
     #[test]
     fn tokens_and_users() {
-        sort(token, &["K10ab::server:x", "$x"], &["", "a b", "a\"", "a'", "a\\", "ä", "a\n"]);
-        sort(user, &["root", "first.last", "DOMAIN-x"], &["", "-x", "a b", "a@b", "a:b"]);
+        sort(
+            token,
+            &["K10ab::server:x", "$x"],
+            &["", "a b", "a\"", "a'", "a\\", "ä", "a\n"],
+        );
+        sort(
+            user,
+            &["root", "first.last", "DOMAIN-x"],
+            &["", "-x", "a b", "a@b", "a:b"],
+        );
     }
 }

@@ -1,0 +1,177 @@
+//! `docs/inventory.md`, made of the table that the reader checks against.
+
+use std::fmt::Write;
+
+use super::language::{Key, Kind, OBJECTS};
+
+/// What stands before the tables.
+const INTRODUCTION: &str = "\
+# The inventory
+
+One YAML file is the whole truth of a cluster: which machines belong to it, what each of them is,
+and how to reach it. towline reads it, checks all of it, and only then opens the first connection.
+The smallest one:
+
+```yaml
+";
+
+/// What stands between the two examples.
+const LARGER: &str = "\
+```
+
+A larger one:
+
+```yaml
+";
+
+/// What stands after the examples.
+const RULES: &str = "\
+```
+
+Editors complete keys and check values with the schema that `towline schema inventory` prints.
+With the YAML language server, keep it in a file and name it in the inventory's first line:
+
+```yaml
+# yaml-language-server: $schema=inventory.schema.json
+```
+
+## Ranges
+
+`worker[01:20]` names twenty hosts, `worker01` to `worker20`. Both ends count. With leading zeros,
+all numbers have the same width. A range may also stand in `address`, `private_address` and
+`node_name`; it must count as many as the one in the name, and they are paired in order. Several
+ranges in one text give every combination, the last one running fastest: `rack[1:2]-[1:3]` names
+six hosts. Numbers are decimal and stand in the text as they are, in IPv6 addresses, too:
+`fd00::[10:12]` is `fd00::10`, `fd00::11` and `fd00::12`. In a map in braces, and in an address,
+a range needs quotes: `{address: \"10.0.1.[11:30]\"}`.
+
+One name stands for 1000 hosts at most, an inventory for 2000.
+
+## Layers
+
+A host's settings come from towline's defaults, then the `ssh` at the top, then its groups in the
+order in which the host names them, then the host itself, then flags on the command line. What
+comes later wins. `ssh`, `labels` and `config` are joined key by key (a list is one value, and is
+replaced as a whole); `taints` are added up. Of `cluster.config` and a host's `config`, the
+host's wins. towline remembers where each value comes from and shows it with the value.
+
+A path is relative to the inventory's folder; `~` is the home directory.
+
+## Checks
+
+All mistakes are shown at once, each with its line and column, and towline ends with exit status 2
+without having opened a connection. Refused are, among others: unknown keys, wrong types, names,
+addresses, private addresses and node names that two hosts share (hosts behind one address are
+told apart by `ssh.port`), groups that do not exist, a host without role, and an inventory without
+server unless `cluster.server_url` and a token name a cluster to join. An even number of servers
+is a warning: it survives no more losses than one server fewer.
+
+`config` is given to k3s as it is, but for the keys that towline decides (`cluster-init`,
+`server`, `data-dir`) or that have their own place here (`token`, `agent-token`, `tls-san`,
+`node-name`, `node-label`, `node-taint`). `node-ip` and `node-external-ip` may stand in one
+host's `config`. Numbers that YAML would read differently than they are written (`0644`, `1.10`)
+need quotes.
+
+## Some hosts only: `--limit`
+
+`--limit` says which hosts a command may change. All others are still read, since what one host
+gets may depend on them. It takes a list with commas:
+
+| word | selects |
+|---|---|
+| `alpha` | the host of that name |
+| `workers` | the hosts of that group |
+| `servers`, `agents` | the hosts of that role, unless a group has that name |
+| `all` | all hosts |
+| `worker*`, `worker0?` | hosts whose name is like this |
+| `!worker03`, `!gpu` | takes hosts away, wherever it stands in the list |
+
+A list of nothing but `!` words starts with all hosts. In a shell, quote it: `--limit 'workers,!gpu'`.
+
+## Every key
+";
+
+/// The text of `docs/inventory.md`.
+pub fn document() -> String {
+    let mut text = String::from(INTRODUCTION);
+    text.push_str(include_str!("../../inventories/single.yaml"));
+    text.push_str(LARGER);
+    text.push_str(include_str!("../../inventories/rack.yaml"));
+    text.push_str(RULES);
+    for object in OBJECTS {
+        let title = match object.name {
+            "Inventory" => "The file",
+            "Cluster" => "`cluster`",
+            "Binary" => "`cluster.binary`",
+            "Ssh" => "`ssh`",
+            "Group" => "One of `groups`",
+            "Host" => "One of `hosts`",
+            name => name,
+        };
+        let _ = write!(
+            text,
+            "\n### {title}\n\n{}\n\n| key | value | default | |\n|---|---|---|---|\n",
+            object.about
+        );
+        for key in object.keys {
+            row(&mut text, key);
+        }
+    }
+    text
+}
+
+/// A key's row in its table.
+fn row(text: &mut String, key: &Key) {
+    let default = key
+        .default
+        .map(|default| format!("`{default}`"))
+        .unwrap_or_default();
+    let example = match key.kind {
+        Kind::Choice(_) | Kind::Secret => String::new(),
+        _ => format!(" Example: `{}`", key.example),
+    };
+    let about = format!("{}{example}", key.about).replace('|', "\\|");
+    let _ = writeln!(
+        text,
+        "| `{}` | {} | {default} | {about} |",
+        key.name,
+        kind(key.kind)
+    );
+}
+
+/// A kind of value in words.
+fn kind(kind: Kind) -> String {
+    match kind {
+        Kind::Text | Kind::Secret => "text".to_owned(),
+        Kind::Whole(least, most) => format!("number, {least} to {most}"),
+        Kind::Choice(words) => {
+            let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+            words.join(" or ")
+        }
+        Kind::Texts => "list of texts".to_owned(),
+        Kind::TextOrTexts => "text, or list of texts".to_owned(),
+        Kind::Labels => "map of texts".to_owned(),
+        Kind::Config => "map of anything".to_owned(),
+        Kind::Object(_) => "map".to_owned(),
+        Kind::Objects(_) => "map of maps".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_on_disk_is_the_generated_one() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/inventory.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(file, document()).unwrap();
+        }
+        let found = std::fs::read_to_string(file).unwrap_or_default();
+        assert!(
+            found == document(),
+            "docs/inventory.md is not what the language says now; renew it with: \
+             UPDATE_DOCS=1 cargo test --lib inventory::document"
+        );
+    }
+}

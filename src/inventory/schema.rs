@@ -1,0 +1,171 @@
+//! The JSON schema of the inventory, for editors: `towline schema inventory`.
+
+use serde_json::{Map, Value, json};
+
+use super::language::{INVENTORY, Kind, OBJECTS, Object};
+
+/// The JSON schema of an inventory (draft 7, which editors know best).
+pub fn schema() -> Value {
+    let definitions: Map<String, Value> = OBJECTS
+        .iter()
+        .skip(1)
+        .map(|object| (object.name.to_owned(), definition(object)))
+        .collect();
+    let mut schema = definition(&INVENTORY);
+    if let Value::Object(map) = &mut schema {
+        map.insert(
+            "$schema".to_owned(),
+            json!("http://json-schema.org/draft-07/schema#"),
+        );
+        map.insert("type".to_owned(), json!("object"));
+        map.insert("required".to_owned(), json!(["hosts"]));
+        map.insert("definitions".to_owned(), Value::Object(definitions));
+    }
+    schema
+}
+
+/// One map with known keys.
+fn definition(object: &Object) -> Value {
+    let properties: Map<String, Value> = object
+        .keys
+        .iter()
+        .map(|key| {
+            let mut property = kind(key.kind);
+            property.insert("description".to_owned(), json!(key.about));
+            property.insert("examples".to_owned(), json!([yaml(key.example)]));
+            if let Some(default) = key.default {
+                property.insert("default".to_owned(), yaml(default));
+            }
+            (key.name.to_owned(), Value::Object(property))
+        })
+        .collect();
+    json!({
+        "title": object.name,
+        "description": object.about,
+        // A key with nothing behind it says nothing.
+        "type": ["object", "null"],
+        "additionalProperties": false,
+        "properties": properties,
+    })
+}
+
+/// A kind of value in the terms of the schema.
+fn kind(kind: Kind) -> Map<String, Value> {
+    let text = json!({"type": "string", "minLength": 1});
+    let texts = json!({"type": "array", "items": text});
+    let value = match kind {
+        Kind::Text | Kind::Secret => text,
+        Kind::Whole(least, most) => {
+            json!({"type": "integer", "minimum": least, "maximum": most})
+        }
+        Kind::Choice(words) => json!({"type": "string", "enum": words}),
+        Kind::Texts => json!({"type": ["array", "null"], "items": text}),
+        Kind::TextOrTexts => json!({"anyOf": [text, texts]}),
+        Kind::Labels => {
+            json!({"type": ["object", "null"], "additionalProperties": {"type": "string"}})
+        }
+        Kind::Config => json!({"type": ["object", "null"], "additionalProperties": true}),
+        // Draft 7 ignores what stands beside a bare reference.
+        Kind::Object(object) => json!({"allOf": [reference(object)]}),
+        Kind::Objects(object) => {
+            json!({"type": ["object", "null"], "additionalProperties": reference(object)})
+        }
+    };
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+fn reference(object: &Object) -> Value {
+    json!({"$ref": format!("#/definitions/{}", object.name)})
+}
+
+/// A default or example of the table as JSON.
+fn yaml(text: &str) -> Value {
+    serde_yaml::from_str(text).unwrap_or_else(|_| json!(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+    use crate::inventory::mistake::Mistakes;
+    use crate::inventory::{Overrides, node, parse, shape};
+
+    /// Says everything that can be said, except what excludes something else.
+    const EVERYTHING: &str = "
+cluster: {channel: stable, token: abcdef, binary: {source: path, path: Cargo.toml}}
+ssh: {port: 22}
+groups: {some: {role: server}}
+hosts: {alpha: {group: some}}
+";
+
+    #[test]
+    fn the_schema_and_the_reader_know_the_same_keys() {
+        let text = |value: &Value| {
+            value
+                .as_object()
+                .unwrap()
+                .keys()
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        let schema = schema();
+        let mut described: BTreeSet<String> = text(&schema["properties"]).into_iter().collect();
+        for definition in schema["definitions"].as_object().unwrap().values() {
+            described.extend(text(&definition["properties"]));
+        }
+        node::asked::start();
+        parse(EVERYTHING, Path::new("x.yaml"), None, &Overrides::default()).unwrap();
+        let mirror = EVERYTHING.replace("source: path, path: Cargo.toml", "source: push");
+        parse(&mirror, Path::new("x.yaml"), None, &Overrides::default()).unwrap();
+        let mut read = node::asked::stop();
+        read.remove("some");
+        assert_eq!(read, described);
+    }
+
+    #[test]
+    fn every_example_and_default_has_the_shape_of_its_key() {
+        for object in OBJECTS {
+            for key in object.keys {
+                for value in [Some(key.example), key.default].into_iter().flatten() {
+                    let source = format!("{}: {value}\n", key.name);
+                    let mut mistakes = Mistakes::default();
+                    let node = node::parse(&source, &mut mistakes).unwrap();
+                    shape::object(&node, "", object, &mut mistakes);
+                    assert_eq!(mistakes.into_sorted(), Vec::new(), "{source}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_other_name_of_a_key_is_a_key_itself() {
+        for object in OBJECTS {
+            for also in object.keys.iter().flat_map(|key| key.also) {
+                assert!(object.key(also).is_none(), "{} {also}", object.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_schema_describes_a_host() {
+        let host = &schema()["definitions"]["Host"];
+        assert_eq!(host["additionalProperties"], json!(false));
+        assert_eq!(
+            host["properties"]["role"]["enum"],
+            json!(["server", "agent"])
+        );
+        assert_eq!(
+            host["properties"]["ssh"]["allOf"][0]["$ref"],
+            json!("#/definitions/Ssh")
+        );
+        assert_eq!(
+            schema()["definitions"]["Ssh"]["properties"]["port"]["default"],
+            json!(22)
+        );
+    }
+}

@@ -1,0 +1,332 @@
+//! Whole files: bad ones with the exact text that is shown, good ones with what is read.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::vars::Origin;
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "yaml"))
+        .filter(|path| !path.ends_with("demo.yaml"))
+        .collect();
+    files.sort();
+    files
+}
+
+fn read(file: &Path) -> Result<Inventory, InputErrors> {
+    load(file, Some(Path::new("/home/me")), &Overrides::default())
+}
+
+fn good(source: &str) -> Inventory {
+    match parse(source, Path::new("good.yaml"), None, &Overrides::default()) {
+        Ok(inventory) => inventory,
+        Err(errors) => panic!("{errors}"),
+    }
+}
+
+#[test]
+fn every_bad_file_says_everything_that_is_wrong_with_it() {
+    for file in files("tests/inventory/bad") {
+        let errors = read(&file).expect_err(&file.display().to_string());
+        let text = errors.render(false, 100);
+        assert!(!text.contains("hunter"), "a secret is shown: {text}");
+        assert!(
+            !format!("{errors:?}").contains("hunter"),
+            "a secret is shown"
+        );
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        insta::assert_snapshot!(name, text);
+    }
+}
+
+#[test]
+fn the_examples_load_without_a_warning() {
+    let files = files("inventories");
+    assert!(files.len() >= 3);
+    for file in files {
+        match read(&file) {
+            Ok(inventory) => assert_eq!(inventory.warnings, Vec::<String>::new()),
+            Err(errors) => panic!("{errors}"),
+        }
+    }
+}
+
+#[test]
+fn a_rack_is_expanded_in_the_order_of_the_file() {
+    let rack = read(Path::new("inventories/rack.yaml")).unwrap();
+    let hosts: Vec<String> = rack
+        .hosts
+        .iter()
+        .map(|host| format!("{} {} {}", host.name, host.address, host.role.value))
+        .collect();
+    assert_eq!(hosts.len(), 25);
+    assert_eq!(hosts[2], "server3 10.0.0.3 server");
+    assert_eq!(hosts[3], "worker01 10.0.1.11 agent");
+    assert_eq!(hosts[22], "worker20 10.0.1.30 agent");
+    assert_eq!(hosts[24], "gpu02 10.0.2.12 agent");
+}
+
+#[test]
+fn the_nearest_layer_wins_and_every_setting_knows_its_place() {
+    let overrides = Overrides {
+        ssh_port: Some(22022),
+        ..Overrides::default()
+    };
+    let file = Path::new("tests/inventory/good/layers.yaml");
+    let inventory = load(file, Some(Path::new("/home/me")), &overrides).unwrap();
+    let host = &inventory.hosts[2];
+    let mut text = String::new();
+    let mut line = |key: &str, value: &dyn std::fmt::Debug, origin: &Origin| {
+        text.push_str(&format!("{key}: {value:?} ({origin})\n"));
+    };
+    line("role", &host.role.value, &host.role.origin);
+    for (key, label) in &host.labels {
+        line(key, &label.value, &label.origin);
+    }
+    for taint in &host.taints {
+        line("taint", &taint.value, &taint.origin);
+    }
+    for (key, value) in &host.config {
+        line(key, &value.value.to_string(), &value.origin);
+    }
+    let private = host.private_address.as_ref().unwrap();
+    line("private address", &private.value, &private.origin);
+    let node_name = host.node_name.as_ref().unwrap();
+    line("node name", &node_name.value, &node_name.origin);
+    let ssh = &host.ssh;
+    line("user", &ssh.user.value, &ssh.user.origin);
+    line("port", &ssh.port.value, &ssh.port.origin);
+    line("keys", &ssh.keys.value, &ssh.keys.origin);
+    let known_hosts = ssh.known_hosts.as_ref().unwrap();
+    line("known_hosts", &known_hosts.value, &known_hosts.origin);
+    let timeout = &ssh.connect_timeout_seconds;
+    line("timeout", &timeout.value, &timeout.origin);
+    insta::assert_snapshot!(text, @"");
+    assert_eq!(host.name, "worker09");
+    assert_eq!(host.address, "fd00::9");
+    assert_eq!(host.groups, ["workers", "special"]);
+    assert_eq!(host.line, 17);
+    assert_eq!(
+        inventory.cluster.token.unwrap().expose(),
+        "a-token-of-the-tests"
+    );
+}
+
+#[test]
+fn what_nobody_says_has_its_default() {
+    let inventory = good("hosts: {alpha.example.org: {role: server}}");
+    let (cluster, host) = (&inventory.cluster, &inventory.hosts[0]);
+    assert_eq!(cluster.name, "good");
+    assert_eq!(cluster.version, Version::Channel("stable".to_owned()));
+    assert_eq!(cluster.join, Join::Parallel);
+    assert_eq!(cluster.agent_batch, 50);
+    assert_eq!(cluster.binary, Binary::Push { mirror: None });
+    assert_eq!(host.address, "alpha.example.org");
+    assert_eq!(
+        host.ssh.user,
+        crate::vars::Setting::default("root".to_owned())
+    );
+    assert_eq!(host.ssh.port, crate::vars::Setting::default(22));
+    assert!(host.ssh.known_hosts.is_none());
+}
+
+#[test]
+fn an_even_number_of_servers_is_a_warning() {
+    for (count, wanted) in [
+        (1, None),
+        (
+            2,
+            Some("2 servers survive no loss, no more than 1 would; use 1 or 3"),
+        ),
+        (3, None),
+        (
+            4,
+            Some("4 servers survive the loss of 1, no more than 3 would; use 3 or 5"),
+        ),
+    ] {
+        let inventory = good(&format!(
+            "hosts: {{'s[1:{count}]': {{address: '10.0.0.[1:{count}]', role: server}}}}"
+        ));
+        assert_eq!(inventory.warnings.first().map(String::as_str), wanted);
+    }
+}
+
+#[test]
+fn machines_behind_one_address_are_told_apart_by_their_ports() {
+    let inventory = good(
+        "hosts: {a: {address: 127.0.0.1, role: server, ssh: {port: 1}}, b: {address: 127.0.0.1, role: agent}}",
+    );
+    assert_eq!(inventory.hosts.len(), 2);
+}
+
+#[test]
+fn agents_alone_may_join_a_cluster_elsewhere_with_the_token_of_agents() {
+    let cluster = |token: &str| {
+        let source = format!(
+            "cluster: {{server_url: 'https://10.0.0.1:6443/', {token}: abcdef}}\nhosts: {{a: {{role: agent}}}}"
+        );
+        good(&source).cluster.server_url
+    };
+    assert_eq!(cluster("token").as_deref(), Some("https://10.0.0.1:6443"));
+    assert_eq!(
+        cluster("agent_token").as_deref(),
+        Some("https://10.0.0.1:6443")
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_token_that_everyone_can_read_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    fs::write(&token, "0123456789\n").unwrap();
+    let file = folder.path().join("home.yaml");
+    fs::write(
+        &file,
+        "cluster: {token_file: token}\nhosts: {a: {role: server}}",
+    )
+    .unwrap();
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o644)).unwrap();
+    let inventory = read(&file).unwrap();
+    assert_eq!(inventory.cluster.name, "home");
+    assert_eq!(inventory.warnings.len(), 1);
+    assert!(
+        inventory.warnings[0].contains("chmod 600"),
+        "{:?}",
+        inventory.warnings
+    );
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(read(&file).unwrap().warnings.len(), 0);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_one_mistake() {
+    let errors = read(Path::new("tests/inventory/none.yaml")).unwrap_err();
+    insta::assert_snapshot!(errors.render(false, 100), @"");
+}
+
+#[test]
+fn a_byte_order_mark_does_no_harm() {
+    assert_eq!(good("\u{feff}hosts: {a: {role: server}}").hosts.len(), 1);
+}
+
+#[test]
+fn two_thousand_hosts_are_read_in_a_blink() {
+    let mut source = String::from("hosts:\n  s: {role: server}\n");
+    for index in 0..1999 {
+        source.push_str(&format!(
+            "  h{index}: {{address: h{index}.example.org, role: agent, labels: {{a: b}}}}\n"
+        ));
+    }
+    let start = std::time::Instant::now();
+    assert_eq!(good(&source).hosts.len(), 2000);
+    assert!(
+        start.elapsed() < std::time::Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+/// Pieces of inventories, and what breaks them.
+fn hostile() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec![
+        "hosts:",
+        "cluster:",
+        "groups:",
+        "ssh:",
+        "\n",
+        "\n  ",
+        "\n    ",
+        " ",
+        "a: ",
+        "role: server",
+        "{",
+        "}",
+        "[",
+        "]",
+        "[1:3]",
+        "w[01:03]",
+        ",",
+        ":",
+        "-",
+        "- ",
+        "&a",
+        "*a",
+        "<<: *a",
+        "|",
+        ">",
+        "\"",
+        "'",
+        "#",
+        "!!int",
+        "!!binary",
+        "token: ",
+        "address: ",
+        "10.0.0.1",
+        "fd00::1",
+        "~",
+        "é",
+        "\u{1f600}",
+        "\t",
+        "0x1f",
+        "1e999",
+        ".nan",
+        "yes",
+        "null",
+        "---\n",
+        "? ",
+        "config: ",
+        "labels:",
+        "taints: ",
+        "\r\n",
+        "\u{0}",
+        "\u{85}",
+        "key: ",
+        "99999999999999999999",
+        "%TAG",
+        "@",
+        "`",
+    ]);
+    prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn hostile_yaml_never_panics(source in hostile()) {
+        let result = parse(&source, Path::new("x.yaml"), None, &Overrides::default());
+        if let Err(errors) = result {
+            prop_assert!(!errors.mistakes.is_empty());
+            errors.render(true, 20);
+        }
+    }
+
+    #[test]
+    fn hostile_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let source = String::from_utf8_lossy(&bytes);
+        if let Err(errors) = parse(&source, Path::new("x.yaml"), None, &Overrides::default()) {
+            errors.render(false, 0);
+        }
+    }
+
+    #[test]
+    fn hostile_values_in_a_good_frame_never_panic(value in "\\PC{0,30}", key in "[a-z_]{1,12}") {
+        let quoted = serde_json::to_string(&value).unwrap();
+        for source in [
+            format!("hosts: {{{quoted}: {{role: server, {key}: {quoted}}}}}"),
+            format!("cluster: {{{key}: {quoted}, token: {quoted}}}\nhosts: {{a: {{role: server, address: {quoted}}}}}"),
+        ] {
+            if let Err(errors) = parse(&source, Path::new("x.yaml"), None, &Overrides::default()) {
+                errors.render(false, 80);
+            }
+        }
+    }
+}
