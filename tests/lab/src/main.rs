@@ -72,7 +72,7 @@ enum Verb {
         #[command(flatten)]
         lab: Which,
     },
-    /// Put a machine's present host keys into known_hosts, after a wipe
+    /// Put a machine's present host keys into `known_hosts`, after a wipe
     Trust {
         machine: String,
         #[command(flatten)]
