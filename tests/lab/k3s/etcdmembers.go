@@ -64,7 +64,7 @@ func (d *database) promoteLearners(ctx context.Context) {
 			_, err := d.client.MemberPromote(short, member.ID)
 			cancel()
 			if err != nil {
-				logInfo("Learner %s cannot be promoted yet: %v", member.Name, err)
+				logInfo("Learner %x cannot be promoted yet: %v", member.ID, err)
 				continue
 			}
 			logInfo("Promoted learner %s", member.Name)
