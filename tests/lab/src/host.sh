@@ -28,12 +28,10 @@ locked() {
 }
 
 take_settings() { # ID RUN
-    if [ -z "$(ls "$host/saved")" ]; then
-        for setting in $settings; do
-            [ -r "/proc/sys/$setting" ] || continue
-            cat "/proc/sys/$setting" >"$host/saved/$(echo "$setting" | tr / ,)"
-        done
-    fi
+    for setting in $settings; do
+        saved=$host/saved/$(echo "$setting" | tr / ,)
+        [ -s "$saved" ] || [ ! -r "/proc/sys/$setting" ] || cat "/proc/sys/$setting" >"$saved"
+    done
     echo "$2" >"$host/users/$1"
     # Every machine is a systemd and a kubelet; the default of 128 instances is enough for two.
     at_least fs/inotify/max_user_instances 8192
@@ -53,7 +51,7 @@ give_settings_back() { # ID
     for saved in "$host"/saved/*; do
         [ -e "$saved" ] || continue
         setting=/proc/sys/$(basename "$saved" | tr , /)
-        [ "$(cat "$setting")" = "$(cat "$saved")" ] || cat "$saved" >"$setting"
+        [ "$(cat "$setting")" = "$(cat "$saved")" ] || [ ! -s "$saved" ] || cat "$saved" >"$setting"
         rm -f "$saved"
     done
 }
@@ -114,8 +112,9 @@ remove() { # ID RUN
     done
     [ ! -e "/sys/class/net/tl$1" ] || ip link delete "tl$1" || failed=1
     [ "$failed" = 0 ] || return 1
-    rm -rf --one-file-system "$2" || return 1
-    locked give_settings_back "$1"
+    locked give_settings_back "$1" || return 1
+    # Last: while the folder is there, whoever sweeps tries again.
+    rm -rf --one-file-system "$2"
 }
 
 case $1 in

@@ -5,7 +5,8 @@
 //! 3. the stand-in of `tests/lab/k3s`, built on the spot (six minutes, then cached by its build script).
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -81,7 +82,7 @@ fn choose() -> Result<K3s> {
         return described(path, Source::Named)
             .with_context(|| format!("use the k3s that {VARIABLE} names"));
     }
-    if let Some(path) = official()? {
+    if let Some(path) = official(RELEASES, &places::cache()?)? {
         return described(path, Source::Official);
     }
     described(stand_in()?, Source::StandIn)
@@ -123,65 +124,57 @@ pub(crate) fn url_encoded(version: &str) -> String {
     version.replace('+', "%2B")
 }
 
-/// The official binary from the cache or from its site; none where the site cannot be reached.
-fn official() -> Result<Option<PathBuf>> {
+/// The binary of [`VERSION`] from the cache or from where `releases` leads; none where that cannot be reached.
+fn official(releases: &str, cache: &Path) -> Result<Option<PathBuf>> {
     let (asset, architecture) = asset_names();
-    let directory = places::cache()?.join("k3s").join(VERSION);
+    let directory = cache.join("k3s").join(VERSION);
     let path = directory.join(asset);
     if path.exists() {
         return Ok(Some(path));
     }
-    let address = format!("{RELEASES}/{}", url_encoded(VERSION));
-    let checksums = format!("{address}/sha256sum-{architecture}.txt");
-    let Ok(checksums) = run(Command::new("curl")
-        .args([
-            "--fail",
-            "--silent",
-            "--location",
-            "--connect-timeout",
-            "3",
-            "--max-time",
-            "30",
-        ])
-        .arg(checksums))
-    else {
+    let release = format!("{releases}/{}", url_encoded(VERSION));
+    let address = format!("{release}/sha256sum-{architecture}.txt");
+    let Ok(checksums) = fetch(&["--connect-timeout", "3", "--max-time", "30", &address]) else {
         return Ok(None);
+    };
+    let listed = |line: &str| {
+        let (sum, name) = line.split_once(char::is_whitespace)?;
+        (name.trim() == asset).then(|| sum.to_owned())
     };
     let expected = checksums
         .lines()
-        .find_map(|line| {
-            line.split_once(char::is_whitespace)
-                .filter(|(_, name)| name.trim() == asset)
-        })
-        .map(|(sum, _)| sum.to_owned())
-        .with_context(|| format!("the checksums of {VERSION} do not list {asset}"))?;
+        .find_map(listed)
+        .with_context(|| format!("{address} does not list {asset}"))?;
 
-    fs::create_dir_all(&directory)?;
+    fs::create_dir_all(&directory).with_context(|| format!("create {}", directory.display()))?;
     let _lock = places::lock(&directory.join("lock"))?;
     if path.exists() {
         return Ok(Some(path));
     }
-    say::progress(&format!("downloading {address}/{asset}"));
+    let address = format!("{release}/{asset}");
+    say::progress(&format!("downloading {address}"));
     let unfinished = directory.join("unfinished");
-    let mut download = Command::new("curl");
-    download.args([
-        "--fail",
-        "--silent",
-        "--show-error",
-        "--location",
+    fetch(&[
         "--connect-timeout",
         "10",
         "--output",
-    ]);
-    run(download.arg(&unfinished).arg(format!("{address}/{asset}")))?;
+        &unfinished.to_string_lossy(),
+        &address,
+    ])?;
     let sum = sha256(&unfinished)?;
     ensure!(
         sum == expected,
-        "{address}/{asset} has the checksum {sum}, but {expected} was announced: not using it"
+        "{address} has the checksum {sum}, but {expected} was announced: not using it"
     );
-    run(Command::new("chmod").arg("0755").arg(&unfinished))?;
+    fs::set_permissions(&unfinished, Permissions::from_mode(0o755))?;
     fs::rename(&unfinished, &path)?;
     Ok(Some(path))
+}
+
+fn fetch(arguments: &[&str]) -> Result<String> {
+    run(Command::new("curl")
+        .args(["--fail", "--silent", "--show-error", "--location"])
+        .args(arguments))
 }
 
 /// A file's SHA-256 in hexadecimal.
@@ -222,6 +215,49 @@ fn stand_in() -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mirror::{Fault, Mirror};
+
+    #[test]
+    fn the_official_release_is_downloaded_once_and_checked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("binary");
+        fs::write(&path, "binary").unwrap();
+        let mirror = Mirror::release(&K3s {
+            path,
+            version: VERSION.to_owned(),
+            source: Source::Named,
+        })
+        .unwrap();
+        let asset = format!("/{VERSION}/{}", asset_names().0);
+
+        for (fault, complaint) in [
+            (Fault::Corrupt, "was announced: not using it"),
+            (Fault::Truncate(2), "curl"),
+        ] {
+            mirror.break_path(&asset, fault);
+            let error = official(mirror.url(), folder.path())
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(complaint), "{error}");
+        }
+        mirror.heal(&asset);
+        let first = official(mirror.url(), folder.path()).unwrap().unwrap();
+        assert_eq!(fs::read_to_string(&first).unwrap(), "binary");
+        assert_ne!(
+            fs::metadata(&first).unwrap().permissions().mode() & 0o100,
+            0
+        );
+        let asked = mirror.requests(&asset);
+        let gone = mirror.url().to_owned();
+        assert_eq!(official(&gone, folder.path()).unwrap(), Some(first));
+        assert_eq!(mirror.requests(&asset), asked);
+
+        drop(mirror);
+        assert_eq!(
+            official(&gone, tempfile::tempdir().unwrap().path()).unwrap(),
+            None
+        );
+    }
 
     #[test]
     fn the_version_is_found_in_the_answer() {

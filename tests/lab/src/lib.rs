@@ -35,12 +35,14 @@ mod machine;
 mod mirror;
 mod network;
 mod places;
+mod reach;
 pub mod say;
 mod state;
 mod sweep;
 
 pub use k3s::{K3s, Source, VERSION, find as find_k3s};
 pub use lab::{Lab, Options};
-pub use machine::{Answer, Machine, Role, SUDO_PASSWORD};
+pub use machine::{Machine, Role};
 pub use mirror::{Fault, Mirror};
-pub use sweep::{Listed, list, sweep};
+pub use reach::{Answer, SUDO_PASSWORD};
+pub use sweep::{Listed, list, sweep, take_down};

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
-use towline_lab::{Lab, Options, list, say, sweep};
+use towline_lab::{Lab, Options, list, say, sweep, take_down};
 
 /// Real machines on this machine: Debian with systemd and OpenSSH, up in seconds.
 #[derive(Parser)]
@@ -232,14 +232,18 @@ fn show_all() -> Result<()> {
 }
 
 fn down(id: Option<&str>) -> Result<()> {
-    let kept: Vec<String> = list()?
-        .into_iter()
-        .filter(|lab| lab.kept)
-        .map(|lab| lab.id)
-        .collect();
-    let ids = id.map_or(kept, |id| vec![id.to_owned()]);
+    let ids = if let Some(id) = id {
+        vec![id.to_owned()]
+    } else {
+        sweep()?;
+        list()?
+            .into_iter()
+            .filter(|lab| lab.kept)
+            .map(|lab| lab.id)
+            .collect()
+    };
     for id in &ids {
-        Lab::attach(id)?.down()?;
+        take_down(id)?;
     }
     say::result(&if ids.is_empty() {
         "no lab to take down".to_owned()

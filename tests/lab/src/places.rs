@@ -5,14 +5,14 @@ use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 /// The folder of all run folders: `TOWLINE_LAB_RUN`, or `/var/tmp/towline-lab`.
 pub(crate) fn run_area() -> Result<PathBuf> {
     let area = env::var_os("TOWLINE_LAB_RUN")
         .map_or_else(|| PathBuf::from("/var/tmp/towline-lab"), PathBuf::from);
     private_directory(&area)?;
-    Ok(area.canonicalize()?)
+    mountable(area.canonicalize()?)
 }
 
 /// What is worth keeping between runs: `TOWLINE_LAB_CACHE`, or `towline-lab` in the user's cache folder.
@@ -26,7 +26,17 @@ pub(crate) fn cache() -> Result<PathBuf> {
     )?;
     fs::create_dir_all(&cache)
         .with_context(|| format!("create the cache folder {}", cache.display()))?;
-    Ok(cache.canonicalize()?)
+    mountable(cache.canonicalize()?)
+}
+
+/// Mount options and systemd-nspawn give these characters a meaning.
+fn mountable(path: PathBuf) -> Result<PathBuf> {
+    ensure!(
+        !path.to_string_lossy().contains([',', ':', '\\', '\n']),
+        "the lab cannot live below {}: choose a path without comma, colon and backslash",
+        path.display()
+    );
+    Ok(path)
 }
 
 /// A folder for root alone; it holds private keys.

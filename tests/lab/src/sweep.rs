@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::claim::{self, Claim};
 use crate::command::{check_host, host};
@@ -57,6 +57,17 @@ pub fn sweep() -> Result<Vec<String>> {
         }
     }
     Ok(removed)
+}
+
+/// Removes the lab with this id, kept or not, also when its run folder says nothing sensible any more. Fails where
+/// there is none, or where a living process owns it.
+pub fn take_down(id: &str) -> Result<()> {
+    check_host()?;
+    let directory = places::run_area()?.join(id);
+    if id.is_empty() || id.contains('/') || !directory.is_dir() {
+        bail!("there is no lab {id}; `towline-lab list` shows all");
+    }
+    Claim::attach(id, &directory).remove()
 }
 
 fn note(removed: &mut Vec<String>, id: String, result: Result<()>) {

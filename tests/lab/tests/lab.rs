@@ -7,85 +7,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
 
-use towline_lab::{Lab, Options, list, sweep};
+use towline_lab::{Lab, Machine, list};
 
-fn machines(servers: u8, agents: u8) -> Options {
-    Options {
-        servers,
-        agents,
-        k3s: false,
-        ..Options::default()
-    }
-}
+mod common;
 
-/// Everything on this host which carries one of these ids: processes, cgroups, links, mounts, folders.
-fn traces(id: &str) -> Vec<String> {
-    let mut traces = Vec::new();
-    let mut note = |kind: &str, text: &str| {
-        traces.extend(
-            text.lines()
-                .filter(|line| line.contains(id))
-                .map(|line| format!("{kind}: {line}")),
-        );
-    };
-    note(
-        "mount",
-        &fs::read_to_string("/proc/self/mountinfo").unwrap(),
-    );
-    note("link", &output("ip", &["-brief", "link"]));
-    note(
-        "cgroup",
-        &output(
-            "find",
-            &["/sys/fs/cgroup", "-type", "d", "-path", &format!("*{id}*")],
-        ),
-    );
-    note("process", &output("ps", &["-eww", "-o", "args"]));
-    note(
-        "folder",
-        &output(
-            "find",
-            &["/var/tmp/towline-lab", "/run/towline-lab", "-maxdepth", "2"],
-        ),
-    );
-    // The commands that look are processes, too.
-    traces.retain(|trace| !trace.starts_with("process: find "));
-    traces
-}
-
-fn output(program: &str, arguments: &[&str]) -> String {
-    String::from_utf8(
-        Command::new(program)
-            .args(arguments)
-            .output()
-            .unwrap()
-            .stdout,
-    )
-    .unwrap()
-}
-
-/// Nothing may be left, at the latest when the kernel has cleared up.
-#[track_caller]
-fn assert_no_traces(id: &str) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
-        let traces = traces(id);
-        if traces.is_empty() {
-            return;
-        }
-        assert!(
-            Instant::now() < deadline,
-            "still there:\n{}",
-            traces.join("\n")
-        );
-        thread::sleep(Duration::from_millis(100));
-    }
-}
+use common::{assert_no_traces, machines, traces, wait_for};
 
 /// By plain OpenSSH and the lab's `known_hosts`, as a user of towline would be checked.
 fn plain_ssh(lab: &Lab, target: &str, script: &str) -> std::process::Output {
@@ -229,14 +158,6 @@ fn the_power_goes_and_comes_and_a_wipe_makes_a_stranger() {
     assert_eq!(m1.succeed("cat /etc/k3s-standin/promote-seconds"), "2\n");
 }
 
-fn wait_for(condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while !condition() {
-        assert!(Instant::now() < deadline, "waited for a minute");
-        thread::sleep(Duration::from_millis(200));
-    }
-}
-
 fn plain_ssh_within(lab: &Lab, target: &str, seconds: u32) -> bool {
     let mut ssh = Command::new("timeout");
     ssh.arg(seconds.to_string())
@@ -267,7 +188,7 @@ fn two_labs_live_side_by_side() {
         .machines()
         .iter()
         .chain(second.machines())
-        .map(towline_lab::Machine::address)
+        .map(Machine::address)
         .collect();
     assert_eq!(addresses.len(), 4);
     let m2 = first.machine("m2").address();
@@ -292,166 +213,4 @@ fn two_labs_live_side_by_side() {
             .iter()
             .any(|lab| lab.id == second.id() && lab.owned && !lab.kept)
     );
-}
-
-#[test]
-fn a_panic_takes_the_lab_with_it() {
-    let id = thread::spawn(|| {
-        let lab = Lab::up(&machines(1, 0)).unwrap();
-        let id = lab.id().to_owned();
-        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
-            lab.machine("m1").succeed("echo said; exit 7")
-        }));
-        let message = *panic.unwrap_err().downcast::<String>().unwrap();
-        assert!(
-            message.contains("on m1, status 7") && message.contains("said"),
-            "{message}"
-        );
-        id
-    })
-    .join()
-    .unwrap();
-    assert_no_traces(&id);
-}
-
-/// The command with a run area of its own, so that no lab of another test is in its way.
-fn command(area: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_towline-lab"));
-    command
-        .args(arguments)
-        .env("TOWLINE_LAB_RUN", area)
-        .stdin(Stdio::null());
-    command
-}
-
-fn only_lab_in(area: &Path) -> Option<PathBuf> {
-    let folders = fs::read_dir(area).ok()?.flatten().map(|entry| entry.path());
-    folders.into_iter().find(|path| path.is_dir())
-}
-
-#[test]
-fn the_lab_of_a_killed_owner_is_removed() {
-    let area = tempfile::tempdir().unwrap();
-    // Once with its guard, which removes at once; once with the guard killed as well, which leaves it to the sweep.
-    for guarded in [true, false] {
-        let mut up = command(area.path(), &["up", "1", "--no-k3s"])
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        wait_for(|| {
-            only_lab_in(area.path()).is_some_and(|lab| lab.join("m1/console.log").exists())
-        });
-        let lab = only_lab_in(area.path()).unwrap();
-        let id = lab.file_name().unwrap().to_str().unwrap().to_owned();
-        if !guarded {
-            let guard = output("pgrep", &["-f", &format!("host.sh guard {id} ")]);
-            assert!(
-                Command::new("kill")
-                    .arg("-KILL")
-                    .args(guard.split_whitespace())
-                    .status()
-                    .unwrap()
-                    .success()
-            );
-        }
-        up.kill().unwrap();
-        up.wait().unwrap();
-        if !guarded {
-            thread::sleep(Duration::from_secs(2));
-            assert!(lab.exists());
-            let swept = command(area.path(), &["sweep"]).output().unwrap();
-            assert_eq!(
-                String::from_utf8(swept.stdout).unwrap(),
-                format!("swept {id}\n")
-            );
-        }
-        assert_no_traces_of(&id, &lab);
-    }
-}
-
-#[track_caller]
-fn assert_no_traces_of(id: &str, directory: &Path) {
-    assert_no_traces(id);
-    assert!(
-        !directory.exists(),
-        "{} is still there",
-        directory.display()
-    );
-}
-
-#[test]
-fn the_command_keeps_a_lab_until_down() {
-    let area = tempfile::tempdir().unwrap();
-    let inventory = area.path().join("demo.yaml");
-    let up = command(
-        area.path(),
-        &[
-            "up",
-            "1+1",
-            "--no-k3s",
-            "--inventory",
-            inventory.to_str().unwrap(),
-        ],
-    )
-    .output()
-    .unwrap();
-    assert!(up.status.success(), "{up:?}");
-    let lab = only_lab_in(area.path()).unwrap();
-    let id = lab.file_name().unwrap().to_str().unwrap().to_owned();
-    assert!(
-        fs::read_to_string(&inventory)
-            .unwrap()
-            .contains("  m2: {address: 10.77.")
-    );
-
-    let say = |arguments: &[&str]| {
-        let output = command(area.path(), arguments).output().unwrap();
-        (
-            output.status.code(),
-            String::from_utf8_lossy(&output.stdout).into_owned()
-                + &String::from_utf8_lossy(&output.stderr),
-        )
-    };
-    assert_eq!(say(&["sweep"]), (Some(0), "nothing to sweep\n".to_owned()));
-    assert_eq!(
-        say(&["ssh", "m2", "hostname; exit 5"]),
-        (Some(5), "m2\n".to_owned())
-    );
-    assert_eq!(say(&["cut", "m2"]).0, Some(0));
-    let (_, listed) = say(&["list"]);
-    assert!(
-        listed.contains(&format!("{id} (kept)"))
-            && listed.contains("server  on")
-            && listed.contains("agent   off"),
-        "{listed}"
-    );
-    assert_eq!(say(&["boot", "m2"]).0, Some(0));
-    assert_eq!(
-        say(&["ssh", "m2", "--user", "admin", "sudo", "id", "-u"]),
-        (Some(0), "0\n".to_owned())
-    );
-    let (status, unknown) = say(&["ssh", "m3"]);
-    assert_eq!(
-        (status, unknown.contains("it has m1, m2")),
-        (Some(1), true),
-        "{unknown}"
-    );
-    assert_eq!(say(&["down"]), (Some(0), format!("down: {id}\n")));
-    assert_eq!(
-        say(&["down"]),
-        (Some(0), "no lab to take down\n".to_owned())
-    );
-    assert_no_traces_of(&id, &lab);
-}
-
-#[test]
-fn a_sweep_spares_what_is_alive() {
-    let lab = Lab::up(&machines(1, 0)).unwrap();
-    assert!(!sweep().unwrap().contains(&lab.id().to_owned()));
-    lab.machine("m1").succeed("true");
-    assert!(
-        Lab::attach(lab.id()).unwrap().down().is_err(),
-        "it has a living owner"
-    );
-    lab.machine("m1").succeed("true");
 }
