@@ -58,7 +58,7 @@ pub(crate) fn inventory(lab: &Lab, k3s: Option<&K3s>) -> String {
             .collect();
         let _ = writeln!(
             yaml,
-            "  # This host's kernel needs it (old cgroups, no overlay on overlay); yours will not."
+            "  # For the kernel of the lab's host; a usual server needs none of it."
         );
         let _ = writeln!(yaml, "  config: {{{}}}", pairs.join(", "));
     }

@@ -64,7 +64,7 @@ impl fmt::Display for K3s {
     }
 }
 
-/// Finds the k3s to use, once per process. Fails where a named binary does not run, where a download has the wrong
+/// Finds the k3s to use, once per process, and says which one it is. Fails where a named binary does not run, where a download has the wrong
 /// checksum, or where the stand-in cannot be built; it never falls back from a k3s that is there and wrong.
 pub fn find() -> Result<K3s> {
     static FOUND: OnceLock<K3s> = OnceLock::new();
@@ -72,6 +72,7 @@ pub fn find() -> Result<K3s> {
         return Ok(found.clone());
     }
     let found = choose()?;
+    say::aloud(&found.to_string());
     Ok(FOUND.get_or_init(|| found).clone())
 }
 

@@ -69,9 +69,6 @@ impl Lab {
         check_host()?;
         sweep::sweep()?;
         let k3s = options.k3s.then(k3s::find).transpose()?;
-        if let Some(k3s) = &k3s {
-            say::progress(&format!("{k3s}"));
-        }
         let image = base::ensure()?;
 
         let began = Instant::now();
@@ -104,7 +101,9 @@ impl Lab {
             .map(Machine::known_hosts_lines)
             .collect::<Result<_>>()?;
         fs::write(lab.known_hosts(), lines.concat()).context("write known_hosts")?;
-        in_parallel(&lab.machines, Machine::boot)?;
+        in_parallel(&lab.machines, |machine| {
+            machine.boot().and_then(|()| machine.settle())
+        })?;
         say::progress(&format!(
             "{}: {machines} machines in {:.1} s",
             lab.id(),

@@ -136,7 +136,8 @@ impl Machine {
         Ok(())
     }
 
-    /// Powers it on and waits until it answers ssh and systemd has nothing left to start.
+    /// Powers it on and waits until it answers ssh. What it starts by itself, such as a k3s that waits for its peers,
+    /// is not waited for; [`Machine::settle`] does that.
     ///
     /// Fails where it is on already, or ends or keeps silent while booting; the message has the end of its console.
     pub fn boot(&self) -> Result<()> {

@@ -129,6 +129,9 @@ fn run(verb: Verb) -> Result<()> {
         } => {
             let lab = lab.open()?;
             let machine = lab.find(&machine)?;
+            if !machine.is_on() {
+                bail!("{} is off; boot it first", machine.name());
+            }
             let error = machine
                 .ssh_command()
                 .arg(machine.target(&user))
@@ -166,12 +169,7 @@ fn run(verb: Verb) -> Result<()> {
 fn up(options: &Options, inventory: Option<&PathBuf>) -> Result<()> {
     let began = Instant::now();
     let lab = Lab::up(options)?;
-    let mut text = if options.k3s {
-        format!("{}\n\n", lab.k3s())
-    } else {
-        String::new()
-    };
-    text += &table(&lab);
+    let mut text = table(&lab);
     let _ = write!(
         text,
         "\nlab {} is up after {:.1} s. Next:\n",

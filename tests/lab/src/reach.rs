@@ -7,7 +7,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::machine::Machine;
 
@@ -117,15 +117,16 @@ impl Machine {
         format!("{user}@{}", self.address())
     }
 
-    /// Waits until the machine answers ssh, for instance after it rebooted itself.
+    /// Waits until root and everybody else can log in, for instance after the machine rebooted itself. Services may
+    /// still be starting then, see [`Machine::settle`].
+    ///
+    /// Fails where it ends, or keeps silent for three minutes; the message has the end of its console.
     pub fn wait_for_ssh(&self) -> Result<()> {
         let deadline = Instant::now() + BOOT_LIMIT;
         loop {
             if self.greets() {
-                // A minute at most for units that hang; users other than root get in only when this is over.
-                match self
-                    .ssh("timeout 60 systemctl is-system-running --wait >/dev/null 2>&1; true")
-                {
+                // Until systemd removes this file, nobody but root gets in.
+                match self.ssh("timeout 20 sh -c 'while [ -e /run/nologin ]; do sleep 0.1; done'") {
                     Ok(_) => return Ok(()),
                     Err(error) if Instant::now() > deadline => return Err(error),
                     Err(_) => {}
@@ -143,6 +144,18 @@ impl Machine {
             }
             thread::sleep(Duration::from_millis(100));
         }
+    }
+
+    /// Waits until systemd has nothing left to start; after a minute it says what it still waits for.
+    pub fn settle(&self) -> Result<()> {
+        let answer = self.ssh("timeout 60 systemctl is-system-running --wait >/dev/null; systemctl list-jobs --no-legend")?;
+        ensure!(
+            answer.stdout.is_empty(),
+            "{} is still starting after a minute:\n{}",
+            self.name(),
+            answer.stdout.trim_end()
+        );
+        Ok(())
     }
 
     /// Whether something on port 22 says that it is SSH.

@@ -1,5 +1,7 @@
 //! The only place that prints: results on standard output, progress on standard error.
 
+use std::io::Write;
+
 /// A result, for whoever asked for it.
 #[expect(
     clippy::print_stdout,
@@ -7,6 +9,11 @@
 )]
 pub fn result(text: &str) {
     println!("{text}");
+}
+
+/// What every run must say, also a run of tests, whose other output is caught until one fails.
+pub fn aloud(text: &str) {
+    let _ = writeln!(std::io::stderr(), "lab: {text}");
 }
 
 /// What goes on, for whoever waits. In a test it is shown only when the test fails.

@@ -132,6 +132,7 @@ fn the_power_goes_and_comes_and_a_wipe_makes_a_stranger() {
     let _ = m2.ssh("systemctl poweroff");
     wait_for(|| !m2.is_on());
     m2.boot().unwrap();
+    m2.settle().unwrap();
 
     m1.freeze().unwrap();
     assert!(!plain_ssh_within(&lab, &m1.target("root"), 2));
