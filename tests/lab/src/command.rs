@@ -69,9 +69,7 @@ pub(crate) fn host_command(launcher: &str, arguments: &[&str]) -> Command {
 
 /// Refuses to go on where the lab cannot work: not root, not Linux enough, tools missing.
 pub(crate) fn check_host() -> Result<()> {
-    if !rustix::process::geteuid().is_root() {
-        bail!("the lab needs root: it makes bridges, mounts and cgroups (try sudo)");
-    }
+    check_root()?;
     let path = std::env::var_os("PATH").unwrap_or_default();
     let missing: Vec<&str> = TOOLS
         .into_iter()
@@ -84,6 +82,14 @@ pub(crate) fn check_host() -> Result<()> {
             "the lab needs {}, which this host does not have: run tests/lab/prepare",
             missing.join(", ")
         );
+    }
+    Ok(())
+}
+
+/// Refuses everybody but root.
+pub(crate) fn check_root() -> Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        bail!("the lab needs root: it makes bridges, mounts and cgroups (try sudo)");
     }
     Ok(())
 }

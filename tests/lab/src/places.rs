@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::command::check_root;
+
 /// The folder of all run folders: `TOWLINE_LAB_RUN`, or `/var/tmp/towline-lab`.
 pub(crate) fn run_area() -> Result<PathBuf> {
+    check_root()?;
     let area = env::var_os("TOWLINE_LAB_RUN")
         .map_or_else(|| PathBuf::from("/var/tmp/towline-lab"), PathBuf::from);
     private_directory(&area)?;
