@@ -199,7 +199,7 @@ func startKubelet(ctx context.Context, s *settings, credentials *nodeCredentials
 		UsedBytes: &runtimeapi.UInt64Value{}, InodesUsed: &runtimeapi.UInt64Value{}}}
 	runtime.ImageService.SetFakeFilesystemUsage(usage)
 	runtime.ImageService.SetFakeContainerFilesystemUsage(usage)
-	runtimeService, err := remote.NewRemoteRuntimeService(ctx, endpoint, 15*time.Second, noop.NewTracerProvider(), false)
+	runtimeService, err := remote.NewRemoteRuntimeService(context.Background(), endpoint, 15*time.Second, noop.NewTracerProvider(), false)
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +209,7 @@ func startKubelet(ctx context.Context, s *settings, credentials *nodeCredentials
 	kubelet.KubeletDeps.TLSOptions = &kubeletserver.TLSOptions{
 		CertFile: s.agentDir("serving-kubelet.crt"), KeyFile: s.agentDir("serving-kubelet.key")}
 	logInfo("Running kubelet %s", strings.Join(s.nodeIPs, ","))
-	go kubelet.Run(ctx)
+	go kubelet.Run(context.Background()) // it ends with the process
 	go annotateNode(ctx, client, s)
 	return client, nil
 }
