@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// What a person is told when something could not be done.
 ///
 /// Plain sentences without a final full stop; the parts are laid out by the place that prints.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Problem {
     /// What failed, naming the host or file: `m1: the host key is not known`.
     pub what: String,

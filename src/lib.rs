@@ -12,13 +12,22 @@
 //!
 //! Everything that decides is pure and takes data: [`inventory`], [`facts`], [`cluster`],
 //! [`playbook`], [`task`], [`plan`]. One place talks to hosts ([`run`], over [`ssh`]), one place
-//! prints ([`ui`]). `tests/architecture.rs` reads the `use crate::` lines and fails on an edge
-//! that points back.
+//! prints ([`ui`]). [`commands`] walks the road, one file per command. `tests/architecture.rs`
+//! reads the `use crate::` lines and fails on an edge that points back.
 
+pub mod cli;
+pub mod cluster;
+pub mod commands;
 pub mod distribution;
 pub mod error;
+pub mod facts;
 pub mod inventory;
 pub mod kubernetes;
+pub mod plan;
+pub mod playbook;
+pub mod run;
 pub mod shell;
 pub mod ssh;
+pub mod task;
+pub mod ui;
 pub mod vars;

@@ -5,3 +5,6 @@ pub mod architecture;
 pub mod download;
 pub mod k3s;
 pub mod local;
+
+pub use architecture::Architecture;
+pub use local::LocalBinary;

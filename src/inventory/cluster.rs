@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::kubernetes::{self, Place};
 use super::node::{Node, Span, Tree};
 use super::reader::Reader;
-use super::{Binary, Cluster, Distribution, Join, Version, syntax};
+use super::{Binary, Cluster, Datastore, Distribution, Join, Version, syntax};
 
 /// What of the cluster is needed for the checks across keys.
 #[derive(Debug)]
@@ -61,6 +61,11 @@ pub(super) fn cluster(
         join: match node.get("join").and_then(Node::text) {
             Some("serial") => Join::Serial,
             _ => Join::Parallel,
+        },
+        datastore: match node.get("datastore").and_then(Node::text) {
+            Some("etcd") => Some(Datastore::Etcd),
+            Some("sqlite") => Some(Datastore::Sqlite),
+            _ => None,
         },
         agent_batch: node.get("agent_batch").and_then(Node::whole).unwrap_or(50),
         binary: binary(reader, node),

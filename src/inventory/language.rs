@@ -145,6 +145,7 @@ pub(super) static CLUSTER: Object = Object {
             .default("parallel"),
         key("agent_batch", Kind::Whole(1, 2000), "50", "How many agents join at once.")
             .default("50"),
+        key("datastore", Kind::Choice(&["etcd", "sqlite"]), "etcd", "Where the servers keep the cluster's data. Without it, embedded etcd for more than one server and sqlite for a single one. `etcd` moves the data of a single server from sqlite to etcd, so that others can join."),
         key("binary", Kind::Object(&BINARY), "{source: push}", "Where the distribution's binary comes from."),
         key("config", Kind::Config, "{disable: [traefik]}", "Goes into every server's config.yaml as it is.")
             .also(&["server_config"]),

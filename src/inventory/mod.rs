@@ -84,12 +84,24 @@ pub struct Cluster {
     pub join: Join,
     /// How many agents join at once.
     pub agent_batch: usize,
+    /// Where the servers keep the cluster's data; `None` is embedded etcd for more than one server
+    /// and sqlite for a single one.
+    pub datastore: Option<Datastore>,
     /// Where the distribution's binary comes from.
     pub binary: Binary,
     /// Goes into every server's config.yaml as it is.
     pub config: BTreeMap<String, Value>,
     /// Goes into every agent's config.yaml as it is.
     pub agent_config: BTreeMap<String, Value>,
+}
+
+/// Where the servers keep the cluster's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Datastore {
+    /// Embedded etcd.
+    Etcd,
+    /// sqlite: one server only.
+    Sqlite,
 }
 
 /// Which Kubernetes distribution.

@@ -1,0 +1,174 @@
+//! The command line: these comments are the help texts. The only reader of the environment.
+
+use std::env;
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Turns bare Linux machines into a Kubernetes cluster over SSH.
+#[derive(Debug, Parser)]
+#[command(name = "towline", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Form of the output
+    #[arg(long, global = true, value_enum, default_value_t = Output::Plain)]
+    pub output: Output,
+
+    /// Show what is sent to the hosts; twice: and what they answer
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+
+    /// Show only failures and the end
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+/// Form of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// Lines for people
+    Plain,
+    /// One JSON object per line
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make the machines of an inventory a cluster, or keep them one
+    ///
+    /// Changes only what is not as the inventory says; a second run changes nothing. Ends with
+    /// status 0 when every host is as it should be, 1 when a host failed or was not reached, 2 when
+    /// the inventory or what the hosts say was refused and nothing was touched.
+    Deploy(DeployArguments),
+
+    /// Show what a deploy would change, host by host, and touch nothing
+    Plan(InventoryArguments),
+
+    /// Fetch the cluster's kubeconfig again, and try it from here
+    Kubeconfig(KubeconfigArguments),
+
+    /// Print a JSON schema, for editors and scripts
+    Schema {
+        /// Of what
+        #[arg(value_enum)]
+        of: Schema,
+    },
+
+    /// Print a completion script for a shell
+    Completions {
+        /// For which shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What there is a schema of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Schema {
+    /// The inventory file
+    Inventory,
+}
+
+/// Which hosts, and how to reach them.
+#[derive(Debug, Clone, Args)]
+pub struct InventoryArguments {
+    /// The inventory file
+    #[arg(short, long, value_name = "FILE")]
+    pub inventory: PathBuf,
+
+    /// Change only these: hosts, groups, `servers`, `agents`, globs, `!` excludes; the others are
+    /// still read
+    #[arg(long, value_name = "HOSTS")]
+    pub limit: Option<String>,
+
+    /// Work on so many hosts at once
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub parallel: u16,
+
+    /// User to log in as
+    #[arg(long, value_name = "USER")]
+    pub ssh_user: Option<String>,
+
+    /// Port of sshd
+    #[arg(long, value_name = "PORT")]
+    pub ssh_port: Option<u16>,
+
+    /// Private key to offer first; repeatable
+    #[arg(long, value_name = "FILE")]
+    pub ssh_key: Vec<PathBuf>,
+
+    /// File with the host keys to trust, instead of ~/.ssh/known_hosts
+    #[arg(long, value_name = "FILE")]
+    pub known_hosts: Option<PathBuf>,
+
+    /// Trust hosts that are not known yet, and remember their keys; a changed key is still refused
+    #[arg(long)]
+    pub accept_new_host_keys: bool,
+
+    /// Folder with playbooks/ and templates/ of your own; they replace towline's of the same name
+    #[arg(long, value_name = "FOLDER")]
+    pub overrides: Option<PathBuf>,
+}
+
+/// Where the kubeconfig goes.
+#[derive(Debug, Clone, Args)]
+pub struct KubeconfigArguments {
+    #[command(flatten)]
+    pub hosts: InventoryArguments,
+
+    /// Where to write the kubeconfig [default: NAME.kubeconfig in this folder, after the cluster]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// Name of its context, cluster and user [default: the cluster's name]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+}
+
+/// What a deploy needs to know.
+#[derive(Debug, Clone, Args)]
+pub struct DeployArguments {
+    #[command(flatten)]
+    pub kubeconfig: KubeconfigArguments,
+}
+
+/// What towline takes from its environment; read once, here.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// The user's home.
+    pub home: PathBuf,
+    /// The socket of an SSH agent.
+    pub agent: Option<PathBuf>,
+    /// Where fetched binaries are kept.
+    pub cache: PathBuf,
+    /// The proxy for fetching them.
+    pub proxy: Option<String>,
+    /// Whether standard output may be coloured.
+    pub color: bool,
+    /// Columns of the terminal, for messages about the inventory.
+    pub width: usize,
+}
+
+impl Environment {
+    /// Reads the environment.
+    pub fn read() -> Self {
+        let path = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let text = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        let home = path("HOME").unwrap_or_else(|| PathBuf::from("/"));
+        let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || env::var("TERM").is_ok_and(|term| term == "dumb");
+        Self {
+            agent: path("SSH_AUTH_SOCK"),
+            cache: path("XDG_CACHE_HOME").unwrap_or_else(|| home.join(".cache")).join("towline"),
+            proxy: ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"].into_iter().find_map(text),
+            color: !plain && std::io::stdout().is_terminal(),
+            width: text("COLUMNS").and_then(|columns| columns.parse().ok()).unwrap_or(100),
+            home,
+        }
+    }
+}

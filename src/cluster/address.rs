@@ -1,0 +1,60 @@
+//! Which addresses a node has for its siblings and for the world.
+
+use std::net::IpAddr;
+
+use crate::error::Problem;
+use crate::facts::Facts;
+use crate::inventory::Host;
+
+/// The addresses of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Addresses {
+    /// What its siblings reach it at; on one of its interfaces.
+    pub node_ip: IpAddr,
+    /// What the world reaches it at, when that is another one.
+    pub external: Option<IpAddr>,
+}
+
+/// Decides the addresses of a host's node.
+///
+/// etcd and the kubelet always use the internal address, so it has to be on an interface: behind
+/// NAT the address of the inventory is none.
+pub(super) fn addresses(host: &Host, facts: &Facts) -> Result<Addresses, Problem> {
+    let public = host.address.parse::<IpAddr>().ok();
+    if let Some(text) = host.config.get("node-ip").and_then(|setting| setting.value.as_str()) {
+        let first = text.split(',').next().unwrap_or_default().trim();
+        let node_ip = first.parse().map_err(|_| {
+            Problem::new(format!("{}: config.node-ip is no address: {text}", host.name))
+        })?;
+        return Ok(Addresses { node_ip, external: public.filter(|public| *public != node_ip) });
+    }
+    if let Some(private) = &host.private_address {
+        let node_ip = private.value;
+        if !facts.has_address(node_ip) {
+            return Err(Problem::new(format!(
+                "{}: its private_address {node_ip} is on none of its interfaces",
+                host.name
+            ))
+            .because(format!("it has {}", list(facts)))
+            .next(format!("correct private_address ({}) in the inventory", private.origin)));
+        }
+        return Ok(Addresses { node_ip, external: public.filter(|public| *public != node_ip) });
+    }
+    if let Some(public) = public.filter(|public| facts.has_address(*public)) {
+        return Ok(Addresses { node_ip: public, external: None });
+    }
+    match facts.default_address() {
+        Some(node_ip) => Ok(Addresses { node_ip, external: public }),
+        None => Err(Problem::new(format!("{}: no address for its siblings to reach it at", host.name))
+            .because(format!("it has no default route, and {}", list(facts)))
+            .next("give the host a private_address in the inventory")),
+    }
+}
+
+fn list(facts: &Facts) -> String {
+    if facts.addresses.is_empty() {
+        return "no address at all".to_owned();
+    }
+    let addresses = facts.addresses.iter().map(|(interface, net)| format!("{} on {interface}", net.addr()));
+    addresses.collect::<Vec<_>>().join(", ")
+}

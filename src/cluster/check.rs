@@ -1,0 +1,129 @@
+//! What is looked at before anything changes: one host alone, and all hosts together.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::Situation;
+use crate::error::Problem;
+use crate::facts::{Datastore, Facts, is_node_name};
+use crate::inventory::{Host, Role};
+
+/// Why a host cannot be used as it is.
+pub(super) fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
+    let name = &host.name;
+    if !facts.systemd {
+        return Some(Problem::new(format!("{name}: its init system is not systemd")).because(found(facts)));
+    }
+    if !facts.os.is_debian_family() {
+        return Some(
+            Problem::new(format!("{name}: this operating system is not supported yet"))
+                .because(found(facts))
+                .next("use Debian, Ubuntu or a system like them"),
+        );
+    }
+    if facts.release_architecture().is_none() {
+        return Some(Problem::new(format!("{name}: there is no k3s for its architecture, {}", facts.architecture)));
+    }
+    if !facts.missing.is_empty() {
+        return Some(
+            Problem::new(format!("{name}: commands are missing: {}", facts.missing.join(", ")))
+                .next("apt-get install util-linux coreutils iproute2"),
+        );
+    }
+    let node = node_name(host, facts);
+    if !is_node_name(&node) || node == "localhost" {
+        return Some(
+            Problem::new(format!("{name}: its hostname “{node}” cannot be a node's name"))
+                .next(format!("set  node_name:  for {name} in the inventory, or its hostname")),
+        );
+    }
+    let (has, wants) = (&facts.k3s, host.role.value);
+    let other = match wants {
+        Role::Server => has.agent_unit.exists().then_some("an agent"),
+        Role::Agent => (has.datastore.is_some() || has.server_unit.exists()).then_some("a server"),
+    };
+    other.map(|other| {
+        Problem::new(format!("{name}: it is {other}, and the inventory says {wants} ({})", host.role.origin))
+            .because("towline does not change what a host is")
+            .next("k3s-uninstall.sh or k3s-agent-uninstall.sh on the host makes it bare again; its data is lost")
+    })
+}
+
+fn found(facts: &Facts) -> String {
+    let name = if facts.os.name.is_empty() { "an unknown system" } else { &facts.os.name };
+    format!("it runs {name}, kernel {}", facts.kernel)
+}
+
+/// The name of a host's node.
+pub(super) fn node_name(host: &Host, facts: &Facts) -> String {
+    let configured = super::tokens::configured(facts, "node-name").filter(|_| facts.k3s.joined);
+    match (&host.node_name, configured) {
+        (Some(name), _) => name.value.to_lowercase(),
+        (None, Some(name)) => name,
+        (None, None) => facts.hostname.to_lowercase(),
+    }
+}
+
+/// What no two hosts may share; and what they share and only should not.
+pub(super) fn shared(
+    situation: &Situation<'_>,
+    node_ips: &BTreeMap<String, IpAddr>,
+) -> (Vec<Problem>, Vec<String>) {
+    let names = pairs(situation.reached().map(|(host, facts)| (node_name(host, facts), host.name.as_str())));
+    let addresses = pairs(node_ips.iter().map(|(host, address)| (address.to_string(), host.as_str())));
+    let machines = pairs(
+        situation
+            .reached()
+            .filter(|(_, facts)| !facts.machine_id.is_empty())
+            .map(|(host, facts)| (facts.machine_id.clone(), host.name.as_str())),
+    );
+    let mut problems: Vec<_> = names
+        .into_iter()
+        .map(|(name, hosts)| {
+            Problem::new(format!("{hosts} have the same hostname, {name}"))
+                .because("a node's name is its host's name, and every node needs its own")
+                .next("give them hostnames of their own, or set  node_name:  in the inventory")
+        })
+        .collect();
+    problems.extend(addresses.into_iter().map(|(address, hosts)| {
+        Problem::new(format!("{hosts} have the same node address, {address}"))
+            .because("etcd and the kubelets talk to each other at it (every VirtualBox machine has 10.0.2.15 on its first interface)")
+            .next("set  private_address:  to the address that the others reach them at")
+    }));
+    let notes = machines.into_iter().map(|(_, hosts)| {
+        format!("{hosts} have the same /etc/machine-id: they are copies of one disk; systemd-machine-id-setup makes a new one")
+    });
+    (problems, notes.collect())
+}
+
+/// The values that more than one host has, with those hosts.
+fn pairs<'a>(values: impl Iterator<Item = (String, &'a str)>) -> Vec<(String, String)> {
+    let mut hosts: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (value, host) in values {
+        hosts.entry(value).or_default().push(host);
+    }
+    let mut shared: Vec<_> = hosts.into_iter().filter(|(_, hosts)| hosts.len() > 1).collect();
+    shared.sort_by_key(|(_, hosts)| hosts[0].to_owned());
+    shared.into_iter().map(|(value, hosts)| (value, hosts.join(" and "))).collect()
+}
+
+/// A cluster on sqlite has one server, and no other can join it.
+pub(super) fn sqlite_with_more_servers(situation: &Situation<'_>) -> Option<Problem> {
+    let (host, _) = situation.servers().find(|(_, facts)| facts.k3s.datastore == Some(Datastore::Sqlite))?;
+    let others: Vec<_> = situation
+        .inventory
+        .hosts
+        .iter()
+        .filter(|other| other.role.value == Role::Server && other.name != host.name)
+        .map(|other| other.name.as_str())
+        .collect();
+    let wants_etcd = situation.inventory.cluster.datastore == Some(crate::inventory::Datastore::Etcd);
+    if others.is_empty() || wants_etcd {
+        return None;
+    }
+    Some(
+        Problem::new(format!("{} keeps its cluster in sqlite, which only one server can use", host.name))
+            .because(format!("the inventory has more servers: {}", others.join(", ")))
+            .next("set  datastore: etcd  under cluster: and deploy again: k3s moves the data to embedded etcd, then the others join"),
+    )
+}

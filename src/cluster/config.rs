@@ -1,0 +1,186 @@
+//! What a host's config.yaml says.
+//!
+//! A server's config does not depend on its siblings or on who led: what matters only at the first
+//! start (`cluster-init`, `server`, the tokens, labels and taints) is kept as it is on a host that
+//! has started before, and is no drift there.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde_json::{Value, json};
+
+use super::address::Addresses;
+use super::tokens::{Tokens, observed};
+use super::{LATER, Part, Situation};
+use crate::distribution::k3s::settings::matters_only_at_first_start;
+use crate::distribution::k3s::token::token_password;
+use crate::facts::{Datastore, Facts};
+use crate::inventory::{Host, Role};
+use crate::kubernetes::kubeconfig::server_url;
+
+/// A config.yaml as its keys.
+pub(super) type Config = BTreeMap<String, Value>;
+
+/// Everything that one host's config.yaml follows from.
+pub(super) struct Subject<'a> {
+    pub situation: &'a Situation<'a>,
+    pub host: &'a Host,
+    pub facts: &'a Facts,
+    pub addresses: Addresses,
+    pub part: Part,
+    pub tokens: &'a Tokens,
+    /// Address of a server to join through.
+    pub via: Option<IpAddr>,
+    /// Addresses that servers of this cluster are known under.
+    pub servers: &'a [String],
+    /// Whether the cluster is to run on embedded etcd.
+    pub etcd: bool,
+}
+
+impl Subject<'_> {
+    /// The whole config.yaml.
+    pub fn config(&self) -> Config {
+        let mut config = self.lasting();
+        let first = match self.part {
+            Part::Leader => self.leader(),
+            Part::Joining => self.joining(),
+            Part::Member => self.member(),
+            Part::Agent => self.agent(),
+        };
+        config.extend(first);
+        config
+    }
+
+    /// What holds at every start.
+    fn lasting(&self) -> Config {
+        let cluster = &self.situation.inventory.cluster;
+        let server = self.host.role.value == Role::Server;
+        let mut config = if server { cluster.config.clone() } else { cluster.agent_config.clone() };
+        config.extend(self.host.config.iter().map(|(key, setting)| (key.clone(), setting.value.clone())));
+        if let Some(name) = &self.host.node_name {
+            config.insert("node-name".into(), json!(name.value.to_lowercase()));
+        }
+        config.entry("node-ip".into()).or_insert_with(|| json!(self.addresses.node_ip.to_string()));
+        if let Some(external) = self.addresses.external {
+            config.entry("node-external-ip".into()).or_insert_with(|| json!(external.to_string()));
+        }
+        if server {
+            let own = [Some(self.host.address.clone()), Some(self.addresses.node_ip.to_string())];
+            let mut names: Vec<String> = Vec::new();
+            let all = cluster.endpoint.iter().chain(&cluster.tls_sans).cloned().chain(own.into_iter().flatten());
+            for name in all {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+            config.insert("tls-san".into(), json!(names));
+        }
+        config
+    }
+
+    /// Labels and taints, which k3s gives a node when it registers and never again.
+    fn registration(&self) -> Config {
+        let mut config = Config::new();
+        let labels: Vec<_> = self.host.labels.iter().map(|(key, value)| format!("{key}={}", value.value)).collect();
+        let taints: Vec<_> = self.host.taints.iter().map(|taint| taint.value.clone()).collect();
+        for (key, list) in [("node-label", labels), ("node-taint", taints)] {
+            if !list.is_empty() {
+                config.insert(key.into(), json!(list));
+            }
+        }
+        config
+    }
+
+    fn leader(&self) -> Config {
+        let mut config = self.registration();
+        if self.etcd {
+            config.insert("cluster-init".into(), json!(true));
+        }
+        config.insert("token".into(), json!(self.tokens.server.expose()));
+        if let Some(agent) = &self.tokens.agent {
+            config.insert("agent-token".into(), json!(agent.expose()));
+        }
+        config
+    }
+
+    fn joining(&self) -> Config {
+        let mut config = self.registration();
+        config.insert("server".into(), json!(self.server()));
+        config.insert("token".into(), json!(self.join_token(Role::Server)));
+        if let Some(agent) = &self.tokens.agent {
+            config.insert("agent-token".into(), json!(agent.expose()));
+        }
+        config
+    }
+
+    fn member(&self) -> Config {
+        let mut kept = self.kept();
+        if self.etcd && self.facts.k3s.datastore == Some(Datastore::Sqlite) {
+            kept.insert("cluster-init".into(), json!(true));
+        }
+        kept
+    }
+
+    fn agent(&self) -> Config {
+        let mut config = if self.facts.k3s.joined { self.kept() } else { self.registration() };
+        let current = |key: &str| config.get(key).and_then(Value::as_str);
+        let server_stands = current("server").is_some_and(|url| self.servers.iter().any(|known| known == url));
+        let valid = |token: &str| {
+            let password = token_password(token);
+            let agents = self.tokens.agent.as_ref().is_some_and(|agent| agent.expose() == password);
+            agents || self.tokens.server.expose() == password
+        };
+        let token_stands = current("token").is_some_and(valid);
+        if !server_stands {
+            config.insert("server".into(), json!(self.server()));
+        }
+        if !token_stands {
+            config.insert("token".into(), json!(self.join_token(Role::Agent)));
+        }
+        config
+    }
+
+    /// What of the host's own config.yaml mattered at its first start.
+    fn kept(&self) -> Config {
+        let own = observed(self.facts).into_iter();
+        own.filter(|(key, _)| matters_only_at_first_start(key)).collect()
+    }
+
+    fn server(&self) -> String {
+        let given = self.situation.inventory.cluster.server_url.clone();
+        let via = self.via.map(|via| server_url(&via.to_string(), 6443));
+        via.or(given).unwrap_or_else(|| LATER.to_owned())
+    }
+
+    fn join_token(&self, role: Role) -> String {
+        let cluster = &self.situation.inventory.cluster;
+        // A cluster elsewhere: what was given is all there is to know.
+        if let (Some(_), None) = (&cluster.server_url, self.via) {
+            let agent = cluster.agent_token.as_ref().filter(|_| role == Role::Agent);
+            if let Some(token) = agent.or(cluster.token.as_ref()) {
+                return token.expose().to_owned();
+            }
+        }
+        self.tokens.for_join(role)
+    }
+
+    /// What a person should know about labels and taints that differ from those of the join.
+    pub fn registration_note(&self) -> Option<String> {
+        if !self.facts.k3s.joined || self.part == Part::Leader || self.part == Part::Joining {
+            return None;
+        }
+        let (own, wanted) = (observed(self.facts), self.registration());
+        let differing: Vec<_> = [("node-label", "labels"), ("node-taint", "taints")]
+            .into_iter()
+            .filter(|(key, _)| own.get(*key) != wanted.get(*key))
+            .map(|(_, word)| word)
+            .collect();
+        (!differing.is_empty()).then(|| {
+            format!(
+                "{}: its {} differ from those it joined with; k3s gives them at the join only: kubectl label node, kubectl taint node",
+                self.host.name,
+                differing.join(" and ")
+            )
+        })
+    }
+}

@@ -1,0 +1,159 @@
+//! The rules of a cluster: who leads, who joins, who waits, and what is refused. Pure functions of
+//! the inventory and of what the hosts said.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use serde_json::Value;
+
+use crate::error::Problem;
+use crate::facts::Facts;
+use crate::inventory::{Host, Inventory};
+use crate::vars::Secret;
+
+mod address;
+mod check;
+mod config;
+mod shape;
+mod tokens;
+mod version;
+
+pub use shape::shape;
+pub use tokens::Fresh;
+pub use version::{Wanted, wanted_version};
+
+/// What is known of a host before a plan is made.
+#[derive(Debug, Clone)]
+pub enum Reach {
+    /// It answered.
+    Reached(Box<Facts>),
+    /// It did not, or its answer cannot be used.
+    Unreached,
+}
+
+impl Reach {
+    /// The facts of a host that was reached.
+    pub fn facts(&self) -> Option<&Facts> {
+        match self {
+            Self::Reached(facts) => Some(facts),
+            Self::Unreached => None,
+        }
+    }
+}
+
+/// Everything that the rules decide from.
+#[derive(Debug, Clone, Copy)]
+pub struct Situation<'a> {
+    /// What the user wants.
+    pub inventory: &'a Inventory,
+    /// What the hosts said, by the name of the host; every host of the inventory is here.
+    pub reach: &'a BTreeMap<String, Reach>,
+    /// The hosts that may be changed; the others are only observed.
+    pub selected: &'a BTreeSet<String>,
+    /// Tokens to use when the cluster has none yet.
+    pub fresh: &'a Fresh,
+}
+
+impl<'a> Situation<'a> {
+    /// The hosts that were reached, in the order of the inventory.
+    fn reached(&self) -> impl Iterator<Item = (&'a Host, &'a Facts)> {
+        let reach = self.reach;
+        let hosts = self.inventory.hosts.iter();
+        hosts.filter_map(move |host| Some((host, reach.get(&host.name)?.facts()?)))
+    }
+
+    /// The servers that were reached, in the order of the inventory.
+    fn servers(&self) -> impl Iterator<Item = (&'a Host, &'a Facts)> {
+        use crate::inventory::Role;
+        self.reached().filter(|(host, _)| host.role.value == Role::Server)
+    }
+}
+
+/// What the hosts of an inventory are to each other, and what follows for each of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shape {
+    /// Where the cluster stands.
+    pub stage: Stage,
+    /// The hosts that take part and may be changed, by name.
+    pub places: BTreeMap<String, Place>,
+    /// The addresses at which the nodes talk to each other, of all hosts that were reached.
+    pub siblings: Vec<IpAddr>,
+    /// Hosts that cannot be used as they are, with the words for it.
+    pub unfit: BTreeMap<String, Problem>,
+    /// Hosts that cannot join now, with the reason. Their operating system is still prepared.
+    pub waiting: BTreeMap<String, String>,
+    /// Nodes whose machines were wiped and come back under their names; forgotten before they join.
+    pub forget: Vec<String>,
+    /// The server that forgets them.
+    pub forgetter: Option<String>,
+    /// Things that a person should know and that towline does not change.
+    pub notes: Vec<String>,
+}
+
+/// Where the cluster stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// There is none; this host is to make it.
+    New {
+        /// Name of the first server.
+        leader: String,
+    },
+    /// It runs; this server answers for it.
+    Running {
+        /// Name of a healthy server.
+        via: String,
+    },
+    /// It has data, and no server of it is READY.
+    Down,
+    /// Its servers are not in the inventory.
+    Elsewhere,
+    /// It cannot be told or made now.
+    Unknown,
+}
+
+/// What a host does in the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Makes the cluster.
+    Leader,
+    /// A server with data of its own.
+    Member,
+    /// A server that joins.
+    Joining,
+    /// An agent.
+    Agent,
+}
+
+/// One host's place in the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// What it does.
+    pub part: Part,
+    /// The name of its node.
+    pub node_name: String,
+    /// The address its siblings reach it at.
+    pub node_ip: IpAddr,
+    /// The content of its config.yaml. It holds secrets.
+    pub config: BTreeMap<String, Value>,
+    /// Whether its node has to be a voting member of etcd.
+    pub voter: bool,
+}
+
+/// What stands for a token that only the running leader can complete.
+pub const LATER: &str = "K10… (known after the leader)";
+
+/// Every secret that the places hold, so that it can be masked.
+pub fn secrets(shape: &Shape) -> Vec<Secret> {
+    let secret = |(key, value): (&String, &Value)| {
+        let value = value.as_str()?;
+        (key.ends_with("token") && value != LATER).then(|| Secret::new(value))
+    };
+    shape.places.values().flat_map(|place| place.config.iter().filter_map(secret)).collect()
+}
+
+/// The tokens that a host knows: in k3s's own files and in its config.yaml.
+pub fn known_secrets(facts: &Facts) -> Vec<Secret> {
+    let configured = ["token", "agent-token"].into_iter().filter_map(|key| tokens::configured(facts, key));
+    let configured: Vec<_> = configured.map(|token| Secret::new(&token)).collect();
+    facts.secrets().cloned().chain(configured).collect()
+}

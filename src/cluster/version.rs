@@ -1,0 +1,65 @@
+//! Which version a deploy is about. An upgrade is never its side effect.
+
+use std::collections::BTreeMap;
+
+use super::{Reach, Situation};
+use crate::error::Problem;
+use crate::inventory::{Inventory, Version};
+
+/// Which version a deploy is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// This one.
+    Exact(String),
+    /// The one that this channel names today: there is no cluster yet that says one.
+    Channel(String),
+}
+
+/// Decides the version from the inventory and from what already runs.
+///
+/// # Errors
+/// When a version other than the wanted one runs anywhere.
+pub fn wanted_version(
+    inventory: &Inventory,
+    reach: &BTreeMap<String, Reach>,
+) -> Result<Wanted, Vec<Problem>> {
+    // A binary without any state is no running version: it was put there and never started.
+    let running: Vec<(&str, &str)> = inventory
+        .hosts
+        .iter()
+        .filter_map(|host| {
+            let k3s = &reach.get(&host.name)?.facts()?.k3s;
+            let used = k3s.datastore.is_some() || k3s.joined;
+            Some((host.name.as_str(), k3s.version.as_deref().filter(|_| used)?))
+        })
+        .collect();
+    let wanted = match (&inventory.cluster.version, running.first()) {
+        (Version::Exact(version), _) => version.clone(),
+        (Version::Channel(_), Some((_, version))) => (*version).to_owned(),
+        (Version::Channel(channel), None) => return Ok(Wanted::Channel(channel.clone())),
+    };
+    let others: Vec<_> = running.iter().filter(|(_, version)| *version != wanted).collect();
+    if others.is_empty() {
+        return Ok(Wanted::Exact(wanted));
+    }
+    let mut problem = Problem::new(match inventory.cluster.version {
+        Version::Exact(_) => format!("the inventory says {wanted}, and other versions run"),
+        Version::Channel(_) => "the hosts run different versions".to_owned(),
+    });
+    for (host, version) in &running {
+        problem = problem.because(format!("{host} runs {version}"));
+    }
+    Err(vec![
+        problem
+            .because("an upgrade is a command of its own, not yet here")
+            .next(format!("to go on without an upgrade, set  version: {}  under cluster:", running[0].1)),
+    ])
+}
+
+impl Situation<'_> {
+    /// Whether the kubelet of this version needs a setting to start on cgroup v1 (1.35 and later).
+    pub(super) fn kubelet_refuses_cgroup_v1(version: &str) -> bool {
+        let minor = version.trim_start_matches('v').split('.').nth(1);
+        minor.and_then(|minor| minor.parse::<u32>().ok()).is_some_and(|minor| minor >= 35)
+    }
+}

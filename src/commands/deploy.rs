@@ -1,0 +1,128 @@
+//! `towline deploy`: from an inventory to a cluster.
+
+use std::time::Instant;
+
+use crate::cli::{DeployArguments, Environment};
+use crate::cluster::Stage;
+use crate::error::{ExitCode, Problem};
+use crate::run::event::Events;
+use crate::run::report::Ledger;
+use crate::run::{Event, Outcome, Runner};
+use crate::ui::Ui;
+
+use super::road::{Road, Survey};
+use super::{Refusal, interrupt, kubeconfig};
+
+/// A new cluster is two plans, and so is one that is down and has wiped hosts; more than a few mean
+/// that something does not hold still.
+const PLANS: usize = 4;
+
+pub(super) async fn run(arguments: DeployArguments, environment: &Environment, ui: Ui) -> ExitCode {
+    let (events, receiver) = Events::channel();
+    let teller = tokio::spawn(ui.clone().tell(receiver));
+    let result = deploy(&arguments, environment, &ui, events).await;
+    let _ = teller.await;
+    match result {
+        Ok((code, next)) => {
+            if let Some(next) = next.filter(|_| ui.format == crate::ui::Format::Plain) {
+                ui.out(&next);
+            }
+            code
+        }
+        Err(refusal) => refusal.tell(&ui),
+    }
+}
+
+async fn deploy(
+    arguments: &DeployArguments,
+    environment: &Environment,
+    ui: &Ui,
+    events: Events,
+) -> Result<(ExitCode, Option<String>), Refusal> {
+    let begun = Instant::now();
+    let road = Road::new(&arguments.kubeconfig.hosts, environment, ui, events).await?;
+    let mut survey = road.survey().await?;
+    let mut ledger = Ledger::default();
+    for (host, time) in &survey.gathered.times {
+        ledger.spend(host, *time);
+    }
+    for (host, unreached) in &survey.gathered.unreached {
+        ledger.end(host, unreached.outcome, Some(unreached.problem.clone()));
+    }
+    for text in &survey.shape.notes {
+        road.events.send(Event::Note { text: text.clone() });
+    }
+    let mut trouble = false;
+    for _ in 0..PLANS {
+        unfit(&road, &survey, &mut ledger);
+        let runner = road.runner(&survey.gathered);
+        let last = survey.plan.replan_after.unwrap_or(survey.plan.stages.len().saturating_sub(1));
+        let ended = tokio::select! {
+            ended = runner.stages(&survey.plan, &survey.judged, last, &mut ledger) => ended,
+            () = interrupt::dropped(road.interrupt.clone()) => Err("the connections were dropped".to_owned()),
+        };
+        if let Err(reason) = ended {
+            cancel_rest(&road, &survey, &runner, &mut ledger, &reason);
+            trouble = true;
+            break;
+        }
+        if survey.plan.replan_after.is_none() {
+            break;
+        }
+        let reason = match &survey.shape.stage {
+            Stage::New { leader } => format!("{leader} leads the new cluster; the others can join now"),
+            _ => "the servers answer again; the rest is planned with what they know".to_owned(),
+        };
+        road.events.send(Event::Replanning { reason });
+        survey = road.again(survey.gathered).await?;
+    }
+    for (host, reason) in &survey.shape.waiting {
+        road.runner(&survey.gathered).cancel(host, reason.clone(), &mut ledger);
+    }
+    let mut next = None;
+    if !trouble && !matches!(survey.shape.stage, Stage::Elsewhere | Stage::Unknown) {
+        match kubeconfig::fetch(&road, &survey, &arguments.kubeconfig).await {
+            Ok(path) => next = Some(format!("\n  export KUBECONFIG={}\n  kubectl get nodes", quoted(&path))),
+            Err(problem) => {
+                trouble = true;
+                road.events.send(Event::Trouble { problem });
+            }
+        }
+    }
+    let rows = road.rows(&survey.gathered).into_iter();
+    let report = ledger.report(rows, begun.elapsed(), trouble);
+    let code = report.exit_code();
+    if report.count(Outcome::Failed) + report.count(Outcome::Unreachable) + report.count(Outcome::Cancelled) > 0 {
+        next = Some("\nWhen what is said above is repaired, run the same command again: it goes on where this one stopped.".to_owned());
+    }
+    road.events.send(Event::Finished { report });
+    Ok((code, next))
+}
+
+/// Hosts that cannot be used as they are leave before the first stage.
+fn unfit(road: &Road, survey: &Survey, ledger: &mut Ledger) {
+    for (host, problem) in &survey.shape.unfit {
+        if ledger.is_in(host) && road.selected.contains(host) {
+            road.events.send(Event::Unreached { host: host.clone(), problem: problem.clone() });
+            ledger.end(host, Outcome::Failed, Some(problem.clone()));
+        }
+    }
+}
+
+/// Hosts with stages still to come are cancelled; what they have done stands.
+fn cancel_rest(road: &Road, survey: &Survey, runner: &Runner, ledger: &mut Ledger, reason: &str) {
+    let last = survey.plan.replan_after.unwrap_or(survey.plan.stages.len());
+    for host in &road.inventory.hosts {
+        let has_more = survey.plan.steps_of(&host.name).any(|(stage, _, _)| stage > last)
+            || matches!(survey.shape.stage, Stage::New { .. } | Stage::Down);
+        if has_more && road.selected.contains(&host.name) {
+            runner.cancel(&host.name, reason.to_owned(), ledger);
+        }
+    }
+    let problem = Problem::new("the deploy ended early").because(reason);
+    road.events.send(Event::Trouble { problem });
+}
+
+fn quoted(path: &std::path::Path) -> String {
+    crate::shell::quote(&path.to_string_lossy())
+}

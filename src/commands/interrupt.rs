@@ -1,0 +1,42 @@
+//! Ctrl-C: once to finish what is running and stop, twice to drop everything.
+
+use tokio::sync::watch;
+
+use crate::run::Interrupt;
+
+/// Watches for Ctrl-C and for a polite kill.
+pub(super) fn watch() -> watch::Receiver<Interrupt> {
+    let (sender, receiver) = watch::channel(Interrupt::None);
+    tokio::spawn(async move {
+        for interrupt in [Interrupt::Finish, Interrupt::Drop] {
+            asked().await;
+            if sender.send(interrupt).is_err() {
+                return;
+            }
+        }
+        // The receiver of the last word acts on it; the channel stays open until then.
+        sender.closed().await;
+    });
+    receiver
+}
+
+async fn asked() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signals) => drop(signals.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}
+
+/// Ends when a person asks for connections to be dropped.
+pub(super) async fn dropped(mut interrupt: watch::Receiver<Interrupt>) {
+    if interrupt.wait_for(|interrupt| *interrupt == Interrupt::Drop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,80 @@
+//! One file per command: gather, plan, run, report.
+
+use std::path::PathBuf;
+
+use clap::CommandFactory as _;
+
+use crate::cli::{Cli, Command, Environment, Output, Schema};
+use crate::error::{ExitCode, Problem};
+use crate::ui::{Format, Style, Ui};
+use crate::vars::Redactor;
+
+mod connect;
+mod deploy;
+mod interrupt;
+mod kubeconfig;
+mod plan;
+mod road;
+
+/// Runs the command that was typed.
+pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
+    let ui = Ui {
+        format: match cli.output {
+            Output::Plain => Format::Plain,
+            Output::Json => Format::Json,
+        },
+        verbosity: if cli.quiet { -1 } else { i8::try_from(cli.verbose).unwrap_or(2) },
+        style: Style { color: environment.color },
+        redactor: Redactor::default(),
+    };
+    match cli.command {
+        Command::Deploy(arguments) => deploy::run(arguments, &environment, ui).await,
+        Command::Plan(arguments) => plan::run(arguments, &environment, ui).await,
+        Command::Kubeconfig(arguments) => kubeconfig::run(arguments, &environment, ui).await,
+        Command::Schema { of: Schema::Inventory } => {
+            let schema = crate::inventory::schema();
+            ui.out(&serde_json::to_string_pretty(&schema).unwrap_or_default());
+            ExitCode::Success
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "towline", &mut script);
+            ui.out(&String::from_utf8_lossy(&script));
+            ExitCode::Success
+        }
+    }
+}
+
+/// Why a command cannot even begin: told as it is, nothing was touched.
+enum Refusal {
+    /// Mistakes in the inventory, laid out with their lines.
+    Input(String),
+    /// Anything else.
+    Problems(Vec<Problem>),
+}
+
+impl Refusal {
+    fn tell(&self, ui: &Ui) -> ExitCode {
+        match self {
+            Self::Input(text) => ui.error(text),
+            Self::Problems(problems) => {
+                for problem in problems {
+                    ui.problem(problem);
+                }
+                ui.error("nothing was changed");
+            }
+        }
+        ExitCode::Refused
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Problems(vec![problem])
+    }
+}
+
+/// A path as a person can use it from any folder.
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}

@@ -1,0 +1,267 @@
+//! The road that every command takes: inventory, facts, plan; `deploy` goes on to run it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+
+use super::connect::Ssh;
+use super::{Refusal, interrupt};
+use crate::cli::{Environment, InventoryArguments};
+use crate::cluster::{self, Fresh, Reach, Shape, Situation, Wanted};
+use crate::distribution::k3s::fetch::{self, Fetch};
+use crate::distribution::k3s::release;
+use crate::distribution::{Architecture, LocalBinary, local};
+use crate::error::Problem;
+use crate::inventory::{self, Binary, Inventory, Overrides};
+use crate::plan::{self, Judged, Plan};
+use crate::playbook::{Assets, Book};
+use crate::run::event::Events;
+use crate::run::gather::{self, Gathered};
+use crate::run::{Event, Interrupt, Runner};
+use crate::ssh::Counts;
+use crate::ui::Ui;
+
+/// Everything that is known before a host is asked.
+pub(super) struct Road {
+    pub inventory: Inventory,
+    pub selected: BTreeSet<String>,
+    pub events: Events,
+    pub interrupt: watch::Receiver<Interrupt>,
+    pub limit: Arc<Semaphore>,
+    connector: Arc<Ssh>,
+    book: Book,
+    fresh: Fresh,
+    cache: std::path::PathBuf,
+    proxy: Option<String>,
+    redactor: crate::vars::Redactor,
+}
+
+/// What the hosts are, and what follows.
+pub(super) struct Survey {
+    pub gathered: Gathered,
+    pub shape: Shape,
+    pub version: String,
+    pub plan: Plan,
+    pub judged: Arc<Judged>,
+}
+
+impl Road {
+    /// Reads the inventory, the playbooks and the keys. No connection is opened.
+    pub async fn new(
+        arguments: &InventoryArguments,
+        environment: &Environment,
+        ui: &Ui,
+        events: Events,
+    ) -> Result<Self, Refusal> {
+        let overrides = Overrides {
+            ssh_user: arguments.ssh_user.clone(),
+            ssh_port: arguments.ssh_port,
+            ssh_key: arguments.ssh_key.clone(),
+            known_hosts: arguments.known_hosts.clone(),
+        };
+        let inventory = inventory::load(&arguments.inventory, Some(&environment.home), &overrides)
+            .map_err(|errors| Refusal::Input(errors.render(environment.color, environment.width)))?;
+        let selected = match &arguments.limit {
+            Some(pattern) => inventory.limit(pattern)?,
+            None => inventory.hosts.iter().map(|host| host.name.clone()).collect(),
+        };
+        let fresh = Fresh::generate();
+        let given = [&inventory.cluster.token, &inventory.cluster.agent_token].into_iter().flatten();
+        for secret in given.chain([&fresh.server, &fresh.agent]) {
+            ui.redactor.learn(secret);
+        }
+        for text in &inventory.warnings {
+            events.send(Event::Note { text: text.clone() });
+        }
+        let mut assets = Assets::default();
+        if let Some(folder) = &arguments.overrides {
+            read_overrides(folder, &mut assets)?;
+        }
+        Ok(Self {
+            connector: Arc::new(Ssh::new(&inventory, arguments, environment).await?),
+            book: Book::read(&assets)?,
+            selected,
+            events,
+            interrupt: interrupt::watch(),
+            limit: Arc::new(Semaphore::new(usize::from(arguments.parallel))),
+            fresh,
+            cache: environment.cache.clone(),
+            proxy: environment.proxy.clone(),
+            redactor: ui.redactor.clone(),
+            inventory,
+        })
+    }
+
+    /// Asks all hosts and decides what follows.
+    pub async fn survey(&self) -> Result<Survey, Refusal> {
+        let connector = Arc::clone(&self.connector);
+        let gathered = gather::gather(&self.inventory, connector, &self.limit, &self.events, &self.redactor).await;
+        self.decide(gathered).await
+    }
+
+    /// Asks the connected hosts again and decides anew.
+    pub async fn again(&self, mut gathered: Gathered) -> Result<Survey, Refusal> {
+        gather::refresh(&self.inventory, &mut gathered, &self.redactor).await;
+        self.decide(gathered).await
+    }
+
+    async fn decide(&self, gathered: Gathered) -> Result<Survey, Refusal> {
+        let version = match cluster::wanted_version(&self.inventory, &gathered.reach).map_err(Refusal::Problems)? {
+            Wanted::Exact(version) => version,
+            Wanted::Channel(channel) => self.resolve(channel).await?,
+        };
+        let situation = Situation {
+            inventory: &self.inventory,
+            reach: &gathered.reach,
+            selected: &self.selected,
+            fresh: &self.fresh,
+        };
+        let shape = cluster::shape(&situation, &version).map_err(Refusal::Problems)?;
+        for secret in cluster::secrets(&shape) {
+            self.redactor.learn(&secret);
+        }
+        let binaries = self.binaries(&situation, &shape, &version).await?;
+        let plan = plan::build(&situation, &shape, &self.book, &binaries)?;
+        let judged = Arc::new(self.runner(&gathered).judge(&plan).await);
+        Ok(Survey { gathered, shape, version, plan, judged })
+    }
+
+    /// What runs a plan on the hosts that were reached.
+    pub fn runner(&self, gathered: &Gathered) -> Runner {
+        Runner {
+            remotes: gathered.remotes.clone(),
+            events: self.events.clone(),
+            limit: Arc::clone(&self.limit),
+            interrupt: self.interrupt.clone(),
+            pause: Duration::from_millis(500),
+        }
+    }
+
+    /// Every host with its role, whether it may be changed, and what was spent on it.
+    pub fn rows(&self, gathered: &Gathered) -> Vec<(String, String, bool, Counts)> {
+        let hosts = self.inventory.hosts.iter();
+        hosts
+            .map(|host| {
+                let counts = gathered.remotes.get(&host.name).map(|remote| remote.counts()).unwrap_or_default();
+                (host.name.clone(), host.role.value.to_string(), self.selected.contains(&host.name), counts)
+            })
+            .collect()
+    }
+
+    async fn resolve(&self, channel: String) -> Result<String, Refusal> {
+        let mirror = match &self.inventory.cluster.binary {
+            Binary::Push { mirror } => mirror.clone(),
+            Binary::Path(path) => {
+                return Err(Problem::new("binary: {source: path} needs to know which version the file is")
+                    .because(format!("the inventory names the file {} and no version", path.display()))
+                    .next("set  version: v1.36.3+k3s1  (as `k3s --version` says it) under cluster:")
+                    .into());
+            }
+        };
+        let (proxy, name) = (self.proxy.clone(), channel.clone());
+        let resolved = tokio::task::spawn_blocking(move || {
+            release::resolve_channel(&name, mirror.as_deref(), proxy.as_deref())
+        });
+        let version = resolved.await.map_err(|error| Problem::new(error.to_string()))??;
+        self.events.send(Event::Note { text: format!("channel {channel} is {version} today") });
+        Ok(version)
+    }
+
+    /// The binary for every architecture among the hosts that take part.
+    async fn binaries(
+        &self,
+        situation: &Situation<'_>,
+        shape: &Shape,
+        version: &str,
+    ) -> Result<BTreeMap<Architecture, LocalBinary>, Refusal> {
+        let takes_part = |name: &String| shape.places.contains_key(name) || shape.waiting.contains_key(name);
+        let facts = situation.reach.iter().filter(|(name, _)| takes_part(name)).filter_map(|(_, reach)| reach.facts());
+        let architectures: BTreeSet<_> = facts.filter_map(crate::facts::Facts::release_architecture).collect();
+        let mut binaries = BTreeMap::new();
+        for architecture in architectures {
+            let binary = match &self.inventory.cluster.binary {
+                Binary::Path(path) => {
+                    let path = path.clone();
+                    tokio::task::spawn_blocking(move || local::local(&path)).await
+                }
+                Binary::Push { mirror } => {
+                    let fetch = Fetch {
+                        version: version.to_owned(),
+                        architecture,
+                        mirror: mirror.clone(),
+                        cache_dir: self.cache.clone(),
+                        proxy: self.proxy.clone(),
+                    };
+                    let events = self.events.clone();
+                    let what = format!("k3s {version} for {architecture}");
+                    tokio::task::spawn_blocking(move || {
+                        let told = std::cell::Cell::new(false);
+                        fetch::fetch(&fetch, &|_, _| {
+                            if !told.replace(true) {
+                                events.send(Event::Fetching { what: what.clone() });
+                            }
+                        })
+                    })
+                    .await
+                }
+            };
+            let mut binary = binary.map_err(|error| Problem::new(error.to_string()))??;
+            if binary.architecture != architecture {
+                return Err(Problem::new(format!("{} is made for {}", binary.path.display(), binary.architecture))
+                    .because(format!("there are hosts that are {architecture}"))
+                    .next("binary: {source: push}  fetches the right one for every host")
+                    .into());
+            }
+            binary.version.get_or_insert_with(|| version.to_owned());
+            binaries.insert(architecture, binary);
+        }
+        Ok(binaries)
+    }
+}
+
+/// Reads the user's own playbooks and templates.
+fn read_overrides(folder: &Path, assets: &mut Assets) -> Result<(), Problem> {
+    let unreadable = |path: &Path, error: &std::io::Error| {
+        Problem::new(format!("{} cannot be read", path.display())).because(error.to_string())
+    };
+    let mut found = 0;
+    for (kind, is_playbook) in [("playbooks", true), ("templates", false)] {
+        let root = folder.join(kind);
+        let mut folders = if root.is_dir() { vec![root.clone()] } else { Vec::new() };
+        while let Some(current) = folders.pop() {
+            for entry in std::fs::read_dir(&current).map_err(|error| unreadable(&current, &error))? {
+                let path = entry.map_err(|error| unreadable(&current, &error))?.path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+                let name = path.strip_prefix(&root).unwrap_or(&path).to_string_lossy().into_owned();
+                found += 1;
+                if is_playbook {
+                    assets.set_playbook(name, text);
+                } else {
+                    assets.set_template(name, text);
+                }
+            }
+        }
+    }
+    if found == 0 {
+        return Err(Problem::new(format!("{} has no playbooks/ and no templates/", folder.display()))
+            .next("name the folder that holds them"));
+    }
+    Ok(())
+}
+
+/// Hosts that were read and cannot go on, with their words.
+pub(super) fn unfit(survey: &Survey) -> impl Iterator<Item = (&String, &Problem)> {
+    survey.shape.unfit.iter()
+}
+
+/// Whether a host's facts are known.
+pub(super) fn reached(gathered: &Gathered, host: &str) -> bool {
+    matches!(gathered.reach.get(host), Some(Reach::Reached(_)))
+}

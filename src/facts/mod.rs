@@ -1,0 +1,191 @@
+//! What a host is, as it said itself: typed data from the answer to one read-only script.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::distribution::Architecture;
+pub use crate::inventory::Datastore;
+use crate::shell::{Reply, Script};
+use crate::vars::Secret;
+
+mod parse;
+
+pub(crate) use parse::is_node_name;
+
+/// What one host said about itself. Nothing in it is trusted: it is text and numbers that were
+/// checked for their form when they were parsed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// The kernel's hostname.
+    pub hostname: String,
+    /// Content of `/etc/machine-id`; empty when there is none.
+    pub machine_id: String,
+    /// Changes with every boot.
+    pub boot_id: String,
+    /// Time since boot.
+    pub uptime: Duration,
+    /// Seconds since 1970 by the host's clock.
+    pub clock: u64,
+    /// As `uname -m` says it: `x86_64`, `aarch64`.
+    pub architecture: String,
+    /// As `uname -r` says it.
+    pub kernel: String,
+    /// Memory in KiB.
+    pub memory_kib: u64,
+    /// The operating system.
+    pub os: OperatingSystem,
+    /// Whether systemd is the init system.
+    pub systemd: bool,
+    /// Version of the cgroup hierarchy, 1 or 2.
+    pub cgroup: u8,
+    /// Whether the kernel speaks IPv6.
+    pub ipv6: bool,
+    /// Commands that towline needs on a host and did not find.
+    pub missing: Vec<String>,
+    /// Whether the firewall `ufw` is active.
+    pub ufw: bool,
+    /// Global addresses with the interface they are on.
+    pub addresses: Vec<(String, IpNet)>,
+    /// Interface of the default route; empty when there is none.
+    pub default_interface: String,
+    /// What of k3s is there.
+    pub k3s: K3s,
+}
+
+/// Which operating system a host runs, from `/etc/os-release`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OperatingSystem {
+    /// `debian`, `ubuntu`, …
+    pub id: String,
+    /// Systems that it is like, space separated.
+    pub like: String,
+    /// Its version, `12`.
+    pub version: String,
+    /// Its name for people.
+    pub name: String,
+}
+
+impl OperatingSystem {
+    /// Whether packages come by apt.
+    pub fn is_debian_family(&self) -> bool {
+        std::iter::once(self.id.as_str())
+            .chain(self.like.split_whitespace())
+            .any(|id| id == "debian" || id == "ubuntu")
+    }
+}
+
+/// What of k3s was found on a host.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct K3s {
+    /// Content of config.yaml. It may hold tokens.
+    pub config: Option<Secret>,
+    /// The datastore that this server has data in.
+    pub datastore: Option<Datastore>,
+    /// Whether a kubelet of this host has ever been given its certificate.
+    pub joined: bool,
+    /// Whether the host has a node password.
+    pub node_password: bool,
+    /// SHA-256 of the cluster CA's certificate file, 64 hex digits.
+    pub ca_hash: Option<String>,
+    /// Content of `server/token`: the full form.
+    pub server_token: Option<Secret>,
+    /// Content of `server/agent-token`, unless it is only a link to the server's.
+    pub agent_token: Option<Secret>,
+    /// Version of the binary in place, `v1.36.3+k3s1`.
+    pub version: Option<String>,
+    /// State of the server's unit.
+    pub server_unit: Unit,
+    /// State of the agent's unit.
+    pub agent_unit: Unit,
+    /// The admin's kubeconfig, of a server that is READY.
+    pub kubeconfig: Option<Secret>,
+    /// Whether this server's API says that it is ready.
+    pub api_ready: bool,
+    /// The nodes of the cluster, as this server's API lists them.
+    pub nodes: Vec<Node>,
+}
+
+/// What systemd says about a unit.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Unit {
+    /// `loaded`, `not-found`, …
+    pub load: String,
+    /// `active`, `activating`, `inactive`, `failed`, …
+    pub active: String,
+    /// `running`, `start`, `auto-restart`, …
+    pub sub: String,
+    /// The unit file; empty when there is none.
+    pub path: String,
+}
+
+impl Unit {
+    /// Whether the unit has told systemd READY and still runs.
+    pub fn is_ready(&self) -> bool {
+        self.active == "active" && self.sub == "running"
+    }
+
+    /// Whether there is such a unit at all.
+    pub fn exists(&self) -> bool {
+        self.load == "loaded"
+    }
+}
+
+/// A node as the cluster's API lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Whether its condition `Ready` is `True`.
+    pub ready: bool,
+    /// Its condition `EtcdIsVoter`; `None` on nodes without etcd.
+    pub voter: Option<bool>,
+    /// Its first internal address.
+    pub internal_ip: Option<IpAddr>,
+    /// Its kubelet's version.
+    pub version: String,
+}
+
+impl Facts {
+    /// The read-only question whose answer [`Facts::parse`] understands.
+    pub fn probe() -> Script {
+        Script::new(include_str!("probe.sh")).within(Duration::from_secs(60))
+    }
+
+    /// Reads the answer to [`Facts::probe`].
+    ///
+    /// # Errors
+    /// A sentence that says what the answer lacks, when the host did not answer in the expected
+    /// form.
+    pub fn parse(reply: &Reply) -> Result<Self, String> {
+        parse::facts(reply)
+    }
+
+    /// Whether `address` is on one of the host's interfaces.
+    pub fn has_address(&self, address: IpAddr) -> bool {
+        self.addresses.iter().any(|(_, net)| net.addr() == address)
+    }
+
+    /// The address that the default route goes out from: IPv4 before IPv6.
+    pub fn default_address(&self) -> Option<IpAddr> {
+        let on_default = |(interface, net): &(String, IpNet)| {
+            (*interface == self.default_interface).then(|| net.addr())
+        };
+        let mut addresses: Vec<_> = self.addresses.iter().filter_map(on_default).collect();
+        addresses.sort_by_key(IpAddr::is_ipv6);
+        addresses.first().copied()
+    }
+
+    /// The architecture that binaries for this host are made for.
+    pub fn release_architecture(&self) -> Option<Architecture> {
+        Architecture::from_uname(&self.architecture)
+    }
+
+    /// Every secret in these facts.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        [&self.k3s.server_token, &self.k3s.agent_token]
+            .into_iter()
+            .flatten()
+    }
+}

@@ -1,0 +1,184 @@
+//! From a host's `key=value` lines to [`Facts`].
+
+use std::time::Duration;
+
+use super::{Datastore, Facts, K3s, Node, OperatingSystem, Unit};
+use crate::shell::{Reply, decode};
+use crate::vars::Secret;
+
+pub(super) fn facts(reply: &Reply) -> Result<Facts, String> {
+    if reply.value("complete") != Some("yes") {
+        let said = match reply.stderr.lines().last() {
+            Some(line) => format!("; it said: {line}"),
+            None => String::new(),
+        };
+        return Err(format!("the answer about the host ended early{said}"));
+    }
+    let text = |key: &str| reply.value(key).unwrap_or_default().trim().to_owned();
+    Ok(Facts {
+        hostname: text("hostname"),
+        machine_id: text("machine_id"),
+        boot_id: text("boot_id"),
+        uptime: Duration::try_from_secs_f64(text("uptime").parse().unwrap_or(0.0))
+            .unwrap_or_default(),
+        clock: text("clock").parse().unwrap_or_default(),
+        architecture: text("architecture"),
+        kernel: text("kernel"),
+        memory_kib: text("memory_kib").parse().unwrap_or_default(),
+        os: OperatingSystem {
+            id: text("os_id"),
+            like: text("os_like"),
+            version: text("os_version"),
+            name: text("os_name"),
+        },
+        systemd: reply.value("init") == Some("systemd"),
+        cgroup: text("cgroup").parse().unwrap_or(1),
+        ipv6: reply.value("ipv6").is_some(),
+        missing: reply.values("missing").map(str::to_owned).collect(),
+        ufw: reply.value("ufw").is_some(),
+        addresses: reply.values("address").filter_map(address).collect(),
+        default_interface: text("default_interface"),
+        k3s: k3s(reply),
+    })
+}
+
+fn address(line: &str) -> Option<(String, ipnet::IpNet)> {
+    let (interface, net) = line.split_once(' ')?;
+    Some((interface.to_owned(), net.parse().ok()?))
+}
+
+fn k3s(reply: &Reply) -> K3s {
+    let secret = |key: &str| {
+        let bytes = decode(reply.value(key)?)?;
+        Some(Secret::new(&String::from_utf8(bytes).ok()?))
+    };
+    let unit = |name: &str| {
+        let line = reply
+            .values("unit")
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map(unit).unwrap_or_default()
+    };
+    K3s {
+        config: secret("k3s_config"),
+        datastore: match reply.value("datastore") {
+            Some("etcd") => Some(Datastore::Etcd),
+            Some("sqlite") => Some(Datastore::Sqlite),
+            _ => None,
+        },
+        joined: reply.value("joined").is_some(),
+        node_password: reply.value("node_password").is_some(),
+        ca_hash: reply.value("ca_hash").filter(|hash| is_sha256(hash)).map(str::to_owned),
+        server_token: secret("server_token"),
+        agent_token: secret("agent_token"),
+        version: reply.value("k3s_version").and_then(version),
+        server_unit: unit("k3s"),
+        agent_unit: unit("k3s-agent"),
+        kubeconfig: secret("kubeconfig"),
+        api_ready: reply.value("api") == Some("ready"),
+        nodes: reply.values("node").filter_map(node).collect(),
+    }
+}
+
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// `k3s version v1.36.3+k3s1 (0a1b2c3d)` → `v1.36.3+k3s1`.
+fn version(line: &str) -> Option<String> {
+    let version = line.split_whitespace().nth(2)?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".+-".contains(&byte);
+    (version.starts_with('v') && version.bytes().all(plain)).then(|| version.to_owned())
+}
+
+fn unit(line: &str) -> Unit {
+    let property = |name: &str| {
+        let found = line
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+        found.unwrap_or_default().to_owned()
+    };
+    Unit {
+        load: property("LoadState"),
+        active: property("ActiveState"),
+        sub: property("SubState"),
+        path: property("FragmentPath"),
+    }
+}
+
+fn node(line: &str) -> Option<Node> {
+    let mut fields = line.split('\t');
+    let name = fields.next().filter(|name| is_node_name(name))?;
+    let ready = fields.next() == Some("True");
+    let voter = fields.next().and_then(|word| match word {
+        "True" => Some(true),
+        "False" | "Unknown" => Some(false),
+        _ => None,
+    });
+    let addresses = fields.next().unwrap_or_default();
+    Some(Node {
+        name: name.to_owned(),
+        ready,
+        voter,
+        internal_ip: addresses.split(' ').next().and_then(|ip| ip.parse().ok()),
+        version: fields.next().unwrap_or_default().to_owned(),
+    })
+}
+
+/// Whether `name` has the form of a node's name: a DNS subdomain of RFC 1123, at most 253 bytes.
+pub(crate) fn is_node_name(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    name.len() <= 253
+        && name.bytes().all(inner)
+        && edge(name.bytes().next())
+        && edge(name.bytes().last())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn reply(stdout: &str) -> Reply {
+        Reply { status: 0, stdout: stdout.into(), stderr: String::new() }
+    }
+
+    #[test]
+    fn a_server_of_a_running_cluster_is_read_whole() {
+        let facts = facts(&reply(
+            "hostname=M1\nuptime=12.50\nos_id=ubuntu\nos_like=debian\ninit=systemd\ncgroup=2\n\
+             address=eth0 10.0.0.1/24\naddress=eth0 fd00::1/64\ndefault_interface=eth0\n\
+             datastore=etcd\nk3s_version=k3s version v1.36.3+k3s1 (abc)\n\
+             server_token=SzEwYWE6OnNlcnZlcjpwdw==\n\
+             unit=k3s LoadState=loaded ActiveState=active SubState=running FragmentPath=/etc/systemd/system/k3s.service \n\
+             node=m1\tTrue\tTrue\t10.0.0.1 fd00::1\tv1.36.3+k3s1\nnode=m4\tUnknown\t\t10.0.0.4\tv1\n\
+             node=$(evil)\tTrue\t\t\t\ncomplete=yes\n",
+        ))
+        .expect("complete");
+        assert!(facts.os.is_debian_family() && facts.systemd && facts.cgroup == 2);
+        assert_eq!(facts.uptime, Duration::from_millis(12_500));
+        assert_eq!(facts.default_address(), Some("10.0.0.1".parse().expect("an address")));
+        assert_eq!(facts.k3s.version.as_deref(), Some("v1.36.3+k3s1"));
+        assert_eq!(facts.k3s.server_token, Some(Secret::new("K10aa::server:pw")));
+        assert!(facts.k3s.server_unit.is_ready() && !facts.k3s.agent_unit.exists());
+        let names: Vec<_> = facts.k3s.nodes.iter().map(|node| (&*node.name, node.ready, node.voter)).collect();
+        assert_eq!(names, [("m1", true, Some(true)), ("m4", false, None)]);
+    }
+
+    #[test]
+    fn an_answer_without_its_last_line_is_refused() {
+        let mut cut = reply("hostname=m1\n");
+        cut.stderr = "sudo: a password is required\n".into();
+        assert_eq!(
+            facts(&cut),
+            Err("the answer about the host ended early; it said: sudo: a password is required".into())
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_makes_it_panic(text in "(\\PC|\n|\t|=){0,400}") {
+            let _ = facts(&reply(&format!("{text}\ncomplete=yes\n")));
+        }
+    }
+}

@@ -1,0 +1,67 @@
+# What towline reads from a host in its first exchange. It changes nothing.
+# Every line of the answer is key=value; what may hold newlines travels as base64.
+say() { printf '%s=%s\n' "$1" "$2"; }
+pack() { base64 2>/dev/null | tr -d '\n'; }
+file() { [ -f "$2" ] && say "$1" "$(head -c 262144 "$2" | pack)"; }
+
+say uid "$(id -u)"
+say hostname "$(cat /proc/sys/kernel/hostname)"
+say machine_id "$(cat /etc/machine-id 2>/dev/null)"
+say boot_id "$(cat /proc/sys/kernel/random/boot_id)"
+say uptime "$(cut -d ' ' -f 1 /proc/uptime)"
+say clock "$(date +%s)"
+say architecture "$(uname -m)"
+say kernel "$(uname -r)"
+say memory_kib "$(sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' /proc/meminfo)"
+if [ -r /etc/os-release ]; then
+    (
+        . /etc/os-release
+        say os_id "$ID"
+        say os_like "$ID_LIKE"
+        say os_version "$VERSION_ID"
+        say os_name "$PRETTY_NAME"
+    )
+fi
+[ -d /run/systemd/system ] && say init systemd
+[ -f /sys/fs/cgroup/cgroup.controllers ] && say cgroup 2 || say cgroup 1
+[ -d /proc/sys/net/ipv6 ] && say ipv6 yes
+for tool in flock timeout base64 sha256sum ip systemctl; do
+    command -v "$tool" >/dev/null 2>&1 || say missing "$tool"
+done
+if command -v ufw >/dev/null 2>&1; then
+    LC_ALL=C ufw status 2>/dev/null | grep -qx 'Status: active' && say ufw active
+fi
+ip -o addr show scope global 2>/dev/null | while read -r _ interface _ address _; do
+    say address "$interface $address"
+done
+say default_interface "$(ip route show default 2>/dev/null | sed -n '1s/.* dev \([^ ]*\).*/\1/p')"
+
+k3s=/usr/local/bin/k3s
+data=/var/lib/rancher/k3s
+configuration=/etc/rancher/k3s/config.yaml
+file k3s_config "$configuration"
+[ -s /etc/rancher/node/password ] && say node_password present
+if [ -d "$data/server/db/etcd/member" ]; then
+    say datastore etcd
+elif [ -f "$data/server/db/state.db" ]; then
+    say datastore sqlite
+fi
+[ -f "$data/agent/kubelet.kubeconfig" ] && say joined yes
+[ -f "$data/server/tls/server-ca.crt" ] &&
+    say ca_hash "$(sha256sum <"$data/server/tls/server-ca.crt" | cut -d ' ' -f 1)"
+file server_token "$data/server/token"
+[ -h "$data/server/agent-token" ] || file agent_token "$data/server/agent-token"
+[ -s "$k3s" ] && say k3s_version "$(timeout 10 "$k3s" --version 2>/dev/null | head -n 1)"
+for unit in k3s k3s-agent; do
+    say unit "$unit $(systemctl show -p LoadState -p ActiveState -p SubState -p FragmentPath "$unit" 2>/dev/null | tr '\n' ' ')"
+done
+if [ "$(systemctl is-active k3s 2>/dev/null)" = active ]; then
+    file kubeconfig /etc/rancher/k3s/k3s.yaml
+    timeout 15 "$k3s" kubectl get nodes -o 'jsonpath={range .items[*]}{.metadata.name}{"\t"}{.status.conditions[?(@.type=="Ready")].status}{"\t"}{.status.conditions[?(@.type=="EtcdIsVoter")].status}{"\t"}{.status.addresses[?(@.type=="InternalIP")].address}{"\t"}{.status.nodeInfo.kubeletVersion}{"\n"}{end}' 2>/dev/null |
+        while IFS= read -r line; do
+            say node "$line"
+        done
+    # The pipe's status is its last command's, so the API is asked once more, cheaply.
+    timeout 10 "$k3s" kubectl get --raw=/readyz >/dev/null 2>&1 && say api ready
+fi
+say complete yes

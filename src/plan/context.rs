@@ -1,0 +1,54 @@
+//! What templates and playbooks may know about a host.
+
+use serde_json::{Value, json};
+
+use crate::cluster::{Shape, Situation};
+use crate::distribution::LocalBinary;
+use crate::facts::Facts;
+use crate::inventory::{Host, Role};
+
+/// The context of one host: `host`, `cluster`, `facts` and `k3s`.
+///
+/// Of what hosts answered, only parsed values get here: flags, addresses, checked names.
+pub(super) fn context(
+    situation: &Situation<'_>,
+    shape: &Shape,
+    host: &Host,
+    facts: &Facts,
+    binary: &LocalBinary,
+) -> Value {
+    let cluster = &situation.inventory.cluster;
+    let place = shape.places.get(&host.name);
+    let (unit, command) = match host.role.value {
+        Role::Server => ("k3s", "server"),
+        Role::Agent => ("k3s-agent", "agent"),
+    };
+    let network = |key: &str, default: &str| {
+        let configured = cluster.config.get(key).and_then(Value::as_str).unwrap_or(default);
+        configured.split(',').map(|net| net.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let mut sources: Vec<_> = shape.siblings.iter().map(ToString::to_string).collect();
+    sources.extend(network("cluster-cidr", "10.42.0.0/16"));
+    sources.extend(network("service-cidr", "10.43.0.0/16"));
+    json!({
+        "host": {"name": host.name, "address": host.address, "role": host.role.value.to_string()},
+        "cluster": {"name": cluster.name},
+        "facts": {
+            "architecture": facts.architecture,
+            "ipv6": facts.ipv6,
+            "ufw": facts.ufw,
+            "cgroup": facts.cgroup,
+            "debian": facts.os.is_debian_family(),
+        },
+        "k3s": {
+            "unit": unit,
+            "command": command,
+            "version": binary.version,
+            "node_name": place.map_or("", |place| &place.node_name),
+            "voter": place.is_some_and(|place| place.voter).to_string(),
+            "config": place.map(|place| json!(place.config)).unwrap_or_default(),
+            "sources": sources,
+            "forget": shape.forget,
+        },
+    })
+}

@@ -1,0 +1,71 @@
+//! From the answers of all hosts to what a run would do. Pure.
+
+use std::collections::BTreeMap;
+
+use super::{Order, Plan};
+use crate::error::Problem;
+use crate::shell::Reply;
+use crate::task::{Changes, Verdict};
+
+/// What a plan means for the hosts as they are now.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// The stages in order: name, order, and the verdicts by host in the order of the lanes.
+    pub stages: Vec<(String, Order, Vec<(String, Vec<JudgedStep>)>)>,
+}
+
+/// One step and what is to be said of it now.
+#[derive(Debug, Clone)]
+pub struct JudgedStep {
+    /// The step's name.
+    pub name: String,
+    /// What its task's answer means.
+    pub verdict: Result<Verdict, Problem>,
+}
+
+impl Judged {
+    /// The verdict on a step of a host.
+    pub fn verdict(&self, stage: usize, host: &str, step: usize) -> Option<&Result<Verdict, Problem>> {
+        let (_, _, lanes) = self.stages.get(stage)?;
+        let (_, steps) = lanes.iter().find(|(name, _)| name == host)?;
+        steps.get(step).map(|step| &step.verdict)
+    }
+
+    /// How many steps would change something.
+    pub fn drifted(&self) -> usize {
+        let steps = self.stages.iter().flat_map(|(_, _, lanes)| lanes).flat_map(|(_, steps)| steps);
+        steps.filter(|step| matches!(step.verdict, Ok(Verdict::Drifted(_)))).count()
+    }
+}
+
+/// Judges every step by its answer. `replies` holds the answers of a host to the tasks of all its
+/// steps, in order; a host that is not in it gave none.
+pub fn judge(plan: &Plan, replies: &BTreeMap<String, Vec<Option<Reply>>>) -> Judged {
+    let mut upstream: BTreeMap<&str, Changes> = BTreeMap::new();
+    let mut next: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut stages = Vec::new();
+    for stage in &plan.stages {
+        let mut lanes = Vec::new();
+        for lane in &stage.lanes {
+            let host = lane.host.as_str();
+            let changes = upstream.entry(host).or_default();
+            let position = next.entry(host).or_default();
+            let mut steps = Vec::new();
+            for step in &lane.steps {
+                let reply = replies.get(host).and_then(|replies| replies.get(*position)?.as_ref());
+                *position += 1;
+                let verdict = match reply {
+                    Some(reply) => step.task.judge(reply, changes),
+                    None => Ok(Verdict::Undecidable("the host did not answer this question".into())),
+                };
+                if let Ok(Verdict::Drifted(remedy)) = &verdict {
+                    changes.record(&remedy.changes);
+                }
+                steps.push(JudgedStep { name: step.name.clone(), verdict });
+            }
+            lanes.push((lane.host.clone(), steps));
+        }
+        stages.push((stage.name.clone(), stage.order, lanes));
+    }
+    Judged { stages }
+}

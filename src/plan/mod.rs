@@ -1,0 +1,152 @@
+//! From the shape of a cluster to a plan: stages of lanes of steps. Pure.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::cluster::{Part, Shape, Situation, Stage as ClusterStage};
+use crate::distribution::{Architecture, LocalBinary};
+use crate::error::Problem;
+use crate::inventory::Join;
+use crate::playbook::{Book, Selector, Strategy};
+use crate::task::Task;
+
+mod context;
+mod judge;
+
+pub use judge::{Judged, JudgedStep, judge};
+
+/// What is to be done, in order.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The stages; each begins when the one before it has ended.
+    pub stages: Vec<Stage>,
+    /// The stage after which the hosts have to be asked again and the rest planned anew, because
+    /// only a running server knows what the rest depends on.
+    pub replan_after: Option<usize>,
+}
+
+/// A barrier: every lane of it ends before the next stage begins.
+#[derive(Debug, Clone)]
+pub struct Stage {
+    /// Its name, for people.
+    pub name: String,
+    /// In what order its lanes go.
+    pub order: Order,
+    /// One per host.
+    pub lanes: Vec<Lane>,
+}
+
+/// In what order the lanes of a stage go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// All together.
+    Parallel,
+    /// All together, and without one that succeeds nothing after this stage can be done.
+    Essential,
+    /// One by one; a failure ends it.
+    Serial,
+    /// So many at once.
+    Batches(usize),
+}
+
+/// One host's steps in a stage.
+#[derive(Debug, Clone)]
+pub struct Lane {
+    /// Name of the host.
+    pub host: String,
+    /// What is to be so, in order.
+    pub steps: Vec<Step>,
+}
+
+/// One task with its name.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Its name, for people.
+    pub name: String,
+    /// The task.
+    pub task: Task,
+}
+
+impl Plan {
+    /// The steps of a host over all stages, as (stage, step) indices with the step.
+    pub fn steps_of<'a>(&'a self, host: &'a str) -> impl Iterator<Item = (usize, usize, &'a Step)> {
+        self.stages.iter().enumerate().flat_map(move |(stage, content)| {
+            let lanes = content.lanes.iter().filter(move |lane| lane.host == host);
+            lanes.flat_map(move |lane| lane.steps.iter().enumerate().map(move |(index, step)| (stage, index, step)))
+        })
+    }
+}
+
+/// Builds the plan.
+///
+/// `binaries` holds the distribution's binary by architecture.
+///
+/// # Errors
+/// A playbook or template that does not fit.
+pub fn build(
+    situation: &Situation<'_>,
+    shape: &Shape,
+    book: &Book,
+    binaries: &BTreeMap<Architecture, LocalBinary>,
+) -> Result<Plan, Problem> {
+    let mut plan = Plan { stages: Vec::new(), replan_after: None };
+    for stage in &book.stages {
+        let mut lanes = Vec::new();
+        for host in &situation.inventory.hosts {
+            if !takes_part(stage.hosts, &host.name, shape) {
+                continue;
+            }
+            let Some(facts) = situation.reach.get(&host.name).and_then(|reach| reach.facts()) else {
+                continue;
+            };
+            let Some(binary) = facts.release_architecture().and_then(|name| binaries.get(&name)) else {
+                continue;
+            };
+            let context: Value = context::context(situation, shape, host, facts, binary);
+            let tasks = book.tasks(&stage.playbook, &context, binary)?;
+            let steps: Vec<_> = tasks.into_iter().map(|(name, task)| Step { name, task }).collect();
+            lanes.push(Lane { host: host.name.clone(), steps });
+        }
+        if lanes.is_empty() {
+            continue;
+        }
+        let order = order(stage.strategy, situation, shape);
+        let learns = match shape.stage {
+            ClusterStage::New { .. } => stage.hosts == Selector::Leader,
+            ClusterStage::Down => stage.hosts == Selector::Members,
+            _ => false,
+        };
+        plan.stages.push(Stage { name: stage.stage.clone(), order, lanes });
+        if learns {
+            plan.replan_after = Some(plan.stages.len() - 1);
+        }
+    }
+    Ok(plan)
+}
+
+fn takes_part(selector: Selector, host: &str, shape: &Shape) -> bool {
+    let part = shape.places.get(host).map(|place| place.part);
+    match selector {
+        Selector::All => part.is_some() || shape.waiting.contains_key(host),
+        Selector::Leader => part == Some(Part::Leader),
+        Selector::Members => part == Some(Part::Member),
+        Selector::Joining => part == Some(Part::Joining),
+        Selector::Agents => part == Some(Part::Agent),
+        Selector::Forgetter => shape.forgetter.as_deref() == Some(host),
+    }
+}
+
+fn order(strategy: Strategy, situation: &Situation<'_>, shape: &Shape) -> Order {
+    let cluster = &situation.inventory.cluster;
+    match strategy {
+        Strategy::Parallel => Order::Parallel,
+        Strategy::Leader => Order::Essential,
+        // One alone never gets quorum, so members that are all down start together.
+        Strategy::Members if shape.stage == ClusterStage::Down => Order::Essential,
+        Strategy::Members => Order::Serial,
+        Strategy::Join if cluster.join == Join::Serial => Order::Serial,
+        Strategy::Join => Order::Parallel,
+        Strategy::Batches => Order::Batches(cluster.agent_batch),
+    }
+}

@@ -1,0 +1,285 @@
+//! The language of playbooks: stages and tasks as data, read strictly.
+//!
+//! `playbooks/` and `templates/` are embedded in the binary; a file of the same name in the user's
+//! own folder overrides the embedded one.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::distribution::LocalBinary;
+use crate::distribution::k3s::causes;
+use crate::error::Problem;
+use crate::task::{self, Task};
+
+mod assets;
+mod template;
+
+pub use assets::Assets;
+use template::Templates;
+
+/// A stage of the road: which hosts, in what order, by which playbook.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// Its name, for people.
+    pub stage: String,
+    /// Which hosts take part.
+    pub hosts: Selector,
+    /// In what order.
+    pub strategy: Strategy,
+    /// Name of the playbook with its tasks.
+    pub playbook: String,
+}
+
+/// Which hosts take part in a stage, as the cluster's rules sort them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Selector {
+    /// Every host.
+    All,
+    /// The server that makes a new cluster.
+    Leader,
+    /// Servers with data.
+    Members,
+    /// Servers that join.
+    Joining,
+    /// Agents.
+    Agents,
+    /// The server that lets wiped nodes go.
+    Forgetter,
+}
+
+/// In what order the hosts of a stage go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strategy {
+    /// All together.
+    Parallel,
+    /// One host that everything after it depends on.
+    Leader,
+    /// One by one while the cluster runs, all together when all of it is down.
+    Members,
+    /// As `cluster.join` says.
+    Join,
+    /// So many at once as `cluster.agent_batch` says.
+    Batches,
+}
+
+/// A task as a playbook writes it: exactly one kind.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Entry {
+    name: String,
+    when: Option<String>,
+    for_each: Option<Value>,
+    binary: Option<BinaryEntry>,
+    command: Option<CommandEntry>,
+    file: Option<FileEntry>,
+    kernel: Option<KernelEntry>,
+    link: Option<LinkEntry>,
+    node: Option<NodeEntry>,
+    package: Option<BTreeMap<String, String>>,
+    service: Option<ServiceEntry>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BinaryEntry {
+    path: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CommandEntry {
+    unless: String,
+    run: String,
+    says: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileEntry {
+    path: String,
+    template: String,
+    mode: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KernelEntry {
+    #[serde(default)]
+    modules: BTreeMap<String, String>,
+    #[serde(default)]
+    sysctls: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LinkEntry {
+    path: String,
+    target: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NodeEntry {
+    name: String,
+    #[serde(default)]
+    voter: String,
+    kubeconfig: String,
+    patience: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ServiceEntry {
+    unit: String,
+    newer_than: Vec<String>,
+    diagnose: Option<String>,
+    patience: u64,
+}
+
+/// The playbooks, read and checked, with their templates.
+#[derive(Debug)]
+pub struct Book {
+    /// The stages in order.
+    pub stages: Vec<Stage>,
+    playbooks: BTreeMap<String, Vec<Entry>>,
+    templates: Templates,
+}
+
+impl Book {
+    /// Reads all playbooks and templates.
+    ///
+    /// # Errors
+    /// A mistake in any of them, with file, line and column.
+    pub fn read(assets: &Assets) -> Result<Self, Problem> {
+        let stages: Vec<Stage> = yaml("playbooks/site.yml", assets.playbook("site")?)?;
+        let mut playbooks = BTreeMap::new();
+        for stage in &stages {
+            let name = &stage.playbook;
+            let file = format!("playbooks/{name}.yml");
+            let entries: Vec<Entry> = yaml(&file, assets.playbook(name)?)?;
+            for entry in &entries {
+                entry.check(&file)?;
+            }
+            playbooks.insert(name.clone(), entries);
+        }
+        Ok(Self { stages, playbooks, templates: Templates::read(assets)? })
+    }
+
+    /// The tasks of a playbook for one host, by name, in order.
+    ///
+    /// # Errors
+    /// A template or expression that does not fit the context, with its place.
+    pub fn tasks(
+        &self,
+        playbook: &str,
+        context: &Value,
+        binary: &LocalBinary,
+    ) -> Result<Vec<(String, Task)>, Problem> {
+        let mut tasks = Vec::new();
+        for entry in self.playbooks.get(playbook).into_iter().flatten() {
+            if let Some(when) = &entry.when
+                && !self.templates.holds(when, context)?
+            {
+                continue;
+            }
+            let items = match &entry.for_each {
+                None => vec![None],
+                Some(Value::Array(items)) => items.iter().cloned().map(Some).collect(),
+                Some(expression) => {
+                    let text = expression.as_str().unwrap_or_default();
+                    self.templates.list(text, context)?.into_iter().map(Some).collect()
+                }
+            };
+            for item in items {
+                let mut context = context.clone();
+                if let (Some(item), Some(context)) = (item, context.as_object_mut()) {
+                    context.insert("item".into(), item);
+                }
+                let rendered: Entry = self.templates.render_all(entry, &context)?;
+                tasks.push((rendered.name.clone(), self.task(rendered, &context, binary)?));
+            }
+        }
+        Ok(tasks)
+    }
+
+    fn task(&self, entry: Entry, context: &Value, binary: &LocalBinary) -> Result<Task, Problem> {
+        if let Some(kind) = entry.file {
+            let mode = u32::from_str_radix(&kind.mode, 8)
+                .map_err(|_| Problem::new(format!("task {}: mode {} is not octal", entry.name, kind.mode)))?;
+            let content = self.templates.render(&kind.template, context)?;
+            return Ok(Task::File(task::File { path: kind.path, content, mode }));
+        }
+        if let Some(kind) = entry.service {
+            let diagnose = kind.diagnose.as_deref() == Some("k3s");
+            return Ok(Task::Service(task::Service {
+                unit: kind.unit,
+                newer_than: kind.newer_than,
+                diagnose: diagnose.then_some(causes::diagnose as task::service::Diagnose),
+                patience: Duration::from_secs(kind.patience),
+            }));
+        }
+        if let Some(kind) = entry.node {
+            return Ok(Task::Node(task::Node {
+                name: kind.name,
+                voter: kind.voter == "true",
+                kubeconfig: kind.kubeconfig,
+                patience: Duration::from_secs(kind.patience),
+            }));
+        }
+        if let Some(kind) = entry.binary {
+            return Ok(Task::Binary(task::Binary {
+                path: kind.path,
+                source: binary.path.clone(),
+                sha256: binary.sha256.clone(),
+                size: binary.size,
+                says: format!("k3s {}", binary.version.as_deref().unwrap_or_default()),
+            }));
+        }
+        if let Some(kind) = entry.link {
+            return Ok(Task::Link(task::Link { path: kind.path, target: kind.target }));
+        }
+        if let Some(kind) = entry.kernel {
+            return Ok(Task::Kernel(task::Kernel { modules: kind.modules, sysctls: kind.sysctls }));
+        }
+        if let Some(packages) = entry.package {
+            return Ok(Task::Package(task::Package { packages }));
+        }
+        match entry.command {
+            Some(kind) => Ok(Task::Command(task::Command { unless: kind.unless, run: kind.run, says: kind.says })),
+            None => Err(Problem::new(format!("task {} has no kind", entry.name))),
+        }
+    }
+}
+
+impl Entry {
+    fn check(&self, file: &str) -> Result<(), Problem> {
+        let kinds = [
+            self.binary.is_some(),
+            self.command.is_some(),
+            self.file.is_some(),
+            self.kernel.is_some(),
+            self.link.is_some(),
+            self.node.is_some(),
+            self.package.is_some(),
+            self.service.is_some(),
+        ];
+        let count = kinds.into_iter().filter(|given| *given).count();
+        if count == 1 && !self.name.is_empty() {
+            return Ok(());
+        }
+        Err(Problem::new(format!("{file}: the task “{}” has {count} kinds and needs one", self.name))
+            .because("a task has a name and exactly one of binary, command, file, kernel, link, node, package, service"))
+    }
+}
+
+fn yaml<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Result<T, Problem> {
+    serde_yaml::from_str(text).map_err(|error| {
+        Problem::new(format!("{file} is not a playbook that towline understands")).because(error.to_string())
+    })
+}

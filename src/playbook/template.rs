@@ -1,0 +1,102 @@
+//! Strict templates: an unknown name is an error with its place, never an empty string.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Serde, ValueKind};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::Assets;
+use crate::error::Problem;
+
+#[derive(Debug)]
+pub(super) struct Templates(Environment<'static>);
+
+impl Templates {
+    pub fn read(assets: &Assets) -> Result<Self, Problem> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        let mut syntax = SyntaxConfig::builder();
+        syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true);
+        environment.set_syntax(syntax.build().map_err(|error| problem("templates", &error))?);
+        // No output format is guessed from a file's name: quoting is said where it is wanted.
+        environment.set_auto_escape_callback(|_| AutoEscape::None);
+        // `True` and `None` would be neither YAML nor shell.
+        environment.set_formatter(|out, state, value| match value.kind() {
+            ValueKind::Bool => out.write_str(if value.is_true() { "true" } else { "false" }).map_err(Error::from),
+            ValueKind::None => Err(Error::new(ErrorKind::InvalidOperation, "a value is none")),
+            _ => minijinja::escape_formatter(out, state, value),
+        });
+        environment.add_filter("quote", |text: String| crate::shell::quote(&text));
+        environment.add_filter("json", |value: minijinja::Value| {
+            serde_json::to_string(&value).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
+        });
+        for (name, text) in assets.templates() {
+            environment
+                .add_template_owned(name.to_owned(), text.to_owned())
+                .map_err(|error| problem(&format!("templates/{name}"), &error))?;
+        }
+        Ok(Self(environment))
+    }
+
+    /// The text of a template of the folder.
+    pub fn render(&self, name: &str, context: &Value) -> Result<String, Problem> {
+        let place = format!("templates/{name}");
+        let template = self.0.get_template(name).map_err(|error| problem(&place, &error))?;
+        template.render(Serde(context)).map_err(|error| problem(&place, &error))
+    }
+
+    /// The same value with every text in it rendered.
+    pub fn render_all<T: Serialize + DeserializeOwned>(&self, value: &T, context: &Value) -> Result<T, Problem> {
+        let broken = |error: serde_json::Error| Problem::new("a task cannot be rendered").because(error.to_string());
+        let tree = serde_json::to_value(value).map_err(broken)?;
+        serde_json::from_value(self.tree(tree, context)?).map_err(broken)
+    }
+
+    fn tree(&self, tree: Value, context: &Value) -> Result<Value, Problem> {
+        Ok(match tree {
+            Value::String(text) if text.contains("{{") || text.contains("{%") => {
+                let rendered = self.0.render_str(&text, Serde(context));
+                Value::String(rendered.map_err(|error| problem(&format!("“{text}”"), &error))?)
+            }
+            Value::Array(list) => {
+                Value::Array(list.into_iter().map(|item| self.tree(item, context)).collect::<Result<_, _>>()?)
+            }
+            Value::Object(map) => Value::Object(
+                map.into_iter()
+                    .map(|(key, item)| Ok((key, self.tree(item, context)?)))
+                    .collect::<Result<_, Problem>>()?,
+            ),
+            other => other,
+        })
+    }
+
+    /// Whether an expression is true.
+    pub fn holds(&self, expression: &str, context: &Value) -> Result<bool, Problem> {
+        Ok(self.evaluate(expression, context)?.is_true())
+    }
+
+    /// The list that an expression is.
+    pub fn list(&self, expression: &str, context: &Value) -> Result<Vec<Value>, Problem> {
+        let value = self.evaluate(expression, context)?;
+        match serde_json::to_value(&value) {
+            Ok(Value::Array(list)) => Ok(list),
+            _ => Err(Problem::new(format!("“{expression}” is not a list"))),
+        }
+    }
+
+    fn evaluate(&self, expression: &str, context: &Value) -> Result<minijinja::Value, Problem> {
+        let compiled = self.0.compile_expression(expression);
+        compiled
+            .and_then(|compiled| compiled.eval(Serde(context)))
+            .map_err(|error| problem(&format!("“{expression}”"), &error))
+    }
+}
+
+/// The error's own words with its line. Its long form is never used: that lists the values of the
+/// variables, and some are secret.
+fn problem(place: &str, error: &Error) -> Problem {
+    let line = error.line().map(|line| format!(", line {line}")).unwrap_or_default();
+    Problem::new(format!("{place}{line}: {}", error.detail().unwrap_or("this cannot be rendered")))
+}

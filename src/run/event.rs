@@ -1,0 +1,205 @@
+//! What happens in a run, as it happens. The wording for people is the user interface's.
+
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use super::report::Report;
+use crate::error::Problem;
+
+/// Something that happened. As JSON: one object with `event` and the fields below; times are
+/// seconds.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A host answered and its facts are known.
+    Reached {
+        /// The host.
+        host: String,
+        /// Time for connection and facts.
+        seconds: f64,
+    },
+    /// A host could not be reached, or its answer cannot be used.
+    Unreached {
+        /// The host.
+        host: String,
+        /// Why.
+        problem: Problem,
+    },
+    /// What a plan found, host by host.
+    Plan {
+        /// What the plan is about, as a sentence.
+        about: String,
+        /// The steps that are not as they should be.
+        steps: Vec<Planned>,
+    },
+    /// What is sent to a host, at verbosity 1 and up.
+    Sent {
+        /// The host.
+        host: String,
+        /// The script, without the contents of files.
+        script: String,
+    },
+    /// What a host answered, at verbosity 2 and up.
+    Answered {
+        /// The host.
+        host: String,
+        /// The answer, without packed values.
+        answer: String,
+    },
+    /// Something that a person should know and that changes nothing.
+    Note {
+        /// The sentence.
+        text: String,
+    },
+    /// A stage begins in which something is to be done.
+    Stage {
+        /// Its name.
+        stage: String,
+        /// So many hosts take part.
+        hosts: usize,
+    },
+    /// A step begins to change a host.
+    Begun {
+        /// The host.
+        host: String,
+        /// The step.
+        step: String,
+        /// What it changes.
+        changes: Vec<String>,
+    },
+    /// A step waits for something that is under way.
+    Waiting {
+        /// The host.
+        host: String,
+        /// The step.
+        step: String,
+        /// What for.
+        until: String,
+    },
+    /// A step changed a host, and a second look showed that it is so now.
+    Changed {
+        /// The host.
+        host: String,
+        /// The step.
+        step: String,
+        /// What it changed; empty when it only waited.
+        changes: Vec<String>,
+        /// How long it took.
+        seconds: f64,
+    },
+    /// A step failed; its host leaves the run.
+    Failed {
+        /// The host.
+        host: String,
+        /// The step.
+        step: String,
+        /// Why.
+        problem: Problem,
+    },
+    /// Steps of a host are not done, though nothing failed on it.
+    Cancelled {
+        /// The host.
+        host: String,
+        /// Why.
+        reason: String,
+    },
+    /// The hosts are asked again, since more is known now.
+    Replanning {
+        /// What is known now.
+        reason: String,
+    },
+    /// A file is fetched to this machine.
+    Fetching {
+        /// What.
+        what: String,
+    },
+    /// The kubeconfig was written and tried.
+    Kubeconfig {
+        /// Where it was written.
+        path: String,
+        /// The address of the server in it.
+        server: String,
+        /// The nodes, as an API request from here shows them.
+        nodes: Vec<NodeRow>,
+    },
+    /// Something about the cluster as a whole failed.
+    Trouble {
+        /// What and why.
+        problem: Problem,
+    },
+    /// The end.
+    Finished {
+        /// What came of it.
+        report: Report,
+    },
+}
+
+/// One step of a plan that is not as it should be.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct Planned {
+    /// The stage.
+    pub stage: String,
+    /// The host.
+    pub host: String,
+    /// The step.
+    pub step: String,
+    /// Whether it would change, is waited for, is not known yet, or cannot be done.
+    pub state: PlannedState,
+    /// What differs, with diffs of files.
+    pub changes: Vec<PlannedChange>,
+}
+
+/// What is to be said of a step that is not as it should be.
+#[derive(Debug, Clone, Copy, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum PlannedState {
+    /// It would be changed.
+    Change,
+    /// It is under way.
+    Pending,
+    /// It is not known yet.
+    Unknown,
+    /// It cannot be done.
+    Failed,
+}
+
+/// One difference.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct PlannedChange {
+    /// What differs.
+    pub what: String,
+    /// The difference of a file's content.
+    pub diff: Option<String>,
+}
+
+/// A node as it is seen from outside.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct NodeRow {
+    /// Its name.
+    pub name: String,
+    /// Whether it is Ready.
+    pub ready: bool,
+    /// Its roles.
+    pub roles: String,
+    /// Its kubelet's version.
+    pub version: String,
+    /// Its internal address.
+    pub internal_ip: String,
+}
+
+/// Takes events to the user interface.
+#[derive(Debug, Clone)]
+pub struct Events(mpsc::UnboundedSender<Event>);
+
+impl Events {
+    /// A sender and the receiver that the user interface reads.
+    pub fn channel() -> (Self, mpsc::UnboundedReceiver<Event>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    /// Says what happened. A user interface that has gone away does not stop the work.
+    pub fn send(&self, event: Event) {
+        drop(self.0.send(event));
+    }
+}

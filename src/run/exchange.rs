@@ -1,0 +1,135 @@
+//! Exchanges with a host: questions alone, or an action and then its question, in one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Runner;
+use super::event::Event;
+use crate::error::Problem;
+use crate::plan::{self, Judged, Plan};
+use crate::shell::{Batch, LOCKED, Reply, Script};
+use crate::ssh::{Exit, Output, Remote};
+use crate::task::Action;
+
+/// How an action came out.
+pub(super) enum Acted {
+    /// It was done; the answer to the task's question after it, when it came in the same exchange.
+    Done(Option<Reply>),
+    /// It ended with an error.
+    Failed(Problem),
+    /// The connection was lost; whether it was done is unknown.
+    Lost(String),
+    /// A person asked for the end before it began.
+    Interrupted,
+}
+
+/// A nonce for one exchange: 128 random bits.
+fn nonce() -> String {
+    format!("towline_{:032x}", rand::random::<u128>())
+}
+
+/// Asks all questions in one exchange.
+///
+/// # Errors
+/// Why there is no answer at all.
+pub(super) async fn ask(remote: &dyn Remote, questions: &[Script]) -> Result<Vec<Option<Reply>>, String> {
+    let mut batch = Batch::new(nonce());
+    for question in questions {
+        batch.ask(question);
+    }
+    let output = remote.run(&batch.script()).await;
+    match output.exit {
+        Exit::Code(0) => Ok(batch.replies(&output.stdout)),
+        _ => Err(complaint(&output)),
+    }
+}
+
+/// The last things that a host said before it failed, in one line.
+pub(super) fn complaint(output: &Output) -> String {
+    let said = output.stderr.trim();
+    let last: Vec<_> = said.lines().rev().take(3).collect();
+    match last.as_slice() {
+        [] => output.exit.to_string(),
+        lines => format!("{} ({})", lines.iter().rev().copied().collect::<Vec<_>>().join("; "), output.exit),
+    }
+}
+
+impl Runner {
+    /// Asks every host about all its steps, in one exchange each, and judges the answers.
+    pub async fn judge(&self, plan: &Plan) -> Judged {
+        let hosts: BTreeSet<&str> = plan.stages.iter().flat_map(|stage| &stage.lanes).map(|lane| &*lane.host).collect();
+        let asked = hosts.into_iter().filter_map(|host| {
+            let remote = Arc::clone(self.remotes.get(host)?);
+            let questions: Vec<_> = plan.steps_of(host).map(|(_, _, step)| step.task.probe()).collect();
+            let limit = Arc::clone(&self.limit);
+            Some(async move {
+                let _permit = limit.acquire().await;
+                (host.to_owned(), ask(&*remote, &questions).await.unwrap_or_default())
+            })
+        });
+        let replies: BTreeMap<_, _> = futures::future::join_all(asked).await.into_iter().collect();
+        plan::judge(plan, &replies)
+    }
+
+    /// Does one action; a script is followed by `question` in the same exchange. When another run
+    /// of towline acts on the host, its end is waited for.
+    pub(super) async fn act(&self, host: &str, step: &str, action: &Action, question: &Script) -> Acted {
+        let Some(remote) = self.remotes.get(host) else {
+            return Acted::Lost("there is no connection".into());
+        };
+        let patience = Duration::from_mins(10);
+        let begun = tokio::time::Instant::now();
+        loop {
+            if self.interrupted() {
+                return Acted::Interrupted;
+            }
+            let (status, output, reply) = match action {
+                Action::Put(upload) => {
+                    let output = remote.put(upload).await;
+                    (output.exit.clone(), output, None)
+                }
+                Action::Run(script) => {
+                    let mut batch = Batch::new(nonce());
+                    batch.act(script);
+                    batch.ask(question);
+                    let mut output = remote.run(&batch.script()).await;
+                    let mut replies = batch.replies(&output.stdout).into_iter();
+                    match replies.next().flatten() {
+                        Some(acted) => {
+                            output.stderr = acted.stderr;
+                            (Exit::Code(acted.status.unsigned_abs()), output, replies.next().flatten())
+                        }
+                        None if output.exit == Exit::Code(0) => {
+                            (Exit::Lost("the answer was cut short".into()), output, None)
+                        }
+                        None => (output.exit.clone(), output, None),
+                    }
+                }
+            };
+            match status {
+                Exit::Code(0) => return Acted::Done(reply),
+                Exit::Code(LOCKED) if begun.elapsed() < patience => {
+                    let until = "another run of towline on this host to end".to_owned();
+                    self.events.send(Event::Waiting { host: host.into(), step: step.into(), until });
+                    self.rest(self.pause * 2).await;
+                }
+                Exit::Code(LOCKED) => {
+                    return Acted::Failed(
+                        Problem::new("another run of towline has been acting on this host for 10 minutes")
+                            .next("fuser -v /run/towline.lock on the host shows it"),
+                    );
+                }
+                Exit::Lost(reason) => return Acted::Lost(reason),
+                exit => {
+                    let mut problem = Problem::new(format!("the command on the host failed ({exit})"));
+                    let lines: Vec<_> = output.stderr.trim().lines().collect();
+                    for line in &lines[lines.len().saturating_sub(8)..] {
+                        problem = problem.because(*line);
+                    }
+                    return Acted::Failed(problem);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Connects to all hosts at once and reads their facts: one connection and one exchange each.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::event::{Event, Events};
+use super::report::Outcome;
+use super::{Connector, exchange};
+use crate::cluster::Reach;
+use crate::error::Problem;
+use crate::facts::Facts;
+use crate::inventory::{Host, Inventory};
+use crate::ssh::Remote;
+use crate::vars::Redactor;
+
+/// Why a host has no facts.
+#[derive(Debug, Clone)]
+pub struct Unreached {
+    /// `Unreachable`, or `Failed` when it was reached and is of no use.
+    pub outcome: Outcome,
+    /// The words for it.
+    pub problem: Problem,
+}
+
+/// What gathering brought.
+#[derive(Default)]
+pub struct Gathered {
+    /// The hosts that are connected.
+    pub remotes: BTreeMap<String, Arc<dyn Remote>>,
+    /// What every host of the inventory said.
+    pub reach: BTreeMap<String, Reach>,
+    /// Why the others have no facts.
+    pub unreached: BTreeMap<String, Unreached>,
+    /// Time spent on each host.
+    pub times: BTreeMap<String, Duration>,
+}
+
+type One = (String, Option<Arc<dyn Remote>>, Result<Facts, Unreached>, Duration);
+
+/// Connects to every host of the inventory and reads its facts.
+pub async fn gather(
+    inventory: &Inventory,
+    connector: Arc<dyn Connector>,
+    limit: &Arc<Semaphore>,
+    events: &Events,
+    redactor: &Redactor,
+) -> Gathered {
+    let mut hosts = JoinSet::new();
+    let mut names = BTreeMap::new();
+    for host in inventory.hosts.clone() {
+        let (connector, limit) = (Arc::clone(&connector), Arc::clone(limit));
+        let name = host.name.clone();
+        let handle = hosts.spawn(async move {
+            let _permit = limit.acquire().await;
+            one(host, &*connector).await
+        });
+        names.insert(handle.id(), name);
+    }
+    let mut gathered = Gathered::default();
+    while let Some(result) = hosts.join_next_with_id().await {
+        let (name, remote, facts, time) = match result {
+            Ok((_, one)) => one,
+            Err(error) => {
+                let name = names.get(&error.id()).cloned().unwrap_or_default();
+                let problem = Problem::new(format!("{name}: towline itself failed")).because(error.to_string());
+                (name, None, Err(Unreached { outcome: Outcome::Failed, problem }), Duration::ZERO)
+            }
+        };
+        if let Some(remote) = remote {
+            gathered.remotes.insert(name.clone(), remote);
+        }
+        gathered.times.insert(name.clone(), time);
+        let reach = match facts {
+            Ok(facts) => {
+                learn(&facts, redactor);
+                events.send(Event::Reached { host: name.clone(), seconds: time.as_secs_f64() });
+                Reach::Reached(Box::new(facts))
+            }
+            Err(unreached) => {
+                let problem = unreached.problem.clone();
+                events.send(Event::Unreached { host: name.clone(), problem });
+                gathered.unreached.insert(name.clone(), unreached);
+                Reach::Unreached
+            }
+        };
+        gathered.reach.insert(name, reach);
+    }
+    gathered
+}
+
+async fn one(host: Host, connector: &dyn Connector) -> One {
+    let begun = Instant::now();
+    match connector.connect(&host).await {
+        Err(unreached) => (host.name, None, Err(unreached), begun.elapsed()),
+        Ok(remote) => {
+            let facts = facts(&host, &*remote).await;
+            (host.name, Some(remote), facts, begun.elapsed())
+        }
+    }
+}
+
+/// Asks every connected host again; one that does not answer now counts as not reached.
+pub async fn refresh(inventory: &Inventory, gathered: &mut Gathered, redactor: &Redactor) {
+    let asked = inventory.hosts.iter().filter_map(|host| {
+        let remote = gathered.remotes.get(&host.name)?.clone();
+        Some(async move { (host.name.clone(), facts(host, &*remote).await) })
+    });
+    let answers = futures::future::join_all(asked).await;
+    for (name, facts) in answers {
+        let reach = match facts {
+            Ok(facts) => {
+                learn(&facts, redactor);
+                Reach::Reached(Box::new(facts))
+            }
+            Err(unreached) => {
+                gathered.unreached.insert(name.clone(), unreached);
+                Reach::Unreached
+            }
+        };
+        gathered.reach.insert(name, reach);
+    }
+}
+
+/// Reads the facts of a host that is connected.
+///
+/// # Errors
+/// Why its answer cannot be used.
+pub async fn facts(host: &Host, remote: &dyn Remote) -> Result<Facts, Unreached> {
+    let failed = |problem| Unreached { outcome: Outcome::Failed, problem };
+    let (name, user) = (&host.name, &host.ssh.user.value);
+    let replies = exchange::ask(remote, &[Facts::probe()]).await.map_err(|said| {
+        failed(if said.contains("a password is required") || said.contains("a terminal is required") {
+            Problem::new(format!("{name}: sudo asks {user} for a password"))
+                .because("towline needs root on the host, and cannot type passwords yet")
+                .next(format!("on the host, as root:\necho '{user} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{user} && chmod 440 /etc/sudoers.d/{user}"))
+                .next("or log in as root:  ssh: {user: root}")
+        } else if said.contains("sudo") {
+            Problem::new(format!("{name}: {user} cannot become root by sudo")).because(said)
+                .next("log in as root:  ssh: {user: root} , or let the user use sudo without a password")
+        } else {
+            Problem::new(format!("{name}: it was reached, and did not answer the first question")).because(said)
+        })
+    })?;
+    let reply = replies.into_iter().next().flatten().ok_or_else(|| {
+        failed(Problem::new(format!("{name}: its answer about itself was cut short")))
+    })?;
+    Facts::parse(&reply).map_err(|why| failed(Problem::new(format!("{name}: {why}"))))
+}
+
+/// Every secret that a host knows is masked from now on.
+pub fn learn(facts: &Facts, redactor: &Redactor) {
+    use crate::distribution::k3s::token::token_password;
+    use crate::vars::Secret;
+    for secret in crate::cluster::known_secrets(facts) {
+        redactor.learn(&Secret::new(token_password(secret.expose())));
+        redactor.learn(&secret);
+    }
+}

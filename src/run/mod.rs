@@ -1,0 +1,79 @@
+//! The one place that talks to hosts: connects, asks, acts, and says what happened as events.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+
+use crate::inventory::Host;
+use crate::ssh::Remote;
+use event::Events;
+
+pub mod event;
+pub mod gather;
+pub mod report;
+mod exchange;
+mod stage;
+mod step;
+
+pub use event::Event;
+pub use report::{Outcome, Report, Row};
+
+/// How a connection that was asked for came out.
+pub type Connected<'a> = Pin<Box<dyn Future<Output = Result<Arc<dyn Remote>, gather::Unreached>> + Send + 'a>>;
+
+/// Opens connections: over SSH in the program, from a script in tests.
+pub trait Connector: Send + Sync {
+    /// Opens the one connection of a host.
+    fn connect<'a>(&'a self, host: &'a Host) -> Connected<'a>;
+}
+
+/// How far a person has asked for the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Interrupt {
+    /// Not at all.
+    None,
+    /// The running actions end, nothing new begins.
+    Finish,
+    /// The connections are dropped.
+    Drop,
+}
+
+/// What every part of a run needs.
+#[derive(Clone)]
+pub struct Runner {
+    /// The hosts that are connected.
+    pub remotes: BTreeMap<String, Arc<dyn Remote>>,
+    /// Where events go.
+    pub events: Events,
+    /// So many hosts are worked on at once.
+    pub limit: Arc<Semaphore>,
+    /// Whether a person has asked for the end.
+    pub interrupt: watch::Receiver<Interrupt>,
+    /// Time between two looks at something that is under way.
+    pub pause: Duration,
+}
+
+impl Runner {
+    fn interrupted(&self) -> bool {
+        *self.interrupt.borrow() != Interrupt::None
+    }
+
+    /// Waits, or less when a person asks for the end.
+    async fn rest(&self, time: Duration) {
+        let mut interrupt = self.interrupt.clone();
+        let asked = interrupt.wait_for(|interrupt| *interrupt != Interrupt::None);
+        // A closed channel means that nobody can ask any more.
+        let asked = async {
+            if asked.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            () = asked => {}
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Stages and their lanes, in order, with what a failure of one means for the others.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::report::{Ledger, Outcome};
+use super::step::End;
+use super::{Event, Runner};
+use crate::error::Problem;
+use crate::plan::{Judged, Lane, Order, Plan, Stage};
+use crate::task::Verdict;
+
+/// How a lane ended.
+struct LaneEnd {
+    host: String,
+    /// Steps that changed or waited, with their time.
+    steps: Vec<(String, bool, std::time::Duration)>,
+    end: Result<(), Stop>,
+}
+
+enum Stop {
+    Failed(String, Problem),
+    Interrupted,
+}
+
+impl Runner {
+    /// Runs stages of a plan, from the first to the one with this index.
+    ///
+    /// `stale` collects the hosts on which something was changed or waited for: what the plan saw
+    /// of them may no longer hold. Ends early, with the reason, when nothing after it can be done.
+    ///
+    /// # Errors
+    /// Why the rest of the plan cannot be done.
+    pub async fn stages(
+        &self,
+        plan: &Plan,
+        judged: &Arc<Judged>,
+        last: usize,
+        ledger: &mut Ledger,
+    ) -> Result<(), String> {
+        let mut stale = BTreeSet::new();
+        for (index, stage) in plan.stages.iter().enumerate().take(last + 1) {
+            let lanes: Vec<&Lane> = stage.lanes.iter().filter(|lane| ledger.is_in(&lane.host)).collect();
+            let busy: Vec<&Lane> = lanes
+                .into_iter()
+                .filter(|lane| stale.contains(&lane.host) || !converged(judged, index, lane))
+                .collect();
+            if busy.is_empty() {
+                essential(stage, ledger)?;
+                continue;
+            }
+            self.events.send(Event::Stage { stage: stage.name.clone(), hosts: busy.len() });
+            match stage.order {
+                Order::Serial => self.serial(index, &busy, judged, &mut stale, ledger).await,
+                Order::Batches(size) => self.together(index, &busy, size, judged, &mut stale, ledger).await,
+                Order::Parallel | Order::Essential => {
+                    self.together(index, &busy, usize::MAX, judged, &mut stale, ledger).await;
+                }
+            }
+            essential(stage, ledger)?;
+            if self.interrupted() {
+                return Err("a person asked for the end".into());
+            }
+        }
+        Ok(())
+    }
+
+    async fn serial(
+        &self,
+        index: usize,
+        lanes: &[&Lane],
+        judged: &Arc<Judged>,
+        stale: &mut BTreeSet<String>,
+        ledger: &mut Ledger,
+    ) {
+        for (position, lane) in lanes.iter().enumerate() {
+            let end = self.clone().lane(index, (*lane).clone(), Arc::clone(judged), stale.contains(&lane.host)).await;
+            let failed = end.end.is_err();
+            self.enter(end, stale, ledger);
+            if failed {
+                for rest in &lanes[position + 1..] {
+                    let reason = format!("{} before it failed, and servers are changed one by one", lane.host);
+                    self.cancel(&rest.host, reason, ledger);
+                }
+                return;
+            }
+        }
+    }
+
+    async fn together(
+        &self,
+        index: usize,
+        lanes: &[&Lane],
+        size: usize,
+        judged: &Arc<Judged>,
+        stale: &mut BTreeSet<String>,
+        ledger: &mut Ledger,
+    ) {
+        let batch = Arc::new(Semaphore::new(size.clamp(1, 1000)));
+        let mut running = JoinSet::new();
+        let mut names = std::collections::BTreeMap::new();
+        for lane in lanes {
+            let (runner, lane, judged) = (self.clone(), (*lane).clone(), Arc::clone(judged));
+            let (batch, is_stale) = (Arc::clone(&batch), stale.contains(&lane.host));
+            let name = lane.host.clone();
+            let handle = running.spawn(async move {
+                let _turn = batch.acquire().await;
+                let _permit = runner.limit.clone().acquire_owned().await;
+                runner.lane(index, lane, judged, is_stale).await
+            });
+            names.insert(handle.id(), name);
+        }
+        while let Some(result) = running.join_next_with_id().await {
+            let end = match result {
+                Ok((_, end)) => end,
+                Err(error) => {
+                    let host = names.get(&error.id()).cloned().unwrap_or_default();
+                    let problem = Problem::new("towline itself failed").because(error.to_string());
+                    LaneEnd { host, steps: Vec::new(), end: Err(Stop::Failed("run".into(), problem)) }
+                }
+            };
+            self.enter(end, stale, ledger);
+        }
+    }
+
+    async fn lane(self, index: usize, lane: Lane, judged: Arc<Judged>, mut stale: bool) -> LaneEnd {
+        let mut end = LaneEnd { host: lane.host.clone(), steps: Vec::new(), end: Ok(()) };
+        for (position, step) in lane.steps.iter().enumerate() {
+            if self.interrupted() {
+                end.end = Err(Stop::Interrupted);
+                break;
+            }
+            let seen = if stale { None } else { judged.verdict(index, &lane.host, position).cloned() };
+            let begun = Instant::now();
+            match self.step(&lane.host, step, seen).await {
+                End::Unchanged => {}
+                done @ (End::Changed | End::Waited) => {
+                    stale = true;
+                    end.steps.push((step.name.clone(), matches!(done, End::Changed), begun.elapsed()));
+                }
+                End::Failed(problem) => {
+                    end.end = Err(Stop::Failed(step.name.clone(), problem));
+                    break;
+                }
+                End::Interrupted => {
+                    end.end = Err(Stop::Interrupted);
+                    break;
+                }
+            }
+        }
+        end
+    }
+
+    fn enter(&self, lane: LaneEnd, stale: &mut BTreeSet<String>, ledger: &mut Ledger) {
+        if !lane.steps.is_empty() {
+            stale.insert(lane.host.clone());
+        }
+        for (step, changed, time) in lane.steps {
+            ledger.step(&lane.host, &step, changed, time);
+        }
+        match lane.end {
+            Ok(()) => {}
+            Err(Stop::Failed(step, problem)) => {
+                self.events.send(Event::Failed { host: lane.host.clone(), step: step.clone(), problem: problem.clone() });
+                ledger.end(&lane.host, Outcome::Failed, Some(problem));
+            }
+            Err(Stop::Interrupted) => {
+                self.cancel(&lane.host, "a person asked for the end".into(), ledger);
+            }
+        }
+    }
+
+    /// Ends a host's part though nothing failed on it.
+    pub fn cancel(&self, host: &str, reason: String, ledger: &mut Ledger) {
+        if ledger.is_in(host) {
+            self.events.send(Event::Cancelled { host: host.into(), reason: reason.clone() });
+            ledger.end(host, Outcome::Cancelled, Some(Problem::new(reason)));
+        }
+    }
+}
+
+/// Whether a plan saw nothing to do in a lane.
+fn converged(judged: &Judged, stage: usize, lane: &Lane) -> bool {
+    (0..lane.steps.len()).all(|step| matches!(judged.verdict(stage, &lane.host, step), Some(Ok(Verdict::Converged))))
+}
+
+/// Without one success in an essential stage nothing after it can be done.
+fn essential(stage: &Stage, ledger: &Ledger) -> Result<(), String> {
+    let needed = stage.order == Order::Essential;
+    if needed && !stage.lanes.iter().any(|lane| ledger.is_in(&lane.host)) {
+        return Err(format!("“{}” has failed, and everything after it needs it", stage.name));
+    }
+    Ok(())
+}

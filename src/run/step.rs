@@ -1,0 +1,176 @@
+//! One step of one host: act once, then look until it is so.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::exchange::{Acted, ask};
+use super::{Event, Runner};
+use crate::error::Problem;
+use crate::plan::Step;
+use crate::task::{Changes, GRACE, Pending, Verdict};
+
+/// How a step ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// It was so.
+    Unchanged,
+    /// It is so now.
+    Changed,
+    /// It was under way and came to its end without an action.
+    Waited,
+    /// It failed.
+    Failed(Problem),
+    /// A person asked for the end.
+    Interrupted,
+}
+
+/// A cause that was recognised, and since when it stands.
+type Cause = Option<(Problem, Instant)>;
+
+impl Runner {
+    /// Runs one step. `seen` is what the plan's question showed, when nothing has changed since.
+    pub(super) async fn step(&self, host: &str, step: &Step, seen: Option<Result<Verdict, Problem>>) -> End {
+        let begun = Instant::now();
+        let (mut acted, mut waited, mut settle) = (Vec::new(), false, begun);
+        let (mut cause, mut undecided, mut lost): (Cause, u32, Option<String>) = (None, 0, None);
+        let mut told = String::new();
+        let mut verdict = match seen {
+            Some(seen @ Ok(Verdict::Converged | Verdict::Drifted(_))) => seen,
+            _ => self.look(host, step, &mut lost).await,
+        };
+        loop {
+            if let Some(reason) = lost.take() {
+                return End::Failed(
+                    Problem::new(format!("{host}: the connection was lost"))
+                        .because(reason)
+                        .next("when the host is back, run the same command again: it goes on where this one stopped"),
+                );
+            }
+            let pause = match verdict {
+                Err(problem) => return End::Failed(problem),
+                Ok(Verdict::Converged) => {
+                    return self.done(host, step, acted, waited, begun.elapsed());
+                }
+                Ok(Verdict::Drifted(remedy)) if acted.is_empty() => {
+                    let changes: Vec<_> = remedy.changes.iter().map(|change| change.what.clone()).collect();
+                    self.events.send(Event::Begun { host: host.into(), step: step.name.clone(), changes: changes.clone() });
+                    let mut answer = None;
+                    for action in &remedy.actions {
+                        match self.act(host, &step.name, action, &step.task.probe()).await {
+                            Acted::Done(reply) => answer = reply,
+                            Acted::Failed(problem) => return End::Failed(problem),
+                            Acted::Lost(reason) => lost = Some(reason),
+                            Acted::Interrupted => return End::Interrupted,
+                        }
+                        if lost.is_some() {
+                            break;
+                        }
+                    }
+                    acted = changes;
+                    settle = Instant::now() + remedy.settle;
+                    verdict = match answer {
+                        Some(reply) => step.task.judge(&reply, &Changes::default()),
+                        None if lost.is_some() => Ok(Verdict::Undecidable("the connection was lost".into())),
+                        None => self.look(host, step, &mut lost).await,
+                    };
+                    continue;
+                }
+                Ok(Verdict::Drifted(remedy)) => {
+                    if Instant::now() >= settle {
+                        let mut problem = Problem::new(format!("{}: it was changed and is still not so", step.name));
+                        for change in remedy.changes {
+                            problem = problem.because(format!("still to do: {}", change.what));
+                        }
+                        return End::Failed(problem);
+                    }
+                    self.pause
+                }
+                Ok(Verdict::Pending(pending)) => {
+                    if let Some(problem) = weary(&pending, &mut cause, begun) {
+                        return End::Failed(problem);
+                    }
+                    if told != pending.until {
+                        told.clone_from(&pending.until);
+                        self.events.send(Event::Waiting { host: host.into(), step: step.name.clone(), until: pending.until });
+                    }
+                    waited = true;
+                    self.pause
+                }
+                Ok(Verdict::Undecidable(why)) => {
+                    undecided += 1;
+                    if undecided > 3 {
+                        return End::Failed(Problem::new(format!("{}: {why}", step.name)));
+                    }
+                    self.pause
+                }
+            };
+            if self.interrupted() {
+                return End::Interrupted;
+            }
+            // Quick at first: most things take a second; then slowly, not to keep a Pi busy.
+            let patient = if begun.elapsed() > Duration::from_secs(15) { pause * 4 } else { pause };
+            self.rest(patient).await;
+            verdict = self.look(host, step, &mut lost).await;
+        }
+    }
+
+    fn done(&self, host: &str, step: &Step, changes: Vec<String>, waited: bool, time: Duration) -> End {
+        if changes.is_empty() && !waited {
+            return End::Unchanged;
+        }
+        let end = if changes.is_empty() { End::Waited } else { End::Changed };
+        self.events.send(Event::Changed {
+            host: host.into(),
+            step: step.name.clone(),
+            changes,
+            seconds: time.as_secs_f64(),
+        });
+        end
+    }
+
+    async fn look(&self, host: &str, step: &Step, lost: &mut Option<String>) -> Result<Verdict, Problem> {
+        let Some(remote) = self.remotes.get(host) else {
+            *lost = Some("there is no connection".into());
+            return Ok(Verdict::Undecidable(String::new()));
+        };
+        match ask(&**remote, &[step.task.probe()]).await {
+            Ok(replies) => match replies.into_iter().next().flatten() {
+                Some(reply) => step.task.judge(&reply, &Changes::default()),
+                None => Ok(Verdict::Undecidable("the host's answer was cut short".into())),
+            },
+            Err(reason) => {
+                *lost = Some(reason.clone());
+                Ok(Verdict::Undecidable(reason))
+            }
+        }
+    }
+}
+
+/// Whether a wait is over: its cause has stood long enough, or patience is at its end.
+fn weary(pending: &Pending, cause: &mut Cause, begun: Instant) -> Option<Problem> {
+    match &pending.cause {
+        Some(problem) => {
+            let same = cause.as_ref().is_some_and(|(known, _)| known.what == problem.what);
+            if !same {
+                *cause = Some((problem.clone(), Instant::now()));
+            }
+            if cause.as_ref().is_some_and(|(_, since)| since.elapsed() >= GRACE) {
+                return Some(problem.clone());
+            }
+        }
+        None => *cause = None,
+    }
+    if begun.elapsed() < pending.patience {
+        return None;
+    }
+    let mut problem = Problem::new(format!(
+        "waited {} s for {} in vain",
+        pending.patience.as_secs(),
+        pending.until
+    ));
+    for line in &pending.said {
+        problem = problem.because(line.clone());
+    }
+    Some(problem)
+}

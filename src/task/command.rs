@@ -1,0 +1,41 @@
+//! A command that runs unless its question is answered with yes.
+//!
+//! ```yaml
+//! - name: firewall
+//!   command: {unless: "ufw status | grep -q '6443/tcp.*ALLOW'", run: ufw allow 6443/tcp, says: allow 6443/tcp}
+//! ```
+
+use std::time::Duration;
+
+use super::{Change, Changes, Verdict, remedy};
+use crate::error::Problem;
+use crate::shell::{Reply, Script, acting};
+
+/// A command that runs unless its question is answered with yes (status 0).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// The question: shell text that changes nothing.
+    pub unless: String,
+    /// The command: shell text.
+    pub run: String,
+    /// What the command changes, for people.
+    pub says: String,
+}
+
+impl Command {
+    pub(super) fn probe(&self) -> Script {
+        let Self { unless, .. } = self;
+        Script::new(format!(
+            "if (\n{unless}\n) >/dev/null; then echo answer=yes; else echo answer=no; fi\n"
+        ))
+        .within(Duration::from_secs(30))
+    }
+
+    pub(super) fn judge(&self, seen: &Reply, _: &Changes) -> Result<Verdict, Problem> {
+        Ok(match seen.value("answer") {
+            Some("yes") => Verdict::Converged,
+            Some("no") => remedy(vec![Change::new(&self.says)], acting(&self.run, Duration::from_mins(5))),
+            _ => Verdict::Undecidable(format!("the question behind “{}” was not answered", self.says)),
+        })
+    }
+}

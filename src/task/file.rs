@@ -1,0 +1,177 @@
+//! A file with exactly this content.
+//!
+//! ```yaml
+//! - name: sysctls at boot
+//!   file: {path: /etc/sysctl.d/99-towline.conf, template: sysctl.conf, mode: "0644"}
+//! ```
+
+use std::fmt;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use similar::TextDiff;
+
+use super::{Change, Changes, Verdict, remedy};
+use crate::error::Problem;
+use crate::shell::{Reply, Script, acting, decode, encode, quote};
+use crate::vars::MASK;
+
+/// A file with exactly this content, owned by root.
+#[derive(Clone, PartialEq, Eq)]
+pub struct File {
+    /// Absolute path on the host.
+    pub path: String,
+    /// The content. It may hold secrets.
+    pub content: String,
+    /// Permission bits, `0o600`.
+    pub mode: u32,
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "File({}, {:04o}, {} bytes)", self.path, self.mode, self.content.len())
+    }
+}
+
+/// Of a file that differs, this much travels back for the diff.
+const DIFF_LIMIT: usize = 65_536;
+
+impl File {
+    pub(super) fn probe(&self) -> Script {
+        let (path, hash) = (quote(&self.path), hex(&Sha256::digest(&self.content)));
+        Script::new(format!(
+            "[ -e {path} ] || [ -h {path} ] || {{ echo state=absent; exit; }}\n\
+             [ -f {path} ] || {{ echo state=other; exit; }}\n\
+             stat -c 'mode=%a %u:%g' {path}\n\
+             if [ \"$(sha256sum <{path} | cut -d ' ' -f 1)\" = {hash} ]; then echo state=same\n\
+             else echo state=differs; printf 'content=%s\\n' \"$(head -c {DIFF_LIMIT} {path} | base64 | tr -d '\\n')\"\n\
+             fi\n"
+        ))
+        .within(Duration::from_secs(20))
+    }
+
+    pub(super) fn judge(&self, seen: &Reply, _: &Changes) -> Result<Verdict, Problem> {
+        let mode = format!("{:o} 0:0", self.mode);
+        let change = match seen.value("state") {
+            Some("same") if seen.value("mode") == Some(&mode) => return Ok(Verdict::Converged),
+            Some("same") => {
+                let was = seen.value("mode").unwrap_or("?");
+                Change::of(&self.path, format!("set mode and owner of {} to {mode} (was {was})", self.path))
+            }
+            Some("absent") => self.change("create", ""),
+            Some("differs") => {
+                let old = seen.value("content").and_then(decode).unwrap_or_default();
+                self.change("update", &String::from_utf8_lossy(&old))
+            }
+            Some(_) => {
+                return Err(Problem::new(format!("{} is not a regular file", self.path))
+                    .next("look at it on the host and move it away"));
+            }
+            None => return Ok(Verdict::Undecidable(format!("{} could not be read", self.path))),
+        };
+        Ok(remedy(vec![change], self.write()))
+    }
+
+    fn change(&self, verb: &str, old: &str) -> Change {
+        let diff = TextDiff::from_lines(old, &self.content)
+            .unified_diff()
+            .context_radius(2)
+            .to_string();
+        Change {
+            what: format!("{verb} {}", self.path),
+            mark: Some(self.path.clone()),
+            diff: Some(mask_keys(&diff)),
+        }
+    }
+
+    /// Written beside its target, synced, renamed into place; no half file is ever at the path.
+    fn write(&self) -> Script {
+        let (directory, name) = self.path.rsplit_once('/').unwrap_or((".", &self.path));
+        let directory = quote(if directory.is_empty() { "/" } else { directory });
+        acting(
+            &format!(
+                "set -e\numask 077\n\
+                 [ -d {directory} ] || mkdir -p -m 0755 {directory}\n\
+                 temporary=$(mktemp {directory}/.{name}.towline.XXXXXX)\n\
+                 trap 'rm -f \"$temporary\"' EXIT\n\
+                 base64 -d >\"$temporary\" <<'TOWLINE_CONTENT'\n{content}TOWLINE_CONTENT\n\
+                 chown 0:0 \"$temporary\"\nchmod {mode:o} \"$temporary\"\n\
+                 sync \"$temporary\"\nmv -f \"$temporary\" {path}\n",
+                name = quote(name),
+                content = encode(self.content.as_bytes()),
+                mode = self.mode,
+                path = quote(&self.path),
+            ),
+            Duration::from_mins(1),
+        )
+    }
+}
+
+/// Lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        use std::fmt::Write as _;
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Masks the values of keys that hold secrets, also those that nobody has told towline about: what
+/// a host already had in its file is as secret as what will stand there.
+fn mask_keys(diff: &str) -> String {
+    let mut masked = String::with_capacity(diff.len());
+    for line in diff.split_inclusive('\n') {
+        let key = line.split_once(':').map(|(key, _)| key);
+        let secret = key.is_some_and(|key| {
+            let key = key.trim_start_matches(['+', '-', ' ']).trim_matches('"').to_lowercase();
+            !key.contains(' ')
+                && !key.ends_with("-file")
+                && ["token", "password", "secret-key", "access-key"].iter().any(|word| key.ends_with(word))
+        });
+        match key {
+            Some(key) if secret && !line.contains("(known after") => {
+                masked.push_str(&format!("{key}: {MASK}\n"));
+            }
+            _ => masked.push_str(line),
+        }
+    }
+    masked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use insta::assert_snapshot;
+
+    fn file() -> File {
+        File { path: "/etc/rancher/k3s/config.yaml".into(), content: "node-ip: 10.0.0.1\ntoken: new\n".into(), mode: 0o600 }
+    }
+
+    fn judged(answer: &str) -> Verdict {
+        let seen = Reply { status: 0, stdout: answer.into(), stderr: String::new() };
+        file().judge(&seen, &Changes::default()).expect("a verdict")
+    }
+
+    #[test]
+    fn same_content_and_mode_is_converged() {
+        assert_eq!(judged("mode=600 0:0\nstate=same\n"), Verdict::Converged);
+        assert!(matches!(judged("mode=644 0:0\nstate=same\n"), Verdict::Drifted(_)));
+        assert!(matches!(judged(""), Verdict::Undecidable(_)));
+    }
+
+    #[test]
+    fn a_diff_shows_what_changes_but_no_secret_old_or_new() {
+        let old = encode(b"node-ip: 10.0.0.9\ntoken: old\nagent-token: x\n").replace('\n', "");
+        let Verdict::Drifted(remedy) = judged(&format!("mode=600 0:0\nstate=differs\ncontent={old}\n")) else {
+            panic!("it differs");
+        };
+        assert_snapshot!(remedy.changes[0].diff.as_deref().unwrap_or_default(), @r"
+        @@ -1,3 +1,2 @@
+        -node-ip: 10.0.0.9
+        -token: ***
+        -agent-token: ***
+        +node-ip: 10.0.0.1
+        +token: ***
+        ");
+    }
+}

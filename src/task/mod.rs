@@ -1,0 +1,188 @@
+//! A task is a pure pair: a read-only question ([`Task::probe`]) and a judgement of its answer
+//! ([`Task::judge`]).
+//!
+//! The description of a change and the change itself come from the same arm of the same match, so
+//! a plan cannot lie; and a dry run is a run that stops after the judgement, so no task can
+//! forget it. The set of kinds is closed: a new one is a file here and the arms that the compiler
+//! names.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::error::Problem;
+use crate::shell::{Reply, Script};
+use crate::ssh::Upload;
+
+pub mod binary;
+pub mod command;
+pub mod file;
+pub mod kernel;
+pub mod link;
+pub mod node;
+pub mod package;
+pub mod service;
+
+pub use binary::Binary;
+pub use command::Command;
+pub use file::File;
+pub use kernel::Kernel;
+pub use link::Link;
+pub use node::Node;
+pub use package::Package;
+pub use service::Service;
+
+/// One thing that is to be so on a host.
+#[derive(Debug, Clone)]
+pub enum Task {
+    /// An uploaded executable.
+    Binary(Binary),
+    /// A command that runs unless its question is answered with yes.
+    Command(Command),
+    /// A file with this content.
+    File(File),
+    /// Kernel modules and sysctls, judged by their effect.
+    Kernel(Kernel),
+    /// A symbolic link.
+    Link(Link),
+    /// A Kubernetes node that is Ready and, on a server, a voting member of etcd.
+    Node(Node),
+    /// Packages of the operating system.
+    Package(Package),
+    /// A systemd unit that runs what its files say now.
+    Service(Service),
+}
+
+/// What a task's question showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is so.
+    Converged,
+    /// It is not so, and this would make it so.
+    Drifted(Remedy),
+    /// It is under way: wait, do not act.
+    Pending(Pending),
+    /// It cannot be told yet. In a plan: known later; in a run: asked again, still so = failed.
+    Undecidable(String),
+}
+
+/// What makes a host as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remedy {
+    /// What differs.
+    pub changes: Vec<Change>,
+    /// What to do, in order.
+    pub actions: Vec<Action>,
+    /// How long the effect may take to show.
+    pub settle: Duration,
+}
+
+/// Something that is under way on a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// What is waited for, as the end of "waiting for …".
+    pub until: String,
+    /// A cause that was recognised and will not go away by itself. If it stands for
+    /// [`GRACE`], the wait is over.
+    pub cause: Option<Problem>,
+    /// The last things the host said about it, for the case that the wait is in vain.
+    pub said: Vec<String>,
+    /// How long to wait at most.
+    pub patience: Duration,
+}
+
+/// How long a recognised cause may stand before it is believed: longer than the 5 s in which
+/// systemd restarts k3s and the 10 s in which a k3s agent repeats itself.
+pub const GRACE: Duration = Duration::from_secs(20);
+
+/// One difference between what is and what should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// For people: `create /etc/…`, `restart k3s: config.yaml changed`.
+    pub what: String,
+    /// What changes, by the name later tasks know it: a path, or `package:NAME`.
+    pub mark: Option<String>,
+    /// A unified diff. Secrets in it are masked by the one who shows it.
+    pub diff: Option<String>,
+}
+
+impl Change {
+    /// A change that nothing later depends on.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), mark: None, diff: None }
+    }
+
+    /// A change of a file.
+    pub fn of(path: &str, what: impl Into<String>) -> Self {
+        Self { what: what.into(), mark: Some(path.to_owned()), diff: None }
+    }
+}
+
+/// All that the runner can do to a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Run this.
+    Run(Script),
+    /// Send this file.
+    Put(Upload),
+}
+
+/// What changes earlier on the same host, while a plan is made.
+#[derive(Debug, Clone, Default)]
+pub struct Changes(BTreeSet<String>);
+
+impl Changes {
+    /// Remembers what a change is known by.
+    pub fn record(&mut self, changes: &[Change]) {
+        self.0.extend(changes.iter().filter_map(|change| change.mark.clone()));
+    }
+
+    /// Whether this changes earlier on the host.
+    pub fn has(&self, mark: &str) -> bool {
+        self.0.contains(mark)
+    }
+
+    /// Whether anything changes earlier on the host.
+    pub fn any(&self) -> bool {
+        !self.0.is_empty()
+    }
+}
+
+macro_rules! each_kind {
+    ($task:expr, $kind:ident => $body:expr) => {
+        match $task {
+            Task::Binary($kind) => $body,
+            Task::Command($kind) => $body,
+            Task::File($kind) => $body,
+            Task::Kernel($kind) => $body,
+            Task::Link($kind) => $body,
+            Task::Node($kind) => $body,
+            Task::Package($kind) => $body,
+            Task::Service($kind) => $body,
+        }
+    };
+}
+
+impl Task {
+    /// The read-only question whose answer [`Task::judge`] understands.
+    pub fn probe(&self) -> Script {
+        each_kind!(self, kind => kind.probe())
+    }
+
+    /// What the answer means. `upstream` holds what changes earlier on the host: filled while a
+    /// plan is made, empty in a run, where the host itself shows it.
+    ///
+    /// # Errors
+    /// A problem that no further waiting or acting can solve.
+    pub fn judge(&self, seen: &Reply, upstream: &Changes) -> Result<Verdict, Problem> {
+        each_kind!(self, kind => kind.judge(seen, upstream))
+    }
+}
+
+/// A remedy of one script.
+pub(crate) fn remedy(changes: Vec<Change>, script: Script) -> Verdict {
+    Verdict::Drifted(Remedy {
+        changes,
+        actions: vec![Action::Run(script)],
+        settle: Duration::ZERO,
+    })
+}

@@ -1,0 +1,206 @@
+//! A systemd unit that is enabled, has told READY, and runs what its files say now.
+//!
+//! ```yaml
+//! - name: k3s runs
+//!   service: {unit: k3s, newer_than: [/etc/rancher/k3s/config.yaml], patience: 600}
+//! ```
+//!
+//! Whether a restart is owed is observed, never remembered: a file that is newer than the start of
+//! the unit's process. So an interrupted run restarts what it owes the next time. Ages are
+//! compared, not dates, since a host's clock may be wrong; and a unit that is already starting is
+//! waited for, never restarted in the middle of its join.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::{Action, Change, Changes, Pending, Remedy, Verdict};
+use crate::error::Problem;
+use crate::shell::{Reply, Script, acting, decode, quote};
+
+/// Recognises, in a unit's journal, a cause that will not go away by itself.
+pub type Diagnose = fn(journal: &str) -> Option<Problem>;
+
+/// A systemd unit that runs what its files say now.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// The unit, without `.service`.
+    pub unit: String,
+    /// Files that the process must be younger than.
+    pub newer_than: Vec<String>,
+    /// Recognises causes in the journal.
+    pub diagnose: Option<Diagnose>,
+    /// How long the unit may take from its start to READY.
+    pub patience: Duration,
+}
+
+impl Service {
+    pub(super) fn probe(&self) -> Script {
+        let unit = quote(&self.unit);
+        let mut text = format!(
+            "systemctl show -p LoadState -p ActiveState -p SubState -p NRestarts -p UnitFileState \
+             -p NeedDaemonReload -p Job -p ExecMainStartTimestampMonotonic -p InvocationID {unit}\n\
+             printf 'uptime=%s\\nnow=%s\\n' \"$(cut -d ' ' -f 1 /proc/uptime)\" \"$(date +%s.%N)\"\n"
+        );
+        for path in &self.newer_than {
+            let _ = writeln!(text, "[ -e {0} ] && printf 'file=%s %s\\n' \"$(stat -c %.9Y {0} 2>/dev/null || stat -c %Y {0})\" {0}", quote(path));
+        }
+        let _ = write!(
+            text,
+            "[ \"$(systemctl is-active {unit})\" = active ] || \
+             printf 'journal=%s\\n' \"$(journalctl -q --no-pager -o cat -n 60 _SYSTEMD_INVOCATION_ID=\"$(systemctl show -p InvocationID --value {unit})\" 2>/dev/null | tail -c 16384 | base64 | tr -d '\\n')\"\n"
+        );
+        Script::new(text).within(Duration::from_secs(20))
+    }
+
+    pub(super) fn judge(&self, seen: &Reply, upstream: &Changes) -> Result<Verdict, Problem> {
+        let unit = &self.unit;
+        let get = |key: &'static str| seen.value(key).unwrap_or_default();
+        let newer = self.newer(seen, upstream);
+        let because = match newer.as_slice() {
+            [] => String::new(),
+            files => format!(": {} changed since its start", files.join(", ")),
+        };
+        match get("LoadState") {
+            "" => return Ok(Verdict::Undecidable(format!("systemd did not answer about {unit}"))),
+            // The unit's file is written earlier in the same plan.
+            "not-found" if upstream.any() => {
+                return Ok(self.act("start", format!("enable and start {unit}")));
+            }
+            "not-found" => return Err(Problem::new(format!("there is no unit {unit}"))),
+            "masked" => {
+                return Err(Problem::new(format!("the unit {unit} is masked"))
+                    .next(format!("systemctl unmask {unit}")));
+            }
+            _ => {}
+        }
+        let busy = !matches!(get("Job"), "" | "0");
+        Ok(match (get("ActiveState"), get("SubState")) {
+            _ if busy && newer.is_empty() => self.pending(seen),
+            ("active", "running") if !newer.is_empty() => self.act("restart", format!("restart {unit}{because}")),
+            ("active", "running") if get("UnitFileState") != "enabled" => {
+                let enable = format!("systemctl enable {} 2>&1\n", quote(unit));
+                super::remedy(
+                    vec![Change::new(format!("enable {unit}, so that it starts at boot"))],
+                    acting(&enable, Duration::from_mins(1)),
+                )
+            }
+            ("active", "running") => Verdict::Converged,
+            ("activating" | "deactivating" | "reloading", _) if newer.is_empty() => self.pending(seen),
+            ("activating" | "deactivating" | "reloading", _) => self.act("restart", format!("restart {unit}{because}")),
+            _ => self.act("start", format!("enable and start {unit}")),
+        })
+    }
+
+    /// The files that are newer than the unit's process, and those that will be.
+    fn newer(&self, seen: &Reply, upstream: &Changes) -> Vec<String> {
+        let number = |key: &str| seen.value(key).and_then(|text| text.trim().parse::<f64>().ok());
+        let process_age = match (number("uptime"), number("ExecMainStartTimestampMonotonic")) {
+            (Some(uptime), Some(start)) if start > 0.0 => Some(uptime - start / 1e6),
+            _ => None,
+        };
+        let file_age = |path: &str| {
+            let line = seen.values("file").find_map(|line| line.strip_suffix(path)?.strip_suffix(' '))?;
+            Some(number("now")? - line.parse::<f64>().ok()?)
+        };
+        let is_newer = |path: &&String| {
+            upstream.has(path)
+                || matches!((file_age(path), process_age), (Some(file), Some(process)) if file < process)
+        };
+        self.newer_than.iter().filter(is_newer).cloned().collect()
+    }
+
+    fn pending(&self, seen: &Reply) -> Verdict {
+        let bytes = seen.value("journal").and_then(decode).unwrap_or_default();
+        let journal = String::from_utf8_lossy(&bytes).into_owned();
+        let restarts = match seen.value("NRestarts") {
+            Some("0" | "") | None => String::new(),
+            Some(count) => format!(" (systemd has restarted it {count} times)"),
+        };
+        let lines: Vec<_> = journal.lines().map(str::to_owned).collect();
+        Verdict::Pending(Pending {
+            until: format!("{} to be READY{restarts}", self.unit),
+            cause: self.diagnose.and_then(|diagnose| diagnose(&journal)),
+            said: lines[lines.len().saturating_sub(20)..].to_vec(),
+            patience: self.patience,
+        })
+    }
+
+    /// Starts without blocking: `systemctl start` of a k3s agent whose server cannot be reached
+    /// would never return.
+    fn act(&self, verb: &str, what: String) -> Verdict {
+        let unit = quote(&self.unit);
+        let mut script = String::from("set -e\n");
+        for path in &self.newer_than {
+            // A file from the future, left by a clock that was wrong, would ask for a restart in
+            // every run.
+            let _ = writeln!(script, "if [ -e {0} ] && [ \"$(stat -c %Y {0})\" -gt \"$(date +%s)\" ]; then touch {0}; fi", quote(path));
+        }
+        let _ = writeln!(script, "systemctl daemon-reload\nsystemctl enable {unit} 2>&1\nsystemctl reset-failed {unit} 2>/dev/null || :\nsystemctl {verb} --no-block {unit}");
+        Verdict::Drifted(Remedy {
+            changes: vec![Change { what, mark: Some(format!("unit:{}", self.unit)), diff: None }],
+            actions: vec![Action::Run(acting(&script, Duration::from_mins(2)))],
+            settle: self.patience,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: &str = "/etc/rancher/k3s/config.yaml";
+
+    fn judged(state: &str, upstream: &Changes) -> String {
+        let service = Service {
+            unit: "k3s".into(),
+            newer_than: vec![CONFIG.into()],
+            diagnose: None,
+            patience: Duration::from_mins(10),
+        };
+        let seen = Reply { status: 0, stdout: format!("{state}\nuptime=100.0\nnow=5000.0\n"), stderr: String::new() };
+        match service.judge(&seen, upstream) {
+            Ok(Verdict::Converged) => "converged".into(),
+            Ok(Verdict::Drifted(remedy)) => remedy.changes[0].what.clone(),
+            Ok(Verdict::Pending(pending)) => format!("pending: {}", pending.until),
+            Ok(Verdict::Undecidable(why)) => format!("undecidable: {why}"),
+            Err(problem) => format!("error: {problem}"),
+        }
+    }
+
+    /// A process that started 50 s after boot, 50 s ago, and a file of the given age.
+    fn state(active: &str, sub: &str, file_age: f64) -> String {
+        format!(
+            "LoadState=loaded\nActiveState={active}\nSubState={sub}\nUnitFileState=enabled\nNRestarts=0\nJob=0\n\
+             ExecMainStartTimestampMonotonic=50000000\nfile={} {CONFIG}",
+            5000.0 - file_age
+        )
+    }
+
+    #[test]
+    fn what_a_unit_needs_follows_from_its_state_and_the_age_of_its_files() {
+        let nothing = Changes::default();
+        let mut config = Changes::default();
+        config.record(&[Change::of(CONFIG, "update")]);
+        let restart = format!("restart k3s: {CONFIG} changed since its start");
+        let start = "enable and start k3s".to_owned();
+        let table = [
+            (state("active", "running", 60.0), &nothing, "converged".to_owned()),
+            (state("active", "running", 49.9), &nothing, restart.clone()),
+            (state("active", "running", -9.0), &nothing, restart.clone()),
+            (state("active", "running", 60.0), &config, restart.clone()),
+            (state("activating", "start", 60.0), &nothing, "pending: k3s to be READY".to_owned()),
+            (state("activating", "auto-restart", 60.0), &nothing, "pending: k3s to be READY".to_owned()),
+            (state("activating", "start", 10.0), &nothing, restart),
+            (state("active", "running", 60.0).replace("Job=0", "Job=77"), &nothing, "pending: k3s to be READY".to_owned()),
+            (state("active", "running", 60.0).replace("=enabled", "=disabled"), &nothing, "enable k3s, so that it starts at boot".to_owned()),
+            (state("inactive", "dead", 60.0), &nothing, start.clone()),
+            (state("failed", "failed", 60.0), &nothing, start.clone()),
+            ("LoadState=not-found".to_owned(), &config, start),
+            ("LoadState=not-found".to_owned(), &nothing, "error: there is no unit k3s".to_owned()),
+            (String::new(), &nothing, "undecidable: systemd did not answer about k3s".to_owned()),
+        ];
+        for (state, upstream, expected) in table {
+            assert_eq!(judged(&state, upstream), expected, "{state}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! A plan as text: stage by stage, hosts with the same changes together, diffs indented.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::Style;
+use crate::run::event::{Planned, PlannedState};
+
+/// The whole text of a plan.
+pub(super) fn text(about: &str, steps: &[Planned], style: Style) -> String {
+    let mut text = format!("{}\n", style.bold(about));
+    let mut stages: Vec<&str> = Vec::new();
+    for step in steps {
+        if !stages.contains(&step.stage.as_str()) {
+            stages.push(&step.stage);
+        }
+    }
+    for stage in stages {
+        let mut lanes: BTreeMap<&str, String> = BTreeMap::new();
+        let mut hosts: Vec<&str> = Vec::new();
+        for step in steps.iter().filter(|step| step.stage == stage) {
+            if !hosts.contains(&step.host.as_str()) {
+                hosts.push(&step.host);
+            }
+            lanes.entry(&step.host).or_default().push_str(&planned(step, style));
+        }
+        let _ = write!(text, "\n{}\n", style.bold(stage));
+        let mut told: Vec<&str> = Vec::new();
+        for host in &hosts {
+            if told.contains(host) {
+                continue;
+            }
+            let same: Vec<&str> = hosts.iter().filter(|other| lanes.get(*other) == lanes.get(host)).copied().collect();
+            let _ = writeln!(text, "  {}", style.cyan(&same.join(", ")));
+            text.push_str(lanes.get(host).map_or("", String::as_str));
+            told.extend(same);
+        }
+    }
+    let count = |state| steps.iter().filter(|step| step.state == state).count();
+    let (change, failed) = (count(PlannedState::Change), count(PlannedState::Failed));
+    let hosts = steps.iter().map(|step| &step.host).collect::<std::collections::BTreeSet<_>>().len();
+    let _ = match (change, failed) {
+        (0, 0) => write!(text, "\nnothing to change\n"),
+        (change, 0) => write!(text, "\n{change} changes on {hosts} hosts\n"),
+        (change, failed) => write!(text, "\n{change} changes on {hosts} hosts, {failed} that cannot be done\n"),
+    };
+    text
+}
+
+fn planned(step: &Planned, style: Style) -> String {
+    let sign = match step.state {
+        PlannedState::Change => style.green("~"),
+        PlannedState::Pending => style.yellow("…"),
+        PlannedState::Unknown => style.dim("?"),
+        PlannedState::Failed => style.red("✗"),
+    };
+    let mut text = String::new();
+    for change in &step.changes {
+        let _ = writeln!(text, "    {sign} {}", change.what.replace('\n', "\n      "));
+        for line in change.diff.iter().flat_map(|diff| diff.lines()) {
+            // Where a hunk stands says little about a file of a few lines.
+            if line.starts_with("@@") {
+                continue;
+            }
+            let painted = match line.chars().next() {
+                Some('+') => style.green(line),
+                Some('-') => style.red(line),
+                _ => style.dim(line),
+            };
+            let _ = writeln!(text, "        {painted}");
+        }
+    }
+    text
+}
