@@ -118,6 +118,7 @@ impl Client {
         let response = self.get(url)?;
         let total = response.body().content_length();
         let too_large = || {
+            let url = shown(url);
             Problem::new(format!(
                 "{url}: is larger than {} MiB, which no release is",
                 limit >> 20
@@ -148,7 +149,7 @@ impl Client {
             }
             hasher.update(&piece[..count]);
             sink.write_all(&piece[..count]).map_err(|error| {
-                Problem::new(format!("{url}: cannot be stored on this machine"))
+                Problem::new(format!("{}: cannot be stored on this machine", shown(url)))
                     .because(error.to_string())
             })?;
             progress(size, total);
@@ -182,6 +183,18 @@ fn accept(url: &str, response: &Response<Body>) -> Result<(), Problem> {
     }
 }
 
+/// An address as it may be shown: without a password, and without the signature that some places
+/// put into the query.
+pub(super) fn shown(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
+}
+
 fn small_text(url: &str, response: &mut Response<Body>, limit: u64) -> Result<String, Problem> {
     response
         .body_mut()
@@ -202,7 +215,7 @@ fn otherwise(problem: Problem) -> Problem {
 
 fn answered(url: &str, response: &Response<Body>) -> Problem {
     let status = response.status();
-    let problem = Problem::new(format!("{url}: cannot be fetched"))
+    let problem = Problem::new(format!("{}: cannot be fetched", shown(url)))
         .because(format!("the server answered {status}"));
     match status {
         StatusCode::NOT_FOUND => {
@@ -216,7 +229,7 @@ fn answered(url: &str, response: &Response<Body>) -> Problem {
 }
 
 fn failed(url: &str, error: &Error) -> Problem {
-    otherwise(Problem::new(format!("{url}: cannot be fetched")).because(words(error)))
+    otherwise(Problem::new(format!("{}: cannot be fetched", shown(url))).because(words(error)))
 }
 
 fn words(error: &Error) -> String {
@@ -227,7 +240,7 @@ fn words(error: &Error) -> String {
         Error::Timeout(_) => "the server stopped sending".to_owned(),
         Error::HostNotFound => "the name of the server has no address".to_owned(),
         Error::TooManyRedirects => "it redirects more than five times".to_owned(),
-        Error::RequireHttpsOnly(to) => format!("it leads to {to}, which is not encrypted"),
+        Error::RequireHttpsOnly(to) => format!("it leads to {}, which is not encrypted", shown(to)),
         error => error.to_string(),
     }
 }
@@ -238,7 +251,32 @@ fn cut_short(url: &str, size: u64, total: Option<u64>, error: &io::Error) -> Pro
         .and_then(|inner| inner.downcast_ref::<Error>())
         .map_or_else(|| error.to_string(), words);
     let of = total.map_or_else(String::new, |total| format!(" of {total}"));
-    Problem::new(format!("{url}: the download broke off"))
+    Problem::new(format!("{}: the download broke off", shown(url)))
         .because(format!("{size}{of} bytes arrived: {reason}"))
         .next("run the command again; nothing of the part is used")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_secrets() {
+        for (url, expected) in [
+            ("https://u:p@host:8443/a/b?sig=x#y", "https://host:8443/a/b"),
+            ("https://host/a@b", "https://host/a@b"),
+            ("https://u:p@ss@host", "https://host"),
+            ("v1.36.3+k3s1", "v1.36.3+k3s1"),
+            ("", ""),
+        ] {
+            assert_eq!(shown(url), expected);
+        }
+    }
+
+    #[test]
+    fn the_environment_gives_no_proxy() {
+        let client = Client::new(None, false, Patience::default()).unwrap();
+        assert!(client.agent.config().proxy().is_none());
+        assert!(client.agent.config().https_only());
+    }
 }

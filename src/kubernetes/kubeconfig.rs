@@ -95,7 +95,9 @@ pub fn server_url(address: &str, port: u16) -> String {
 pub fn rewrite(source: &str, server: &str, context: &str) -> Result<Kubeconfig, Problem> {
     check_server(server)?;
     check_context(context)?;
-    let found = parse(source)?;
+    let found = parse(source).map_err(|problem| {
+        problem.next("look at the file on the server; k3s writes it anew when it is missing at a start:\nsudo rm /etc/rancher/k3s/k3s.yaml && sudo systemctl restart k3s")
+    })?;
     Ok(Kubeconfig {
         server: server.to_owned(),
         context: context.to_owned(),
@@ -105,11 +107,8 @@ pub fn rewrite(source: &str, server: &str, context: &str) -> Result<Kubeconfig, 
 
 /// Reads a kubeconfig of one cluster, one user and one context as it is.
 pub fn parse(source: &str) -> Result<Kubeconfig, Problem> {
-    refused_because(source).map_err(|why| {
-        Problem::new("the kubeconfig is not one that can be used")
-            .because(why)
-            .next("look at the file on the server, and let it be written anew by restarting k3s there:\nsudo rm /etc/rancher/k3s/k3s.yaml && sudo systemctl restart k3s")
-    })
+    refused_because(source)
+        .map_err(|why| Problem::new("the kubeconfig is not one that can be used").because(why))
 }
 
 /// [`parse`], with the reason for a refusal as a sentence that holds nothing of the content.

@@ -112,8 +112,9 @@ fn config(kubeconfig: &Kubeconfig) -> Result<kube::Config, Failure> {
     };
     // Its own retries have no end that a person would wait for.
     config.default_retry = false;
-    config.connect_timeout = Some(ATTEMPT);
-    config.read_timeout = Some(ATTEMPT);
+    // An attempt as a whole has its limit; one of a part would be told apart badly.
+    config.connect_timeout = None;
+    config.write_timeout = None;
     Ok(config)
 }
 

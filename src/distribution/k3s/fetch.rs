@@ -4,7 +4,7 @@
 //! file is hashed before every use, so a damaged one is never installed; a good one needs no
 //! network at all.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::release::{asset, hash_in, hash_list, is_plain_http, url};
 use super::version::Version;
 use crate::distribution::architecture::Architecture;
-use crate::distribution::download::{Client, Patience};
+use crate::distribution::download::{Client, Patience, shown};
 use crate::distribution::local::{LocalBinary, architecture_of, sha256_of};
 use crate::error::Problem;
 
@@ -85,7 +85,14 @@ impl Slot {
             .truncate(false)
             .write(true)
             .open(self.directory.join("lock"))?;
-        file.lock()?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                tracing::info!(directory = %self.directory.display(), "another towline is fetching this; waiting for it");
+                file.lock()?;
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
         Ok(file)
     }
 
@@ -143,29 +150,30 @@ impl Slot {
         let list = client.text(&list_url, 1 << 20)?;
         let expected = hash_in(&list, file)
             .ok_or_else(|| {
-                Problem::new(format!("{list_url}: has no hash of `{file}`"))
+                Problem::new(format!("{}: has no hash of `{file}`", shown(&list_url)))
                     .because("without it the download cannot be checked, so nothing is fetched")
                     .next("see whether the mirror serves the release's own list of hashes")
             })?
             .to_ascii_lowercase();
 
         let binary_url = url(mirror, version, file);
+        let binary_shown = shown(&binary_url);
         let mut temporary = self.temporary().map_err(|error| self.unusable(&error))?;
         let received = client.stream(&binary_url, LIMIT, &mut temporary, progress)?;
         if received.sha256 != expected {
-            return Err(Problem::new(format!("{binary_url}: is not the file that the release announces"))
+            return Err(Problem::new(format!("{binary_shown}: is not the file that the release announces"))
                 .because(format!("expected sha256 {expected}"))
                 .because(format!("received sha256 {}", received.sha256))
                 .because("nothing was kept of it, and nothing was installed")
                 .next("run the command again; if it stays so, something on the way or at the mirror alters the file"));
         }
         let found = architecture_of(temporary.path()).map_err(|problem| Problem {
-            what: format!("{binary_url}: is not a usable binary"),
+            what: format!("{binary_shown}: is not a usable binary"),
             ..problem
         })?;
         if found != request.architecture {
             return Err(Problem::new(format!(
-                "{binary_url}: is for {found}, and {} was asked for",
+                "{binary_shown}: is for {found}, and {} was asked for",
                 request.architecture
             ))
             .next("see whether the mirror serves the release's own files"));

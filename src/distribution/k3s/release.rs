@@ -3,7 +3,7 @@
 
 use super::version::Version;
 use crate::distribution::architecture::Architecture;
-use crate::distribution::download::{Client, Patience};
+use crate::distribution::download::{Client, Patience, shown};
 use crate::error::Problem;
 
 /// Where the project publishes its releases.
@@ -113,11 +113,16 @@ pub(super) fn resolve_with(
         .map(|version| version.to_string())
         .map_err(|_error| {
             Problem::new(format!(
-                "{url}: does not say which version the channel `{channel}` is"
+                "{}: does not say which version the channel `{channel}` is",
+                shown(&url)
             ))
             .because(format!(
                 "it answered `{}`",
-                pointer.chars().take(200).collect::<String>().escape_debug()
+                shown(&pointer)
+                    .chars()
+                    .take(200)
+                    .collect::<String>()
+                    .escape_debug()
             ))
             .next(exactly)
         })

@@ -94,7 +94,7 @@ impl fmt::Display for Datastore {
 
 /// Keys of config.yaml that matter only when a node starts for the first time: how it joins, and
 /// what its node object is made with. On a node that has data another value changes nothing.
-pub const FIRST_START_KEYS: [&str; 9] = [
+pub const FIRST_START_KEYS: [&str; 8] = [
     "agent-token",
     "agent-token-file",
     "cluster-init",
@@ -103,7 +103,6 @@ pub const FIRST_START_KEYS: [&str; 9] = [
     "server",
     "token",
     "token-file",
-    "vpn-auth",
 ];
 
 /// Whether a key of config.yaml matters only at the first start; `key+` appends to a list.

@@ -3,7 +3,7 @@
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use super::{Kubeconfig, parse, wire};
@@ -162,9 +162,9 @@ fn replace(target: &Path, text: &str, before: Option<&Existing>) -> io::Result<(
         .set_permissions(Permissions::from_mode(MODE))?;
     if let Some(before) = before {
         let now = temporary.as_file().metadata()?;
-        if (now.uid(), now.gid()) != before.owner {
+        if now.uid() == 0 && now.uid() != before.owner.0 {
             // Under sudo the file stays its user's.
-            std::os::unix::fs::fchown(
+            fchown(
                 temporary.as_file(),
                 Some(before.owner.0),
                 Some(before.owner.1),
@@ -173,6 +173,8 @@ fn replace(target: &Path, text: &str, before: Option<&Existing>) -> io::Result<(
     }
     temporary.as_file().sync_all()?;
     temporary.persist(target).map_err(|error| error.error)?;
-    // The new name reaches the disk with its directory.
-    File::open(directory)?.sync_all()
+    // The new name reaches the disk with its directory. The file itself is whole either way, so a
+    // file system that cannot do this is no reason to say that nothing was written.
+    let _ = File::open(directory).and_then(|directory| directory.sync_all());
+    Ok(())
 }

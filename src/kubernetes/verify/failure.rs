@@ -2,8 +2,9 @@
 
 use std::error::Error;
 use std::io;
+use std::net::IpAddr;
 
-use rustls::CertificateError;
+use rustls::{AlertDescription, CertificateError};
 
 use crate::error::Problem;
 
@@ -53,8 +54,9 @@ pub enum Failure {
     },
     /// The server does not accept the client's certificate.
     NotAuthorized {
-        /// 401: it does not know who this is. 403: it knows, and this is not allowed.
-        status: u16,
+        /// 401: it does not know who this is. 403: it knows, and this is not allowed. `None`: it
+        /// refused the certificate before it heard a request.
+        status: Option<u16>,
         /// What it answered.
         message: String,
     },
@@ -87,7 +89,7 @@ impl Failure {
             let message = plain(&status.message);
             return match status.code {
                 401 | 403 => Self::NotAuthorized {
-                    status: status.code,
+                    status: Some(status.code),
                     message,
                 },
                 code => Self::Other {
@@ -127,10 +129,29 @@ impl Failure {
     }
 
     fn of_tls(error: &rustls::Error) -> Self {
-        let rustls::Error::InvalidCertificate(certificate) = error else {
-            return Self::Other {
-                reason: plain(&format!("TLS: {error}")),
-            };
+        let certificate = match error {
+            rustls::Error::InvalidCertificate(certificate) => certificate,
+            rustls::Error::AlertReceived(
+                AlertDescription::AccessDenied
+                | AlertDescription::BadCertificate
+                | AlertDescription::CertificateExpired
+                | AlertDescription::CertificateRequired
+                | AlertDescription::CertificateRevoked
+                | AlertDescription::CertificateUnknown
+                | AlertDescription::DecryptError
+                | AlertDescription::UnknownCA
+                | AlertDescription::UnsupportedCertificate,
+            ) => {
+                return Self::NotAuthorized {
+                    status: None,
+                    message: format!("TLS: {error}"),
+                };
+            }
+            other => {
+                return Self::Other {
+                    reason: plain(&format!("TLS: {other}")),
+                };
+            }
         };
         match certificate {
             CertificateError::NotValidForNameContext { presented, .. } => {
@@ -161,7 +182,10 @@ fn bare_name(name: &str) -> String {
         .split_once('(')
         .and_then(|(_kind, rest)| rest.strip_suffix(')'))
         .unwrap_or(name);
-    plain(inner.trim_matches('"'))
+    let name = plain(inner.trim_matches('"'));
+    // `0::1` is how it comes out and `::1` how people write it.
+    name.parse::<IpAddr>()
+        .map_or(name, |address| address.to_string())
 }
 
 /// Text from outside: one line, no control characters, not endless.
@@ -215,7 +239,8 @@ impl VerifyError {
                     .next("compare the clocks of this machine and of the servers; k3s renews what has expired when it is restarted:\nsystemctl restart k3s")
             }
             Failure::NotAuthorized { status, message } => {
-                Problem::new(format!("{server}: the API does not accept the kubeconfig's user ({status})"))
+                let code = status.map_or_else(String::new, |status| format!(" ({status})"));
+                Problem::new(format!("{server}: the API does not accept the kubeconfig's user{code}"))
                     .because(message.clone())
                     .next("the kubeconfig is of another cluster, or of an earlier one on the same machines; deploy again to fetch it anew")
             }
