@@ -192,7 +192,7 @@ fn a_thousand_references_to_one_anchor_are_refused() {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..9 {
         let previous = format!("*a{}, ", level - 1).repeat(10);
-        text += &format!("a{level}: &a{level} [{previous}]\n");
+        text = format!("{text}a{level}: &a{level} [{previous}]\n");
     }
     text.push_str(&source(&credentials()));
     assert!(parse(&text).is_err());
