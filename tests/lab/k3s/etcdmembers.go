@@ -19,6 +19,7 @@ const (
 	defaultPromotePeriod = 15 * time.Second // k3s: manageTickerTime
 	promoteEnvironment   = "K3S_STANDIN_PROMOTE_SECONDS"
 	promoteFile          = "/etc/k3s-standin/promote-seconds"
+	learnerMaxStall      = 5 * time.Minute // k3s: learnerMaxStallTime
 )
 
 // promotePeriod is how often the leader looks for learners to promote.
@@ -40,13 +41,10 @@ func (d *database) isLeader() bool {
 
 // promoteLearners runs on every server and acts on the leader's.
 func (d *database) promoteLearners(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(promotePeriod()):
-		}
+	firstSeen := map[uint64]time.Time{}
+	for pause(ctx, promotePeriod()) {
 		if !d.isLeader() {
+			clear(firstSeen)
 			continue
 		}
 		members, err := d.members(ctx)
@@ -65,10 +63,28 @@ func (d *database) promoteLearners(ctx context.Context) {
 			cancel()
 			if err != nil {
 				logInfo("Learner %x cannot be promoted yet: %v", member.ID, err)
+				d.evictStalled(ctx, member, firstSeen)
 				continue
 			}
 			logInfo("Promoted learner %s", member.Name)
 		}
+	}
+}
+
+// evictStalled removes a learner that could not be promoted for five minutes,
+// so that others can join.
+func (d *database) evictStalled(ctx context.Context, member *etcdserverpb.Member, firstSeen map[uint64]time.Time) {
+	if firstSeen[member.ID].IsZero() {
+		firstSeen[member.ID] = time.Now()
+	}
+	if time.Since(firstSeen[member.ID]) < learnerMaxStall {
+		return
+	}
+	logWarning("Removing learner %x: it made no progress for %v", member.ID, learnerMaxStall)
+	short, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if _, err := d.client.MemberRemove(short, member.ID); err != nil {
+		logWarning("Failed to remove learner %x: %v", member.ID, err)
 	}
 }
 
