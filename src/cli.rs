@@ -157,17 +157,27 @@ pub struct Environment {
 impl Environment {
     /// Reads the environment.
     pub fn read() -> Self {
-        let path = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let path = |name: &str| {
+            env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
         let text = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         let home = path("HOME").unwrap_or_else(|| PathBuf::from("/"));
         let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || env::var("TERM").is_ok_and(|term| term == "dumb");
         Self {
             agent: path("SSH_AUTH_SOCK"),
-            cache: path("XDG_CACHE_HOME").unwrap_or_else(|| home.join(".cache")).join("towline"),
-            proxy: ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"].into_iter().find_map(text),
+            cache: path("XDG_CACHE_HOME")
+                .unwrap_or_else(|| home.join(".cache"))
+                .join("towline"),
+            proxy: ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+                .into_iter()
+                .find_map(text),
             color: !plain && std::io::stdout().is_terminal(),
-            width: text("COLUMNS").and_then(|columns| columns.parse().ok()).unwrap_or(100),
+            width: text("COLUMNS")
+                .and_then(|columns| columns.parse().ok())
+                .unwrap_or(100),
             home,
         }
     }

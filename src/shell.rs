@@ -55,7 +55,10 @@ pub fn quote(value: &str) -> String {
 
 /// The bytes of a base64 text (RFC 4648, padded, white space ignored), or `None`.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
-    let packed: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let packed: Vec<u8> = text
+        .bytes()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
     BASE64.decode(packed).ok()
 }
 
@@ -102,7 +105,9 @@ const PRELUDE: &str =
 /// and so that its commands find nothing on their standard input.
 fn limited(text: &str, seconds: u64, delimiter: &str) -> String {
     let newline = if text.ends_with('\n') { "" } else { "\n" };
-    format!("timeout -k 5 {seconds} /bin/sh <<'{delimiter}'\n{{\n{text}{newline}}} </dev/null\n{delimiter}\n")
+    format!(
+        "timeout -k 5 {seconds} /bin/sh <<'{delimiter}'\n{{\n{text}{newline}}} </dev/null\n{delimiter}\n"
+    )
 }
 
 /// What one question of a [`Batch`] was answered.
@@ -119,7 +124,9 @@ pub struct Reply {
 impl Reply {
     /// The value of the first line `key=value`, or `None`.
     pub fn value(&self, key: &str) -> Option<&str> {
-        self.stdout.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+        self.stdout
+            .lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
     }
 
     /// The values of all lines `key=value`, in order.
@@ -158,7 +165,10 @@ impl Batch {
     pub fn ask(&mut self, question: &Script) {
         let seconds = question.timeout.as_secs().max(1);
         let delimiter = format!("{}_{}", self.nonce, self.count);
-        self.add(&limited(&question.text, seconds, &delimiter), question.timeout);
+        self.add(
+            &limited(&question.text, seconds, &delimiter),
+            question.timeout,
+        );
     }
 
     /// Adds a script made by [`acting`], which brings its own time limit.
@@ -183,7 +193,8 @@ impl Batch {
 
     /// The whole batch as one script.
     pub fn script(&self) -> Script {
-        Script::new(format!("{PRELUDE}{}exit 0", self.text)).within(self.total + Duration::from_secs(15))
+        Script::new(format!("{PRELUDE}{}exit 0", self.text))
+            .within(self.total + Duration::from_secs(15))
     }
 
     /// Takes the answers apart; `None` where a question was not answered to its end.
@@ -245,7 +256,11 @@ mod tests {
         let replies = batch.replies(&String::from_utf8_lossy(&run(&batch.script()).stdout));
         assert_eq!(
             replies[0],
-            Some(Reply { status: 3, stdout: "one\n".into(), stderr: "trouble".into() })
+            Some(Reply {
+                status: 3,
+                stdout: "one\n".into(),
+                stderr: "trouble".into()
+            })
         );
         assert_eq!(replies[1].as_ref().map(|reply| reply.status), Some(124));
         let last = replies[2].as_ref().expect("answered");

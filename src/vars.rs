@@ -105,7 +105,10 @@ impl Redactor {
         if secret.expose().chars().count() < 6 {
             return;
         }
-        let mut secrets = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut secrets = self
+            .0
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if !secrets.contains(secret) {
             secrets.push(secret.clone());
             // Longest first, so that a secret inside a longer one leaves no rest behind.
@@ -115,7 +118,10 @@ impl Redactor {
 
     /// The text with every known secret replaced by [`MASK`].
     pub fn clean(&self, text: &str) -> String {
-        let secrets = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let secrets = self
+            .0
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         secrets.iter().fold(text.to_owned(), |text, secret| {
             if text.contains(secret.expose()) {
                 text.replace(secret.expose(), MASK)

@@ -21,12 +21,22 @@ pub(super) struct Addresses {
 /// NAT the address of the inventory is none.
 pub(super) fn addresses(host: &Host, facts: &Facts) -> Result<Addresses, Problem> {
     let public = host.address.parse::<IpAddr>().ok();
-    if let Some(text) = host.config.get("node-ip").and_then(|setting| setting.value.as_str()) {
+    if let Some(text) = host
+        .config
+        .get("node-ip")
+        .and_then(|setting| setting.value.as_str())
+    {
         let first = text.split(',').next().unwrap_or_default().trim();
         let node_ip = first.parse().map_err(|_| {
-            Problem::new(format!("{}: config.node-ip is no address: {text}", host.name))
+            Problem::new(format!(
+                "{}: config.node-ip is no address: {text}",
+                host.name
+            ))
         })?;
-        return Ok(Addresses { node_ip, external: public.filter(|public| *public != node_ip) });
+        return Ok(Addresses {
+            node_ip,
+            external: public.filter(|public| *public != node_ip),
+        });
     }
     if let Some(private) = &host.private_address {
         let node_ip = private.value;
@@ -36,18 +46,33 @@ pub(super) fn addresses(host: &Host, facts: &Facts) -> Result<Addresses, Problem
                 host.name
             ))
             .because(format!("it has {}", list(facts)))
-            .next(format!("correct private_address ({}) in the inventory", private.origin)));
+            .next(format!(
+                "correct private_address ({}) in the inventory",
+                private.origin
+            )));
         }
-        return Ok(Addresses { node_ip, external: public.filter(|public| *public != node_ip) });
+        return Ok(Addresses {
+            node_ip,
+            external: public.filter(|public| *public != node_ip),
+        });
     }
     if let Some(public) = public.filter(|public| facts.has_address(*public)) {
-        return Ok(Addresses { node_ip: public, external: None });
+        return Ok(Addresses {
+            node_ip: public,
+            external: None,
+        });
     }
     match facts.default_address() {
-        Some(node_ip) => Ok(Addresses { node_ip, external: public }),
-        None => Err(Problem::new(format!("{}: no address for its siblings to reach it at", host.name))
-            .because(format!("it has no default route, and {}", list(facts)))
-            .next("give the host a private_address in the inventory")),
+        Some(node_ip) => Ok(Addresses {
+            node_ip,
+            external: public,
+        }),
+        None => Err(Problem::new(format!(
+            "{}: no address for its siblings to reach it at",
+            host.name
+        ))
+        .because(format!("it has no default route, and {}", list(facts)))
+        .next("give the host a private_address in the inventory")),
     }
 }
 
@@ -55,6 +80,9 @@ fn list(facts: &Facts) -> String {
     if facts.addresses.is_empty() {
         return "no address at all".to_owned();
     }
-    let addresses = facts.addresses.iter().map(|(interface, net)| format!("{} on {interface}", net.addr()));
+    let addresses = facts
+        .addresses
+        .iter()
+        .map(|(interface, net)| format!("{} on {interface}", net.addr()));
     addresses.collect::<Vec<_>>().join(", ")
 }

@@ -12,29 +12,43 @@ use crate::inventory::{Host, Role};
 pub(super) fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
     let name = &host.name;
     if !facts.systemd {
-        return Some(Problem::new(format!("{name}: its init system is not systemd")).because(found(facts)));
+        return Some(
+            Problem::new(format!("{name}: its init system is not systemd")).because(found(facts)),
+        );
     }
     if !facts.os.is_debian_family() {
         return Some(
-            Problem::new(format!("{name}: this operating system is not supported yet"))
-                .because(found(facts))
-                .next("use Debian, Ubuntu or a system like them"),
+            Problem::new(format!(
+                "{name}: this operating system is not supported yet"
+            ))
+            .because(found(facts))
+            .next("use Debian, Ubuntu or a system like them"),
         );
     }
     if facts.release_architecture().is_none() {
-        return Some(Problem::new(format!("{name}: there is no k3s for its architecture, {}", facts.architecture)));
+        return Some(Problem::new(format!(
+            "{name}: there is no k3s for its architecture, {}",
+            facts.architecture
+        )));
     }
     if !facts.missing.is_empty() {
         return Some(
-            Problem::new(format!("{name}: commands are missing: {}", facts.missing.join(", ")))
-                .next("apt-get install util-linux coreutils iproute2"),
+            Problem::new(format!(
+                "{name}: commands are missing: {}",
+                facts.missing.join(", ")
+            ))
+            .next("apt-get install util-linux coreutils iproute2"),
         );
     }
     let node = node_name(host, facts);
     if !is_node_name(&node) || node == "localhost" {
         return Some(
-            Problem::new(format!("{name}: its hostname “{node}” cannot be a node's name"))
-                .next(format!("set  node_name:  for {name} in the inventory, or its hostname")),
+            Problem::new(format!(
+                "{name}: its hostname “{node}” cannot be a node's name"
+            ))
+            .next(format!(
+                "set  node_name:  for {name} in the inventory, or its hostname"
+            )),
         );
     }
     let (has, wants) = (&facts.k3s, host.role.value);
@@ -50,7 +64,11 @@ pub(super) fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
 }
 
 fn found(facts: &Facts) -> String {
-    let name = if facts.os.name.is_empty() { "an unknown system" } else { &facts.os.name };
+    let name = if facts.os.name.is_empty() {
+        "an unknown system"
+    } else {
+        &facts.os.name
+    };
     format!("it runs {name}, kernel {}", facts.kernel)
 }
 
@@ -69,8 +87,16 @@ pub(super) fn shared(
     situation: &Situation<'_>,
     node_ips: &BTreeMap<String, IpAddr>,
 ) -> (Vec<Problem>, Vec<String>) {
-    let names = pairs(situation.reached().map(|(host, facts)| (node_name(host, facts), host.name.as_str())));
-    let addresses = pairs(node_ips.iter().map(|(host, address)| (address.to_string(), host.as_str())));
+    let names = pairs(
+        situation
+            .reached()
+            .map(|(host, facts)| (node_name(host, facts), host.name.as_str())),
+    );
+    let addresses = pairs(
+        node_ips
+            .iter()
+            .map(|(host, address)| (address.to_string(), host.as_str())),
+    );
     let machines = pairs(
         situation
             .reached()
@@ -102,14 +128,22 @@ fn pairs<'a>(values: impl Iterator<Item = (String, &'a str)>) -> Vec<(String, St
     for (value, host) in values {
         hosts.entry(value).or_default().push(host);
     }
-    let mut shared: Vec<_> = hosts.into_iter().filter(|(_, hosts)| hosts.len() > 1).collect();
+    let mut shared: Vec<_> = hosts
+        .into_iter()
+        .filter(|(_, hosts)| hosts.len() > 1)
+        .collect();
     shared.sort_by_key(|(_, hosts)| hosts[0].to_owned());
-    shared.into_iter().map(|(value, hosts)| (value, hosts.join(" and "))).collect()
+    shared
+        .into_iter()
+        .map(|(value, hosts)| (value, hosts.join(" and ")))
+        .collect()
 }
 
 /// A cluster on sqlite has one server, and no other can join it.
 pub(super) fn sqlite_with_more_servers(situation: &Situation<'_>) -> Option<Problem> {
-    let (host, _) = situation.servers().find(|(_, facts)| facts.k3s.datastore == Some(Datastore::Sqlite))?;
+    let (host, _) = situation
+        .servers()
+        .find(|(_, facts)| facts.k3s.datastore == Some(Datastore::Sqlite))?;
     let others: Vec<_> = situation
         .inventory
         .hosts
@@ -117,7 +151,8 @@ pub(super) fn sqlite_with_more_servers(situation: &Situation<'_>) -> Option<Prob
         .filter(|other| other.role.value == Role::Server && other.name != host.name)
         .map(|other| other.name.as_str())
         .collect();
-    let wants_etcd = situation.inventory.cluster.datastore == Some(crate::inventory::Datastore::Etcd);
+    let wants_etcd =
+        situation.inventory.cluster.datastore == Some(crate::inventory::Datastore::Etcd);
     if others.is_empty() || wants_etcd {
         return None;
     }

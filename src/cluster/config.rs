@@ -55,19 +55,40 @@ impl Subject<'_> {
     fn lasting(&self) -> Config {
         let cluster = &self.situation.inventory.cluster;
         let server = self.host.role.value == Role::Server;
-        let mut config = if server { cluster.config.clone() } else { cluster.agent_config.clone() };
-        config.extend(self.host.config.iter().map(|(key, setting)| (key.clone(), setting.value.clone())));
+        let mut config = if server {
+            cluster.config.clone()
+        } else {
+            cluster.agent_config.clone()
+        };
+        config.extend(
+            self.host
+                .config
+                .iter()
+                .map(|(key, setting)| (key.clone(), setting.value.clone())),
+        );
         if let Some(name) = &self.host.node_name {
             config.insert("node-name".into(), json!(name.value.to_lowercase()));
         }
-        config.entry("node-ip".into()).or_insert_with(|| json!(self.addresses.node_ip.to_string()));
+        config
+            .entry("node-ip".into())
+            .or_insert_with(|| json!(self.addresses.node_ip.to_string()));
         if let Some(external) = self.addresses.external {
-            config.entry("node-external-ip".into()).or_insert_with(|| json!(external.to_string()));
+            config
+                .entry("node-external-ip".into())
+                .or_insert_with(|| json!(external.to_string()));
         }
         if server {
-            let own = [Some(self.host.address.clone()), Some(self.addresses.node_ip.to_string())];
+            let own = [
+                Some(self.host.address.clone()),
+                Some(self.addresses.node_ip.to_string()),
+            ];
             let mut names: Vec<String> = Vec::new();
-            let all = cluster.endpoint.iter().chain(&cluster.tls_sans).cloned().chain(own.into_iter().flatten());
+            let all = cluster
+                .endpoint
+                .iter()
+                .chain(&cluster.tls_sans)
+                .cloned()
+                .chain(own.into_iter().flatten());
             for name in all {
                 if !names.contains(&name) {
                     names.push(name);
@@ -81,8 +102,18 @@ impl Subject<'_> {
     /// Labels and taints, which k3s gives a node when it registers and never again.
     fn registration(&self) -> Config {
         let mut config = Config::new();
-        let labels: Vec<_> = self.host.labels.iter().map(|(key, value)| format!("{key}={}", value.value)).collect();
-        let taints: Vec<_> = self.host.taints.iter().map(|taint| taint.value.clone()).collect();
+        let labels: Vec<_> = self
+            .host
+            .labels
+            .iter()
+            .map(|(key, value)| format!("{key}={}", value.value))
+            .collect();
+        let taints: Vec<_> = self
+            .host
+            .taints
+            .iter()
+            .map(|taint| taint.value.clone())
+            .collect();
         for (key, list) in [("node-label", labels), ("node-taint", taints)] {
             if !list.is_empty() {
                 config.insert(key.into(), json!(list));
@@ -122,12 +153,21 @@ impl Subject<'_> {
     }
 
     fn agent(&self) -> Config {
-        let mut config = if self.facts.k3s.joined { self.kept() } else { self.registration() };
+        let mut config = if self.facts.k3s.joined {
+            self.kept()
+        } else {
+            self.registration()
+        };
         let current = |key: &str| config.get(key).and_then(Value::as_str);
-        let server_stands = current("server").is_some_and(|url| self.servers.iter().any(|known| known == url));
+        let server_stands =
+            current("server").is_some_and(|url| self.servers.iter().any(|known| known == url));
         let valid = |token: &str| {
             let password = token_password(token);
-            let agents = self.tokens.agent.as_ref().is_some_and(|agent| agent.expose() == password);
+            let agents = self
+                .tokens
+                .agent
+                .as_ref()
+                .is_some_and(|agent| agent.expose() == password);
             agents || self.tokens.server.expose() == password
         };
         let token_stands = current("token").is_some_and(valid);
@@ -143,7 +183,8 @@ impl Subject<'_> {
     /// What of the host's own config.yaml mattered at its first start.
     fn kept(&self) -> Config {
         let own = observed(self.facts).into_iter();
-        own.filter(|(key, _)| matters_only_at_first_start(key)).collect()
+        own.filter(|(key, _)| matters_only_at_first_start(key))
+            .collect()
     }
 
     fn server(&self) -> String {

@@ -65,7 +65,8 @@ impl<'a> Situation<'a> {
     /// The servers that were reached, in the order of the inventory.
     fn servers(&self) -> impl Iterator<Item = (&'a Host, &'a Facts)> {
         use crate::inventory::Role;
-        self.reached().filter(|(host, _)| host.role.value == Role::Server)
+        self.reached()
+            .filter(|(host, _)| host.role.value == Role::Server)
     }
 }
 
@@ -148,12 +149,18 @@ pub fn secrets(shape: &Shape) -> Vec<Secret> {
         let value = value.as_str()?;
         (key.ends_with("token") && value != LATER).then(|| Secret::new(value))
     };
-    shape.places.values().flat_map(|place| place.config.iter().filter_map(secret)).collect()
+    shape
+        .places
+        .values()
+        .flat_map(|place| place.config.iter().filter_map(secret))
+        .collect()
 }
 
 /// The tokens that a host knows: in k3s's own files and in its config.yaml.
 pub fn known_secrets(facts: &Facts) -> Vec<Secret> {
-    let configured = ["token", "agent-token"].into_iter().filter_map(|key| tokens::configured(facts, key));
+    let configured = ["token", "agent-token"]
+        .into_iter()
+        .filter_map(|key| tokens::configured(facts, key));
     let configured: Vec<_> = configured.map(|token| Secret::new(&token)).collect();
     facts.secrets().cloned().chain(configured).collect()
 }

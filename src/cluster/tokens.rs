@@ -30,7 +30,10 @@ impl Fresh {
                 text
             }))
         };
-        Self { server: one(), agent: one() }
+        Self {
+            server: one(),
+            agent: one(),
+        }
     }
 }
 
@@ -67,7 +70,8 @@ pub(super) fn configured(facts: &Facts, key: &str) -> Option<String> {
 /// A host's own config.yaml; empty when there is none or it cannot be read.
 pub(super) fn observed(facts: &Facts) -> serde_json::Map<String, Value> {
     let text = facts.k3s.config.as_ref().map(Secret::expose);
-    text.and_then(|text| serde_yaml::from_str(text).ok()).unwrap_or_default()
+    text.and_then(|text| serde_yaml::from_str(text).ok())
+        .unwrap_or_default()
 }
 
 /// Finds the tokens in force.
@@ -80,27 +84,60 @@ pub(super) fn tokens(situation: &Situation<'_>) -> Result<Tokens, Vec<Problem>> 
     let mut agents: Vec<(String, String)> = Vec::new();
     let mut authorities: Vec<(String, String)> = Vec::new();
     if let Some(token) = &cluster.token {
-        servers.push(("the inventory".into(), token_password(token.expose()).into()));
-        authorities.extend(ca_hash(token.expose()).map(|hash| ("the inventory".into(), hash.into())));
+        servers.push((
+            "the inventory".into(),
+            token_password(token.expose()).into(),
+        ));
+        authorities
+            .extend(ca_hash(token.expose()).map(|hash| ("the inventory".into(), hash.into())));
     }
     if let Some(token) = &cluster.agent_token {
-        agents.push(("the inventory".into(), token_password(token.expose()).into()));
+        agents.push((
+            "the inventory".into(),
+            token_password(token.expose()).into(),
+        ));
     }
     for (host, facts) in situation.servers() {
-        let own = facts.k3s.server_token.as_ref().map(|token| token.expose().to_owned());
+        let own = facts
+            .k3s
+            .server_token
+            .as_ref()
+            .map(|token| token.expose().to_owned());
         if let Some(token) = own.or_else(|| configured(facts, "token")) {
             servers.push((host.name.clone(), token_password(&token).into()));
         }
-        let own = facts.k3s.agent_token.as_ref().map(|token| token.expose().to_owned());
+        let own = facts
+            .k3s
+            .agent_token
+            .as_ref()
+            .map(|token| token.expose().to_owned());
         if let Some(token) = own.or_else(|| configured(facts, "agent-token")) {
             agents.push((host.name.clone(), token_password(&token).into()));
         }
-        authorities.extend(facts.k3s.ca_hash.clone().map(|hash| (host.name.clone(), hash)));
+        authorities.extend(
+            facts
+                .k3s
+                .ca_hash
+                .clone()
+                .map(|hash| (host.name.clone(), hash)),
+        );
     }
     let problems: Vec<_> = [
-        differ(&servers, "two tokens", "a token tells which cluster a server belongs to"),
-        differ(&agents, "two agent tokens", "all servers of a cluster accept the same one"),
-        differ(&authorities, "two cluster CAs", "these servers belong to different clusters"),
+        differ(
+            &servers,
+            "two tokens",
+            "a token tells which cluster a server belongs to",
+        ),
+        differ(
+            &agents,
+            "two agent tokens",
+            "all servers of a cluster accept the same one",
+        ),
+        differ(
+            &authorities,
+            "two cluster CAs",
+            "these servers belong to different clusters",
+        ),
     ]
     .into_iter()
     .flatten()
@@ -112,8 +149,11 @@ pub(super) fn tokens(situation: &Situation<'_>) -> Result<Tokens, Vec<Problem>> 
     let server = first(&servers);
     // A cluster that runs without an agent token keeps doing so: k3s takes a new one only with a
     // restart of every server.
-    let runs = situation.servers().any(|(_, facts)| facts.k3s.datastore.is_some());
-    let agent = first(&agents).or_else(|| (!runs && cluster.server_url.is_none()).then(|| situation.fresh.agent.clone()));
+    let runs = situation
+        .servers()
+        .any(|(_, facts)| facts.k3s.datastore.is_some());
+    let agent = first(&agents)
+        .or_else(|| (!runs && cluster.server_url.is_none()).then(|| situation.fresh.agent.clone()));
     Ok(Tokens {
         server: server.unwrap_or_else(|| situation.fresh.server.clone()),
         agent,

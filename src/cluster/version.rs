@@ -38,7 +38,10 @@ pub fn wanted_version(
         (Version::Channel(_), Some((_, version))) => (*version).to_owned(),
         (Version::Channel(channel), None) => return Ok(Wanted::Channel(channel.clone())),
     };
-    let others: Vec<_> = running.iter().filter(|(_, version)| *version != wanted).collect();
+    let others: Vec<_> = running
+        .iter()
+        .filter(|(_, version)| *version != wanted)
+        .collect();
     if others.is_empty() {
         return Ok(Wanted::Exact(wanted));
     }
@@ -52,7 +55,10 @@ pub fn wanted_version(
     Err(vec![
         problem
             .because("an upgrade is a command of its own, not yet here")
-            .next(format!("to go on without an upgrade, set  version: {}  under cluster:", running[0].1)),
+            .next(format!(
+                "to go on without an upgrade, set  version: {}  under cluster:",
+                running[0].1
+            )),
     ])
 }
 
@@ -60,6 +66,8 @@ impl Situation<'_> {
     /// Whether the kubelet of this version needs a setting to start on cgroup v1 (1.35 and later).
     pub(super) fn kubelet_refuses_cgroup_v1(version: &str) -> bool {
         let minor = version.trim_start_matches('v').split('.').nth(1);
-        minor.and_then(|minor| minor.parse::<u32>().ok()).is_some_and(|minor| minor >= 35)
+        minor
+            .and_then(|minor| minor.parse::<u32>().ok())
+            .is_some_and(|minor| minor >= 35)
     }
 }

@@ -36,32 +36,49 @@ impl Ssh {
             if keys.contains_key(paths) {
                 continue;
             }
-            let loaded = Keys::load(paths, environment.agent.clone(), &environment.home).await.map_err(|error| {
-                Problem::new(format!("the key {} cannot be used", error.path.display()))
-                    .because(error.reason)
-                    .because(format!("it is named by {}", host.ssh.keys.origin))
-            })?;
+            let loaded = Keys::load(paths, environment.agent.clone(), &environment.home)
+                .await
+                .map_err(|error| {
+                    Problem::new(format!("the key {} cannot be used", error.path.display()))
+                        .because(error.reason)
+                        .because(format!("it is named by {}", host.ssh.keys.origin))
+                })?;
             keys.insert(paths.clone(), Arc::new(loaded));
         }
         let policy = if arguments.accept_new_host_keys {
             Policy::AcceptNew
         } else if ask::possible() {
             Policy::Ask(Arc::new(|question: Question| {
-                ask::trust_host_key(&question.host, &question.address, &question.key_type, &question.fingerprint)
+                ask::trust_host_key(
+                    &question.host,
+                    &question.address,
+                    &question.key_type,
+                    &question.fingerprint,
+                )
             }))
         } else {
             Policy::Refuse
         };
-        Ok(Self { keys, policy, home: environment.home.clone() })
+        Ok(Self {
+            keys,
+            policy,
+            home: environment.home.clone(),
+        })
     }
 }
 
 impl Connector for Ssh {
     fn connect<'a>(&'a self, host: &'a Host) -> Connected<'a> {
         Box::pin(async move {
-            let failed = |problem| Unreached { outcome: Outcome::Unreachable, problem };
+            let failed = |problem| Unreached {
+                outcome: Outcome::Unreachable,
+                problem,
+            };
             let Some(keys) = self.keys.get(&host.ssh.keys.value) else {
-                return Err(failed(Problem::new(format!("{}: its keys were not read", host.name))));
+                return Err(failed(Problem::new(format!(
+                    "{}: its keys were not read",
+                    host.name
+                ))));
             };
             let target = Target {
                 name: host.name.clone(),
@@ -71,7 +88,11 @@ impl Connector for Ssh {
                 connect_timeout: Duration::from_secs(host.ssh.connect_timeout_seconds.value),
                 alive_interval: Duration::from_secs(15),
             };
-            let given = host.ssh.known_hosts.as_ref().map(|setting| setting.value.clone());
+            let given = host
+                .ssh
+                .known_hosts
+                .as_ref()
+                .map(|setting| setting.value.clone());
             let trust = Trust {
                 known_hosts: KnownHosts::new(given, &self.home),
                 policy: self.policy.clone(),

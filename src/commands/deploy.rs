@@ -56,7 +56,10 @@ async fn deploy(
     for _ in 0..PLANS {
         unfit(&road, &survey, &mut ledger);
         let runner = road.runner(&survey.gathered);
-        let last = survey.plan.replan_after.unwrap_or(survey.plan.stages.len().saturating_sub(1));
+        let last = survey
+            .plan
+            .replan_after
+            .unwrap_or(survey.plan.stages.len().saturating_sub(1));
         let ended = tokio::select! {
             ended = runner.stages(&survey.plan, &survey.judged, last, &mut ledger) => ended,
             () = interrupt::dropped(road.interrupt.clone()) => Err("the connections were dropped".to_owned()),
@@ -70,19 +73,27 @@ async fn deploy(
             break;
         }
         let reason = match &survey.shape.stage {
-            Stage::New { leader } => format!("{leader} leads the new cluster; the others can join now"),
+            Stage::New { leader } => {
+                format!("{leader} leads the new cluster; the others can join now")
+            }
             _ => "the servers answer again; the rest is planned with what they know".to_owned(),
         };
         road.events.send(Event::Replanning { reason });
         survey = road.again(survey.gathered).await?;
     }
     for (host, reason) in &survey.shape.waiting {
-        road.runner(&survey.gathered).cancel(host, reason.clone(), &mut ledger);
+        road.runner(&survey.gathered)
+            .cancel(host, reason.clone(), &mut ledger);
     }
     let mut next = None;
     if !trouble && !matches!(survey.shape.stage, Stage::Elsewhere | Stage::Unknown) {
         match kubeconfig::fetch(&road, &survey, &arguments.kubeconfig).await {
-            Ok(path) => next = Some(format!("\n  export KUBECONFIG={}\n  kubectl get nodes", quoted(&path))),
+            Ok(path) => {
+                next = Some(format!(
+                    "\n  export KUBECONFIG={}\n  kubectl get nodes",
+                    quoted(&path)
+                ))
+            }
             Err(problem) => {
                 trouble = true;
                 road.events.send(Event::Trouble { problem });
@@ -92,7 +103,11 @@ async fn deploy(
     let rows = road.rows(&survey.gathered).into_iter();
     let report = ledger.report(rows, begun.elapsed(), trouble);
     let code = report.exit_code();
-    if report.count(Outcome::Failed) + report.count(Outcome::Unreachable) + report.count(Outcome::Cancelled) > 0 {
+    if report.count(Outcome::Failed)
+        + report.count(Outcome::Unreachable)
+        + report.count(Outcome::Cancelled)
+        > 0
+    {
         next = Some("\nWhen what is said above is repaired, run the same command again: it goes on where this one stopped.".to_owned());
     }
     road.events.send(Event::Finished { report });
@@ -103,7 +118,10 @@ async fn deploy(
 fn unfit(road: &Road, survey: &Survey, ledger: &mut Ledger) {
     for (host, problem) in &survey.shape.unfit {
         if ledger.is_in(host) && road.selected.contains(host) {
-            road.events.send(Event::Unreached { host: host.clone(), problem: problem.clone() });
+            road.events.send(Event::Unreached {
+                host: host.clone(),
+                problem: problem.clone(),
+            });
             ledger.end(host, Outcome::Failed, Some(problem.clone()));
         }
     }
@@ -113,7 +131,10 @@ fn unfit(road: &Road, survey: &Survey, ledger: &mut Ledger) {
 fn cancel_rest(road: &Road, survey: &Survey, runner: &Runner, ledger: &mut Ledger, reason: &str) {
     let last = survey.plan.replan_after.unwrap_or(survey.plan.stages.len());
     for host in &road.inventory.hosts {
-        let has_more = survey.plan.steps_of(&host.name).any(|(stage, _, _)| stage > last)
+        let has_more = survey
+            .plan
+            .steps_of(&host.name)
+            .any(|(stage, _, _)| stage > last)
             || matches!(survey.shape.stage, Stage::New { .. } | Stage::Down);
         if has_more && road.selected.contains(&host.name) {
             runner.cancel(&host.name, reason.to_owned(), ledger);

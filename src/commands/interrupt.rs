@@ -36,7 +36,11 @@ async fn asked() {
 
 /// Ends when a person asks for connections to be dropped.
 pub(super) async fn dropped(mut interrupt: watch::Receiver<Interrupt>) {
-    if interrupt.wait_for(|interrupt| *interrupt == Interrupt::Drop).await.is_err() {
+    if interrupt
+        .wait_for(|interrupt| *interrupt == Interrupt::Drop)
+        .await
+        .is_err()
+    {
         std::future::pending::<()>().await;
     }
 }

@@ -21,20 +21,29 @@ use super::{Refusal, absolute};
 /// servers follow some seconds later.
 const PATIENCE: Duration = Duration::from_secs(45);
 
-pub(super) async fn run(arguments: KubeconfigArguments, environment: &Environment, ui: Ui) -> ExitCode {
+pub(super) async fn run(
+    arguments: KubeconfigArguments,
+    environment: &Environment,
+    ui: Ui,
+) -> ExitCode {
     let (events, receiver) = Events::channel();
     let teller = tokio::spawn(ui.clone().tell(receiver));
     let result = async {
         let road = Road::new(&arguments.hosts, environment, &ui, events).await?;
         let survey = road.survey().await?;
-        fetch(&road, &survey, &arguments).await.map_err(Refusal::from)
+        fetch(&road, &survey, &arguments)
+            .await
+            .map_err(Refusal::from)
     }
     .await;
     let _ = teller.await;
     match result {
         Ok(path) => {
             if ui.format == crate::ui::Format::Plain {
-                ui.out(&format!("\n  export KUBECONFIG={}", crate::shell::quote(&path.to_string_lossy())));
+                ui.out(&format!(
+                    "\n  export KUBECONFIG={}",
+                    crate::shell::quote(&path.to_string_lossy())
+                ));
             }
             ExitCode::Success
         }
@@ -65,7 +74,10 @@ pub(super) async fn fetch(
     let path = absolute(arguments.kubeconfig.clone().unwrap_or_else(default));
     write(&path, &kubeconfig)?;
     let verified = verify(&kubeconfig, PATIENCE).await.map_err(|error| {
-        error.problem().because(format!("the kubeconfig was written to {} all the same", path.display()))
+        error.problem().because(format!(
+            "the kubeconfig was written to {} all the same",
+            path.display()
+        ))
     })?;
     let nodes = verified
         .nodes
@@ -78,7 +90,11 @@ pub(super) async fn fetch(
             internal_ip: node.internal_ip.unwrap_or_default(),
         })
         .collect();
-    road.events.send(Event::Kubeconfig { path: path.display().to_string(), server, nodes });
+    road.events.send(Event::Kubeconfig {
+        path: path.display().to_string(),
+        server,
+        nodes,
+    });
     Ok(path)
 }
 
@@ -88,13 +104,21 @@ async fn source<'a>(
     road: &'a Road,
     survey: &Survey,
 ) -> Result<(&'a crate::inventory::Host, crate::vars::Secret), Problem> {
-    let servers = road.inventory.hosts.iter().filter(|host| host.role.value == Role::Server);
+    let servers = road
+        .inventory
+        .hosts
+        .iter()
+        .filter(|host| host.role.value == Role::Server);
     let mut candidates: Vec<_> = servers.collect();
     if let Stage::Running { via } | Stage::New { leader: via } = &survey.shape.stage {
         candidates.sort_by_key(|host| host.name != *via);
     }
     for host in candidates {
-        let facts = survey.gathered.reach.get(&host.name).and_then(|reach| reach.facts());
+        let facts = survey
+            .gathered
+            .reach
+            .get(&host.name)
+            .and_then(|reach| reach.facts());
         if let Some(source) = facts.and_then(|facts| facts.k3s.kubeconfig.clone()) {
             return Ok((host, source));
         }
@@ -107,5 +131,6 @@ async fn source<'a>(
             return Ok((host, source));
         }
     }
-    Err(Problem::new("no server has a kubeconfig to give").next("towline deploy makes the cluster first"))
+    Err(Problem::new("no server has a kubeconfig to give")
+        .next("towline deploy makes the cluster first"))
 }

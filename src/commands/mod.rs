@@ -23,15 +23,23 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
             Output::Plain => Format::Plain,
             Output::Json => Format::Json,
         },
-        verbosity: if cli.quiet { -1 } else { i8::try_from(cli.verbose).unwrap_or(2) },
-        style: Style { color: environment.color },
+        verbosity: if cli.quiet {
+            -1
+        } else {
+            i8::try_from(cli.verbose).unwrap_or(2)
+        },
+        style: Style {
+            color: environment.color,
+        },
         redactor: Redactor::default(),
     };
     match cli.command {
         Command::Deploy(arguments) => deploy::run(arguments, &environment, ui).await,
         Command::Plan(arguments) => plan::run(arguments, &environment, ui).await,
         Command::Kubeconfig(arguments) => kubeconfig::run(arguments, &environment, ui).await,
-        Command::Schema { of: Schema::Inventory } => {
+        Command::Schema {
+            of: Schema::Inventory,
+        } => {
             let schema = crate::inventory::schema();
             ui.out(&serde_json::to_string_pretty(&schema).unwrap_or_default());
             ExitCode::Success

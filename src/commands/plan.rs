@@ -3,15 +3,19 @@
 use crate::cli::{Environment, InventoryArguments};
 use crate::cluster::Stage;
 use crate::error::ExitCode;
-use crate::run::event::{Events, Planned, PlannedChange, PlannedState};
 use crate::run::Event;
+use crate::run::event::{Events, Planned, PlannedChange, PlannedState};
 use crate::task::Verdict;
 use crate::ui::Ui;
 
 use super::Refusal;
 use super::road::{Road, Survey, unfit};
 
-pub(super) async fn run(arguments: InventoryArguments, environment: &Environment, ui: Ui) -> ExitCode {
+pub(super) async fn run(
+    arguments: InventoryArguments,
+    environment: &Environment,
+    ui: Ui,
+) -> ExitCode {
     let (events, receiver) = Events::channel();
     let teller = tokio::spawn(ui.clone().tell(receiver));
     let result = plan(&arguments, environment, &ui, events).await;
@@ -32,25 +36,40 @@ async fn plan(
         road.events.send(Event::Note { text: text.clone() });
     }
     for (host, problem) in unfit(&survey) {
-        road.events.send(Event::Unreached { host: host.clone(), problem: problem.clone() });
+        road.events.send(Event::Unreached {
+            host: host.clone(),
+            problem: problem.clone(),
+        });
     }
     for (host, reason) in &survey.shape.waiting {
-        road.events.send(Event::Cancelled { host: host.clone(), reason: reason.clone() });
+        road.events.send(Event::Cancelled {
+            host: host.clone(),
+            reason: reason.clone(),
+        });
     }
     let steps = planned(&survey);
     let bad = !survey.gathered.unreached.is_empty()
         || !survey.shape.unfit.is_empty()
         || !survey.shape.waiting.is_empty()
         || steps.iter().any(|step| step.state == PlannedState::Failed);
-    road.events.send(Event::Plan { about: about(&road, &survey), steps });
-    Ok(if bad { ExitCode::Failed } else { ExitCode::Success })
+    road.events.send(Event::Plan {
+        about: about(&road, &survey),
+        steps,
+    });
+    Ok(if bad {
+        ExitCode::Failed
+    } else {
+        ExitCode::Success
+    })
 }
 
 /// What a plan is about, as a sentence.
 fn about(road: &Road, survey: &Survey) -> String {
     let (name, version) = (&road.inventory.cluster.name, &survey.version);
     match &survey.shape.stage {
-        Stage::New { leader } => format!("{name}: a new cluster of k3s {version}, made by {leader}"),
+        Stage::New { leader } => {
+            format!("{name}: a new cluster of k3s {version}, made by {leader}")
+        }
         Stage::Running { .. } => format!("{name}: a cluster of k3s {version} that runs"),
         Stage::Down => format!("{name}: a cluster of k3s {version}, all of whose servers are down"),
         Stage::Elsewhere => format!("{name}: hosts that join a cluster of k3s {version} elsewhere"),
@@ -69,14 +88,28 @@ pub(super) fn planned(survey: &Survey) -> Vec<Planned> {
                     Ok(Verdict::Converged) => continue,
                     Ok(Verdict::Drifted(remedy)) => {
                         let changes = remedy.changes.iter();
-                        let changes = changes.map(|change| PlannedChange { what: change.what.clone(), diff: change.diff.clone() });
+                        let changes = changes.map(|change| PlannedChange {
+                            what: change.what.clone(),
+                            diff: change.diff.clone(),
+                        });
                         (PlannedState::Change, changes.collect())
                     }
-                    Ok(Verdict::Pending(pending)) => (PlannedState::Pending, vec![change(format!("wait for {}", pending.until))]),
-                    Ok(Verdict::Undecidable(why)) => (PlannedState::Unknown, vec![change(why.clone())]),
+                    Ok(Verdict::Pending(pending)) => (
+                        PlannedState::Pending,
+                        vec![change(format!("wait for {}", pending.until))],
+                    ),
+                    Ok(Verdict::Undecidable(why)) => {
+                        (PlannedState::Unknown, vec![change(why.clone())])
+                    }
                     Err(problem) => (PlannedState::Failed, vec![change(problem.to_string())]),
                 };
-                steps.push(Planned { stage: stage.clone(), host: host.clone(), step: step.name.clone(), state, changes });
+                steps.push(Planned {
+                    stage: stage.clone(),
+                    host: host.clone(),
+                    step: step.name.clone(),
+                    state,
+                    changes,
+                });
             }
         }
     }

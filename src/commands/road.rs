@@ -63,13 +63,21 @@ impl Road {
             known_hosts: arguments.known_hosts.clone(),
         };
         let inventory = inventory::load(&arguments.inventory, Some(&environment.home), &overrides)
-            .map_err(|errors| Refusal::Input(errors.render(environment.color, environment.width)))?;
+            .map_err(|errors| {
+                Refusal::Input(errors.render(environment.color, environment.width))
+            })?;
         let selected = match &arguments.limit {
             Some(pattern) => inventory.limit(pattern)?,
-            None => inventory.hosts.iter().map(|host| host.name.clone()).collect(),
+            None => inventory
+                .hosts
+                .iter()
+                .map(|host| host.name.clone())
+                .collect(),
         };
         let fresh = Fresh::generate();
-        let given = [&inventory.cluster.token, &inventory.cluster.agent_token].into_iter().flatten();
+        let given = [&inventory.cluster.token, &inventory.cluster.agent_token]
+            .into_iter()
+            .flatten();
         for secret in given.chain([&fresh.server, &fresh.agent]) {
             ui.redactor.learn(secret);
         }
@@ -98,7 +106,14 @@ impl Road {
     /// Asks all hosts and decides what follows.
     pub async fn survey(&self) -> Result<Survey, Refusal> {
         let connector = Arc::clone(&self.connector);
-        let gathered = gather::gather(&self.inventory, connector, &self.limit, &self.events, &self.redactor).await;
+        let gathered = gather::gather(
+            &self.inventory,
+            connector,
+            &self.limit,
+            &self.events,
+            &self.redactor,
+        )
+        .await;
         self.decide(gathered).await
     }
 
@@ -109,7 +124,9 @@ impl Road {
     }
 
     async fn decide(&self, gathered: Gathered) -> Result<Survey, Refusal> {
-        let version = match cluster::wanted_version(&self.inventory, &gathered.reach).map_err(Refusal::Problems)? {
+        let version = match cluster::wanted_version(&self.inventory, &gathered.reach)
+            .map_err(Refusal::Problems)?
+        {
             Wanted::Exact(version) => version,
             Wanted::Channel(channel) => self.resolve(channel).await?,
         };
@@ -126,7 +143,13 @@ impl Road {
         let binaries = self.binaries(&situation, &shape, &version).await?;
         let plan = plan::build(&situation, &shape, &self.book, &binaries)?;
         let judged = Arc::new(self.runner(&gathered).judge(&plan).await);
-        Ok(Survey { gathered, shape, version, plan, judged })
+        Ok(Survey {
+            gathered,
+            shape,
+            version,
+            plan,
+            judged,
+        })
     }
 
     /// What runs a plan on the hosts that were reached.
@@ -145,8 +168,17 @@ impl Road {
         let hosts = self.inventory.hosts.iter();
         hosts
             .map(|host| {
-                let counts = gathered.remotes.get(&host.name).map(|remote| remote.counts()).unwrap_or_default();
-                (host.name.clone(), host.role.value.to_string(), self.selected.contains(&host.name), counts)
+                let counts = gathered
+                    .remotes
+                    .get(&host.name)
+                    .map(|remote| remote.counts())
+                    .unwrap_or_default();
+                (
+                    host.name.clone(),
+                    host.role.value.to_string(),
+                    self.selected.contains(&host.name),
+                    counts,
+                )
             })
             .collect()
     }
@@ -155,18 +187,27 @@ impl Road {
         let mirror = match &self.inventory.cluster.binary {
             Binary::Push { mirror } => mirror.clone(),
             Binary::Path(path) => {
-                return Err(Problem::new("binary: {source: path} needs to know which version the file is")
-                    .because(format!("the inventory names the file {} and no version", path.display()))
-                    .next("set  version: v1.36.3+k3s1  (as `k3s --version` says it) under cluster:")
-                    .into());
+                return Err(Problem::new(
+                    "binary: {source: path} needs to know which version the file is",
+                )
+                .because(format!(
+                    "the inventory names the file {} and no version",
+                    path.display()
+                ))
+                .next("set  version: v1.36.3+k3s1  (as `k3s --version` says it) under cluster:")
+                .into());
             }
         };
         let (proxy, name) = (self.proxy.clone(), channel.clone());
         let resolved = tokio::task::spawn_blocking(move || {
             release::resolve_channel(&name, mirror.as_deref(), proxy.as_deref())
         });
-        let version = resolved.await.map_err(|error| Problem::new(error.to_string()))??;
-        self.events.send(Event::Note { text: format!("channel {channel} is {version} today") });
+        let version = resolved
+            .await
+            .map_err(|error| Problem::new(error.to_string()))??;
+        self.events.send(Event::Note {
+            text: format!("channel {channel} is {version} today"),
+        });
         Ok(version)
     }
 
@@ -177,9 +218,16 @@ impl Road {
         shape: &Shape,
         version: &str,
     ) -> Result<BTreeMap<Architecture, LocalBinary>, Refusal> {
-        let takes_part = |name: &String| shape.places.contains_key(name) || shape.waiting.contains_key(name);
-        let facts = situation.reach.iter().filter(|(name, _)| takes_part(name)).filter_map(|(_, reach)| reach.facts());
-        let architectures: BTreeSet<_> = facts.filter_map(crate::facts::Facts::release_architecture).collect();
+        let takes_part =
+            |name: &String| shape.places.contains_key(name) || shape.waiting.contains_key(name);
+        let facts = situation
+            .reach
+            .iter()
+            .filter(|(name, _)| takes_part(name))
+            .filter_map(|(_, reach)| reach.facts());
+        let architectures: BTreeSet<_> = facts
+            .filter_map(crate::facts::Facts::release_architecture)
+            .collect();
         let mut binaries = BTreeMap::new();
         for architecture in architectures {
             let binary = match &self.inventory.cluster.binary {
@@ -210,10 +258,14 @@ impl Road {
             };
             let mut binary = binary.map_err(|error| Problem::new(error.to_string()))??;
             if binary.architecture != architecture {
-                return Err(Problem::new(format!("{} is made for {}", binary.path.display(), binary.architecture))
-                    .because(format!("there are hosts that are {architecture}"))
-                    .next("binary: {source: push}  fetches the right one for every host")
-                    .into());
+                return Err(Problem::new(format!(
+                    "{} is made for {}",
+                    binary.path.display(),
+                    binary.architecture
+                ))
+                .because(format!("there are hosts that are {architecture}"))
+                .next("binary: {source: push}  fetches the right one for every host")
+                .into());
             }
             binary.version.get_or_insert_with(|| version.to_owned());
             binaries.insert(architecture, binary);
@@ -230,16 +282,27 @@ fn read_overrides(folder: &Path, assets: &mut Assets) -> Result<(), Problem> {
     let mut found = 0;
     for (kind, is_playbook) in [("playbooks", true), ("templates", false)] {
         let root = folder.join(kind);
-        let mut folders = if root.is_dir() { vec![root.clone()] } else { Vec::new() };
+        let mut folders = if root.is_dir() {
+            vec![root.clone()]
+        } else {
+            Vec::new()
+        };
         while let Some(current) = folders.pop() {
-            for entry in std::fs::read_dir(&current).map_err(|error| unreadable(&current, &error))? {
+            for entry in
+                std::fs::read_dir(&current).map_err(|error| unreadable(&current, &error))?
+            {
                 let path = entry.map_err(|error| unreadable(&current, &error))?.path();
                 if path.is_dir() {
                     folders.push(path);
                     continue;
                 }
-                let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
-                let name = path.strip_prefix(&root).unwrap_or(&path).to_string_lossy().into_owned();
+                let text =
+                    std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+                let name = path
+                    .strip_prefix(&root)
+                    .unwrap_or(&path)
+                    .to_string_lossy()
+                    .into_owned();
                 found += 1;
                 if is_playbook {
                     assets.set_playbook(name, text);
@@ -250,8 +313,11 @@ fn read_overrides(folder: &Path, assets: &mut Assets) -> Result<(), Problem> {
         }
     }
     if found == 0 {
-        return Err(Problem::new(format!("{} has no playbooks/ and no templates/", folder.display()))
-            .next("name the folder that holds them"));
+        return Err(Problem::new(format!(
+            "{} has no playbooks/ and no templates/",
+            folder.display()
+        ))
+        .next("name the folder that holds them"));
     }
     Ok(())
 }

@@ -67,7 +67,10 @@ fn k3s(reply: &Reply) -> K3s {
         },
         joined: reply.value("joined").is_some(),
         node_password: reply.value("node_password").is_some(),
-        ca_hash: reply.value("ca_hash").filter(|hash| is_sha256(hash)).map(str::to_owned),
+        ca_hash: reply
+            .value("ca_hash")
+            .filter(|hash| is_sha256(hash))
+            .map(str::to_owned),
         server_token: secret("server_token"),
         agent_token: secret("agent_token"),
         version: reply.value("k3s_version").and_then(version),
@@ -126,7 +129,8 @@ fn node(line: &str) -> Option<Node> {
 
 /// Whether `name` has the form of a node's name: a DNS subdomain of RFC 1123, at most 253 bytes.
 pub(crate) fn is_node_name(name: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    let inner =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
     let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
     name.len() <= 253
         && name.bytes().all(inner)
@@ -140,7 +144,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn reply(stdout: &str) -> Reply {
-        Reply { status: 0, stdout: stdout.into(), stderr: String::new() }
+        Reply {
+            status: 0,
+            stdout: stdout.into(),
+            stderr: String::new(),
+        }
     }
 
     #[test]
@@ -157,11 +165,22 @@ mod tests {
         .expect("complete");
         assert!(facts.os.is_debian_family() && facts.systemd && facts.cgroup == 2);
         assert_eq!(facts.uptime, Duration::from_millis(12_500));
-        assert_eq!(facts.default_address(), Some("10.0.0.1".parse().expect("an address")));
+        assert_eq!(
+            facts.default_address(),
+            Some("10.0.0.1".parse().expect("an address"))
+        );
         assert_eq!(facts.k3s.version.as_deref(), Some("v1.36.3+k3s1"));
-        assert_eq!(facts.k3s.server_token, Some(Secret::new("K10aa::server:pw")));
+        assert_eq!(
+            facts.k3s.server_token,
+            Some(Secret::new("K10aa::server:pw"))
+        );
         assert!(facts.k3s.server_unit.is_ready() && !facts.k3s.agent_unit.exists());
-        let names: Vec<_> = facts.k3s.nodes.iter().map(|node| (&*node.name, node.ready, node.voter)).collect();
+        let names: Vec<_> = facts
+            .k3s
+            .nodes
+            .iter()
+            .map(|node| (&*node.name, node.ready, node.voter))
+            .collect();
         assert_eq!(names, [("m1", true, Some(true)), ("m4", false, None)]);
     }
 
@@ -171,7 +190,10 @@ mod tests {
         cut.stderr = "sudo: a password is required\n".into();
         assert_eq!(
             facts(&cut),
-            Err("the answer about the host ended early; it said: sudo: a password is required".into())
+            Err(
+                "the answer about the host ended early; it said: sudo: a password is required"
+                    .into()
+            )
         );
     }
 

@@ -24,8 +24,15 @@ pub(super) fn context(
         Role::Agent => ("k3s-agent", "agent"),
     };
     let network = |key: &str, default: &str| {
-        let configured = cluster.config.get(key).and_then(Value::as_str).unwrap_or(default);
-        configured.split(',').map(|net| net.trim().to_owned()).collect::<Vec<_>>()
+        let configured = cluster
+            .config
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or(default);
+        configured
+            .split(',')
+            .map(|net| net.trim().to_owned())
+            .collect::<Vec<_>>()
     };
     let mut sources: Vec<_> = shape.siblings.iter().map(ToString::to_string).collect();
     sources.extend(network("cluster-cidr", "10.42.0.0/16"));

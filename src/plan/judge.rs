@@ -25,7 +25,12 @@ pub struct JudgedStep {
 
 impl Judged {
     /// The verdict on a step of a host.
-    pub fn verdict(&self, stage: usize, host: &str, step: usize) -> Option<&Result<Verdict, Problem>> {
+    pub fn verdict(
+        &self,
+        stage: usize,
+        host: &str,
+        step: usize,
+    ) -> Option<&Result<Verdict, Problem>> {
         let (_, _, lanes) = self.stages.get(stage)?;
         let (_, steps) = lanes.iter().find(|(name, _)| name == host)?;
         steps.get(step).map(|step| &step.verdict)
@@ -33,8 +38,14 @@ impl Judged {
 
     /// How many steps would change something.
     pub fn drifted(&self) -> usize {
-        let steps = self.stages.iter().flat_map(|(_, _, lanes)| lanes).flat_map(|(_, steps)| steps);
-        steps.filter(|step| matches!(step.verdict, Ok(Verdict::Drifted(_)))).count()
+        let steps = self
+            .stages
+            .iter()
+            .flat_map(|(_, _, lanes)| lanes)
+            .flat_map(|(_, steps)| steps);
+        steps
+            .filter(|step| matches!(step.verdict, Ok(Verdict::Drifted(_))))
+            .count()
     }
 }
 
@@ -52,16 +63,23 @@ pub fn judge(plan: &Plan, replies: &BTreeMap<String, Vec<Option<Reply>>>) -> Jud
             let position = next.entry(host).or_default();
             let mut steps = Vec::new();
             for step in &lane.steps {
-                let reply = replies.get(host).and_then(|replies| replies.get(*position)?.as_ref());
+                let reply = replies
+                    .get(host)
+                    .and_then(|replies| replies.get(*position)?.as_ref());
                 *position += 1;
                 let verdict = match reply {
                     Some(reply) => step.task.judge(reply, changes),
-                    None => Ok(Verdict::Undecidable("the host did not answer this question".into())),
+                    None => Ok(Verdict::Undecidable(
+                        "the host did not answer this question".into(),
+                    )),
                 };
                 if let Ok(Verdict::Drifted(remedy)) = &verdict {
                     changes.record(&remedy.changes);
                 }
-                steps.push(JudgedStep { name: step.name.clone(), verdict });
+                steps.push(JudgedStep {
+                    name: step.name.clone(),
+                    verdict,
+                });
             }
             lanes.push((lane.host.clone(), steps));
         }

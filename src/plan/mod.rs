@@ -71,10 +71,18 @@ pub struct Step {
 impl Plan {
     /// The steps of a host over all stages, as (stage, step) indices with the step.
     pub fn steps_of<'a>(&'a self, host: &'a str) -> impl Iterator<Item = (usize, usize, &'a Step)> {
-        self.stages.iter().enumerate().flat_map(move |(stage, content)| {
-            let lanes = content.lanes.iter().filter(move |lane| lane.host == host);
-            lanes.flat_map(move |lane| lane.steps.iter().enumerate().map(move |(index, step)| (stage, index, step)))
-        })
+        self.stages
+            .iter()
+            .enumerate()
+            .flat_map(move |(stage, content)| {
+                let lanes = content.lanes.iter().filter(move |lane| lane.host == host);
+                lanes.flat_map(move |lane| {
+                    lane.steps
+                        .iter()
+                        .enumerate()
+                        .map(move |(index, step)| (stage, index, step))
+                })
+            })
     }
 }
 
@@ -90,23 +98,39 @@ pub fn build(
     book: &Book,
     binaries: &BTreeMap<Architecture, LocalBinary>,
 ) -> Result<Plan, Problem> {
-    let mut plan = Plan { stages: Vec::new(), replan_after: None };
+    let mut plan = Plan {
+        stages: Vec::new(),
+        replan_after: None,
+    };
     for stage in &book.stages {
         let mut lanes = Vec::new();
         for host in &situation.inventory.hosts {
             if !takes_part(stage.hosts, &host.name, shape) {
                 continue;
             }
-            let Some(facts) = situation.reach.get(&host.name).and_then(|reach| reach.facts()) else {
+            let Some(facts) = situation
+                .reach
+                .get(&host.name)
+                .and_then(|reach| reach.facts())
+            else {
                 continue;
             };
-            let Some(binary) = facts.release_architecture().and_then(|name| binaries.get(&name)) else {
+            let Some(binary) = facts
+                .release_architecture()
+                .and_then(|name| binaries.get(&name))
+            else {
                 continue;
             };
             let context: Value = context::context(situation, shape, host, facts, binary);
             let tasks = book.tasks(&stage.playbook, &context, binary)?;
-            let steps: Vec<_> = tasks.into_iter().map(|(name, task)| Step { name, task }).collect();
-            lanes.push(Lane { host: host.name.clone(), steps });
+            let steps: Vec<_> = tasks
+                .into_iter()
+                .map(|(name, task)| Step { name, task })
+                .collect();
+            lanes.push(Lane {
+                host: host.name.clone(),
+                steps,
+            });
         }
         if lanes.is_empty() {
             continue;
@@ -117,7 +141,11 @@ pub fn build(
             ClusterStage::Down => stage.hosts == Selector::Members,
             _ => false,
         };
-        plan.stages.push(Stage { name: stage.stage.clone(), order, lanes });
+        plan.stages.push(Stage {
+            name: stage.stage.clone(),
+            order,
+            lanes,
+        });
         if learns {
             plan.replan_after = Some(plan.stages.len() - 1);
         }

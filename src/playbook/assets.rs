@@ -50,10 +50,14 @@ impl Assets {
 
     pub(super) fn playbook(&self, name: &str) -> Result<&str, Problem> {
         let found = self.playbooks.get(&format!("{name}.yml"));
-        found.map(String::as_str).ok_or_else(|| Problem::new(format!("there is no playbook {name}.yml")))
+        found
+            .map(String::as_str)
+            .ok_or_else(|| Problem::new(format!("there is no playbook {name}.yml")))
     }
 
     pub(super) fn templates(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.templates.iter().map(|(name, text)| (name.as_str(), text.as_str()))
+        self.templates
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()))
     }
 }

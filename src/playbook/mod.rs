@@ -168,7 +168,11 @@ impl Book {
             }
             playbooks.insert(name.clone(), entries);
         }
-        Ok(Self { stages, playbooks, templates: Templates::read(assets)? })
+        Ok(Self {
+            stages,
+            playbooks,
+            templates: Templates::read(assets)?,
+        })
     }
 
     /// The tasks of a playbook for one host, by name, in order.
@@ -193,7 +197,11 @@ impl Book {
                 Some(Value::Array(items)) => items.iter().cloned().map(Some).collect(),
                 Some(expression) => {
                     let text = expression.as_str().unwrap_or_default();
-                    self.templates.list(text, context)?.into_iter().map(Some).collect()
+                    self.templates
+                        .list(text, context)?
+                        .into_iter()
+                        .map(Some)
+                        .collect()
                 }
             };
             for item in items {
@@ -202,7 +210,10 @@ impl Book {
                     context.insert("item".into(), item);
                 }
                 let rendered: Entry = self.templates.render_all(entry, &context)?;
-                tasks.push((rendered.name.clone(), self.task(rendered, &context, binary)?));
+                tasks.push((
+                    rendered.name.clone(),
+                    self.task(rendered, &context, binary)?,
+                ));
             }
         }
         Ok(tasks)
@@ -210,10 +221,18 @@ impl Book {
 
     fn task(&self, entry: Entry, context: &Value, binary: &LocalBinary) -> Result<Task, Problem> {
         if let Some(kind) = entry.file {
-            let mode = u32::from_str_radix(&kind.mode, 8)
-                .map_err(|_| Problem::new(format!("task {}: mode {} is not octal", entry.name, kind.mode)))?;
+            let mode = u32::from_str_radix(&kind.mode, 8).map_err(|_| {
+                Problem::new(format!(
+                    "task {}: mode {} is not octal",
+                    entry.name, kind.mode
+                ))
+            })?;
             let content = self.templates.render(&kind.template, context)?;
-            return Ok(Task::File(task::File { path: kind.path, content, mode }));
+            return Ok(Task::File(task::File {
+                path: kind.path,
+                content,
+                mode,
+            }));
         }
         if let Some(kind) = entry.service {
             let diagnose = kind.diagnose.as_deref() == Some("k3s");
@@ -242,16 +261,26 @@ impl Book {
             }));
         }
         if let Some(kind) = entry.link {
-            return Ok(Task::Link(task::Link { path: kind.path, target: kind.target }));
+            return Ok(Task::Link(task::Link {
+                path: kind.path,
+                target: kind.target,
+            }));
         }
         if let Some(kind) = entry.kernel {
-            return Ok(Task::Kernel(task::Kernel { modules: kind.modules, sysctls: kind.sysctls }));
+            return Ok(Task::Kernel(task::Kernel {
+                modules: kind.modules,
+                sysctls: kind.sysctls,
+            }));
         }
         if let Some(packages) = entry.package {
             return Ok(Task::Package(task::Package { packages }));
         }
         match entry.command {
-            Some(kind) => Ok(Task::Command(task::Command { unless: kind.unless, run: kind.run, says: kind.says })),
+            Some(kind) => Ok(Task::Command(task::Command {
+                unless: kind.unless,
+                run: kind.run,
+                says: kind.says,
+            })),
             None => Err(Problem::new(format!("task {} has no kind", entry.name))),
         }
     }
@@ -280,6 +309,7 @@ impl Entry {
 
 fn yaml<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Result<T, Problem> {
     serde_yaml::from_str(text).map_err(|error| {
-        Problem::new(format!("{file} is not a playbook that towline understands")).because(error.to_string())
+        Problem::new(format!("{file} is not a playbook that towline understands"))
+            .because(error.to_string())
     })
 }

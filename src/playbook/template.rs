@@ -18,19 +18,29 @@ impl Templates {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         let mut syntax = SyntaxConfig::builder();
-        syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true);
-        environment.set_syntax(syntax.build().map_err(|error| problem("templates", &error))?);
+        syntax
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .keep_trailing_newline(true);
+        environment.set_syntax(
+            syntax
+                .build()
+                .map_err(|error| problem("templates", &error))?,
+        );
         // No output format is guessed from a file's name: quoting is said where it is wanted.
         environment.set_auto_escape_callback(|_| AutoEscape::None);
         // `True` and `None` would be neither YAML nor shell.
         environment.set_formatter(|out, state, value| match value.kind() {
-            ValueKind::Bool => out.write_str(if value.is_true() { "true" } else { "false" }).map_err(Error::from),
+            ValueKind::Bool => out
+                .write_str(if value.is_true() { "true" } else { "false" })
+                .map_err(Error::from),
             ValueKind::None => Err(Error::new(ErrorKind::InvalidOperation, "a value is none")),
             _ => minijinja::escape_formatter(out, state, value),
         });
         environment.add_filter("quote", |text: String| crate::shell::quote(&text));
         environment.add_filter("json", |value: minijinja::Value| {
-            serde_json::to_string(&value).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
+            serde_json::to_string(&value)
+                .map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
         });
         for (name, text) in assets.templates() {
             environment
@@ -43,13 +53,24 @@ impl Templates {
     /// The text of a template of the folder.
     pub fn render(&self, name: &str, context: &Value) -> Result<String, Problem> {
         let place = format!("templates/{name}");
-        let template = self.0.get_template(name).map_err(|error| problem(&place, &error))?;
-        template.render(Serde(context)).map_err(|error| problem(&place, &error))
+        let template = self
+            .0
+            .get_template(name)
+            .map_err(|error| problem(&place, &error))?;
+        template
+            .render(Serde(context))
+            .map_err(|error| problem(&place, &error))
     }
 
     /// The same value with every text in it rendered.
-    pub fn render_all<T: Serialize + DeserializeOwned>(&self, value: &T, context: &Value) -> Result<T, Problem> {
-        let broken = |error: serde_json::Error| Problem::new("a task cannot be rendered").because(error.to_string());
+    pub fn render_all<T: Serialize + DeserializeOwned>(
+        &self,
+        value: &T,
+        context: &Value,
+    ) -> Result<T, Problem> {
+        let broken = |error: serde_json::Error| {
+            Problem::new("a task cannot be rendered").because(error.to_string())
+        };
         let tree = serde_json::to_value(value).map_err(broken)?;
         serde_json::from_value(self.tree(tree, context)?).map_err(broken)
     }
@@ -60,9 +81,11 @@ impl Templates {
                 let rendered = self.0.render_str(&text, Serde(context));
                 Value::String(rendered.map_err(|error| problem(&format!("“{text}”"), &error))?)
             }
-            Value::Array(list) => {
-                Value::Array(list.into_iter().map(|item| self.tree(item, context)).collect::<Result<_, _>>()?)
-            }
+            Value::Array(list) => Value::Array(
+                list.into_iter()
+                    .map(|item| self.tree(item, context))
+                    .collect::<Result<_, _>>()?,
+            ),
             Value::Object(map) => Value::Object(
                 map.into_iter()
                     .map(|(key, item)| Ok((key, self.tree(item, context)?)))
@@ -97,6 +120,12 @@ impl Templates {
 /// The error's own words with its line. Its long form is never used: that lists the values of the
 /// variables, and some are secret.
 fn problem(place: &str, error: &Error) -> Problem {
-    let line = error.line().map(|line| format!(", line {line}")).unwrap_or_default();
-    Problem::new(format!("{place}{line}: {}", error.detail().unwrap_or("this cannot be rendered")))
+    let line = error
+        .line()
+        .map(|line| format!(", line {line}"))
+        .unwrap_or_default();
+    Problem::new(format!(
+        "{place}{line}: {}",
+        error.detail().unwrap_or("this cannot be rendered")
+    ))
 }

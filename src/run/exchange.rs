@@ -33,7 +33,10 @@ fn nonce() -> String {
 ///
 /// # Errors
 /// Why there is no answer at all.
-pub(super) async fn ask(remote: &dyn Remote, questions: &[Script]) -> Result<Vec<Option<Reply>>, String> {
+pub(super) async fn ask(
+    remote: &dyn Remote,
+    questions: &[Script],
+) -> Result<Vec<Option<Reply>>, String> {
     let mut batch = Batch::new(nonce());
     for question in questions {
         batch.ask(question);
@@ -51,21 +54,36 @@ pub(super) fn complaint(output: &Output) -> String {
     let last: Vec<_> = said.lines().rev().take(3).collect();
     match last.as_slice() {
         [] => output.exit.to_string(),
-        lines => format!("{} ({})", lines.iter().rev().copied().collect::<Vec<_>>().join("; "), output.exit),
+        lines => format!(
+            "{} ({})",
+            lines.iter().rev().copied().collect::<Vec<_>>().join("; "),
+            output.exit
+        ),
     }
 }
 
 impl Runner {
     /// Asks every host about all its steps, in one exchange each, and judges the answers.
     pub async fn judge(&self, plan: &Plan) -> Judged {
-        let hosts: BTreeSet<&str> = plan.stages.iter().flat_map(|stage| &stage.lanes).map(|lane| &*lane.host).collect();
+        let hosts: BTreeSet<&str> = plan
+            .stages
+            .iter()
+            .flat_map(|stage| &stage.lanes)
+            .map(|lane| &*lane.host)
+            .collect();
         let asked = hosts.into_iter().filter_map(|host| {
             let remote = Arc::clone(self.remotes.get(host)?);
-            let questions: Vec<_> = plan.steps_of(host).map(|(_, _, step)| step.task.probe()).collect();
+            let questions: Vec<_> = plan
+                .steps_of(host)
+                .map(|(_, _, step)| step.task.probe())
+                .collect();
             let limit = Arc::clone(&self.limit);
             Some(async move {
                 let _permit = limit.acquire().await;
-                (host.to_owned(), ask(&*remote, &questions).await.unwrap_or_default())
+                (
+                    host.to_owned(),
+                    ask(&*remote, &questions).await.unwrap_or_default(),
+                )
             })
         });
         let replies: BTreeMap<_, _> = futures::future::join_all(asked).await.into_iter().collect();
@@ -74,7 +92,13 @@ impl Runner {
 
     /// Does one action; a script is followed by `question` in the same exchange. When another run
     /// of towline acts on the host, its end is waited for.
-    pub(super) async fn act(&self, host: &str, step: &str, action: &Action, question: &Script) -> Acted {
+    pub(super) async fn act(
+        &self,
+        host: &str,
+        step: &str,
+        action: &Action,
+        question: &Script,
+    ) -> Acted {
         let Some(remote) = self.remotes.get(host) else {
             return Acted::Lost("there is no connection".into());
         };
@@ -98,7 +122,11 @@ impl Runner {
                     match replies.next().flatten() {
                         Some(acted) => {
                             output.stderr = acted.stderr;
-                            (Exit::Code(acted.status.unsigned_abs()), output, replies.next().flatten())
+                            (
+                                Exit::Code(acted.status.unsigned_abs()),
+                                output,
+                                replies.next().flatten(),
+                            )
                         }
                         None if output.exit == Exit::Code(0) => {
                             (Exit::Lost("the answer was cut short".into()), output, None)
@@ -111,18 +139,25 @@ impl Runner {
                 Exit::Code(0) => return Acted::Done(reply),
                 Exit::Code(LOCKED) if begun.elapsed() < patience => {
                     let until = "another run of towline on this host to end".to_owned();
-                    self.events.send(Event::Waiting { host: host.into(), step: step.into(), until });
+                    self.events.send(Event::Waiting {
+                        host: host.into(),
+                        step: step.into(),
+                        until,
+                    });
                     self.rest(self.pause * 2).await;
                 }
                 Exit::Code(LOCKED) => {
                     return Acted::Failed(
-                        Problem::new("another run of towline has been acting on this host for 10 minutes")
-                            .next("fuser -v /run/towline.lock on the host shows it"),
+                        Problem::new(
+                            "another run of towline has been acting on this host for 10 minutes",
+                        )
+                        .next("fuser -v /run/towline.lock on the host shows it"),
                     );
                 }
                 Exit::Lost(reason) => return Acted::Lost(reason),
                 exit => {
-                    let mut problem = Problem::new(format!("the command on the host failed ({exit})"));
+                    let mut problem =
+                        Problem::new(format!("the command on the host failed ({exit})"));
                     let lines: Vec<_> = output.stderr.trim().lines().collect();
                     for line in &lines[lines.len().saturating_sub(8)..] {
                         problem = problem.because(*line);

@@ -39,7 +39,12 @@ pub struct Gathered {
     pub times: BTreeMap<String, Duration>,
 }
 
-type One = (String, Option<Arc<dyn Remote>>, Result<Facts, Unreached>, Duration);
+type One = (
+    String,
+    Option<Arc<dyn Remote>>,
+    Result<Facts, Unreached>,
+    Duration,
+);
 
 /// Connects to every host of the inventory and reads its facts.
 pub async fn gather(
@@ -66,8 +71,17 @@ pub async fn gather(
             Ok((_, one)) => one,
             Err(error) => {
                 let name = names.get(&error.id()).cloned().unwrap_or_default();
-                let problem = Problem::new(format!("{name}: towline itself failed")).because(error.to_string());
-                (name, None, Err(Unreached { outcome: Outcome::Failed, problem }), Duration::ZERO)
+                let problem = Problem::new(format!("{name}: towline itself failed"))
+                    .because(error.to_string());
+                (
+                    name,
+                    None,
+                    Err(Unreached {
+                        outcome: Outcome::Failed,
+                        problem,
+                    }),
+                    Duration::ZERO,
+                )
             }
         };
         if let Some(remote) = remote {
@@ -77,12 +91,18 @@ pub async fn gather(
         let reach = match facts {
             Ok(facts) => {
                 learn(&facts, redactor);
-                events.send(Event::Reached { host: name.clone(), seconds: time.as_secs_f64() });
+                events.send(Event::Reached {
+                    host: name.clone(),
+                    seconds: time.as_secs_f64(),
+                });
                 Reach::Reached(Box::new(facts))
             }
             Err(unreached) => {
                 let problem = unreached.problem.clone();
-                events.send(Event::Unreached { host: name.clone(), problem });
+                events.send(Event::Unreached {
+                    host: name.clone(),
+                    problem,
+                });
                 gathered.unreached.insert(name.clone(), unreached);
                 Reach::Unreached
             }
@@ -130,7 +150,10 @@ pub async fn refresh(inventory: &Inventory, gathered: &mut Gathered, redactor: &
 /// # Errors
 /// Why its answer cannot be used.
 pub async fn facts(host: &Host, remote: &dyn Remote) -> Result<Facts, Unreached> {
-    let failed = |problem| Unreached { outcome: Outcome::Failed, problem };
+    let failed = |problem| Unreached {
+        outcome: Outcome::Failed,
+        problem,
+    };
     let (name, user) = (&host.name, &host.ssh.user.value);
     let replies = exchange::ask(remote, &[Facts::probe()]).await.map_err(|said| {
         failed(if said.contains("a password is required") || said.contains("a terminal is required") {
@@ -146,7 +169,9 @@ pub async fn facts(host: &Host, remote: &dyn Remote) -> Result<Facts, Unreached>
         })
     })?;
     let reply = replies.into_iter().next().flatten().ok_or_else(|| {
-        failed(Problem::new(format!("{name}: its answer about itself was cut short")))
+        failed(Problem::new(format!(
+            "{name}: its answer about itself was cut short"
+        )))
     })?;
     Facts::parse(&reply).map_err(|why| failed(Problem::new(format!("{name}: {why}"))))
 }

@@ -12,9 +12,9 @@ use crate::ssh::Remote;
 use event::Events;
 
 pub mod event;
+mod exchange;
 pub mod gather;
 pub mod report;
-mod exchange;
 mod stage;
 mod step;
 
@@ -22,7 +22,8 @@ pub use event::Event;
 pub use report::{Outcome, Report, Row};
 
 /// How a connection that was asked for came out.
-pub type Connected<'a> = Pin<Box<dyn Future<Output = Result<Arc<dyn Remote>, gather::Unreached>> + Send + 'a>>;
+pub type Connected<'a> =
+    Pin<Box<dyn Future<Output = Result<Arc<dyn Remote>, gather::Unreached>> + Send + 'a>>;
 
 /// Opens connections: over SSH in the program, from a script in tests.
 pub trait Connector: Send + Sync {

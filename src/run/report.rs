@@ -74,7 +74,10 @@ pub struct Report {
 impl Report {
     /// How many hosts came out so.
     pub fn count(&self, outcome: Outcome) -> usize {
-        self.rows.iter().filter(|row| row.outcome == outcome).count()
+        self.rows
+            .iter()
+            .filter(|row| row.outcome == outcome)
+            .count()
     }
 
     /// Success only when nothing failed, was unreachable or left undone.
@@ -107,7 +110,10 @@ impl Ledger {
     /// Whether a host still takes part.
     pub fn is_in(&self, host: &str) -> bool {
         let outcome = self.hosts.get(host).and_then(|entry| entry.outcome);
-        !matches!(outcome, Some(Outcome::Failed | Outcome::Unreachable | Outcome::Cancelled))
+        !matches!(
+            outcome,
+            Some(Outcome::Failed | Outcome::Unreachable | Outcome::Cancelled)
+        )
     }
 
     /// Ends a host's part. The first end stands.
@@ -129,7 +135,11 @@ impl Ledger {
         let entry = self.hosts.entry(host.to_owned()).or_default();
         entry.time += time;
         entry.changed += usize::from(changed);
-        self.timings.push(Timing { host: host.into(), step: step.into(), seconds: time.as_secs_f64() });
+        self.timings.push(Timing {
+            host: host.into(),
+            step: step.into(),
+            seconds: time.as_secs_f64(),
+        });
     }
 
     /// The report. `hosts` are name, role, whether it was selected, and what was spent on it.
@@ -159,9 +169,15 @@ impl Ledger {
                 }
             })
             .collect();
-        self.timings.sort_by(|one, other| other.seconds.total_cmp(&one.seconds));
+        self.timings
+            .sort_by(|one, other| other.seconds.total_cmp(&one.seconds));
         self.timings.retain(|timing| timing.seconds >= 1.0);
         self.timings.truncate(5);
-        Report { rows, slowest: self.timings, seconds: time.as_secs_f64(), trouble }
+        Report {
+            rows,
+            slowest: self.timings,
+            seconds: time.as_secs_f64(),
+            trouble,
+        }
     }
 }

@@ -44,7 +44,11 @@ impl Runner {
     ) -> Result<(), String> {
         let mut stale = BTreeSet::new();
         for (index, stage) in plan.stages.iter().enumerate().take(last + 1) {
-            let lanes: Vec<&Lane> = stage.lanes.iter().filter(|lane| ledger.is_in(&lane.host)).collect();
+            let lanes: Vec<&Lane> = stage
+                .lanes
+                .iter()
+                .filter(|lane| ledger.is_in(&lane.host))
+                .collect();
             let busy: Vec<&Lane> = lanes
                 .into_iter()
                 .filter(|lane| stale.contains(&lane.host) || !converged(judged, index, lane))
@@ -53,12 +57,19 @@ impl Runner {
                 essential(stage, ledger)?;
                 continue;
             }
-            self.events.send(Event::Stage { stage: stage.name.clone(), hosts: busy.len() });
+            self.events.send(Event::Stage {
+                stage: stage.name.clone(),
+                hosts: busy.len(),
+            });
             match stage.order {
                 Order::Serial => self.serial(index, &busy, judged, &mut stale, ledger).await,
-                Order::Batches(size) => self.together(index, &busy, size, judged, &mut stale, ledger).await,
+                Order::Batches(size) => {
+                    self.together(index, &busy, size, judged, &mut stale, ledger)
+                        .await
+                }
                 Order::Parallel | Order::Essential => {
-                    self.together(index, &busy, usize::MAX, judged, &mut stale, ledger).await;
+                    self.together(index, &busy, usize::MAX, judged, &mut stale, ledger)
+                        .await;
                 }
             }
             essential(stage, ledger)?;
@@ -78,12 +89,23 @@ impl Runner {
         ledger: &mut Ledger,
     ) {
         for (position, lane) in lanes.iter().enumerate() {
-            let end = self.clone().lane(index, (*lane).clone(), Arc::clone(judged), stale.contains(&lane.host)).await;
+            let end = self
+                .clone()
+                .lane(
+                    index,
+                    (*lane).clone(),
+                    Arc::clone(judged),
+                    stale.contains(&lane.host),
+                )
+                .await;
             let failed = end.end.is_err();
             self.enter(end, stale, ledger);
             if failed {
                 for rest in &lanes[position + 1..] {
-                    let reason = format!("{} before it failed, and servers are changed one by one", lane.host);
+                    let reason = format!(
+                        "{} before it failed, and servers are changed one by one",
+                        lane.host
+                    );
                     self.cancel(&rest.host, reason, ledger);
                 }
                 return;
@@ -120,7 +142,11 @@ impl Runner {
                 Err(error) => {
                     let host = names.get(&error.id()).cloned().unwrap_or_default();
                     let problem = Problem::new("towline itself failed").because(error.to_string());
-                    LaneEnd { host, steps: Vec::new(), end: Err(Stop::Failed("run".into(), problem)) }
+                    LaneEnd {
+                        host,
+                        steps: Vec::new(),
+                        end: Err(Stop::Failed("run".into(), problem)),
+                    }
                 }
             };
             self.enter(end, stale, ledger);
@@ -128,19 +154,31 @@ impl Runner {
     }
 
     async fn lane(self, index: usize, lane: Lane, judged: Arc<Judged>, mut stale: bool) -> LaneEnd {
-        let mut end = LaneEnd { host: lane.host.clone(), steps: Vec::new(), end: Ok(()) };
+        let mut end = LaneEnd {
+            host: lane.host.clone(),
+            steps: Vec::new(),
+            end: Ok(()),
+        };
         for (position, step) in lane.steps.iter().enumerate() {
             if self.interrupted() {
                 end.end = Err(Stop::Interrupted);
                 break;
             }
-            let seen = if stale { None } else { judged.verdict(index, &lane.host, position).cloned() };
+            let seen = if stale {
+                None
+            } else {
+                judged.verdict(index, &lane.host, position).cloned()
+            };
             let begun = Instant::now();
             match self.step(&lane.host, step, seen).await {
                 End::Unchanged => {}
                 done @ (End::Changed | End::Waited) => {
                     stale = true;
-                    end.steps.push((step.name.clone(), matches!(done, End::Changed), begun.elapsed()));
+                    end.steps.push((
+                        step.name.clone(),
+                        matches!(done, End::Changed),
+                        begun.elapsed(),
+                    ));
                 }
                 End::Failed(problem) => {
                     end.end = Err(Stop::Failed(step.name.clone(), problem));
@@ -165,7 +203,11 @@ impl Runner {
         match lane.end {
             Ok(()) => {}
             Err(Stop::Failed(step, problem)) => {
-                self.events.send(Event::Failed { host: lane.host.clone(), step: step.clone(), problem: problem.clone() });
+                self.events.send(Event::Failed {
+                    host: lane.host.clone(),
+                    step: step.clone(),
+                    problem: problem.clone(),
+                });
                 ledger.end(&lane.host, Outcome::Failed, Some(problem));
             }
             Err(Stop::Interrupted) => {
@@ -177,7 +219,10 @@ impl Runner {
     /// Ends a host's part though nothing failed on it.
     pub fn cancel(&self, host: &str, reason: String, ledger: &mut Ledger) {
         if ledger.is_in(host) {
-            self.events.send(Event::Cancelled { host: host.into(), reason: reason.clone() });
+            self.events.send(Event::Cancelled {
+                host: host.into(),
+                reason: reason.clone(),
+            });
             ledger.end(host, Outcome::Cancelled, Some(Problem::new(reason)));
         }
     }
@@ -185,14 +230,22 @@ impl Runner {
 
 /// Whether a plan saw nothing to do in a lane.
 fn converged(judged: &Judged, stage: usize, lane: &Lane) -> bool {
-    (0..lane.steps.len()).all(|step| matches!(judged.verdict(stage, &lane.host, step), Some(Ok(Verdict::Converged))))
+    (0..lane.steps.len()).all(|step| {
+        matches!(
+            judged.verdict(stage, &lane.host, step),
+            Some(Ok(Verdict::Converged))
+        )
+    })
 }
 
 /// Without one success in an essential stage nothing after it can be done.
 fn essential(stage: &Stage, ledger: &Ledger) -> Result<(), String> {
     let needed = stage.order == Order::Essential;
     if needed && !stage.lanes.iter().any(|lane| ledger.is_in(&lane.host)) {
-        return Err(format!("“{}” has failed, and everything after it needs it", stage.name));
+        return Err(format!(
+            "“{}” has failed, and everything after it needs it",
+            stage.name
+        ));
     }
     Ok(())
 }

@@ -30,7 +30,12 @@ type Cause = Option<(Problem, Instant)>;
 
 impl Runner {
     /// Runs one step. `seen` is what the plan's question showed, when nothing has changed since.
-    pub(super) async fn step(&self, host: &str, step: &Step, seen: Option<Result<Verdict, Problem>>) -> End {
+    pub(super) async fn step(
+        &self,
+        host: &str,
+        step: &Step,
+        seen: Option<Result<Verdict, Problem>>,
+    ) -> End {
         let begun = Instant::now();
         let (mut acted, mut waited, mut settle) = (Vec::new(), false, begun);
         let (mut cause, mut undecided, mut lost): (Cause, u32, Option<String>) = (None, 0, None);
@@ -53,8 +58,16 @@ impl Runner {
                     return self.done(host, step, acted, waited, begun.elapsed());
                 }
                 Ok(Verdict::Drifted(remedy)) if acted.is_empty() => {
-                    let changes: Vec<_> = remedy.changes.iter().map(|change| change.what.clone()).collect();
-                    self.events.send(Event::Begun { host: host.into(), step: step.name.clone(), changes: changes.clone() });
+                    let changes: Vec<_> = remedy
+                        .changes
+                        .iter()
+                        .map(|change| change.what.clone())
+                        .collect();
+                    self.events.send(Event::Begun {
+                        host: host.into(),
+                        step: step.name.clone(),
+                        changes: changes.clone(),
+                    });
                     let mut answer = None;
                     for action in &remedy.actions {
                         match self.act(host, &step.name, action, &step.task.probe()).await {
@@ -71,14 +84,19 @@ impl Runner {
                     settle = Instant::now() + remedy.settle;
                     verdict = match answer {
                         Some(reply) => step.task.judge(&reply, &Changes::default()),
-                        None if lost.is_some() => Ok(Verdict::Undecidable("the connection was lost".into())),
+                        None if lost.is_some() => {
+                            Ok(Verdict::Undecidable("the connection was lost".into()))
+                        }
                         None => self.look(host, step, &mut lost).await,
                     };
                     continue;
                 }
                 Ok(Verdict::Drifted(remedy)) => {
                     if Instant::now() >= settle {
-                        let mut problem = Problem::new(format!("{}: it was changed and is still not so", step.name));
+                        let mut problem = Problem::new(format!(
+                            "{}: it was changed and is still not so",
+                            step.name
+                        ));
                         for change in remedy.changes {
                             problem = problem.because(format!("still to do: {}", change.what));
                         }
@@ -92,7 +110,11 @@ impl Runner {
                     }
                     if told != pending.until {
                         told.clone_from(&pending.until);
-                        self.events.send(Event::Waiting { host: host.into(), step: step.name.clone(), until: pending.until });
+                        self.events.send(Event::Waiting {
+                            host: host.into(),
+                            step: step.name.clone(),
+                            until: pending.until,
+                        });
                     }
                     waited = true;
                     self.pause
@@ -109,17 +131,32 @@ impl Runner {
                 return End::Interrupted;
             }
             // Quick at first: most things take a second; then slowly, not to keep a Pi busy.
-            let patient = if begun.elapsed() > Duration::from_secs(15) { pause * 4 } else { pause };
+            let patient = if begun.elapsed() > Duration::from_secs(15) {
+                pause * 4
+            } else {
+                pause
+            };
             self.rest(patient).await;
             verdict = self.look(host, step, &mut lost).await;
         }
     }
 
-    fn done(&self, host: &str, step: &Step, changes: Vec<String>, waited: bool, time: Duration) -> End {
+    fn done(
+        &self,
+        host: &str,
+        step: &Step,
+        changes: Vec<String>,
+        waited: bool,
+        time: Duration,
+    ) -> End {
         if changes.is_empty() && !waited {
             return End::Unchanged;
         }
-        let end = if changes.is_empty() { End::Waited } else { End::Changed };
+        let end = if changes.is_empty() {
+            End::Waited
+        } else {
+            End::Changed
+        };
         self.events.send(Event::Changed {
             host: host.into(),
             step: step.name.clone(),
@@ -129,7 +166,12 @@ impl Runner {
         end
     }
 
-    async fn look(&self, host: &str, step: &Step, lost: &mut Option<String>) -> Result<Verdict, Problem> {
+    async fn look(
+        &self,
+        host: &str,
+        step: &Step,
+        lost: &mut Option<String>,
+    ) -> Result<Verdict, Problem> {
         let Some(remote) = self.remotes.get(host) else {
             *lost = Some("there is no connection".into());
             return Ok(Verdict::Undecidable(String::new()));
@@ -137,7 +179,9 @@ impl Runner {
         match ask(&**remote, &[step.task.probe()]).await {
             Ok(replies) => match replies.into_iter().next().flatten() {
                 Some(reply) => step.task.judge(&reply, &Changes::default()),
-                None => Ok(Verdict::Undecidable("the host's answer was cut short".into())),
+                None => Ok(Verdict::Undecidable(
+                    "the host's answer was cut short".into(),
+                )),
             },
             Err(reason) => {
                 *lost = Some(reason.clone());
@@ -151,11 +195,16 @@ impl Runner {
 fn weary(pending: &Pending, cause: &mut Cause, begun: Instant) -> Option<Problem> {
     match &pending.cause {
         Some(problem) => {
-            let same = cause.as_ref().is_some_and(|(known, _)| known.what == problem.what);
+            let same = cause
+                .as_ref()
+                .is_some_and(|(known, _)| known.what == problem.what);
             if !same {
                 *cause = Some((problem.clone(), Instant::now()));
             }
-            if cause.as_ref().is_some_and(|(_, since)| since.elapsed() >= GRACE) {
+            if cause
+                .as_ref()
+                .is_some_and(|(_, since)| since.elapsed() >= GRACE)
+            {
                 return Some(problem.clone());
             }
         }

@@ -86,7 +86,11 @@ pub(super) async fn authenticate(
     }
     let mut denied = attempt.denied;
     let seen = attempt.seen;
-    let left_out = keys.protected.iter().filter(|key| key.public.as_ref().is_none_or(|public| !contains(&seen, public)));
+    let left_out = keys.protected.iter().filter(|key| {
+        key.public
+            .as_ref()
+            .is_none_or(|public| !contains(&seen, public))
+    });
     denied.protected = left_out.map(|key| key.path.clone()).collect();
     Err(Failed::Denied(denied))
 }
@@ -133,7 +137,11 @@ impl Attempt<'_> {
         self.judge(result).await
     }
 
-    async fn offer_agent(&mut self, socket: &PathBuf, preferred: &[PublicKey]) -> Result<Offer, Failed> {
+    async fn offer_agent(
+        &mut self,
+        socket: &PathBuf,
+        preferred: &[PublicKey],
+    ) -> Result<Offer, Failed> {
         let asked = tokio::time::timeout(AGENT_TIMEOUT, self.ask_agent(socket)).await;
         let (mut agent, mut identities) = match asked {
             Ok(Ok(answer)) => answer,
@@ -153,7 +161,10 @@ impl Attempt<'_> {
         Ok(Offer::Refused)
     }
 
-    async fn ask_agent(&self, socket: &PathBuf) -> Result<(Agent, Vec<AgentIdentity>), russh::keys::Error> {
+    async fn ask_agent(
+        &self,
+        socket: &PathBuf,
+    ) -> Result<(Agent, Vec<AgentIdentity>), russh::keys::Error> {
         let mut agent = AgentClient::connect_uds(socket).await?;
         if let Some(binding) = self.handle.agent_session_binding() {
             // Agents that do not know the request say no and go on as before.
@@ -164,11 +175,18 @@ impl Attempt<'_> {
     }
 
     fn without_agent(&mut self, socket: &std::path::Path, reason: &str) -> Offer {
-        self.denied.notes.push(format!("the agent at {} was of no help: {reason}", socket.display()));
+        self.denied.notes.push(format!(
+            "the agent at {} was of no help: {reason}",
+            socket.display()
+        ));
         Offer::Refused
     }
 
-    async fn offer_identity(&mut self, agent: &mut Agent, identity: AgentIdentity) -> Result<Offer, Failed> {
+    async fn offer_identity(
+        &mut self,
+        agent: &mut Agent,
+        identity: AgentIdentity,
+    ) -> Result<Offer, Failed> {
         let public = identity.public_key().into_owned();
         let hash = self.hash_for(&public).await?;
         let result = match identity {
@@ -176,18 +194,30 @@ impl Attempt<'_> {
                 if !self.is_new(&key, &format!("the agent's {comment}")) {
                     return Ok(Offer::Refused);
                 }
-                self.handle.authenticate_publickey_with(self.user, key, hash, agent).await
+                self.handle
+                    .authenticate_publickey_with(self.user, key, hash, agent)
+                    .await
             }
-            AgentIdentity::Certificate { certificate, comment } => {
-                self.denied.offered.push(format!("the agent's certificate {comment} ({})", fingerprint(&public)));
-                self.handle.authenticate_certificate_with(self.user, certificate, hash, agent).await
+            AgentIdentity::Certificate {
+                certificate,
+                comment,
+            } => {
+                self.denied.offered.push(format!(
+                    "the agent's certificate {comment} ({})",
+                    fingerprint(&public)
+                ));
+                self.handle
+                    .authenticate_certificate_with(self.user, certificate, hash, agent)
+                    .await
             }
         };
         match result {
             Ok(result) => self.judge(Ok(result)).await,
             Err(russh::AgentAuthError::Send(_)) => self.judge(Err(russh::Error::SendError)).await,
             Err(russh::AgentAuthError::Key(error)) => {
-                self.denied.notes.push(format!("the agent did not sign: {error}"));
+                self.denied
+                    .notes
+                    .push(format!("the agent did not sign: {error}"));
                 Ok(Offer::Refused)
             }
         }
@@ -199,7 +229,11 @@ impl Attempt<'_> {
             return false;
         }
         self.seen.push(public.clone());
-        self.denied.offered.push(format!("{origin} ({} {})", public.algorithm(), fingerprint(public)));
+        self.denied.offered.push(format!(
+            "{origin} ({} {})",
+            public.algorithm(),
+            fingerprint(public)
+        ));
         true
     }
 
@@ -222,12 +256,15 @@ impl Attempt<'_> {
         match result {
             Ok(AuthResult::Success) => Ok(Offer::Taken),
             // russh says "refused, no methods left" when the connection ended.
-            Ok(AuthResult::Failure { remaining_methods, .. })
-                if remaining_methods.is_empty() || self.handle.is_closed() =>
-            {
+            Ok(AuthResult::Failure {
+                remaining_methods, ..
+            }) if remaining_methods.is_empty() || self.handle.is_closed() => {
                 self.ended(&remaining_methods).await
             }
-            Ok(AuthResult::Failure { remaining_methods, partial_success }) => {
+            Ok(AuthResult::Failure {
+                remaining_methods,
+                partial_success,
+            }) => {
                 self.note_methods(&remaining_methods);
                 self.denied.more_wanted |= partial_success;
                 if remaining_methods.contains(&MethodKind::PublicKey) {
@@ -243,7 +280,10 @@ impl Attempt<'_> {
     async fn ended(&mut self, methods: &MethodSet) -> Result<Offer, Failed> {
         self.note_methods(methods);
         let reason = self.shared.farewell().await;
-        if reason.to_lowercase().contains("too many authentication failures") {
+        if reason
+            .to_lowercase()
+            .contains("too many authentication failures")
+        {
             self.denied.too_many = true;
             return Ok(Offer::Over);
         }

@@ -35,9 +35,8 @@ pub fn clean(bytes: &[u8]) -> String {
             (State::String | State::StringEscape, _) => State::String,
             (_, '\u{1b}') => State::Escape,
             (_, '\u{9b}') | (State::Escape, '[') => State::Sequence,
-            (_, '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}') | (State::Escape, 'P' | 'X' | ']'..='_') => {
-                State::String
-            }
+            (_, '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}')
+            | (State::Escape, 'P' | 'X' | ']'..='_') => State::String,
             // Parameters and intermediates go on, anything else is the final character.
             (State::Escape, ' '..='/') => State::Escape,
             (State::Sequence, ' '..='?') => State::Sequence,
@@ -68,7 +67,10 @@ mod tests {
             ("\u{1b}(Bascii\u{1b}7\u{1b}=", "ascii"),
             ("\u{9b}2Jcleared", "cleared"),
             ("\u{1b}Pq#0\u{1b}\\sixel", "sixel"),
-            ("never ended \u{1b}]0;rest\nnext line", "never ended \nnext line"),
+            (
+                "never ended \u{1b}]0;rest\nnext line",
+                "never ended \nnext line",
+            ),
             ("progress 10%\r\n\u{8}\u{0}", "progress 10%\n"),
             ("broken \u{1b}[1\u{fc}mlaut", "broken \u{fc}mlaut"),
         ] {

@@ -85,7 +85,11 @@ impl Shared {
     /// after its effects.
     pub async fn farewell(&self) -> String {
         let mut farewell = self.farewell.subscribe();
-        let said = tokio::time::timeout(Duration::from_millis(500), farewell.wait_for(Option::is_some)).await;
+        let said = tokio::time::timeout(
+            Duration::from_millis(500),
+            farewell.wait_for(Option::is_some),
+        )
+        .await;
         match said {
             Ok(Ok(reason)) => reason.clone().unwrap_or_default(),
             _ => "the connection ended".to_owned(),
@@ -103,7 +107,10 @@ pub(super) struct Client {
 impl Handler for Client {
     type Error = russh::Error;
 
-    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
+    async fn check_server_key(
+        &mut self,
+        shown: &PublicKeyOrCertificate,
+    ) -> Result<bool, Self::Error> {
         let host = Shower {
             name: &self.target.name,
             address: self.target.bare_address(),
@@ -111,7 +118,8 @@ impl Handler for Client {
         };
         let mut watching = self.shared.asking.subscribe();
         watching.mark_unchanged();
-        let judged = host_key::judge(&self.trust, host, &shown.public_key(), &self.shared.asking).await;
+        let judged =
+            host_key::judge(&self.trust, host, &shown.public_key(), &self.shared.asking).await;
         if watching.has_changed().unwrap_or(false) {
             *lock(&self.shared.asked) = judged.is_ok();
         }
@@ -136,7 +144,10 @@ impl Handler for Client {
         Ok(())
     }
 
-    async fn disconnected(&mut self, reason: DisconnectReason<Self::Error>) -> Result<(), Self::Error> {
+    async fn disconnected(
+        &mut self,
+        reason: DisconnectReason<Self::Error>,
+    ) -> Result<(), Self::Error> {
         let (said, result) = match reason {
             DisconnectReason::ReceivedDisconnect(info) => {
                 let message = clean(info.message.as_bytes());
@@ -152,9 +163,10 @@ impl Handler for Client {
 /// What a protocol error means, in words.
 pub(super) fn words(error: &russh::Error) -> String {
     match error {
-        russh::Error::Disconnect | russh::Error::HUP | russh::Error::SendError | russh::Error::RecvError => {
-            "the host closed the connection".to_owned()
-        }
+        russh::Error::Disconnect
+        | russh::Error::HUP
+        | russh::Error::SendError
+        | russh::Error::RecvError => "the host closed the connection".to_owned(),
         russh::Error::KeepaliveTimeout => "the host no longer answers".to_owned(),
         russh::Error::IO(error) => match error.kind() {
             io::ErrorKind::UnexpectedEof => "the host closed the connection".to_owned(),
@@ -177,7 +189,11 @@ pub(super) struct Wire {
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
         if !self.greeted {
@@ -186,8 +202,10 @@ impl AsyncRead for Wire {
             let new = &buffer.filled()[before..];
             greeting.said.extend_from_slice(&new[..new.len().min(room)]);
             let lines = greeting.said.split_inclusive(|&byte| byte == b'\n');
-            greeting.complete =
-                { lines }.any(|line| line.ends_with(b"\n") && (line.starts_with(b"SSH-2.0-") || line.starts_with(b"SSH-1.99-")));
+            greeting.complete = { lines }.any(|line| {
+                line.ends_with(b"\n")
+                    && (line.starts_with(b"SSH-2.0-") || line.starts_with(b"SSH-1.99-"))
+            });
             let done = greeting.complete || room == 0;
             drop(greeting);
             self.greeted = done;
@@ -197,7 +215,11 @@ impl AsyncRead for Wire {
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 

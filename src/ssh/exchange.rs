@@ -47,7 +47,8 @@ struct Closer(Option<ChannelWriteHalf<Msg>>);
 
 impl Drop for Closer {
     fn drop(&mut self) {
-        if let (Some(channel), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+        if let (Some(channel), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current())
+        {
             runtime.spawn(async move { channel.close().await });
         }
     }
@@ -84,7 +85,12 @@ fn lost(reason: impl Into<String>) -> Output {
 }
 
 /// Runs one command. Whatever goes wrong is in the answer's exit; no status is never success.
-pub(super) async fn exchange(handle: &Handle<Client>, shared: &Shared, count: &AtomicU32, order: Order<'_>) -> Output {
+pub(super) async fn exchange(
+    handle: &Handle<Client>,
+    shared: &Shared,
+    count: &AtomicU32,
+    order: Order<'_>,
+) -> Output {
     let source = match order.input {
         Input::Bytes(bytes) => Source::Bytes(Some(bytes)),
         Input::File(path) => match File::open(path).await {
@@ -121,7 +127,9 @@ pub(super) async fn exchange(handle: &Handle<Client>, shared: &Shared, count: &A
         (_, _, End::Unreadable(error)) => Exit::Lost(format!("the file cannot be read: {error}")),
         (_, Some(signal), _) => Exit::Signal(signal),
         (Some(code), None, _) => Exit::Code(code),
-        (None, None, _) if received.refused => Exit::Lost("the host refused to run a command".to_owned()),
+        (None, None, _) if received.refused => {
+            Exit::Lost("the host refused to run a command".to_owned())
+        }
         (None, None, End::Late) => Exit::Lost(late()),
         (None, None, End::Gone) => Exit::Lost(shared.farewell().await),
         (None, None, End::Closed) => Exit::Lost("the command ended without a status".to_owned()),
@@ -142,11 +150,15 @@ async fn open(handle: &Handle<Client>, command: &str) -> Result<Channel<Msg>, ru
 async fn not_opened(error: &russh::Error, shared: &Shared) -> String {
     match error {
         russh::Error::ChannelOpenFailure(failure) => {
-            let said = shared.channel_refusal().filter(|said| !said.trim().is_empty());
+            let said = shared
+                .channel_refusal()
+                .filter(|said| !said.trim().is_empty());
             let reason = said.unwrap_or_else(|| failure.description().to_owned());
             format!("the host opened no channel: {}", reason.trim())
         }
-        russh::Error::Disconnect | russh::Error::SendError | russh::Error::RecvError => shared.farewell().await,
+        russh::Error::Disconnect | russh::Error::SendError | russh::Error::RecvError => {
+            shared.farewell().await
+        }
         other => words(other),
     }
 }
@@ -204,11 +216,19 @@ impl Source {
 
 /// Sends the whole input and its end. Fails only when the input cannot be read: what becomes of
 /// the channel is seen by the side that reads.
-async fn send(writer: &ChannelWriteHalf<Msg>, mut source: Source, timer: &Timer) -> std::io::Result<()> {
+async fn send(
+    writer: &ChannelWriteHalf<Msg>,
+    mut source: Source,
+    timer: &Timer,
+) -> std::io::Result<()> {
     loop {
         let piece = source.next().await?;
         let last = piece.is_empty();
-        let sent = if last { writer.eof().await } else { writer.data_bytes(piece).await };
+        let sent = if last {
+            writer.eof().await
+        } else {
+            writer.data_bytes(piece).await
+        };
         if last || sent.is_err() {
             return Ok(());
         }
@@ -284,7 +304,14 @@ fn name(signal: &Sig) -> String {
 /// The last 64 KiB, without the rest of a character that the cut went through.
 fn whole_characters(bytes: &[u8]) -> &[u8] {
     let tail = &bytes[bytes.len().saturating_sub(LONGEST_ERRORS)..];
-    let torn = if tail.len() < bytes.len() { tail.iter().take(3).take_while(|&&byte| byte & 0xc0 == 0x80).count() } else { 0 };
+    let torn = if tail.len() < bytes.len() {
+        tail.iter()
+            .take(3)
+            .take_while(|&&byte| byte & 0xc0 == 0x80)
+            .count()
+    } else {
+        0
+    };
     &tail[torn..]
 }
 

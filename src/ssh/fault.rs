@@ -126,7 +126,10 @@ impl ConnectError {
         let unreachable = Problem::new(format!("{}: cannot be reached", target.name));
         match &*self.fault {
             Fault::Unresolved { reason } => unreachable
-                .because(format!("the name {} does not resolve: {reason}", target.address))
+                .because(format!(
+                    "the name {} does not resolve: {reason}",
+                    target.address
+                ))
                 .next(format!("getent hosts {}", quote(&target.address)))
                 .next("or give the host's IP address as its `address`"),
             Fault::PortClosed => unreachable
@@ -142,7 +145,9 @@ impl ConnectError {
                 .next(self.ssh(None)),
             Fault::TimedOut { stage, limit } => self.timed_out(unreachable, *stage, *limit),
             Fault::NoBanner { said, reason, .. } => {
-                let problem = unreachable.because(format!("{place} takes connections, but no SSH server introduced itself: {reason}"));
+                let problem = unreachable.because(format!(
+                    "{place} takes connections, but no SSH server introduced itself: {reason}"
+                ));
                 match said {
                     Some(said) => problem.because(format!("it said: {said}")),
                     None => problem,
@@ -154,7 +159,9 @@ impl ConnectError {
                 .because(format!("the key exchange with {place} failed: {reason}"))
                 .next(self.ssh(Some("-v"))),
             Fault::Lost { stage, reason } => unreachable
-                .because(format!("the connection to {place} ended during {stage}: {reason}"))
+                .because(format!(
+                    "the connection to {place} ended during {stage}: {reason}"
+                ))
                 .next(self.ssh(Some("-v"))),
             Fault::KnownHosts(error) => file_problem(&target.name, error),
             Fault::HostKey(refused) => self.host_key(refused),
@@ -168,14 +175,19 @@ impl ConnectError {
         let address = quote(self.target.bare_address());
         match stage {
             Stage::Name => problem
-                .because(format!("the name {} was not resolved within {limit}", self.target.address))
+                .because(format!(
+                    "the name {} was not resolved within {limit}",
+                    self.target.address
+                ))
                 .next(format!("getent hosts {address}")),
             Stage::Tcp => problem
                 .because(format!("{place} did not answer within {limit}"))
                 .next("check that the host is up and that no firewall drops this port")
                 .next(format!("ping -c 3 {address}")),
             Stage::Banner => problem
-                .because(format!("{place} takes connections, but no SSH server introduced itself within {limit}"))
+                .because(format!(
+                    "{place} takes connections, but no SSH server introduced itself within {limit}"
+                ))
                 .next(self.ssh(Some("-v"))),
             Stage::KeyExchange | Stage::Authentication => problem
                 .because(format!("{place} did not finish {stage} within {limit}"))
@@ -187,7 +199,11 @@ impl ConnectError {
         let target = &*self.target;
         let name = &target.name;
         let key_type = &refused.shown.key_type;
-        let shows = format!("{} shows the {key_type} key {}", self.place(), refused.shown.fingerprint);
+        let shows = format!(
+            "{} shows the {key_type} key {}",
+            self.place(),
+            refused.shown.fingerprint
+        );
         match &refused.refusal {
             Refusal::Unknown => Problem::new(format!("{name}: the host key is not known"))
                 .because(shows)
@@ -223,12 +239,24 @@ impl ConnectError {
 
     fn denied(&self, denied: &Denied) -> Problem {
         let target = &*self.target;
-        let mut problem = Problem::new(format!("{}: {} lets nobody in as {}", target.name, self.place(), target.user));
+        let mut problem = Problem::new(format!(
+            "{}: {} lets nobody in as {}",
+            target.name,
+            self.place(),
+            target.user
+        ));
         if denied.offered.is_empty() {
             problem = problem.because("there was no key to offer");
         }
         for key in &denied.offered {
-            problem = problem.because(format!("{}: {key}", if denied.more_wanted { "offered" } else { "refused" }));
+            problem = problem.because(format!(
+                "{}: {key}",
+                if denied.more_wanted {
+                    "offered"
+                } else {
+                    "refused"
+                }
+            ));
         }
         if denied.more_wanted {
             problem = problem.because("a key was accepted, but the host asks for something more");
@@ -240,7 +268,10 @@ impl ConnectError {
             problem = problem.because("the host hung up: too many authentication failures");
         }
         for path in &denied.protected {
-            problem = problem.because(format!("{} is protected by a passphrase and was not offered", path.display()));
+            problem = problem.because(format!(
+                "{} is protected by a passphrase and was not offered",
+                path.display()
+            ));
         }
         for note in &denied.notes {
             problem = problem.because(note.clone());
@@ -255,16 +286,25 @@ impl ConnectError {
                 .next("add it to the agent")
                 .next(format!("ssh-add {}", quote(&path.to_string_lossy())));
         }
-        if !denied.methods.is_empty() && !denied.methods.iter().any(|method| method == "publickey") {
-            return problem.next("towline logs in by key only: allow PubkeyAuthentication in the host's sshd_config");
+        if !denied.methods.is_empty() && !denied.methods.iter().any(|method| method == "publickey")
+        {
+            return problem.next(
+                "towline logs in by key only: allow PubkeyAuthentication in the host's sshd_config",
+            );
         }
-        problem.next("check that this logs in").next(self.ssh(Some("-i KEY")))
+        problem
+            .next("check that this logs in")
+            .next(self.ssh(Some("-i KEY")))
     }
 
     /// The line that makes OpenSSH forget the host.
     fn forget(&self, file: &std::path::Path) -> String {
         let name = entry_name(self.target.bare_address(), self.target.port);
-        format!("ssh-keygen -R {} -f {}", quote(&name), quote(&file.to_string_lossy()))
+        format!(
+            "ssh-keygen -R {} -f {}",
+            quote(&name),
+            quote(&file.to_string_lossy())
+        )
     }
 
     /// The line that does by hand what failed here.
@@ -277,7 +317,10 @@ impl ConnectError {
         if target.port != 22 {
             line = format!("{line} -p {}", target.port);
         }
-        format!("{line} {}", quote(&format!("{}@{}", target.user, target.bare_address())))
+        format!(
+            "{line} {}",
+            quote(&format!("{}@{}", target.user, target.bare_address()))
+        )
     }
 
     /// `10.0.0.1 port 22`.
@@ -289,7 +332,10 @@ impl ConnectError {
 fn file_problem(name: &str, error: &FileError) -> Problem {
     let file = error.file.display();
     Problem::new(format!("{name}: the host key cannot be checked"))
-        .because(format!("{file} cannot be {}: {}", error.tried, error.reason))
+        .because(format!(
+            "{file} cannot be {}: {}",
+            error.tried, error.reason
+        ))
         .next(format!("ls -l {}", quote(&error.file.to_string_lossy())))
 }
 

@@ -60,7 +60,11 @@ impl Keys {
     /// also be a public one whose private half the agent holds.
     ///
     /// Fails on a configured key that cannot be read. A key with a passphrase is left to the agent.
-    pub async fn load(configured: &[PathBuf], agent: Option<PathBuf>, home: &Path) -> Result<Self, KeyError> {
+    pub async fn load(
+        configured: &[PathBuf],
+        agent: Option<PathBuf>,
+        home: &Path,
+    ) -> Result<Self, KeyError> {
         let mut keys = Self {
             configured: Vec::new(),
             preferred: Vec::new(),
@@ -75,7 +79,10 @@ impl Keys {
                 Ok(Content::Public(public)) => keys.preferred.push(public),
                 Ok(Content::Protected(public)) => {
                     keys.preferred.extend(public.clone());
-                    keys.protected.push(Protected { path: path.clone(), public });
+                    keys.protected.push(Protected {
+                        path: path.clone(),
+                        public,
+                    });
                 }
                 Err(error) => {
                     return Err(KeyError {
@@ -94,7 +101,9 @@ impl Keys {
                 Ok(Content::Protected(public)) => keys.protected.push(Protected { path, public }),
                 Ok(Content::Public(_)) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => keys.unusable.push(format!("{} cannot be used: {error}", path.display())),
+                Err(error) => keys
+                    .unusable
+                    .push(format!("{} cannot be used: {error}", path.display())),
             }
         }
         Ok(keys)

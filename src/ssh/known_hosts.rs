@@ -120,7 +120,11 @@ impl KnownHosts {
         match self.read().await?.verdict(host, port, key) {
             Verdict::Known => return Ok(()),
             Verdict::Unknown => {}
-            _ => return Err(failed(io::Error::other("another key of this host was added meanwhile"))),
+            _ => {
+                return Err(failed(io::Error::other(
+                    "another key of this host was added meanwhile",
+                )));
+            }
         }
         let line = line(host, port, key).map_err(failed)?;
         append(&self.own, &line).await.map_err(failed)
@@ -166,7 +170,11 @@ fn line(host: &str, port: u16, key: &PublicKey) -> io::Result<String> {
 
 async fn append(file: &Path, line: &str) -> io::Result<()> {
     if let Some(directory) = file.parent().filter(|path| !path.as_os_str().is_empty()) {
-        tokio::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).await?;
+        tokio::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .await?;
     }
     // A last line without its newline would swallow the new one.
     let torn = match tokio::fs::read(file).await {
@@ -174,9 +182,18 @@ async fn append(file: &Path, line: &str) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
         Err(error) => return Err(error),
     };
-    let line = if torn { format!("\n{line}") } else { line.to_owned() };
+    let line = if torn {
+        format!("\n{line}")
+    } else {
+        line.to_owned()
+    };
     let mut options = tokio::fs::OpenOptions::new();
-    let mut file = options.append(true).create(true).mode(0o600).open(file).await?;
+    let mut file = options
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(file)
+        .await?;
     file.write_all(line.as_bytes()).await?;
     file.flush().await
 }
@@ -247,7 +264,10 @@ impl Records {
             return Verdict::Known;
         }
         let algorithm = key.algorithm();
-        if let Some(record) = self.plain(name).find(|record| record.entry.public_key().algorithm() == algorithm) {
+        if let Some(record) = self
+            .plain(name)
+            .find(|record| record.entry.public_key().algorithm() == algorithm)
+        {
             return Verdict::Changed {
                 place: record.place.clone(),
                 known: fingerprint(record.entry.public_key()),
@@ -256,8 +276,10 @@ impl Records {
         match self.plain(name).next() {
             None => Verdict::Unknown,
             Some(first) => {
-                let types: BTreeSet<String> =
-                    self.plain(name).map(|record| record.entry.public_key().algorithm().to_string()).collect();
+                let types: BTreeSet<String> = self
+                    .plain(name)
+                    .map(|record| record.entry.public_key().algorithm().to_string())
+                    .collect();
                 Verdict::OtherType {
                     types: types.into_iter().collect(),
                     place: first.place.clone(),
@@ -267,12 +289,15 @@ impl Records {
     }
 
     fn matching<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Record> {
-        self.0.iter().filter(move |record| matches(record.entry.host_patterns(), name))
+        self.0
+            .iter()
+            .filter(move |record| matches(record.entry.host_patterns(), name))
     }
 
     /// Lines without a marker: a certificate authority's key says nothing about a plain key.
     fn plain<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Record> {
-        self.matching(name).filter(|record| record.entry.marker().is_none())
+        self.matching(name)
+            .filter(|record| record.entry.marker().is_none())
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::shell::{Script, quote};
 use crate::ssh::authentication::{Failed, authenticate};
 use crate::ssh::client::{Client, Shared, Wire, words};
 use crate::ssh::exchange::{self, Input, Order};
@@ -21,7 +22,6 @@ use crate::ssh::fault::{ConnectError, Fault, Stage};
 use crate::ssh::host_key::Trust;
 use crate::ssh::keys::Keys;
 use crate::ssh::{Answer, Counts, Remote, Upload};
-use crate::shell::{Script, quote};
 
 /// How often a connection that ends before the banner is tried again: sshd drops some of many
 /// that come at once (`MaxStartups`).
@@ -55,7 +55,10 @@ pub struct Target {
 impl Target {
     /// The address without the brackets of an IPv6 literal.
     pub(super) fn bare_address(&self) -> &str {
-        let inside = self.address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let inside = self
+            .address
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'));
         inside.unwrap_or(&self.address)
     }
 }
@@ -82,18 +85,27 @@ pub async fn connect(target: &Target, trust: &Trust, keys: &Keys) -> Result<Sess
                 let pause = rand::random_range(200..800) * u64::from(retries);
                 tokio::time::sleep(Duration::from_millis(pause)).await;
             }
-            Err(Fault::KeyExchange { .. } | Fault::Lost { .. }) if !asked && shared.was_asked() => asked = true,
+            Err(Fault::KeyExchange { .. } | Fault::Lost { .. }) if !asked && shared.was_asked() => {
+                asked = true
+            }
             Err(fault) => return Err(ConnectError::new(target, fault)),
         }
     }
 }
 
-async fn attempt(target: &Target, trust: &Trust, keys: &Keys, shared: &Arc<Shared>) -> Result<Session, Fault> {
+async fn attempt(
+    target: &Target,
+    trust: &Trust,
+    keys: &Keys,
+    shared: &Arc<Shared>,
+) -> Result<Session, Fault> {
     let limit = target.connect_timeout;
     let addresses = resolve(target).await?;
     let stream = reach(&addresses, limit).await?;
     // Without this every small exchange waits for a delayed acknowledgement (40 ms).
-    stream.set_nodelay(true).map_err(|error| Fault::Tcp { reason: error.to_string() })?;
+    stream.set_nodelay(true).map_err(|error| Fault::Tcp {
+        reason: error.to_string(),
+    })?;
     let wire = Wire {
         stream,
         shared: Arc::clone(shared),
@@ -115,7 +127,8 @@ async fn attempt(target: &Target, trust: &Trust, keys: &Keys, shared: &Arc<Share
         }
     };
     let limit = limit.max(LEAST_FOR_AUTHENTICATION);
-    let authenticated = tokio::time::timeout(limit, authenticate(&mut handle, shared, &target.user, keys)).await;
+    let authenticated =
+        tokio::time::timeout(limit, authenticate(&mut handle, shared, &target.user, keys)).await;
     match authenticated {
         Ok(Ok(())) => Ok(Session {
             handle,
@@ -152,7 +165,9 @@ async fn resolve(target: &Target) -> Result<Vec<SocketAddr>, Fault> {
         }
         Ok(Err(error)) => {
             let text = error.to_string();
-            let reason = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);
+            let reason = text
+                .strip_prefix("failed to lookup address information: ")
+                .unwrap_or(&text);
             Err(unresolved(reason.to_owned()))
         }
         Err(_) => Err(Fault::TimedOut {
@@ -193,11 +208,16 @@ fn not_connected(error: &russh::Error, shared: &Shared) -> Fault {
         return Fault::HostKey(refused);
     }
     if shared.has_banner() {
-        return Fault::KeyExchange { reason: words(error) };
+        return Fault::KeyExchange {
+            reason: words(error),
+        };
     }
     Fault::NoBanner {
         said: shared.greeting(),
-        closed: matches!(error, russh::Error::Disconnect | russh::Error::HUP | russh::Error::IO(_)),
+        closed: matches!(
+            error,
+            russh::Error::Disconnect | russh::Error::HUP | russh::Error::IO(_)
+        ),
         reason: words(error),
     }
 }
@@ -208,7 +228,11 @@ async fn patience(limit: Duration, mut asking: watch::Receiver<bool>) {
     loop {
         let answered = asking.wait_for(|asking| !asking).await.is_ok();
         let begun = Instant::now();
-        if !answered || tokio::time::timeout(left, asking.wait_for(|asking| *asking)).await.is_err() {
+        if !answered
+            || tokio::time::timeout(left, asking.wait_for(|asking| *asking))
+                .await
+                .is_err()
+        {
             return;
         }
         left = left.saturating_sub(begun.elapsed());
@@ -244,12 +268,18 @@ async fn config(target: &Target, trust: &Trust) -> Result<Config, Fault> {
 
 /// The types of host keys in the order they are asked for: known ones first, SHA-1 never.
 fn host_key_order(known: &[Algorithm]) -> Vec<Algorithm> {
-    let usual: Vec<Algorithm> =
-        Preferred::DEFAULT.key.iter().filter(|algorithm| **algorithm != Algorithm::Rsa { hash: None }).cloned().collect();
+    let usual: Vec<Algorithm> = Preferred::DEFAULT
+        .key
+        .iter()
+        .filter(|algorithm| **algorithm != Algorithm::Rsa { hash: None })
+        .cloned()
+        .collect();
     let mut order = Vec::new();
     for algorithm in known {
         match algorithm {
-            Algorithm::Rsa { .. } => order.extend([HashAlg::Sha512, HashAlg::Sha256].map(|hash| Algorithm::Rsa { hash: Some(hash) })),
+            Algorithm::Rsa { .. } => order.extend(
+                [HashAlg::Sha512, HashAlg::Sha256].map(|hash| Algorithm::Rsa { hash: Some(hash) }),
+            ),
             other if usual.contains(other) => order.push(other.clone()),
             _ => {}
         }
@@ -282,11 +312,20 @@ impl Session {
     }
 
     fn as_root(&self) -> &'static str {
-        if self.user == "root" { "exec /bin/sh" } else { "exec sudo -n -- /bin/sh" }
+        if self.user == "root" {
+            "exec /bin/sh"
+        } else {
+            "exec sudo -n -- /bin/sh"
+        }
     }
 
     fn exchange<'a>(&'a self, order: Order<'a>) -> Answer<'a> {
-        Box::pin(exchange::exchange(&self.handle, &self.shared, &self.exchanges, order))
+        Box::pin(exchange::exchange(
+            &self.handle,
+            &self.shared,
+            &self.exchanges,
+            order,
+        ))
     }
 }
 

@@ -45,18 +45,31 @@ impl Binary {
             Some(hash) if hash == self.sha256 => return Ok(Verdict::Converged),
             Some("absent") => format!("upload {} to {}", self.says, self.path),
             Some(_) => format!("replace {} by {}", self.path, self.says),
-            None => return Ok(Verdict::Undecidable(format!("{} could not be read", self.path))),
+            None => {
+                return Ok(Verdict::Undecidable(format!(
+                    "{} could not be read",
+                    self.path
+                )));
+            }
         };
         let needed = self.size.div_ceil(1024) + 1024;
-        let free = seen.value("free_kib").and_then(|free| free.parse::<u64>().ok());
+        let free = seen
+            .value("free_kib")
+            .and_then(|free| free.parse::<u64>().ok());
         if let Some(free) = free.filter(|free| *free < needed) {
             return Err(Problem::new(format!(
                 "{} has {} MB free, and {} needs {} MB beside the old one",
-                self.directory(), free / 1024, self.says, needed.div_ceil(1024)
+                self.directory(),
+                free / 1024,
+                self.says,
+                needed.div_ceil(1024)
             ))
             .next("make room there, then run the same command again"));
         }
-        let upload = Upload { source: self.source.clone(), receive: self.receive() };
+        let upload = Upload {
+            source: self.source.clone(),
+            receive: self.receive(),
+        };
         Ok(Verdict::Drifted(Remedy {
             changes: vec![Change::of(&self.path, what)],
             actions: vec![Action::Put(upload)],
@@ -94,7 +107,6 @@ impl Binary {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,13 +119,26 @@ mod tests {
             size: 131 << 20,
             says: "k3s v1.36.3+k3s1".into(),
         };
-        binary.judge(&Reply { status: 0, stdout: answer.into(), stderr: String::new() }, &Changes::default())
+        binary.judge(
+            &Reply {
+                status: 0,
+                stdout: answer.into(),
+                stderr: String::new(),
+            },
+            &Changes::default(),
+        )
     }
 
     #[test]
     fn the_right_hash_is_converged_and_a_full_disk_is_said_before_the_upload() {
-        assert_eq!(judged(&format!("hash={}\nfree_kib=10\n", "ab".repeat(32))), Ok(Verdict::Converged));
-        assert!(matches!(judged("hash=absent\nfree_kib=999999\n"), Ok(Verdict::Drifted(_))));
+        assert_eq!(
+            judged(&format!("hash={}\nfree_kib=10\n", "ab".repeat(32))),
+            Ok(Verdict::Converged)
+        );
+        assert!(matches!(
+            judged("hash=absent\nfree_kib=999999\n"),
+            Ok(Verdict::Drifted(_))
+        ));
         insta::assert_snapshot!(judged("hash=absent\nfree_kib=51200\n").expect_err("too small"), @r"
         /usr/local/bin has 50 MB free, and k3s v1.36.3+k3s1 needs 132 MB beside the old one
           → make room there, then run the same command again

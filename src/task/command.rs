@@ -34,8 +34,14 @@ impl Command {
     pub(super) fn judge(&self, seen: &Reply, _: &Changes) -> Result<Verdict, Problem> {
         Ok(match seen.value("answer") {
             Some("yes") => Verdict::Converged,
-            Some("no") => remedy(vec![Change::new(&self.says)], acting(&self.run, Duration::from_mins(5))),
-            _ => Verdict::Undecidable(format!("the question behind “{}” was not answered", self.says)),
+            Some("no") => remedy(
+                vec![Change::new(&self.says)],
+                acting(&self.run, Duration::from_mins(5)),
+            ),
+            _ => Verdict::Undecidable(format!(
+                "the question behind “{}” was not answered",
+                self.says
+            )),
         })
     }
 }

@@ -29,7 +29,13 @@ pub struct File {
 
 impl fmt::Debug for File {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "File({}, {:04o}, {} bytes)", self.path, self.mode, self.content.len())
+        write!(
+            f,
+            "File({}, {:04o}, {} bytes)",
+            self.path,
+            self.mode,
+            self.content.len()
+        )
     }
 }
 
@@ -56,7 +62,10 @@ impl File {
             Some("same") if seen.value("mode") == Some(&mode) => return Ok(Verdict::Converged),
             Some("same") => {
                 let was = seen.value("mode").unwrap_or("?");
-                Change::of(&self.path, format!("set mode and owner of {} to {mode} (was {was})", self.path))
+                Change::of(
+                    &self.path,
+                    format!("set mode and owner of {} to {mode} (was {was})", self.path),
+                )
             }
             Some("absent") => self.change("create", ""),
             Some("differs") => {
@@ -67,7 +76,12 @@ impl File {
                 return Err(Problem::new(format!("{} is not a regular file", self.path))
                     .next("look at it on the host and move it away"));
             }
-            None => return Ok(Verdict::Undecidable(format!("{} could not be read", self.path))),
+            None => {
+                return Ok(Verdict::Undecidable(format!(
+                    "{} could not be read",
+                    self.path
+                )));
+            }
         };
         Ok(remedy(vec![change], self.write()))
     }
@@ -123,10 +137,15 @@ fn mask_keys(diff: &str) -> String {
     for line in diff.split_inclusive('\n') {
         let key = line.split_once(':').map(|(key, _)| key);
         let secret = key.is_some_and(|key| {
-            let key = key.trim_start_matches(['+', '-', ' ']).trim_matches('"').to_lowercase();
+            let key = key
+                .trim_start_matches(['+', '-', ' '])
+                .trim_matches('"')
+                .to_lowercase();
             !key.contains(' ')
                 && !key.ends_with("-file")
-                && ["token", "password", "secret-key", "access-key"].iter().any(|word| key.ends_with(word))
+                && ["token", "password", "secret-key", "access-key"]
+                    .iter()
+                    .any(|word| key.ends_with(word))
         });
         match key {
             Some(key) if secret && !line.contains("(known after") => {
@@ -144,25 +163,38 @@ mod tests {
     use insta::assert_snapshot;
 
     fn file() -> File {
-        File { path: "/etc/rancher/k3s/config.yaml".into(), content: "node-ip: 10.0.0.1\ntoken: new\n".into(), mode: 0o600 }
+        File {
+            path: "/etc/rancher/k3s/config.yaml".into(),
+            content: "node-ip: 10.0.0.1\ntoken: new\n".into(),
+            mode: 0o600,
+        }
     }
 
     fn judged(answer: &str) -> Verdict {
-        let seen = Reply { status: 0, stdout: answer.into(), stderr: String::new() };
+        let seen = Reply {
+            status: 0,
+            stdout: answer.into(),
+            stderr: String::new(),
+        };
         file().judge(&seen, &Changes::default()).expect("a verdict")
     }
 
     #[test]
     fn same_content_and_mode_is_converged() {
         assert_eq!(judged("mode=600 0:0\nstate=same\n"), Verdict::Converged);
-        assert!(matches!(judged("mode=644 0:0\nstate=same\n"), Verdict::Drifted(_)));
+        assert!(matches!(
+            judged("mode=644 0:0\nstate=same\n"),
+            Verdict::Drifted(_)
+        ));
         assert!(matches!(judged(""), Verdict::Undecidable(_)));
     }
 
     #[test]
     fn a_diff_shows_what_changes_but_no_secret_old_or_new() {
         let old = encode(b"node-ip: 10.0.0.9\ntoken: old\nagent-token: x\n").replace('\n', "");
-        let Verdict::Drifted(remedy) = judged(&format!("mode=600 0:0\nstate=differs\ncontent={old}\n")) else {
+        let Verdict::Drifted(remedy) =
+            judged(&format!("mode=600 0:0\nstate=differs\ncontent={old}\n"))
+        else {
             panic!("it differs");
         };
         assert_snapshot!(remedy.changes[0].diff.as_deref().unwrap_or_default(), @r"

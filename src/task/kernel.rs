@@ -29,18 +29,28 @@ impl Kernel {
     pub(super) fn probe(&self) -> Script {
         let mut text = String::new();
         for (module, effect) in &self.modules {
-            let _ = writeln!(text, "if (\n{effect}\n) >/dev/null 2>&1; then echo module={module} there; else echo module={module} absent; fi");
+            let _ = writeln!(
+                text,
+                "if (\n{effect}\n) >/dev/null 2>&1; then echo module={module} there; else echo module={module} absent; fi"
+            );
         }
         for name in self.sysctls.keys() {
             let file = quote(&format!("/proc/sys/{}", name.replace('.', "/")));
-            let _ = writeln!(text, "printf 'sysctl=%s %s\\n' {} \"$(tr '\\t' ' ' <{file} 2>/dev/null || echo absent)\"", quote(name));
+            let _ = writeln!(
+                text,
+                "printf 'sysctl=%s %s\\n' {} \"$(tr '\\t' ' ' <{file} 2>/dev/null || echo absent)\"",
+                quote(name)
+            );
         }
         Script::new(text).within(Duration::from_secs(20))
     }
 
     pub(super) fn judge(&self, seen: &Reply, _: &Changes) -> Result<Verdict, Problem> {
         let (mut changes, mut script) = (Vec::new(), "set -e\n".to_owned());
-        let modules: BTreeMap<_, _> = seen.values("module").filter_map(|line| line.split_once(' ')).collect();
+        let modules: BTreeMap<_, _> = seen
+            .values("module")
+            .filter_map(|line| line.split_once(' '))
+            .collect();
         for module in self.modules.keys() {
             match modules.get(module.as_str()) {
                 Some(&"there") => {}
@@ -48,19 +58,30 @@ impl Kernel {
                     changes.push(Change::new(format!("load module {module}")));
                     let _ = writeln!(script, "modprobe {}", quote(module));
                 }
-                None => return Ok(Verdict::Undecidable(format!("module {module} could not be looked for"))),
+                None => {
+                    return Ok(Verdict::Undecidable(format!(
+                        "module {module} could not be looked for"
+                    )));
+                }
             }
         }
-        let values: BTreeMap<_, _> = seen.values("sysctl").filter_map(|line| line.split_once(' ')).collect();
+        let values: BTreeMap<_, _> = seen
+            .values("sysctl")
+            .filter_map(|line| line.split_once(' '))
+            .collect();
         for (name, wanted) in &self.sysctls {
             let Some(is) = values.get(name.as_str()) else {
-                return Ok(Verdict::Undecidable(format!("sysctl {name} could not be read")));
+                return Ok(Verdict::Undecidable(format!(
+                    "sysctl {name} could not be read"
+                )));
             };
             if satisfies(is, wanted) {
                 continue;
             }
             let value = wanted.trim_start_matches(">=");
-            changes.push(Change::new(format!("set sysctl {name} = {value} (was {is})")));
+            changes.push(Change::new(format!(
+                "set sysctl {name} = {value} (was {is})"
+            )));
             let file = quote(&format!("/proc/sys/{}", name.replace('.', "/")));
             let _ = writeln!(script, "printf '%s\\n' {} >{file}", quote(value));
         }
@@ -73,7 +94,9 @@ impl Kernel {
 
 fn satisfies(is: &str, wanted: &str) -> bool {
     match wanted.strip_prefix(">=") {
-        Some(least) => matches!((is.parse::<u64>(), least.parse::<u64>()), (Ok(is), Ok(least)) if is >= least),
+        Some(least) => {
+            matches!((is.parse::<u64>(), least.parse::<u64>()), (Ok(is), Ok(least)) if is >= least)
+        }
         None => is.split_whitespace().eq(wanted.split_whitespace()),
     }
 }
@@ -85,8 +108,12 @@ mod tests {
     #[test]
     fn only_what_has_no_effect_yet_is_changed() {
         let kernel = Kernel {
-            modules: [("overlay", "true"), ("br_netfilter", "false")].map(|(a, b)| (a.into(), b.into())).into(),
-            sysctls: [("a.b", "1"), ("c.d", ">=512"), ("e.f", ">=8")].map(|(a, b)| (a.into(), b.into())).into(),
+            modules: [("overlay", "true"), ("br_netfilter", "false")]
+                .map(|(a, b)| (a.into(), b.into()))
+                .into(),
+            sysctls: [("a.b", "1"), ("c.d", ">=512"), ("e.f", ">=8")]
+                .map(|(a, b)| (a.into(), b.into()))
+                .into(),
         };
         let seen = Reply {
             status: 0,
@@ -96,7 +123,11 @@ mod tests {
         let Ok(Verdict::Drifted(remedy)) = kernel.judge(&seen, &Changes::default()) else {
             panic!("it differs");
         };
-        let changes: Vec<_> = remedy.changes.into_iter().map(|change| change.what).collect();
+        let changes: Vec<_> = remedy
+            .changes
+            .into_iter()
+            .map(|change| change.what)
+            .collect();
         insta::assert_debug_snapshot!(changes, @r#"
         [
             "load module br_netfilter",

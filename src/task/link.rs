@@ -22,7 +22,10 @@ pub struct Link {
 
 impl Link {
     pub(super) fn probe(&self) -> Script {
-        let (path, name) = (quote(&self.path), self.path.rsplit('/').next().unwrap_or_default());
+        let (path, name) = (
+            quote(&self.path),
+            self.path.rsplit('/').next().unwrap_or_default(),
+        );
         // As k3s's own installer does it: a command that is already there wins.
         Script::new(format!(
             "if [ -h {path} ]; then printf 'link=%s\\n' \"$(readlink {path})\"\n\
@@ -43,7 +46,10 @@ impl Link {
             _ => return Ok(Verdict::Undecidable(format!("{path} could not be read"))),
         };
         let script = format!("ln -sfn {} {}\n", quote(target), quote(path));
-        Ok(remedy(vec![Change::of(path, what)], acting(&script, Duration::from_secs(20))))
+        Ok(remedy(
+            vec![Change::of(path, what)],
+            acting(&script, Duration::from_secs(20)),
+        ))
     }
 }
 
@@ -53,7 +59,10 @@ mod tests {
 
     #[test]
     fn a_foreign_command_is_left_alone_and_a_wrong_link_is_corrected() {
-        let link = Link { path: "/usr/local/bin/kubectl".into(), target: "k3s".into() };
+        let link = Link {
+            path: "/usr/local/bin/kubectl".into(),
+            target: "k3s".into(),
+        };
         let table = [
             ("state=foreign", true),
             ("link=k3s", true),
@@ -61,7 +70,11 @@ mod tests {
             ("state=absent", false),
         ];
         for (answer, converged) in table {
-            let seen = Reply { status: 0, stdout: format!("{answer}\n"), stderr: String::new() };
+            let seen = Reply {
+                status: 0,
+                stdout: format!("{answer}\n"),
+                stderr: String::new(),
+            };
             let verdict = link.judge(&seen, &Changes::default()).expect("a verdict");
             assert_eq!(verdict == Verdict::Converged, converged, "{answer}");
         }

@@ -108,12 +108,20 @@ pub struct Change {
 impl Change {
     /// A change that nothing later depends on.
     pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), mark: None, diff: None }
+        Self {
+            what: what.into(),
+            mark: None,
+            diff: None,
+        }
     }
 
     /// A change of a file.
     pub fn of(path: &str, what: impl Into<String>) -> Self {
-        Self { what: what.into(), mark: Some(path.to_owned()), diff: None }
+        Self {
+            what: what.into(),
+            mark: Some(path.to_owned()),
+            diff: None,
+        }
     }
 }
 
@@ -133,7 +141,8 @@ pub struct Changes(BTreeSet<String>);
 impl Changes {
     /// Remembers what a change is known by.
     pub fn record(&mut self, changes: &[Change]) {
-        self.0.extend(changes.iter().filter_map(|change| change.mark.clone()));
+        self.0
+            .extend(changes.iter().filter_map(|change| change.mark.clone()));
     }
 
     /// Whether this changes earlier on the host.

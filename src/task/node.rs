@@ -39,23 +39,39 @@ impl Node {
     pub(super) fn judge(&self, seen: &Reply, upstream: &Changes) -> Result<Verdict, Problem> {
         let name = &self.name;
         if upstream.any() {
-            return Ok(Verdict::Undecidable(format!("node {name} is looked at when k3s runs")));
+            return Ok(Verdict::Undecidable(format!(
+                "node {name} is looked at when k3s runs"
+            )));
         }
         let is = |condition: &str, wanted: &str| {
-            seen.value(condition).is_some_and(|value| value.split(' ').next() == Some(wanted))
+            seen.value(condition)
+                .is_some_and(|value| value.split(' ').next() == Some(wanted))
         };
         let (until, said) = if seen.value("found").is_none() {
             let said = seen.stderr.lines().last().unwrap_or("no answer").to_owned();
             (format!("node {name} to appear"), said)
         } else if !is("Ready", "True") {
-            (format!("node {name} to be Ready"), seen.value("Ready").unwrap_or("no condition Ready").to_owned())
+            (
+                format!("node {name} to be Ready"),
+                seen.value("Ready")
+                    .unwrap_or("no condition Ready")
+                    .to_owned(),
+            )
         } else if self.voter && !is("EtcdIsVoter", "True") {
-            let said = seen.value("EtcdIsVoter").unwrap_or("no condition EtcdIsVoter").to_owned();
+            let said = seen
+                .value("EtcdIsVoter")
+                .unwrap_or("no condition EtcdIsVoter")
+                .to_owned();
             (format!("{name} to be a voting member of etcd"), said)
         } else {
             return Ok(Verdict::Converged);
         };
-        Ok(Verdict::Pending(Pending { until, cause: None, said: vec![said], patience: self.patience }))
+        Ok(Verdict::Pending(Pending {
+            until,
+            cause: None,
+            said: vec![said],
+            patience: self.patience,
+        }))
     }
 }
 
@@ -65,15 +81,33 @@ mod tests {
 
     #[test]
     fn a_node_is_waited_for_until_it_is_ready_and_votes() {
-        let node = Node { name: "m1".into(), voter: true, kubeconfig: "/k".into(), patience: Duration::from_secs(9) };
+        let node = Node {
+            name: "m1".into(),
+            voter: true,
+            kubeconfig: "/k".into(),
+            patience: Duration::from_secs(9),
+        };
         let table = [
             ("", Some("node m1 to appear")),
-            ("Ready=False KubeletNotReady: x\nfound=yes\n", Some("node m1 to be Ready")),
-            ("Ready=True KubeletReady: x\nEtcdIsVoter=False MemberIsLearner: x\nfound=yes\n", Some("m1 to be a voting member of etcd")),
-            ("Ready=True KubeletReady: x\nEtcdIsVoter=True MemberNotLearner: x\nfound=yes\n", None),
+            (
+                "Ready=False KubeletNotReady: x\nfound=yes\n",
+                Some("node m1 to be Ready"),
+            ),
+            (
+                "Ready=True KubeletReady: x\nEtcdIsVoter=False MemberIsLearner: x\nfound=yes\n",
+                Some("m1 to be a voting member of etcd"),
+            ),
+            (
+                "Ready=True KubeletReady: x\nEtcdIsVoter=True MemberNotLearner: x\nfound=yes\n",
+                None,
+            ),
         ];
         for (answer, waits) in table {
-            let seen = Reply { status: 0, stdout: answer.into(), stderr: String::new() };
+            let seen = Reply {
+                status: 0,
+                stdout: answer.into(),
+                stderr: String::new(),
+            };
             let verdict = node.judge(&seen, &Changes::default()).expect("a verdict");
             let until = match &verdict {
                 Verdict::Pending(pending) => Some(pending.until.as_str()),

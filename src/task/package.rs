@@ -25,14 +25,19 @@ impl Package {
         let mut text = String::new();
         for command in self.packages.keys() {
             let command = quote(command);
-            let _ = writeln!(text, "if [ -e {command} ] || command -v {command} >/dev/null 2>&1; then echo there={command}; else echo absent={command}; fi");
+            let _ = writeln!(
+                text,
+                "if [ -e {command} ] || command -v {command} >/dev/null 2>&1; then echo there={command}; else echo absent={command}; fi"
+            );
         }
         Script::new(text).within(Duration::from_secs(20))
     }
 
     pub(super) fn judge(&self, seen: &Reply, _: &Changes) -> Result<Verdict, Problem> {
         if seen.values("there").chain(seen.values("absent")).count() != self.packages.len() {
-            return Ok(Verdict::Undecidable("packages could not be looked for".into()));
+            return Ok(Verdict::Undecidable(
+                "packages could not be looked for".into(),
+            ));
         }
         let missing: Vec<_> = seen
             .values("absent")
@@ -42,7 +47,11 @@ impl Package {
         if missing.is_empty() {
             return Ok(Verdict::Converged);
         }
-        let names = missing.iter().map(|name| quote(name)).collect::<Vec<_>>().join(" ");
+        let names = missing
+            .iter()
+            .map(|name| quote(name))
+            .collect::<Vec<_>>()
+            .join(" ");
         // A machine that has just been made is often still being set up by cloud-init, which
         // installs packages too; and the package lists may be older than the mirror's contents.
         let script = format!(
@@ -52,7 +61,10 @@ impl Package {
              get install --no-install-recommends {names} || {{ get update && get install --no-install-recommends {names}; }}\n"
         );
         let change = Change::new(format!("install {}", missing.join(", ")));
-        Ok(remedy(vec![change], acting(&script, Duration::from_mins(20))))
+        Ok(remedy(
+            vec![change],
+            acting(&script, Duration::from_mins(20)),
+        ))
     }
 }
 
@@ -62,12 +74,28 @@ mod tests {
 
     #[test]
     fn only_missing_packages_are_installed() {
-        let package = Package { packages: [("iptables", "iptables"), ("modprobe", "kmod")].map(|(a, b)| (a.into(), b.into())).into() };
-        let judge = |stdout: &str| {
-            package.judge(&Reply { status: 0, stdout: stdout.into(), stderr: String::new() }, &Changes::default())
+        let package = Package {
+            packages: [("iptables", "iptables"), ("modprobe", "kmod")]
+                .map(|(a, b)| (a.into(), b.into()))
+                .into(),
         };
-        assert_eq!(judge("there=iptables\nthere=modprobe\n"), Ok(Verdict::Converged));
-        let Ok(Verdict::Drifted(remedy)) = judge("there=iptables\nabsent=modprobe\n") else { panic!("one is missing") };
+        let judge = |stdout: &str| {
+            package.judge(
+                &Reply {
+                    status: 0,
+                    stdout: stdout.into(),
+                    stderr: String::new(),
+                },
+                &Changes::default(),
+            )
+        };
+        assert_eq!(
+            judge("there=iptables\nthere=modprobe\n"),
+            Ok(Verdict::Converged)
+        );
+        let Ok(Verdict::Drifted(remedy)) = judge("there=iptables\nabsent=modprobe\n") else {
+            panic!("one is missing")
+        };
         assert_eq!(remedy.changes[0].what, "install kmod");
     }
 }

@@ -42,7 +42,11 @@ impl Service {
              printf 'uptime=%s\\nnow=%s\\n' \"$(cut -d ' ' -f 1 /proc/uptime)\" \"$(date +%s.%N)\"\n"
         );
         for path in &self.newer_than {
-            let _ = writeln!(text, "[ -e {0} ] && printf 'file=%s %s\\n' \"$(stat -c %.9Y {0} 2>/dev/null || stat -c %Y {0})\" {0}", quote(path));
+            let _ = writeln!(
+                text,
+                "[ -e {0} ] && printf 'file=%s %s\\n' \"$(stat -c %.9Y {0} 2>/dev/null || stat -c %Y {0})\" {0}",
+                quote(path)
+            );
         }
         let _ = write!(
             text,
@@ -61,7 +65,11 @@ impl Service {
             files => format!(": {} changed since its start", files.join(", ")),
         };
         match get("LoadState") {
-            "" => return Ok(Verdict::Undecidable(format!("systemd did not answer about {unit}"))),
+            "" => {
+                return Ok(Verdict::Undecidable(format!(
+                    "systemd did not answer about {unit}"
+                )));
+            }
             // The unit's file is written earlier in the same plan.
             "not-found" if upstream.any() => {
                 return Ok(self.act("start", format!("enable and start {unit}")));
@@ -76,30 +84,43 @@ impl Service {
         let busy = !matches!(get("Job"), "" | "0");
         Ok(match (get("ActiveState"), get("SubState")) {
             _ if busy && newer.is_empty() => self.pending(seen),
-            ("active", "running") if !newer.is_empty() => self.act("restart", format!("restart {unit}{because}")),
+            ("active", "running") if !newer.is_empty() => {
+                self.act("restart", format!("restart {unit}{because}"))
+            }
             ("active", "running") if get("UnitFileState") != "enabled" => {
                 let enable = format!("systemctl enable {} 2>&1\n", quote(unit));
                 super::remedy(
-                    vec![Change::new(format!("enable {unit}, so that it starts at boot"))],
+                    vec![Change::new(format!(
+                        "enable {unit}, so that it starts at boot"
+                    ))],
                     acting(&enable, Duration::from_mins(1)),
                 )
             }
             ("active", "running") => Verdict::Converged,
-            ("activating" | "deactivating" | "reloading", _) if newer.is_empty() => self.pending(seen),
-            ("activating" | "deactivating" | "reloading", _) => self.act("restart", format!("restart {unit}{because}")),
+            ("activating" | "deactivating" | "reloading", _) if newer.is_empty() => {
+                self.pending(seen)
+            }
+            ("activating" | "deactivating" | "reloading", _) => {
+                self.act("restart", format!("restart {unit}{because}"))
+            }
             _ => self.act("start", format!("enable and start {unit}")),
         })
     }
 
     /// The files that are newer than the unit's process, and those that will be.
     fn newer(&self, seen: &Reply, upstream: &Changes) -> Vec<String> {
-        let number = |key: &str| seen.value(key).and_then(|text| text.trim().parse::<f64>().ok());
+        let number = |key: &str| {
+            seen.value(key)
+                .and_then(|text| text.trim().parse::<f64>().ok())
+        };
         let process_age = match (number("uptime"), number("ExecMainStartTimestampMonotonic")) {
             (Some(uptime), Some(start)) if start > 0.0 => Some(uptime - start / 1e6),
             _ => None,
         };
         let file_age = |path: &str| {
-            let line = seen.values("file").find_map(|line| line.strip_suffix(path)?.strip_suffix(' '))?;
+            let line = seen
+                .values("file")
+                .find_map(|line| line.strip_suffix(path)?.strip_suffix(' '))?;
             Some(number("now")? - line.parse::<f64>().ok()?)
         };
         let is_newer = |path: &&String| {
@@ -133,11 +154,22 @@ impl Service {
         for path in &self.newer_than {
             // A file from the future, left by a clock that was wrong, would ask for a restart in
             // every run.
-            let _ = writeln!(script, "if [ -e {0} ] && [ \"$(stat -c %Y {0})\" -gt \"$(date +%s)\" ]; then touch {0}; fi", quote(path));
+            let _ = writeln!(
+                script,
+                "if [ -e {0} ] && [ \"$(stat -c %Y {0})\" -gt \"$(date +%s)\" ]; then touch {0}; fi",
+                quote(path)
+            );
         }
-        let _ = writeln!(script, "systemctl daemon-reload\nsystemctl enable {unit} 2>&1\nsystemctl reset-failed {unit} 2>/dev/null || :\nsystemctl {verb} --no-block {unit}");
+        let _ = writeln!(
+            script,
+            "systemctl daemon-reload\nsystemctl enable {unit} 2>&1\nsystemctl reset-failed {unit} 2>/dev/null || :\nsystemctl {verb} --no-block {unit}"
+        );
         Verdict::Drifted(Remedy {
-            changes: vec![Change { what, mark: Some(format!("unit:{}", self.unit)), diff: None }],
+            changes: vec![Change {
+                what,
+                mark: Some(format!("unit:{}", self.unit)),
+                diff: None,
+            }],
             actions: vec![Action::Run(acting(&script, Duration::from_mins(2)))],
             settle: self.patience,
         })
@@ -157,7 +189,11 @@ mod tests {
             diagnose: None,
             patience: Duration::from_mins(10),
         };
-        let seen = Reply { status: 0, stdout: format!("{state}\nuptime=100.0\nnow=5000.0\n"), stderr: String::new() };
+        let seen = Reply {
+            status: 0,
+            stdout: format!("{state}\nuptime=100.0\nnow=5000.0\n"),
+            stderr: String::new(),
+        };
         match service.judge(&seen, upstream) {
             Ok(Verdict::Converged) => "converged".into(),
             Ok(Verdict::Drifted(remedy)) => remedy.changes[0].what.clone(),
@@ -184,20 +220,48 @@ mod tests {
         let restart = format!("restart k3s: {CONFIG} changed since its start");
         let start = "enable and start k3s".to_owned();
         let table = [
-            (state("active", "running", 60.0), &nothing, "converged".to_owned()),
+            (
+                state("active", "running", 60.0),
+                &nothing,
+                "converged".to_owned(),
+            ),
             (state("active", "running", 49.9), &nothing, restart.clone()),
             (state("active", "running", -9.0), &nothing, restart.clone()),
             (state("active", "running", 60.0), &config, restart.clone()),
-            (state("activating", "start", 60.0), &nothing, "pending: k3s to be READY".to_owned()),
-            (state("activating", "auto-restart", 60.0), &nothing, "pending: k3s to be READY".to_owned()),
+            (
+                state("activating", "start", 60.0),
+                &nothing,
+                "pending: k3s to be READY".to_owned(),
+            ),
+            (
+                state("activating", "auto-restart", 60.0),
+                &nothing,
+                "pending: k3s to be READY".to_owned(),
+            ),
             (state("activating", "start", 10.0), &nothing, restart),
-            (state("active", "running", 60.0).replace("Job=0", "Job=77"), &nothing, "pending: k3s to be READY".to_owned()),
-            (state("active", "running", 60.0).replace("=enabled", "=disabled"), &nothing, "enable k3s, so that it starts at boot".to_owned()),
+            (
+                state("active", "running", 60.0).replace("Job=0", "Job=77"),
+                &nothing,
+                "pending: k3s to be READY".to_owned(),
+            ),
+            (
+                state("active", "running", 60.0).replace("=enabled", "=disabled"),
+                &nothing,
+                "enable k3s, so that it starts at boot".to_owned(),
+            ),
             (state("inactive", "dead", 60.0), &nothing, start.clone()),
             (state("failed", "failed", 60.0), &nothing, start.clone()),
             ("LoadState=not-found".to_owned(), &config, start),
-            ("LoadState=not-found".to_owned(), &nothing, "error: there is no unit k3s".to_owned()),
-            (String::new(), &nothing, "undecidable: systemd did not answer about k3s".to_owned()),
+            (
+                "LoadState=not-found".to_owned(),
+                &nothing,
+                "error: there is no unit k3s".to_owned(),
+            ),
+            (
+                String::new(),
+                &nothing,
+                "undecidable: systemd did not answer about k3s".to_owned(),
+            ),
         ];
         for (state, upstream, expected) in table {
             assert_eq!(judged(&state, upstream), expected, "{state}");

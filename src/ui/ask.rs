@@ -14,5 +14,9 @@ pub fn trust_host_key(host: &str, address: &str, kind: &str, fingerprint: &str) 
     let question = format!(
         "The key of {host} ({address}) is not known.\n  {kind}  {fingerprint}\nCompare it with what the machine's own console shows. Trust it from now on?"
     );
-    Confirm::new().with_prompt(question).default(false).interact().unwrap_or(false)
+    Confirm::new()
+        .with_prompt(question)
+        .default(false)
+        .interact()
+        .unwrap_or(false)
 }

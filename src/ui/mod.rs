@@ -73,7 +73,11 @@ impl Ui {
             if step.since.elapsed() < WORTH_A_LINE {
                 return true;
             }
-            self.line(&format!("{}  {}", self.host(host), self.style.dim(&step.text)));
+            self.line(&format!(
+                "{}  {}",
+                self.host(host),
+                self.style.dim(&step.text)
+            ));
             false
         });
     }
@@ -96,7 +100,11 @@ impl Ui {
         match event {
             Event::Reached { host, seconds } => {
                 if self.verbosity >= 1 {
-                    self.line(&format!("{}  reached  {}", self.host(&host), self.seconds(seconds)));
+                    self.line(&format!(
+                        "{}  reached  {}",
+                        self.host(&host),
+                        self.seconds(seconds)
+                    ));
                 }
             }
             Event::Unreached { problem, .. } | Event::Trouble { problem } => self.problem(&problem),
@@ -107,23 +115,60 @@ impl Ui {
             Event::Fetching { what } => self.line(&format!("fetching {what}")),
             Event::Replanning { reason } => self.line(&self.style.dim(&reason)),
             Event::Stage { stage, hosts } => {
-                let hosts = if hosts == 1 { "1 host".into() } else { format!("{hosts} hosts") };
-                self.line(&format!("{} {}", self.style.bold(&stage), self.style.dim(&format!("({hosts})"))));
+                let hosts = if hosts == 1 {
+                    "1 host".into()
+                } else {
+                    format!("{hosts} hosts")
+                };
+                self.line(&format!(
+                    "{} {}",
+                    self.style.bold(&stage),
+                    self.style.dim(&format!("({hosts})"))
+                ));
             }
             Event::Begun { host, changes, .. } => {
                 let text = format!("… {}", changes.join(", "));
-                busy.insert(host, Busy { since: Instant::now(), text });
+                busy.insert(
+                    host,
+                    Busy {
+                        since: Instant::now(),
+                        text,
+                    },
+                );
             }
             Event::Waiting { host, until, .. } => {
-                busy.insert(host, Busy { since: Instant::now(), text: format!("… waiting for {until}") });
+                busy.insert(
+                    host,
+                    Busy {
+                        since: Instant::now(),
+                        text: format!("… waiting for {until}"),
+                    },
+                );
             }
-            Event::Changed { host, changes, seconds, step } => {
+            Event::Changed {
+                host,
+                changes,
+                seconds,
+                step,
+            } => {
                 busy.remove(&host);
-                let what = if changes.is_empty() { format!("{step}: as it should be") } else { changes.join(", ") };
-                let time = if seconds >= 1.0 { format!("  {}", self.seconds(seconds)) } else { String::new() };
+                let what = if changes.is_empty() {
+                    format!("{step}: as it should be")
+                } else {
+                    changes.join(", ")
+                };
+                let time = if seconds >= 1.0 {
+                    format!("  {}", self.seconds(seconds))
+                } else {
+                    String::new()
+                };
                 self.line(&format!("{}  {what}{time}", self.host(&host)));
             }
-            Event::Failed { host, step, mut problem } => {
+            Event::Failed {
+                host,
+                step,
+                mut problem,
+            } => {
                 busy.remove(&host);
                 if !problem.what.starts_with(&host) {
                     problem.what = format!("{host}: {step}: {}", problem.what);
@@ -132,11 +177,21 @@ impl Ui {
             }
             Event::Cancelled { host, reason } => {
                 busy.remove(&host);
-                self.line(&format!("{}  {} {reason}", self.host(&host), self.style.yellow("cancelled:")));
+                self.line(&format!(
+                    "{}  {} {reason}",
+                    self.host(&host),
+                    self.style.yellow("cancelled:")
+                ));
             }
-            Event::Kubeconfig { path, server, nodes } => {
+            Event::Kubeconfig {
+                path,
+                server,
+                nodes,
+            } => {
                 self.out(&table::nodes(&nodes, self.style));
-                self.line(&format!("kubeconfig  {path}  for {server}, tried from here"));
+                self.line(&format!(
+                    "kubeconfig  {path}  for {server}, tried from here"
+                ));
             }
             Event::Finished { report } => self.out(&table::report(&report, self.style)),
         }
@@ -153,7 +208,12 @@ impl Ui {
 
     fn block(&self, host: &str, sign: &str, text: &str) {
         for line in text.lines() {
-            self.line(&format!("{}  {} {}", self.host(host), self.style.dim(sign), self.style.dim(line)));
+            self.line(&format!(
+                "{}  {} {}",
+                self.host(host),
+                self.style.dim(sign),
+                self.style.dim(line)
+            ));
         }
     }
 
@@ -179,6 +239,10 @@ impl Ui {
 
     /// Text as it is, on standard error.
     pub fn error(&self, text: &str) {
-        let _ = writeln!(io::stderr().lock(), "{}", self.redactor.clean(text).trim_end_matches('\n'));
+        let _ = writeln!(
+            io::stderr().lock(),
+            "{}",
+            self.redactor.clean(text).trim_end_matches('\n')
+        );
     }
 }

@@ -22,7 +22,10 @@ pub(super) fn text(about: &str, steps: &[Planned], style: Style) -> String {
             if !hosts.contains(&step.host.as_str()) {
                 hosts.push(&step.host);
             }
-            lanes.entry(&step.host).or_default().push_str(&planned(step, style));
+            lanes
+                .entry(&step.host)
+                .or_default()
+                .push_str(&planned(step, style));
         }
         let _ = write!(text, "\n{}\n", style.bold(stage));
         let mut told: Vec<&str> = Vec::new();
@@ -30,7 +33,11 @@ pub(super) fn text(about: &str, steps: &[Planned], style: Style) -> String {
             if told.contains(host) {
                 continue;
             }
-            let same: Vec<&str> = hosts.iter().filter(|other| lanes.get(*other) == lanes.get(host)).copied().collect();
+            let same: Vec<&str> = hosts
+                .iter()
+                .filter(|other| lanes.get(*other) == lanes.get(host))
+                .copied()
+                .collect();
             let _ = writeln!(text, "  {}", style.cyan(&same.join(", ")));
             text.push_str(lanes.get(host).map_or("", String::as_str));
             told.extend(same);
@@ -38,11 +45,18 @@ pub(super) fn text(about: &str, steps: &[Planned], style: Style) -> String {
     }
     let count = |state| steps.iter().filter(|step| step.state == state).count();
     let (change, failed) = (count(PlannedState::Change), count(PlannedState::Failed));
-    let hosts = steps.iter().map(|step| &step.host).collect::<std::collections::BTreeSet<_>>().len();
+    let hosts = steps
+        .iter()
+        .map(|step| &step.host)
+        .collect::<std::collections::BTreeSet<_>>()
+        .len();
     let _ = match (change, failed) {
         (0, 0) => write!(text, "\nnothing to change\n"),
         (change, 0) => write!(text, "\n{change} changes on {hosts} hosts\n"),
-        (change, failed) => write!(text, "\n{change} changes on {hosts} hosts, {failed} that cannot be done\n"),
+        (change, failed) => write!(
+            text,
+            "\n{change} changes on {hosts} hosts, {failed} that cannot be done\n"
+        ),
     };
     text
 }

@@ -11,7 +11,10 @@ struct Column {
 }
 
 const fn left(title: &'static str) -> Column {
-    Column { title, right: false }
+    Column {
+        title,
+        right: false,
+    }
 }
 
 const fn right(title: &'static str) -> Column {
@@ -19,21 +22,47 @@ const fn right(title: &'static str) -> Column {
 }
 
 /// Lays out rows under their titles; `paint` colours a finished cell.
-fn layout(columns: &[Column], rows: &[Vec<String>], style: Style, paint: impl Fn(usize, &str, String) -> String) -> String {
+fn layout(
+    columns: &[Column],
+    rows: &[Vec<String>],
+    style: Style,
+    paint: impl Fn(usize, &str, String) -> String,
+) -> String {
     let width = |index: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.chars().count());
-        cells.chain([columns[index].title.chars().count()]).max().unwrap_or(0)
+        let cells = rows
+            .iter()
+            .filter_map(|row| row.get(index))
+            .map(|cell| cell.chars().count());
+        cells
+            .chain([columns[index].title.chars().count()])
+            .max()
+            .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns.len()).map(width).collect();
     let cell = |index: usize, text: &str| {
         let (column, width) = (&columns[index], widths[index]);
-        if column.right { format!("{text:>width$}") } else { format!("{text:<width$}") }
+        if column.right {
+            format!("{text:>width$}")
+        } else {
+            format!("{text:<width$}")
+        }
     };
-    let mut lines = vec![style.dim(
-        columns.iter().enumerate().map(|(index, column)| cell(index, column.title)).collect::<Vec<_>>().join("  ").trim_end(),
-    )];
+    let mut lines = vec![
+        style.dim(
+            columns
+                .iter()
+                .enumerate()
+                .map(|(index, column)| cell(index, column.title))
+                .collect::<Vec<_>>()
+                .join("  ")
+                .trim_end(),
+        ),
+    ];
     for row in rows {
-        let cells = row.iter().enumerate().map(|(index, text)| paint(index, text, cell(index, text)));
+        let cells = row
+            .iter()
+            .enumerate()
+            .map(|(index, text)| paint(index, text, cell(index, text)));
         lines.push(cells.collect::<Vec<_>>().join("  ").trim_end().to_owned());
     }
     lines.join("\n")
@@ -53,7 +82,15 @@ fn word(outcome: Outcome) -> &'static str {
 
 /// The table of hosts, the slowest steps and the sum.
 pub(super) fn report(report: &Report, style: Style) -> String {
-    let columns = [left("host"), left("role"), left("outcome"), right("changed"), right("connections"), right("exchanges"), right("time")];
+    let columns = [
+        left("host"),
+        left("role"),
+        left("outcome"),
+        right("changed"),
+        right("connections"),
+        right("exchanges"),
+        right("time"),
+    ];
     let rows: Vec<Vec<String>> = report
         .rows
         .iter()
@@ -70,43 +107,83 @@ pub(super) fn report(report: &Report, style: Style) -> String {
         })
         .collect();
     let mut text = String::from("\n");
-    text.push_str(&layout(&columns, &rows, style, |index, text, cell| match (index, text) {
-        (0, _) => style.cyan(&cell),
-        (2, "ok" | "changed") => style.green(&cell),
-        (2, "failed" | "unreachable") => style.red(&cell),
-        (2, "cancelled") => style.yellow(&cell),
-        _ => cell,
-    }));
+    text.push_str(&layout(
+        &columns,
+        &rows,
+        style,
+        |index, text, cell| match (index, text) {
+            (0, _) => style.cyan(&cell),
+            (2, "ok" | "changed") => style.green(&cell),
+            (2, "failed" | "unreachable") => style.red(&cell),
+            (2, "cancelled") => style.yellow(&cell),
+            _ => cell,
+        },
+    ));
     if !report.slowest.is_empty() {
-        let slowest = report.slowest.iter().map(|timing| format!("{} {} {:.1} s", timing.host, timing.step, timing.seconds));
-        text.push_str(&format!("\n\nslowest  {}", slowest.collect::<Vec<_>>().join(" · ")));
+        let slowest = report
+            .slowest
+            .iter()
+            .map(|timing| format!("{} {} {:.1} s", timing.host, timing.step, timing.seconds));
+        text.push_str(&format!(
+            "\n\nslowest  {}",
+            slowest.collect::<Vec<_>>().join(" · ")
+        ));
     }
-    let order = [Outcome::Unchanged, Outcome::Changed, Outcome::Observed, Outcome::Cancelled, Outcome::Unreachable, Outcome::Failed];
+    let order = [
+        Outcome::Unchanged,
+        Outcome::Changed,
+        Outcome::Observed,
+        Outcome::Cancelled,
+        Outcome::Unreachable,
+        Outcome::Failed,
+    ];
     let sum: Vec<_> = order
         .into_iter()
         .map(|outcome| (report.count(outcome), word(outcome)))
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
-    let hosts = if report.rows.len() == 1 { "1 host".to_owned() } else { format!("{} hosts", report.rows.len()) };
-    text.push_str(&format!("\n\n{hosts}: {}, in {:.1} s\n", sum.join(", "), report.seconds));
+    let hosts = if report.rows.len() == 1 {
+        "1 host".to_owned()
+    } else {
+        format!("{} hosts", report.rows.len())
+    };
+    text.push_str(&format!(
+        "\n\n{hosts}: {}, in {:.1} s\n",
+        sum.join(", "),
+        report.seconds
+    ));
     text
 }
 
 /// The nodes as an API request from here shows them.
 pub(super) fn nodes(nodes: &[NodeRow], style: Style) -> String {
-    let columns = [left("node"), left("status"), left("roles"), left("address"), left("version")];
+    let columns = [
+        left("node"),
+        left("status"),
+        left("roles"),
+        left("address"),
+        left("version"),
+    ];
     let rows: Vec<Vec<String>> = nodes
         .iter()
         .map(|node| {
             let status = if node.ready { "Ready" } else { "NotReady" };
-            vec![node.name.clone(), status.to_owned(), node.roles.clone(), node.internal_ip.clone(), node.version.clone()]
+            vec![
+                node.name.clone(),
+                status.to_owned(),
+                node.roles.clone(),
+                node.internal_ip.clone(),
+                node.version.clone(),
+            ]
         })
         .collect();
-    let table = layout(&columns, &rows, style, |index, text, cell| match (index, text) {
-        (1, "Ready") => style.green(&cell),
-        (1, _) => style.red(&cell),
-        _ => cell,
+    let table = layout(&columns, &rows, style, |index, text, cell| {
+        match (index, text) {
+            (1, "Ready") => style.green(&cell),
+            (1, _) => style.red(&cell),
+            _ => cell,
+        }
     });
     format!("\n{table}\n")
 }
@@ -128,9 +205,25 @@ mod tests {
             seconds,
             problem: None,
         };
-        let slowest = vec![crate::run::report::Timing { host: "beta".into(), step: "service".into(), seconds: 26.14 }];
-        let rows = vec![row("alpha", Outcome::Unchanged, 0, 0.52), row("beta", Outcome::Changed, 12, 31.0), row("gamma-long", Outcome::Unreachable, 0, 10.0)];
-        let text = report(&Report { rows, slowest, seconds: 41.2, trouble: false }, Style { color: false });
+        let slowest = vec![crate::run::report::Timing {
+            host: "beta".into(),
+            step: "service".into(),
+            seconds: 26.14,
+        }];
+        let rows = vec![
+            row("alpha", Outcome::Unchanged, 0, 0.52),
+            row("beta", Outcome::Changed, 12, 31.0),
+            row("gamma-long", Outcome::Unreachable, 0, 10.0),
+        ];
+        let text = report(
+            &Report {
+                rows,
+                slowest,
+                seconds: 41.2,
+                trouble: false,
+            },
+            Style { color: false },
+        );
         insta::assert_snapshot!(text, @r"
         host        role    outcome      changed  connections  exchanges    time
         alpha       server  ok                 0            1          2   0.5 s

@@ -80,7 +80,9 @@ const CAUSES: &[Cause] = &[
 /// The cause that the newest line of a journal tells, if one does.
 pub fn diagnose(journal: &str) -> Option<Problem> {
     journal.lines().rev().find_map(|line| {
-        let cause = CAUSES.iter().find(|cause| cause.words.iter().all(|word| line.contains(word)))?;
+        let cause = CAUSES
+            .iter()
+            .find(|cause| cause.words.iter().all(|word| line.contains(word)))?;
         Some(
             Problem::new(cause.means)
                 .because(format!("k3s says: {}", message(line)))
@@ -105,16 +107,46 @@ mod tests {
     #[test]
     fn each_measured_line_is_recognised() {
         let table = [
-            (r#"time="x" level=error msg="Waiting to retrieve agent configuration; server is not ready: failed to retrieve configuration from server: not authorized""#, "does not accept this host's token"),
-            ("Failed to validate connection to cluster at https://10.0.0.1:6443: token CA hash does not match the Cluster CA certificate hash: aaaa != 568b", "another cluster"),
-            (r#"Failed to validate connection to cluster at https://IP:6443: failed to get CA certs: Get "https://127.0.0.1:6444/cacerts": read: connection reset by peer"#, "no server could be reached"),
-            ("Node password rejected, duplicate hostname or contents of '/etc/rancher/node/password' may not match server node-passwd entry, try enabling a unique node name with the --with-node-id flag", "another password"),
-            (r#"level=fatal msg="Error: preparing server: failed to bootstrap cluster data: not authorized""#, "does not accept this host's token"),
-            ("failed to validate server configuration: critical configuration value mismatch between servers", "settings differ"),
-            ("etcd cluster join failed: duplicate node name found, please use a unique name for this node", "etcd still has a member"),
-            ("Error: flag provided but not defined: -nosuchkey", "does not know"),
-            ("yaml: line 3: did not find expected node content", "not YAML"),
-            ("Error: preparing server: failed to bootstrap cluster data: etcd disabled", "sqlite"),
+            (
+                r#"time="x" level=error msg="Waiting to retrieve agent configuration; server is not ready: failed to retrieve configuration from server: not authorized""#,
+                "does not accept this host's token",
+            ),
+            (
+                "Failed to validate connection to cluster at https://10.0.0.1:6443: token CA hash does not match the Cluster CA certificate hash: aaaa != 568b",
+                "another cluster",
+            ),
+            (
+                r#"Failed to validate connection to cluster at https://IP:6443: failed to get CA certs: Get "https://127.0.0.1:6444/cacerts": read: connection reset by peer"#,
+                "no server could be reached",
+            ),
+            (
+                "Node password rejected, duplicate hostname or contents of '/etc/rancher/node/password' may not match server node-passwd entry, try enabling a unique node name with the --with-node-id flag",
+                "another password",
+            ),
+            (
+                r#"level=fatal msg="Error: preparing server: failed to bootstrap cluster data: not authorized""#,
+                "does not accept this host's token",
+            ),
+            (
+                "failed to validate server configuration: critical configuration value mismatch between servers",
+                "settings differ",
+            ),
+            (
+                "etcd cluster join failed: duplicate node name found, please use a unique name for this node",
+                "etcd still has a member",
+            ),
+            (
+                "Error: flag provided but not defined: -nosuchkey",
+                "does not know",
+            ),
+            (
+                "yaml: line 3: did not find expected node content",
+                "not YAML",
+            ),
+            (
+                "Error: preparing server: failed to bootstrap cluster data: etcd disabled",
+                "sqlite",
+            ),
         ];
         for (line, means) in table {
             let problem = diagnose(&format!("older line\n{line}\nnoise")).expect(line);
