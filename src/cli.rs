@@ -118,6 +118,7 @@ pub struct InventoryArguments {
 /// Where the kubeconfig goes.
 #[derive(Debug, Clone, Args)]
 pub struct KubeconfigArguments {
+    /// Which hosts.
     #[command(flatten)]
     pub hosts: InventoryArguments,
 
@@ -133,6 +134,7 @@ pub struct KubeconfigArguments {
 /// What a deploy needs to know.
 #[derive(Debug, Clone, Args)]
 pub struct DeployArguments {
+    /// Where the kubeconfig goes, and which hosts.
     #[command(flatten)]
     pub kubeconfig: KubeconfigArguments,
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use crate::cli::{Environment, InventoryArguments};
 use crate::error::Problem;
 use crate::inventory::{Host, Inventory};
+use crate::run::event::Events;
 use crate::run::gather::Unreached;
+use crate::run::trace::Traced;
 use crate::run::{Connected, Connector, Outcome};
 use crate::ssh::{self, Keys, KnownHosts, Policy, Question, Remote, Target, Trust};
 use crate::ui::ask;
@@ -18,6 +20,8 @@ pub(super) struct Ssh {
     keys: BTreeMap<Vec<PathBuf>, Arc<Keys>>,
     policy: Policy,
     home: PathBuf,
+    /// Where traffic is told, when a person wants to see it.
+    trace: Option<Events>,
 }
 
 impl Ssh {
@@ -29,6 +33,7 @@ impl Ssh {
         inventory: &Inventory,
         arguments: &InventoryArguments,
         environment: &Environment,
+        trace: Option<Events>,
     ) -> Result<Self, Problem> {
         let mut keys = BTreeMap::new();
         for host in &inventory.hosts {
@@ -63,6 +68,7 @@ impl Ssh {
             keys,
             policy,
             home: environment.home.clone(),
+            trace,
         })
     }
 }
@@ -98,7 +104,17 @@ impl Connector for Ssh {
                 policy: self.policy.clone(),
             };
             match ssh::connect(&target, &trust, keys).await {
-                Ok(session) => Ok(Arc::new(session) as Arc<dyn Remote>),
+                Ok(session) => {
+                    let remote: Arc<dyn Remote> = Arc::new(session);
+                    Ok(match &self.trace {
+                        None => remote,
+                        Some(events) => Arc::new(Traced {
+                            host: host.name.clone(),
+                            remote,
+                            events: events.clone(),
+                        }),
+                    })
+                }
                 Err(error) => Err(failed(error.problem())),
             }
         })

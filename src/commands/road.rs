@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, watch};
 use super::connect::Ssh;
 use super::{Refusal, interrupt};
 use crate::cli::{Environment, InventoryArguments};
-use crate::cluster::{self, Fresh, Reach, Shape, Situation, Wanted};
+use crate::cluster::{self, Fresh, Shape, Situation, Wanted};
 use crate::distribution::k3s::fetch::{self, Fetch};
 use crate::distribution::k3s::release;
 use crate::distribution::{Architecture, LocalBinary, local};
@@ -75,10 +75,7 @@ impl Road {
                 .collect(),
         };
         let fresh = Fresh::generate();
-        let given = [&inventory.cluster.token, &inventory.cluster.agent_token]
-            .into_iter()
-            .flatten();
-        for secret in given.chain([&fresh.server, &fresh.agent]) {
+        for secret in inventory.secrets().iter().chain([&fresh.server, &fresh.agent]) {
             ui.redactor.learn(secret);
         }
         for text in &inventory.warnings {
@@ -89,7 +86,12 @@ impl Road {
             read_overrides(folder, &mut assets)?;
         }
         Ok(Self {
-            connector: Arc::new(Ssh::new(&inventory, arguments, environment).await?),
+            connector: Arc::new(Ssh::new(
+                &inventory,
+                arguments,
+                environment,
+                (ui.verbosity > 0).then(|| events.clone()),
+            ).await?),
             book: Book::read(&assets)?,
             selected,
             events,
@@ -325,9 +327,4 @@ fn read_overrides(folder: &Path, assets: &mut Assets) -> Result<(), Problem> {
 /// Hosts that were read and cannot go on, with their words.
 pub(super) fn unfit(survey: &Survey) -> impl Iterator<Item = (&String, &Problem)> {
     survey.shape.unfit.iter()
-}
-
-/// Whether a host's facts are known.
-pub(super) fn reached(gathered: &Gathered, host: &str) -> bool {
-    matches!(gathered.reach.get(host), Some(Reach::Reached(_)))
 }

@@ -17,6 +17,7 @@ pub mod gather;
 pub mod report;
 mod stage;
 mod step;
+pub mod trace;
 
 pub use event::Event;
 pub use report::{Outcome, Report, Row};

@@ -6,8 +6,11 @@ use std::fmt::Write as _;
 use super::Style;
 use crate::run::event::{Planned, PlannedState};
 
-/// The whole text of a plan.
-pub(super) fn text(about: &str, steps: &[Planned], style: Style) -> String {
+/// So many lines of a longer difference are shown.
+const SHOWN: usize = 12;
+
+/// The text of a plan; `whole` shows long differences to their end.
+pub(super) fn text(about: &str, steps: &[Planned], style: Style, whole: bool) -> String {
     let mut text = format!("{}\n", style.bold(about));
     let mut stages: Vec<&str> = Vec::new();
     for step in steps {
@@ -25,7 +28,7 @@ pub(super) fn text(about: &str, steps: &[Planned], style: Style) -> String {
             lanes
                 .entry(&step.host)
                 .or_default()
-                .push_str(&planned(step, style));
+                .push_str(&planned(step, style, whole));
         }
         let _ = write!(text, "\n{}\n", style.bold(stage));
         let mut told: Vec<&str> = Vec::new();
@@ -61,7 +64,7 @@ pub(super) fn text(about: &str, steps: &[Planned], style: Style) -> String {
     text
 }
 
-fn planned(step: &Planned, style: Style) -> String {
+fn planned(step: &Planned, style: Style, whole: bool) -> String {
     let sign = match step.state {
         PlannedState::Change => style.green("~"),
         PlannedState::Pending => style.yellow("…"),
@@ -71,17 +74,22 @@ fn planned(step: &Planned, style: Style) -> String {
     let mut text = String::new();
     for change in &step.changes {
         let _ = writeln!(text, "    {sign} {}", change.what.replace('\n', "\n      "));
-        for line in change.diff.iter().flat_map(|diff| diff.lines()) {
-            // Where a hunk stands says little about a file of a few lines.
-            if line.starts_with("@@") {
-                continue;
-            }
+        // Where a hunk stands says little about a file of a few lines.
+        let lines: Vec<&str> = change.diff.iter().flat_map(|diff| diff.lines()).collect();
+        let lines: Vec<&str> = lines.into_iter().filter(|line| !line.starts_with("@@")).collect();
+        // A new file that is long is one of towline's own scripts: its beginning tells enough.
+        let shown = if whole || lines.len() <= SHOWN + 3 { lines.len() } else { SHOWN };
+        for line in &lines[..shown] {
             let painted = match line.chars().next() {
                 Some('+') => style.green(line),
                 Some('-') => style.red(line),
                 _ => style.dim(line),
             };
             let _ = writeln!(text, "        {painted}");
+        }
+        if shown < lines.len() {
+            let rest = format!("… {} more lines; plan -v shows them", lines.len() - shown);
+            let _ = writeln!(text, "        {}", style.dim(&rest));
         }
     }
     text

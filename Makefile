@@ -1,0 +1,56 @@
+# make demo       four machines on this one, and a cluster on them
+# make demo-down  removes what the demo made
+# make test       everything that can be checked, on machines of the same kind
+# make release    one static binary
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.PHONY: demo demo-down test check release
+
+# The demo's machines stand apart from those of tests.
+DEMO_LAB := TOWLINE_LAB_RUN=/var/tmp/towline-demo cargo run --quiet --package towline-lab --
+INVENTORY := inventories/demo.yaml
+KUBECONFIG_FILE := inventories/demo.kubeconfig
+
+demo:
+	tests/lab/prepare
+	echo "building towline and the lab"
+	cargo build --quiet --package towline --package towline-lab
+	$(DEMO_LAB) down
+	$(DEMO_LAB) up 3+1 --inventory $(INVENTORY)
+	target=$${CARGO_TARGET_DIR:-target}
+	echo
+	echo "\$$ towline deploy -i $(INVENTORY) --kubeconfig $(KUBECONFIG_FILE)"
+	"$$target"/debug/towline deploy -i $(INVENTORY) --kubeconfig $(KUBECONFIG_FILE)
+	echo
+	echo "The demo's machines, from this folder:"
+	echo "  $$target/debug/towline plan -i $(INVENTORY)"
+	echo "  $(DEMO_LAB) ssh m1 kubectl get nodes"
+	echo "  $(DEMO_LAB) cut m2        pulls a power cord; then deploy again"
+	echo "  make demo-down            removes all of it"
+
+demo-down:
+	$(DEMO_LAB) down
+	rm -f $(INVENTORY) $(KUBECONFIG_FILE)
+
+# Format, lints, and the Go program's own tests: what needs no machine.
+check:
+	cargo fmt --all --check
+	cargo clippy --quiet --workspace --all-targets -- -D warnings
+	cd tests/lab/k3s
+	test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt these files"; exit 1; }
+	go vet ./...
+	go test ./...
+
+test:
+	tests/lab/prepare
+	$(MAKE) --no-print-directory check
+	trap 'cargo run --quiet --package towline-lab -- sweep >/dev/null' EXIT
+	echo "the tests run against $$(cargo run --quiet --package towline-lab -- k3s)"
+	cargo test --workspace --lib --bins --test architecture --test cli --test scenarios --test lab --test owner
+	cargo test --package towline --test e2e -- --test-threads=2
+
+release:
+	rustup target add x86_64-unknown-linux-musl
+	cargo build --release --locked --package towline --target x86_64-unknown-linux-musl
