@@ -50,6 +50,18 @@ fn canonical(address: &str) -> String {
     )
 }
 
+/// What two entries of `hosts` both have.
+struct Overlap<'a> {
+    /// Every value that they share.
+    shown: Vec<String>,
+    /// Where the later one says so.
+    span: Span,
+    /// A host of the earlier one.
+    first: &'a Placed,
+    /// Where the earlier one says so.
+    first_span: Span,
+}
+
 /// Notes values that two hosts share. Ranges that overlap are one mistake, not one per host.
 fn twice(
     reader: &mut Reader<'_>,
@@ -58,8 +70,7 @@ fn twice(
     value: impl Fn(&Placed) -> Option<(String, String, Span)>,
 ) {
     let mut seen: HashMap<String, (&Placed, Span)> = HashMap::new();
-    let mut overlaps: BTreeMap<(usize, usize), (Vec<String>, Span, &Placed, Span)> =
-        BTreeMap::new();
+    let mut overlaps: BTreeMap<(usize, usize), Overlap<'_>> = BTreeMap::new();
     for placed in all {
         let Some((key, shown, span)) = value(placed) else {
             continue;
@@ -67,14 +78,25 @@ fn twice(
         if let Some((first, first_span)) = seen.get(&key) {
             overlaps
                 .entry((span.offset, first_span.offset))
-                .or_insert_with(|| (Vec::new(), span, first, *first_span))
-                .0
+                .or_insert_with(|| Overlap {
+                    shown: Vec::new(),
+                    span,
+                    first,
+                    first_span: *first_span,
+                })
+                .shown
                 .push(shown);
         } else {
             seen.insert(key, (placed, span));
         }
     }
-    for (shown, span, first, first_span) in overlaps.into_values() {
+    for overlap in overlaps.into_values() {
+        let Overlap {
+            shown,
+            span,
+            first,
+            first_span,
+        } = overlap;
         let Some(one) = shown.first() else {
             continue;
         };

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::kubernetes::{self, Place};
 use super::node::{Node, Span, Tree};
 use super::reader::Reader;
-use super::{Binary, Cluster, Datastore, Distribution, Join, Version, syntax};
+use super::{Binary, Cluster, Datastore, Distribution, Join, Version, release, syntax};
 
 /// What of the cluster is needed for the checks across keys.
 #[derive(Debug)]
@@ -96,8 +96,8 @@ fn default_name(file: &Path) -> String {
 
 fn version(reader: &mut Reader<'_>, node: &Node) -> Version {
     reader.exclusive(node, "cluster", "version", "channel");
-    let version = reader.text(node, "version", syntax::version);
-    let channel = reader.text(node, "channel", syntax::channel);
+    let version = reader.text(node, "version", release::version);
+    let channel = reader.text(node, "channel", release::channel);
     match version {
         Some(version) => Version::Exact(version),
         None => Version::Channel(channel.unwrap_or_else(|| "stable".to_owned())),
@@ -139,7 +139,7 @@ fn binary(reader: &mut Reader<'_>, node: &Node) -> Binary {
                 .mistakes
                 .help(path.at, message, "add `source: path`, or remove it");
         }
-        let mirror = reader.text(node, "mirror", syntax::mirror);
+        let mirror = reader.text(node, "mirror", release::mirror);
         return Binary::Push {
             mirror: mirror.map(|mirror| mirror.trim_end_matches('/').to_owned()),
         };

@@ -42,8 +42,8 @@ all numbers have the same width. A range may also stand in `address`, `private_a
 `node_name`; it must count as many as the one in the name, and they are paired in order. Several
 ranges in one text give every combination, the last one running fastest: `rack[1:2]-[1:3]` names
 six hosts. Numbers are decimal and stand in the text as they are, in IPv6 addresses, too:
-`fd00::[10:12]` is `fd00::10`, `fd00::11` and `fd00::12`. In a map in braces, and in an address,
-a range needs quotes: `{address: \"10.0.1.[11:30]\"}`.
+`fd00::[10:12]` is `fd00::10`, `fd00::11` and `fd00::12`. YAML wants quotes around a range that
+stands inside of braces: `{address: \"10.0.1.[11:30]\"}`.
 
 One name stands for 1000 hosts at most, an inventory for 2000.
 

@@ -1,16 +1,14 @@
 //! Reads `hosts`: expands ranges and resolves every host's layers.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
 
 use super::kubernetes::{self, Place};
+use super::layers::{self, Layer};
 use super::mistake::Complaint;
 use super::node::{Entry, Node, Span};
 use super::range::Pattern;
 use super::reader::{Reader, setting};
-use super::{Host, Role, Ssh, shape, syntax};
-use crate::vars::{Origin, Setting};
+use super::{Host, shape, syntax};
 
 /// As many hosts may stand in one inventory.
 const MOST_HOSTS: usize = 2000;
@@ -39,12 +37,6 @@ pub(super) struct Hosts {
     pub placed: Vec<Placed>,
     /// Whether all of them could, with their roles.
     pub complete: bool,
-}
-
-/// One place that says something about a host, and the path to it.
-struct Layer<'a> {
-    node: &'a Node,
-    path: String,
 }
 
 /// Reads all groups and hosts.
@@ -111,8 +103,8 @@ fn host(reader: &mut Reader<'_>, root: &Node, entry: &Entry) -> Option<Vec<Place
         .collect();
     layers.push(Layer { node, path });
 
-    let role = role(reader, entry, &layers);
-    let ssh = ssh(reader, root, &layers);
+    let role = layers::role(reader, entry, &layers);
+    let ssh = layers::ssh(reader, root, &layers);
     let names = names?;
     let per_host = PerHost {
         names: &names,
@@ -121,7 +113,7 @@ fn host(reader: &mut Reader<'_>, root: &Node, entry: &Entry) -> Option<Vec<Place
     let addresses = per_host.texts(reader, "address", syntax::address);
     let private = per_host.texts(reader, "private_address", ip_address);
     let node_names = per_host.texts(reader, "node_name", syntax::node_name);
-    if addresses.is_none() && node.get("address").is_none() {
+    if node.entry("address").is_none() {
         name_is_address(reader, entry, &names);
     }
     let template = Host {
@@ -130,10 +122,10 @@ fn host(reader: &mut Reader<'_>, root: &Node, entry: &Entry) -> Option<Vec<Place
         private_address: None,
         role: role?,
         groups,
-        labels: labels(&layers),
-        taints: taints(&layers),
+        labels: layers::labels(&layers),
+        taints: layers::taints(&layers),
         node_name: None,
-        config: config(&layers),
+        config: layers::config(&layers),
         ssh,
         line: entry.at.line,
     };
@@ -276,7 +268,7 @@ impl PerHost<'_> {
 /// An IP address.
 fn ip_address(text: &str) -> Result<(), Complaint> {
     if text.parse::<IpAddr>().is_ok() {
-        return Ok(());
+        return syntax::address(text);
     }
     let help = syntax::address(text)
         .err()
@@ -290,9 +282,6 @@ fn ip_address(text: &str) -> Result<(), Complaint> {
 /// A host without address is reached by its name, which takes a name that can be looked up.
 fn name_is_address(reader: &mut Reader<'_>, entry: &Entry, names: &[String]) {
     let has_range = Pattern::parse(&entry.key).is_ok_and(|pattern| pattern.has_range());
-    if entry.value.entry("address").is_some() {
-        return;
-    }
     if has_range {
         let message = format!("`{}` has no address", entry.key);
         let help = format!(
@@ -305,139 +294,4 @@ fn name_is_address(reader: &mut Reader<'_>, entry: &Entry, names: &[String]) {
         let message = format!("`{}` has no address, and its name cannot be one", entry.key);
         reader.mistakes.help(entry.at, message, "add `address:`");
     }
-}
-
-/// A host's role. It must be said somewhere.
-fn role(reader: &mut Reader<'_>, entry: &Entry, layers: &[Layer<'_>]) -> Option<Setting<Role>> {
-    let mut said = false;
-    let mut role = None;
-    for layer in layers {
-        let Some(entry) = layer.node.entry("role") else {
-            continue;
-        };
-        said = true;
-        let value = match entry.value.text() {
-            Some("server") => Role::Server,
-            Some("agent") => Role::Agent,
-            _ => continue,
-        };
-        role = Some(setting(
-            value,
-            format!("{}.role", layer.path),
-            entry.value.span,
-        ));
-    }
-    if !said {
-        let message = format!("`{}` has no role", entry.key);
-        let help = "add `role: server` or `role: agent`, here or in its group";
-        reader.mistakes.help(entry.at, message, help);
-    }
-    role
-}
-
-fn labels(layers: &[Layer<'_>]) -> BTreeMap<String, Setting<String>> {
-    by_key(layers, "labels")
-        .filter_map(|(entry, path)| {
-            let text = entry.value.text()?.to_owned();
-            Some((entry.key.clone(), setting(text, path, entry.value.span)))
-        })
-        .collect()
-}
-
-fn config(layers: &[Layer<'_>]) -> BTreeMap<String, Setting<serde_json::Value>> {
-    by_key(layers, "config")
-        .map(|(entry, path)| {
-            let value = kubernetes::json(&entry.value);
-            (entry.key.clone(), setting(value, path, entry.value.span))
-        })
-        .collect()
-}
-
-/// The entries of a map in all layers, the nearest last, each with its path.
-fn by_key<'a>(layers: &'a [Layer<'a>], key: &str) -> impl Iterator<Item = (&'a Entry, String)> {
-    layers
-        .iter()
-        .filter_map(move |layer| Some((layer.node.get(key)?, format!("{}.{key}", layer.path))))
-        .flat_map(|(node, path)| {
-            let joined = move |entry: &'a Entry| (entry, shape::join(&path, &entry.key));
-            node.entries().iter().map(joined)
-        })
-}
-
-fn taints(layers: &[Layer<'_>]) -> Vec<Setting<String>> {
-    let mut taints: Vec<Setting<String>> = Vec::new();
-    for layer in layers {
-        let path = format!("{}.taints", layer.path);
-        for (text, span) in layer
-            .node
-            .get("taints")
-            .map(Node::texts)
-            .unwrap_or_default()
-        {
-            if !taints.iter().any(|taint| taint.value == text) {
-                taints.push(setting(text.to_owned(), path.clone(), span));
-            }
-        }
-    }
-    taints
-}
-
-/// How to reach a host: the file's `ssh`, its groups', its own, the command line's.
-fn ssh(reader: &mut Reader<'_>, root: &Node, layers: &[Layer<'_>]) -> Ssh {
-    let top = root.get("ssh").map(|node| (node, "ssh".to_owned()));
-    let below = layers
-        .iter()
-        .filter_map(|layer| Some((layer.node.get("ssh")?, format!("{}.ssh", layer.path))));
-    let blocks: Vec<(&Node, String)> = top.into_iter().chain(below).collect();
-    let last = |key: &str| {
-        blocks
-            .iter()
-            .rev()
-            .find_map(|(node, path)| Some((node.get(key)?, format!("{path}.{key}"))))
-    };
-    for (node, _) in &blocks {
-        reader.text(node, "user", syntax::user);
-    }
-    let flags = reader.overrides;
-    let user = last("user")
-        .and_then(|(node, path)| Some(setting(node.text()?.to_owned(), path, node.span)));
-    let port = last("port").and_then(|(node, path)| Some(setting(node.whole()?, path, node.span)));
-    let timeout = last("connect_timeout_seconds")
-        .and_then(|(node, path)| Some(setting(node.whole()?, path, node.span)));
-    let keys = last("key").map(|(node, path)| {
-        let texts = node.texts().into_iter();
-        let keys: Vec<PathBuf> = texts
-            .filter_map(|(text, span)| reader.path(text, span))
-            .collect();
-        setting(keys, path, node.span)
-    });
-    let known_hosts = last("known_hosts").and_then(|(node, path)| {
-        Some(setting(
-            reader.path(node.text()?, node.span)?,
-            path,
-            node.span,
-        ))
-    });
-    let keys_of_flag = Some(flags.ssh_key.clone()).filter(|keys| !keys.is_empty());
-    Ssh {
-        user: flag("ssh-user", flags.ssh_user.clone())
-            .or(user)
-            .unwrap_or_else(|| Setting::default("root".to_owned())),
-        port: flag("ssh-port", flags.ssh_port)
-            .or(port)
-            .unwrap_or(Setting::default(22)),
-        keys: flag("ssh-key", keys_of_flag)
-            .or(keys)
-            .unwrap_or_else(|| Setting::default(Vec::new())),
-        known_hosts: flag("known-hosts", flags.known_hosts.clone()).or(known_hosts),
-        connect_timeout_seconds: timeout.unwrap_or(Setting::default(10)),
-    }
-}
-
-/// What the command line says.
-fn flag<T>(name: &'static str, value: Option<T>) -> Option<Setting<T>> {
-    value.map(|value| Setting {
-        value,
-        origin: Origin::Flag(name),
-    })
 }

@@ -195,13 +195,15 @@ fn ambiguous(source: &str, node: &Node, mistakes: &mut Mistakes) {
                 format!("write {flag}, or \"{text}\" in quotes"),
             );
         }
-        Tree::List(items) => items
-            .iter()
-            .for_each(|item| ambiguous(source, item, mistakes)),
+        Tree::List(items) => {
+            for item in items {
+                ambiguous(source, item, mistakes);
+            }
+        }
         Tree::Map(entries) => {
-            entries
-                .iter()
-                .for_each(|entry| ambiguous(source, &entry.value, mistakes));
+            for entry in entries {
+                ambiguous(source, &entry.value, mistakes);
+            }
         }
         _ => {}
     }

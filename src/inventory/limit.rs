@@ -19,6 +19,10 @@ impl Inventory {
             .map(str::trim)
             .filter(|word| !word.is_empty())
             .collect();
+        if words.is_empty() {
+            return Err(Problem::new("--limit: names no host")
+                .next(format!("the hosts are {}", self.listed())));
+        }
         let mut selected = BTreeSet::new();
         let mut excluded = BTreeSet::new();
         for word in &words {
@@ -27,7 +31,7 @@ impl Inventory {
                 None => selected.extend(self.matching(word)?),
             }
         }
-        if words.iter().all(|word| word.starts_with('!')) && !words.is_empty() {
+        if words.iter().all(|word| word.starts_with('!')) {
             selected.extend(self.names());
         }
         let chosen: BTreeSet<String> = selected
@@ -200,11 +204,45 @@ hosts:
 
     #[test]
     fn patterns_that_do_not() {
-        insta::assert_snapshot!(limit("alhpa").unwrap_err(), @"");
-        insta::assert_snapshot!(limit("servers,!*").unwrap_err(), @"");
-        insta::assert_snapshot!(limit("x*").unwrap_err(), @"");
-        insta::assert_snapshot!(limit("").unwrap_err(), @"");
-        insta::assert_snapshot!(limit("something").unwrap_err(), @"");
+        insta::assert_snapshot!(limit("alhpa").unwrap_err(), @r"
+        --limit alhpa: there is no host, group or role of this name
+          → did you mean `alpha`?
+        ");
+        insta::assert_snapshot!(limit("servers,!*").unwrap_err(), @r"
+        --limit servers,!*: selects no host
+          → the hosts are `alpha`, `beta`, `worker1`, `worker2`, `worker3` and `big`
+        ");
+        insta::assert_snapshot!(limit("x*").unwrap_err(), @r"
+        --limit x*: no host's name is like this
+          → the hosts are `alpha`, `beta`, `worker1`, `worker2`, `worker3` and `big`
+        ");
+        insta::assert_snapshot!(limit("").unwrap_err(), @r"
+        --limit: names no host
+          → the hosts are `alpha`, `beta`, `worker1`, `worker2`, `worker3` and `big`
+        ");
+        insta::assert_snapshot!(limit("something").unwrap_err(), @r"
+        --limit something: there is no host, group or role of this name
+          → the hosts are `alpha`, `beta`, `worker1`, `worker2`, `worker3` and `big`
+        ");
+    }
+
+    #[test]
+    fn a_group_with_the_name_of_a_role_wins() {
+        let source = "
+groups: {agents: {role: agent}}
+hosts: {a: {role: server}, b: {group: agents}, c: {role: agent}}
+";
+        let file = std::path::Path::new("x.yaml");
+        let inventory = parse(source, file, None, &Overrides::default()).unwrap();
+        let names = |pattern: &str| {
+            inventory
+                .limit(pattern)
+                .unwrap()
+                .into_iter()
+                .collect::<String>()
+        };
+        assert_eq!(names("agents"), "b");
+        assert_eq!(names("agent"), "bc");
     }
 
     #[test]

@@ -68,11 +68,12 @@ impl Masked {
     }
 
     fn with(source: &str, mut holes: Vec<Range<usize>>) -> Self {
-        holes.retain(|hole| {
-            source
-                .get(hole.clone())
-                .is_some_and(|secret| !secret.trim().is_empty())
-        });
+        for hole in &mut holes {
+            let secret = source.get(hole.clone()).unwrap_or("");
+            hole.start += secret.len() - secret.trim_start().len();
+            hole.end = hole.start + secret.trim().len();
+        }
+        holes.retain(|hole| !hole.is_empty());
         holes.sort_by_key(|hole| hole.start);
         let mut united: Vec<Range<usize>> = Vec::new();
         for hole in holes {
@@ -179,14 +180,14 @@ fn cover(
 ) {
     match &node.tree {
         Tree::List(items) => {
-            items
-                .iter()
-                .for_each(|item| cover(source, entry, item, holes, secrets));
+            for item in items {
+                cover(source, entry, item, holes, secrets);
+            }
         }
         Tree::Map(entries) => {
-            entries
-                .iter()
-                .for_each(|inner| cover(source, entry, &inner.value, holes, secrets));
+            for inner in entries {
+                cover(source, entry, &inner.value, holes, secrets);
+            }
         }
         _ => {
             secrets.extend(node.text().map(Secret::new));

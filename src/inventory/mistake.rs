@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::node::Span;
 
 /// One mistake in an inventory.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
     /// What is wrong, as a sentence without a full stop.
     pub message: String,
@@ -25,7 +25,8 @@ pub struct Mistake {
 #[derive(Debug, Default)]
 pub(super) struct Mistakes {
     found: Vec<Mistake>,
-    seen: HashSet<Mistake>,
+    /// Where and what was found, without the path that led there.
+    seen: HashSet<(usize, usize, String)>,
 }
 
 impl Mistakes {
@@ -60,8 +61,15 @@ impl Mistakes {
             offset: span.offset,
             length: span.length,
         };
-        // The value behind an anchor is read once for each of its aliases.
-        if self.seen.insert(mistake.clone()) {
+        // The value behind an anchor is read once for each of its aliases, with another path.
+        let path = mistake
+            .message
+            .strip_prefix('`')
+            .and_then(|rest| rest.split_once('`'));
+        let what = path
+            .map_or(mistake.message.as_str(), |(_, what)| what)
+            .to_owned();
+        if self.seen.insert((span.offset, span.length, what)) {
             self.found.push(mistake);
         }
     }

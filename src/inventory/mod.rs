@@ -15,6 +15,7 @@ mod document;
 mod hosts;
 mod kubernetes;
 mod language;
+mod layers;
 mod limit;
 mod load;
 mod mask;
@@ -22,6 +23,7 @@ mod mistake;
 mod node;
 mod range;
 mod reader;
+mod release;
 mod render;
 mod schema;
 mod shape;
@@ -196,7 +198,7 @@ pub struct Ssh {
     pub port: Setting<u16>,
     /// Private key files to offer, before the agent's and the usual ones; `~` expanded.
     pub keys: Setting<Vec<PathBuf>>,
-    /// The known_hosts file to trust and, when a key is accepted, to extend; `None` is
+    /// The `known_hosts` file to trust and, when a key is accepted, to extend; `None` is
     /// `~/.ssh/known_hosts`.
     pub known_hosts: Option<Setting<PathBuf>>,
     /// Seconds to wait for a connection.

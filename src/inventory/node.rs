@@ -3,13 +3,17 @@
 //! The tree takes anything, so that all mistakes of a file can be collected: only broken YAML
 //! stops the reading. What the file should hold is said by [`super::language`].
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_yaml::{DuplicateKeyPolicy, Error, Location, NonFiniteFloatPolicy, Spanned};
 
 use super::mistake::Mistakes;
+
+/// Maps and lists may be nested as deep. A host's config needs six levels.
+const DEEPEST: usize = 24;
 
 /// A place in the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -175,6 +179,7 @@ fn read(source: &str, duplicates: DuplicateKeyPolicy) -> Result<Node, Error> {
     let options = serde_yaml::options! {
         duplicate_keys: duplicates,
         strict_booleans: true,
+        budget: serde_yaml::budget! { max_depth: DEEPEST },
         non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
         with_snippet: false,
     };
@@ -188,7 +193,11 @@ fn broken(source: &str, error: &Error, mistakes: &mut Mistakes) {
         .map(Span::from)
         .map(|span| within(source, span));
     let span = span.unwrap_or_default();
-    match error.without_snippet() {
+    let mut cause = error.without_snippet();
+    while let Error::AliasError { error, .. } = cause {
+        cause = error.without_snippet();
+    }
+    match cause {
         Error::DuplicateMappingKey { key, .. } => {
             let key = key.as_deref().unwrap_or("this key");
             mistakes.add(span, format!("`{key}` stands twice in the same map"));
@@ -214,7 +223,7 @@ fn broken(source: &str, error: &Error, mistakes: &mut Mistakes) {
         _ => {}
     }
     // The library repeats the position in its text; the snippet shows it better.
-    let text = error.without_snippet().to_string();
+    let text = cause.to_string();
     let text = text.split(" at line ").next().unwrap_or(&text);
     let text = text.split(": line ").next().unwrap_or(text);
     mistakes.add(span, format!("this is not valid YAML: {text}"));
@@ -244,9 +253,11 @@ fn within(source: &str, mut span: Span) -> Span {
 /// Gives keys their names, reports those that stand twice or are no names, and drops them.
 fn settle(source: &str, node: &mut Node, mistakes: &mut Mistakes) {
     match &mut node.tree {
-        Tree::List(items) => items
-            .iter_mut()
-            .for_each(|item| settle(source, item, mistakes)),
+        Tree::List(items) => {
+            for item in items {
+                settle(source, item, mistakes);
+            }
+        }
         Tree::Map(entries) => {
             let mut seen = std::collections::HashMap::<String, Span>::new();
             entries.retain_mut(|entry| {
@@ -288,7 +299,34 @@ impl<'de> Deserialize<'de> for Node {
 
 impl<'de> Deserialize<'de> for Tree {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // The library's own limit does not count what aliases put into each other.
+        let _level = Level::enter().map_err(D::Error::custom)?;
         deserializer.deserialize_any(TreeVisitor)
+    }
+}
+
+thread_local! {
+    /// How deep the value stands that is read just now.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+}
+
+/// One more level, as long as it lives.
+struct Level;
+
+impl Level {
+    fn enter() -> Result<Self, &'static str> {
+        let depth = DEPTH.get();
+        if depth > DEEPEST {
+            return Err("maps and lists are nested too deep");
+        }
+        DEPTH.set(depth + 1);
+        Ok(Self)
+    }
+}
+
+impl Drop for Level {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
     }
 }
 

@@ -33,9 +33,9 @@ impl InputErrors {
     /// Takes the mistakes of a file and the text that may be shown of it.
     pub(super) fn new(file: &Path, mistakes: Mistakes, masked: Masked) -> Self {
         let mut mistakes = mistakes.into_sorted();
-        mistakes
-            .iter_mut()
-            .for_each(|mistake| masked.clean(mistake));
+        for mistake in &mut mistakes {
+            masked.clean(mistake);
+        }
         Self {
             file: file.to_owned(),
             mistakes,

@@ -69,7 +69,11 @@ fn value(entry: &Entry, path: &str, kind: Kind, mistakes: &mut Mistakes) {
             }
         }
         Kind::Texts => match &node.tree {
-            Tree::List(items) => items.iter().for_each(|item| text(item, path, mistakes)),
+            Tree::List(items) => {
+                for item in items {
+                    text(item, path, mistakes);
+                }
+            }
             Tree::Text(word) => mistakes.help(
                 node.span,
                 format!("`{path}` must be a list, and this is text"),
@@ -78,7 +82,11 @@ fn value(entry: &Entry, path: &str, kind: Kind, mistakes: &mut Mistakes) {
             _ => wrong(node, path, "a list", mistakes),
         },
         Kind::TextOrTexts => match &node.tree {
-            Tree::List(items) => items.iter().for_each(|item| text(item, path, mistakes)),
+            Tree::List(items) => {
+                for item in items {
+                    text(item, path, mistakes);
+                }
+            }
             _ => text(node, path, mistakes),
         },
         Kind::Whole(least, most) => match &node.tree {

@@ -4,10 +4,11 @@ use std::net::IpAddr;
 
 use super::mistake::Complaint;
 
-type Checked = Result<(), Complaint>;
+/// Nothing, or what is wrong.
+pub(super) type Checked = Result<(), Complaint>;
 
 /// A DNS name after RFC 1123, in any case.
-fn is_dns_name(text: &str) -> bool {
+pub(super) fn is_dns_name(text: &str) -> bool {
     text.len() <= 253
         && text.split('.').all(|label| {
             (1..=63).contains(&label.len())
@@ -64,7 +65,10 @@ pub(super) fn group_name(text: &str) -> Checked {
 
 /// An IP address or DNS name, and nothing around it.
 pub(super) fn address(text: &str) -> Checked {
-    if text.parse::<IpAddr>().is_ok() {
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        if ip.is_unspecified() || ip.is_multicast() {
+            return Err(Complaint::new(format!("`{text}` is no machine's address")));
+        }
         return Ok(());
     }
     let message = format!("`{text}` is not an IP address or DNS name");
@@ -126,73 +130,6 @@ pub(super) fn certificate_name(text: &str) -> Checked {
     })
 }
 
-/// A version of k3s.
-pub(super) fn version(text: &str) -> Checked {
-    let message = format!("`{text}` is not a version of k3s");
-    if !text.bytes().any(|byte| byte.is_ascii_digit()) {
-        return Err(Complaint::with(
-            message,
-            format!("write `channel: {text}` for a channel"),
-        ));
-    }
-    let Some(rest) = text.strip_prefix('v') else {
-        let help = if version(&format!("v{text}")).is_ok() {
-            format!("write v{text}")
-        } else {
-            "a version is written v1.36.3+k3s1".to_owned()
-        };
-        return Err(Complaint::with(message, help));
-    };
-    let number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    let (kubernetes, build) = rest
-        .split_once('+')
-        .map_or((rest, None), |(a, b)| (a, Some(b)));
-    let (release, candidate) = kubernetes
-        .split_once('-')
-        .map_or((kubernetes, None), |(a, b)| (a, Some(b)));
-    let release_is_good = release.split('.').count() == 3 && release.split('.').all(number);
-    let candidate_is_good = candidate.is_none_or(|text| {
-        ["rc", "beta", "alpha"]
-            .iter()
-            .any(|kind| text.strip_prefix(kind).is_some_and(number))
-    });
-    let build_is_good = build
-        .and_then(|build| build.strip_prefix("k3s"))
-        .is_some_and(number);
-    if release_is_good && candidate_is_good && build_is_good {
-        return Ok(());
-    }
-    let parts: Vec<&str> = release.split('.').collect();
-    let help = if release_is_good && build.is_none() {
-        format!("write {text}+k3s1, for the first build of it")
-    } else if parts.len() == 2 && parts.into_iter().all(number) && build.is_none() {
-        format!("write `channel: {text}` for the newest of it")
-    } else {
-        "a version is written v1.36.3+k3s1".to_owned()
-    };
-    Err(Complaint::with(message, help))
-}
-
-/// A release channel.
-pub(super) fn channel(text: &str) -> Checked {
-    if text.contains("+k3s")
-        || text
-            .strip_prefix('v')
-            .is_some_and(|v| v.split('.').count() > 2)
-    {
-        let message = format!("`{text}` is a version, not a channel");
-        return Err(Complaint::with(message, format!("write `version: {text}`")));
-    }
-    if is_dns_name(text) && !text.contains(|c: char| c.is_ascii_uppercase()) {
-        return Ok(());
-    }
-    let message = format!("`{text}` is not a channel");
-    Err(Complaint::with(
-        message,
-        "channels are `stable`, `latest` and the likes of `v1.36`",
-    ))
-}
-
 /// The address of a server to join.
 pub(super) fn server_url(text: &str) -> Checked {
     let form = "it is written https://10.0.0.1:6443";
@@ -229,22 +166,6 @@ pub(super) fn server_url(text: &str) -> Checked {
     }
 }
 
-/// A mirror's base address.
-pub(super) fn mirror(text: &str) -> Checked {
-    let rest = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"));
-    let host = rest.and_then(|rest| rest.split('/').next()).unwrap_or("");
-    if host.is_empty() || text.contains(char::is_whitespace) || host.contains('@') {
-        let message = format!("`{text}` is not the address of a mirror");
-        return Err(Complaint::with(
-            message,
-            "it is written https://mirror.example.org/k3s",
-        ));
-    }
-    Ok(())
-}
-
 /// A token. What is wrong is said without repeating it.
 pub(super) fn token(text: &str) -> Checked {
     if text.is_empty() {
@@ -273,10 +194,10 @@ pub(super) fn user(text: &str) -> Checked {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn sort(check: fn(&str) -> Checked, good: &[&str], bad: &[&str]) {
+    pub(in crate::inventory) fn sort(check: fn(&str) -> Checked, good: &[&str], bad: &[&str]) {
         for text in good {
             assert_eq!(check(text), Ok(()), "{text}");
         }
@@ -323,34 +244,14 @@ mod tests {
                 "a b",
                 "-a",
                 "fe80::1%eth0",
+                "0.0.0.0",
+                "::",
             ],
         );
         sort(
             certificate_name,
             &["*.example.org", "10.0.0.1"],
             &["*", "a.*.org", "*."],
-        );
-    }
-
-    #[test]
-    fn versions() {
-        sort(
-            version,
-            &["v1.36.3+k3s1", "v1.30.0-rc1+k3s12"],
-            &[
-                "1.36.3+k3s1",
-                "v1.36",
-                "v1.36.3",
-                "v1.36.3+k3s",
-                "v1.36.3+rke2",
-                "stable",
-                "v1..3+k3s1",
-            ],
-        );
-        sort(
-            channel,
-            &["stable", "v1.36", "testing"],
-            &["v1.36.3+k3s1", "", "a b", "v1.36.3"],
         );
     }
 
@@ -377,11 +278,6 @@ mod tests {
                 "https://[fd00::1",
                 "https://[::1]x",
             ],
-        );
-        sort(
-            mirror,
-            &["https://a/b", "http://a:80"],
-            &["a", "https://", "ftp://a", "https://u:p@a"],
         );
     }
 

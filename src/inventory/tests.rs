@@ -107,7 +107,22 @@ fn the_nearest_layer_wins_and_every_setting_knows_its_place() {
     line("known_hosts", &known_hosts.value, &known_hosts.origin);
     let timeout = &ssh.connect_timeout_seconds;
     line("timeout", &timeout.value, &timeout.origin);
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r#"
+    role: Agent (groups.workers.role, line 6)
+    disk: "ssd" (groups.workers.labels.disk, line 7)
+    zone: "c" (hosts.worker[08:10].labels.zone, line 22)
+    taint: "a=b:NoSchedule" (groups.workers.taints, line 8)
+    taint: "c:NoExecute" (groups.special.taints, line 13)
+    kubelet-arg: "[\"max-pods=200\"]" (hosts.worker[08:10].config.kubelet-arg, line 23)
+    node-ip: "\"10.0.1.1\"" (hosts.worker[08:10].config.node-ip, line 23)
+    private address: 10.0.1.9 (hosts.worker[08:10].private_address, line 19)
+    node name: "node-009" (hosts.worker[08:10].node_name, line 20)
+    user: "admin" (groups.special.ssh.user, line 14)
+    port: 22022 (--ssh-port)
+    keys: ["/home/me/.ssh/id"] (ssh.key, line 3)
+    known_hosts: "tests/inventory/good/trusted" (hosts.worker[08:10].ssh.known_hosts, line 24)
+    timeout: 3 (ssh.connect_timeout_seconds, line 3)
+    "#);
     assert_eq!(host.name, "worker09");
     assert_eq!(host.address, "fd00::9");
     assert_eq!(host.groups, ["workers", "special"]);
@@ -209,7 +224,11 @@ fn a_token_that_everyone_can_read_is_a_warning() {
 #[test]
 fn a_file_that_is_not_there_is_one_mistake() {
     let errors = read(Path::new("tests/inventory/none.yaml")).unwrap_err();
-    insta::assert_snapshot!(errors.render(false, 100), @"");
+    insta::assert_snapshot!(errors.render(false, 100), @r"
+      × tests/inventory/none.yaml: cannot be read: No such file or directory
+
+    1 mistake in tests/inventory/none.yaml; nothing was touched
+    ");
 }
 
 #[test]
@@ -232,6 +251,28 @@ fn two_thousand_hosts_are_read_in_a_blink() {
         "{:?}",
         start.elapsed()
     );
+}
+
+#[test]
+fn a_file_nested_without_end_is_refused() {
+    for piece in ["[", "{a: ", "- ", "? ", "[{"] {
+        let source = piece.repeat(50_000);
+        let file = Path::new("x.yaml");
+        let errors = parse(&source, file, None, &Overrides::default()).unwrap_err();
+        assert_eq!(errors.mistakes.len(), 1);
+        assert!(errors.render(false, 100).len() < 2000);
+    }
+}
+
+#[test]
+fn aliases_nested_without_end_are_refused() {
+    use std::fmt::Write;
+    let mut source = String::from("a0: &a0 [1]\n");
+    for index in 1..2000 {
+        let _ = writeln!(source, "a{index}: &a{index} [*a{}]", index - 1);
+    }
+    let errors = parse(&source, Path::new("x.yaml"), None, &Overrides::default()).unwrap_err();
+    assert_eq!(errors.mistakes.len(), 1, "{errors}");
 }
 
 /// Pieces of inventories, and what breaks them.

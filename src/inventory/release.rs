@@ -1,0 +1,124 @@
+//! What versions, channels and mirrors of k3s may look like.
+
+use super::mistake::Complaint;
+use super::syntax::{Checked, is_dns_name};
+
+/// A version of k3s.
+pub(super) fn version(text: &str) -> Checked {
+    let message = format!("`{text}` is not a version of k3s");
+    if !text.bytes().any(|byte| byte.is_ascii_digit()) {
+        return Err(Complaint::with(
+            message,
+            format!("write `channel: {text}` for a channel"),
+        ));
+    }
+    let Some(rest) = text.strip_prefix('v') else {
+        let help = if version(&format!("v{text}")).is_ok() {
+            format!("write v{text}")
+        } else {
+            "a version is written v1.36.3+k3s1".to_owned()
+        };
+        return Err(Complaint::with(message, help));
+    };
+    let number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let (kubernetes, build) = rest
+        .split_once('+')
+        .map_or((rest, None), |(a, b)| (a, Some(b)));
+    let (release, candidate) = kubernetes
+        .split_once('-')
+        .map_or((kubernetes, None), |(a, b)| (a, Some(b)));
+    let release_is_good = release.split('.').count() == 3 && release.split('.').all(number);
+    let candidate_is_good = candidate.is_none_or(|text| {
+        ["rc", "beta", "alpha"]
+            .iter()
+            .any(|kind| text.strip_prefix(kind).is_some_and(number))
+    });
+    let build_is_good = build
+        .and_then(|build| build.strip_prefix("k3s"))
+        .is_some_and(number);
+    if release_is_good && candidate_is_good && build_is_good {
+        return Ok(());
+    }
+    let parts: Vec<&str> = release.split('.').collect();
+    let help = if release_is_good && build.is_none() {
+        format!("write {text}+k3s1, for the first build of it")
+    } else if parts.len() == 2 && parts.into_iter().all(number) && build.is_none() {
+        format!("write `channel: {text}` for the newest of it")
+    } else {
+        "a version is written v1.36.3+k3s1".to_owned()
+    };
+    Err(Complaint::with(message, help))
+}
+
+/// A release channel.
+pub(super) fn channel(text: &str) -> Checked {
+    if text.contains("+k3s")
+        || text
+            .strip_prefix('v')
+            .is_some_and(|v| v.split('.').count() > 2)
+    {
+        let message = format!("`{text}` is a version, not a channel");
+        return Err(Complaint::with(message, format!("write `version: {text}`")));
+    }
+    if is_dns_name(text) && !text.contains(|c: char| c.is_ascii_uppercase()) {
+        return Ok(());
+    }
+    let message = format!("`{text}` is not a channel");
+    Err(Complaint::with(
+        message,
+        "channels are `stable`, `latest` and the likes of `v1.36`",
+    ))
+}
+
+/// A mirror's base address.
+pub(super) fn mirror(text: &str) -> Checked {
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    let host = rest.and_then(|rest| rest.split('/').next()).unwrap_or("");
+    if host.is_empty() || text.contains(char::is_whitespace) || host.contains('@') {
+        let message = format!("`{text}` is not the address of a mirror");
+        return Err(Complaint::with(
+            message,
+            "it is written https://mirror.example.org/k3s",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::syntax::tests::sort;
+
+    #[test]
+    fn versions() {
+        sort(
+            version,
+            &["v1.36.3+k3s1", "v1.30.0-rc1+k3s12"],
+            &[
+                "1.36.3+k3s1",
+                "v1.36",
+                "v1.36.3",
+                "v1.36.3+k3s",
+                "v1.36.3+rke2",
+                "stable",
+                "v1..3+k3s1",
+            ],
+        );
+        sort(
+            channel,
+            &["stable", "v1.36", "testing"],
+            &["v1.36.3+k3s1", "", "a b", "v1.36.3"],
+        );
+    }
+
+    #[test]
+    fn mirrors() {
+        sort(
+            mirror,
+            &["https://a/b", "http://a:80"],
+            &["a", "https://", "ftp://a", "https://u:p@a"],
+        );
+    }
+}
