@@ -26,9 +26,7 @@ pub(super) fn across(reader: &mut Reader<'_>, root: &Node, cluster: &ClusterPlac
             canonical(&placed.host.address),
             placed.host.ssh.port.value
         );
-        // A name that stands twice is one mistake, not two.
-        (placed.host.address != placed.host.name)
-            .then(|| (key, placed.host.address.clone(), placed.address_at))
+        Some((key, placed.host.address.clone(), placed.address_at))
     });
     twice(reader, all, "private address", |placed| {
         let address = placed.host.private_address.as_ref()?.value.to_string();
@@ -76,6 +74,10 @@ fn twice(
             continue;
         };
         if let Some((first, first_span)) = seen.get(&key) {
+            // Names that are addresses, too: that they stand twice is said of the names.
+            if what == "address" && span == placed.name_at && *first_span == first.name_at {
+                continue;
+            }
             overlaps
                 .entry((span.offset, first_span.offset))
                 .or_insert_with(|| Overlap {

@@ -7,7 +7,7 @@ use super::mask::Masked;
 use super::mistake::Mistakes;
 use super::node::{self, Span};
 use super::reader::{Reader, sentence};
-use super::{InputErrors, Inventory, Overrides, check, cluster, hosts, language, shape};
+use super::{InputErrors, Inventory, Overrides, check, cluster, hosts, language, shape, yaml};
 
 /// An inventory may be this large; 2000 hosts take a tenth of it.
 const LARGEST: u64 = 4 * 1024 * 1024;
@@ -47,7 +47,7 @@ pub fn parse(
         mistakes: Mistakes::default(),
         warnings: Vec::new(),
     };
-    let Some(root) = node::parse(source, &mut reader.mistakes) else {
+    let Some(root) = yaml::parse(source, &mut reader.mistakes) else {
         return Err(InputErrors::new(
             file,
             reader.mistakes,

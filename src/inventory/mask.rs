@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::Inventory;
 use super::mistake::Mistake;
 use super::node::{Entry, Node, Tree};
 use crate::vars::{MASK, Secret};
@@ -141,6 +142,27 @@ impl Masked {
             place = place.max(hole.end) - hole.len() + replaced;
         }
         place.min(self.text.len())
+    }
+}
+
+impl Inventory {
+    /// Everything in it that must not be shown: the tokens, and what the configs of k3s hold
+    /// under names like `datastore-endpoint` or `etcd-s3-secret-key`.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let cluster = &self.cluster;
+        let shared = cluster.config.iter().chain(&cluster.agent_config);
+        let own = self.hosts.iter().flat_map(|host| &host.config);
+        let configs = shared.chain(own.map(|(key, setting)| (key, &setting.value)));
+        let secrets = configs
+            .filter(|(key, _)| is_secret(key))
+            .filter_map(|(_, value)| value.as_str().map(Secret::new));
+        let tokens = [&cluster.token, &cluster.agent_token];
+        tokens
+            .into_iter()
+            .flatten()
+            .cloned()
+            .chain(secrets)
+            .collect()
     }
 }
 

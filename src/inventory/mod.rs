@@ -30,6 +30,7 @@ mod shape;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod yaml;
 
 pub use document::document;
 pub use load::{load, parse};

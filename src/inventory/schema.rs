@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
     use crate::inventory::mistake::Mistakes;
-    use crate::inventory::{Overrides, node, parse, shape};
+    use crate::inventory::{Overrides, node, parse, shape, yaml};
 
     /// Says everything that can be said, except what excludes something else.
     const EVERYTHING: &str = "
@@ -134,7 +134,7 @@ hosts: {alpha: {group: some}}
                 for value in [Some(key.example), key.default].into_iter().flatten() {
                     let source = format!("{}: {value}\n", key.name);
                     let mut mistakes = Mistakes::default();
-                    let node = node::parse(&source, &mut mistakes).unwrap();
+                    let node = yaml::parse(&source, &mut mistakes).unwrap();
                     shape::object(&node, "", object, &mut mistakes);
                     assert_eq!(mistakes.into_sorted(), Vec::new(), "{source}");
                 }

@@ -181,6 +181,39 @@ fn machines_behind_one_address_are_told_apart_by_their_ports() {
 }
 
 #[test]
+fn an_address_and_a_name_that_is_one_are_the_same() {
+    let source = "hosts: {alpha: {role: server}, beta: {address: Alpha, role: agent}}";
+    let errors = parse(source, Path::new("x.yaml"), None, &Overrides::default()).unwrap_err();
+    assert_eq!(
+        errors.mistakes[0].message,
+        "the address `Alpha` stands twice"
+    );
+    assert_eq!(errors.mistakes.len(), 1);
+}
+
+#[test]
+fn the_secrets_of_an_inventory_are_its_tokens_and_what_configs_hide() {
+    let inventory = good(
+        "
+cluster:
+  token: token-one
+  agent_token: token-two
+  config: {datastore-endpoint: 'postgres://u:p@h', disable: [traefik], kube-apiserver-arg: [a]}
+hosts: {a: {role: server, config: {etcd-s3-secret-key: s3}}}
+",
+    );
+    let secrets: Vec<String> = inventory
+        .secrets()
+        .iter()
+        .map(|secret| secret.expose().to_owned())
+        .collect();
+    assert_eq!(
+        secrets,
+        ["token-one", "token-two", "postgres://u:p@h", "s3"]
+    );
+}
+
+#[test]
 fn agents_alone_may_join_a_cluster_elsewhere_with_the_token_of_agents() {
     let cluster = |token: &str| {
         let source = format!(

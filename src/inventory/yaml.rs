@@ -1,0 +1,143 @@
+//! Reads YAML into a tree, or says why it is none.
+
+use std::collections::HashMap;
+
+use serde_yaml::{DuplicateKeyPolicy, Error, NonFiniteFloatPolicy};
+
+use super::mistake::Mistakes;
+use super::node::{DEEPEST, Node, Span, Tree};
+
+/// Reads YAML into a tree. Broken YAML gives `None` and its one mistake; duplicate keys are
+/// mistakes, too, but the reading goes on with the first of them.
+pub(super) fn parse(source: &str, mistakes: &mut Mistakes) -> Option<Node> {
+    // Last-wins hands every duplicate to the visitor, which lets all of them be reported.
+    let mut root = match read(source, DuplicateKeyPolicy::LastWins) {
+        Ok(root) => root,
+        Err(error) => {
+            broken(source, &error, mistakes);
+            return None;
+        }
+    };
+    let before = mistakes.len();
+    settle(source, &mut root, mistakes);
+    if mistakes.len() == before {
+        // The library unites duplicate keys that are numbers before a visitor sees them.
+        if let Err(error) = read(source, DuplicateKeyPolicy::Error) {
+            broken(source, &error, mistakes);
+        }
+    }
+    Some(root)
+}
+
+/// One reading by the library.
+fn read(source: &str, duplicates: DuplicateKeyPolicy) -> Result<Node, Error> {
+    let options = serde_yaml::options! {
+        duplicate_keys: duplicates,
+        strict_booleans: true,
+        budget: serde_yaml::budget! { max_depth: DEEPEST },
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
+        with_snippet: false,
+    };
+    serde_yaml::from_str_with_options(source, options)
+}
+
+/// Turns the library's error into a mistake.
+fn broken(source: &str, error: &Error, mistakes: &mut Mistakes) {
+    let span = error
+        .location()
+        .map(Span::from)
+        .map(|span| within(source, span));
+    let span = span.unwrap_or_default();
+    let mut cause = error.without_snippet();
+    while let Error::AliasError { error, .. } = cause {
+        cause = error.without_snippet();
+    }
+    match cause {
+        Error::DuplicateMappingKey { key, .. } => {
+            let key = key.as_deref().unwrap_or("this key");
+            mistakes.add(span, format!("`{key}` stands twice in the same map"));
+            return;
+        }
+        Error::Budget { .. } => {
+            let message = "this is more than an inventory can hold";
+            mistakes.help(
+                span,
+                message,
+                "anchors that repeat each other grow without measure",
+            );
+            return;
+        }
+        Error::MultipleDocuments { .. } => {
+            mistakes.help(
+                span,
+                "a second document starts here",
+                "one file holds one inventory",
+            );
+            return;
+        }
+        _ => {}
+    }
+    // The library repeats the position in its text; the snippet shows it better.
+    let text = cause.to_string();
+    let text = text.split(" at line ").next().unwrap_or(&text);
+    let text = text.split(": line ").next().unwrap_or(text);
+    mistakes.add(span, format!("this is not valid YAML: {text}"));
+}
+
+/// A span of which only line and column are sure, in the source.
+fn within(source: &str, mut span: Span) -> Span {
+    let mut start = 0;
+    let mut lines = source.split_inclusive('\n');
+    for line in lines
+        .by_ref()
+        .take(usize::try_from(span.line.saturating_sub(1)).unwrap_or(0))
+    {
+        start += line.len();
+    }
+    let line = lines.next().unwrap_or("").trim_end_matches(['\r', '\n']);
+    let column = usize::try_from(span.column.saturating_sub(1)).unwrap_or(0);
+    let at = line
+        .char_indices()
+        .nth(column)
+        .map_or(line.len(), |(at, _)| at);
+    span.offset = start + at;
+    span.length = span.length.min(line.len() - at);
+    span
+}
+
+/// Gives keys their names, reports those that stand twice or are no names, and drops them.
+fn settle(source: &str, node: &mut Node, mistakes: &mut Mistakes) {
+    match &mut node.tree {
+        Tree::List(items) => {
+            for item in items {
+                settle(source, item, mistakes);
+            }
+        }
+        Tree::Map(entries) => {
+            let mut seen = HashMap::<String, Span>::new();
+            entries.retain_mut(|entry| {
+                if entry.key.is_empty() {
+                    let end = entry.at.offset + entry.at.length;
+                    let written = source.get(entry.at.offset..end).unwrap_or("").trim();
+                    if written.is_empty() || written.contains(['[', '{', '"', '\'', '\n']) {
+                        mistakes.add(entry.at, "a key must be a word");
+                        return false;
+                    }
+                    written.clone_into(&mut entry.key);
+                }
+                if let Some(first) = seen.get(&entry.key) {
+                    let message = format!("`{}` stands twice in the same map", entry.key);
+                    if first.offset != entry.at.offset {
+                        let help = format!("the first one is in line {}", first.line);
+                        mistakes.help(entry.at, message, help);
+                    }
+                    return false;
+                }
+                seen.insert(entry.key.clone(), entry.at);
+                settle(source, &mut entry.value, mistakes);
+                true
+            });
+        }
+        _ => {}
+    }
+}
