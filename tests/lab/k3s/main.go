@@ -75,6 +75,7 @@ func runService(command string, arguments []string) {
 	case err != nil:
 		fatal("%v", err)
 	}
+	takeNotifySocket()
 	logDebug = chosen.truth("debug")
 	debug.SetGCPercent(50) // several machines share one memory
 	run := runAgent

@@ -5,9 +5,18 @@ import (
 	"os"
 )
 
+// notifySocket is where systemd listens. It is taken out of the environment
+// at the start, since the API server would tell it READY on its own account.
+var notifySocket string
+
+func takeNotifySocket() {
+	notifySocket = os.Getenv("NOTIFY_SOCKET")
+	_ = os.Unsetenv("NOTIFY_SOCKET")
+}
+
 // notifyReady tells systemd that a unit of Type=notify has started (sd_notify(3)).
 func notifyReady() {
-	path := os.Getenv("NOTIFY_SOCKET")
+	path := notifySocket
 	if path == "" {
 		return
 	}
