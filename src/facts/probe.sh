@@ -57,11 +57,11 @@ for unit in k3s k3s-agent; do
 done
 if [ "$(systemctl is-active k3s 2>/dev/null)" = active ]; then
     file kubeconfig /etc/rancher/k3s/k3s.yaml
-    timeout 15 "$k3s" kubectl get nodes -o 'jsonpath={range .items[*]}{.metadata.name}{"\t"}{.status.conditions[?(@.type=="Ready")].status}{"\t"}{.status.conditions[?(@.type=="EtcdIsVoter")].status}{"\t"}{.status.addresses[?(@.type=="InternalIP")].address}{"\t"}{.status.nodeInfo.kubeletVersion}{"\n"}{end}' 2>/dev/null |
-        while IFS= read -r line; do
+    if nodes=$(timeout 15 "$k3s" kubectl get nodes -o 'jsonpath={range .items[*]}{.metadata.name}{"\t"}{.status.conditions[?(@.type=="Ready")].status}{"\t"}{.status.conditions[?(@.type=="EtcdIsVoter")].status}{"\t"}{.status.addresses[?(@.type=="InternalIP")].address}{"\t"}{.status.nodeInfo.kubeletVersion}{"\n"}{end}' 2>/dev/null); then
+        say api ready
+        printf '%s\n' "$nodes" | while IFS= read -r line; do
             say node "$line"
         done
-    # The pipe's status is its last command's, so the API is asked once more, cheaply.
-    timeout 10 "$k3s" kubectl get --raw=/readyz >/dev/null 2>&1 && say api ready
+    fi
 fi
 say complete yes
