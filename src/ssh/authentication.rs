@@ -280,10 +280,7 @@ impl Attempt<'_> {
     async fn ended(&mut self, methods: &MethodSet) -> Result<Offer, Failed> {
         self.note_methods(methods);
         let reason = self.shared.farewell().await;
-        if reason
-            .to_lowercase()
-            .contains("too many authentication failures")
-        {
+        if reason.to_lowercase().contains("too many authentication") {
             self.denied.too_many = true;
             return Ok(Offer::Over);
         }

@@ -154,7 +154,11 @@ async fn not_opened(error: &russh::Error, shared: &Shared) -> String {
                 .channel_refusal()
                 .filter(|said| !said.trim().is_empty());
             let reason = said.unwrap_or_else(|| failure.description().to_owned());
-            format!("the host opened no channel: {}", reason.trim())
+            // sshd keeps a session as long as its command runs, also after the channel was closed.
+            format!(
+                "the host opens no further channel ({}): commands that were given up may still run there and hold its sessions (MaxSessions)",
+                reason.trim()
+            )
         }
         russh::Error::Disconnect | russh::Error::SendError | russh::Error::RecvError => {
             shared.farewell().await

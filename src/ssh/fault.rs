@@ -1,6 +1,7 @@
 //! Why there is no connection, as data and as words for a person.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::error::Problem;
@@ -61,7 +62,7 @@ pub enum Fault {
         /// What failed.
         reason: String,
     },
-    /// The known_hosts file cannot be read.
+    /// The `known_hosts` file cannot be read.
     KnownHosts(FileError),
     /// The host's key was not taken.
     HostKey(Refused),
@@ -205,17 +206,18 @@ impl ConnectError {
             refused.shown.fingerprint
         );
         match &refused.refusal {
-            Refusal::Unknown => Problem::new(format!("{name}: the host key is not known"))
+            Refusal::Unknown { file } => Problem::new(format!("{name}: the host key is not known"))
                 .because(shows)
-                .next("compare it with what the host itself says")
+                .next("compare it with what this prints on the host itself")
                 .next(format!("ssh-keygen -l -f {}", host_key_file(key_type)))
-                .next("if they are equal, run the same command again with --accept-new-host-keys"),
+                .next("if they are equal, run the same command again with --accept-new-host-keys, or first type")
+                .next(self.scan(file)),
             Refusal::Declined => Problem::new(format!("{name}: the host key was not accepted")).because(shows),
             Refusal::Changed { place, known } => {
                 Problem::new(format!("{name}: THE HOST KEY HAS CHANGED"))
                     .because(shows)
                     .because(format!("{}:{} says {known}", place.file.display(), place.line))
-                    .because("either the machine was installed anew, or someone stands between")
+                    .because("either the machine was installed anew, or another one answers in its place")
                     .next("only if you know that it was installed anew, forget the old key")
                     .next(self.forget(&place.file))
                     .next("and run the same command again with --accept-new-host-keys")
@@ -224,7 +226,7 @@ impl ConnectError {
                 Problem::new(format!("{name}: the host shows a key of a new type"))
                     .because(shows)
                     .because(format!("{}:{} knows it by {} only", place.file.display(), place.line, types.join(", ")))
-                    .because("either the machine was installed anew, or someone stands between")
+                    .because("either the machine was installed anew, or another one answers in its place")
                     .next("only if you know why, forget the old keys")
                     .next(self.forget(&place.file))
                     .next("and run the same command again with --accept-new-host-keys")
@@ -278,13 +280,16 @@ impl ConnectError {
         }
         if denied.too_many {
             problem = problem
-                .next("name the right key (`ssh.keys` in the inventory, or --ssh-key), it is offered first; or empty the agent")
+                .next("name the right key (`ssh.key` in the inventory, or --ssh-key), it is offered first; or empty the agent")
                 .next("ssh-add -D");
         }
         for path in &denied.protected {
             problem = problem
                 .next("add it to the agent")
                 .next(format!("ssh-add {}", quote(&path.to_string_lossy())));
+        }
+        if denied.more_wanted {
+            return problem.next("towline logs in with one key: ask for no more than `publickey` (AuthenticationMethods in the host's sshd_config)");
         }
         if !denied.methods.is_empty() && !denied.methods.iter().any(|method| method == "publickey")
         {
@@ -298,13 +303,23 @@ impl ConnectError {
     }
 
     /// The line that makes OpenSSH forget the host.
-    fn forget(&self, file: &std::path::Path) -> String {
+    fn forget(&self, file: &Path) -> String {
         let name = entry_name(self.target.bare_address(), self.target.port);
         format!(
             "ssh-keygen -R {} -f {}",
             quote(&name),
             quote(&file.to_string_lossy())
         )
+    }
+
+    /// The line that adds the host's keys to a `known_hosts` file.
+    fn scan(&self, file: &Path) -> String {
+        let address = quote(self.target.bare_address());
+        let file = quote(&file.to_string_lossy());
+        match self.target.port {
+            22 => format!("ssh-keyscan {address} >> {file}"),
+            port => format!("ssh-keyscan -p {port} {address} >> {file}"),
+        }
     }
 
     /// The line that does by hand what failed here.
@@ -371,5 +386,5 @@ impl fmt::Display for ConnectError {
 impl std::error::Error for ConnectError {}
 
 #[cfg(test)]
-#[path = "fault_tests.rs"]
+#[path = "tests/fault.rs"]
 mod tests;

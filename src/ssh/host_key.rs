@@ -1,6 +1,7 @@
 //! Whether a host key that was shown is taken: what is known decides, then the policy.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use russh::keys::PublicKey;
@@ -73,7 +74,10 @@ pub struct Shown {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// The host is not known, and nobody could be asked.
-    Unknown,
+    Unknown {
+        /// The `known_hosts` file that its key would be added to.
+        file: PathBuf,
+    },
     /// The host is not known, and a person said no.
     Declined,
     /// The host is known with keys of other types only.
@@ -92,7 +96,7 @@ pub enum Refusal {
     },
     /// The key was revoked.
     Revoked(Place),
-    /// The known_hosts file could not be read or extended.
+    /// The `known_hosts` file could not be read or extended.
     File(FileError),
 }
 
@@ -128,7 +132,9 @@ pub(super) async fn judge(
     let taken = match known(trust, host, key).await {
         Some(known) => known,
         None => match &trust.policy {
-            Policy::Refuse => Err(Refusal::Unknown),
+            Policy::Refuse => Err(Refusal::Unknown {
+                file: trust.known_hosts.own_file().to_owned(),
+            }),
             Policy::AcceptNew => learn(trust, host, key).await,
             Policy::Ask(ask) => {
                 asking.send_replace(true);

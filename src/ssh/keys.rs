@@ -49,7 +49,7 @@ pub struct KeyError {
 }
 
 enum Content {
-    Private(PrivateKey),
+    Private(Arc<PrivateKey>),
     Protected(Option<PublicKey>),
     Public(PublicKey),
 }
@@ -123,10 +123,10 @@ impl fmt::Debug for Keys {
 }
 
 impl FileKey {
-    fn new(path: &Path, key: PrivateKey) -> Self {
+    fn new(path: &Path, key: Arc<PrivateKey>) -> Self {
         Self {
             path: path.to_owned(),
-            key: Arc::new(key),
+            key,
         }
     }
 }
@@ -159,7 +159,7 @@ async fn read(path: &Path) -> io::Result<Content> {
         return Err(io::Error::other("this is no private key"));
     }
     match decode_secret_key(&text, None) {
-        Ok(key) if !key.is_encrypted() => Ok(Content::Private(key)),
+        Ok(key) if !key.is_encrypted() => Ok(Content::Private(Arc::new(key))),
         Ok(key) => Ok(Content::Protected(Some(key.public_key().clone()))),
         Err(error) => {
             let inside = PrivateKey::from_openssh(text.as_bytes()).ok();

@@ -1,4 +1,4 @@
-//! Which host keys are known: reading, matching and extending known_hosts files as OpenSSH does.
+//! Which host keys are known: reading, matching and extending `known_hosts` files as OpenSSH does.
 //!
 //! russh has a helper for this; it takes revoked keys, ignores patterns and negations, and calls a
 //! known host with a key of another type unknown. So the matching is done here.
@@ -13,7 +13,7 @@ use russh::keys::{Algorithm, HashAlg, PublicKey};
 use sha1::Sha1;
 use tokio::io::AsyncWriteExt;
 
-/// The port that known_hosts files do not mention.
+/// The port that `known_hosts` files do not mention.
 const DEFAULT_PORT: u16 = 22;
 /// Longer lines are no host keys; also bounds how deep a key can nest.
 const LONGEST_LINE: usize = 16 * 1024;
@@ -23,7 +23,7 @@ const SYSTEM_FILE: &str = "/etc/ssh/ssh_known_hosts";
 /// One writer at a time in this process, so that no two hosts are learned twice or torn.
 static LEARNING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-/// A line of a known_hosts file.
+/// A line of a `known_hosts` file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The file.
@@ -58,7 +58,7 @@ pub enum Verdict {
     Revoked(Place),
 }
 
-/// A known_hosts file that cannot be read or extended.
+/// A `known_hosts` file that cannot be read or extended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileError {
     /// The file.
@@ -69,7 +69,7 @@ pub struct FileError {
     pub reason: String,
 }
 
-/// The known_hosts files that are in force; the first is the one that is extended.
+/// The `known_hosts` files that are in force; the first is the one that is extended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownHosts {
     files: Vec<PathBuf>,
@@ -105,7 +105,7 @@ impl KnownHosts {
             match tokio::fs::read(file).await {
                 Ok(content) => records.add(file, &content),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(FileError::new(file, "read", error)),
+                Err(error) => return Err(FileError::new(file, "read", &error)),
             }
         }
         Ok(records)
@@ -116,7 +116,7 @@ impl KnownHosts {
     /// when the file cannot be written or the host's name has no place in such a file.
     pub async fn learn(&self, host: &str, port: u16, key: &PublicKey) -> Result<(), FileError> {
         let _one_at_a_time = LEARNING.lock().await;
-        let failed = |error| FileError::new(&self.own, "written", error);
+        let failed = |error: io::Error| FileError::new(&self.own, "written", &error);
         match self.read().await?.verdict(host, port, key) {
             Verdict::Known => return Ok(()),
             Verdict::Unknown => {}
@@ -132,7 +132,7 @@ impl KnownHosts {
 }
 
 impl FileError {
-    fn new(file: &Path, tried: &'static str, error: io::Error) -> Self {
+    fn new(file: &Path, tried: &'static str, error: &io::Error) -> Self {
         Self {
             file: file.to_owned(),
             tried,
@@ -141,7 +141,7 @@ impl FileError {
     }
 }
 
-/// The name of a host in known_hosts files: `host`, or `[host]:port` for a port other than 22.
+/// The name of a host in `known_hosts` files: `host`, or `[host]:port` for a port other than 22.
 pub fn entry_name(host: &str, port: u16) -> String {
     let host = host.to_lowercase();
     if port == DEFAULT_PORT {
@@ -198,7 +198,7 @@ async fn append(file: &Path, line: &str) -> io::Result<()> {
     file.flush().await
 }
 
-/// The usable lines of known_hosts files.
+/// The usable lines of `known_hosts` files.
 #[derive(Debug, Clone, Default)]
 pub struct Records(Vec<Record>);
 
@@ -372,5 +372,5 @@ fn glob(pattern: &str, name: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "known_hosts_tests.rs"]
+#[path = "tests/known_hosts.rs"]
 mod tests;

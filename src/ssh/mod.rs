@@ -26,7 +26,7 @@ pub use known_hosts::{FileError, KnownHosts, Place};
 pub use session::{Session, Target, connect};
 
 #[cfg(test)]
-mod server;
+mod tests;
 
 /// The future that a [`Remote`] answers with.
 pub type Answer<'a> = Pin<Box<dyn Future<Output = Output> + Send + 'a>>;

@@ -1,6 +1,7 @@
 //! Connecting to a host, and the connection as the runner sees it.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use crate::ssh::{Answer, Counts, Remote, Upload};
 /// that come at once (`MaxStartups`).
 const RETRIES: u32 = 3;
 /// An agent may wait for a touch or a confirmation, so authentication gets at least this.
-const LEAST_FOR_AUTHENTICATION: Duration = Duration::from_secs(60);
+const LEAST_FOR_AUTHENTICATION: Duration = Duration::from_mins(1);
 /// After this long without an answer from one address the next one is tried as well.
 const NEXT_ADDRESS: Duration = Duration::from_millis(300);
 /// Unanswered keep-alives before a connection counts as dead.
@@ -86,7 +87,7 @@ pub async fn connect(target: &Target, trust: &Trust, keys: &Keys) -> Result<Sess
                 tokio::time::sleep(Duration::from_millis(pause)).await;
             }
             Err(Fault::KeyExchange { .. } | Fault::Lost { .. }) if !asked && shared.was_asked() => {
-                asked = true
+                asked = true;
             }
             Err(fault) => return Err(ConnectError::new(target, fault)),
         }
@@ -329,6 +330,15 @@ impl Session {
     }
 }
 
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("user", &self.user)
+            .field("counts", &self.counts())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Remote for Session {
     fn run<'a>(&'a self, script: &'a Script) -> Answer<'a> {
         self.exchange(Order {
@@ -364,5 +374,5 @@ fn wrap(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "session_tests.rs"]
+#[path = "tests/session.rs"]
 mod tests;

@@ -1,0 +1,178 @@
+//! Logging in, against a real server and a real agent in this process.
+
+use std::path::PathBuf;
+
+use russh::MethodKind;
+use russh::keys::{Algorithm, PrivateKey, key::safe_rng};
+
+use super::server::{Act, new_key};
+use super::world::{world, world_with, write_key};
+use crate::ssh::{Fault, KeyError, Keys, Kind, connect};
+
+#[tokio::test]
+async fn a_refused_login_names_what_was_offered() {
+    let world = world_with(|setup| setup.accepts = new_key().public_key().clone()).await;
+    let error = world.try_connect().await.err().unwrap();
+    assert_eq!(error.kind(), Kind::Authentication);
+    let Fault::Authentication(denied) = *error.fault else {
+        panic!("not denied")
+    };
+    assert_eq!(denied.methods, ["publickey", "password"]);
+    assert_eq!(denied.offered.len(), 1);
+    assert!(
+        denied.offered[0].contains("/.ssh/id_ed25519 (ssh-ed25519 SHA256:"),
+        "{denied:?}"
+    );
+    assert!(!denied.too_many && !denied.more_wanted);
+}
+
+#[tokio::test]
+async fn too_many_keys_are_told_as_such() {
+    let world = world_with(|setup| {
+        setup.accepts = new_key().public_key().clone();
+        setup.attempts = 2;
+    })
+    .await;
+    let paths: Vec<PathBuf> = (0..4)
+        .map(|number| world.home.path().join(format!("key{number}")))
+        .collect();
+    for path in &paths {
+        write_key(path, &new_key());
+    }
+    let keys = Keys::load(&paths, None, world.home.path()).await.unwrap();
+    let error = connect(&world.target(), &world.trust, &keys)
+        .await
+        .err()
+        .unwrap();
+    let Fault::Authentication(denied) = *error.fault else {
+        panic!("{error}")
+    };
+    assert!(denied.too_many);
+    assert!(denied.offered[0].contains("key0"));
+}
+
+#[tokio::test]
+async fn a_host_without_public_keys_is_asked_only_once() {
+    let world = world_with(|setup| setup.methods = &[MethodKind::Password]).await;
+    let keys = Keys::load(&[], None, &world.home.path().join("nobody"))
+        .await
+        .unwrap();
+    let error = connect(&world.target(), &world.trust, &keys)
+        .await
+        .err()
+        .unwrap();
+    let Fault::Authentication(denied) = *error.fault else {
+        panic!("{error}")
+    };
+    assert_eq!(
+        (denied.methods.as_slice(), denied.offered.len()),
+        (["password".to_owned()].as_slice(), 0)
+    );
+}
+
+#[tokio::test]
+async fn a_key_with_a_passphrase_is_left_to_the_agent() {
+    let key = new_key();
+    let public = key.public_key().clone();
+    let world = world_with(|setup| setup.accepts = public).await;
+    let path = world.home.path().join(".ssh/id_ed25519");
+    write_key(&path, &key.encrypt(&mut safe_rng(), "secret").unwrap());
+    let Fault::Authentication(denied) = world.fault().await else {
+        panic!("not denied")
+    };
+    assert_eq!(
+        (denied.protected, denied.offered.len()),
+        (vec![path.clone()], 0)
+    );
+
+    let socket = world.home.path().join("agent");
+    let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+    let connections = futures::stream::unfold(listener, |listener| async move {
+        Some((listener.accept().await.map(|(stream, _)| stream), listener))
+    });
+    tokio::spawn(russh::keys::agent::server::serve(Box::pin(connections), ()));
+    let mut agent = russh::keys::agent::client::AgentClient::connect_uds(&socket)
+        .await
+        .unwrap();
+    for key in [new_key(), key, new_key()] {
+        agent.add_identity(&key, &[]).await.unwrap();
+    }
+    // Named in the inventory it is offered before the agent's other keys.
+    let keys = Keys::load(&[path], Some(socket.clone()), world.home.path())
+        .await
+        .unwrap();
+    connect(&world.target(), &world.trust, &keys).await.unwrap();
+    let keys = Keys::load(&[], Some(socket), world.home.path())
+        .await
+        .unwrap();
+    connect(&world.target(), &world.trust, &keys).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_agent_that_is_not_there_is_noted_and_passed_over() {
+    let world = world(Act::Shell).await;
+    let gone = world.home.path().join("gone");
+    let keys = Keys::load(&[], Some(gone.clone()), world.home.path())
+        .await
+        .unwrap();
+    connect(&world.target(), &world.trust, &keys).await.unwrap();
+    let keys = Keys::load(&[], Some(gone), &world.home.path().join("nobody"))
+        .await
+        .unwrap();
+    let error = connect(&world.target(), &world.trust, &keys)
+        .await
+        .err()
+        .unwrap();
+    let Fault::Authentication(denied) = *error.fault else {
+        panic!("{error}")
+    };
+    assert!(
+        denied.notes[0].ends_with("gone was of no help: No such file or directory (os error 2)"),
+        "{denied:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_configured_key_must_be_usable_and_a_usual_one_may_be_broken() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("key");
+    let missing = Keys::load(std::slice::from_ref(&path), None, home.path())
+        .await
+        .unwrap_err();
+    assert_eq!(missing.reason, "No such file or directory (os error 2)");
+    for (content, reason) in [
+        ("hello", "this is no private key"),
+        (
+            "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n",
+            "it cannot be decoded: ",
+        ),
+    ] {
+        std::fs::write(&path, content).unwrap();
+        let error = Keys::load(std::slice::from_ref(&path), None, home.path())
+            .await
+            .unwrap_err();
+        assert!(error.reason.starts_with(reason), "{error:?}");
+    }
+    std::fs::create_dir(home.path().join(".ssh")).unwrap();
+    std::fs::write(home.path().join(".ssh/id_rsa"), "hello").unwrap();
+    let keys = Keys::load(&[], None, home.path()).await.unwrap();
+    assert_eq!(keys.unusable.len(), 1);
+    let error = KeyError {
+        path: PathBuf::from("/home/x/key"),
+        reason: "this is no private key".to_owned(),
+    };
+    insta::assert_snapshot!(error, @r"
+    the SSH key /home/x/key cannot be used
+      this is no private key
+      → name a private key in the format of OpenSSH or PEM, or leave the key out to use the agent's and the usual ones
+    ");
+}
+
+#[tokio::test]
+async fn an_rsa_key_signs_with_sha2() {
+    let key = PrivateKey::random(&mut safe_rng(), Algorithm::Rsa { hash: None }).unwrap();
+    let public = key.public_key().clone();
+    let world = world_with(|setup| setup.accepts = public).await;
+    write_key(&world.home.path().join(".ssh/id_rsa"), &key);
+    world.connect().await;
+}

@@ -1,0 +1,306 @@
+//! Exchanges with a real server in this process, well-behaved or not.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use russh::Sig;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use super::server::Act;
+use super::world::{reason, target, world};
+use crate::shell::Script;
+use crate::ssh::{Counts, Exit, Remote, Upload, connect};
+
+#[tokio::test]
+async fn a_script_runs_with_its_heredocs_and_cannot_eat_itself() {
+    let world = world(Act::Shell).await;
+    let session = world.connect().await;
+    let script = Script::new(
+        "cat\ncat <<'END'\nin a $heredoc\nEND\nprintf '\\033[31mred\\033[0m\\r\\n' >&2\nf() {\n  return 7\n}\nf",
+    );
+    let output = session.run(&script).await;
+    assert_eq!(output.exit, Exit::Code(7));
+    assert_eq!(
+        (output.stdout.as_str(), output.stderr.as_str()),
+        ("in a $heredoc\n", "red\n")
+    );
+    for (text, code) in [
+        ("", 0),
+        ("# only a comment", 0),
+        ("exit 3", 3),
+        ("false", 1),
+        ("echo x \\", 0),
+        ("if", 2),
+    ] {
+        let output = session.run(&Script::new(text)).await;
+        assert_eq!(output.exit, Exit::Code(code), "{text}");
+    }
+    assert!(matches!(
+        session.run(&Script::new("kill -9 $$")).await.exit,
+        Exit::Lost(_)
+    ));
+    assert_eq!(
+        session.counts(),
+        Counts {
+            connections: 1,
+            exchanges: 8
+        }
+    );
+    assert!(
+        world
+            .server
+            .commands
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|command| command == "exec /bin/sh")
+    );
+    session.close().await;
+    assert!(session.is_closed());
+    assert!(matches!(
+        session.run(&Script::new("true")).await.exit,
+        Exit::Lost(_)
+    ));
+}
+
+#[tokio::test]
+async fn another_user_goes_through_sudo() {
+    let world = world(Act::NoStatus).await;
+    let mut target = world.target();
+    target.user = "ubuntu".to_owned();
+    let session = connect(&target, &world.trust, &world.keys().await)
+        .await
+        .unwrap();
+    session.run(&Script::new("id")).await;
+    session.put(&world.upload(10, "cat > '/tmp/a b'")).await;
+    let commands = world.server.commands.lock().unwrap().join("\n");
+    assert_eq!(
+        commands,
+        "exec sudo -n -- /bin/sh\nexec sudo -n -- /bin/sh -c 'cat > '\\''/tmp/a b'\\''\n'"
+    );
+}
+
+#[tokio::test]
+async fn a_file_arrives_whole() {
+    let world = world(Act::Shell).await;
+    let session = world.connect().await;
+    let there = world.home.path().join("there");
+    let upload = world.upload(
+        9_000_001,
+        &format!("cat > '{}'; echo taken", there.display()),
+    );
+    let output = session.put(&upload).await;
+    assert_eq!(
+        (output.exit, output.stdout.as_str()),
+        (Exit::Code(0), "taken\n")
+    );
+    assert!(std::fs::read(there).unwrap() == std::fs::read(&upload.source).unwrap());
+    let empty = world.upload(0, "wc -c");
+    assert_eq!(session.put(&empty).await.stdout.trim(), "0");
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_there_is_no_success_and_no_exchange() {
+    let world = world(Act::Shell).await;
+    let session = world.connect().await;
+    let upload = Upload {
+        source: world.home.path().join("nothing"),
+        receive: Script::new("cat"),
+    };
+    let output = session.put(&upload).await;
+    assert!(
+        reason(&output.exit)
+            .ends_with("nothing cannot be read: No such file or directory (os error 2)")
+    );
+    assert_eq!(session.counts().exchanges, 0);
+    let upload = Upload {
+        source: world.home.path().to_owned(),
+        receive: Script::new("cat"),
+    };
+    assert!(reason(&session.put(&upload).await.exit).starts_with("the file cannot be read: "));
+}
+
+#[tokio::test]
+async fn a_full_disk_ends_the_upload_at_once_and_the_connection_lives_on() {
+    let world = world(Act::Early(300_000)).await;
+    let session = world.connect().await;
+    let upload = world.upload(16_000_000, "cat > /dev/full");
+    let begun = Instant::now();
+    for _ in 0..3 {
+        let output = session.put(&upload).await;
+        assert_eq!(output.exit, Exit::Code(28));
+        assert_eq!(output.stderr, "No space left on device\n");
+    }
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn a_slow_upload_may_take_longer_than_its_limit() {
+    let world = world(Act::Slow(Duration::from_millis(3))).await;
+    let session = world.connect().await;
+    let mut upload = world.upload(20_000_000, "cat");
+    upload.receive = upload.receive.within(Duration::from_secs(1));
+    let begun = Instant::now();
+    assert_eq!(session.put(&upload).await.exit, Exit::Code(0));
+    assert!(
+        begun.elapsed() > Duration::from_millis(1500),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn an_upload_without_progress_is_given_up() {
+    let world = world(Act::Hang).await;
+    let session = world.connect().await;
+    let mut upload = world.upload(20_000_000, "cat");
+    upload.receive = upload.receive.within(Duration::from_millis(300));
+    assert_eq!(
+        session.put(&upload).await.exit,
+        Exit::Lost("no answer within 0.3 s".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn a_hung_command_hits_its_limit_and_its_channel_is_closed() {
+    let world = world(Act::Hang).await;
+    let session = world.connect().await;
+    let script = Script::new("sleep 1000").within(Duration::from_millis(200));
+    for _ in 0..12 {
+        assert_eq!(
+            session.run(&script).await.exit,
+            Exit::Lost("no answer within 0.2 s".to_owned())
+        );
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(world.server.closed.load(Ordering::SeqCst), 12);
+    assert!(!session.is_closed());
+}
+
+#[tokio::test]
+async fn a_cancelled_exchange_closes_its_channel() {
+    let world = world(Act::Hang).await;
+    let session = world.connect().await;
+    let script = Script::new("sleep 1000");
+    let cancelled = tokio::time::timeout(Duration::from_millis(200), session.run(&script)).await;
+    assert!(cancelled.is_err());
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(world.server.closed.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_command_that_leaves_something_behind_still_has_a_status() {
+    let world = world(Act::Held(4)).await;
+    let session = world.connect().await;
+    let script = Script::new("sleep 1000 &").within(Duration::from_millis(300));
+    assert_eq!(session.run(&script).await.exit, Exit::Code(4));
+}
+
+#[tokio::test]
+async fn a_dropped_connection_is_lost_and_never_success() {
+    let world = world(Act::Drop).await;
+    let session = world.connect().await;
+    let output = session.run(&Script::new("true")).await;
+    let reason = reason(&output.exit);
+    assert!(
+        [
+            "the host closed the connection",
+            "the host reset the connection"
+        ]
+        .contains(&reason),
+        "{reason}"
+    );
+    let session = world.connect().await;
+    let output = session.put(&world.upload(20_000_000, "cat")).await;
+    assert!(matches!(output.exit, Exit::Lost(_)), "{output:?}");
+}
+
+#[tokio::test]
+async fn an_end_without_a_status_is_lost() {
+    let world = world(Act::NoStatus).await;
+    let output = world.connect().await.run(&Script::new("true")).await;
+    assert_eq!(
+        output.exit,
+        Exit::Lost("the command ended without a status".to_owned())
+    );
+    assert_eq!(output.stdout, "some words\n");
+}
+
+#[tokio::test]
+async fn a_signal_is_told_by_its_name() {
+    for (signal, name) in [
+        (Sig::KILL, "KILL"),
+        (Sig::Custom("R\u{1b}[0mTMIN".to_owned()), "RTMIN"),
+    ] {
+        let world = world(Act::Signal(signal)).await;
+        let output = world.connect().await.run(&Script::new("true")).await;
+        assert_eq!(output.exit, Exit::Signal(name.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_refused_command_is_lost() {
+    let world = world(Act::Refuse).await;
+    let output = world.connect().await.run(&Script::new("true")).await;
+    assert_eq!(
+        output.exit,
+        Exit::Lost("the host refused to run a command".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn a_host_without_room_for_a_session_says_so() {
+    let world = world(Act::Full).await;
+    let output = world.connect().await.run(&Script::new("true")).await;
+    let reason = reason(&output.exit);
+    assert!(
+        reason.starts_with("the host opens no further channel ("),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn a_flood_is_drained_and_capped() {
+    let world = world(Act::Flood(20_000_000, 700_000)).await;
+    let output = world.connect().await.run(&Script::new("true")).await;
+    assert_eq!(output.exit, Exit::Code(0));
+    assert_eq!(output.stdout.len(), 8 * 1024 * 1024);
+    assert_eq!(output.stderr.len(), 64 * 1024);
+    assert!(output.stderr.ends_with("ethe end"));
+}
+
+#[tokio::test]
+async fn a_frozen_host_is_noticed() {
+    let world = world(Act::Hang).await;
+    let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut target = target(proxy.local_addr().unwrap());
+    target.alive_interval = Duration::from_millis(100);
+    let server = world.server.address;
+    let (freeze, mut frozen) = watch::channel(false);
+    tokio::spawn(async move {
+        let (mut near, _) = proxy.accept().await.unwrap();
+        let mut far = TcpStream::connect(server).await.unwrap();
+        tokio::select! {
+            _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+            _ = frozen.changed() => {}
+        }
+        std::future::pending::<()>().await;
+    });
+    let session = connect(&target, &world.trust, &world.keys().await)
+        .await
+        .unwrap();
+    let script = Script::new("sleep 1000");
+    let (output, ()) = tokio::join!(session.run(&script), async {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        freeze.send_replace(true);
+    });
+    assert_eq!(
+        output.exit,
+        Exit::Lost("the host no longer answers".to_owned())
+    );
+}

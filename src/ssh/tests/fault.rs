@@ -1,0 +1,312 @@
+//! Every text that a person reads when there is no connection.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::*;
+use crate::ssh::host_key::Shown;
+use crate::ssh::known_hosts::Place;
+
+fn target(address: &str, port: u16) -> Target {
+    Target {
+        name: "m1".to_owned(),
+        address: address.to_owned(),
+        port,
+        user: "ubuntu".to_owned(),
+        connect_timeout: Duration::from_secs(10),
+        alive_interval: Duration::from_secs(15),
+    }
+}
+
+fn told(fault: Fault) -> String {
+    ConnectError::new(&target("10.0.0.1", 22), fault).to_string()
+}
+
+fn refused(port: u16, key_type: &str, refusal: Refusal) -> String {
+    let shown = Shown {
+        key_type: key_type.to_owned(),
+        fingerprint: "SHA256:new".to_owned(),
+    };
+    ConnectError::new(
+        &target("10.0.0.1", port),
+        Fault::HostKey(Refused { shown, refusal }),
+    )
+    .to_string()
+}
+
+fn place() -> Place {
+    Place {
+        file: PathBuf::from("/home/x/.ssh/known_hosts"),
+        line: 7,
+    }
+}
+
+#[test]
+fn an_unreachable_host() {
+    let reason = || "Name or service not known".to_owned();
+    let error = ConnectError::new(
+        &target("m1.example.org", 22),
+        Fault::Unresolved { reason: reason() },
+    );
+    assert_eq!(error.kind(), Kind::Unreachable);
+    insta::assert_snapshot!(error, @r"
+    m1: cannot be reached
+      the name m1.example.org does not resolve: Name or service not known
+      → getent hosts m1.example.org
+      → or give the host's IP address as its `address`
+    ");
+    insta::assert_snapshot!(told(Fault::PortClosed), @r"
+    m1: cannot be reached
+      nothing listens on 10.0.0.1 port 22: connection refused
+      → start sshd on the host, or set its `ssh.port`; then check with
+      → ssh ubuntu@10.0.0.1
+    ");
+    insta::assert_snapshot!(told(Fault::NoRoute { reason: "No route to host (os error 113)".to_owned() }), @r"
+    m1: cannot be reached
+      there is no way to 10.0.0.1 port 22: No route to host (os error 113)
+      → check the address, the network of this machine and that the host is up
+      → ping -c 3 10.0.0.1
+    ");
+    insta::assert_snapshot!(told(Fault::Tcp { reason: "Permission denied (os error 13)".to_owned() }), @r"
+    m1: cannot be reached
+      TCP to 10.0.0.1 port 22 failed: Permission denied (os error 13)
+      → ssh ubuntu@10.0.0.1
+    ");
+}
+
+#[test]
+fn a_stage_that_takes_too_long() {
+    let limit = Duration::from_secs(10);
+    let stages = [
+        Stage::Name,
+        Stage::Tcp,
+        Stage::Banner,
+        Stage::KeyExchange,
+        Stage::Authentication,
+    ];
+    let texts = stages.map(|stage| told(Fault::TimedOut { stage, limit }));
+    insta::assert_snapshot!(texts.join("\n\n"), @r"
+    m1: cannot be reached
+      the name 10.0.0.1 was not resolved within 10 s
+      → getent hosts 10.0.0.1
+
+    m1: cannot be reached
+      10.0.0.1 port 22 did not answer within 10 s
+      → check that the host is up and that no firewall drops this port
+      → ping -c 3 10.0.0.1
+
+    m1: cannot be reached
+      10.0.0.1 port 22 takes connections, but no SSH server introduced itself within 10 s
+      → ssh -v ubuntu@10.0.0.1
+
+    m1: cannot be reached
+      10.0.0.1 port 22 did not finish the key exchange within 10 s
+      → ssh -v ubuntu@10.0.0.1
+
+    m1: cannot be reached
+      10.0.0.1 port 22 did not finish authentication within 10 s
+      → ssh -v ubuntu@10.0.0.1
+    ");
+}
+
+#[test]
+fn a_port_that_does_not_speak_ssh() {
+    let silent = Fault::NoBanner {
+        said: None,
+        closed: true,
+        reason: "the host closed the connection".to_owned(),
+    };
+    insta::assert_snapshot!(told(silent), @r"
+    m1: cannot be reached
+      10.0.0.1 port 22 takes connections, but no SSH server introduced itself: the host closed the connection
+      → check that sshd listens on this port and takes more connections (MaxStartups); then check with
+      → ssh ubuntu@10.0.0.1
+    ");
+    let other = Fault::NoBanner {
+        said: Some("220 mail.example.org ESMTP".to_owned()),
+        closed: false,
+        reason: "invalid SSH version string".to_owned(),
+    };
+    insta::assert_snapshot!(told(other), @r"
+    m1: cannot be reached
+      10.0.0.1 port 22 takes connections, but no SSH server introduced itself: invalid SSH version string
+      it said: 220 mail.example.org ESMTP
+      → check that sshd listens on this port and takes more connections (MaxStartups); then check with
+      → ssh ubuntu@10.0.0.1
+    ");
+}
+
+#[test]
+fn a_connection_that_ends() {
+    let reason = || "the host reset the connection".to_owned();
+    insta::assert_snapshot!(told(Fault::KeyExchange { reason: reason() }), @r"
+    m1: cannot be reached
+      the key exchange with 10.0.0.1 port 22 failed: the host reset the connection
+      → ssh -v ubuntu@10.0.0.1
+    ");
+    let stage = Stage::Authentication;
+    let error = ConnectError::new(
+        &target("[fe80::1]", 2222),
+        Fault::Lost {
+            stage,
+            reason: reason(),
+        },
+    );
+    insta::assert_snapshot!(error, @r"
+    m1: cannot be reached
+      the connection to fe80::1 port 2222 ended during authentication: the host reset the connection
+      → ssh -v -p 2222 ubuntu@fe80::1
+    ");
+}
+
+#[test]
+fn a_host_key_that_is_not_taken() {
+    let file = PathBuf::from("/home/x/.ssh/known_hosts");
+    insta::assert_snapshot!(refused(22, "ssh-ed25519", Refusal::Unknown { file: file.clone() }), @r"
+    m1: the host key is not known
+      10.0.0.1 port 22 shows the ssh-ed25519 key SHA256:new
+      → compare it with what this prints on the host itself
+      → ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub
+      → if they are equal, run the same command again with --accept-new-host-keys, or first type
+      → ssh-keyscan 10.0.0.1 >> /home/x/.ssh/known_hosts
+    ");
+    insta::assert_snapshot!(refused(2222, "ecdsa-sha2-nistp256", Refusal::Unknown { file }), @r"
+    m1: the host key is not known
+      10.0.0.1 port 2222 shows the ecdsa-sha2-nistp256 key SHA256:new
+      → compare it with what this prints on the host itself
+      → ssh-keygen -l -f /etc/ssh/ssh_host_ecdsa_key.pub
+      → if they are equal, run the same command again with --accept-new-host-keys, or first type
+      → ssh-keyscan -p 2222 10.0.0.1 >> /home/x/.ssh/known_hosts
+    ");
+    insta::assert_snapshot!(refused(22, "ssh-ed25519", Refusal::Declined), @r"
+    m1: the host key was not accepted
+      10.0.0.1 port 22 shows the ssh-ed25519 key SHA256:new
+    ");
+    insta::assert_snapshot!(refused(22, "ssh-ed25519", Refusal::Changed { place: place(), known: "SHA256:old".to_owned() }), @r"
+    m1: THE HOST KEY HAS CHANGED
+      10.0.0.1 port 22 shows the ssh-ed25519 key SHA256:new
+      /home/x/.ssh/known_hosts:7 says SHA256:old
+      either the machine was installed anew, or another one answers in its place
+      → only if you know that it was installed anew, forget the old key
+      → ssh-keygen -R 10.0.0.1 -f /home/x/.ssh/known_hosts
+      → and run the same command again with --accept-new-host-keys
+    ");
+    insta::assert_snapshot!(refused(2222, "ssh-rsa", Refusal::OtherType { types: vec!["ssh-ed25519".to_owned()], place: place() }), @r"
+    m1: the host shows a key of a new type
+      10.0.0.1 port 2222 shows the ssh-rsa key SHA256:new
+      /home/x/.ssh/known_hosts:7 knows it by ssh-ed25519 only
+      either the machine was installed anew, or another one answers in its place
+      → only if you know why, forget the old keys
+      → ssh-keygen -R '[10.0.0.1]:2222' -f /home/x/.ssh/known_hosts
+      → and run the same command again with --accept-new-host-keys
+    ");
+    insta::assert_snapshot!(refused(22, "ssh-rsa", Refusal::Revoked(place())), @r"
+    m1: THE HOST KEY IS REVOKED
+      10.0.0.1 port 22 shows the ssh-rsa key SHA256:new
+      /home/x/.ssh/known_hosts:7 revokes this key
+      → do not use this machine before it has new host keys: someone else may hold the old ones
+    ");
+}
+
+#[test]
+fn a_known_hosts_file_that_cannot_be_used() {
+    let error = || FileError {
+        file: PathBuf::from("/home/x/.ssh/known_hosts"),
+        tried: "read",
+        reason: "Permission denied (os error 13)".to_owned(),
+    };
+    let told_early = told(Fault::KnownHosts(error()));
+    insta::assert_snapshot!(told_early, @r"
+    m1: the host key cannot be checked
+      /home/x/.ssh/known_hosts cannot be read: Permission denied (os error 13)
+      → ls -l /home/x/.ssh/known_hosts
+    ");
+    assert_eq!(
+        told_early,
+        refused(22, "ssh-ed25519", Refusal::File(error()))
+    );
+}
+
+#[test]
+fn a_host_that_lets_nobody_in() {
+    let methods = || vec!["publickey".to_owned(), "password".to_owned()];
+    let offered = || {
+        vec![
+            "/home/x/.ssh/id_rsa (ssh-rsa SHA256:one)".to_owned(),
+            "the agent's x@laptop (ssh-ed25519 SHA256:two)".to_owned(),
+        ]
+    };
+    let plain = Denied {
+        offered: offered(),
+        methods: methods(),
+        ..Denied::default()
+    };
+    let error = ConnectError::new(&target("10.0.0.1", 22), Fault::Authentication(plain));
+    assert_eq!(error.kind(), Kind::Authentication);
+    insta::assert_snapshot!(error, @r"
+    m1: 10.0.0.1 port 22 lets nobody in as ubuntu
+      refused: /home/x/.ssh/id_rsa (ssh-rsa SHA256:one)
+      refused: the agent's x@laptop (ssh-ed25519 SHA256:two)
+      the host allows: publickey, password
+      → check that this logs in
+      → ssh -i KEY ubuntu@10.0.0.1
+    ");
+    let nothing = Denied {
+        methods: methods(),
+        protected: vec![PathBuf::from("/home/x/.ssh/id_ed25519")],
+        notes: vec!["the agent at /tmp/agent was of no help: it holds no keys".to_owned()],
+        ..Denied::default()
+    };
+    insta::assert_snapshot!(told(Fault::Authentication(nothing)), @r"
+    m1: 10.0.0.1 port 22 lets nobody in as ubuntu
+      there was no key to offer
+      the host allows: publickey, password
+      /home/x/.ssh/id_ed25519 is protected by a passphrase and was not offered
+      the agent at /tmp/agent was of no help: it holds no keys
+      → add it to the agent
+      → ssh-add /home/x/.ssh/id_ed25519
+      → check that this logs in
+      → ssh -i KEY ubuntu@10.0.0.1
+    ");
+    let many = Denied {
+        offered: offered(),
+        methods: methods(),
+        too_many: true,
+        ..Denied::default()
+    };
+    insta::assert_snapshot!(told(Fault::Authentication(many)), @r"
+    m1: 10.0.0.1 port 22 lets nobody in as ubuntu
+      refused: /home/x/.ssh/id_rsa (ssh-rsa SHA256:one)
+      refused: the agent's x@laptop (ssh-ed25519 SHA256:two)
+      the host allows: publickey, password
+      the host hung up: too many authentication failures
+      → name the right key (`ssh.key` in the inventory, or --ssh-key), it is offered first; or empty the agent
+      → ssh-add -D
+      → check that this logs in
+      → ssh -i KEY ubuntu@10.0.0.1
+    ");
+    let more = Denied {
+        offered: offered(),
+        methods: vec!["password".to_owned()],
+        more_wanted: true,
+        ..Denied::default()
+    };
+    insta::assert_snapshot!(told(Fault::Authentication(more)), @r"
+    m1: 10.0.0.1 port 22 lets nobody in as ubuntu
+      offered: /home/x/.ssh/id_rsa (ssh-rsa SHA256:one)
+      offered: the agent's x@laptop (ssh-ed25519 SHA256:two)
+      a key was accepted, but the host asks for something more
+      the host allows: password
+      → towline logs in with one key: ask for no more than `publickey` (AuthenticationMethods in the host's sshd_config)
+    ");
+    let password = Denied {
+        methods: vec!["password".to_owned()],
+        ..Denied::default()
+    };
+    insta::assert_snapshot!(told(Fault::Authentication(password)), @r"
+    m1: 10.0.0.1 port 22 lets nobody in as ubuntu
+      there was no key to offer
+      the host allows: password
+      → towline logs in by key only: allow PubkeyAuthentication in the host's sshd_config
+    ");
+}

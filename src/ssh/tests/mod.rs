@@ -1,0 +1,8 @@
+//! Connections, exchanges and logins against servers inside the test process.
+
+mod authentication;
+mod connection;
+mod exchange;
+mod host_key;
+mod server;
+mod world;

@@ -1,0 +1,287 @@
+//! An SSH server inside the test process, which misbehaves as told.
+
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use russh::keys::{Algorithm, PrivateKey, PublicKey, key::safe_rng};
+use russh::server::{self, Auth, ChannelOpenHandle, Handler, Msg, Session, VerifiedPublicKey};
+use russh::{Channel, ChannelId, ChannelMsg, ChannelOpenFailure, MethodKind, MethodSet, Sig};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+/// What the server does with a command.
+#[derive(Debug, Clone)]
+pub(super) enum Act {
+    /// Really runs it.
+    Shell,
+    /// Ends with status 28 and a complaint after this many bytes of input.
+    Early(usize),
+    /// Ends the connection after the first input.
+    Drop,
+    /// Closes the channel without a status.
+    NoStatus,
+    /// Says that a signal ended it.
+    Signal(Sig),
+    /// Prints as many bytes to standard output and to standard error, then ends well.
+    Flood(usize, usize),
+    /// Never reads, never answers.
+    Hang,
+    /// Reads all its input, with a pause after each piece, then ends well.
+    Slow(Duration),
+    /// Ends with this status, but something keeps the channel open.
+    Held(u32),
+    /// Refuses to run anything.
+    Refuse,
+    /// Opens no channel.
+    Full,
+}
+
+pub(super) struct Server {
+    pub address: SocketAddr,
+    /// The commands that were asked for.
+    pub commands: Arc<Mutex<Vec<String>>>,
+    /// How many channels the client closed.
+    pub closed: Arc<AtomicUsize>,
+    /// How many connections were made.
+    pub connections: Arc<AtomicUsize>,
+}
+
+#[derive(Clone)]
+pub(super) struct Setup {
+    pub host_keys: Vec<PrivateKey>,
+    /// The only key that is let in.
+    pub accepts: PublicKey,
+    pub act: Act,
+    /// Connections that are closed without a word before one is served.
+    pub drops: usize,
+    pub attempts: usize,
+    pub methods: &'static [MethodKind],
+}
+
+pub(super) fn new_key() -> PrivateKey {
+    PrivateKey::random(&mut safe_rng(), Algorithm::Ed25519).unwrap()
+}
+
+pub(super) async fn serve(setup: Setup) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = Server {
+        address: listener.local_addr().unwrap(),
+        commands: Arc::default(),
+        closed: Arc::default(),
+        connections: Arc::default(),
+    };
+    let config = Arc::new(server::Config {
+        keys: setup.host_keys.clone(),
+        auth_rejection_time: Duration::from_millis(1),
+        max_auth_attempts: setup.attempts,
+        methods: MethodSet::from(setup.methods),
+        nodelay: true,
+        ..server::Config::default()
+    });
+    let (commands, closed, connections) = (
+        server.commands.clone(),
+        server.closed.clone(),
+        server.connections.clone(),
+    );
+    tokio::spawn(async move {
+        loop {
+            let (socket, _) = listener.accept().await.unwrap();
+            if connections.fetch_add(1, Ordering::SeqCst) < setup.drops {
+                continue;
+            }
+            let peer = Peer {
+                setup: setup.clone(),
+                channel: None,
+                commands: commands.clone(),
+                closed: closed.clone(),
+            };
+            let config = config.clone();
+            tokio::spawn(async move {
+                if let Ok(running) = server::run_stream(config, socket, peer).await {
+                    let _ended = running.await;
+                }
+            });
+        }
+    });
+    server
+}
+
+struct Peer {
+    setup: Setup,
+    channel: Option<Channel<Msg>>,
+    commands: Arc<Mutex<Vec<String>>>,
+    closed: Arc<AtomicUsize>,
+}
+
+impl Handler for Peer {
+    type Error = russh::Error;
+
+    async fn auth_publickey(
+        &mut self,
+        _user: &str,
+        key: VerifiedPublicKey<'_>,
+    ) -> Result<Auth, Self::Error> {
+        if key.public_key.key_data() == self.setup.accepts.key_data() {
+            return Ok(Auth::Accept);
+        }
+        Ok(Auth::reject())
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        if matches!(self.setup.act, Act::Full) {
+            reply.reject(ChannelOpenFailure::ConnectFailed).await;
+            return Ok(());
+        }
+        self.channel = Some(channel);
+        reply.accept().await;
+        Ok(())
+    }
+
+    async fn exec_request(
+        &mut self,
+        id: ChannelId,
+        command: &[u8],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let command = String::from_utf8_lossy(command).into_owned();
+        self.commands.lock().unwrap().push(command.clone());
+        if matches!(self.setup.act, Act::Refuse) {
+            session.channel_failure(id)?;
+            session.close(id)?;
+            return Ok(());
+        }
+        session.channel_success(id)?;
+        let channel = self.channel.take().unwrap();
+        tokio::spawn(act(
+            self.setup.act.clone(),
+            channel,
+            command,
+            session.handle(),
+        ));
+        Ok(())
+    }
+
+    async fn data(
+        &mut self,
+        _id: ChannelId,
+        _data: &[u8],
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        match self.setup.act {
+            Act::Drop => Err(russh::Error::Disconnect),
+            _ => Ok(()),
+        }
+    }
+
+    async fn channel_close(
+        &mut self,
+        _id: ChannelId,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.closed.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+async fn act(act: Act, mut channel: Channel<Msg>, command: String, session: server::Handle) {
+    let id = channel.id();
+    match act {
+        Act::Shell => return shell(channel, &command).await,
+        Act::Early(after) => {
+            let mut seen = 0;
+            while seen < after {
+                match channel.wait().await {
+                    Some(ChannelMsg::Data { data }) => seen += data.len(),
+                    Some(_) => {}
+                    None => return,
+                }
+            }
+            channel
+                .extended_data_bytes(1, b"No space left on device\n".to_vec())
+                .await
+                .unwrap();
+            channel.exit_status(28).await.unwrap();
+        }
+        Act::NoStatus => channel.data_bytes(b"some words\n".to_vec()).await.unwrap(),
+        Act::Signal(signal) => {
+            session
+                .exit_signal_request(id, signal, false, String::new(), String::new())
+                .await
+                .unwrap();
+        }
+        Act::Flood(out, errors) => {
+            let (mut reader, writer) = channel.split();
+            tokio::spawn(async move { while reader.wait().await.is_some() {} });
+            writer.data_bytes(vec![b'o'; out]).await.unwrap();
+            writer
+                .extended_data_bytes(1, [vec![b'e'; errors], b"the end".to_vec()].concat())
+                .await
+                .unwrap();
+            writer.exit_status(0).await.unwrap();
+            writer.close().await.unwrap();
+            return;
+        }
+        Act::Slow(pause) => {
+            while let Some(message) = channel.wait().await {
+                match message {
+                    ChannelMsg::Eof => break,
+                    _ => tokio::time::sleep(pause).await,
+                }
+            }
+            channel.exit_status(0).await.unwrap();
+        }
+        Act::Held(code) => {
+            channel.exit_status(code).await.unwrap();
+            std::future::pending::<()>().await;
+        }
+        Act::Hang | Act::Drop | Act::Refuse | Act::Full => std::future::pending().await,
+    }
+    channel.eof().await.unwrap();
+    channel.close().await.unwrap();
+}
+
+async fn shell(mut channel: Channel<Msg>, command: &str) {
+    let mut child = tokio::process::Command::new("sh")
+        .args(["-c", command])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    while let Some(message) = channel.wait().await {
+        let written = match message {
+            ChannelMsg::Data { data } => input.write_all(&data).await,
+            ChannelMsg::Eof => break,
+            _ => Ok(()),
+        };
+        if written.is_err() {
+            break;
+        }
+    }
+    drop(input);
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let mut out = child.stdout.take().unwrap();
+    let mut errors = child.stderr.take().unwrap();
+    tokio::try_join!(
+        out.read_to_end(&mut stdout),
+        errors.read_to_end(&mut stderr)
+    )
+    .unwrap();
+    let status = child.wait().await.unwrap();
+    channel.data_bytes(stdout).await.unwrap();
+    channel.extended_data_bytes(1, stderr).await.unwrap();
+    if let Some(code) = status.code() {
+        channel.exit_status(code.unsigned_abs()).await.unwrap();
+    }
+    channel.eof().await.unwrap();
+    channel.close().await.unwrap();
+}

@@ -1,0 +1,69 @@
+//! The parts of a connection that need no server.
+
+use std::io::Write;
+
+use super::*;
+
+#[test]
+fn a_script_that_is_cut_anywhere_runs_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let marker = directory.path().join("marker");
+    let text = format!(
+        "touch {}\ncat <<END\n}}\nEND\nif true; then\n  :\nfi\n",
+        marker.display()
+    );
+    let whole = wrap(&text);
+    let end = whole.rfind('}').unwrap();
+    for cut in 0..whole.len() {
+        let mut shell = std::process::Command::new("/bin/sh")
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        shell
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(&whole.as_bytes()[..cut])
+            .unwrap();
+        shell.wait().unwrap();
+        // From the closing brace on the script has arrived in full.
+        assert!(
+            cut > end || !marker.exists(),
+            "ran after {:?}",
+            &whole[..cut]
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn patience_does_not_count_the_time_of_a_question() {
+    let asking = watch::Sender::new(false);
+    let begun = Instant::now();
+    let waiting = patience(Duration::from_secs(10), asking.subscribe());
+    let ((), ()) = tokio::join!(waiting, async {
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        asking.send_replace(true);
+        tokio::time::sleep(Duration::from_secs(1000)).await;
+        asking.send_replace(false);
+    });
+    assert_eq!(begun.elapsed(), Duration::from_secs(1010));
+}
+
+#[test]
+fn known_types_are_asked_for_first_and_sha1_never() {
+    let names = |known: &[Algorithm]| {
+        host_key_order(known)
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(
+        names(&[Algorithm::Rsa { hash: None }]),
+        "rsa-sha2-512 rsa-sha2-256 ssh-ed25519 ecdsa-sha2-nistp256 ecdsa-sha2-nistp384 ecdsa-sha2-nistp521"
+    );
+    assert_eq!(names(&[]).split(' ').next(), Some("ssh-ed25519"));
+    assert!(names(&[Algorithm::Dsa]).starts_with("ssh-ed25519 "));
+}

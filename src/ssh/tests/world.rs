@@ -1,0 +1,137 @@
+//! A home directory with a key, a server that lets this key in, and the way between them.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use russh::MethodKind;
+use russh::keys::ssh_key::LineEnding;
+use russh::keys::{PrivateKey, PublicKey};
+
+use super::server::{Act, Server, Setup, new_key, serve};
+use crate::shell::Script;
+use crate::ssh::{
+    ConnectError, Exit, Fault, Keys, KnownHosts, Policy, Refusal, Session, Target, Trust, Upload,
+    connect,
+};
+
+/// A home directory with a key, and a server that lets this key in.
+pub(super) struct World {
+    pub home: tempfile::TempDir,
+    pub host_key: PrivateKey,
+    pub server: Server,
+    pub trust: Trust,
+}
+
+pub(super) fn write_key(path: &Path, key: &PrivateKey) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, key.to_openssh(LineEnding::LF).unwrap()).unwrap();
+}
+
+pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
+    let home = tempfile::tempdir().unwrap();
+    let (host_key, key) = (new_key(), new_key());
+    write_key(&home.path().join(".ssh/id_ed25519"), &key);
+    let mut setup = Setup {
+        host_keys: vec![host_key.clone()],
+        accepts: key.public_key().clone(),
+        act: Act::Shell,
+        drops: 0,
+        attempts: 6,
+        methods: &[MethodKind::PublicKey, MethodKind::Password],
+    };
+    change(&mut setup);
+    let known_hosts = KnownHosts::new(Some(home.path().join("known_hosts")), home.path());
+    World {
+        trust: Trust {
+            known_hosts,
+            policy: Policy::AcceptNew,
+        },
+        server: serve(setup).await,
+        home,
+        host_key,
+    }
+}
+
+pub(super) async fn world(act: Act) -> World {
+    world_with(|setup| setup.act = act).await
+}
+
+pub(super) fn target(address: SocketAddr) -> Target {
+    Target {
+        name: "m1".to_owned(),
+        address: address.ip().to_string(),
+        port: address.port(),
+        user: "root".to_owned(),
+        connect_timeout: Duration::from_secs(5),
+        alive_interval: Duration::from_secs(15),
+    }
+}
+
+impl World {
+    pub fn target(&self) -> Target {
+        target(self.server.address)
+    }
+
+    pub async fn keys(&self) -> Keys {
+        Keys::load(&[], None, self.home.path()).await.unwrap()
+    }
+
+    pub async fn try_connect(&self) -> Result<Session, ConnectError> {
+        connect(&self.target(), &self.trust, &self.keys().await).await
+    }
+
+    pub async fn connect(&self) -> Session {
+        self.try_connect().await.unwrap()
+    }
+
+    pub async fn fault(&self) -> Fault {
+        match self.try_connect().await {
+            Ok(_) => panic!("connected"),
+            Err(error) => *error.fault,
+        }
+    }
+
+    pub async fn refusal(&self) -> Refusal {
+        match self.fault().await {
+            Fault::HostKey(refused) => refused.refusal,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn known(&self, text: &str) {
+        std::fs::write(self.home.path().join("known_hosts"), text).unwrap();
+    }
+
+    pub fn name(&self) -> String {
+        format!("[127.0.0.1]:{}", self.server.address.port())
+    }
+
+    pub fn file(&self, bytes: usize) -> PathBuf {
+        let path = self.home.path().join("content");
+        let mut content = b"any content at all, of an odd length".repeat(bytes / 35 + 1);
+        content.truncate(bytes);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    pub fn upload(&self, bytes: usize, receive: &str) -> Upload {
+        Upload {
+            source: self.file(bytes),
+            receive: Script::new(receive),
+        }
+    }
+}
+
+pub(super) fn public(key: &PrivateKey) -> String {
+    PublicKey::from(key.public_key().key_data().clone())
+        .to_openssh()
+        .unwrap()
+}
+
+pub(super) fn reason(exit: &Exit) -> &str {
+    match exit {
+        Exit::Lost(reason) => reason,
+        other => panic!("{other:?}"),
+    }
+}
