@@ -44,8 +44,8 @@ impl Ssh {
             let loaded = Keys::load(paths, environment.agent.clone(), &environment.home)
                 .await
                 .map_err(|error| {
-                    Problem::new(format!("the key {} cannot be used", error.path.display()))
-                        .because(error.reason)
+                    error
+                        .problem()
                         .because(format!("it is named by {}", host.ssh.keys.origin))
                 })?;
             keys.insert(paths.clone(), Arc::new(loaded));

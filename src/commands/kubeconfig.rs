@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::cli::{Environment, KubeconfigArguments};
 use crate::cluster::Stage;
+use crate::distribution::k3s::settings::API_PORT;
 use crate::error::{ExitCode, Problem};
 use crate::inventory::Role;
 use crate::kubernetes::kubeconfig::{rewrite, server_url, write};
@@ -67,7 +68,7 @@ pub(super) async fn fetch(
     let (host, source) = source(road, survey).await?;
     let cluster = &road.inventory.cluster;
     let address = cluster.endpoint.as_deref().unwrap_or(&host.address);
-    let server = server_url(address, 6443);
+    let server = server_url(address, API_PORT);
     let context = arguments.context.as_deref().unwrap_or(&cluster.name);
     let kubeconfig = rewrite(source.expose(), &server, context)?;
     let default = || PathBuf::from(format!("{}.kubeconfig", cluster.name));

@@ -75,7 +75,11 @@ impl Road {
                 .collect(),
         };
         let fresh = Fresh::generate();
-        for secret in inventory.secrets().iter().chain([&fresh.server, &fresh.agent]) {
+        for secret in inventory
+            .secrets()
+            .iter()
+            .chain([&fresh.server, &fresh.agent])
+        {
             ui.redactor.learn(secret);
         }
         for text in &inventory.warnings {
@@ -86,12 +90,15 @@ impl Road {
             read_overrides(folder, &mut assets)?;
         }
         Ok(Self {
-            connector: Arc::new(Ssh::new(
-                &inventory,
-                arguments,
-                environment,
-                (ui.verbosity > 0).then(|| events.clone()),
-            ).await?),
+            connector: Arc::new(
+                Ssh::new(
+                    &inventory,
+                    arguments,
+                    environment,
+                    (ui.verbosity > 0).then(|| events.clone()),
+                )
+                .await?,
+            ),
             book: Book::read(&assets)?,
             selected,
             events,

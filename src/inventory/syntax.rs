@@ -1,5 +1,6 @@
 //! What names, addresses, labels and other words may look like.
 
+use crate::distribution::k3s::token::token_fault;
 use std::net::IpAddr;
 
 use super::mistake::Complaint;
@@ -180,6 +181,9 @@ pub(super) fn token(text: &str) -> Checked {
             "a token is made of printable ASCII without spaces, quotes and backslashes",
         ));
     }
+    if let Some(fault) = token_fault(text) {
+        return Err(Complaint::new(format!("the token {fault}")));
+    }
     Ok(())
 }
 
@@ -285,8 +289,8 @@ pub(super) mod tests {
     fn tokens_and_users() {
         sort(
             token,
-            &["K10ab::server:x", "$x"],
-            &["", "a b", "a\"", "a'", "a\\", "ä", "a\n"],
+            &["s3cret", "$x"],
+            &["", "a b", "a\"", "a'", "a\\", "ä", "a\n", "K10ab::server:x"],
         );
         sort(
             user,

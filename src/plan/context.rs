@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use crate::cluster::{Shape, Situation};
 use crate::distribution::LocalBinary;
+use crate::distribution::k3s::settings::{subcommand, unit};
 use crate::facts::Facts;
-use crate::inventory::{Host, Role};
+use crate::inventory::Host;
 
 /// The context of one host: `host`, `cluster`, `facts` and `k3s`.
 ///
@@ -19,10 +20,7 @@ pub(super) fn context(
 ) -> Value {
     let cluster = &situation.inventory.cluster;
     let place = shape.places.get(&host.name);
-    let (unit, command) = match host.role.value {
-        Role::Server => ("k3s", "server"),
-        Role::Agent => ("k3s-agent", "agent"),
-    };
+    let (unit, command) = (unit(host.role.value), subcommand(host.role.value));
     let network = |key: &str, default: &str| {
         let configured = cluster
             .config

@@ -29,7 +29,11 @@ impl Remote for Traced {
 
     fn put<'a>(&'a self, upload: &'a Upload) -> Answer<'a> {
         Box::pin(async move {
-            self.sent(format!("# with {} on standard input\n{}", upload.source.display(), upload.receive.text));
+            self.sent(format!(
+                "# with {} on standard input\n{}",
+                upload.source.display(),
+                upload.receive.text
+            ));
             let output = self.remote.put(upload).await;
             self.answered(format!("{}\n{}", output.stderr.trim(), output.exit));
             output
@@ -43,11 +47,17 @@ impl Remote for Traced {
 
 impl Traced {
     fn sent(&self, script: String) {
-        self.events.send(Event::Sent { host: self.host.clone(), script });
+        self.events.send(Event::Sent {
+            host: self.host.clone(),
+            script,
+        });
     }
 
     fn answered(&self, answer: String) {
-        self.events.send(Event::Answered { host: self.host.clone(), answer: answer.trim().to_owned() });
+        self.events.send(Event::Answered {
+            host: self.host.clone(),
+            answer: answer.trim().to_owned(),
+        });
     }
 }
 
@@ -75,7 +85,10 @@ fn without_contents(script: &str) -> String {
 /// An answer without values in base64, for the same reason.
 fn without_packed(answer: &str) -> String {
     let packed = |value: &str| {
-        value.len() >= 24 && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
+        value.len() >= 24
+            && value
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
     };
     let mut text = String::new();
     for line in answer.lines() {
@@ -98,12 +111,16 @@ mod tests {
 
     #[test]
     fn contents_of_files_and_packed_values_are_left_out() {
-        let script = "base64 -d >x <<'TOWLINE_CONTENT'\ndG9rZW46IHNlY3JldA==\nTOWLINE_CONTENT\nmv x y\n";
+        let script =
+            "base64 -d >x <<'TOWLINE_CONTENT'\ndG9rZW46IHNlY3JldA==\nTOWLINE_CONTENT\nmv x y\n";
         assert_eq!(
             without_contents(script),
             "base64 -d >x <<'TOWLINE_CONTENT'\n(the file's content)\nTOWLINE_CONTENT\nmv x y\n"
         );
         let answer = "state=differs\nk3s_config=dG9rZW46IHNlY3JldHNlY3JldA==\n";
-        assert_eq!(without_packed(answer), "state=differs\nk3s_config=(28 characters)\n");
+        assert_eq!(
+            without_packed(answer),
+            "state=differs\nk3s_config=(28 characters)\n"
+        );
     }
 }

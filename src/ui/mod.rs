@@ -108,7 +108,9 @@ impl Ui {
                 }
             }
             Event::Unreached { problem, .. } | Event::Trouble { problem } => self.problem(&problem),
-            Event::Plan { about, steps } => self.out(&plan::text(&about, &steps, self.style, self.verbosity >= 1)),
+            Event::Plan { about, steps } => {
+                self.out(&plan::text(&about, &steps, self.style, self.verbosity >= 1))
+            }
             Event::Sent { host, script } => self.block(&host, "→", &script),
             Event::Answered { host, answer } => self.block(&host, "←", &answer),
             Event::Note { text } => self.line(&format!("{} {text}", self.style.yellow("note:"))),

@@ -76,9 +76,16 @@ fn planned(step: &Planned, style: Style, whole: bool) -> String {
         let _ = writeln!(text, "    {sign} {}", change.what.replace('\n', "\n      "));
         // Where a hunk stands says little about a file of a few lines.
         let lines: Vec<&str> = change.diff.iter().flat_map(|diff| diff.lines()).collect();
-        let lines: Vec<&str> = lines.into_iter().filter(|line| !line.starts_with("@@")).collect();
+        let lines: Vec<&str> = lines
+            .into_iter()
+            .filter(|line| !line.starts_with("@@"))
+            .collect();
         // A new file that is long is one of towline's own scripts: its beginning tells enough.
-        let shown = if whole || lines.len() <= SHOWN + 3 { lines.len() } else { SHOWN };
+        let shown = if whole || lines.len() <= SHOWN + 3 {
+            lines.len()
+        } else {
+            SHOWN
+        };
         for line in &lines[..shown] {
             let painted = match line.chars().next() {
                 Some('+') => style.green(line),

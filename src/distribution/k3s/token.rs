@@ -49,7 +49,7 @@ pub fn full_token(ca_hash: &str, user: &str, password: &str) -> Secret {
 
 /// Whether a token is a bootstrap token (`<6 characters>.<16 characters>`), with which agents can
 /// join and servers cannot.
-pub fn is_bootstrap_token(token: &str) -> bool {
+fn is_bootstrap_token(token: &str) -> bool {
     let credentials = full(token).map_or_else(|| token.trim(), |full| full.credentials);
     credentials.split_once('.').is_some_and(|(id, secret)| {
         let is_plain = |text: &str| {
@@ -93,11 +93,6 @@ pub fn token_fault(token: &str) -> Option<&'static str> {
     None
 }
 
-/// Whether a token can be one.
-pub fn is_valid_token(token: &str) -> bool {
-    token_fault(token).is_none()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,7 +126,7 @@ mod tests {
         let token = full_token(HASH, "server", "s3cret");
         assert_eq!(token_password(token.expose()), "s3cret");
         assert_eq!(ca_hash(token.expose()), Some(HASH));
-        assert!(is_valid_token(token.expose()));
+        assert_eq!(token_fault(token.expose()), None);
         assert_eq!(format!("{token}"), "***");
     }
 

@@ -33,11 +33,6 @@ impl Version {
             rest.split_whitespace().next()?.parse().ok()
         })
     }
-
-    /// Whether going from this version to another skips a minor one, which Kubernetes forbids.
-    pub const fn skips_a_minor(&self, next: &Self) -> bool {
-        next.major != self.major || next.minor > self.minor + 1
-    }
 }
 
 impl FromStr for Version {
@@ -186,15 +181,6 @@ mod tests {
         ]
         .map(|text| text.parse::<Version>().unwrap());
         assert!(order.is_sorted_by(|one, other| one < other), "{order:?}");
-    }
-
-    #[test]
-    fn a_skipped_minor_is_seen() {
-        let version = |text: &str| text.parse::<Version>().unwrap();
-        let old = version("v1.34.3+k3s1");
-        assert!(!old.skips_a_minor(&version("v1.35.0+k3s1")));
-        assert!(old.skips_a_minor(&version("v1.36.0+k3s1")));
-        assert!(!old.skips_a_minor(&version("v1.34.4+k3s1")));
     }
 
     #[test]
