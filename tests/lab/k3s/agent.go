@@ -79,6 +79,7 @@ func serveAgent(ctx context.Context, s *settings) error {
 	}
 	logInfo("k3s agent is up and running")
 	notifyReady()
+	go tidyMemory()
 	<-ctx.Done()
 	return ctx.Err()
 }

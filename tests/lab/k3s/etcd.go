@@ -61,10 +61,7 @@ func (d *database) socket(name string) string {
 // etcd serves no clients before its name is published, which can take seven
 // seconds after a join: until then another member serves.
 func (d *database) apiServerEndpoints() string {
-	if d.server.sqlite {
-		return d.socket("standin.sock")
-	}
-	local := "https://127.0.0.1:2379"
+	local := d.socket("standin.sock")
 	if len(d.others) == 0 {
 		return local
 	}
@@ -72,7 +69,7 @@ func (d *database) apiServerEndpoints() string {
 	case <-d.etcd.Server.ReadyNotify():
 		return local
 	case <-time.After(1500 * time.Millisecond):
-		return strings.Join(append(append([]string(nil), d.others...), local), ",")
+		return strings.Join(append(append([]string(nil), d.others...), "https://127.0.0.1:2379"), ",")
 	}
 }
 
@@ -172,7 +169,7 @@ func (d *database) baseConfig() *embed.Config {
 	}
 	settings := d.server.settings
 	dir := func(name string) string { return settings.serverDir("tls", "etcd", name) }
-	config.ListenClientUrls = urls("https://127.0.0.1:2379", d.clientURL())
+	config.ListenClientUrls = urls("https://127.0.0.1:2379", d.clientURL(), d.socket("standin.sock"))
 	config.AdvertiseClientUrls = urls(d.clientURL())
 	config.ListenPeerUrls = urls("https://127.0.0.1:2380", d.peerURL())
 	config.AdvertisePeerUrls = urls(d.peerURL())

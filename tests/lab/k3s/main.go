@@ -6,9 +6,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"time"
+
+	"google.golang.org/grpc/grpclog"
 )
 
 func main() {
@@ -77,12 +81,21 @@ func runService(command string, arguments []string) {
 	}
 	takeNotifySocket()
 	logDebug = chosen.truth("debug")
-	debug.SetGCPercent(50) // several machines share one memory
+	debug.SetGCPercent(400) // a quick start; tidyMemory changes it
+	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
 	run := runAgent
 	if command == "server" {
 		run = runServer
 	}
 	exitWith(run(chosen))
+}
+
+// tidyMemory trades processor for memory once the start is over: several
+// machines share one memory.
+func tidyMemory() {
+	time.Sleep(5 * time.Second)
+	debug.SetGCPercent(50)
+	debug.FreeOSMemory()
 }
 
 func printUsage() {

@@ -111,6 +111,7 @@ func (s *server) run(ctx context.Context) error {
 	}
 	logInfo("k3s is up and running")
 	notifyReady()
+	go tidyMemory()
 	<-ctx.Done()
 	return ctx.Err()
 }
