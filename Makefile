@@ -18,7 +18,7 @@ demo:
 	echo "building towline and the lab"
 	cargo build --quiet --package towline --package towline-lab
 	$(DEMO_LAB) down
-	$(DEMO_LAB) up 3+1 --inventory $(INVENTORY)
+	$(DEMO_LAB) up 3+1 --inventory $(INVENTORY) | sed '/Next:/,$$d'
 	target=$${CARGO_TARGET_DIR:-target}
 	echo
 	echo "\$$ towline deploy -i $(INVENTORY) --kubeconfig $(KUBECONFIG_FILE)"

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
-use towline_lab::{Lab, Options, list, say, sweep, take_down};
+use towline_lab::{Lab, Options, find_k3s, list, say, sweep, take_down};
 
 /// Real machines on this machine: Debian with systemd and OpenSSH, up in seconds.
 #[derive(Parser)]
@@ -83,6 +83,8 @@ enum Verb {
         /// The lab's id
         id: Option<String>,
     },
+    /// Say which k3s the machines run; the stand-in is built when it is needed
+    K3s,
     /// Remove what dead test runs left
     Sweep,
 }
@@ -154,6 +156,10 @@ fn run(verb: Verb) -> Result<()> {
         }
         Verb::Trust { machine, lab } => lab.open()?.trust(&machine),
         Verb::Down { id } => down(id.as_deref()),
+        Verb::K3s => {
+            say::result(&find_k3s()?.to_string());
+            Ok(())
+        }
         Verb::Sweep => {
             let swept = sweep()?;
             say::result(&if swept.is_empty() {
