@@ -123,11 +123,11 @@ func (s *server) shutdown() {
 	if s.cancelAPI != nil {
 		s.cancelAPI()
 		if s.plane != nil {
-			waitAtMost(4*time.Second, func() { <-s.plane.stopped })
+			waitAtMost(time.Second, func() { <-s.plane.stopped })
 		}
 	}
 	if s.database.etcd != nil {
-		waitAtMost(4*time.Second, s.database.etcd.Close)
+		waitAtMost(3*time.Second, s.database.etcd.Close)
 	}
 }
 
