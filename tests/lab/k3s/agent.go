@@ -101,6 +101,9 @@ func validateConnection(ctx context.Context, s *settings, local string) (*superv
 			warnShortToken(s.token)
 			return supervisor, nil
 		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		logError("Failed to validate connection to cluster at %s: %v", s.serverURL, err)
 		if !pause(ctx, validateRetry) {
 			return nil, ctx.Err()
@@ -117,6 +120,9 @@ func retrieveConfiguration(ctx context.Context, s *settings, supervisor *supervi
 		credentials, err := tryConfiguration(ctx, s, supervisor, password)
 		if err == nil {
 			return credentials, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
 		logInfo("Waiting to retrieve agent configuration; server is not ready: %v", err)
 		if !pause(ctx, configurationRetry) {

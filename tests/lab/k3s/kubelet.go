@@ -205,7 +205,7 @@ func startKubelet(ctx context.Context, s *settings, credentials *nodeCredentials
 	}
 	_ = os.Remove(strings.TrimPrefix(endpoint, "unix://")) // connected; nothing to leave behind
 	kubelet := kubemark.NewHollowKubelet(flags, kubeletConfig, client, heartbeatClient, &machine{},
-		runtime.ImageService, runtimeService, cm.NewStubContainerManager())
+		runtime.ImageService, newPretendRuntime(runtimeService, runtime.RuntimeService), cm.NewStubContainerManager())
 	kubelet.KubeletDeps.TLSOptions = &kubeletserver.TLSOptions{
 		CertFile: s.agentDir("serving-kubelet.crt"), KeyFile: s.agentDir("serving-kubelet.key")}
 	logInfo("Running kubelet %s", strings.Join(s.nodeIPs, ","))

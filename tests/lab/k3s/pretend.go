@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"os"
+	"sync"
+
+	internalapi "k8s.io/cri-api/pkg/apis"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+	apitest "k8s.io/cri-api/pkg/apis/testing"
+)
+
+// pretendFile keeps the pretended containers over a restart of k3s, which
+// leaves real ones running, and loses them at a reboot, as real ones are.
+const pretendFile = "/run/k3s/standin-runtime.json"
+
+// pretendRuntime is the fake container runtime with a memory, and with an
+// address of its own for each pod.
+type pretendRuntime struct {
+	internalapi.RuntimeService
+	fake *apitest.FakeRuntimeService
+
+	mutex   sync.Mutex
+	podCIDR string
+	next    int
+}
+
+// pretendState is the file's content.
+type pretendState struct {
+	PodCIDR    string
+	Next       int
+	Sandboxes  map[string]*apitest.FakePodSandbox
+	Containers map[string]*apitest.FakeContainer
+}
+
+func newPretendRuntime(service internalapi.RuntimeService, fake *apitest.FakeRuntimeService) *pretendRuntime {
+	runtime := &pretendRuntime{RuntimeService: service, fake: fake}
+	var state pretendState
+	if content, err := os.ReadFile(pretendFile); err == nil && json.Unmarshal(content, &state) == nil && state.Sandboxes != nil && state.Containers != nil {
+		fake.Lock()
+		fake.Sandboxes, fake.Containers = state.Sandboxes, state.Containers
+		fake.Unlock()
+		runtime.podCIDR, runtime.next = state.PodCIDR, state.Next
+	}
+	return runtime
+}
+
+// keep writes the state and passes the error of the action on.
+func (p *pretendRuntime) keep(action error) error {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.fake.Lock()
+	content, err := json.Marshal(pretendState{p.podCIDR, p.next, p.fake.Sandboxes, p.fake.Containers})
+	p.fake.Unlock()
+	if err == nil {
+		err = writeFileAtomically(pretendFile, content, 0o600)
+	}
+	if err != nil {
+		logDebugf("Failed to keep the state of the pretended containers: %v", err)
+	}
+	return action
+}
+
+// UpdateRuntimeConfig learns the node's network for pods.
+func (p *pretendRuntime) UpdateRuntimeConfig(ctx context.Context, config *runtimeapi.RuntimeConfig) error {
+	p.mutex.Lock()
+	if network := config.GetNetworkConfig().GetPodCidr(); network != "" {
+		p.podCIDR = network
+	}
+	p.mutex.Unlock()
+	return p.RuntimeService.UpdateRuntimeConfig(ctx, config)
+}
+
+// address counts the addresses of the node's network up.
+func (p *pretendRuntime) address() string {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if _, _, err := net.ParseCIDR(p.podCIDR); err != nil {
+		return ""
+	}
+	p.next = p.next%250 + 1
+	return addressInNetwork(p.podCIDR, p.next+1)
+}
+
+// RunPodSandbox implements internalapi.RuntimeService.
+func (p *pretendRuntime) RunPodSandbox(ctx context.Context, config *runtimeapi.PodSandboxConfig, handler string) (string, error) {
+	id, err := p.RuntimeService.RunPodSandbox(ctx, config, handler)
+	if address := p.address(); err == nil && address != "" {
+		p.fake.Lock()
+		if sandbox := p.fake.Sandboxes[id]; sandbox != nil {
+			sandbox.Network = &runtimeapi.PodSandboxNetworkStatus{Ip: address}
+		}
+		p.fake.Unlock()
+	}
+	return id, p.keep(err)
+}
+
+// StopPodSandbox implements internalapi.RuntimeService.
+func (p *pretendRuntime) StopPodSandbox(ctx context.Context, id string) error {
+	return p.keep(p.RuntimeService.StopPodSandbox(ctx, id))
+}
+
+// RemovePodSandbox implements internalapi.RuntimeService.
+func (p *pretendRuntime) RemovePodSandbox(ctx context.Context, id string) error {
+	return p.keep(p.RuntimeService.RemovePodSandbox(ctx, id))
+}
+
+// StartContainer implements internalapi.RuntimeService.
+func (p *pretendRuntime) StartContainer(ctx context.Context, id string) error {
+	return p.keep(p.RuntimeService.StartContainer(ctx, id))
+}
+
+// StopContainer implements internalapi.RuntimeService.
+func (p *pretendRuntime) StopContainer(ctx context.Context, id string, timeout int64) error {
+	return p.keep(p.RuntimeService.StopContainer(ctx, id, timeout))
+}
+
+// RemoveContainer implements internalapi.RuntimeService.
+func (p *pretendRuntime) RemoveContainer(ctx context.Context, id string) error {
+	return p.keep(p.RuntimeService.RemoveContainer(ctx, id))
+}
