@@ -55,6 +55,16 @@ impl<T> Setting<T> {
 /// The word that stands wherever a secret would have been shown.
 pub const MASK: &str = "***";
 
+/// Whether a key of a configuration holds a secret, by its name.
+pub fn names_a_secret(key: &str) -> bool {
+    let key = key.to_lowercase();
+    let key = key.trim_end_matches('+');
+    !key.ends_with("-file")
+        && ["token", "password", "secret-key", "access-key"]
+            .iter()
+            .any(|word| key.ends_with(word))
+}
+
 /// A token, key or password. Its `Debug` and `Display` show [`MASK`]; it does not serialize.
 #[derive(Clone)]
 pub struct Secret(SecretString);

@@ -51,6 +51,13 @@ pub(super) fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
             )),
         );
     }
+    if let Err(why) = super::tokens::own_config(facts) {
+        return Some(
+            Problem::new(format!("{name}: its /etc/rancher/k3s/config.yaml {why}"))
+                .because("it may hold the token and the address that the host joined with")
+                .next("repair it on the host, or move it away"),
+        );
+    }
     let (has, wants) = (&facts.k3s, host.role.value);
     let other = match wants {
         Role::Server => has.agent_unit.exists().then_some("an agent"),
@@ -72,12 +79,43 @@ fn found(facts: &Facts) -> String {
     format!("it runs {name}, kernel {}", facts.kernel)
 }
 
+/// Why a node cannot be made what the inventory says: its name and, for a member of etcd, its
+/// address are those that it joined with.
+pub(super) fn moved(host: &Host, facts: &Facts, node_ip: IpAddr) -> Option<Problem> {
+    let name = &host.name;
+    let configured = |key| super::tokens::configured(facts, key);
+    let next =
+        "leave it so in the inventory, or remove the node, wipe the host and let it join anew";
+    let was = configured("node-name")
+        .map_or_else(|| facts.hostname.to_lowercase(), |name| name.to_lowercase());
+    let wanted = node_name(host, facts);
+    if facts.k3s.joined && was != wanted {
+        return Some(
+            Problem::new(format!(
+                "{name}: its node is called {was}, and the inventory says {wanted}"
+            ))
+            .because("a node keeps the name that it joined with")
+            .next(next),
+        );
+    }
+    let was = configured("node-ip")?;
+    let was: IpAddr = was.split(',').next()?.trim().parse().ok()?;
+    let is_member = facts.k3s.datastore == Some(Datastore::Etcd);
+    (is_member && was != node_ip).then(|| {
+        Problem::new(format!(
+            "{name}: its node address is {was}, and would be {node_ip}"
+        ))
+        .because("the other members of etcd know it by that address")
+        .next(next)
+    })
+}
+
 /// The name of a host's node.
 pub(super) fn node_name(host: &Host, facts: &Facts) -> String {
     let configured = super::tokens::configured(facts, "node-name").filter(|_| facts.k3s.joined);
     match (&host.node_name, configured) {
         (Some(name), _) => name.value.to_lowercase(),
-        (None, Some(name)) => name,
+        (None, Some(name)) => name.to_lowercase(),
         (None, None) => facts.hostname.to_lowercase(),
     }
 }
@@ -139,8 +177,39 @@ fn pairs<'a>(values: impl Iterator<Item = (String, &'a str)>) -> Vec<(String, St
         .collect()
 }
 
+/// A datastore outside the cluster is not among the rules yet: its servers have no data to be known
+/// by.
+pub(super) fn outside_datastore(situation: &Situation<'_>) -> Option<Problem> {
+    let key = "datastore-endpoint";
+    let inventory = situation.inventory;
+    let mut hosts = inventory.hosts.iter();
+    let given = inventory.cluster.config.contains_key(key)
+        || hosts.any(|host| host.config.contains_key(key));
+    given.then(|| {
+        Problem::new(
+            "config.datastore-endpoint: a datastore outside the cluster is not supported yet",
+        )
+        .next("leave it out: several servers keep their data in embedded etcd")
+    })
+}
+
 /// A cluster on sqlite has one server, and no other can join it.
 pub(super) fn sqlite_with_more_servers(situation: &Situation<'_>) -> Option<Problem> {
+    let inventory = situation.inventory;
+    let servers: Vec<_> = inventory
+        .hosts
+        .iter()
+        .filter(|host| host.role.value == Role::Server)
+        .map(|host| host.name.as_str())
+        .collect();
+    if inventory.cluster.datastore == Some(crate::inventory::Datastore::Sqlite) && servers.len() > 1
+    {
+        return Some(
+            Problem::new("the inventory says  datastore: sqlite , which only one server can use")
+                .because(format!("it has {}", servers.join(", ")))
+                .next("set  datastore: etcd  under cluster:, or leave it out"),
+        );
+    }
     let (host, _) = situation
         .servers()
         .find(|(_, facts)| facts.k3s.datastore == Some(Datastore::Sqlite))?;

@@ -10,10 +10,10 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use super::address::Addresses;
-use super::tokens::{Tokens, observed};
+use super::tokens::{Tokens, configured, observed};
 use super::{LATER, Part, Situation};
 use crate::distribution::k3s::settings::matters_only_at_first_start;
-use crate::distribution::k3s::token::token_password;
+use crate::distribution::k3s::token::{ca_hash, token_password};
 use crate::facts::{Datastore, Facts};
 use crate::inventory::{Host, Role};
 use crate::kubernetes::kubeconfig::server_url;
@@ -66,8 +66,11 @@ impl Subject<'_> {
                 .iter()
                 .map(|(key, setting)| (key.clone(), setting.value.clone())),
         );
-        if let Some(name) = &self.host.node_name {
-            config.insert("node-name".into(), json!(name.value.to_lowercase()));
+        // A node keeps the name that it joined with.
+        let configured = configured(self.facts, "node-name").filter(|_| self.facts.k3s.joined);
+        let named = self.host.node_name.as_ref().map(|name| name.value.clone());
+        if let Some(name) = named.or(configured) {
+            config.insert("node-name".into(), json!(name.to_lowercase()));
         }
         config
             .entry("node-ip".into())
@@ -159,9 +162,19 @@ impl Subject<'_> {
             self.registration()
         };
         let current = |key: &str| config.get(key).and_then(Value::as_str);
-        let server_stands =
-            current("server").is_some_and(|url| self.servers.iter().any(|known| known == url));
+        // What there is stands as long as nothing is known that says otherwise: an agent is not to
+        // be cut off because no server was reached.
+        let nobody = self.via.is_none() && self.situation.inventory.cluster.server_url.is_none();
+        let server_stands = current("server")
+            .is_some_and(|url| nobody || self.servers.iter().any(|known| known == url));
         let valid = |token: &str| {
+            if !self.tokens.known {
+                return true;
+            }
+            let authority = ca_hash(token).zip(self.tokens.ca_hash.as_deref());
+            if authority.is_some_and(|(own, known)| own != known) {
+                return false;
+            }
             let password = token_password(token);
             let agents = self
                 .tokens
@@ -211,9 +224,21 @@ impl Subject<'_> {
             return None;
         }
         let (own, wanted) = (observed(self.facts), self.registration());
+        let words = |value: Option<&Value>| {
+            let mut words: Vec<String> = match value {
+                Some(Value::Array(items)) => items
+                    .iter()
+                    .filter_map(|item| item.as_str().map(str::to_owned))
+                    .collect(),
+                Some(Value::String(word)) => vec![word.clone()],
+                _ => Vec::new(),
+            };
+            words.sort();
+            words
+        };
         let differing: Vec<_> = [("node-label", "labels"), ("node-taint", "taints")]
             .into_iter()
-            .filter(|(key, _)| own.get(*key) != wanted.get(*key))
+            .filter(|(key, _)| words(own.get(*key)) != words(wanted.get(*key)))
             .map(|(_, word)| word)
             .collect();
         (!differing.is_empty()).then(|| {

@@ -2,6 +2,7 @@
 //! the inventory and of what the hosts said.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::IpAddr;
 
 use serde_json::Value;
@@ -9,14 +10,18 @@ use serde_json::Value;
 use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::{Host, Inventory};
-use crate::vars::Secret;
+use crate::vars::{Secret, names_a_secret};
 
 mod address;
 mod check;
 mod config;
+mod nodes;
 mod shape;
 mod tokens;
 mod version;
+
+#[cfg(test)]
+mod tests;
 
 pub use shape::shape;
 pub use tokens::Fresh;
@@ -126,7 +131,7 @@ pub enum Part {
 }
 
 /// One host's place in the cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Place {
     /// What it does.
     pub part: Part,
@@ -140,6 +145,19 @@ pub struct Place {
     pub voter: bool,
 }
 
+impl fmt::Debug for Place {
+    /// The keys of the config without their values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place")
+            .field("part", &self.part)
+            .field("node_name", &self.node_name)
+            .field("node_ip", &self.node_ip)
+            .field("config", &self.config.keys())
+            .field("voter", &self.voter)
+            .finish()
+    }
+}
+
 /// What stands for a token that only the running leader can complete.
 pub const LATER: &str = "K10… (known after the leader)";
 
@@ -147,7 +165,7 @@ pub const LATER: &str = "K10… (known after the leader)";
 pub fn secrets(shape: &Shape) -> Vec<Secret> {
     let secret = |(key, value): (&String, &Value)| {
         let value = value.as_str()?;
-        (key.ends_with("token") && value != LATER).then(|| Secret::new(value))
+        (names_a_secret(key) && value != LATER).then(|| Secret::new(value))
     };
     shape
         .places
@@ -158,9 +176,11 @@ pub fn secrets(shape: &Shape) -> Vec<Secret> {
 
 /// The tokens that a host knows: in k3s's own files and in its config.yaml.
 pub fn known_secrets(facts: &Facts) -> Vec<Secret> {
-    let configured = ["token", "agent-token"]
-        .into_iter()
+    let own = tokens::observed(facts);
+    let configured = own
+        .keys()
+        .filter(|key| names_a_secret(key))
         .filter_map(|key| tokens::configured(facts, key));
-    let configured: Vec<_> = configured.map(|token| Secret::new(&token)).collect();
+    let configured: Vec<_> = configured.map(|secret| Secret::new(&secret)).collect();
     facts.secrets().cloned().chain(configured).collect()
 }

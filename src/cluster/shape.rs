@@ -1,13 +1,13 @@
 //! From a situation to the place of every host in it.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use super::address::{Addresses, addresses};
-use super::check::{node_name, shared, sqlite_with_more_servers, unfit};
+use super::check::{moved, node_name, outside_datastore, shared, sqlite_with_more_servers, unfit};
 use super::config::{Config, Subject};
+use super::nodes::{forget, left};
 use super::tokens::{Tokens, observed, tokens};
-use super::{Part, Place, Shape, Situation, Stage};
+use super::{LATER, Part, Place, Shape, Situation, Stage};
 use crate::error::Problem;
 use crate::facts::{Datastore, Facts};
 use crate::inventory::{self, Host, Role};
@@ -25,7 +25,12 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
         let verdict =
             match unfit(host, facts).or_else(|| cgroup_v1(situation, host, facts, version)) {
                 Some(problem) => Err(problem),
-                None => addresses(host, facts),
+                None => addresses(host, facts).and_then(|addresses| {
+                    match moved(host, facts, addresses.node_ip) {
+                        Some(problem) => Err(problem),
+                        None => Ok(addresses),
+                    }
+                }),
             };
         match verdict {
             Ok(addresses) => drop(known.insert(host.name.clone(), addresses)),
@@ -38,6 +43,7 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
         .collect();
     let (mut problems, mut notes) = shared(situation, &node_ips);
     problems.extend(sqlite_with_more_servers(situation));
+    problems.extend(outside_datastore(situation));
     let tokens = match tokens(situation) {
         Ok(tokens) if problems.is_empty() => tokens,
         Ok(_) => return Err(problems),
@@ -55,6 +61,7 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
         notes: Vec::new(),
     };
     place(situation, &tokens, &known, &reason, &mut shape);
+    hold_back(situation, &mut shape);
     forget(situation, &mut shape)?;
     notes.append(&mut shape.notes);
     notes.extend(left(situation, &shape));
@@ -74,15 +81,18 @@ fn stage(situation: &Situation<'_>, known: &BTreeMap<String, Addresses>) -> (Sta
         .servers()
         .filter(|(_, facts)| facts.k3s.datastore.is_some())
         .collect();
-    let healthy = with_data
+    let healthy: Vec<_> = with_data
         .iter()
-        .find(|(_, facts)| facts.k3s.server_unit.is_ready() && facts.k3s.api_ready);
-    if let Some((host, _)) = healthy {
+        .filter(|(_, facts)| facts.k3s.server_unit.is_ready() && facts.k3s.api_ready)
+        .map(|(host, _)| host.name.clone())
+        .collect();
+    if let Some(via) = healthy.iter().find(|name| known.contains_key(*name)) {
+        return (Stage::Running { via: via.clone() }, String::new());
+    }
+    if let Some(name) = healthy.first() {
         return (
-            Stage::Running {
-                via: host.name.clone(),
-            },
-            String::new(),
+            Stage::Unknown,
+            format!("{name}, the server that runs, cannot be used as it is"),
         );
     }
     if !with_data.is_empty() {
@@ -180,6 +190,13 @@ fn place(
             etcd,
         };
         shape.notes.extend(subject.registration_note());
+        if !facts.k3s.drop_ins.is_empty() {
+            shape.notes.push(format!(
+                "{}: k3s also reads config.yaml.d ({}), and what stands there wins over the inventory",
+                host.name,
+                facts.k3s.drop_ins.join(", ")
+            ));
+        }
         let runs_etcd = match part {
             Part::Member => facts.k3s.datastore == Some(Datastore::Etcd) || etcd,
             Part::Leader => etcd,
@@ -196,6 +213,50 @@ fn place(
                 voter: runs_etcd,
             },
         );
+    }
+}
+
+/// Takes hosts back that could only be given placeholders, or would join a cluster that nothing in
+/// this run starts.
+fn hold_back(situation: &Situation<'_>, shape: &mut Shape) {
+    let starts = match shape.stage {
+        Stage::New { .. } => return,
+        Stage::Down => shape
+            .places
+            .values()
+            .any(|place| place.part == Part::Member),
+        _ => false,
+    };
+    if starts {
+        return;
+    }
+    let is_down = shape.stage == Stage::Down;
+    let held: Vec<(String, &str)> = shape
+        .places
+        .iter()
+        .filter_map(|(name, place)| {
+            let facts = situation.reach.get(name)?.facts()?;
+            let settled = match place.part {
+                Part::Member => true,
+                Part::Agent => facts.k3s.joined,
+                Part::Leader | Part::Joining => false,
+            };
+            let later = place.config.values().any(|value| value == LATER);
+            if later {
+                Some((name.clone(), "no server that it could join is known"))
+            } else if is_down && !settled {
+                Some((
+                    name.clone(),
+                    "no server of the cluster is READY, and none is started now",
+                ))
+            } else {
+                None
+            }
+        })
+        .collect();
+    for (name, reason) in held {
+        shape.places.remove(&name);
+        shape.waiting.insert(name, reason.to_owned());
     }
 }
 
@@ -244,102 +305,14 @@ fn server_urls(situation: &Situation<'_>, known: &BTreeMap<String, Addresses>) -
             .flatten();
         urls.extend(all.map(|address| server_url(&address, 6443)));
     }
+    // Servers that were not reached now are known to the cluster by their nodes.
+    let nodes = situation.servers().flat_map(|(_, facts)| &facts.k3s.nodes);
+    urls.extend(
+        nodes
+            .filter(|node| node.voter.is_some())
+            .filter_map(|node| Some(server_url(&node.internal_ip?.to_string(), 6443))),
+    );
     urls
-}
-
-/// Which nodes have to be forgotten before their machines join again.
-fn forget(situation: &Situation<'_>, shape: &mut Shape) -> Result<(), Vec<Problem>> {
-    let Stage::Running { via } = &shape.stage else {
-        return Ok(());
-    };
-    let Some(facts) = situation.reach.get(via).and_then(|reach| reach.facts()) else {
-        return Ok(());
-    };
-    let mut problems = Vec::new();
-    for (name, place) in &shape.places {
-        let own = situation.reach.get(name).and_then(|reach| reach.facts());
-        let is_new = match place.part {
-            Part::Joining => true,
-            Part::Agent => own.is_some_and(|own| !own.k3s.node_password),
-            Part::Leader | Part::Member => false,
-        };
-        let Some(node) = facts
-            .k3s
-            .nodes
-            .iter()
-            .find(|node| is_new && node.name == place.node_name)
-        else {
-            continue;
-        };
-        let same_address = node.internal_ip == Some(place.node_ip);
-        if node.ready && !same_address {
-            let other = node
-                .internal_ip
-                .map_or_else(|| "an unknown address".to_owned(), |ip| ip.to_string());
-            problems.push(
-                Problem::new(format!(
-                    "{name}: another machine is a Ready node under its name, {}",
-                    place.node_name
-                ))
-                .because(format!(
-                    "that one is at {other}, {name} at {}",
-                    place.node_ip
-                ))
-                .next(format!(
-                    "give {name} another hostname, or set  node_name:  in the inventory"
-                )),
-            );
-        } else {
-            shape.forget.push(node.name.clone());
-        }
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    if !shape.forget.is_empty() {
-        shape.forgetter = Some(via.clone());
-    }
-    Ok(())
-}
-
-/// Nodes that are in the cluster and not in the inventory.
-fn left(situation: &Situation<'_>, shape: &Shape) -> Vec<String> {
-    let Stage::Running { via } = &shape.stage else {
-        return Vec::new();
-    };
-    let Some(facts) = situation.reach.get(via).and_then(|reach| reach.facts()) else {
-        return Vec::new();
-    };
-    let is_ours = |name: &str, address: Option<IpAddr>| {
-        situation.inventory.hosts.iter().any(|host| {
-            let reached = situation
-                .reach
-                .get(&host.name)
-                .and_then(|reach| reach.facts());
-            let named = match (reached, &host.node_name) {
-                (Some(facts), _) => node_name(host, facts) == name,
-                (None, Some(own)) => own.value.to_lowercase() == name,
-                (None, None) => host.name.to_lowercase() == name,
-            };
-            let private = host.private_address.as_ref().map(|address| address.value);
-            named
-                || (address.is_some()
-                    && (private == address || host.address.parse().ok() == address))
-        })
-    };
-    let others = facts
-        .k3s
-        .nodes
-        .iter()
-        .filter(|node| !is_ours(&node.name, node.internal_ip));
-    others
-        .map(|node| {
-            format!(
-                "node {} is in the cluster and not in the inventory; towline leaves it alone. To remove it: kubectl drain {0} --ignore-daemonsets && kubectl delete node {0}",
-                node.name
-            )
-        })
-        .collect()
 }
 
 /// The kubelet of Kubernetes 1.35 and later refuses to start on cgroup v1 unless told to.

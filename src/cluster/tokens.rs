@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{LATER, Situation};
-use crate::distribution::k3s::token::{ca_hash, full_token, token_password};
+use crate::distribution::k3s::settings::matters_only_at_first_start;
+use crate::distribution::k3s::token::{ca_hash, full_token, token_fault, token_password};
 use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::Role;
@@ -46,6 +47,9 @@ pub(super) struct Tokens {
     pub agent: Option<Secret>,
     /// Hash of the cluster's CA, once a server has it.
     pub ca_hash: Option<String>,
+    /// Whether the inventory or a server said the servers' token: otherwise it is a fresh one, by
+    /// which nothing can be called wrong.
+    pub known: bool,
 }
 
 impl Tokens {
@@ -62,16 +66,73 @@ impl Tokens {
     }
 }
 
-/// The value of a key in a host's own config.yaml, when it is text.
+/// The value of a key in a host's own config.yaml, when it is one word; a token of digits is a
+/// number for YAML and text for k3s.
 pub(super) fn configured(facts: &Facts, key: &str) -> Option<String> {
-    observed(facts).get(key)?.as_str().map(str::to_owned)
+    match observed(facts).get(key)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
 }
 
-/// A host's own config.yaml; empty when there is none or it cannot be read.
+/// A host's own config.yaml; empty when there is none. One that cannot be read makes the host
+/// unfit before anything is decided from it.
 pub(super) fn observed(facts: &Facts) -> serde_json::Map<String, Value> {
-    let text = facts.k3s.config.as_ref().map(Secret::expose);
-    text.and_then(|text| serde_yaml::from_str(text).ok())
-        .unwrap_or_default()
+    own_config(facts).unwrap_or_default()
+}
+
+/// No config.yaml is longer; a longer one was cut off on its way here.
+const LONGEST_CONFIG: usize = 200_000;
+
+/// A host's own config.yaml as its keys.
+///
+/// # Errors
+/// Why it cannot be read, without any of its content.
+pub(super) fn own_config(facts: &Facts) -> Result<serde_json::Map<String, Value>, String> {
+    let text = facts.k3s.config.as_ref().map_or("", Secret::expose);
+    if text.len() > LONGEST_CONFIG {
+        return Err(format!("is longer than {LONGEST_CONFIG} bytes"));
+    }
+    if text.contains('\u{fffd}') {
+        return Err("is not text in UTF-8".into());
+    }
+    if text.is_empty() {
+        return Ok(serde_json::Map::new());
+    }
+    match serde_yaml::from_str::<Value>(text) {
+        Ok(Value::Object(keys)) => {
+            let unusable = keys.iter().find(|(key, value)| !is_usable(key, value));
+            match unusable.map(|(key, _)| key.clone()) {
+                Some(key) => Err(format!("has a value for {key} that k3s does not take")),
+                None => Ok(keys),
+            }
+        }
+        Ok(Value::Null) => Ok(serde_json::Map::new()),
+        Ok(_) => Err("is YAML, but no keys with values".into()),
+        Err(error) => Err(match error.location() {
+            Some(place) => format!("is not YAML, line {}", place.line()),
+            None => "is not YAML".into(),
+        }),
+    }
+}
+
+/// Whether a value that is kept from a host's own config.yaml has the form that k3s takes.
+fn is_usable(key: &str, value: &Value) -> bool {
+    let is_word = |value: &Value| match value {
+        Value::String(text) => text.len() <= 4096 && !text.contains(char::is_control),
+        Value::Number(_) => true,
+        _ => false,
+    };
+    match key.trim_end_matches('+') {
+        "cluster-init" => value.is_boolean() || value == "true" || value == "false",
+        "node-label" | "node-taint" => match value {
+            Value::Array(items) => items.len() <= 1000 && items.iter().all(is_word),
+            other => is_word(other),
+        },
+        key if matters_only_at_first_start(key) || key == "node-name" => is_word(value),
+        _ => true,
+    }
 }
 
 /// Finds the tokens in force.
@@ -83,6 +144,7 @@ pub(super) fn tokens(situation: &Situation<'_>) -> Result<Tokens, Vec<Problem>> 
     let mut servers: Vec<(String, String)> = Vec::new();
     let mut agents: Vec<(String, String)> = Vec::new();
     let mut authorities: Vec<(String, String)> = Vec::new();
+    let mut problems = Vec::new();
     if let Some(token) = &cluster.token {
         servers.push((
             "the inventory".into(),
@@ -104,6 +166,7 @@ pub(super) fn tokens(situation: &Situation<'_>) -> Result<Tokens, Vec<Problem>> 
             .as_ref()
             .map(|token| token.expose().to_owned());
         if let Some(token) = own.or_else(|| configured(facts, "token")) {
+            problems.extend(faulty(&host.name, "token", &token));
             servers.push((host.name.clone(), token_password(&token).into()));
         }
         let own = facts
@@ -112,6 +175,7 @@ pub(super) fn tokens(situation: &Situation<'_>) -> Result<Tokens, Vec<Problem>> 
             .as_ref()
             .map(|token| token.expose().to_owned());
         if let Some(token) = own.or_else(|| configured(facts, "agent-token")) {
+            problems.extend(faulty(&host.name, "agent token", &token));
             agents.push((host.name.clone(), token_password(&token).into()));
         }
         authorities.extend(
@@ -122,7 +186,7 @@ pub(super) fn tokens(situation: &Situation<'_>) -> Result<Tokens, Vec<Problem>> 
                 .map(|hash| (host.name.clone(), hash)),
         );
     }
-    let problems: Vec<_> = [
+    let differences = [
         differ(
             &servers,
             "two tokens",
@@ -138,10 +202,8 @@ pub(super) fn tokens(situation: &Situation<'_>) -> Result<Tokens, Vec<Problem>> 
             "two cluster CAs",
             "these servers belong to different clusters",
         ),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    ];
+    problems.extend(differences.into_iter().flatten());
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -155,10 +217,23 @@ pub(super) fn tokens(situation: &Situation<'_>) -> Result<Tokens, Vec<Problem>> 
     let agent = first(&agents)
         .or_else(|| (!runs && cluster.server_url.is_none()).then(|| situation.fresh.agent.clone()));
     Ok(Tokens {
+        known: server.is_some(),
         server: server.unwrap_or_else(|| situation.fresh.server.clone()),
         agent,
         ca_hash: authorities.first().map(|(_, hash)| hash.clone()),
     })
+}
+
+/// A host's token goes to other hosts, so it has to have the form of one.
+fn faulty(host: &str, what: &str, token: &str) -> Option<Problem> {
+    let fault = token_fault(token)?;
+    Some(
+        Problem::new(format!("{host}: the {what} that it has cannot be one"))
+            .because(format!("it {fault}"))
+            .next(
+                "look at /var/lib/rancher/k3s/server and /etc/rancher/k3s/config.yaml on the host",
+            ),
+    )
 }
 
 fn differ(found: &[(String, String)], what: &str, why: &str) -> Option<Problem> {

@@ -33,6 +33,24 @@ pub fn wanted_version(
             Some((host.name.as_str(), k3s.version.as_deref().filter(|_| used)?))
         })
         .collect();
+    let mute = inventory.hosts.iter().find(|host| {
+        let facts = reach.get(&host.name).and_then(Reach::facts);
+        facts.is_some_and(|facts| facts.k3s.datastore.is_some() && facts.k3s.version.is_none())
+    });
+    if let (Version::Channel(_), None, Some(host)) =
+        (&inventory.cluster.version, running.first(), mute)
+    {
+        return Err(vec![
+            Problem::new(format!(
+                "{} has a cluster's data, and no k3s that tells its version",
+                host.name
+            ))
+            .because(
+                "a channel names a version only for a new cluster: another one could be an upgrade",
+            )
+            .next("set  version:  under cluster: to the version that the cluster runs"),
+        ]);
+    }
     let wanted = match (&inventory.cluster.version, running.first()) {
         (Version::Exact(version), _) => version.clone(),
         (Version::Channel(_), Some((_, version))) => (*version).to_owned(),

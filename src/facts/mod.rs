@@ -81,6 +81,8 @@ impl OperatingSystem {
 pub struct K3s {
     /// Content of config.yaml. It may hold tokens.
     pub config: Option<Secret>,
+    /// Files in config.yaml.d, which k3s reads after config.yaml.
+    pub drop_ins: Vec<String>,
     /// The datastore that this server has data in.
     pub datastore: Option<Datastore>,
     /// Whether a kubelet of this host has ever been given its certificate.

@@ -44,13 +44,19 @@ pub(super) fn facts(reply: &Reply) -> Result<Facts, String> {
 
 fn address(line: &str) -> Option<(String, ipnet::IpNet)> {
     let (interface, net) = line.split_once(' ')?;
-    Some((interface.to_owned(), net.parse().ok()?))
+    // An address with a peer is told without the length of its network.
+    let net = net
+        .parse()
+        .or_else(|_| net.parse::<std::net::IpAddr>().map(ipnet::IpNet::from))
+        .ok()?;
+    Some((interface.to_owned(), net))
 }
 
 fn k3s(reply: &Reply) -> K3s {
     let secret = |key: &str| {
         let bytes = decode(reply.value(key)?)?;
-        Some(Secret::new(&String::from_utf8(bytes).ok()?))
+        // What is no UTF-8 is not taken for absent: it shows as U+FFFD.
+        Some(Secret::new(&String::from_utf8_lossy(&bytes)))
     };
     let unit = |name: &str| {
         let line = reply
@@ -60,6 +66,7 @@ fn k3s(reply: &Reply) -> K3s {
     };
     K3s {
         config: secret("k3s_config"),
+        drop_ins: reply.values("drop_in").map(str::to_owned).collect(),
         datastore: match reply.value("datastore") {
             Some("etcd") => Some(Datastore::Etcd),
             Some("sqlite") => Some(Datastore::Sqlite),
@@ -182,6 +189,34 @@ mod tests {
             .map(|node| (&*node.name, node.ready, node.voter))
             .collect();
         assert_eq!(names, [("m1", true, Some(true)), ("m4", false, None)]);
+    }
+
+    #[test]
+    fn what_is_unusual_is_not_taken_for_absent() {
+        let facts = facts(&reply(
+            "address=tun0 10.8.0.2\naddress=eth0 nonsense\nk3s_config=dG9rZW46IP8K\n\
+             drop_in=10-a.yaml\ndrop_in=20-b.yml\nca_hash=short\nk3s_version=k3s version $(x) (y)\n\
+             uptime=NaN\ncomplete=yes\n",
+        ))
+        .expect("complete");
+        assert_eq!(facts.addresses.len(), 1);
+        assert!(facts.has_address("10.8.0.2".parse().expect("an address")));
+        let config = facts.k3s.config.expect("there is one");
+        assert_eq!(config.expose(), "token: \u{fffd}");
+        assert_eq!(facts.k3s.drop_ins, ["10-a.yaml", "20-b.yml"]);
+        assert_eq!((facts.k3s.ca_hash, facts.k3s.version), (None, None));
+        assert_eq!(facts.uptime, Duration::ZERO);
+    }
+
+    #[test]
+    fn the_question_is_answered_by_a_real_shell() {
+        let output = std::process::Command::new("sh")
+            .args(["-c", &Facts::probe().text])
+            .output()
+            .expect("sh runs");
+        let facts = facts(&reply(&String::from_utf8_lossy(&output.stdout))).expect("complete");
+        assert!(!facts.hostname.is_empty() && !facts.kernel.is_empty());
+        assert!(facts.release_architecture().is_some() && facts.memory_kib > 0);
     }
 
     #[test]

@@ -31,15 +31,19 @@ done
 if command -v ufw >/dev/null 2>&1; then
     LC_ALL=C ufw status 2>/dev/null | grep -qx 'Status: active' && say ufw active
 fi
-ip -o addr show scope global 2>/dev/null | while read -r _ interface _ address _; do
+# Addresses that IPv6 makes up for a while are nothing to be known by.
+ip -o addr show scope global 2>/dev/null | grep -Ev ' (temporary|deprecated|tentative) ' | while read -r _ interface _ address _; do
     say address "$interface $address"
 done
-say default_interface "$(ip route show default 2>/dev/null | sed -n '1s/.* dev \([^ ]*\).*/\1/p')"
+say default_interface "$({ ip route show default; ip -6 route show default; } 2>/dev/null | sed -n '1s/.* dev \([^ ]*\).*/\1/p')"
 
 k3s=/usr/local/bin/k3s
 data=/var/lib/rancher/k3s
 configuration=/etc/rancher/k3s/config.yaml
 file k3s_config "$configuration"
+for drop_in in "$configuration".d/*.yaml "$configuration".d/*.yml; do
+    [ -f "$drop_in" ] && say drop_in "${drop_in##*/}"
+done
 [ -s /etc/rancher/node/password ] && say node_password present
 if [ -d "$data/server/db/etcd/member" ]; then
     say datastore etcd

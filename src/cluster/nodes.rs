@@ -1,0 +1,102 @@
+//! Nodes that the cluster knows and their machines are not: wiped, or not in the inventory.
+
+use std::net::IpAddr;
+
+use super::check::node_name;
+use super::{Part, Shape, Situation, Stage};
+use crate::error::Problem;
+
+/// Which nodes have to be forgotten before their machines join again.
+pub(super) fn forget(situation: &Situation<'_>, shape: &mut Shape) -> Result<(), Vec<Problem>> {
+    let Stage::Running { via } = &shape.stage else {
+        return Ok(());
+    };
+    let Some(facts) = situation.reach.get(via).and_then(|reach| reach.facts()) else {
+        return Ok(());
+    };
+    let mut problems = Vec::new();
+    for (name, place) in &shape.places {
+        let own = situation.reach.get(name).and_then(|reach| reach.facts());
+        let is_new = match place.part {
+            Part::Joining => true,
+            Part::Agent => own.is_some_and(|own| !own.k3s.node_password),
+            Part::Leader | Part::Member => false,
+        };
+        let Some(node) = facts
+            .k3s
+            .nodes
+            .iter()
+            .find(|node| is_new && node.name == place.node_name)
+        else {
+            continue;
+        };
+        let same_address = node.internal_ip == Some(place.node_ip);
+        if node.ready && !same_address {
+            let other = node
+                .internal_ip
+                .map_or_else(|| "an unknown address".to_owned(), |ip| ip.to_string());
+            problems.push(
+                Problem::new(format!(
+                    "{name}: another machine is a Ready node under its name, {}",
+                    place.node_name
+                ))
+                .because(format!(
+                    "that one is at {other}, {name} at {}",
+                    place.node_ip
+                ))
+                .next(format!(
+                    "give {name} another hostname, or set  node_name:  in the inventory"
+                )),
+            );
+        } else {
+            shape.forget.push(node.name.clone());
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    if !shape.forget.is_empty() {
+        shape.forgetter = Some(via.clone());
+    }
+    Ok(())
+}
+
+/// Nodes that are in the cluster and not in the inventory.
+pub(super) fn left(situation: &Situation<'_>, shape: &Shape) -> Vec<String> {
+    let Stage::Running { via } = &shape.stage else {
+        return Vec::new();
+    };
+    let Some(facts) = situation.reach.get(via).and_then(|reach| reach.facts()) else {
+        return Vec::new();
+    };
+    let is_ours = |name: &str, address: Option<IpAddr>| {
+        situation.inventory.hosts.iter().any(|host| {
+            let reached = situation
+                .reach
+                .get(&host.name)
+                .and_then(|reach| reach.facts());
+            let named = match (reached, &host.node_name) {
+                (Some(facts), _) => node_name(host, facts) == name,
+                (None, Some(own)) => own.value.to_lowercase() == name,
+                (None, None) => host.name.to_lowercase() == name,
+            };
+            let private = host.private_address.as_ref().map(|address| address.value);
+            named
+                || (address.is_some()
+                    && (private == address || host.address.parse().ok() == address))
+        })
+    };
+    let others = facts
+        .k3s
+        .nodes
+        .iter()
+        .filter(|node| !is_ours(&node.name, node.internal_ip));
+    others
+        .map(|node| {
+            format!(
+                "node {} is in the cluster and not in the inventory; towline leaves it alone. To remove it: kubectl drain {0} --ignore-daemonsets && kubectl delete node {0}",
+                node.name
+            )
+        })
+        .collect()
+}

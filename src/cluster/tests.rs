@@ -1,0 +1,211 @@
+//! The rules as tables: an inventory, what the hosts said, what follows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::{Fresh, LATER, Part, Place, Reach, Shape, Situation, Stage, shape};
+use crate::error::Problem;
+use crate::facts::{Datastore, Facts, Node, OperatingSystem, Unit};
+use crate::inventory::{self, Inventory, Overrides};
+use crate::vars::Secret;
+
+mod addresses;
+mod configs;
+mod growing;
+mod refused;
+mod stages;
+mod versions;
+
+/// The hash of the cluster's CA.
+const HASH: &str = "568b7ee2f0a8a54b8e8c5d0f6f0f4d2dbd4cbd0bd9a2f6d7d0c7b1a2e3f4a5b6";
+const VERSION: &str = "v1.36.3+k3s1";
+
+const THREE: &str = "
+hosts:
+  m1: {address: 10.0.0.1, role: server}
+  m2: {address: 10.0.0.2, role: server}
+  m3: {address: 10.0.0.3, role: server}
+  w1: {address: 10.0.0.11, role: agent}
+";
+
+const ONE: &str = "
+hosts:
+  m1: {address: 10.0.0.1, role: server}
+  w1: {address: 10.0.0.11, role: agent}
+";
+
+/// A situation in the making: every host bare and reached, all of them selected.
+struct Lab {
+    inventory: Inventory,
+    reach: BTreeMap<String, Reach>,
+    selected: BTreeSet<String>,
+    fresh: Fresh,
+}
+
+impl Lab {
+    fn new(inventory: &str) -> Self {
+        let inventory = inventory::parse(
+            inventory,
+            Path::new("lab.yaml"),
+            None,
+            &Overrides::default(),
+        )
+        .unwrap_or_else(|errors| panic!("{}", errors.render(false, 100)));
+        let reach = inventory.hosts.iter().map(|host| {
+            let facts = bare(&host.name, &host.address);
+            (host.name.clone(), Reach::Reached(Box::new(facts)))
+        });
+        Self {
+            reach: reach.collect(),
+            selected: inventory
+                .hosts
+                .iter()
+                .map(|host| host.name.clone())
+                .collect(),
+            fresh: Fresh {
+                server: Secret::new("fresh-server"),
+                agent: Secret::new("fresh-agent"),
+            },
+            inventory,
+        }
+    }
+
+    fn with(mut self, host: &str, change: impl FnOnce(&mut Facts)) -> Self {
+        match self.reach.get_mut(host) {
+            Some(Reach::Reached(facts)) => change(facts),
+            _ => panic!("{host} is not reached"),
+        }
+        self
+    }
+
+    fn without(mut self, host: &str) -> Self {
+        self.reach.insert(host.into(), Reach::Unreached);
+        self
+    }
+
+    fn only(mut self, hosts: &[&str]) -> Self {
+        self.selected = hosts.iter().map(|host| (*host).to_owned()).collect();
+        self
+    }
+
+    fn try_shape(&self) -> Result<Shape, Vec<Problem>> {
+        let situation = Situation {
+            inventory: &self.inventory,
+            reach: &self.reach,
+            selected: &self.selected,
+            fresh: &self.fresh,
+        };
+        shape(&situation, VERSION)
+    }
+
+    fn shape(&self) -> Shape {
+        self.try_shape()
+            .unwrap_or_else(|problems| panic!("{problems:?}"))
+    }
+
+    fn refusal(&self) -> String {
+        let problems = self.try_shape().expect_err("it is refused");
+        problems
+            .iter()
+            .map(|problem| format!("{problem}\n"))
+            .collect()
+    }
+}
+
+/// A machine with nothing but its operating system.
+fn bare(name: &str, address: &str) -> Facts {
+    let address = if address.contains(':') {
+        format!("{address}/64")
+    } else if address.parse::<std::net::IpAddr>().is_ok() {
+        format!("{address}/24")
+    } else {
+        "10.0.2.15/24".into()
+    };
+    Facts {
+        hostname: name.to_uppercase(),
+        machine_id: format!("id-{name}"),
+        architecture: "x86_64".into(),
+        os: OperatingSystem {
+            id: "debian".into(),
+            name: "Debian 12".into(),
+            ..OperatingSystem::default()
+        },
+        systemd: true,
+        cgroup: 2,
+        addresses: vec![("eth0".into(), address.parse().expect("a network"))],
+        default_interface: "eth0".into(),
+        ..Facts::default()
+    }
+}
+
+fn unit(active: &str, sub: &str) -> Unit {
+    Unit {
+        load: "loaded".into(),
+        active: active.into(),
+        sub: sub.into(),
+        path: "/etc/systemd/system/k3s.service".into(),
+    }
+}
+
+/// A server with data that is READY and answers.
+fn member(facts: &mut Facts) {
+    let k3s = &mut facts.k3s;
+    k3s.datastore = Some(Datastore::Etcd);
+    k3s.joined = true;
+    k3s.node_password = true;
+    k3s.ca_hash = Some(HASH.into());
+    k3s.server_token = Some(Secret::new(&format!("K10{HASH}::server:secret-one")));
+    k3s.agent_token = Some(Secret::new(&format!("K10{HASH}::node:secret-two")));
+    k3s.version = Some(VERSION.into());
+    k3s.server_unit = unit("active", "running");
+    k3s.api_ready = true;
+    k3s.config = Some(Secret::new(
+        "cluster-init: true\ntoken: secret-one\nagent-token: secret-two\n",
+    ));
+}
+
+/// A server with data that does not run.
+fn stopped(facts: &mut Facts) {
+    member(facts);
+    facts.k3s.server_unit = unit("inactive", "dead");
+    facts.k3s.api_ready = false;
+}
+
+/// An agent that has joined through `server`.
+fn agent(server: &'static str) -> impl Fn(&mut Facts) {
+    move |facts| {
+        let k3s = &mut facts.k3s;
+        k3s.joined = true;
+        k3s.node_password = true;
+        k3s.version = Some(VERSION.into());
+        k3s.agent_unit = unit("active", "running");
+        k3s.config = Some(Secret::new(&format!(
+            "server: {server}\ntoken: K10{HASH}::node:secret-two\n"
+        )));
+    }
+}
+
+fn node(name: &str, ready: bool, address: &str) -> Node {
+    Node {
+        name: name.into(),
+        ready,
+        voter: None,
+        internal_ip: address.parse().ok(),
+        version: VERSION.into(),
+    }
+}
+
+fn running() -> Lab {
+    Lab::new(THREE)
+        .with("m1", member)
+        .with("m2", member)
+        .with("m3", member)
+}
+
+fn text<'a>(place: &'a Place, key: &str) -> &'a str {
+    place
+        .config
+        .get(key)
+        .and_then(|value| value.as_str())
+        .unwrap_or("-")
+}

@@ -1,0 +1,89 @@
+//! Which addresses a node has for its siblings and for the world.
+
+use super::*;
+
+/// `node-ip` and `node-external-ip` of a host that is written so and has these addresses.
+fn of(host: &str, addresses: &[(&str, &str)]) -> String {
+    let lab = Lab::new(&format!("hosts:\n  m1: {{{host}, role: server}}\n")).with("m1", |facts| {
+        facts.addresses = addresses
+            .iter()
+            .map(|(interface, net)| ((*interface).into(), net.parse().expect("a network")))
+            .collect();
+    });
+    let shape = lab.shape();
+    match (shape.places.get("m1"), shape.unfit.get("m1")) {
+        (Some(place), None) => format!(
+            "{} / {}",
+            text(place, "node-ip"),
+            text(place, "node-external-ip")
+        ),
+        (_, Some(problem)) => problem.to_string(),
+        _ => "no place".into(),
+    }
+}
+
+#[test]
+fn a_nodes_address_is_on_an_interface_and_the_worlds_is_told_beside_it() {
+    let eth0 = [("eth0", "10.0.0.5/24")];
+    let both = [("eth0", "203.0.113.5/24"), ("eth1", "10.0.0.5/24")];
+    let six = [("eth0", "2001:db8::5/64")];
+    let dual = [("eth0", "2001:db8::5/64"), ("eth0", "192.0.2.5/24")];
+    for (host, addresses, expected) in [
+        ("address: 10.0.0.5", &eth0[..], "10.0.0.5 / -"),
+        ("address: 203.0.113.5", &both, "203.0.113.5 / -"),
+        (
+            "address: 203.0.113.5, private_address: 10.0.0.5",
+            &both,
+            "10.0.0.5 / 203.0.113.5",
+        ),
+        // Behind NAT the address of the inventory is on no interface.
+        ("address: 203.0.113.99", &eth0, "10.0.0.5 / 203.0.113.99"),
+        ("address: m1.example.org", &eth0, "10.0.0.5 / -"),
+        (
+            "address: m1.example.org, private_address: 10.0.0.5",
+            &both,
+            "10.0.0.5 / -",
+        ),
+        ("address: '2001:db8::5'", &six, "2001:db8::5 / -"),
+        ("address: m1.example.org", &dual, "192.0.2.5 / -"),
+        (
+            "address: 203.0.113.5, config: {node-ip: 10.9.9.9}",
+            &both,
+            "10.9.9.9 / 203.0.113.5",
+        ),
+    ] {
+        assert_eq!(of(host, addresses), expected, "{host}");
+    }
+}
+
+#[test]
+fn an_address_that_no_interface_has_is_refused() {
+    insta::assert_snapshot!(of("address: 203.0.113.5, private_address: 10.0.0.9", &[("eth0", "10.0.0.5/24")]), @r"
+    m1: its private_address 10.0.0.9 is on none of its interfaces
+      it has 10.0.0.5 on eth0
+      → correct private_address (hosts.m1.private_address, line 2) in the inventory
+    ");
+    insta::assert_snapshot!(of("address: m1.example.org", &[("wlan0", "10.0.0.5/24")]), @r"
+    m1: no address for its siblings to reach it at
+      it has no default route, and 10.0.0.5 on wlan0
+      → give the host a private_address in the inventory
+    ");
+}
+
+#[test]
+fn a_servers_certificate_names_how_it_is_reached() {
+    let lab = Lab::new(
+        "cluster: {endpoint: k8s.example.org, tls_sans: [10.0.0.5, alias.example.org]}\n\
+         hosts:\n  m1: {address: 203.0.113.5, role: server}\n",
+    )
+    .with("m1", |facts| {
+        facts.addresses = vec![("eth0".into(), "10.0.0.5/24".parse().expect("a network"))]
+    });
+    let names = serde_json::json!([
+        "k8s.example.org",
+        "10.0.0.5",
+        "alias.example.org",
+        "203.0.113.5"
+    ]);
+    assert_eq!(lab.shape().places["m1"].config["tls-san"], names);
+}

@@ -1,0 +1,93 @@
+//! Clusters that change: from sqlite to etcd, machines that were wiped, nodes left over.
+
+use super::*;
+
+fn sqlite(facts: &mut Facts) {
+    member(facts);
+    facts.k3s.datastore = Some(Datastore::Sqlite);
+    facts.k3s.config = Some(Secret::new("token: secret-one\nagent-token: secret-two\n"));
+}
+
+#[test]
+fn a_cluster_on_sqlite_takes_no_second_server_until_it_moves_to_etcd() {
+    insta::assert_snapshot!(Lab::new(THREE).with("m1", sqlite).refusal(), @r"
+    m1 keeps its cluster in sqlite, which only one server can use
+      the inventory has more servers: m2, m3
+      → set  datastore: etcd  under cluster: and deploy again: k3s moves the data to embedded etcd, then the others join
+    ");
+    let moving = Lab::new(&format!("cluster: {{datastore: etcd}}{THREE}"))
+        .with("m1", sqlite)
+        .shape();
+    let place = &moving.places["m1"];
+    assert_eq!(place.config["cluster-init"], true);
+    assert!(place.voter && moving.places["m2"].part == Part::Joining);
+    let alone = Lab::new(ONE).with("m1", sqlite).shape();
+    assert!(!alone.places["m1"].voter && !alone.places["m1"].config.contains_key("cluster-init"));
+}
+
+#[test]
+fn sqlite_for_several_servers_is_refused() {
+    let refusal = Lab::new(&format!("cluster: {{datastore: sqlite}}{THREE}")).refusal();
+    assert!(
+        refusal.starts_with("the inventory says  datastore: sqlite , which only one server"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn a_machine_that_was_wiped_is_forgotten_by_a_healthy_server_before_it_joins() {
+    let nodes = |facts: &mut Facts| {
+        facts.k3s.nodes = vec![
+            node("m1", true, "10.0.0.1"),
+            node("m2", true, "10.0.0.2"),
+            node("w1", false, "10.0.0.99"),
+        ];
+    };
+    // m2 comes back at its address and is still called Ready; w1 is down and has another one now.
+    let shape = Lab::new(THREE).with("m1", member).with("m1", nodes).shape();
+    assert_eq!(shape.forget, ["m2", "w1"]);
+    assert_eq!(shape.forgetter.as_deref(), Some("m1"));
+    // One that still has its password, or is outside the limit, is left alone.
+    let lab = Lab::new(THREE)
+        .with("m1", member)
+        .with("m1", nodes)
+        .with("w1", |facts| facts.k3s.node_password = true);
+    assert_eq!(lab.shape().forget, ["m2"]);
+    let limited = lab.only(&["w1", "m3"]).shape();
+    assert_eq!((limited.forget, limited.forgetter), (Vec::new(), None));
+}
+
+#[test]
+fn a_ready_node_of_another_address_is_another_machine() {
+    let lab = Lab::new(THREE).with("m1", member).with("m1", |facts| {
+        facts.k3s.nodes = vec![node("m2", true, "10.0.0.77")];
+    });
+    insta::assert_snapshot!(lab.refusal(), @r"
+    m2: another machine is a Ready node under its name, m2
+      that one is at 10.0.0.77, m2 at 10.0.0.2
+      → give m2 another hostname, or set  node_name:  in the inventory
+    ");
+}
+
+#[test]
+fn nodes_that_the_inventory_does_not_name_are_noted_and_left_alone() {
+    let lab = running()
+        .with("w1", agent("https://10.0.0.1:6443"))
+        .with("m1", |facts| {
+            facts.k3s.nodes = vec![
+                node("m1", true, "10.0.0.1"),
+                node("w1", true, "10.0.0.11"),
+                node("renamed", true, "10.0.0.2"),
+                node("gone", false, "10.0.0.50"),
+            ];
+        });
+    let shape = lab.shape();
+    assert_eq!(
+        shape.notes,
+        [
+            "node gone is in the cluster and not in the inventory; towline leaves it alone. To remove it: \
+         kubectl drain gone --ignore-daemonsets && kubectl delete node gone"
+        ]
+    );
+    assert_eq!(shape.forget, Vec::<String>::new());
+}

@@ -1,0 +1,245 @@
+//! What is refused before anything changes, and with which names.
+
+use super::*;
+
+fn two(change: impl Fn(&mut Facts)) -> String {
+    running().with("m2", change).refusal()
+}
+
+#[test]
+fn two_clusters_in_one_inventory_are_refused_with_both_names() {
+    insta::assert_snapshot!(two(|facts| {
+        facts.k3s.server_token = Some(Secret::new(&format!("K10{HASH}::server:another-one")));
+    }), @r"
+    two tokens: m1 has one, m2 another
+      a token tells which cluster a server belongs to
+      → take the hosts that belong elsewhere out of the inventory, or wipe them
+    ");
+    insta::assert_snapshot!(two(|facts| facts.k3s.agent_token = Some(Secret::new("another-one"))), @r"
+    two agent tokens: m1 has one, m2 another
+      all servers of a cluster accept the same one
+      → take the hosts that belong elsewhere out of the inventory, or wipe them
+    ");
+    insta::assert_snapshot!(two(|facts| facts.k3s.ca_hash = Some("0".repeat(64))), @r"
+    two cluster CAs: m1 has one, m2 another
+      these servers belong to different clusters
+      → take the hosts that belong elsewhere out of the inventory, or wipe them
+    ");
+}
+
+#[test]
+fn a_given_token_that_the_servers_do_not_have_is_refused() {
+    let inventory = format!("cluster: {{token: given-one}}{THREE}");
+    let refusal = Lab::new(&inventory).with("m2", member).refusal();
+    assert!(
+        refusal.starts_with("two tokens: the inventory has one, m2 another\n"),
+        "{refusal}"
+    );
+    let refusal = Lab::new(&format!(
+        "cluster: {{token: 'K10{}::server:secret-one'}}{THREE}",
+        "0".repeat(64)
+    ))
+    .with("m2", member)
+    .refusal();
+    assert!(
+        refusal.starts_with("two cluster CAs: the inventory has one, m2 another\n"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn a_token_that_is_none_does_not_travel_to_other_hosts() {
+    let refusal = running().with("m1", |facts| {
+        facts.k3s.server_token = Some(Secret::new("two\nlines"));
+    });
+    let refusal = refusal.refusal();
+    assert!(
+        refusal.starts_with("m1: the token that it has cannot be one\n"),
+        "{refusal}"
+    );
+    assert!(!refusal.contains("lines"), "{refusal}");
+}
+
+#[test]
+fn one_name_or_address_for_two_hosts_is_refused_and_a_shared_machine_id_noted() {
+    let lab = Lab::new(THREE).with("w1", |facts| facts.hostname = "m2".into());
+    assert!(
+        lab.refusal()
+            .starts_with("m2 and w1 have the same hostname, m2\n")
+    );
+    let nat =
+        "hosts:\n  a: {address: a.example, role: server}\n  b: {address: b.example, role: agent}\n";
+    assert!(
+        Lab::new(nat)
+            .refusal()
+            .starts_with("a and b have the same node address, 10.0.2.15\n")
+    );
+    let lab = Lab::new(THREE).with("w1", |facts| facts.machine_id = "id-m3".into());
+    let notes = lab.shape().notes;
+    assert!(
+        notes[0].starts_with("m3 and w1 have the same /etc/machine-id"),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn a_role_is_not_changed() {
+    let lab = Lab::new(THREE)
+        .with("m3", |facts| {
+            facts.k3s.agent_unit = unit("inactive", "dead")
+        })
+        .with("w1", |facts| facts.k3s.datastore = Some(Datastore::Sqlite));
+    let shape = lab.shape();
+    insta::assert_snapshot!(shape.unfit["m3"], @r"
+    m3: it is an agent, and the inventory says server (hosts.m3.role, line 5)
+      towline does not change what a host is
+      → k3s-uninstall.sh or k3s-agent-uninstall.sh on the host makes it bare again; its data is lost
+    ");
+    assert!(
+        shape.unfit["w1"]
+            .what
+            .starts_with("w1: it is a server, and the inventory says agent")
+    );
+}
+
+#[test]
+fn a_host_that_cannot_be_used_says_why() {
+    let unfit = |change: fn(&mut Facts)| {
+        let shape = Lab::new(ONE).with("w1", change).shape();
+        shape
+            .unfit
+            .get("w1")
+            .map(|problem| problem.what.clone())
+            .unwrap_or_default()
+    };
+    let table: [(fn(&mut Facts), &str); 6] = [
+        (
+            |facts| facts.systemd = false,
+            "w1: its init system is not systemd",
+        ),
+        (
+            |facts| facts.os.id = "alpine".into(),
+            "w1: this operating system is not supported yet",
+        ),
+        (
+            |facts| facts.architecture = "riscv64".into(),
+            "w1: there is no k3s for its architecture, riscv64",
+        ),
+        (
+            |facts| facts.missing = vec!["flock".into()],
+            "w1: commands are missing: flock",
+        ),
+        (
+            |facts| facts.hostname = "localhost".into(),
+            "w1: its hostname “localhost” cannot be a node's name",
+        ),
+        (
+            |facts| facts.hostname = "-x;reboot".into(),
+            "w1: its hostname “-x;reboot” cannot be a node's name",
+        ),
+    ];
+    for (change, words) in table {
+        assert_eq!(unfit(change), words);
+    }
+}
+
+#[test]
+fn a_config_that_cannot_be_read_never_counts_as_none() {
+    let long = format!("x: {}", "y".repeat(200_001));
+    for (config, why) in [
+        ("token: secret-one\n\tbroken", "is not YAML, line"),
+        ("- a list", "is YAML, but no keys with values"),
+        (
+            "token: [a, b]",
+            "has a value for token that k3s does not take",
+        ),
+        (
+            "server: \"https://x\\ny\"",
+            "has a value for server that k3s does not take",
+        ),
+        (
+            "cluster-init: maybe",
+            "has a value for cluster-init that k3s does not take",
+        ),
+        (
+            "node-label: {a: b}",
+            "has a value for node-label that k3s does not take",
+        ),
+        ("token: \u{fffd}", "is not text in UTF-8"),
+        (&long, "is longer than 200000 bytes"),
+    ] {
+        let lab = running().with("m2", |facts| facts.k3s.config = Some(Secret::new(config)));
+        let shape = lab.shape();
+        let problem = &shape.unfit["m2"];
+        assert!(
+            problem
+                .what
+                .starts_with(&format!("m2: its /etc/rancher/k3s/config.yaml {why}")),
+            "{problem}"
+        );
+        assert!(
+            !problem.to_string().contains("secret-one") && !shape.places.contains_key("m2"),
+            "{problem}"
+        );
+    }
+    for empty in ["", "# only a comment\n"] {
+        let lab = Lab::new(THREE).with("m2", |facts| facts.k3s.config = Some(Secret::new(empty)));
+        assert!(lab.shape().unfit.is_empty(), "{empty:?}");
+    }
+}
+
+#[test]
+fn a_node_that_would_change_its_name_or_a_member_its_address_is_refused() {
+    let named = "hosts:\n  m1: {address: 10.0.0.1, role: server, node_name: other}\n";
+    insta::assert_snapshot!(Lab::new(named).with("m1", member).shape().unfit["m1"], @r"
+    m1: its node is called m1, and the inventory says other
+      a node keeps the name that it joined with
+      → leave it so in the inventory, or remove the node, wipe the host and let it join anew
+    ");
+    let lab = running().with("m3", |facts| {
+        facts.k3s.config = Some(Secret::new("token: secret-one\nnode-ip: 10.9.9.9\n"));
+    });
+    insta::assert_snapshot!(lab.shape().unfit["m3"], @r"
+    m3: its node address is 10.9.9.9, and would be 10.0.0.3
+      the other members of etcd know it by that address
+      → leave it so in the inventory, or remove the node, wipe the host and let it join anew
+    ");
+}
+
+#[test]
+fn cgroup_v1_is_told_with_its_remedy_before_a_kubelet_refuses_it() {
+    let old = |facts: &mut Facts| facts.cgroup = 1;
+    insta::assert_snapshot!(Lab::new(ONE).with("w1", old).shape().unfit["w1"], @r"
+    w1: its kernel runs cgroup v1, and the kubelet of v1.36.3+k3s1 refuses that
+      → boot it with systemd.unified_cgroup_hierarchy=1, or set for servers (config) and agents (agent_config):
+        kubelet-arg: [fail-cgroupv1=false]
+    ");
+    let told = format!("cluster: {{agent_config: {{kubelet-arg: [fail-cgroupv1=false]}}}}{ONE}");
+    assert!(Lab::new(&told).with("w1", old).shape().unfit.is_empty());
+    let settled = Lab::new(ONE)
+        .with("w1", agent("https://10.0.0.1:6443"))
+        .with("w1", old);
+    assert!(settled.shape().unfit.is_empty());
+}
+
+#[test]
+fn a_datastore_that_the_rules_do_not_know_is_refused() {
+    let inventory = format!("cluster: {{config: {{datastore-endpoint: 'postgres://x'}}}}{THREE}");
+    assert!(
+        Lab::new(&inventory)
+            .refusal()
+            .starts_with("config.datastore-endpoint: a datastore outside")
+    );
+}
+
+#[test]
+fn files_that_win_over_the_inventory_are_noted() {
+    let lab = running().with("m2", |facts| {
+        facts.k3s.drop_ins = vec!["99-mine.yaml".into()]
+    });
+    let notes = lab.shape().notes;
+    assert!(
+        notes[0].starts_with("m2: k3s also reads config.yaml.d (99-mine.yaml)"),
+        "{notes:?}"
+    );
+}
