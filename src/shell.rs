@@ -3,19 +3,26 @@
 //! A [`Script`] is POSIX shell text that travels on the standard input of `/bin/sh`, never as an
 //! argument: arguments are limited to 128 KiB each, and process lists show them.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 /// POSIX shell text and how long the host may take over it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Script {
     /// The text, ending in a newline.
     pub text: String,
     /// After this long the answer no longer matters and the exchange is given up.
     pub timeout: Duration,
+}
+
+impl fmt::Debug for Script {
+    /// Without the text, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Script({} bytes, {:?})", self.text.len(), self.timeout)
+    }
 }
 
 impl Script {
@@ -88,10 +95,16 @@ pub const LOCKED: u32 = 75;
 pub fn acting(text: &str, limit: Duration) -> Script {
     let seconds = limit.as_secs().max(1);
     Script::new(format!(
-        "{PRELUDE}exec 9>{LOCK} && flock -n 9 || exit {LOCKED}\n{}",
+        "{PRELUDE}{}{}",
+        hold(),
         limited(text, seconds, "TOWLINE_ACTION")
     ))
     .within(limit + Duration::from_secs(15))
+}
+
+/// The line that takes [`LOCK`], or ends the script with [`LOCKED`].
+pub(crate) fn hold() -> String {
+    format!("exec 9>{LOCK} && flock -n 9 || exit {LOCKED}\n")
 }
 
 /// What every script starts with: one locale, and a search path that finds administration tools
@@ -104,6 +117,11 @@ const PRELUDE: &str =
 /// The body stands in braces so that the inner shell has read all of it before it runs any of it,
 /// and so that its commands find nothing on their standard input.
 fn limited(text: &str, seconds: u64, delimiter: &str) -> String {
+    // No value in the text can end it early.
+    let mut delimiter = delimiter.to_owned();
+    while text.contains(&delimiter) {
+        delimiter.push('_');
+    }
     let newline = if text.ends_with('\n') { "" } else { "\n" };
     format!(
         "timeout -k 5 {seconds} /bin/sh <<'{delimiter}'\n{{\n{text}{newline}}} </dev/null\n{delimiter}\n"

@@ -91,16 +91,14 @@ impl Binary {
         let (directory, path) = (quote(self.directory()), quote(&self.path));
         let name = quote(self.path.rsplit('/').next().unwrap_or_default());
         let script = format!(
-            "exec 9>{lock} && flock -n 9 || exit {locked}\n\
-             umask 022\nmkdir -p {directory} || exit 1\n\
+            "{hold}umask 022\nmkdir -p {directory} || exit 1\n\
              rm -f {directory}/.{name}.towline.*\n\
              temporary=$(mktemp {directory}/.{name}.towline.XXXXXX) || exit 1\n\
              trap 'rm -f \"$temporary\"' EXIT\ntrap 'exit 1' HUP INT TERM PIPE\n\
              cat >\"$temporary\" || exit 1\n\
              [ \"$(sha256sum <\"$temporary\" | cut -d ' ' -f 1)\" = {hash} ] || {{ echo 'what arrived is not what was sent' >&2; exit 1; }}\n\
              chown 0:0 \"$temporary\" && chmod 0755 \"$temporary\" && sync \"$temporary\" && mv -f \"$temporary\" {path}\n",
-            lock = crate::shell::LOCK,
-            locked = crate::shell::LOCKED,
+            hold = crate::shell::hold(),
             hash = self.sha256,
         );
         Script::new(script).within(Duration::from_mins(1))

@@ -5,7 +5,7 @@
 //!   file: {path: /etc/sysctl.d/99-towline.conf, template: sysctl.conf, mode: "0644"}
 //! ```
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -14,7 +14,7 @@ use similar::TextDiff;
 use super::{Change, Changes, Verdict, remedy};
 use crate::error::Problem;
 use crate::shell::{Reply, Script, acting, decode, encode, quote};
-use crate::vars::MASK;
+use crate::vars::{MASK, names_a_secret};
 
 /// A file with exactly this content, owned by root.
 #[derive(Clone, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl File {
         Script::new(format!(
             "[ -e {path} ] || [ -h {path} ] || {{ echo state=absent; exit; }}\n\
              [ -f {path} ] || {{ echo state=other; exit; }}\n\
-             stat -c 'mode=%a %u:%g' {path}\n\
+             stat -L -c 'mode=%a %u:%g' {path}\n\
              if [ \"$(sha256sum <{path} | cut -d ' ' -f 1)\" = {hash} ]; then echo state=same\n\
              else echo state=differs; printf 'content=%s\\n' \"$(head -c {DIFF_LIMIT} {path} | base64 | tr -d '\\n')\"\n\
              fi\n"
@@ -62,10 +62,12 @@ impl File {
             Some("same") if seen.value("mode") == Some(&mode) => return Ok(Verdict::Converged),
             Some("same") => {
                 let was = seen.value("mode").unwrap_or("?");
-                Change::of(
-                    &self.path,
-                    format!("set mode and owner of {} to {mode} (was {was})", self.path),
-                )
+                let what = format!("set mode and owner of {} to {mode} (was {was})", self.path);
+                // The content is left as old as it is: nobody needs to read it again.
+                let path = quote(&self.path);
+                let script = format!("chown 0:0 {path} && chmod {:o} {path}\n", self.mode);
+                let script = acting(&script, Duration::from_mins(1));
+                return Ok(remedy(vec![Change::new(what)], script));
             }
             Some("absent") => self.change("create", ""),
             Some("differs") => {
@@ -104,10 +106,11 @@ impl File {
         let directory = quote(if directory.is_empty() { "/" } else { directory });
         acting(
             &format!(
-                "set -e\numask 077\n\
-                 [ -d {directory} ] || mkdir -p -m 0755 {directory}\n\
+                "set -e\numask 022\n\
+                 [ -d {directory} ] || mkdir -p {directory}\n\
+                 umask 077\nrm -f {directory}/.{name}.towline.*\n\
                  temporary=$(mktemp {directory}/.{name}.towline.XXXXXX)\n\
-                 trap 'rm -f \"$temporary\"' EXIT\n\
+                 trap 'rm -f \"$temporary\"' EXIT\ntrap 'exit 1' HUP INT TERM\n\
                  base64 -d >\"$temporary\" <<'TOWLINE_CONTENT'\n{content}TOWLINE_CONTENT\n\
                  chown 0:0 \"$temporary\"\nchmod {mode:o} \"$temporary\"\n\
                  sync \"$temporary\"\nmv -f \"$temporary\" {path}\n",
@@ -124,7 +127,6 @@ impl File {
 /// Lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
-        use std::fmt::Write as _;
         let _ = write!(text, "{byte:02x}");
         text
     })
@@ -134,22 +136,30 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// a host already had in its file is as secret as what will stand there.
 fn mask_keys(diff: &str) -> String {
     let mut masked = String::with_capacity(diff.len());
+    // Indentation of a key whose value goes on in the lines below it.
+    let mut within: Option<usize> = None;
     for line in diff.split_inclusive('\n') {
-        let key = line.split_once(':').map(|(key, _)| key);
-        let secret = key.is_some_and(|key| {
-            let key = key
-                .trim_start_matches(['+', '-', ' '])
-                .trim_matches('"')
-                .to_lowercase();
-            !key.contains(' ')
-                && !key.ends_with("-file")
-                && ["token", "password", "secret-key", "access-key"]
-                    .iter()
-                    .any(|word| key.ends_with(word))
+        let (sign, text) = line.split_at(line.chars().next().map_or(0, char::len_utf8));
+        let indentation = text.len() - text.trim_start().len();
+        if let Some(outer) = within {
+            if indentation > outer && !line.starts_with("@@") {
+                let _ = writeln!(masked, "{sign}{}{MASK}", &text[..indentation]);
+                continue;
+            }
+            within = None;
+        }
+        // Several keys can stand in one line: `{a: 1, token: x}`.
+        let secret = text.match_indices(':').find(|(at, _)| {
+            let before = text[..*at].trim_end_matches(['"', '\'', ' ']);
+            let key = before.rsplit(['"', '\'', ' ', ',', '{', '-']).next();
+            // A dash can be part of the key.
+            let dashed = before.rsplit(['"', '\'', ' ', ',', '{']).next();
+            key.into_iter().chain(dashed).any(names_a_secret)
         });
-        match key {
-            Some(key) if secret && !line.contains("(known after") => {
-                masked.push_str(&format!("{key}: {MASK}\n"));
+        match secret {
+            Some((at, _)) if !line.contains("(known after") => {
+                within = Some(indentation);
+                let _ = writeln!(masked, "{sign}{}: {MASK}", &text[..at]);
             }
             _ => masked.push_str(line),
         }
@@ -205,5 +215,26 @@ mod tests {
         +node-ip: 10.0.0.1
         +token: ***
         ");
+    }
+
+    #[test]
+    fn secrets_are_masked_in_every_way_that_yaml_can_write_them() {
+        assert_snapshot!(mask_keys(
+            "@@ -1,9 +1,2 @@\n-token: |\n-  hunter2\n-  hunter3\n-node-ip: 10.0.0.1\n-{a: 1, \"agent-token\": hunter4, b: 2}\n \
+             etcd-s3-secret-key:\n   hunter5\n token-file: /x\n- - TOKEN: hunter6\n+token: K10… (known after the leader)\n+kubelet-arg: [a:b]\n"
+        ), @r#"
+        @@ -1,9 +1,2 @@
+        -token: ***
+        -  ***
+        -  ***
+        -node-ip: 10.0.0.1
+        -{a: 1, "agent-token": ***
+         etcd-s3-secret-key: ***
+           ***
+         token-file: /x
+        - - TOKEN: ***
+        +token: K10… (known after the leader)
+        +kubelet-arg: [a:b]
+        "#);
     }
 }

@@ -21,6 +21,8 @@ pub mod link;
 pub mod node;
 pub mod package;
 pub mod service;
+#[cfg(test)]
+mod tests;
 
 pub use binary::Binary;
 pub use command::Command;
@@ -148,6 +150,11 @@ impl Changes {
     /// Whether this changes earlier on the host.
     pub fn has(&self, mark: &str) -> bool {
         self.0.contains(mark)
+    }
+
+    /// Whether a unit is started or restarted earlier on the host.
+    pub fn restarts(&self) -> bool {
+        self.0.iter().any(|mark| mark.starts_with("unit:"))
     }
 
     /// Whether anything changes earlier on the host.

@@ -38,7 +38,7 @@ impl Node {
 
     pub(super) fn judge(&self, seen: &Reply, upstream: &Changes) -> Result<Verdict, Problem> {
         let name = &self.name;
-        if upstream.any() {
+        if upstream.restarts() {
             return Ok(Verdict::Undecidable(format!(
                 "node {name} is looked at when k3s runs"
             )));
