@@ -19,6 +19,9 @@ mod stage;
 mod step;
 pub mod trace;
 
+#[cfg(test)]
+mod tests;
+
 pub use event::Event;
 pub use report::{Outcome, Report, Row};
 

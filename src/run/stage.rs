@@ -89,27 +89,23 @@ impl Runner {
         ledger: &mut Ledger,
     ) {
         for (position, lane) in lanes.iter().enumerate() {
-            let end = self
-                .clone()
-                .lane(
-                    index,
-                    (*lane).clone(),
-                    Arc::clone(judged),
-                    stale.contains(&lane.host),
-                )
+            self.together(index, &[lane], 1, judged, stale, ledger)
                 .await;
-            let failed = end.end.is_err();
-            self.enter(end, stale, ledger);
-            if failed {
-                for rest in &lanes[position + 1..] {
-                    let reason = format!(
-                        "{} before it failed, and servers are changed one by one",
-                        lane.host
-                    );
-                    self.cancel(&rest.host, reason, ledger);
-                }
-                return;
+            if ledger.is_in(&lane.host) {
+                continue;
             }
+            let reason = if self.interrupted() {
+                "a person asked for the end".to_owned()
+            } else {
+                format!(
+                    "{} before it failed, and servers are changed one by one",
+                    lane.host
+                )
+            };
+            for rest in &lanes[position + 1..] {
+                self.cancel(&rest.host, reason.clone(), ledger);
+            }
+            return;
         }
     }
 

@@ -1,0 +1,161 @@
+//! Connecting and the first question: what cannot be used is said, host by host.
+
+use super::*;
+use crate::cluster::Reach;
+use crate::error::Problem;
+use crate::inventory::{Host, Inventory, Overrides, parse};
+use crate::run::gather::{Gathered, Unreached, gather, refresh};
+use crate::run::{Connected, Connector};
+use crate::vars::Redactor;
+
+const FACTS: &str = "hostname=m1\nserver_token=c2VjcmV0LW9uZQ==\ncomplete=yes\n";
+
+/// Answers the first question by the name of the host.
+struct Door;
+
+/// A host that says one thing first and another later.
+struct Answers(Vec<Output>, AtomicU32);
+
+impl Remote for Answers {
+    fn run<'a>(&'a self, script: &'a Script) -> Answer<'a> {
+        let count = self.1.fetch_add(1, Ordering::Relaxed) as usize;
+        let mut output = self.0[count.min(self.0.len() - 1)].clone();
+        let nonce = script
+            .text
+            .split("printf '\\n")
+            .nth(1)
+            .and_then(|rest| rest.split(' ').next());
+        output.stdout = output.stdout.replace("NONCE", nonce.unwrap_or_default());
+        Box::pin(async { output })
+    }
+
+    fn put<'a>(&'a self, _: &'a Upload) -> Answer<'a> {
+        unreachable!("nothing is sent")
+    }
+
+    fn counts(&self) -> Counts {
+        Counts::default()
+    }
+}
+
+fn output(exit: Exit, stdout: &str, stderr: &str) -> Output {
+    let framed = format!("\nNONCE begin 0\n{stdout}\nNONCE error 0 0\n\nNONCE end 0\n");
+    Output {
+        exit,
+        stdout: if stdout.is_empty() {
+            String::new()
+        } else {
+            framed
+        },
+        stderr: stderr.into(),
+    }
+}
+
+impl Connector for Door {
+    fn connect<'a>(&'a self, host: &'a Host) -> Connected<'a> {
+        let code = |status, said: &str| vec![output(Exit::Code(status), "", said)];
+        let answers = match host.name.as_str() {
+            "panics" => panic!("a mistake in the program"),
+            "away" => {
+                let problem = Problem::new("away: nobody answers");
+                let unreached = Unreached {
+                    outcome: Outcome::Unreachable,
+                    problem,
+                };
+                return Box::pin(async { Err(unreached) });
+            }
+            "password" => code(1, "sudo: a password is required\n"),
+            "sudoers" => code(1, "bob is not in the sudoers file\n"),
+            "strange" => vec![output(Exit::Code(0), "hostname=x\n", "")],
+            "cut" => vec![output(Exit::Code(0), "", "")],
+            "leaves" => vec![
+                output(Exit::Code(0), FACTS, ""),
+                output(Exit::Lost("the network is down".into()), "", ""),
+            ],
+            _ => vec![output(Exit::Code(0), FACTS, "")],
+        };
+        let remote: Arc<dyn Remote> = Arc::new(Answers(answers, AtomicU32::new(0)));
+        Box::pin(async { Ok(remote) })
+    }
+}
+
+async fn gathered(names: &[&str]) -> (Inventory, Gathered, Redactor) {
+    let hosts: String = (1..)
+        .zip(names)
+        .map(|(number, name)| format!("  {name}: {{address: 10.0.0.{number}, role: server}}\n"))
+        .collect();
+    let inventory = parse(
+        &format!("hosts:\n{hosts}"),
+        std::path::Path::new("x"),
+        None,
+        &Overrides::default(),
+    )
+    .unwrap_or_else(|errors| panic!("{}", errors.render(false, 100)));
+    let (events, _receiver) = Events::channel();
+    let (redactor, limit) = (Redactor::default(), Arc::new(Semaphore::new(2)));
+    let gathered = gather(&inventory, Arc::new(Door), &limit, &events, &redactor).await;
+    (inventory, gathered, redactor)
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_host_of_no_use_costs_the_others_nothing() {
+    let names = [
+        "fine", "away", "panics", "password", "sudoers", "strange", "cut",
+    ];
+    let (_, gathered, redactor) = gathered(&names).await;
+    assert!(matches!(gathered.reach["fine"], Reach::Reached(_)));
+    let said: Vec<_> = gathered
+        .unreached
+        .iter()
+        .map(|(host, unreached)| {
+            (
+                host.as_str(),
+                unreached.outcome,
+                unreached.problem.what.as_str(),
+            )
+        })
+        .collect();
+    let user = "root";
+    assert_eq!(
+        said,
+        [
+            ("away", Outcome::Unreachable, "away: nobody answers"),
+            (
+                "cut",
+                Outcome::Failed,
+                "cut: its answer about itself was cut short"
+            ),
+            ("panics", Outcome::Failed, "panics: towline itself failed"),
+            (
+                "password",
+                Outcome::Failed,
+                &format!("password: sudo asks {user} for a password")
+            ),
+            (
+                "strange",
+                Outcome::Failed,
+                "strange: the answer about the host ended early"
+            ),
+            (
+                "sudoers",
+                Outcome::Failed,
+                &format!("sudoers: {user} cannot become root by sudo")
+            ),
+        ]
+    );
+    assert_eq!(gathered.reach.len(), names.len());
+    assert_eq!(
+        redactor.clean("the token is secret-one"),
+        "the token is ***"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_is_gone_when_it_is_asked_again_counts_as_not_reached() {
+    let (inventory, mut gathered, redactor) = gathered(&["stays", "leaves"]).await;
+    assert!(gathered.unreached.is_empty());
+    refresh(&inventory, &mut gathered, &redactor).await;
+    assert!(matches!(gathered.reach["stays"], Reach::Reached(_)));
+    assert!(matches!(gathered.reach["leaves"], Reach::Unreached));
+    assert!(gathered.unreached.contains_key("leaves"));
+}

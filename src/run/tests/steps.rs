@@ -1,0 +1,199 @@
+//! One step: act once, then look until it is so, or until it will never be.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_connection_is_a_failure_of_its_host_alone() {
+    let lanes: [(&str, &[&str]); 2] = [("m1", &["x", "y"]), ("m2", &["x"])];
+    let world = World::new(&["m1", "m2"]).on("m1", "a:x", |_| Said::Lost);
+    let came = world.run(vec![stage("s", Order::Parallel, &lanes)]).await;
+    assert_eq!(came.outcomes(), [Outcome::Failed, Outcome::Changed]);
+    insta::assert_snapshot!(came.problem("m1"), @r"
+    m1: the connection was lost
+      the network is down
+      → when the host is back, run the same command again: it goes on where this one stopped
+    ");
+    assert_eq!(
+        came.log.iter().filter(|line| line.contains("m1")).count(),
+        1,
+        "{:?}",
+        came.log
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_done_and_does_not_show_has_failed_and_is_not_done_again() {
+    let world = World::new(&["m1"]).on("m1", "q:x", |_| Said::Out(0, "answer=no\n".into()));
+    let came = world
+        .run(vec![stage("s", Order::Parallel, &[("m1", &["x"])])])
+        .await;
+    assert_eq!(came.log, ["0 m1 a:x"]);
+    insta::assert_snapshot!(came.problem("m1"), @r"
+    x: it was changed and is still not so
+      still to do: make x
+    ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_in_vain_ends_with_the_last_things_the_host_said() {
+    let world = World::new(&["m1"]).on("m1", "node", |_| {
+        Said::Out(
+            0,
+            "Ready=False KubeletNotReady: cni plugin not initialized\nfound=yes\n".into(),
+        )
+    });
+    let came = world.run(single(node())).await;
+    insta::assert_snapshot!(came.problem("m1"), @r"
+    waited 300 s for node m1 to be Ready in vain
+      False KubeletNotReady: cni plugin not initialized
+    ");
+    assert!((300..310).contains(&came.seconds), "{}", came.seconds);
+    assert!(came.exchanges("m1") < 200, "{}", came.exchanges("m1"));
+
+    let journal = |_| unit("activating", "start", "one\ntwo");
+    let came = World::new(&["m1"])
+        .on("m1", "unit", journal)
+        .run(single(service()))
+        .await;
+    insta::assert_snapshot!(came.problem("m1"), @r"
+    waited 300 s for k3s to be READY (systemd has restarted it 3 times) in vain
+      one
+      two
+    ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recognised_cause_ends_the_wait_once_it_has_stood() {
+    let refused = |_| {
+        unit(
+            "activating",
+            "auto-restart",
+            "level=fatal msg=\"not authorized\"",
+        )
+    };
+    let came = World::new(&["m1"])
+        .on("m1", "unit", refused)
+        .run(single(service()))
+        .await;
+    assert!(
+        came.problem("m1")
+            .starts_with("the cluster does not accept this host's token")
+    );
+    assert!((20..25).contains(&came.seconds), "{}", came.seconds);
+
+    // One that comes and goes is not believed.
+    let comes_and_goes = |count: usize| match count {
+        0..=14 => unit("activating", "auto-restart", "not authorized"),
+        15..=20 => unit("activating", "start", "joining"),
+        21..=35 => unit("activating", "auto-restart", "not authorized"),
+        _ => unit("active", "running", ""),
+    };
+    let came = World::new(&["m1"])
+        .on("m1", "unit", comes_and_goes)
+        .run(single(service()))
+        .await;
+    assert_eq!(came.problem("m1"), "");
+    assert_eq!(came.result, Ok(()));
+    assert!(came.seconds > 20, "{}", came.seconds);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_unit_that_is_started_is_watched_until_it_is_ready() {
+    let states = |count: usize| match count {
+        1 => unit("inactive", "dead", ""),
+        2..=4 => unit("activating", "start", ""),
+        _ => unit("active", "running", ""),
+    };
+    let came = World::new(&["m1"])
+        .on("m1", "unit", states)
+        .run(single(service()))
+        .await;
+    assert_eq!(came.outcomes(), [Outcome::Changed]);
+    assert_eq!(
+        came.log
+            .iter()
+            .filter(|line| line.ends_with("start"))
+            .count(),
+        1,
+        "{:?}",
+        came.log
+    );
+    let waits = came
+        .events
+        .iter()
+        .filter(|event| matches!(event, Event::Waiting { .. }))
+        .count();
+    assert_eq!(waits, 1, "the same wait is told once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_run_on_the_host_is_waited_for_and_said() {
+    let busy = |count| {
+        if count < 4 {
+            Said::Out(75, String::new())
+        } else {
+            Said::Usual
+        }
+    };
+    let world = World::new(&["m1"]).on("m1", "a:x", busy);
+    let came = world
+        .run(vec![stage("s", Order::Parallel, &[("m1", &["x"])])])
+        .await;
+    assert_eq!(came.outcomes(), [Outcome::Changed]);
+    assert!(came.events.iter().any(|event| {
+        matches!(event, Event::Waiting { until, .. } if until == "another run of towline on this host to end")
+    }));
+
+    let world = World::new(&["m1"]).on("m1", "a:x", |_| Said::Out(75, String::new()));
+    let came = world
+        .run(vec![stage("s", Order::Parallel, &[("m1", &["x"])])])
+        .await;
+    assert!(
+        came.problem("m1")
+            .starts_with("another run of towline has been acting on this host for 10 minutes")
+    );
+    assert!((600..620).contains(&came.seconds), "{}", came.seconds);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_told_is_asked_again_and_then_given_up() {
+    let late = |count| {
+        if count < 4 {
+            Said::Cut
+        } else {
+            Said::Out(0, "answer=yes\n".into())
+        }
+    };
+    let world = World::new(&["m1"]).on("m1", "q:x", late);
+    let came = world
+        .run(vec![stage("s", Order::Parallel, &[("m1", &["x"])])])
+        .await;
+    assert_eq!(came.outcomes(), [Outcome::Unchanged]);
+
+    let world = World::new(&["m1"]).on("m1", "q:x", |_| Said::Out(124, String::new()));
+    let came = world
+        .run(vec![stage("s", Order::Parallel, &[("m1", &["x"])])])
+        .await;
+    assert_eq!(
+        came.problem("m1"),
+        "x: the question behind “make x” was not answered"
+    );
+    assert!(
+        came.log.is_empty(),
+        "nothing is done without an answer: {:?}",
+        came.log
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_ends_at_once_when_a_person_asks() {
+    let world = World::new(&["m1"]).on("m1", "node", |_| Said::Out(0, String::new()));
+    let interrupt = world.interrupt.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(42)).await;
+        interrupt.send_replace(Interrupt::Finish);
+    });
+    let came = world.run(single(node())).await;
+    assert_eq!(came.outcomes(), [Outcome::Cancelled]);
+    assert!((42..44).contains(&came.seconds), "{}", came.seconds);
+}
