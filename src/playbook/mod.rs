@@ -16,6 +16,8 @@ use crate::task::{self, Task};
 
 mod assets;
 mod template;
+#[cfg(test)]
+mod tests;
 
 pub use assets::Assets;
 use template::Templates;
@@ -188,7 +190,10 @@ impl Book {
         let mut tasks = Vec::new();
         for entry in self.playbooks.get(playbook).into_iter().flatten() {
             if let Some(when) = &entry.when
-                && !self.templates.holds(when, context)?
+                && !self
+                    .templates
+                    .holds(when, context)
+                    .map_err(|problem| placed(problem, playbook, entry))?
             {
                 continue;
             }
@@ -198,7 +203,8 @@ impl Book {
                 Some(expression) => {
                     let text = expression.as_str().unwrap_or_default();
                     self.templates
-                        .list(text, context)?
+                        .list(text, context)
+                        .map_err(|problem| placed(problem, playbook, entry))?
                         .into_iter()
                         .map(Some)
                         .collect()
@@ -209,11 +215,15 @@ impl Book {
                 if let (Some(item), Some(context)) = (item, context.as_object_mut()) {
                     context.insert("item".into(), item);
                 }
-                let rendered: Entry = self.templates.render_all(entry, &context)?;
-                tasks.push((
-                    rendered.name.clone(),
-                    self.task(rendered, &context, binary)?,
-                ));
+                let task = self
+                    .templates
+                    .render_all(entry, &context)
+                    .and_then(|rendered: Entry| {
+                        let name = rendered.name.clone();
+                        Ok((name, self.task(rendered, &context, binary)?))
+                    })
+                    .map_err(|problem| placed(problem, playbook, entry))?;
+                tasks.push(task);
             }
         }
         Ok(tasks)
@@ -221,12 +231,8 @@ impl Book {
 
     fn task(&self, entry: Entry, context: &Value, binary: &LocalBinary) -> Result<Task, Problem> {
         if let Some(kind) = entry.file {
-            let mode = u32::from_str_radix(&kind.mode, 8).map_err(|_| {
-                Problem::new(format!(
-                    "task {}: mode {} is not octal",
-                    entry.name, kind.mode
-                ))
-            })?;
+            let mode = u32::from_str_radix(&kind.mode, 8)
+                .map_err(|_| Problem::new(format!("mode: {} is not octal", kind.mode)))?;
             let content = self.templates.render(&kind.template, context)?;
             return Ok(Task::File(task::File {
                 path: kind.path,
@@ -235,7 +241,15 @@ impl Book {
             }));
         }
         if let Some(kind) = entry.service {
-            let diagnose = kind.diagnose.as_deref() == Some("k3s");
+            let diagnose = match kind.diagnose.as_deref() {
+                None => false,
+                Some("k3s") => true,
+                Some(other) => {
+                    return Err(Problem::new(format!(
+                        "diagnose: {other} is not known; there is  diagnose: k3s"
+                    )));
+                }
+            };
             return Ok(Task::Service(task::Service {
                 unit: kind.unit,
                 newer_than: kind.newer_than,
@@ -244,9 +258,18 @@ impl Book {
             }));
         }
         if let Some(kind) = entry.node {
+            let voter = match kind.voter.as_str() {
+                "" | "false" => false,
+                "true" => true,
+                other => {
+                    return Err(Problem::new(format!(
+                        "voter: {other} is neither true nor false"
+                    )));
+                }
+            };
             return Ok(Task::Node(task::Node {
                 name: kind.name,
-                voter: kind.voter == "true",
+                voter,
                 kubeconfig: kind.kubeconfig,
                 patience: Duration::from_secs(kind.patience),
             }));
@@ -305,6 +328,13 @@ impl Entry {
         Err(Problem::new(format!("{file}: the task “{}” has {count} kinds and needs one", self.name))
             .because("a task has a name and exactly one of binary, command, file, kernel, link, node, package, service"))
     }
+}
+
+fn placed(problem: Problem, playbook: &str, entry: &Entry) -> Problem {
+    problem.because(format!(
+        "in playbooks/{playbook}.yml, task “{}”",
+        entry.name
+    ))
 }
 
 fn yaml<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Result<T, Problem> {

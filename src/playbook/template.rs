@@ -1,5 +1,7 @@
 //! Strict templates: an unknown name is an error with its place, never an empty string.
 
+use std::fmt::Write as _;
+
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
@@ -38,10 +40,8 @@ impl Templates {
             _ => minijinja::escape_formatter(out, state, value),
         });
         environment.add_filter("quote", |text: String| crate::shell::quote(&text));
-        environment.add_filter("json", |value: minijinja::Value| {
-            serde_json::to_string(&value)
-                .map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
-        });
+        environment.add_filter("json", |value: minijinja::Value| json(&value));
+        environment.add_filter("key", |name: String| key(&name));
         for (name, text) in assets.templates() {
             environment
                 .add_template_owned(name.to_owned(), text.to_owned())
@@ -111,9 +111,51 @@ impl Templates {
 
     fn evaluate(&self, expression: &str, context: &Value) -> Result<minijinja::Value, Problem> {
         let compiled = self.0.compile_expression(expression);
-        compiled
+        let value = compiled
             .and_then(|compiled| compiled.eval(Serde(context)))
-            .map_err(|error| problem(&format!("“{expression}”"), &error))
+            .map_err(|error| problem(&format!("“{expression}”"), &error))?;
+        // A name that nobody knows would be false, and its task left out without a word.
+        if value.is_undefined() {
+            return Err(Problem::new(format!(
+                "“{expression}”: there is no such value"
+            )));
+        }
+        Ok(value)
+    }
+}
+
+/// JSON that is YAML too: that one refuses some characters which JSON takes as they are.
+fn json(value: &impl Serialize) -> Result<String, Error> {
+    let text = serde_json::to_string(value)
+        .map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))?;
+    let refused = |letter: char| {
+        matches!(
+            letter,
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+        )
+    };
+    Ok(text.chars().fold(String::new(), |mut text, letter| {
+        if refused(letter) {
+            let _ = write!(text, "\\u{:04x}", u32::from(letter));
+        } else {
+            text.push(letter);
+        }
+        text
+    }))
+}
+
+/// A key of a YAML map: as it is when it can only be read as text, quoted otherwise.
+fn key(name: &str) -> Result<String, Error> {
+    let words = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
+    let plain = name.starts_with(|letter: char| letter.is_ascii_lowercase())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-+_.".contains(&byte))
+        && !words.contains(&name.to_lowercase().as_str());
+    if plain {
+        Ok(name.to_owned())
+    } else {
+        json(&name)
     }
 }
 
