@@ -22,13 +22,14 @@ pub(super) fn context(
     let place = shape.places.get(&host.name);
     let (unit, command) = (unit(host.role.value), subcommand(host.role.value));
     let network = |key: &str, default: &str| {
-        let configured = cluster
-            .config
-            .get(key)
-            .and_then(Value::as_str)
-            .unwrap_or(default);
+        let configured = match cluster.config.get(key) {
+            Some(Value::String(nets)) => vec![nets.as_str()],
+            Some(Value::Array(nets)) => nets.iter().filter_map(Value::as_str).collect(),
+            _ => vec![default],
+        };
         configured
-            .split(',')
+            .into_iter()
+            .flat_map(|nets| nets.split(','))
             .map(|net| net.trim().to_owned())
             .collect::<Vec<_>>()
     };

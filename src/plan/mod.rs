@@ -135,6 +135,10 @@ pub fn build(
         if lanes.is_empty() {
             continue;
         }
+        if stage.hosts == Selector::Members {
+            // Those that are down come first: restarting a healthy one beside them costs quorum.
+            lanes.sort_by_key(|lane| is_ready(situation, &lane.host));
+        }
         let order = order(stage.strategy, situation, shape);
         let learns = match shape.stage {
             ClusterStage::New { .. } => stage.hosts == Selector::Leader,
@@ -151,6 +155,11 @@ pub fn build(
         }
     }
     Ok(plan)
+}
+
+fn is_ready(situation: &Situation<'_>, host: &str) -> bool {
+    let facts = situation.reach.get(host).and_then(|reach| reach.facts());
+    facts.is_some_and(|facts| facts.k3s.server_unit.is_ready() && facts.k3s.api_ready)
 }
 
 fn takes_part(selector: Selector, host: &str, shape: &Shape) -> bool {
