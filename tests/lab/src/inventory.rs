@@ -56,11 +56,11 @@ pub(crate) fn inventory(lab: &Lab, k3s: Option<&K3s>) -> String {
             .iter()
             .map(|(key, value)| format!("{key}: {}", flow(value)))
             .collect();
-        let _ = writeln!(
+        let pairs = pairs.join(", ");
+        let _ = write!(
             yaml,
-            "  # For the kernel of the lab's host; a usual server needs none of it."
+            "  # For the kernel of the lab's host; a usual server needs none of it.\n  config: {{{pairs}}}\n  agent_config: {{{pairs}}}\n"
         );
-        let _ = writeln!(yaml, "  config: {{{}}}", pairs.join(", "));
     }
     let (key, known_hosts) = (lab.ssh_key(), lab.known_hosts());
     let (key, known_hosts) = (
