@@ -1,0 +1,121 @@
+//! The cluster's API from outside: TLS checked, with the certificate that the kubeconfig holds, at
+//! whichever server a test asks.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use base64::Engine as _;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// What a kubeconfig opens.
+pub struct Api {
+    /// The address in it.
+    pub server: String,
+    certificates: TempDir,
+}
+
+/// A node as the API shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its condition `Ready`.
+    pub ready: bool,
+    /// Its condition `EtcdIsVoter`; none on a node without etcd.
+    pub voter: Option<bool>,
+}
+
+impl Api {
+    /// Takes a kubeconfig apart.
+    pub fn of(kubeconfig: &Path) -> Self {
+        let text = fs::read_to_string(kubeconfig).unwrap();
+        let value: Value = serde_yaml::from_str(&text).unwrap();
+        let (cluster, user) = (&value["clusters"][0]["cluster"], &value["users"][0]["user"]);
+        let certificates = tempfile::tempdir().unwrap();
+        for (name, packed) in [
+            ("ca", &cluster["certificate-authority-data"]),
+            ("certificate", &user["client-certificate-data"]),
+            ("key", &user["client-key-data"]),
+        ] {
+            let bytes = base64::engine::general_purpose::STANDARD
+                .decode(packed.as_str().unwrap())
+                .unwrap();
+            fs::write(certificates.path().join(name), bytes).unwrap();
+        }
+        Self {
+            server: cluster["server"].as_str().unwrap().to_owned(),
+            certificates,
+        }
+    }
+
+    /// Asks the server at `address` for a path; an error says why there is no answer.
+    pub fn ask(&self, address: &str, path: &str) -> Result<String, String> {
+        self.ask_as(address, address, path)
+    }
+
+    /// Asks the server at `address` as if it had this name, which its certificate has to have.
+    pub fn ask_as(&self, name: &str, address: &str, path: &str) -> Result<String, String> {
+        let file = |name: &str| self.certificates.path().join(name);
+        let output = Command::new("curl")
+            .args(["--silent", "--show-error", "--fail-with-body", "--max-time", "5"])
+            .args(["--noproxy", "*", "--resolve", &format!("{name}:6443:{address}")])
+            .arg("--cacert")
+            .arg(file("ca"))
+            .arg("--cert")
+            .arg(file("certificate"))
+            .arg("--key")
+            .arg(file("key"))
+            .arg(format!("https://{name}:6443{path}"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() {
+            return Ok(said);
+        }
+        Err(format!("{}{said}", String::from_utf8_lossy(&output.stderr)))
+    }
+
+    /// Whether the server at `address` says that it is ready.
+    pub fn is_ready(&self, address: &str) -> bool {
+        self.ask(address, "/readyz").is_ok()
+    }
+
+    /// The nodes, as the server at `address` lists them.
+    pub fn nodes(&self, address: &str) -> Result<BTreeMap<String, Node>, String> {
+        let list: Value = serde_json::from_str(&self.ask(address, "/api/v1/nodes")?)
+            .map_err(|error| error.to_string())?;
+        let node = |node: &Value| {
+            let condition = |kind: &str| {
+                let all = node["status"]["conditions"].as_array()?;
+                let one = all.iter().find(|condition| condition["type"] == kind)?;
+                Some(one["status"] == "True")
+            };
+            let name = node["metadata"]["name"].as_str().unwrap_or_default();
+            let found = Node {
+                ready: condition("Ready").unwrap_or(false),
+                voter: condition("EtcdIsVoter"),
+            };
+            (name.to_owned(), found)
+        };
+        Ok(list["items"].as_array().into_iter().flatten().map(node).collect())
+    }
+
+    /// The nodes in words: `m1 voter, m2 agent, m3 learner NotReady`. A member that does not vote
+    /// is a learner here; a server without etcd is an agent, which only its roles would tell.
+    pub fn summary(&self, address: &str) -> String {
+        let nodes = match self.nodes(address) {
+            Ok(nodes) => nodes,
+            Err(error) => return error,
+        };
+        let words = nodes.iter().map(|(name, node)| {
+            let part = match node.voter {
+                Some(true) => "voter",
+                Some(false) => "learner",
+                None => "agent",
+            };
+            format!("{name} {part}{}", if node.ready { "" } else { " NotReady" })
+        });
+        words.collect::<Vec<_>>().join(", ")
+    }
+}

@@ -1,0 +1,26 @@
+//! Proof on machines: the binary that users run, against servers that boot, lose power and forget.
+//!
+//! ```text
+//!  place.rs      a lab and a person's folder beside it; on failure it tells all that was said
+//!  towline.rs    runs the binary, takes its events apart
+//!  inventory.rs  the lab's inventory, changed line by line
+//!  api.rs        the cluster's API as it is seen from outside
+//! ```
+//!
+//! Every test has a lab of its own, so any number of them runs at once; two cores are used best by
+//! `cargo test --test e2e -- --test-threads=2`. They need root and what `tests/lab/prepare`
+//! installs. Which k3s they run is the lab's choice (`TOWLINE_LAB_K3S`), and no test knows it:
+//! deadlines are those of a real one on a slow machine, and nothing is asserted about time.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "these are tests, and what they say when they fail goes to standard error"
+)]
+
+mod api;
+mod inventory;
+mod place;
+mod towline;
+
+mod deploy;
