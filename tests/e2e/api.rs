@@ -58,8 +58,19 @@ impl Api {
     pub fn ask_as(&self, name: &str, address: &str, path: &str) -> Result<String, String> {
         let file = |name: &str| self.certificates.path().join(name);
         let output = Command::new("curl")
-            .args(["--silent", "--show-error", "--fail-with-body", "--max-time", "5"])
-            .args(["--noproxy", "*", "--resolve", &format!("{name}:6443:{address}")])
+            .args([
+                "--silent",
+                "--show-error",
+                "--fail-with-body",
+                "--max-time",
+                "5",
+            ])
+            .args([
+                "--noproxy",
+                "*",
+                "--resolve",
+                &format!("{name}:6443:{address}"),
+            ])
             .arg("--cacert")
             .arg(file("ca"))
             .arg("--cert")
@@ -98,7 +109,12 @@ impl Api {
             };
             (name.to_owned(), found)
         };
-        Ok(list["items"].as_array().into_iter().flatten().map(node).collect())
+        Ok(list["items"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(node)
+            .collect())
     }
 
     /// The nodes in words: `m1 voter, m2 agent, m3 learner NotReady`. A member that does not vote

@@ -15,11 +15,23 @@ fn bare_machines_become_a_cluster_and_the_second_run_changes_nothing() {
 
     let plan = place.json("plan", &inventory).ends(0);
     for machine in place.lab.machines() {
-        machine.succeed("! ls /etc/rancher /usr/local/bin/k3s /etc/systemd/system/k3s* 2>/dev/null");
+        machine
+            .succeed("! ls /etc/rancher /usr/local/bin/k3s /etc/systemd/system/k3s* 2>/dev/null");
     }
-    let deployed = place.towline("deploy", &inventory).args("--output json -vv").run().ends(0);
-    assert_eq!(deployed.outcomes(), "m1 changed, m2 changed, m3 changed, m4 changed");
-    assert_eq!(plan.planned(), deployed.changes(), "the plan and what came of it");
+    let deployed = place
+        .towline("deploy", &inventory)
+        .args("--output json -vv")
+        .run()
+        .ends(0);
+    assert_eq!(
+        deployed.outcomes(),
+        "m1 changed, m2 changed, m3 changed, m4 changed"
+    );
+    assert_eq!(
+        plan.planned(),
+        deployed.changes(),
+        "the plan and what came of it"
+    );
 
     let kubeconfig = place.file("demo.kubeconfig");
     assert_eq!(mode(&kubeconfig), 0o600);
@@ -37,10 +49,16 @@ fn bare_machines_become_a_cluster_and_the_second_run_changes_nothing() {
             .ends(0);
         let server = format!("https://{address}:6443");
         assert!(shown.stdout.contains(&server), "{}", shown.stdout);
-        assert_eq!(crate::api::Api::of(&place.file(&format!("{name}.kubeconfig"))).server, server);
+        assert_eq!(
+            crate::api::Api::of(&place.file(&format!("{name}.kubeconfig"))).server,
+            server
+        );
     }
 
-    for (names, unit) in [(["m1", "m2", "m3"].as_slice(), "k3s"), (&["m4"], "k3s-agent")] {
+    for (names, unit) in [
+        (["m1", "m2", "m3"].as_slice(), "k3s"),
+        (&["m4"], "k3s-agent"),
+    ] {
         for name in names {
             let machine = place.machine(name);
             let mut expected = vec![
@@ -48,25 +66,46 @@ fn bare_machines_become_a_cluster_and_the_second_run_changes_nothing() {
                 "k3s-killall.sh 755 root:root".to_owned(),
                 format!("{unit}-uninstall.sh 755 root:root"),
             ];
-            expected.extend(["kubectl", "crictl", "ctr"].map(|link| format!("{link} 777 root:root k3s")));
+            expected.extend(
+                ["kubectl", "crictl", "ctr"].map(|link| format!("{link} 777 root:root k3s")),
+            );
             expected.push(format!("/etc/systemd/system/{unit}.service 644 root:root"));
             expected.push("/etc/rancher/k3s/config.yaml 600 root:root".to_owned());
-            let mut found: Vec<String> = machine.succeed(INSTALLED).lines().map(str::to_owned).collect();
+            let mut found: Vec<String> = machine
+                .succeed(INSTALLED)
+                .lines()
+                .map(str::to_owned)
+                .collect();
             expected.sort();
             found.sort();
             assert_eq!(found, expected, "{name}");
-            assert_eq!(machine.succeed(&format!("systemctl is-enabled {unit}; systemctl is-active {unit}")), "enabled\nactive\n", "{name}");
+            assert_eq!(
+                machine.succeed(&format!(
+                    "systemctl is-enabled {unit}; systemctl is-active {unit}"
+                )),
+                "enabled\nactive\n",
+                "{name}"
+            );
         }
     }
     // An agent that falls into wrong hands must not be able to make a server.
-    let token = place.machine("m4").succeed("grep '^token:' /etc/rancher/k3s/config.yaml");
-    assert!(token.starts_with("token: \"K10") && token.contains("::node:"), "not the agents' token");
+    let token = place
+        .machine("m4")
+        .succeed("grep '^token:' /etc/rancher/k3s/config.yaml");
+    assert!(
+        token.starts_with("token: \"K10") && token.contains("::node:"),
+        "not the agents' token"
+    );
 
     place.deploy(&inventory).changed_nothing();
     let plan = place.json("plan", &inventory).ends(0);
     assert!(plan.planned().is_empty(), "{:?}", plan.planned());
     let plan = place.towline("plan", &inventory).args("-vv").run().ends(0);
     assert!(plan.stdout.contains("nothing to change"), "{}", plan.stdout);
-    place.towline("deploy", &inventory).args("-vv").run().ends(0);
+    place
+        .towline("deploy", &inventory)
+        .args("-vv")
+        .run()
+        .ends(0);
     place.kept_its_secrets();
 }

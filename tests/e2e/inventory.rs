@@ -24,7 +24,8 @@ impl Inventory {
 
     /// Leaves one key of `cluster` to its default.
     pub fn without_cluster(mut self, key: &str) -> Self {
-        self.0.retain(|line| !line.starts_with(&format!("  {key}: ")) || line.contains("role:"));
+        self.0
+            .retain(|line| !line.starts_with(&format!("  {key}: ")) || line.contains("role:"));
         self
     }
 
@@ -62,7 +63,9 @@ impl Inventory {
     /// Logs in as somebody else, and by whatever else `ssh` says.
     pub fn ssh(mut self, key: &str, value: &str) -> Self {
         let at = self.line("ssh: {");
-        let pairs = self.0[at].trim_start_matches("ssh: {").trim_end_matches('}');
+        let pairs = self.0[at]
+            .trim_start_matches("ssh: {")
+            .trim_end_matches('}');
         let mut pairs: Vec<String> = pairs
             .split(", ")
             .filter(|pair| !pair.starts_with(&format!("{key}: ")))
@@ -82,6 +85,8 @@ impl Inventory {
 
 impl fmt::Display for Inventory {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|line| writeln!(formatter, "{line}"))
+        self.0
+            .iter()
+            .try_for_each(|line| writeln!(formatter, "{line}"))
     }
 }

@@ -24,3 +24,10 @@ mod place;
 mod towline;
 
 mod deploy;
+mod disk;
+mod grow;
+mod kill;
+mod power;
+mod refusals;
+mod supply;
+mod words;

@@ -88,7 +88,11 @@ impl Place {
         for machine in self.lab.machines().iter().filter(|machine| machine.is_on()) {
             for line in machine.ssh(script).unwrap().stdout.lines() {
                 // What stands behind the CA's hash and the name is the secret itself.
-                let secret = line.trim_matches('"').rsplit(':').next().unwrap_or_default();
+                let secret = line
+                    .trim_matches('"')
+                    .rsplit(':')
+                    .next()
+                    .unwrap_or_default();
                 if secret.len() < 8 {
                     continue;
                 }
@@ -96,7 +100,11 @@ impl Place {
                 let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
                 for said in log.iter() {
                     let command = said.lines().next().unwrap_or_default();
-                    assert!(!said.contains(secret), "a token of {} in the output of {command}", machine.name());
+                    assert!(
+                        !said.contains(secret),
+                        "a token of {} in the output of {command}",
+                        machine.name()
+                    );
                 }
             }
         }
@@ -111,12 +119,20 @@ impl Drop for Place {
             return;
         }
         let mut told = String::new();
-        for said in self.log.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for said in self
+            .log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+        {
             told.push_str(said);
             told.push('\n');
         }
         for machine in self.lab.machines().iter().filter(|machine| machine.is_on()) {
-            told.push_str(&format!("--- {}: journalctl -u k3s -u k3s-agent -n 50\n", machine.name()));
+            told.push_str(&format!(
+                "--- {}: journalctl -u k3s -u k3s-agent -n 50\n",
+                machine.name()
+            ));
             match machine.ssh("timeout 20 journalctl --no-pager -o cat -u k3s -u k3s-agent -n 50") {
                 Ok(answer) => told.push_str(&answer.stdout),
                 Err(error) => told.push_str(&format!("{error:#}\n")),
@@ -134,7 +150,10 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < deadline, "waited {PATIENCE:?} for {what} in vain");
+        assert!(
+            Instant::now() < deadline,
+            "waited {PATIENCE:?} for {what} in vain"
+        );
         thread::sleep(Duration::from_millis(100));
     }
 }

@@ -138,13 +138,16 @@ impl Running {
             stdout: take(self.stdout),
             stderr: take(self.stderr),
         };
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).push(format!(
-            "$ {}    ({status}, {:.1} s)\n{}{}",
-            self.shown,
-            self.began.elapsed().as_secs_f32(),
-            answer.stdout,
-            answer.stderr
-        ));
+        self.log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(format!(
+                "$ {}    ({status}, {:.1} s)\n{}{}",
+                self.shown,
+                self.began.elapsed().as_secs_f32(),
+                answer.stdout,
+                answer.stderr
+            ));
         assert!(in_time, "{} had not ended after {LIMIT:?}", self.shown);
         answer
     }
@@ -217,20 +220,29 @@ impl Answer {
             };
             (text("host"), row_of)
         };
-        last["report"]["rows"].as_array().unwrap().iter().map(row).collect()
+        last["report"]["rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(row)
+            .collect()
     }
 
     /// The report's line of one host.
     #[track_caller]
     pub fn row(&self, host: &str) -> Row {
-        self.rows().remove(host).unwrap_or_else(|| panic!("no row for {host}"))
+        self.rows()
+            .remove(host)
+            .unwrap_or_else(|| panic!("no row for {host}"))
     }
 
     /// Outcomes by host, `m1 changed, m2 unchanged`: short enough to compare with a text.
     #[track_caller]
     pub fn outcomes(&self) -> String {
         let rows = self.rows().into_iter();
-        let words: Vec<String> = rows.map(|(host, row)| format!("{host} {}", row.outcome)).collect();
+        let words: Vec<String> = rows
+            .map(|(host, row)| format!("{host} {}", row.outcome))
+            .collect();
         words.join(", ")
     }
 
@@ -238,16 +250,24 @@ impl Answer {
     #[track_caller]
     pub fn changes(&self) -> Changes {
         let events = self.events().into_iter();
-        collect(events.filter(|event| event["event"] == "changed"), Value::clone)
+        collect(
+            events.filter(|event| event["event"] == "changed"),
+            Value::clone,
+        )
     }
 
     /// What a plan says would be changed.
     #[track_caller]
     pub fn planned(&self) -> Changes {
         let events = self.events();
-        let plan = events.iter().find(|event| event["event"] == "plan").expect("no plan");
+        let plan = events
+            .iter()
+            .find(|event| event["event"] == "plan")
+            .expect("no plan");
         let steps = plan["steps"].as_array().unwrap().iter().cloned();
-        collect(steps.filter(|step| step["state"] == "change"), |change| change["what"].clone())
+        collect(steps.filter(|step| step["state"] == "change"), |change| {
+            change["what"].clone()
+        })
     }
 
     /// Everything it said about problems and notes, as lines of text.
@@ -259,7 +279,11 @@ impl Answer {
                 words.push('\n');
                 continue;
             };
-            for part in [problem(&event["problem"]), text(&event["text"]), text(&event["reason"])] {
+            for part in [
+                problem(&event["problem"]),
+                text(&event["text"]),
+                text(&event["reason"]),
+            ] {
                 words.push_str(&part);
                 words.push('\n');
             }
@@ -272,7 +296,10 @@ impl Answer {
     pub fn says(&self, wanted: &[&str]) {
         let words = self.words();
         for wanted in wanted {
-            assert!(words.contains(wanted), "{wanted:?} was not said, but:\n{words}");
+            assert!(
+                words.contains(wanted),
+                "{wanted:?} was not said, but:\n{words}"
+            );
         }
     }
 
@@ -282,8 +309,15 @@ impl Answer {
     pub fn changed_nothing(self) -> Self {
         assert_eq!(self.code, Some(0), "exit status");
         for (host, row) in self.rows() {
-            assert_eq!((row.outcome.as_str(), row.changed), ("unchanged", 0), "{host}");
-            assert!(row.connections == 1 && row.exchanges <= 2, "{host}: {row:?}");
+            assert_eq!(
+                (row.outcome.as_str(), row.changed),
+                ("unchanged", 0),
+                "{host}"
+            );
+            assert!(
+                row.connections == 1 && row.exchanges <= 2,
+                "{host}: {row:?}"
+            );
         }
         self
     }
@@ -293,10 +327,17 @@ impl Answer {
 fn collect(steps: impl Iterator<Item = Value>, what: impl Fn(&Value) -> Value) -> Changes {
     let mut changes = Changes::new();
     for step in steps {
-        let texts = step["changes"].as_array().unwrap().iter().map(|change| text(&what(change)));
+        let texts = step["changes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|change| text(&what(change)));
         let texts: Vec<String> = texts.collect();
         if !texts.is_empty() {
-            changes.entry((text(&step["host"]), text(&step["step"]))).or_default().extend(texts);
+            changes
+                .entry((text(&step["host"]), text(&step["step"])))
+                .or_default()
+                .extend(texts);
         }
     }
     changes

@@ -1,0 +1,49 @@
+//! Disks that are full.
+
+use std::fs;
+
+use crate::place::Place;
+
+#[test]
+fn a_full_disk_fails_its_host_alone_and_leaves_nothing() {
+    let place = Place::up(1, 2);
+    let (m2, m3) = (place.machine("m2"), place.machine("m3"));
+    let inventory = place.inventory();
+    let size = fs::metadata(&place.lab.k3s().path).unwrap().len() / (1 << 20) + 1;
+    // Where it can be seen beforehand that there is no room.
+    m2.succeed("mount -t tmpfs -o size=50m tmpfs /usr/local/bin");
+    // Where it looks like room, and another program takes it while the upload runs.
+    m3.succeed(&format!(
+        "mount -t tmpfs -o size={}m tmpfs /usr/local/bin && cd /usr/local/bin && \
+         systemd-run --unit=thief sh -c 'until ls -A /usr/local/bin | grep -q towline; do :; done; \
+         fallocate -l 40M /usr/local/bin/stolen'",
+        size + 20
+    ));
+    let deployed = place.deploy(&inventory).ends(1);
+    assert_eq!(deployed.outcomes(), "m1 changed, m2 failed, m3 failed");
+    let problem = deployed.row("m2").problem;
+    assert!(
+        problem.contains("/usr/local/bin has ") && problem.contains(" MB free"),
+        "{problem}"
+    );
+    let problem = deployed.row("m3").problem;
+    assert!(problem.contains("No space left on device"), "{problem}");
+    assert_eq!(m2.succeed("ls -A /usr/local/bin"), "");
+    assert_eq!(m3.succeed("ls -A /usr/local/bin"), "stolen\n");
+    for machine in [m2, m3] {
+        machine.succeed("! ls /etc/rancher /etc/systemd/system/k3s* 2>/dev/null");
+    }
+    let address = place.machine("m1").address().to_string();
+    assert_eq!(place.api().summary(&address), "m1 agent");
+
+    for machine in [m2, m3] {
+        machine.succeed("umount /usr/local/bin");
+    }
+    let deployed = place.deploy(&inventory).ends(0);
+    assert_eq!(deployed.outcomes(), "m1 unchanged, m2 changed, m3 changed");
+    assert_eq!(
+        place.api().summary(&address),
+        "m1 agent, m2 agent, m3 agent"
+    );
+    place.deploy(&inventory).changed_nothing();
+}

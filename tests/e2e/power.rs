@@ -1,0 +1,148 @@
+//! Machines that lose power, come back, come back as strangers, or are not there at the beginning.
+
+use std::process::Command;
+
+use crate::place::Place;
+
+/// Pulls the cords of these machines and puts them back in.
+fn cycle(place: &Place, names: &[&str]) {
+    for name in names {
+        place.machine(name).cut().unwrap();
+    }
+    for name in names {
+        place.machine(name).boot().unwrap();
+    }
+}
+
+#[test]
+fn a_cluster_outlives_power_cords_and_takes_wiped_machines_back() {
+    let place = Place::up(3, 1);
+    let inventory = place.inventory();
+    let all = "m1 voter, m2 voter, m3 voter, m4 agent";
+    let servers = ["m1", "m2", "m3"];
+    place.deploy(&inventory).ends(0);
+    let token = place
+        .machine("m1")
+        .succeed("cat /var/lib/rancher/k3s/server/token");
+
+    // One without power: it is named, and the others are none the worse.
+    place.machine("m2").cut().unwrap();
+    let deployed = place.deploy(&inventory).ends(1);
+    assert_eq!(
+        deployed.outcomes(),
+        "m1 unchanged, m2 unreachable, m3 unchanged, m4 unchanged"
+    );
+    deployed.says(&["m2: cannot be reached"]);
+    let plan = place.json("plan", &inventory).ends(1);
+    plan.says(&["m2: cannot be reached"]);
+    assert!(plan.planned().is_empty(), "{:?}", plan.planned());
+    place.machine("m2").boot().unwrap();
+
+    // All servers without power: none is READY alone, so a deploy must not wait for one.
+    cycle(&place, &servers);
+    place.deploy(&inventory).ends(0);
+    place.deploy(&inventory).changed_nothing();
+    for name in servers {
+        place.machine(name).succeed("systemctl disable k3s 2>&1");
+    }
+    cycle(&place, &servers);
+    for name in servers {
+        assert_eq!(
+            place.machine(name).succeed("systemctl is-active k3s || :"),
+            "inactive\n"
+        );
+    }
+    let deployed = place.deploy(&inventory).ends(0);
+    assert_eq!(
+        deployed.outcomes(),
+        "m1 changed, m2 changed, m3 changed, m4 unchanged"
+    );
+    for name in servers {
+        place
+            .machine(name)
+            .succeed("systemctl is-enabled k3s && systemctl is-active k3s");
+    }
+    place.deploy(&inventory).changed_nothing();
+
+    // New disks in a server and in the agent: their new keys are refused until a person has said
+    // that this is no stranger, in the very words of the message.
+    for name in ["m3", "m4"] {
+        place.machine(name).wipe().unwrap();
+        place.machine(name).boot().unwrap();
+    }
+    let refused = place.deploy(&inventory).ends(1);
+    assert_eq!(
+        refused.outcomes(),
+        "m1 unchanged, m2 unchanged, m3 unreachable, m4 unreachable"
+    );
+    for name in ["m3", "m4"] {
+        let problem = refused.row(name).problem;
+        assert!(problem.contains("THE HOST KEY HAS CHANGED"), "{problem}");
+        assert!(problem.contains("--accept-new-host-keys"), "{problem}");
+        let forget = problem
+            .lines()
+            .find(|line| line.starts_with("ssh-keygen -R "))
+            .unwrap();
+        let forgot = Command::new("sh").args(["-c", forget]).output().unwrap();
+        assert!(forgot.status.success(), "{forget}: {forgot:?}");
+    }
+    let deployed = place
+        .towline("deploy", &inventory)
+        .args("--output json --accept-new-host-keys")
+        .run()
+        .ends(0);
+    assert_eq!(
+        deployed.outcomes(),
+        "m1 changed, m2 unchanged, m3 changed, m4 changed",
+        "m1 forgets the old nodes"
+    );
+    for name in servers {
+        assert_eq!(
+            place
+                .api()
+                .summary(&place.machine(name).address().to_string()),
+            all
+        );
+        assert_eq!(
+            place
+                .machine(name)
+                .succeed("cat /var/lib/rancher/k3s/server/token"),
+            token,
+            "{name}"
+        );
+    }
+    place.deploy(&inventory).changed_nothing();
+    place.kept_its_secrets();
+}
+
+#[test]
+fn no_cluster_is_made_while_the_first_server_cannot_be_reached() {
+    let place = Place::up(2, 1);
+    let inventory = place.inventory();
+    place.machine("m1").cut().unwrap();
+    let plan = place.json("plan", &inventory).ends(1);
+    plan.says(&[
+        "m1: cannot be reached",
+        "a cluster is only made when every server is reached, and m1 was not",
+    ]);
+    let deployed = place.deploy(&inventory).ends(1);
+    assert_eq!(
+        deployed.outcomes(),
+        "m1 unreachable, m2 cancelled, m3 cancelled"
+    );
+    for name in ["m2", "m3"] {
+        place.machine(name).succeed(
+            "! ls -A /etc/rancher /var/lib/rancher/k3s 2>/dev/null | grep . && \
+             ! systemctl is-active k3s k3s-agent | grep -vx inactive && ! pgrep -x k3s",
+        );
+    }
+    place.machine("m1").boot().unwrap();
+    place.deploy(&inventory).ends(0);
+    let address = place.machine("m2").address().to_string();
+    assert_eq!(
+        place.api().summary(&address),
+        "m1 voter, m2 voter, m3 agent"
+    );
+    place.deploy(&inventory).changed_nothing();
+    place.kept_its_secrets();
+}

@@ -1,0 +1,185 @@
+//! What cannot be done, in whose words, and who goes on all the same.
+
+use std::process::Command;
+
+use crate::grow::fingerprint;
+use crate::place::Place;
+
+#[test]
+fn who_cannot_be_logged_into_or_used_says_why_and_the_others_finish() {
+    let place = Place::up(1, 1);
+    let (m1, m2) = (place.machine("m1"), place.machine("m2"));
+    let inventory = place.inventory();
+    let run = |arguments: &str| {
+        place
+            .towline("deploy", &inventory)
+            .args("--output json")
+            .args(arguments)
+            .run()
+    };
+    let before = [fingerprint(m1), fingerprint(m2)];
+
+    // Users and keys.
+    let refused = run("--ssh-user nobody-of-this-name").ends(1);
+    assert_eq!(refused.outcomes(), "m1 unreachable, m2 unreachable");
+    refused.says(&[
+        "m1: ",
+        " lets nobody in as nobody-of-this-name",
+        "refused: ",
+        "check that this logs in",
+    ]);
+    let key = place.file("key");
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+        .arg(&key)
+        .status();
+    assert!(made.unwrap().success());
+    let stranger = inventory.clone().ssh("key", key.to_str().unwrap());
+    let refused = place.deploy(&stranger).ends(1);
+    assert_eq!(refused.outcomes(), "m1 unreachable, m2 unreachable");
+    refused.says(&["m2: ", " lets nobody in as root"]);
+
+    // sudo that wants to talk.
+    let refused = run("--ssh-user asker").ends(1);
+    assert_eq!(refused.outcomes(), "m1 failed, m2 failed");
+    refused.says(&["m1: sudo asks asker for a password", "NOPASSWD"]);
+
+    // Host keys that nobody has seen yet, and nobody there to ask.
+    let unknown = inventory
+        .clone()
+        .ssh("known_hosts", place.file("known").to_str().unwrap());
+    let refused = place.deploy(&unknown).ends(1);
+    assert_eq!(refused.outcomes(), "m1 unreachable, m2 unreachable");
+    refused.says(&[
+        "m1: the host key is not known",
+        "SHA256:",
+        "--accept-new-host-keys",
+    ]);
+    assert!(
+        !place.file("known").exists(),
+        "a refused key is not remembered"
+    );
+
+    // One hostname for two.
+    m2.succeed("hostname m1");
+    let refused = place.deploy(&inventory).ends(2);
+    refused.says(&[
+        "m1 and m2 have the same hostname, m1",
+        "node_name:",
+        "nothing was changed",
+    ]);
+    m2.succeed("hostname m2");
+    assert_eq!(
+        [fingerprint(m1), fingerprint(m2)],
+        before,
+        "nothing of this touches a host"
+    );
+
+    // The key is taken when a person says so; then everything by a user who has sudo, on a host of
+    // a system that is known, while the other has one that is not.
+    m2.succeed("cp --remove-destination /usr/lib/os-release /etc/os-release && sed -i 's/^ID=.*/ID=arch/; /^ID_LIKE=/d; s/^PRETTY_NAME=.*/PRETTY_NAME=\"Arch Linux\"/' /etc/os-release");
+    let admin = unknown.ssh("user", "admin");
+    let deployed = place
+        .towline("deploy", &admin)
+        .args("--output json --accept-new-host-keys")
+        .run()
+        .ends(1);
+    assert_eq!(deployed.outcomes(), "m1 changed, m2 failed");
+    let problem = deployed.row("m2").problem;
+    assert!(
+        problem.contains("m2: this operating system is not supported yet"),
+        "{problem}"
+    );
+    assert!(problem.contains("it runs Arch Linux"), "{problem}");
+    m2.succeed("! test -e /usr/local/bin/k3s && ! test -e /etc/rancher");
+    assert_eq!(place.api().summary(&m1.address().to_string()), "m1 agent");
+
+    m2.succeed("ln -sf ../usr/lib/os-release /etc/os-release");
+    assert_eq!(
+        place.deploy(&admin).ends(0).outcomes(),
+        "m1 unchanged, m2 changed"
+    );
+    place.deploy(&admin).changed_nothing();
+    place.deploy(&inventory).changed_nothing();
+    place.kept_its_secrets();
+}
+
+#[test]
+fn what_a_deploy_does_not_do_it_says() {
+    let place = Place::up(1, 1);
+    let (m1, m2) = (place.machine("m1"), place.machine("m2"));
+    let inventory = place.inventory();
+    place.deploy(&inventory).ends(0);
+    let before = [fingerprint(m1), fingerprint(m2)];
+
+    let other = inventory.clone().cluster("version", "v1.35.1+k3s1");
+    for command in ["plan", "deploy"] {
+        let refused = place.json(command, &other).ends(2);
+        refused.says(&[
+            "the inventory says v1.35.1+k3s1",
+            "an upgrade is a command of its own, not yet here",
+        ]);
+    }
+
+    let fewer = inventory.clone().only(&["m1"]);
+    let deployed = place.deploy(&fewer).changed_nothing();
+    deployed.says(&[
+        "node m2 is in the cluster and not in the inventory",
+        "kubectl delete node m2",
+    ]);
+    let address = m1.address().to_string();
+    assert_eq!(place.api().summary(&address), "m1 agent, m2 agent");
+    assert_eq!(
+        [fingerprint(m1), fingerprint(m2)],
+        before,
+        "nothing of this touches a host"
+    );
+
+    // Both hosts differ from this inventory, and one of them may be changed.
+    let labelled = ["m1", "m2"].into_iter().fold(inventory, |inventory, host| {
+        let config = if host == "m1" {
+            "{tls-san-security: false}"
+        } else {
+            "{node-external-ip: 192.0.2.7}"
+        };
+        inventory.host(host, "config", config)
+    });
+    let plan = place.json("plan", &labelled).ends(0);
+    let hosts: Vec<String> = plan.planned().into_keys().map(|(host, _)| host).collect();
+    assert!(
+        hosts.contains(&"m1".to_owned()) && hosts.contains(&"m2".to_owned()),
+        "{hosts:?}"
+    );
+    let limited = place
+        .towline("deploy", &labelled)
+        .args("--output json --limit agents")
+        .run()
+        .ends(0);
+    assert_eq!(limited.outcomes(), "m1 observed, m2 changed");
+    assert_eq!(fingerprint(m1), before[0], "m1 was not named");
+    m2.succeed("grep 192.0.2.7 /etc/rancher/k3s/config.yaml");
+    place.kept_its_secrets();
+}
+
+#[test]
+fn two_clusters_in_one_inventory_are_refused() {
+    let place = Place::up(2, 0);
+    let both = place.inventory();
+    for name in ["m1", "m2"] {
+        place.deploy(&both.clone().only(&[name])).ends(0);
+    }
+    let machines = place.lab.machines();
+    let before: Vec<String> = machines.iter().map(fingerprint).collect();
+    // Also where one might think that etcd is to take the second one in.
+    for inventory in [both.clone(), both.cluster("datastore", "etcd")] {
+        let refused = place.deploy(&inventory).ends(2);
+        refused.says(&[
+            "two tokens: m1 has one, m2 another",
+            "two cluster CAs: m1 has one, m2 another",
+            "nothing was changed",
+        ]);
+    }
+    let after: Vec<String> = machines.iter().map(fingerprint).collect();
+    assert_eq!(before, after);
+    place.kept_its_secrets();
+}
