@@ -40,10 +40,9 @@ check:
 	cargo clippy --quiet --workspace --all-targets -- -D warnings
 	cd tests/lab/k3s
 	test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt these files"; exit 1; }
-	# With the flags of the build, so that nothing of Kubernetes is compiled twice.
-	export CGO_ENABLED=0 GOFLAGS=-trimpath
-	go vet ./...
-	go test ./...
+	# With the flags of the build, so that nothing of Kubernetes is compiled twice; go vet would
+	# look at all of Kubernetes for ten minutes.
+	CGO_ENABLED=0 go test -trimpath -vet=off ./...
 
 test:
 	tests/lab/prepare

@@ -25,6 +25,7 @@ mod towline;
 
 mod deploy;
 mod disk;
+mod firewall;
 mod grow;
 mod kill;
 mod power;
