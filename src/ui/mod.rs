@@ -17,6 +17,11 @@ mod table;
 
 pub use style::Style;
 
+/// The whole text of a plan, without colours.
+pub fn plan_text(about: &str, steps: &[crate::run::event::Planned]) -> String {
+    plan::text(about, steps, Style { color: false })
+}
+
 /// In which form a run is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {

@@ -1,0 +1,292 @@
+//! The design as a table: which room of the house may see which. Read from the sources, so that an
+//! edge that points back fails here and not in a review.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Room, and the rooms that it may see. What is not named here, it may not see.
+const ROOMS: &[(&str, &[&str])] = &[
+    // Ground: words for people, values that know where they came from, shell text.
+    ("error", &[]),
+    ("vars", &[]),
+    ("shell", &[]),
+    // What is given and what is known; all of it data.
+    ("inventory", &["error", "vars"]),
+    ("distribution", &["error", "inventory", "vars"]),
+    ("facts", &["distribution", "inventory", "shell", "vars"]),
+    ("kubernetes", &["error", "vars"]),
+    // What decides; all of it pure. Of `ssh` a task only names the file that is to be sent, of
+    // `kubernetes` the rules only take the form of a server's address.
+    ("task", &["error", "shell", "ssh", "vars"]),
+    (
+        "cluster",
+        &[
+            "distribution",
+            "error",
+            "facts",
+            "inventory",
+            "kubernetes",
+            "vars",
+        ],
+    ),
+    ("playbook", &["distribution", "error", "shell", "task"]),
+    (
+        "plan",
+        &[
+            "cluster",
+            "distribution",
+            "error",
+            "facts",
+            "inventory",
+            "playbook",
+            "shell",
+            "task",
+        ],
+    ),
+    // What talks to hosts.
+    ("ssh", &["error", "shell"]),
+    (
+        "run",
+        &[
+            "cluster",
+            "distribution",
+            "error",
+            "facts",
+            "inventory",
+            "plan",
+            "shell",
+            "ssh",
+            "task",
+            "vars",
+        ],
+    ),
+    // What talks to people.
+    ("ui", &["error", "run", "vars"]),
+    ("cli", &[]),
+    (
+        "commands",
+        &[
+            "cli",
+            "cluster",
+            "distribution",
+            "error",
+            "facts",
+            "inventory",
+            "kubernetes",
+            "plan",
+            "playbook",
+            "run",
+            "shell",
+            "ssh",
+            "task",
+            "ui",
+            "vars",
+        ],
+    ),
+    ("main", &["cli", "commands", "error"]),
+    ("lib", &[]),
+];
+
+/// Items of a room that is seen only for them.
+const ONLY: &[(&str, &str, &[&str])] = &[
+    ("task", "ssh", &["Upload"]),
+    ("cluster", "kubernetes", &["kubeconfig::server_url"]),
+    ("run", "distribution", &["k3s::token", "k3s::causes"]),
+];
+
+/// Words that only some rooms may use, with the reason.
+const WORDS: &[(&str, &[&str], &str)] = &[
+    (
+        "println!",
+        &[],
+        "only ui prints, and it does not panic when nobody reads",
+    ),
+    (
+        "eprintln!",
+        &[],
+        "only ui prints, and it does not panic when nobody reads",
+    ),
+    (
+        "print!",
+        &[],
+        "only ui prints, and it does not panic when nobody reads",
+    ),
+    (
+        "stdout()",
+        &["ui", "cli"],
+        "only ui prints; cli asks whether there is a terminal",
+    ),
+    ("stderr()", &["ui"], "only ui prints"),
+    ("env::", &["cli"], "only cli reads the environment"),
+    (
+        "process::Command",
+        &[],
+        "towline runs no programs on this machine",
+    ),
+    (
+        "/bin/sh",
+        &["shell", "ssh"],
+        "only shell makes remote scripts, and ssh runs them",
+    ),
+    ("russh", &["ssh"], "only ssh speaks SSH"),
+    (
+        "tokio::",
+        &["ssh", "run", "ui", "commands", "main", "kubernetes"],
+        "what decides does not wait",
+    ),
+];
+
+/// The code of a file without comments and without what only tests see, by line.
+fn code(path: &Path) -> Vec<(usize, String)> {
+    let text = fs::read_to_string(path).expect("a source file");
+    let body = text
+        .split("\n#[cfg(test)]\nmod tests {")
+        .next()
+        .unwrap_or_default();
+    let body = body
+        .split("\n#[cfg(test)]\npub(super) mod ")
+        .next()
+        .unwrap_or_default();
+    let lines = body.lines().enumerate();
+    lines
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
+        .map(|(number, line)| (number + 1, line.to_owned()))
+        .collect()
+}
+
+/// Whether a file is compiled for tests only: some file beside it or above says so.
+fn is_test(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    text.contains("/tests/") || text.ends_with("tests.rs") || text.ends_with("/ssh/server.rs")
+}
+
+fn sources() -> Vec<(String, PathBuf)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut folders, mut found) = (vec![root.clone()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "rs") && !is_test(&path) {
+                let inner = path
+                    .strip_prefix(&root)
+                    .expect("inside")
+                    .to_string_lossy()
+                    .into_owned();
+                let room = inner
+                    .split(['/', '.'])
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned();
+                found.push((room, path));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The paths that a text names after `crate::`, braces taken apart one level deep.
+fn named(text: &str) -> Vec<String> {
+    let mut paths = Vec::new();
+    for rest in text.split("crate::").skip(1) {
+        let end = rest
+            .find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':')
+            .unwrap_or(rest.len());
+        let path = rest[..end].trim_end_matches(':').to_owned();
+        match rest[end..]
+            .strip_prefix('{')
+            .and_then(|inner| inner.split('}').next())
+        {
+            // A list that goes on in the next line: its head is enough to see the room.
+            Some("") => paths.push(path),
+            Some(inner) => paths.extend(
+                inner
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|item| !item.is_empty())
+                    .map(|item| {
+                        if path.is_empty() {
+                            item.to_owned()
+                        } else {
+                            format!("{path}::{item}")
+                        }
+                    }),
+            ),
+            None => paths.push(path),
+        }
+    }
+    paths
+}
+
+#[test]
+fn every_room_sees_only_what_the_design_lets_it_see() {
+    let mut wrong = String::new();
+    for (room, path) in sources() {
+        let Some((_, allowed)) = ROOMS.iter().find(|(name, _)| *name == room) else {
+            let _ = writeln!(wrong, "{}: the table knows no room {room}", path.display());
+            continue;
+        };
+        for (line, text) in code(&path) {
+            for named in named(&text.replace("towline::", "crate::")) {
+                let (seen, item) = named.split_once("::").unwrap_or((&named, ""));
+                if seen == room || seen.is_empty() {
+                    continue;
+                }
+                let only = ONLY
+                    .iter()
+                    .find(|(from, to, _)| *from == room && *to == seen);
+                let fits = only
+                    .is_none_or(|(_, _, items)| items.iter().any(|only| item.starts_with(only)));
+                if !allowed.contains(&seen) || !fits {
+                    let _ = writeln!(
+                        wrong,
+                        "{}:{line}: {room} may not see {named}",
+                        path.display()
+                    );
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn printing_the_environment_and_remote_shells_have_one_place_each() {
+    let mut wrong = String::new();
+    for (room, path) in sources() {
+        for (line, text) in code(&path) {
+            for (word, rooms, why) in WORDS {
+                let used = text.match_indices(word).any(|(at, _)| {
+                    !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '"')
+                });
+                if used && !rooms.contains(&room.as_str()) {
+                    let _ = writeln!(wrong, "{}:{line}: {word}: {why}", path.display());
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn no_arrow_points_back() {
+    // A room that is seen must not see back, over any way round.
+    fn reaches(from: &str, to: &str, seen: &mut BTreeSet<String>) -> bool {
+        let next = ROOMS
+            .iter()
+            .find(|(room, _)| *room == from)
+            .map_or(&[][..], |(_, next)| next);
+        next.iter()
+            .any(|room| *room == to || (seen.insert((*room).to_owned()) && reaches(room, to, seen)))
+    }
+    for (room, _) in ROOMS {
+        assert!(
+            !reaches(room, room, &mut BTreeSet::new()),
+            "{room} sees itself over others"
+        );
+    }
+}

@@ -1,0 +1,168 @@
+//! The real binary in an empty environment: whole screens, exit codes, words.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// Runs the binary in an empty folder with nothing in its environment but a home.
+fn towline(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_towline"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .env("HOME", folder)
+        .stdin(Stdio::null())
+        .output()
+        .expect("it runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Everything that a person sees, with the status.
+fn screen(output: &Output) -> String {
+    format!(
+        "status {}\n--- standard output\n{}--- standard error\n{}",
+        output.status.code().unwrap_or(-1),
+        text(&output.stdout),
+        text(&output.stderr)
+    )
+}
+
+fn folder(inventory: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("home.yaml"), inventory).expect("written");
+    folder
+}
+
+#[test]
+fn every_command_explains_itself_on_one_screen() {
+    let folder = folder("");
+    for command in ["", "deploy", "plan", "kubeconfig", "schema", "completions"] {
+        let mut arguments: Vec<_> = Some(command)
+            .filter(|command| !command.is_empty())
+            .into_iter()
+            .collect();
+        arguments.push("--help");
+        let output = towline(folder.path(), &arguments);
+        let name = format!(
+            "help-{}",
+            if command.is_empty() {
+                "towline"
+            } else {
+                command
+            }
+        );
+        insta::assert_snapshot!(name, screen(&output));
+    }
+}
+
+#[test]
+fn it_tells_its_version() {
+    let output = towline(folder("").path(), &["--version"]);
+    assert_eq!(
+        text(&output.stdout),
+        format!("towline {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn the_schema_of_the_inventory_is_json_that_names_its_draft() {
+    let output = towline(folder("").path(), &["schema", "inventory"]);
+    assert!(output.status.success());
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(
+        schema["$schema"]
+            .as_str()
+            .is_some_and(|draft| draft.contains("json-schema.org")),
+        "{schema}"
+    );
+    for key in ["cluster", "hosts", "groups", "ssh"] {
+        assert!(schema["properties"][key].is_object(), "{key}");
+    }
+}
+
+#[test]
+fn completions_are_scripts_of_their_shell() {
+    let output = towline(folder("").path(), &["completions", "bash"]);
+    assert!(output.status.success() && !output.stdout.is_empty());
+    let mut shell = Command::new("bash")
+        .arg("-n")
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("bash runs");
+    std::io::Write::write_all(&mut shell.stdin.take().expect("a pipe"), &output.stdout)
+        .expect("written");
+    assert!(shell.wait().expect("bash ends").success());
+}
+
+#[test]
+fn what_is_wrong_with_the_input_ends_with_2_and_words() {
+    let wrong = folder("hosts:\n  m1: {adress: 10.0.0.1, role: server}\n");
+    let mut screens = String::new();
+    for arguments in [
+        &["plan", "-i", "home.yaml"][..],
+        &["deploy", "--inventory", "home.yaml"],
+        &["plan", "-i", "nowhere.yaml"],
+        &["plan"],
+        &["plan", "-i", "home.yaml", "--frobnicate"],
+        &["frobnicate"],
+        &["plan", "-i", "home.yaml", "--parallel", "0"],
+        &["schema", "cluster"],
+    ] {
+        let output = towline(wrong.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(
+            output.stdout.is_empty(),
+            "{arguments:?}: {}",
+            text(&output.stdout)
+        );
+        screens.push_str(&format!(
+            "$ towline {}\n{}\n",
+            arguments.join(" "),
+            text(&output.stderr)
+        ));
+    }
+    insta::assert_snapshot!("input-that-is-wrong", screens);
+}
+
+#[test]
+fn a_limit_or_a_folder_that_names_nothing_is_refused() {
+    let right = folder("hosts:\n  m1: {address: 10.0.0.1, role: server}\n");
+    for more in [["--limit", "m9"], ["--overrides", "."]] {
+        let output = towline(right.path(), &["plan", "-i", "home.yaml", more[0], more[1]]);
+        assert_eq!(output.status.code(), Some(2), "{}", screen(&output));
+        assert!(!output.stderr.is_empty());
+    }
+}
+
+#[test]
+fn a_host_that_cannot_be_reached_ends_with_1_and_words() {
+    let inventory = "cluster: {version: v1.36.3+k3s1}\nssh: {port: 1, user: root}\nhosts:\n  m1: {address: 127.0.0.1, role: server}\n";
+    let folder = folder(inventory);
+    for command in ["plan", "deploy"] {
+        let output = towline(folder.path(), &[command, "-i", "home.yaml"]);
+        let screen = screen(&output);
+        assert_eq!(output.status.code(), Some(1), "{screen}");
+        let errors = text(&output.stderr);
+        assert!(
+            errors.starts_with("error: m1: ") && errors.contains("127.0.0.1"),
+            "{screen}"
+        );
+        assert!(!screen.contains("panicked"), "{screen}");
+    }
+    let output = towline(
+        folder.path(),
+        &["deploy", "-i", "home.yaml", "--output", "json"],
+    );
+    let events: Vec<serde_json::Value> = text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("one object per line"))
+        .collect();
+    let last = events.last().expect("events");
+    assert_eq!(
+        (&last["event"], &last["report"]["rows"][0]["outcome"]),
+        (&"finished".into(), &"unreachable".into())
+    );
+}

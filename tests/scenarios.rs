@@ -1,0 +1,354 @@
+//! Plans from the inventory and the facts to the text that a person reads: one file per scenario in
+//! `tests/plans`, one snapshot of the whole plan beside it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use towline::cluster::{self, Fresh, Reach, Situation};
+use towline::distribution::{Architecture, LocalBinary};
+use towline::facts::{Datastore, Facts, Node, OperatingSystem, Unit};
+use towline::inventory::{self, Inventory, Overrides};
+use towline::plan::{self, Order, Plan};
+use towline::playbook::{Assets, Book};
+use towline::run::event::{Planned, PlannedChange, PlannedState};
+use towline::shell::{Reply, encode};
+use towline::task::{Task, Verdict};
+use towline::ui::plan_text;
+use towline::vars::Secret;
+
+const VERSION: &str = "v1.36.3+k3s1";
+const HASH: &str = "568b7ee2f0a8a54b8e8c5d0f6f0f4d2dbd4cbd0bd9a2f6d7d0c7b1a2e3f4a5b6";
+const CONFIG: &str = "/etc/rancher/k3s/config.yaml";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scenario {
+    /// What is special about it.
+    about: String,
+    inventory: String,
+    /// Host → what it is; one that is not named was not reached.
+    hosts: BTreeMap<String, Is>,
+    limit: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Is {
+    state: State,
+    /// Content of its config.yaml, without the comment on top.
+    config: Option<String>,
+    /// Nodes as it lists them: name → address; `!` before the address: not Ready.
+    #[serde(default)]
+    nodes: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Bare,
+    Member,
+    Sqlite,
+    Stopped,
+    Agent,
+}
+
+impl Is {
+    fn facts(&self, host: &inventory::Host) -> Facts {
+        let loaded = |active: &str, sub: &str| Unit {
+            load: "loaded".into(),
+            active: active.into(),
+            sub: sub.into(),
+            path: String::new(),
+        };
+        let mut facts = Facts {
+            hostname: host.name.clone(),
+            machine_id: format!("id-{}", host.name),
+            architecture: "x86_64".into(),
+            os: OperatingSystem {
+                id: "debian".into(),
+                ..OperatingSystem::default()
+            },
+            systemd: true,
+            cgroup: 2,
+            addresses: vec![(
+                "eth0".into(),
+                format!("{}/24", host.address).parse().expect("an address"),
+            )],
+            default_interface: "eth0".into(),
+            ..Facts::default()
+        };
+        let k3s = &mut facts.k3s;
+        k3s.config = self.config.as_deref().map(Secret::new);
+        if self.state == State::Bare {
+            return facts;
+        }
+        (k3s.joined, k3s.node_password, k3s.version) = (true, true, Some(VERSION.into()));
+        if self.state == State::Agent {
+            k3s.agent_unit = loaded("active", "running");
+            return facts;
+        }
+        k3s.datastore = Some(if self.state == State::Sqlite {
+            Datastore::Sqlite
+        } else {
+            Datastore::Etcd
+        });
+        k3s.ca_hash = Some(HASH.into());
+        k3s.server_token = Some(Secret::new(&format!("K10{HASH}::server:secret-one")));
+        k3s.agent_token = Some(Secret::new(&format!("K10{HASH}::node:secret-two")));
+        k3s.server_unit = if self.state == State::Stopped {
+            loaded("inactive", "dead")
+        } else {
+            loaded("active", "running")
+        };
+        k3s.api_ready = self.state != State::Stopped;
+        k3s.nodes = self
+            .nodes
+            .iter()
+            .map(|(name, address)| Node {
+                name: name.clone(),
+                ready: !address.starts_with('!'),
+                voter: None,
+                internal_ip: address.trim_start_matches('!').parse().ok(),
+                version: VERSION.into(),
+            })
+            .collect();
+        facts
+    }
+
+    /// What the host says to a task's question.
+    fn reply(&self, task: &Task) -> Reply {
+        let bare = self.state == State::Bare;
+        let stdout = match task {
+            Task::File(file) => {
+                let now = self.config.as_deref().filter(|_| file.path == CONFIG);
+                let now = now.map(|text| format!("# Written by towline from the inventory: change it there.\n{text}"));
+                match now {
+                    Some(now) if now != file.content => format!(
+                        "mode=600 0:0\nstate=differs\ncontent={}\n",
+                        encode(now.as_bytes()).replace('\n', "")
+                    ),
+                    None if bare => "state=absent\n".into(),
+                    _ => format!("mode={:o} 0:0\nstate=same\n", file.mode),
+                }
+            }
+            Task::Binary(binary) if !bare => format!("hash={}\n", binary.sha256),
+            Task::Binary(_) => "hash=absent\nfree_kib=9999999\n".into(),
+            Task::Link(link) if !bare => format!("link={}\n", link.target),
+            Task::Link(_) => "state=absent\n".into(),
+            Task::Package(package) => package.packages.keys().map(|name| format!("there={name}\n")).collect(),
+            Task::Kernel(kernel) => {
+                let modules = kernel.modules.keys().map(|name| format!("module={name} there\n"));
+                let sysctls = kernel.sysctls.iter();
+                let sysctls = sysctls.map(|(name, value)| format!("sysctl={name} {}\n", value.trim_start_matches(">=")));
+                modules.chain(sysctls).collect()
+            }
+            Task::Command(command) if command.says.starts_with("forget") => "answer=no\n".into(),
+            Task::Command(_) => "answer=yes\n".into(),
+            Task::Service(_) => match self.state {
+                State::Bare => "LoadState=not-found\n".into(),
+                State::Stopped => "LoadState=loaded\nActiveState=inactive\nSubState=dead\nUnitFileState=enabled\nJob=0\n".into(),
+                _ => "LoadState=loaded\nActiveState=active\nSubState=running\nUnitFileState=enabled\nJob=0\n".into(),
+            },
+            Task::Node(_) if bare || self.state == State::Stopped => String::new(),
+            Task::Node(_) => "Ready=True x\nEtcdIsVoter=True x\nfound=yes\n".into(),
+        };
+        Reply {
+            status: 0,
+            stdout,
+            stderr: "The connection to the server was refused".into(),
+        }
+    }
+}
+
+/// The order of stages with lanes, since it is not in a plan's text.
+fn orders(plan: &Plan) -> String {
+    let mut text = String::new();
+    for (index, stage) in plan.stages.iter().enumerate() {
+        let hosts: Vec<_> = stage.lanes.iter().map(|lane| lane.host.as_str()).collect();
+        let order = match stage.order {
+            Order::Parallel => "together".to_owned(),
+            Order::Essential => "together, and needed".to_owned(),
+            Order::Serial => "one by one".to_owned(),
+            Order::Batches(size) => format!("{size} at once"),
+        };
+        let then = if plan.replan_after == Some(index) {
+            "; then planned again"
+        } else {
+            ""
+        };
+        text.push_str(&format!(
+            "{}: {} ({order}){then}\n",
+            stage.name,
+            hosts.join(", ")
+        ));
+    }
+    text
+}
+
+fn planned(judged: &plan::Judged) -> Vec<Planned> {
+    let mut steps = Vec::new();
+    for (stage, _, lanes) in &judged.stages {
+        for (host, lane) in lanes {
+            for step in lane {
+                let one = |what: String| vec![PlannedChange { what, diff: None }];
+                let (state, changes) = match &step.verdict {
+                    Ok(Verdict::Converged) => continue,
+                    Ok(Verdict::Drifted(remedy)) => {
+                        let change = |change: &towline::task::Change| PlannedChange {
+                            what: change.what.clone(),
+                            // Files that are the same everywhere are no part of a scenario.
+                            diff: change
+                                .diff
+                                .clone()
+                                .filter(|_| change.what.ends_with(CONFIG)),
+                        };
+                        (
+                            PlannedState::Change,
+                            remedy.changes.iter().map(change).collect(),
+                        )
+                    }
+                    Ok(Verdict::Pending(pending)) => (
+                        PlannedState::Pending,
+                        one(format!("wait for {}", pending.until)),
+                    ),
+                    Ok(Verdict::Undecidable(why)) => (PlannedState::Unknown, one(why.clone())),
+                    Err(problem) => (PlannedState::Failed, one(problem.to_string())),
+                };
+                steps.push(Planned {
+                    stage: stage.clone(),
+                    host: host.clone(),
+                    step: step.name.clone(),
+                    state,
+                    changes,
+                });
+            }
+        }
+    }
+    steps
+}
+
+fn tell(scenario: &Scenario) -> String {
+    let inventory: Inventory = inventory::parse(
+        &scenario.inventory,
+        Path::new("home.yaml"),
+        None,
+        &Overrides::default(),
+    )
+    .unwrap_or_else(|errors| panic!("{}", errors.render(false, 100)));
+    let reach: BTreeMap<_, _> = inventory
+        .hosts
+        .iter()
+        .map(|host| {
+            let is = scenario.hosts.get(&host.name);
+            let reach = is.map_or(Reach::Unreached, |is| {
+                Reach::Reached(Box::new(is.facts(host)))
+            });
+            (host.name.clone(), reach)
+        })
+        .collect();
+    let all = inventory.hosts.iter().map(|host| host.name.clone());
+    let selected: BTreeSet<_> = match &scenario.limit {
+        Some(limit) => limit.iter().cloned().collect(),
+        None => all.collect(),
+    };
+    let fresh = Fresh {
+        server: Secret::new("fresh-server"),
+        agent: Secret::new("fresh-agent"),
+    };
+    let situation = Situation {
+        inventory: &inventory,
+        reach: &reach,
+        selected: &selected,
+        fresh: &fresh,
+    };
+    let shape = match cluster::shape(&situation, VERSION) {
+        Ok(shape) => shape,
+        Err(problems) => {
+            return problems
+                .iter()
+                .map(|problem| format!("refused: {problem}\n"))
+                .collect();
+        }
+    };
+    let binary = LocalBinary {
+        path: "/cache/k3s".into(),
+        sha256: "ab".repeat(32),
+        size: 70_000_000,
+        version: Some(VERSION.into()),
+        architecture: Architecture::Amd64,
+    };
+    let book = Book::read(&Assets::default()).expect("the embedded ones are right");
+    let plan = plan::build(
+        &situation,
+        &shape,
+        &book,
+        &[(Architecture::Amd64, binary)].into(),
+    )
+    .expect("it is built");
+    let replies = scenario
+        .hosts
+        .iter()
+        .map(|(host, is)| {
+            let steps = plan.steps_of(host);
+            (
+                host.clone(),
+                steps
+                    .map(|(_, _, step)| Some(is.reply(&step.task)))
+                    .collect(),
+            )
+        })
+        .collect();
+    let judged = plan::judge(&plan, &replies);
+    let notes: String = shape
+        .notes
+        .iter()
+        .map(|note| format!("note: {note}\n"))
+        .collect();
+    let waiting: String = shape
+        .waiting
+        .iter()
+        .map(|(host, why)| format!("{host} waits: {why}\n"))
+        .collect();
+    let unfit: String = shape
+        .unfit
+        .values()
+        .map(|problem| format!("{problem}\n"))
+        .collect();
+    let text = plan_text(&scenario.about, &planned(&judged));
+    assert!(
+        !text.contains("secret-one") && !text.contains("fresh-"),
+        "{text}"
+    );
+    format!("{}\n{notes}{waiting}{unfit}\n{text}", orders(&plan))
+}
+
+#[test]
+fn plans_read_as_they_should() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans");
+    let mut files: Vec<_> = fs::read_dir(&folder)
+        .expect("tests/plans")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|kind| kind == "yaml"))
+        .collect();
+    files.sort();
+    assert!(files.len() >= 7, "{files:?}");
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(&folder);
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| {
+        for file in files {
+            let text = fs::read_to_string(&file).expect("read");
+            let scenario: Scenario = serde_yaml::from_str(&text)
+                .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            let name = file
+                .file_stem()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned();
+            insta::assert_snapshot!(name, tell(&scenario));
+        }
+    });
+}
