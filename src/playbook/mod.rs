@@ -325,6 +325,10 @@ impl Entry {
         if count == 1 && !self.name.is_empty() {
             return Ok(());
         }
+        if self.name.is_empty() {
+            return Err(Problem::new(format!("{file}: a task has no name"))
+                .next("give every task a  name:  that says what is to be so"));
+        }
         Err(Problem::new(format!("{file}: the task “{}” has {count} kinds and needs one", self.name))
             .because("a task has a name and exactly one of binary, command, file, kernel, link, node, package, service"))
     }
