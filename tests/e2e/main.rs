@@ -25,6 +25,7 @@ mod towline;
 
 mod deploy;
 mod disk;
+mod elsewhere;
 mod firewall;
 mod grow;
 mod kill;
