@@ -68,8 +68,8 @@ impl Subject<'_> {
         );
         // A node keeps the name that it joined with.
         let configured = configured(self.facts, "node-name").filter(|_| self.facts.k3s.joined);
-        let named = self.host.node_name.as_ref().map(|name| name.value.clone());
-        if let Some(name) = named.or(configured) {
+        let given = self.host.node_name.as_ref().map(|name| name.value.clone());
+        if let Some(name) = given.or(configured) {
             config.insert("node-name".into(), json!(name.to_lowercase()));
         }
         config

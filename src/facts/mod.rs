@@ -152,7 +152,7 @@ pub struct Node {
 impl Facts {
     /// The read-only question whose answer [`Facts::parse`] understands.
     pub fn probe() -> Script {
-        Script::new(include_str!("probe.sh")).within(Duration::from_secs(60))
+        Script::new(include_str!("probe.sh")).within(Duration::from_mins(1))
     }
 
     /// Reads the answer to [`Facts::probe`].

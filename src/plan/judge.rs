@@ -7,11 +7,14 @@ use crate::error::Problem;
 use crate::shell::Reply;
 use crate::task::{Changes, Verdict};
 
+/// The steps of a stage by host, in the order of its lanes.
+pub type JudgedLanes = Vec<(String, Vec<JudgedStep>)>;
+
 /// What a plan means for the hosts as they are now.
 #[derive(Debug, Clone)]
 pub struct Judged {
     /// The stages in order: name, order, and the verdicts by host in the order of the lanes.
-    pub stages: Vec<(String, Order, Vec<(String, Vec<JudgedStep>)>)>,
+    pub stages: Vec<(String, Order, JudgedLanes)>,
 }
 
 /// One step and what is to be said of it now.

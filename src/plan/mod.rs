@@ -177,13 +177,12 @@ fn takes_part(selector: Selector, host: &str, shape: &Shape) -> bool {
 fn order(strategy: Strategy, situation: &Situation<'_>, shape: &Shape) -> Order {
     let cluster = &situation.inventory.cluster;
     match strategy {
-        Strategy::Parallel => Order::Parallel,
-        Strategy::Leader => Order::Essential,
         // One alone never gets quorum, so members that are all down start together.
         Strategy::Members if shape.stage == ClusterStage::Down => Order::Essential,
+        Strategy::Leader => Order::Essential,
         Strategy::Members => Order::Serial,
         Strategy::Join if cluster.join == Join::Serial => Order::Serial,
-        Strategy::Join => Order::Parallel,
+        Strategy::Parallel | Strategy::Join => Order::Parallel,
         Strategy::Batches => Order::Batches(cluster.agent_batch),
     }
 }

@@ -233,10 +233,9 @@ impl Book {
         if let Some(kind) = entry.file {
             let mode = u32::from_str_radix(&kind.mode, 8)
                 .map_err(|_| Problem::new(format!("mode: {} is not octal", kind.mode)))?;
-            let content = self.templates.render(&kind.template, context)?;
             return Ok(Task::File(task::File {
                 path: kind.path,
-                content,
+                content: self.templates.render(&kind.template, context)?,
                 mode,
             }));
         }

@@ -65,7 +65,7 @@ impl Runner {
                 Order::Serial => self.serial(index, &busy, judged, &mut stale, ledger).await,
                 Order::Batches(size) => {
                     self.together(index, &busy, size, judged, &mut stale, ledger)
-                        .await
+                        .await;
                 }
                 Order::Parallel | Order::Essential => {
                     self.together(index, &busy, usize::MAX, judged, &mut stale, ledger)
