@@ -28,7 +28,7 @@ impl Link {
         );
         // As k3s's own installer does it: a command that is already there wins.
         Script::new(format!(
-            "if [ -h {path} ]; then printf 'link=%s\\n' \"$(readlink {path})\"\n\
+            "if [ -h {path} ]; then printf 'link=%s\\n' \"$(readlink -- {path})\"\n\
              elif [ -e {path} ] || command -v {name} >/dev/null 2>&1; then echo state=foreign\n\
              else echo state=absent\nfi\n",
             name = quote(name),
@@ -45,7 +45,7 @@ impl Link {
             (Some("absent"), _) => format!("link {path} to {target}"),
             _ => return Ok(Verdict::Undecidable(format!("{path} could not be read"))),
         };
-        let script = format!("ln -sfn {} {}\n", quote(target), quote(path));
+        let script = format!("ln -sfn -- {} {}\n", quote(target), quote(path));
         Ok(remedy(
             vec![Change::of(path, what)],
             acting(&script, Duration::from_secs(20)),
