@@ -58,6 +58,14 @@ pub(super) fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
                 .next("repair it on the host, or move it away"),
         );
     }
+    if facts.k3s.foreign {
+        return Some(
+            Problem::new(format!("{name}: k3s was installed here by something else"))
+                .because("its unit is not towline's, and what it is told there would be lost")
+                .because("taking over such a host is not here yet")
+                .next("k3s-uninstall.sh or k3s-agent-uninstall.sh on the host makes it bare; its data is lost"),
+        );
+    }
     let (has, wants) = (&facts.k3s, host.role.value);
     let other = match wants {
         Role::Server => has.agent_unit.exists().then_some("an agent"),

@@ -88,6 +88,8 @@ pub struct Shape {
     pub unfit: BTreeMap<String, Problem>,
     /// Hosts that cannot join now, with the reason. Their operating system is still prepared.
     pub waiting: BTreeMap<String, String>,
+    /// Why no healthy member may be restarted now: another one is down, and etcd would lose quorum.
+    pub fragile: Option<String>,
     /// Nodes whose machines were wiped and come back under their names; forgotten before they join.
     pub forget: Vec<String>,
     /// The server that forgets them.

@@ -100,3 +100,51 @@ pub(super) fn left(situation: &Situation<'_>, shape: &Shape) -> Vec<String> {
         })
         .collect()
 }
+
+/// Why no healthy member may be restarted: others are down that this run cannot start, and without
+/// one more etcd would have no quorum. Members that this run can start go first and do not count.
+pub(super) fn fragile(situation: &Situation<'_>, shape: &Shape) -> Option<String> {
+    let Stage::Running { via } = &shape.stage else {
+        return None;
+    };
+    let facts = situation.reach.get(via)?.facts()?;
+    let voters: Vec<_> = facts
+        .k3s
+        .nodes
+        .iter()
+        .filter(|node| node.voter.is_some())
+        .collect();
+    let down: Vec<&str> = voters
+        .iter()
+        .filter(|node| {
+            let taken_care_of = shape
+                .places
+                .values()
+                .any(|place| place.node_name == node.name);
+            let hosts = situation.inventory.hosts.iter();
+            let unreached = hosts.filter(|host| {
+                situation
+                    .reach
+                    .get(&host.name)
+                    .is_none_or(|reach| reach.facts().is_none())
+            });
+            let is_unreached = unreached.into_iter().any(|host| {
+                let address = node.internal_ip;
+                let private = host.private_address.as_ref().map(|setting| setting.value);
+                address.is_some() && (private == address || host.address.parse().ok() == address)
+            });
+            !taken_care_of && (is_unreached || !node.ready)
+        })
+        .map(|node| node.name.as_str())
+        .collect();
+    let up = voters.len() - down.len();
+    let quorum = voters.len() / 2 + 1;
+    (!down.is_empty() && up.saturating_sub(1) < quorum).then(|| {
+        format!(
+            "{} of {} servers down ({}): no other server is restarted now, since etcd would lose quorum",
+            down.len(),
+            voters.len(),
+            down.join(", ")
+        )
+    })
+}

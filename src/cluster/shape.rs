@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::address::{Addresses, addresses};
 use super::check::{moved, node_name, outside_datastore, shared, sqlite_with_more_servers, unfit};
 use super::config::{Config, Subject};
-use super::nodes::{forget, left};
+use super::nodes::{forget, fragile, left};
 use super::tokens::{Tokens, observed, tokens};
 use super::{LATER, Part, Place, Shape, Situation, Stage};
 use crate::error::Problem;
@@ -56,6 +56,7 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
         siblings: known.values().map(|addresses| addresses.node_ip).collect(),
         unfit: unfit_hosts,
         waiting: BTreeMap::new(),
+        fragile: None,
         forget: Vec::new(),
         forgetter: None,
         notes: Vec::new(),
@@ -63,6 +64,8 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
     place(situation, &tokens, &known, &reason, &mut shape);
     hold_back(situation, &mut shape);
     forget(situation, &mut shape)?;
+    shape.fragile = fragile(situation, &shape);
+    shape.notes.extend(shape.fragile.clone());
     notes.append(&mut shape.notes);
     notes.extend(left(situation, &shape));
     shape.notes = notes;

@@ -53,7 +53,8 @@ async fn deploy(
         road.events.send(Event::Note { text: text.clone() });
     }
     let mut trouble = false;
-    for _ in 0..PLANS {
+    let mut plans = 0;
+    loop {
         unfit(&road, &survey, &mut ledger);
         let runner = road.runner(&survey.gathered);
         let last = survey
@@ -80,6 +81,15 @@ async fn deploy(
         };
         road.events.send(Event::Replanning { reason });
         survey = road.again(survey.gathered).await?;
+        lost(&road, &survey, &mut ledger);
+        plans += 1;
+        if plans == PLANS {
+            let problem = Problem::new("the cluster does not hold still: what was just done has to be done again")
+                .next("run the same command again; if it ends like this once more, look at the servers' journals");
+            road.events.send(Event::Trouble { problem });
+            trouble = true;
+            break;
+        }
     }
     for (host, reason) in &survey.shape.waiting {
         road.runner(&survey.gathered)
@@ -123,6 +133,20 @@ fn unfit(road: &Road, survey: &Survey, ledger: &mut Ledger) {
                 problem: problem.clone(),
             });
             ledger.end(host, Outcome::Failed, Some(problem.clone()));
+        }
+    }
+}
+
+/// Hosts that no longer answer when they are asked again leave the run.
+fn lost(road: &Road, survey: &Survey, ledger: &mut Ledger) {
+    for (host, unreached) in &survey.gathered.unreached {
+        if ledger.is_in(host) {
+            let problem = unreached.problem.clone();
+            road.events.send(Event::Unreached {
+                host: host.clone(),
+                problem: problem.clone(),
+            });
+            ledger.end(host, unreached.outcome, Some(problem));
         }
     }
 }

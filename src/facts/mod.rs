@@ -97,6 +97,8 @@ pub struct K3s {
     pub agent_token: Option<Secret>,
     /// Version of the binary in place, `v1.36.3+k3s1`.
     pub version: Option<String>,
+    /// Whether a unit of k3s was written by somebody else: its installer, or a person.
+    pub foreign: bool,
     /// State of the server's unit.
     pub server_unit: Unit,
     /// State of the agent's unit.

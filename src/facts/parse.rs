@@ -81,6 +81,7 @@ fn k3s(reply: &Reply) -> K3s {
         server_token: secret("server_token"),
         agent_token: secret("agent_token"),
         version: reply.value("k3s_version").and_then(version),
+        foreign: reply.value("foreign").is_some(),
         server_unit: unit("k3s"),
         agent_unit: unit("k3s-agent"),
         kubeconfig: secret("kubeconfig"),

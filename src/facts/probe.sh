@@ -58,6 +58,8 @@ file server_token "$data/server/token"
 [ -s "$k3s" ] && say k3s_version "$(timeout 10 "$k3s" --version 2>/dev/null | head -n 1)"
 for unit in k3s k3s-agent; do
     say unit "$unit $(systemctl show -p LoadState -p ActiveState -p SubState -p FragmentPath "$unit" 2>/dev/null | tr '\n' ' ')"
+    own=/etc/systemd/system/$unit.service
+    [ -f "$own" ] && ! grep -q '^# Written by towline' "$own" && say foreign "$unit"
 done
 if [ "$(systemctl is-active k3s 2>/dev/null)" = active ]; then
     file kubeconfig /etc/rancher/k3s/k3s.yaml

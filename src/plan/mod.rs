@@ -35,6 +35,9 @@ pub struct Stage {
     pub order: Order,
     /// One per host.
     pub lanes: Vec<Lane>,
+    /// Hosts of it that must not be changed now, with the reason; a lane with nothing to do is not
+    /// touched by it.
+    pub held: BTreeMap<String, String>,
 }
 
 /// In what order the lanes of a stage go.
@@ -145,10 +148,19 @@ pub fn build(
             ClusterStage::Down => stage.hosts == Selector::Members,
             _ => false,
         };
+        let held = match &shape.fragile {
+            Some(reason) if stage.hosts == Selector::Members => lanes
+                .iter()
+                .filter(|lane| is_ready(situation, &lane.host))
+                .map(|lane| (lane.host.clone(), reason.clone()))
+                .collect(),
+            _ => BTreeMap::new(),
+        };
         plan.stages.push(Stage {
             name: stage.stage.clone(),
             order,
             lanes,
+            held,
         });
         if learns {
             plan.replan_after = Some(plan.stages.len() - 1);
@@ -160,6 +172,11 @@ pub fn build(
 fn is_ready(situation: &Situation<'_>, host: &str) -> bool {
     let facts = situation.reach.get(host).and_then(|reach| reach.facts());
     facts.is_some_and(|facts| facts.k3s.server_unit.is_ready() && facts.k3s.api_ready)
+}
+
+fn is_ready(situation: &Situation<'_>, host: &str) -> bool {
+    let facts = situation.reach.get(host).and_then(|reach| reach.facts());
+    facts.is_some_and(|facts| facts.k3s.server_unit.is_ready())
 }
 
 fn takes_part(selector: Selector, host: &str, shape: &Shape) -> bool {

@@ -49,10 +49,16 @@ impl Runner {
                 .iter()
                 .filter(|lane| ledger.is_in(&lane.host))
                 .collect();
-            let busy: Vec<&Lane> = lanes
-                .into_iter()
-                .filter(|lane| stale.contains(&lane.host) || !converged(judged, index, lane))
-                .collect();
+            let mut busy: Vec<&Lane> = Vec::new();
+            for lane in lanes {
+                let differs = !converged(judged, index, lane);
+                match stage.held.get(&lane.host) {
+                    Some(reason) if differs => self.cancel(&lane.host, reason.clone(), ledger),
+                    Some(_) => {}
+                    None if differs || stale.contains(&lane.host) => busy.push(lane),
+                    None => {}
+                }
+            }
             if busy.is_empty() {
                 essential(stage, ledger)?;
                 continue;

@@ -327,6 +327,7 @@ fn stage(name: &str, order: Order, lanes: &[(&str, &[&str])]) -> Stage {
                 steps: steps.iter().map(|name| command(name)).collect(),
             })
             .collect(),
+        held: BTreeMap::new(),
     }
 }
 
@@ -338,6 +339,7 @@ fn single(task: Task) -> Vec<Stage> {
             host: "m1".into(),
             steps: vec![step(task)],
         }],
+        held: BTreeMap::new(),
     }]
 }
 

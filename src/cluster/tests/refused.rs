@@ -243,3 +243,16 @@ fn files_that_win_over_the_inventory_are_noted() {
         "{notes:?}"
     );
 }
+
+#[test]
+fn a_host_that_something_else_made_is_left_alone() {
+    let shape = running()
+        .with("m2", |facts| facts.k3s.foreign = true)
+        .shape();
+    assert!(!shape.places.contains_key("m2"));
+    let problem = shape.unfit.get("m2").expect("it is unfit").to_string();
+    assert!(
+        problem.starts_with("m2: k3s was installed here by something else"),
+        "{problem}"
+    );
+}

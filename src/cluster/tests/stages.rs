@@ -160,3 +160,27 @@ fn fresh_tokens_are_random_and_never_shown() {
         "{shown}"
     );
 }
+
+#[test]
+fn healthy_servers_are_not_restarted_when_one_more_would_cost_the_quorum() {
+    let voters = |facts: &mut Facts| {
+        facts.k3s.nodes = [("m1", "10.0.0.1"), ("m2", "10.0.0.2"), ("m3", "10.0.0.3")]
+            .map(|(name, address)| Node {
+                voter: Some(true),
+                ..node(name, true, address)
+            })
+            .into();
+    };
+    let fragile = |lab: Lab| lab.with("m1", voters).shape().fragile;
+    assert_eq!(fragile(running()), None, "all are up");
+    assert_eq!(
+        fragile(running().with("m3", stopped)),
+        None,
+        "this run starts it first"
+    );
+    let reason = fragile(running().without("m3")).expect("it would cost the quorum");
+    assert_eq!(
+        reason,
+        "1 of 3 servers down (m3): no other server is restarted now, since etcd would lose quorum"
+    );
+}

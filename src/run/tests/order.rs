@@ -168,3 +168,18 @@ async fn the_running_action_ends_and_nothing_new_begins_when_a_person_asks() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_held_host_is_cancelled_when_there_is_something_to_do_on_it() {
+    let mut held = stage("s", Order::Serial, &LANES);
+    held.held
+        .insert("m2".into(), "it would cost the quorum".into());
+    let came = slow().run(vec![held]).await;
+    assert_eq!(came.outcomes()[..2], [Outcome::Changed, Outcome::Cancelled]);
+    assert_eq!(came.problem("m2"), "it would cost the quorum");
+    assert!(
+        !came.log.iter().any(|line| line.starts_with("m2 a:")),
+        "{:?}",
+        came.log
+    );
+}
