@@ -102,7 +102,7 @@ pub struct InventoryArguments {
     #[arg(long, value_name = "FILE")]
     pub ssh_key: Vec<PathBuf>,
 
-    /// File with the host keys to trust, instead of ~/.ssh/known_hosts
+    /// File with the host keys to trust, instead of `~/.ssh/known_hosts`
     #[arg(long, value_name = "FILE")]
     pub known_hosts: Option<PathBuf>,
 

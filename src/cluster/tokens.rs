@@ -145,7 +145,9 @@ pub(super) fn tokens(situation: &Situation<'_>) -> Result<Tokens, Vec<Problem>> 
     let mut agents: Vec<(String, String)> = Vec::new();
     let mut authorities: Vec<(String, String)> = Vec::new();
     let mut problems = Vec::new();
+    let given = "look at the token in the inventory, or in the file that it names";
     if let Some(token) = &cluster.token {
+        problems.extend(faulty("the inventory", "token", token.expose(), given));
         servers.push((
             "the inventory".into(),
             token_password(token.expose()).into(),
@@ -154,11 +156,18 @@ pub(super) fn tokens(situation: &Situation<'_>) -> Result<Tokens, Vec<Problem>> 
             .extend(ca_hash(token.expose()).map(|hash| ("the inventory".into(), hash.into())));
     }
     if let Some(token) = &cluster.agent_token {
+        problems.extend(faulty(
+            "the inventory",
+            "agent token",
+            token.expose(),
+            given,
+        ));
         agents.push((
             "the inventory".into(),
             token_password(token.expose()).into(),
         ));
     }
+    let found = "look at /var/lib/rancher/k3s/server and /etc/rancher/k3s/config.yaml on the host";
     for (host, facts) in situation.servers() {
         let own = facts
             .k3s
@@ -166,7 +175,7 @@ pub(super) fn tokens(situation: &Situation<'_>) -> Result<Tokens, Vec<Problem>> 
             .as_ref()
             .map(|token| token.expose().to_owned());
         if let Some(token) = own.or_else(|| configured(facts, "token")) {
-            problems.extend(faulty(&host.name, "token", &token));
+            problems.extend(faulty(&host.name, "token", &token, found));
             servers.push((host.name.clone(), token_password(&token).into()));
         }
         let own = facts
@@ -175,7 +184,7 @@ pub(super) fn tokens(situation: &Situation<'_>) -> Result<Tokens, Vec<Problem>> 
             .as_ref()
             .map(|token| token.expose().to_owned());
         if let Some(token) = own.or_else(|| configured(facts, "agent-token")) {
-            problems.extend(faulty(&host.name, "agent token", &token));
+            problems.extend(faulty(&host.name, "agent token", &token, found));
             agents.push((host.name.clone(), token_password(&token).into()));
         }
         authorities.extend(
@@ -225,14 +234,12 @@ pub(super) fn tokens(situation: &Situation<'_>) -> Result<Tokens, Vec<Problem>> 
 }
 
 /// A host's token goes to other hosts, so it has to have the form of one.
-fn faulty(host: &str, what: &str, token: &str) -> Option<Problem> {
+fn faulty(host: &str, what: &str, token: &str, next: &str) -> Option<Problem> {
     let fault = token_fault(token)?;
     Some(
         Problem::new(format!("{host}: the {what} that it has cannot be one"))
             .because(format!("it {fault}"))
-            .next(
-                "look at /var/lib/rancher/k3s/server and /etc/rancher/k3s/config.yaml on the host",
-            ),
+            .next(next),
     )
 }
 

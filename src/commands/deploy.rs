@@ -102,7 +102,7 @@ async fn deploy(
                 next = Some(format!(
                     "\n  export KUBECONFIG={}\n  kubectl get nodes",
                     quoted(&path)
-                ))
+                ));
             }
             Err(problem) => {
                 trouble = true;

@@ -174,11 +174,6 @@ fn is_ready(situation: &Situation<'_>, host: &str) -> bool {
     facts.is_some_and(|facts| facts.k3s.server_unit.is_ready() && facts.k3s.api_ready)
 }
 
-fn is_ready(situation: &Situation<'_>, host: &str) -> bool {
-    let facts = situation.reach.get(host).and_then(|reach| reach.facts());
-    facts.is_some_and(|facts| facts.k3s.server_unit.is_ready())
-}
-
 fn takes_part(selector: Selector, host: &str, shape: &Shape) -> bool {
     let part = shape.places.get(host).map(|place| place.part);
     match selector {

@@ -11,7 +11,7 @@ use serde_json::{Map, json};
 use super::*;
 use crate::distribution::Architecture;
 
-fn context(role: &str, config: Value) -> Value {
+fn context(role: &str, config: &Value) -> Value {
     let (unit, command) = if role == "server" {
         ("k3s", "server")
     } else {
@@ -49,7 +49,7 @@ fn every_template_and_playbook_renders_for_both_roles_without_words_of_another_l
     for role in ["server", "agent"] {
         let context = context(
             role,
-            json!({"token": "x", "cluster-init": true, "list": ["a", 1, false]}),
+            &json!({"token": "x", "cluster-init": true, "list": ["a", 1, false]}),
         );
         for (name, _) in assets.templates() {
             let text = templates
@@ -91,7 +91,7 @@ fn every_template_and_playbook_renders_for_both_roles_without_words_of_another_l
 
 #[test]
 fn the_unit_runs_k3s_as_its_own_installer_does() {
-    let text = templates().render("k3s/k3s.service", &context("agent", json!({})));
+    let text = templates().render("k3s/k3s.service", &context("agent", &json!({})));
     insta::assert_snapshot!("unit-of-an-agent", text.expect("rendered"));
 }
 
@@ -101,7 +101,7 @@ fn scripts_of_all_tasks_are_shell() {
     for role in ["server", "agent"] {
         for stage in &book.stages {
             let tasks = book
-                .tasks(&stage.playbook, &context(role, json!({})), &binary())
+                .tasks(&stage.playbook, &context(role, &json!({})), &binary())
                 .expect("rendered");
             for (name, task) in tasks {
                 let mut texts = vec![task.probe().text];
@@ -125,7 +125,7 @@ fn lets_in(source: &str, status: &str) -> bool {
     let mut assets = Assets::default();
     let site = "- {stage: s, hosts: all, strategy: parallel, playbook: bootstrap-os}\n";
     assets.set_playbook("site.yml".into(), site.into());
-    let mut context = context("agent", json!({}));
+    let mut context = context("agent", &json!({}));
     context["k3s"]["sources"] = json!([source]);
     let tasks = Book::read(&assets)
         .expect("right")
@@ -199,7 +199,7 @@ proptest! {
     ) {
         let config: Map<String, Value> = config.into_iter().collect();
         let config = Value::Object(config);
-        let text = templates().render("k3s/config.yaml", &context("server", config.clone())).expect("rendered");
+        let text = templates().render("k3s/config.yaml", &context("server", &config)).expect("rendered");
         let control = |letter: char| letter != '\n' && letter.is_control();
         prop_assert!(!text.contains(control), "{text:?}");
         let read: Value = match serde_yaml::from_str(&text) {
@@ -218,7 +218,7 @@ fn complaint(playbook: &str) -> String {
     assets.set_playbook("site.yml".into(), site.into());
     assets.set_playbook("mine.yml".into(), playbook.into());
     assets.set_template("broken".into(), "fine\n{{ k3s.nothing }}\n".into());
-    let context = context("server", json!({"token": "hunter2hunter2"}));
+    let context = context("server", &json!({"token": "hunter2hunter2"}));
     let used = Book::read(&assets).and_then(|book| book.tasks("mine", &context, &binary()));
     let problem = used.expect_err("it is refused").to_string();
     assert!(!problem.contains("hunter2"), "{problem}");

@@ -22,7 +22,7 @@ impl Remote for Traced {
             self.sent(without_contents(&script.text));
             let output = self.remote.run(script).await;
             let answer = format!("{}\n{}", without_packed(&output.stdout), output.stderr);
-            self.answered(format!("{}\n{}", answer.trim(), output.exit));
+            self.answered(&format!("{}\n{}", answer.trim(), output.exit));
             output
         })
     }
@@ -35,7 +35,7 @@ impl Remote for Traced {
                 upload.receive.text
             ));
             let output = self.remote.put(upload).await;
-            self.answered(format!("{}\n{}", output.stderr.trim(), output.exit));
+            self.answered(&format!("{}\n{}", output.stderr.trim(), output.exit));
             output
         })
     }
@@ -53,7 +53,7 @@ impl Traced {
         });
     }
 
-    fn answered(&self, answer: String) {
+    fn answered(&self, answer: &str) {
         self.events.send(Event::Answered {
             host: self.host.clone(),
             answer: answer.trim().to_owned(),

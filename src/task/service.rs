@@ -48,10 +48,10 @@ impl Service {
                 quote(path)
             );
         }
-        let _ = write!(
+        let _ = writeln!(
             text,
             "[ \"$(systemctl is-active {unit})\" = active ] || \
-             printf 'journal=%s\\n' \"$(journalctl -q --no-pager -o cat -n 60 _SYSTEMD_INVOCATION_ID=\"$(systemctl show -p InvocationID --value {unit})\" 2>/dev/null | tail -c 16384 | base64 | tr -d '\\n')\"\n"
+             printf 'journal=%s\\n' \"$(journalctl -q --no-pager -o cat -n 60 _SYSTEMD_INVOCATION_ID=\"$(systemctl show -p InvocationID --value {unit})\" 2>/dev/null | tail -c 16384 | base64 | tr -d '\\n')\""
         );
         Script::new(text).within(Duration::from_secs(20))
     }

@@ -19,7 +19,7 @@ pub use style::Style;
 
 /// The whole text of a plan, without colours.
 pub fn plan_text(about: &str, steps: &[crate::run::event::Planned]) -> String {
-    plan::text(about, steps, Style { color: false })
+    plan::text(about, steps, Style { color: false }, true)
 }
 
 /// In which form a run is told.
@@ -114,7 +114,7 @@ impl Ui {
             }
             Event::Unreached { problem, .. } | Event::Trouble { problem } => self.problem(&problem),
             Event::Plan { about, steps } => {
-                self.out(&plan::text(&about, &steps, self.style, self.verbosity >= 1))
+                self.out(&plan::text(&about, &steps, self.style, self.verbosity >= 1));
             }
             Event::Sent { host, script } => self.block(&host, "→", &script),
             Event::Answered { host, answer } => self.block(&host, "←", &answer),

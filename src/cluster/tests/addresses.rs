@@ -77,7 +77,7 @@ fn a_servers_certificate_names_how_it_is_reached() {
          hosts:\n  m1: {address: 203.0.113.5, role: server}\n",
     )
     .with("m1", |facts| {
-        facts.addresses = vec![("eth0".into(), "10.0.0.5/24".parse().expect("a network"))]
+        facts.addresses = vec![("eth0".into(), "10.0.0.5/24".parse().expect("a network"))];
     });
     let names = serde_json::json!([
         "k8s.example.org",

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// What a host is changed by.
+type Change = fn(&mut Facts);
+
 fn two(change: impl Fn(&mut Facts)) -> String {
     running().with("m2", change).refusal()
 }
@@ -86,7 +89,7 @@ fn one_name_or_address_for_two_hosts_is_refused_and_a_shared_machine_id_noted() 
 fn a_role_is_not_changed() {
     let lab = Lab::new(THREE)
         .with("m3", |facts| {
-            facts.k3s.agent_unit = unit("inactive", "dead")
+            facts.k3s.agent_unit = unit("inactive", "dead");
         })
         .with("w1", |facts| facts.k3s.datastore = Some(Datastore::Sqlite));
     let shape = lab.shape();
@@ -112,7 +115,7 @@ fn a_host_that_cannot_be_used_says_why() {
             .map(|problem| problem.what.clone())
             .unwrap_or_default()
     };
-    let table: [(fn(&mut Facts), &str); 6] = [
+    let table: [(Change, &str); 6] = [
         (
             |facts| facts.systemd = false,
             "w1: its init system is not systemd",
@@ -235,7 +238,7 @@ fn a_datastore_that_the_rules_do_not_know_is_refused() {
 #[test]
 fn files_that_win_over_the_inventory_are_noted() {
     let lab = running().with("m2", |facts| {
-        facts.k3s.drop_ins = vec!["99-mine.yaml".into()]
+        facts.k3s.drop_ins = vec!["99-mine.yaml".into()];
     });
     let notes = lab.shape().notes;
     assert!(

@@ -67,7 +67,7 @@ fn an_upgrade_is_never_a_side_effect() {
 #[test]
 fn a_binary_that_was_never_started_is_no_running_version() {
     let lab = Lab::new(THREE).with("m1", |facts| {
-        facts.k3s.version = Some("v1.30.0+k3s1".into())
+        facts.k3s.version = Some("v1.30.0+k3s1".into());
     });
     assert_eq!(
         wanted_version(&lab.inventory, &lab.reach),
