@@ -6,6 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
+.SILENT:
 .PHONY: demo demo-down test check release
 
 # The demo's machines stand apart from those of tests.
