@@ -18,6 +18,7 @@
 pub mod cli;
 pub mod cluster;
 pub mod commands;
+pub mod digest;
 pub mod distribution;
 pub mod error;
 pub mod facts;

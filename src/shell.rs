@@ -87,6 +87,10 @@ pub const LOCK: &str = "/run/towline.lock";
 /// What an acting script ends with when another run holds [`LOCK`]; nothing was done then.
 pub const LOCKED: u32 = 75;
 
+/// What an acting script ends with when the host is no longer as it was when it was looked at;
+/// nothing was done then.
+pub const CONFLICT: u32 = 76;
+
 /// Wraps shell text that changes a host: it runs only while it holds [`LOCK`], and no longer than
 /// `limit`. Ends with [`LOCKED`] at once when another run holds the lock.
 ///

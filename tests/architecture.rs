@@ -9,17 +9,21 @@ use std::path::{Path, PathBuf};
 /// Room, and the rooms that it may see. What is not named here, it may not see.
 const ROOMS: &[(&str, &[&str])] = &[
     // Ground: words for people, values that know where they came from, shell text.
+    ("digest", &[]),
     ("error", &[]),
     ("vars", &[]),
     ("shell", &[]),
     // What is given and what is known; all of it data.
     ("inventory", &["error", "vars"]),
-    ("distribution", &["error", "inventory", "vars"]),
-    ("facts", &["distribution", "inventory", "shell", "vars"]),
+    ("distribution", &["digest", "error", "inventory", "vars"]),
+    (
+        "facts",
+        &["digest", "distribution", "inventory", "shell", "vars"],
+    ),
     ("kubernetes", &["error", "vars"]),
     // What decides; all of it pure. Of `ssh` a task only names the file that is to be sent, of
     // `kubernetes` the rules only take the form of a server's address.
-    ("task", &["error", "shell", "ssh", "vars"]),
+    ("task", &["digest", "error", "shell", "ssh", "vars"]),
     (
         "cluster",
         &[
@@ -122,8 +126,8 @@ const WORDS: &[(&str, &[&str], &str)] = &[
     ("env::", &["cli"], "only cli reads the environment"),
     (
         "process::Command",
-        &[],
-        "towline runs no programs on this machine",
+        &["ssh"],
+        "towline runs no programs on this machine, but the shell of --local",
     ),
     (
         "/bin/sh",

@@ -12,9 +12,9 @@ use towline::facts::{Datastore, Facts, Node, OperatingSystem, Unit};
 use towline::inventory::{self, Inventory, Overrides};
 use towline::plan::{self, Order, Plan};
 use towline::playbook::{Assets, Book};
-use towline::run::event::{Planned, PlannedChange, PlannedState};
+use towline::run::event::Planned;
 use towline::shell::{Reply, encode};
-use towline::task::{Task, Verdict};
+use towline::task::Task;
 use towline::ui::plan_text;
 use towline::vars::Secret;
 
@@ -126,7 +126,7 @@ impl Is {
                 let now = now.map(|text| format!("# Written by towline from the inventory: change it there.\n{text}"));
                 match now {
                     Some(now) if now != file.content => format!(
-                        "mode=600 0:0\nstate=differs\ncontent={}\n",
+                        "mode=600 0:0\nstate=differs\nhash={HASH}\ncontent={}\n",
                         encode(now.as_bytes()).replace('\n', "")
                     ),
                     None if bare => "state=absent\n".into(),
@@ -145,7 +145,7 @@ impl Is {
                 modules.chain(sysctls).collect()
             }
             Task::Command(command) if command.says.starts_with("forget") => "answer=no\n".into(),
-            Task::Command(_) => "answer=yes\n".into(),
+            Task::Command(_) | Task::Wait(_) => "answer=yes\n".into(),
             Task::Service(_) => match self.state {
                 State::Bare => "LoadState=not-found\n".into(),
                 State::Stopped => "LoadState=loaded\nActiveState=inactive\nSubState=dead\nUnitFileState=enabled\nJob=0\n".into(),
@@ -187,44 +187,11 @@ fn orders(plan: &Plan) -> String {
     text
 }
 
+/// Without the differences of files that are the same everywhere: they are no part of a scenario.
 fn planned(judged: &plan::Judged) -> Vec<Planned> {
-    let mut steps = Vec::new();
-    for (stage, _, lanes) in &judged.stages {
-        for (host, lane) in lanes {
-            for step in lane {
-                let one = |what: String| vec![PlannedChange { what, diff: None }];
-                let (state, changes) = match &step.verdict {
-                    Ok(Verdict::Converged) => continue,
-                    Ok(Verdict::Drifted(remedy)) => {
-                        let change = |change: &towline::task::Change| PlannedChange {
-                            what: change.what.clone(),
-                            // Files that are the same everywhere are no part of a scenario.
-                            diff: change
-                                .diff
-                                .clone()
-                                .filter(|_| change.what.ends_with(CONFIG)),
-                        };
-                        (
-                            PlannedState::Change,
-                            remedy.changes.iter().map(change).collect(),
-                        )
-                    }
-                    Ok(Verdict::Pending(pending)) => (
-                        PlannedState::Pending,
-                        one(format!("wait for {}", pending.until)),
-                    ),
-                    Ok(Verdict::Undecidable(why)) => (PlannedState::Unknown, one(why.clone())),
-                    Err(problem) => (PlannedState::Failed, one(problem.to_string())),
-                };
-                steps.push(Planned {
-                    stage: stage.clone(),
-                    host: host.clone(),
-                    step: step.name.clone(),
-                    state,
-                    changes,
-                });
-            }
-        }
+    let mut steps = towline::run::planned(judged);
+    for change in steps.iter_mut().flat_map(|step| &mut step.changes) {
+        change.diff.take_if(|_| !change.what.ends_with(CONFIG));
     }
     steps
 }
@@ -262,6 +229,7 @@ fn tell(scenario: &Scenario) -> String {
         reach: &reach,
         selected: &selected,
         fresh: &fresh,
+        adopt: false,
     };
     let shape = match cluster::shape(&situation, VERSION) {
         Ok(shape) => shape,

@@ -8,7 +8,8 @@ use sha2::{Digest as _, Sha256};
 use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body, Error, Proxy};
 
-use super::local::{INVENTORY_PATH, hexadecimal};
+use super::local::INVENTORY_PATH;
+use crate::digest::hexadecimal;
 use crate::error::Problem;
 
 /// How long things may take.

@@ -1,6 +1,5 @@
 //! A distribution's binary that lies on this machine.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -8,6 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::architecture::Architecture;
+use crate::digest::hexadecimal;
 use crate::error::Problem;
 
 /// A binary on this machine, read once.
@@ -117,17 +117,6 @@ pub(super) fn sha256_of(path: &Path) -> io::Result<(String, u64)> {
         size += count as u64;
     }
     Ok((hexadecimal(&hasher.finalize()), size))
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }
 
 #[cfg(test)]

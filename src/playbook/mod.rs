@@ -85,6 +85,7 @@ struct Entry {
     node: Option<NodeEntry>,
     package: Option<BTreeMap<String, String>>,
     service: Option<ServiceEntry>,
+    wait: Option<WaitEntry>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -141,6 +142,14 @@ struct ServiceEntry {
     unit: String,
     newer_than: Vec<String>,
     diagnose: Option<String>,
+    patience: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WaitEntry {
+    until: String,
+    says: String,
     patience: u64,
 }
 
@@ -297,6 +306,13 @@ impl Book {
         if let Some(packages) = entry.package {
             return Ok(Task::Package(task::Package { packages }));
         }
+        if let Some(kind) = entry.wait {
+            return Ok(Task::Wait(task::Wait {
+                until: kind.until,
+                says: kind.says,
+                patience: Duration::from_secs(kind.patience),
+            }));
+        }
         match entry.command {
             Some(kind) => Ok(Task::Command(task::Command {
                 unless: kind.unless,
@@ -319,6 +335,7 @@ impl Entry {
             self.node.is_some(),
             self.package.is_some(),
             self.service.is_some(),
+            self.wait.is_some(),
         ];
         let count = kinds.into_iter().filter(|given| *given).count();
         if count == 1 && !self.name.is_empty() {
@@ -329,7 +346,7 @@ impl Entry {
                 .next("give every task a  name:  that says what is to be so"));
         }
         Err(Problem::new(format!("{file}: the task “{}” has {count} kinds and needs one", self.name))
-            .because("a task has a name and exactly one of binary, command, file, kernel, link, node, package, service"))
+            .because("a task has a name and exactly one of binary, command, file, kernel, link, node, package, service, wait"))
     }
 }
 

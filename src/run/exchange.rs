@@ -8,7 +8,7 @@ use super::Runner;
 use super::event::Event;
 use crate::error::Problem;
 use crate::plan::{self, Judged, Plan};
-use crate::shell::{Batch, LOCKED, Reply, Script};
+use crate::shell::{Batch, CONFLICT, LOCKED, Reply, Script};
 use crate::ssh::{Exit, Output, Remote};
 use crate::task::Action;
 
@@ -152,6 +152,16 @@ impl Runner {
                             "another run of towline has been acting on this host for 10 minutes",
                         )
                         .next("fuser -v /run/towline.lock on the host shows it"),
+                    );
+                }
+                Exit::Code(CONFLICT) => {
+                    return Acted::Failed(
+                        Problem::new(format!(
+                            "{} was changed by something else while towline was at work; it was left as it is",
+                            output.stderr.trim()
+                        ))
+                        .because("another run of towline, or a person")
+                        .next("when the other has ended, run the same command again: it looks at the host anew"),
                     );
                 }
                 Exit::Lost(reason) => return Acted::Lost(reason),

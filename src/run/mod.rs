@@ -14,6 +14,7 @@ use event::Events;
 pub mod event;
 mod exchange;
 pub mod gather;
+mod planned;
 pub mod report;
 mod stage;
 mod step;
@@ -23,6 +24,7 @@ pub mod trace;
 mod tests;
 
 pub use event::Event;
+pub use planned::planned;
 pub use report::{Outcome, Report, Row};
 
 /// How a connection that was asked for came out.

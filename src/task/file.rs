@@ -8,12 +8,12 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
 use similar::TextDiff;
 
 use super::{Change, Changes, Verdict, remedy};
+use crate::digest::{is_sha256, sha256};
 use crate::error::Problem;
-use crate::shell::{Reply, Script, acting, decode, encode, quote};
+use crate::shell::{CONFLICT, Reply, Script, acting, decode, encode, quote};
 use crate::vars::{MASK, names_a_secret};
 
 /// A file with exactly this content, owned by root.
@@ -44,13 +44,14 @@ const DIFF_LIMIT: usize = 65_536;
 
 impl File {
     pub(super) fn probe(&self) -> Script {
-        let (path, hash) = (quote(&self.path), hex(&Sha256::digest(&self.content)));
+        let (path, hash) = (quote(&self.path), sha256(&self.content));
         Script::new(format!(
             "[ -e {path} ] || [ -h {path} ] || {{ echo state=absent; exit; }}\n\
              [ -f {path} ] || {{ echo state=other; exit; }}\n\
              stat -L -c 'mode=%a %u:%g' {path}\n\
-             if [ \"$(sha256sum <{path} | cut -d ' ' -f 1)\" = {hash} ]; then echo state=same\n\
-             else echo state=differs; printf 'content=%s\\n' \"$(head -c {DIFF_LIMIT} {path} | base64 | tr -d '\\n')\"\n\
+             hash=$(sha256sum <{path} | cut -d ' ' -f 1)\n\
+             if [ \"$hash\" = {hash} ]; then echo state=same\n\
+             else echo state=differs; echo \"hash=$hash\"; printf 'content=%s\\n' \"$(head -c {DIFF_LIMIT} {path} | base64 | tr -d '\\n')\"\n\
              fi\n"
         ))
         .within(Duration::from_secs(20))
@@ -58,7 +59,7 @@ impl File {
 
     pub(super) fn judge(&self, seen: &Reply, _: &Changes) -> Result<Verdict, Problem> {
         let mode = format!("{:o} 0:0", self.mode);
-        let change = match seen.value("state") {
+        let (change, seen) = match seen.value("state") {
             Some("same") if seen.value("mode") == Some(&mode) => return Ok(Verdict::Converged),
             Some("same") => {
                 let was = seen.value("mode").unwrap_or("?");
@@ -69,23 +70,24 @@ impl File {
                 let script = acting(&script, Duration::from_mins(1));
                 return Ok(remedy(vec![Change::new(what)], script));
             }
-            Some("absent") => self.change("create", ""),
-            Some("differs") => {
+            Some("absent") => (self.change("create", ""), "absent"),
+            Some("differs") if seen.value("hash").is_some_and(is_sha256) => {
                 let old = seen.value("content").and_then(decode).unwrap_or_default();
-                self.change("update", &String::from_utf8_lossy(&old))
+                let seen = seen.value("hash").unwrap_or_default();
+                (self.change("update", &String::from_utf8_lossy(&old)), seen)
             }
-            Some(_) => {
+            Some("other") => {
                 return Err(Problem::new(format!("{} is not a regular file", self.path))
                     .next("look at it on the host and move it away"));
             }
-            None => {
+            _ => {
                 return Ok(Verdict::Undecidable(format!(
                     "{} could not be read",
                     self.path
                 )));
             }
         };
-        Ok(remedy(vec![change], self.write()))
+        Ok(remedy(vec![change], self.write(seen)))
     }
 
     fn change(&self, verb: &str, old: &str) -> Change {
@@ -101,12 +103,19 @@ impl File {
     }
 
     /// Written beside its target, synced, renamed into place; no half file is ever at the path.
-    fn write(&self) -> Script {
+    ///
+    /// Nothing is written over what was not looked at: when another run, or a person, has put
+    /// something else there since, the script ends with [`CONFLICT`]. `seen` is the hash of what was
+    /// there, or `absent`.
+    fn write(&self, seen: &str) -> Script {
         let (directory, name) = self.path.rsplit_once('/').unwrap_or((".", &self.path));
         let directory = quote(if directory.is_empty() { "/" } else { directory });
         acting(
             &format!(
-                "set -e\numask 022\n\
+                "set -e\n\
+                 if [ -e {path} ]; then now=$(sha256sum <{path} | cut -d ' ' -f 1); else now=absent; fi\n\
+                 case $now in {seen}) ;; {hash}) exit 0 ;; *) echo {path} >&2; exit {CONFLICT} ;; esac\n\
+                 umask 022\n\
                  [ -d {directory} ] || mkdir -p {directory}\n\
                  umask 077\nrm -f {directory}/.{name}.towline.*\n\
                  temporary=$(mktemp {directory}/.{name}.towline.XXXXXX)\n\
@@ -118,18 +127,12 @@ impl File {
                 content = encode(self.content.as_bytes()),
                 mode = self.mode,
                 path = quote(&self.path),
+                seen = quote(seen),
+                hash = sha256(&self.content),
             ),
             Duration::from_mins(1),
         )
     }
-}
-
-/// Lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Masks the values of keys that hold secrets, also those that nobody has told towline about: what
@@ -202,9 +205,10 @@ mod tests {
     #[test]
     fn a_diff_shows_what_changes_but_no_secret_old_or_new() {
         let old = encode(b"node-ip: 10.0.0.9\ntoken: old\nagent-token: x\n").replace('\n', "");
-        let Verdict::Drifted(remedy) =
-            judged(&format!("mode=600 0:0\nstate=differs\ncontent={old}\n"))
-        else {
+        let Verdict::Drifted(remedy) = judged(&format!(
+            "mode=600 0:0\nstate=differs\nhash={}\ncontent={old}\n",
+            sha256("old")
+        )) else {
             panic!("it differs");
         };
         assert_snapshot!(remedy.changes[0].diff.as_deref().unwrap_or_default(), @r"

@@ -23,6 +23,7 @@ pub mod package;
 pub mod service;
 #[cfg(test)]
 mod tests;
+pub mod wait;
 
 pub use binary::Binary;
 pub use command::Command;
@@ -32,6 +33,7 @@ pub use link::Link;
 pub use node::Node;
 pub use package::Package;
 pub use service::Service;
+pub use wait::Wait;
 
 /// One thing that is to be so on a host.
 #[derive(Debug, Clone)]
@@ -52,6 +54,8 @@ pub enum Task {
     Package(Package),
     /// A systemd unit that runs what its files say now.
     Service(Service),
+    /// Something that the host does by itself and that has to end first.
+    Wait(Wait),
 }
 
 /// What a task's question showed.
@@ -174,6 +178,7 @@ macro_rules! each_kind {
             Task::Node($kind) => $body,
             Task::Package($kind) => $body,
             Task::Service($kind) => $body,
+            Task::Wait($kind) => $body,
         }
     };
 }

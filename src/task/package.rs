@@ -52,11 +52,9 @@ impl Package {
             .map(|name| quote(name))
             .collect::<Vec<_>>()
             .join(" ");
-        // A machine that has just been made is often still being set up by cloud-init, which
-        // installs packages too; and the package lists may be older than the mirror's contents.
+        // The package lists may be older than the mirror's contents.
         let script = format!(
             "export DEBIAN_FRONTEND=noninteractive\n\
-             if command -v cloud-init >/dev/null 2>&1; then timeout 600 cloud-init status --wait >/dev/null 2>&1; fi\n\
              get() {{ apt-get -q -y -o DPkg::Lock::Timeout=600 -o Acquire::Retries=2 \"$@\" >&2; }}\n\
              get install --no-install-recommends {names} || {{ get update && get install --no-install-recommends {names}; }}\n"
         );

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::{Child, Command as Process, Stdio};
 
 use proptest::prelude::*;
-use sha2::{Digest as _, Sha256};
 
 use super::*;
 use crate::shell::{Batch, LOCK, LOCKED, acting, quote};
@@ -206,7 +205,7 @@ fn binary(path: &Path, content: &[u8]) -> (Task, Script, std::path::PathBuf) {
     let task = Task::Binary(Binary {
         path: path.to_string_lossy().into_owned(),
         source: "/nonexistent".into(),
-        sha256: file::hex(&Sha256::digest(content)),
+        sha256: crate::digest::sha256(content),
         size: content.len() as u64,
         says: "k3s v1".into(),
     });

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::super::release::resolve_with;
 use super::*;
+use crate::digest::sha256;
 use crate::distribution::architecture::tests::elf;
-use crate::distribution::local::hexadecimal;
 
 const VERSION: &str = "v1.36.3+k3s1";
 const BINARY: &str = "/v1.36.3%2Bk3s1/k3s";
@@ -119,8 +119,7 @@ fn answer(stream: TcpStream, replies: &Mutex<HashMap<String, Reply>>, asked: &Mu
 }
 
 fn list(binary: &[u8]) -> Vec<u8> {
-    use sha2::Digest as _;
-    let hash = hexadecimal(&sha2::Sha256::digest(binary));
+    let hash = sha256(binary);
     format!(
         "{}  k3s-airgap-images-amd64.tar\n{hash}  k3s\n",
         "0".repeat(64)
@@ -294,10 +293,7 @@ fn a_wrong_hash_is_told_with_both_hashes() {
     let (server, cache) = (Server::with_release(), tempfile::tempdir().unwrap());
     let mut altered = elf(Architecture::Amd64);
     altered[4000] = b'!';
-    let hash = |binary: &[u8]| {
-        use sha2::Digest as _;
-        hexadecimal(&sha2::Sha256::digest(binary))
-    };
+    let hash = |binary: &[u8]| sha256(binary);
     let (expected, received) = (hash(&elf(Architecture::Amd64)), hash(&altered));
     server.set(BINARY, Reply::Body(altered));
     let problem = get(&server, cache.path()).unwrap_err().to_string();
