@@ -15,12 +15,18 @@ pub(super) struct Addresses {
     pub external: Option<IpAddr>,
 }
 
-/// Decides the addresses of a host's node.
+/// Decides the addresses of a host's node. `interface` is flannel's, whose address k3s takes, too.
 ///
 /// etcd and the kubelet always use the internal address, so it has to be on an interface: behind
 /// NAT the address of the inventory is none.
-pub(super) fn addresses(host: &Host, facts: &Facts) -> Result<Addresses, Problem> {
+pub(super) fn addresses(
+    host: &Host,
+    facts: &Facts,
+    interface: Option<&str>,
+) -> Result<Addresses, Problem> {
     let public = host.address.parse::<IpAddr>().ok();
+    // towline runs on the host itself: nobody else reaches it at that address.
+    let public = public.filter(|public| !public.is_loopback());
     if let Some(text) = host
         .config
         .get("node-ip")
@@ -51,6 +57,27 @@ pub(super) fn addresses(host: &Host, facts: &Facts) -> Result<Addresses, Problem
                 private.origin
             )));
         }
+        return Ok(Addresses {
+            node_ip,
+            external: public.filter(|public| *public != node_ip),
+        });
+    }
+    if let Some(interface) = interface {
+        let mut own: Vec<_> = facts
+            .addresses
+            .iter()
+            .filter(|(name, _)| name == interface)
+            .map(|(_, net)| net.addr())
+            .collect();
+        own.sort_by_key(IpAddr::is_ipv6);
+        let Some(node_ip) = own.first().copied() else {
+            return Err(Problem::new(format!(
+                "{}: there is no address on {interface}, which flannel-iface names",
+                host.name
+            ))
+            .because(format!("it has {}", list(facts)))
+            .next("correct flannel-iface in the inventory"));
+        };
         return Ok(Addresses {
             node_ip,
             external: public.filter(|public| *public != node_ip),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::Situation;
+use super::adopt::unequal;
 use crate::error::Problem;
 use crate::facts::{Datastore, Facts, is_node_name};
 use crate::inventory::{Host, Role};
@@ -56,14 +57,6 @@ pub(super) fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
             Problem::new(format!("{name}: its /etc/rancher/k3s/config.yaml {why}"))
                 .because("it may hold the token and the address that the host joined with")
                 .next("repair it on the host, or move it away"),
-        );
-    }
-    if facts.k3s.foreign {
-        return Some(
-            Problem::new(format!("{name}: k3s was installed here by something else"))
-                .because("its unit is not towline's, and what it is told there would be lost")
-                .because("taking over such a host is not here yet")
-                .next("k3s-uninstall.sh or k3s-agent-uninstall.sh on the host makes it bare; its data is lost"),
         );
     }
     let (has, wants) = (&facts.k3s, host.role.value);
@@ -183,6 +176,39 @@ fn pairs<'a>(values: impl Iterator<Item = (String, &'a str)>) -> Vec<(String, St
         .into_iter()
         .map(|(value, hosts)| (value, hosts.join(" and ")))
         .collect()
+}
+
+/// Servers whose settings differ where k3s wants all servers to have the same.
+pub(super) fn unequal_servers(situation: &Situation<'_>) -> Option<Problem> {
+    let inventory = situation.inventory;
+    let mut servers = inventory
+        .hosts
+        .iter()
+        .filter(|host| host.role.value == Role::Server)
+        .map(|host| {
+            let mut config = inventory.cluster.config.clone();
+            config.extend(
+                host.config
+                    .iter()
+                    .map(|(key, setting)| (key.clone(), setting.value.clone())),
+            );
+            (host, config)
+        });
+    let (first, config) = servers.next()?;
+    let (other, keys) = servers.find_map(|(host, other)| {
+        let keys: Vec<_> = unequal(&config, &other).collect();
+        (!keys.is_empty()).then_some((host, keys))
+    })?;
+    Some(
+        Problem::new(format!(
+            "{} and {} would have different values for {}",
+            first.name,
+            other.name,
+            keys.join(", ")
+        ))
+        .because("all servers of a cluster must have the same: k3s refuses to start otherwise")
+        .next("say it once, under  config:  of  cluster:"),
+    )
 }
 
 /// A datastore outside the cluster is not among the rules yet: its servers have no data to be known

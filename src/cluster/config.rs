@@ -203,7 +203,7 @@ impl Subject<'_> {
     fn server(&self) -> String {
         let given = self.situation.inventory.cluster.server_url.clone();
         let via = self.via.map(|via| server_url(&via.to_string(), 6443));
-        via.or(given).unwrap_or_else(|| LATER.to_owned())
+        given.or(via).unwrap_or_else(|| LATER.to_owned())
     }
 
     fn join_token(&self, role: Role) -> String {

@@ -13,8 +13,10 @@ use crate::inventory::{Host, Inventory};
 use crate::vars::{Secret, names_a_secret};
 
 mod address;
+mod adopt;
 mod check;
 mod config;
+mod force;
 mod nodes;
 mod shape;
 mod tokens;
@@ -23,6 +25,7 @@ mod version;
 #[cfg(test)]
 mod tests;
 
+pub use force::shared_settings;
 pub use shape::shape;
 pub use tokens::Fresh;
 pub use version::{Wanted, wanted_version};
@@ -57,6 +60,8 @@ pub struct Situation<'a> {
     pub selected: &'a BTreeSet<String>,
     /// Tokens to use when the cluster has none yet.
     pub fresh: &'a Fresh,
+    /// Whether hosts on which something else set up k3s are taken over.
+    pub adopt: bool,
 }
 
 impl<'a> Situation<'a> {
@@ -184,5 +189,6 @@ pub fn known_secrets(facts: &Facts) -> Vec<Secret> {
         .filter(|key| names_a_secret(key))
         .filter_map(|key| tokens::configured(facts, key));
     let configured: Vec<_> = configured.map(|secret| Secret::new(&secret)).collect();
-    facts.secrets().cloned().chain(configured).collect()
+    let secrets = facts.secrets().cloned().chain(configured);
+    secrets.chain(force::secrets(facts)).collect()
 }

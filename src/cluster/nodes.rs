@@ -63,7 +63,7 @@ pub(super) fn forget(situation: &Situation<'_>, shape: &mut Shape) -> Result<(),
 
 /// Nodes that are in the cluster and not in the inventory.
 pub(super) fn left(situation: &Situation<'_>, shape: &Shape) -> Vec<String> {
-    let Stage::Running { via } = &shape.stage else {
+    let (Stage::Running { via }, true) = (&shape.stage, situation.inventory.whole) else {
         return Vec::new();
     };
     let Some(facts) = situation.reach.get(via).and_then(|reach| reach.facts()) else {

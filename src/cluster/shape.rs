@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::address::{Addresses, addresses};
-use super::check::{moved, node_name, outside_datastore, shared, sqlite_with_more_servers, unfit};
+use super::adopt::{adoption, left_alone};
+use super::check::{
+    moved, node_name, outside_datastore, shared, sqlite_with_more_servers, unequal_servers, unfit,
+};
 use super::config::{Config, Subject};
 use super::nodes::{forget, fragile, left};
 use super::tokens::{Tokens, observed, tokens};
@@ -25,12 +28,12 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
         let verdict =
             match unfit(host, facts).or_else(|| cgroup_v1(situation, host, facts, version)) {
                 Some(problem) => Err(problem),
-                None => addresses(host, facts).and_then(|addresses| {
-                    match moved(host, facts, addresses.node_ip) {
+                None => addresses(host, facts, flannel_interface(situation, host)).and_then(
+                    |addresses| match moved(host, facts, addresses.node_ip) {
                         Some(problem) => Err(problem),
                         None => Ok(addresses),
-                    }
-                }),
+                    },
+                ),
             };
         match verdict {
             Ok(addresses) => drop(known.insert(host.name.clone(), addresses)),
@@ -44,6 +47,7 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
     let (mut problems, mut notes) = shared(situation, &node_ips);
     problems.extend(sqlite_with_more_servers(situation));
     problems.extend(outside_datastore(situation));
+    problems.extend(unequal_servers(situation));
     let tokens = match tokens(situation) {
         Ok(tokens) if problems.is_empty() => tokens,
         Ok(_) => return Err(problems),
@@ -70,6 +74,19 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
     notes.extend(left(situation, &shape));
     shape.notes = notes;
     Ok(shape)
+}
+
+fn flannel_interface<'a>(situation: &Situation<'a>, host: &'a Host) -> Option<&'a str> {
+    let cluster = &situation.inventory.cluster;
+    let shared = match host.role.value {
+        Role::Server => &cluster.config,
+        Role::Agent => &cluster.agent_config,
+    };
+    let own = host
+        .config
+        .get("flannel-iface")
+        .map(|setting| &setting.value);
+    own.or(shared.get("flannel-iface"))?.as_str()
 }
 
 /// Where the cluster stands, and why it is unknown if it is.
@@ -192,12 +209,27 @@ fn place(
             servers: &servers,
             etcd,
         };
+        let config = subject.config();
+        if let Some(foreign) = &facts.k3s.foreign {
+            let taken = if situation.adopt {
+                adoption(host, facts, &config)
+            } else {
+                Err(left_alone(host, foreign))
+            };
+            match taken {
+                Ok(note) => shape.notes.extend(note),
+                Err(problem) => {
+                    shape.unfit.insert(host.name.clone(), problem);
+                    continue;
+                }
+            }
+        }
         shape.notes.extend(subject.registration_note());
         if !facts.k3s.drop_ins.is_empty() {
             shape.notes.push(format!(
                 "{}: k3s also reads config.yaml.d ({}), and what stands there wins over the inventory",
                 host.name,
-                facts.k3s.drop_ins.join(", ")
+                facts.k3s.drop_ins.iter().map(|file| file.name.as_str()).collect::<Vec<_>>().join(", ")
             ));
         }
         let runs_etcd = match part {
@@ -212,7 +244,7 @@ fn place(
                 part,
                 node_name: node_name(host, facts),
                 node_ip: addresses.node_ip,
-                config: subject.config(),
+                config,
                 voter: runs_etcd,
             },
         );

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use super::{Fresh, LATER, Part, Place, Reach, Shape, Situation, Stage, shape};
 use crate::error::Problem;
-use crate::facts::{Datastore, Facts, Node, OperatingSystem, Unit};
+use crate::facts::{Datastore, DropIn, Facts, Foreign, Node, OperatingSystem, Unit};
 use crate::inventory::{self, Inventory, Overrides};
 use crate::vars::Secret;
 
 mod addresses;
+mod adopted;
 mod configs;
 mod growing;
 mod refused;
@@ -40,6 +41,7 @@ struct Lab {
     reach: BTreeMap<String, Reach>,
     selected: BTreeSet<String>,
     fresh: Fresh,
+    adopt: bool,
 }
 
 impl Lab {
@@ -66,6 +68,7 @@ impl Lab {
                 server: Secret::new("fresh-server"),
                 agent: Secret::new("fresh-agent"),
             },
+            adopt: false,
             inventory,
         }
     }
@@ -94,6 +97,7 @@ impl Lab {
             reach: &self.reach,
             selected: &self.selected,
             fresh: &self.fresh,
+            adopt: self.adopt,
         };
         shape(&situation, VERSION)
     }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::force::in_force;
 use super::{LATER, Situation};
 use crate::distribution::k3s::settings::matters_only_at_first_start;
 use crate::distribution::k3s::token::{ca_hash, full_token, token_fault, token_password};
@@ -76,10 +77,14 @@ pub(super) fn configured(facts: &Facts, key: &str) -> Option<String> {
     }
 }
 
-/// A host's own config.yaml; empty when there is none. One that cannot be read makes the host
-/// unfit before anything is decided from it.
+/// What a host is told: by its own config.yaml, and where something else set k3s up, by all that
+/// this left. What cannot be read makes the host unfit before anything is decided from it.
 pub(super) fn observed(facts: &Facts) -> serde_json::Map<String, Value> {
-    own_config(facts).unwrap_or_default()
+    let read = match facts.k3s.foreign {
+        Some(_) => in_force(facts),
+        None => own_config(facts),
+    };
+    read.unwrap_or_default()
 }
 
 /// No config.yaml is longer; a longer one was cut off on its way here.
@@ -90,7 +95,11 @@ const LONGEST_CONFIG: usize = 200_000;
 /// # Errors
 /// Why it cannot be read, without any of its content.
 pub(super) fn own_config(facts: &Facts) -> Result<serde_json::Map<String, Value>, String> {
-    let text = facts.k3s.config.as_ref().map_or("", Secret::expose);
+    read_config(facts.k3s.config.as_ref().map_or("", Secret::expose))
+}
+
+/// The text of a config.yaml as its keys.
+pub(super) fn read_config(text: &str) -> Result<serde_json::Map<String, Value>, String> {
     if text.len() > LONGEST_CONFIG {
         return Err(format!("is longer than {LONGEST_CONFIG} bytes"));
     }

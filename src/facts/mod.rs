@@ -81,8 +81,8 @@ impl OperatingSystem {
 pub struct K3s {
     /// Content of config.yaml. It may hold tokens.
     pub config: Option<Secret>,
-    /// Files in config.yaml.d, which k3s reads after config.yaml.
-    pub drop_ins: Vec<String>,
+    /// Files in config.yaml.d, which k3s reads after config.yaml, in their order.
+    pub drop_ins: Vec<DropIn>,
     /// The datastore that this server has data in.
     pub datastore: Option<Datastore>,
     /// Whether a kubelet of this host has ever been given its certificate.
@@ -97,8 +97,8 @@ pub struct K3s {
     pub agent_token: Option<Secret>,
     /// Version of the binary in place, `v1.36.3+k3s1`.
     pub version: Option<String>,
-    /// Whether a unit of k3s was written by somebody else: its installer, or a person.
-    pub foreign: bool,
+    /// A unit of k3s that was written by somebody else: its installer, or a person.
+    pub foreign: Option<Foreign>,
     /// State of the server's unit.
     pub server_unit: Unit,
     /// State of the agent's unit.
@@ -109,6 +109,26 @@ pub struct K3s {
     pub api_ready: bool,
     /// The nodes of the cluster, as this server's API lists them.
     pub nodes: Vec<Node>,
+}
+
+/// A file in config.yaml.d.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DropIn {
+    /// Its name.
+    pub name: String,
+    /// Its content. It may hold tokens.
+    pub text: Secret,
+}
+
+/// A unit of k3s that towline did not write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foreign {
+    /// Its name, without `.service`.
+    pub unit: String,
+    /// Its text. It may hold tokens.
+    pub text: Secret,
+    /// The text of the files with its environment, one after the other. It may hold tokens.
+    pub environment: Secret,
 }
 
 /// What systemd says about a unit.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Datastore, Facts, K3s, Node, OperatingSystem, Unit};
+use super::{Datastore, DropIn, Facts, Foreign, K3s, Node, OperatingSystem, Unit};
+use crate::digest::is_sha256;
+use crate::distribution::k3s::version::Version;
 use crate::shell::{Reply, decode};
 use crate::vars::Secret;
 
@@ -52,12 +54,36 @@ fn address(line: &str) -> Option<(String, ipnet::IpNet)> {
     Some((interface.to_owned(), net))
 }
 
+/// What travelled packed. What is no UTF-8 is not taken for absent: it shows as U+FFFD.
+fn unpacked(packed: &str) -> Option<Secret> {
+    Some(Secret::new(&String::from_utf8_lossy(&decode(packed)?)))
+}
+
+fn drop_in(line: &str) -> Option<DropIn> {
+    let (text, name) = line.split_once(' ')?;
+    Some(DropIn {
+        name: name.to_owned(),
+        text: unpacked(text)?,
+    })
+}
+
+fn foreign(reply: &Reply, line: &str) -> Option<Foreign> {
+    let (unit, text) = line.split_once(' ')?;
+    let environment = reply
+        .values("foreign_environment")
+        .filter_map(|line| unpacked(line.strip_prefix(unit)?.strip_prefix(' ')?))
+        .fold(String::new(), |all, text| {
+            format!("{all}{}\n", text.expose())
+        });
+    Some(Foreign {
+        unit: unit.to_owned(),
+        text: unpacked(text)?,
+        environment: Secret::new(&environment),
+    })
+}
+
 fn k3s(reply: &Reply) -> K3s {
-    let secret = |key: &str| {
-        let bytes = decode(reply.value(key)?)?;
-        // What is no UTF-8 is not taken for absent: it shows as U+FFFD.
-        Some(Secret::new(&String::from_utf8_lossy(&bytes)))
-    };
+    let secret = |key: &str| unpacked(reply.value(key)?);
     let unit = |name: &str| {
         let line = reply
             .values("unit")
@@ -66,7 +92,7 @@ fn k3s(reply: &Reply) -> K3s {
     };
     K3s {
         config: secret("k3s_config"),
-        drop_ins: reply.values("drop_in").map(str::to_owned).collect(),
+        drop_ins: reply.values("drop_in").filter_map(drop_in).collect(),
         datastore: match reply.value("datastore") {
             Some("etcd") => Some(Datastore::Etcd),
             Some("sqlite") => Some(Datastore::Sqlite),
@@ -80,25 +106,17 @@ fn k3s(reply: &Reply) -> K3s {
             .map(str::to_owned),
         server_token: secret("server_token"),
         agent_token: secret("agent_token"),
-        version: reply.value("k3s_version").and_then(version),
-        foreign: reply.value("foreign").is_some(),
+        version: reply
+            .value("k3s_version")
+            .and_then(Version::from_output)
+            .map(|version| version.to_string()),
+        foreign: reply.value("foreign").and_then(|line| foreign(reply, line)),
         server_unit: unit("k3s"),
         agent_unit: unit("k3s-agent"),
         kubeconfig: secret("kubeconfig"),
         api_ready: reply.value("api") == Some("ready"),
         nodes: reply.values("node").filter_map(node).collect(),
     }
-}
-
-fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// `k3s version v1.36.3+k3s1 (0a1b2c3d)` → `v1.36.3+k3s1`.
-fn version(line: &str) -> Option<String> {
-    let version = line.split_whitespace().nth(2)?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".+-".contains(&byte);
-    (version.starts_with('v') && version.bytes().all(plain)).then(|| version.to_owned())
 }
 
 fn unit(line: &str) -> Unit {
@@ -196,7 +214,8 @@ mod tests {
     fn what_is_unusual_is_not_taken_for_absent() {
         let facts = facts(&reply(
             "address=tun0 10.8.0.2\naddress=eth0 nonsense\nk3s_config=dG9rZW46IP8K\n\
-             drop_in=10-a.yaml\ndrop_in=20-b.yml\nca_hash=short\nk3s_version=k3s version $(x) (y)\n\
+             drop_in=YTogMQo= 10-a.yaml\ndrop_in= 20-b.yml\n\
+             foreign=k3s-agent W1VuaXRdCg==\nforeign_environment=k3s-agent SzNTX1VSTD14Cg==\nforeign_environment=k3s eAo=\nca_hash=short\nk3s_version=k3s version $(x) (y)\n\
              uptime=NaN\ncomplete=yes\n",
         ))
         .expect("complete");
@@ -204,7 +223,22 @@ mod tests {
         assert!(facts.has_address("10.8.0.2".parse().expect("an address")));
         let config = facts.k3s.config.expect("there is one");
         assert_eq!(config.expose(), "token: \u{fffd}");
-        assert_eq!(facts.k3s.drop_ins, ["10-a.yaml", "20-b.yml"]);
+        let drop_ins: Vec<_> = facts
+            .k3s
+            .drop_ins
+            .iter()
+            .map(|file| (file.name.as_str(), file.text.expose()))
+            .collect();
+        assert_eq!(drop_ins, [("10-a.yaml", "a: 1"), ("20-b.yml", "")]);
+        let foreign = facts.k3s.foreign.expect("there is one");
+        assert_eq!(
+            (
+                &*foreign.unit,
+                foreign.text.expose(),
+                foreign.environment.expose()
+            ),
+            ("k3s-agent", "[Unit]", "K3S_URL=x")
+        );
         assert_eq!((facts.k3s.ca_hash, facts.k3s.version), (None, None));
         assert_eq!(facts.uptime, Duration::ZERO);
     }

@@ -42,7 +42,7 @@ data=/var/lib/rancher/k3s
 configuration=/etc/rancher/k3s/config.yaml
 file k3s_config "$configuration"
 for drop_in in "$configuration".d/*.yaml "$configuration".d/*.yml; do
-    [ -f "$drop_in" ] && say drop_in "${drop_in##*/}"
+    [ -f "$drop_in" ] && say drop_in "$(head -c 65536 "$drop_in" | pack) ${drop_in##*/}"
 done
 [ -s /etc/rancher/node/password ] && say node_password present
 if [ -d "$data/server/db/etcd/member" ]; then
@@ -59,7 +59,13 @@ file server_token "$data/server/token"
 for unit in k3s k3s-agent; do
     say unit "$unit $(systemctl show -p LoadState -p ActiveState -p SubState -p FragmentPath "$unit" 2>/dev/null | tr '\n' ' ')"
     own=/etc/systemd/system/$unit.service
-    [ -f "$own" ] && ! grep -q '^# Written by towline' "$own" && say foreign "$unit"
+    # What a unit says that something else wrote: its flags and its variables are settings, too.
+    if [ -f "$own" ] && ! grep -q '^# Written by towline' "$own"; then
+        say foreign "$unit $(head -c 65536 "$own" | pack)"
+        for variables in "/etc/default/$unit" "/etc/sysconfig/$unit" "$own.env"; do
+            [ -f "$variables" ] && say foreign_environment "$unit $(head -c 65536 "$variables" | pack)"
+        done
+    fi
 done
 if [ "$(systemctl is-active k3s 2>/dev/null)" = active ]; then
     file kubeconfig /etc/rancher/k3s/k3s.yaml

@@ -64,6 +64,7 @@ pub fn parse(
                 file: file.to_owned(),
                 cluster,
                 hosts: hosts.placed.into_iter().map(|placed| placed.host).collect(),
+                whole: true,
                 warnings: reader.warnings,
             });
         }

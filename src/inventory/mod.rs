@@ -60,6 +60,9 @@ pub struct Inventory {
     pub cluster: Cluster,
     /// The hosts in the order of the file, ranges expanded in place.
     pub hosts: Vec<Host>,
+    /// Whether it is the whole truth of its cluster, as a file is; what a command line names is a
+    /// part of one, and nodes beside it are no news.
+    pub whole: bool,
     /// Things that are allowed but unwise, as sentences (an even number of servers).
     pub warnings: Vec<String>,
 }

@@ -55,6 +55,7 @@ pub(super) fn context(
             "config": place.map(|place| json!(place.config)).unwrap_or_default(),
             "sources": sources,
             "forget": shape.forget,
+            "foreign": facts.k3s.foreign.is_some(),
         },
     })
 }

@@ -23,7 +23,7 @@ fn context(role: &str, config: &Value) -> Value {
         "facts": {"architecture": "x86_64", "ipv6": true, "ufw": true, "cgroup": 2, "debian": true},
         "k3s": {
             "unit": unit, "command": command, "version": "v1.36.3+k3s1", "node_name": "m1",
-            "voter": "true", "config": config, "sources": ["10.0.0.1", "fd00::1"], "forget": ["m2"],
+            "voter": "true", "config": config, "sources": ["10.0.0.1", "fd00::1"], "forget": ["m2"], "foreign": false,
         },
     })
 }

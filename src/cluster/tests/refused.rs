@@ -238,24 +238,14 @@ fn a_datastore_that_the_rules_do_not_know_is_refused() {
 #[test]
 fn files_that_win_over_the_inventory_are_noted() {
     let lab = running().with("m2", |facts| {
-        facts.k3s.drop_ins = vec!["99-mine.yaml".into()];
+        facts.k3s.drop_ins = vec![DropIn {
+            name: "99-mine.yaml".into(),
+            text: Secret::new("a: 1"),
+        }];
     });
     let notes = lab.shape().notes;
     assert!(
         notes[0].starts_with("m2: k3s also reads config.yaml.d (99-mine.yaml)"),
         "{notes:?}"
-    );
-}
-
-#[test]
-fn a_host_that_something_else_made_is_left_alone() {
-    let shape = running()
-        .with("m2", |facts| facts.k3s.foreign = true)
-        .shape();
-    assert!(!shape.places.contains_key("m2"));
-    let problem = shape.unfit.get("m2").expect("it is unfit").to_string();
-    assert!(
-        problem.starts_with("m2: k3s was installed here by something else"),
-        "{problem}"
     );
 }

@@ -1,5 +1,6 @@
 //! k3s: one binary that is a whole Kubernetes.
 
+pub mod arguments;
 pub mod causes;
 pub mod fetch;
 pub mod release;

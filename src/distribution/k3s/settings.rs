@@ -35,6 +35,42 @@ const FIRST_START_KEYS: [&str; 9] = [
     "vpn-auth",
 ];
 
+/// Keys whose values all servers of a cluster must share: k3s compares them when a server joins
+/// (`critical configuration value mismatch between servers`). Of `disable` it compares `servicelb`
+/// only, and servers that differ in the rest would install and remove in turn.
+pub const MUST_BE_EQUAL: [&str; 16] = [
+    "cluster-cidr",
+    "cluster-dns",
+    "cluster-domain",
+    "disable",
+    "disable-cloud-controller",
+    "disable-helm-controller",
+    "disable-network-policy",
+    "egress-selector-mode",
+    "embedded-registry",
+    "flannel-backend",
+    "flannel-external-ip",
+    "flannel-ipv6-masq",
+    "secrets-encryption",
+    "secrets-encryption-provider",
+    "service-cidr",
+    "supervisor-metrics",
+];
+
+/// What holds for a key of [`MUST_BE_EQUAL`] when nobody says anything; false for what is a switch.
+pub fn shared_default(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "cluster-cidr" => "10.42.0.0/16",
+        "cluster-dns" => "10.43.0.10",
+        "cluster-domain" => "cluster.local",
+        "egress-selector-mode" => "agent",
+        "flannel-backend" => "vxlan",
+        "secrets-encryption-provider" => "aescbc",
+        "service-cidr" => "10.43.0.0/16",
+        _ => return None,
+    })
+}
+
 /// Whether a key of config.yaml matters only at the first start, also in its form `key+`.
 pub fn matters_only_at_first_start(key: &str) -> bool {
     FIRST_START_KEYS.contains(&key.strip_suffix('+').unwrap_or(key))

@@ -1,0 +1,139 @@
+//! What k3s is told on a host, wherever it is told: by the environment of its unit, config.yaml,
+//! config.yaml.d, and the flags of its unit, of which the later win.
+
+use serde_json::{Map, Value};
+
+use super::tokens::{own_config, read_config};
+use crate::distribution::k3s::arguments::{Settings, ShortFlags, settings, words};
+use crate::distribution::k3s::settings::MUST_BE_EQUAL;
+use crate::facts::{Facts, Foreign};
+use crate::vars::Secret;
+
+/// Variables that stand for flags of k3s.
+const VARIABLES: [(&str, &str); 14] = [
+    ("K3S_AGENT_TOKEN", "agent-token"),
+    ("K3S_AGENT_TOKEN_FILE", "agent-token-file"),
+    ("K3S_CLUSTER_INIT", "cluster-init"),
+    ("K3S_CONFIG_FILE", "config"),
+    ("K3S_DATASTORE_ENDPOINT", "datastore-endpoint"),
+    ("K3S_DATA_DIR", "data-dir"),
+    ("K3S_KUBECONFIG_MODE", "write-kubeconfig-mode"),
+    ("K3S_KUBECONFIG_OUTPUT", "write-kubeconfig"),
+    ("K3S_NODE_NAME", "node-name"),
+    ("K3S_RESOLV_CONF", "resolv-conf"),
+    ("K3S_SELINUX", "selinux"),
+    ("K3S_TOKEN", "token"),
+    ("K3S_TOKEN_FILE", "token-file"),
+    ("K3S_URL", "server"),
+];
+
+/// All that k3s is told on a host.
+///
+/// # Errors
+/// Where it stands and why it cannot be read, without any of its content.
+pub(super) fn in_force(facts: &Facts) -> Result<Map<String, Value>, String> {
+    let k3s = &facts.k3s;
+    let mut all = Map::new();
+    if let Some(foreign) = &k3s.foreign {
+        all.extend(environment(foreign)?);
+    }
+    all.extend(own_config(facts).map_err(|why| format!("/etc/rancher/k3s/config.yaml {why}"))?);
+    for drop_in in &k3s.drop_ins {
+        let read = read_config(drop_in.text.expose());
+        let keys = read.map_err(|why| format!("config.yaml.d/{} {why}", drop_in.name))?;
+        for (key, value) in keys {
+            match key.strip_suffix('+') {
+                Some(key) => append(&mut all, key, value),
+                None => drop(all.insert(key, value)),
+            }
+        }
+    }
+    if let Some(foreign) = &k3s.foreign {
+        all.extend(flags(foreign).map_err(|why| format!("the unit {}: {why}", foreign.unit))?);
+    }
+    for key in ["node-ip", "node-external-ip"] {
+        if let Some(Value::Array(addresses)) = all.get(key) {
+            let words: Vec<_> = addresses.iter().filter_map(Value::as_str).collect();
+            let joined = Value::String(words.join(","));
+            all.insert(key.to_owned(), joined);
+        }
+    }
+    Ok(all)
+}
+
+fn append(all: &mut Map<String, Value>, key: &str, value: Value) {
+    let list = |value: Value| match value {
+        Value::Array(items) => items,
+        one => vec![one],
+    };
+    let mut items = all.remove(key).map(list).unwrap_or_default();
+    items.extend(list(value));
+    all.insert(key.to_owned(), Value::Array(items));
+}
+
+fn environment(foreign: &Foreign) -> Result<Settings, String> {
+    let mut settings = Settings::new();
+    for line in foreign.environment.expose().lines() {
+        let Some((name, value)) = line.trim().split_once('=') else {
+            continue;
+        };
+        let Some((_, key)) = VARIABLES.iter().find(|(own, _)| *own == name.trim()) else {
+            continue;
+        };
+        let value = words(value)
+            .map_err(|why| format!("the environment of the unit {}: {why}", foreign.unit))?
+            .concat();
+        let value = match (*key, value.as_str()) {
+            (_, "") => continue,
+            ("cluster-init" | "selinux", value) => Value::Bool(value == "true" || value == "1"),
+            (_, value) => Value::String(value.to_owned()),
+        };
+        settings.insert((*key).to_owned(), value);
+    }
+    Ok(settings)
+}
+
+/// The flags in the unit's `ExecStart=`.
+fn flags(foreign: &Foreign) -> Result<Settings, String> {
+    // The last line of the installer's units goes on into an empty one.
+    let text = format!("{}\n", foreign.text.expose()).replace("\\\n", " ");
+    let command = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("ExecStart="))
+        .rfind(|command| !command.is_empty())
+        .ok_or("it has no ExecStart")?;
+    let command = command.trim_start_matches(['@', '-', ':', '+', '!']);
+    let words = words(command).map_err(|why| format!("its ExecStart: {why}"))?;
+    let mut words = words
+        .into_iter()
+        .skip(1)
+        .map(|word| word.replace("%%", "%"));
+    match words.next().as_deref() {
+        Some("server" | "agent") => {}
+        _ => return Err("its ExecStart runs neither `k3s server` nor `k3s agent`".into()),
+    }
+    let words: Vec<_> = words.collect();
+    if words.iter().any(|word| word.contains('$')) {
+        return Err("its ExecStart uses variables".into());
+    }
+    settings(&words, ShortFlags::Understood).map_err(|why| format!("its ExecStart: {why}"))
+}
+
+/// The settings of a server that all servers of its cluster must share, for one that joins it.
+///
+/// # Errors
+/// Where it stands and why it cannot be read.
+pub fn shared_settings(facts: &Facts) -> Result<Settings, String> {
+    let all = in_force(facts)?.into_iter();
+    Ok(all
+        .filter(|(key, value)| MUST_BE_EQUAL.contains(&key.as_str()) && *value != false)
+        .collect())
+}
+
+/// The secrets among what k3s is told on a host.
+pub(super) fn secrets(facts: &Facts) -> Vec<Secret> {
+    let all = in_force(facts).unwrap_or_default().into_iter();
+    all.filter(|(key, _)| crate::vars::names_a_secret(key))
+        .filter_map(|(_, value)| Some(Secret::new(value.as_str()?)))
+        .collect()
+}

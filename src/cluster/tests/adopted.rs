@@ -1,0 +1,198 @@
+//! Hosts on which something else set up k3s, as its installer leaves them.
+
+use super::*;
+use crate::cluster::{known_secrets, shared_settings};
+
+/// The unit as the installer writes it, with these arguments.
+fn unit(command: &str, arguments: &[&str]) -> Secret {
+    let arguments: String = arguments
+        .iter()
+        .map(|argument| format!("\t'{argument}' \\\n"))
+        .collect();
+    Secret::new(&format!(
+        "[Unit]\nDescription=Lightweight Kubernetes\n\n[Service]\nType=notify\nEnvironmentFile=-/etc/default/%N\n\
+         ExecStartPre=-/sbin/modprobe overlay\nExecStart=/usr/local/bin/k3s \\\n    {command} \\\n{arguments}\n"
+    ))
+}
+
+fn set_up(facts: &mut Facts, name: &str, arguments: &[&str], environment: &str) {
+    let command = if name == "k3s" { "server" } else { "agent" };
+    facts.k3s.foreign = Some(Foreign {
+        unit: name.into(),
+        text: unit(command, arguments),
+        environment: Secret::new(environment),
+    });
+    facts.k3s.config = None;
+    facts.k3s.joined = true;
+}
+
+/// A running cluster, of which the installer set up m2 and w1.
+fn mixed(inventory: &str, arguments: &[&str]) -> Lab {
+    let token = format!("K10{HASH}::server:secret-one");
+    let environment = format!("K3S_TOKEN='{token}'\nK3S_URL='https://10.0.0.1:6443'\n");
+    let lab = running();
+    let inventory = Lab::new(inventory).inventory;
+    Lab { inventory, ..lab }
+        .with("m2", |facts| set_up(facts, "k3s", arguments, ""))
+        .with("w1", |facts| set_up(facts, "k3s-agent", &[], &environment))
+}
+
+impl Lab {
+    fn adopting(mut self) -> Self {
+        self.adopt = true;
+        self
+    }
+}
+
+#[test]
+fn without_a_word_it_is_left_alone_and_the_others_go_on() {
+    let shape = mixed(THREE, &["--disable", "traefik"]).shape();
+    assert!(!shape.places.contains_key("m2") && !shape.places.contains_key("w1"));
+    assert!(shape.places.contains_key("m1") && shape.places.contains_key("m3"));
+    insta::assert_snapshot!(shape.unfit["m2"], @r"
+    m2: k3s was set up here by something else, and is left as it is
+      the unit k3s is not towline's; what k3s is told there would move into config.yaml
+      → towline plan  shows what taking it over would change;  towline deploy --adopt  does it, server by server
+    ");
+}
+
+#[test]
+fn what_flags_and_variables_say_moves_into_the_configuration() {
+    let inventory = format!("cluster: {{config: {{disable: [traefik]}}}}{THREE}");
+    let server = "https://10.0.0.1:6443";
+    let lab = mixed(
+        &inventory,
+        &[
+            "--server",
+            server,
+            "--disable=traefik",
+            "--node-label",
+            "a=b",
+        ],
+    );
+    let shape = lab.adopting().shape();
+    let config = &shape.places["m2"].config;
+    assert_eq!(config["server"], server);
+    assert_eq!(config["node-label"], serde_json::json!(["a=b"]));
+    assert_eq!(config["disable"], serde_json::json!(["traefik"]));
+    let agent = &shape.places["w1"].config;
+    assert_eq!(agent["server"], server);
+    assert_eq!(agent["token"], format!("K10{HASH}::server:secret-one"));
+}
+
+#[test]
+fn what_all_servers_share_may_not_change_on_the_way() {
+    let lab = mixed(
+        THREE,
+        &[
+            "--cluster-cidr",
+            "10.52.0.0/16",
+            "--disable",
+            "traefik,servicelb",
+            "--kubelet-arg",
+            "max-pods=9",
+        ],
+    );
+    let shape = lab.adopting().shape();
+    insta::assert_snapshot!(shape.unfit["m2"], @r#"
+    m2: taking it over would change what all servers of its cluster share
+      k3s does not start with other values than the cluster's
+      → make the inventory say what the host does, under  config:  of  cluster:
+        cluster-cidr: ["10.52.0.0/16"]
+        disable: ["traefik","servicelb"]
+    "#);
+}
+
+#[test]
+fn what_is_lost_otherwise_is_told_without_its_values() {
+    let lab = mixed(
+        THREE,
+        &[
+            "--kubelet-arg",
+            "max-pods=9",
+            "--write-kubeconfig-mode=644",
+            "--debug",
+        ],
+    );
+    let notes = lab.adopting().shape().notes.join("\n");
+    assert!(
+        notes.contains("m2: in force now and gone when it is taken over: debug, kubelet-arg, write-kubeconfig-mode;"),
+        "{notes}"
+    );
+}
+
+#[test]
+fn what_cannot_be_understood_is_not_taken_over() {
+    let cases: [(&[&str], &str); 4] = [
+        (&["--data-dir", "/data"], "m2: k3s is told --data-dir here"),
+        (
+            &["--datastore-endpoint=postgres://u:p@h/db"],
+            "m2: k3s is told --datastore-endpoint here",
+        ),
+        (&["--node-name", "${NAME}"], "its ExecStart uses variables"),
+        (&["traefik"], "`traefik` belongs to no flag"),
+    ];
+    for (arguments, words) in cases {
+        let shape = mixed(THREE, arguments).adopting().shape();
+        let problem = shape.unfit["m2"].to_string();
+        assert!(problem.contains(words), "{problem}");
+    }
+}
+
+#[test]
+fn secrets_in_flags_and_variables_are_known() {
+    let lab = mixed(
+        THREE,
+        &["--agent-token", "agents-secret", "-t", "servers-secret"],
+    );
+    let secrets = |host: &str| {
+        let facts = lab.reach[host].facts().expect("reached");
+        let known = known_secrets(facts).into_iter();
+        known
+            .map(|secret| secret.expose().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert!(secrets("m2").contains(&"agents-secret".to_owned()));
+    assert!(secrets("m2").contains(&"servers-secret".to_owned()));
+    assert!(secrets("w1").contains(&format!("K10{HASH}::server:secret-one")));
+}
+
+#[test]
+fn a_server_that_joins_is_told_what_all_servers_share() {
+    let lab = mixed(
+        THREE,
+        &[
+            "--cluster-init",
+            "--cluster-cidr",
+            "10.52.0.0/16",
+            "--debug",
+        ],
+    )
+    .with("m2", |facts| {
+        facts.k3s.config = Some(Secret::new(
+            "flannel-backend: host-gw\ndisable: [traefik]\nsecrets-encryption: true",
+        ));
+        facts.k3s.drop_ins = vec![DropIn {
+            name: "10-more.yaml".into(),
+            text: Secret::new("disable+: [servicelb]\nsupervisor-metrics: false"),
+        }];
+    });
+    let facts = lab.reach["m2"].facts().expect("reached");
+    insta::assert_snapshot!(serde_json::to_string(&shared_settings(facts).expect("read")).expect("JSON"), @r#"{"cluster-cidr":["10.52.0.0/16"],"disable":["traefik","servicelb"],"flannel-backend":"host-gw","secrets-encryption":true}"#);
+}
+
+#[test]
+fn servers_that_would_not_start_beside_each_other_are_refused() {
+    let inventory = "
+cluster: {config: {disable: [traefik]}}
+hosts:
+  m1: {address: 10.0.0.1, role: server}
+  m2: {address: 10.0.0.2, role: server, config: {disable: [servicelb], cluster-cidr: 10.42.0.0/16}}
+  m3: {address: 10.0.0.3, role: server}
+";
+    insta::assert_snapshot!(Lab::new(inventory).refusal(), @r"
+    m1 and m2 would have different values for disable
+      all servers of a cluster must have the same: k3s refuses to start otherwise
+      → say it once, under  config:  of  cluster:
+    ");
+}
