@@ -6,6 +6,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod single;
+
+pub use single::{
+    Address, Destination, GetConfigArguments, InstallArguments, JoinArguments, Login,
+    NodeTokenArguments, ReadyArguments, Release,
+};
+
 /// Turns bare Linux machines into a Kubernetes cluster over SSH.
 #[derive(Debug, Parser)]
 #[command(name = "towline", version, max_term_width = 100)]
@@ -46,11 +53,31 @@ pub enum Command {
     /// the inventory or what the hosts say was refused and nothing was touched.
     Deploy(DeployArguments),
 
+    /// Make one machine a k3s server, and bring its kubeconfig back
+    ///
+    /// The flags are those of k3sup, and mean the same unless their help says otherwise.
+    Install(Box<InstallArguments>),
+
+    /// Join one machine to a cluster, as an agent or, with --server, as a server
+    ///
+    /// The server that is named is read for the token and for what all servers must share, and not
+    /// changed. The flags are those of k3sup, and mean the same unless their help says otherwise.
+    Join(Box<JoinArguments>),
+
     /// Show what a deploy would change, host by host, and touch nothing
     Plan(InventoryArguments),
 
     /// Fetch the cluster's kubeconfig again, and try it from here
     Kubeconfig(KubeconfigArguments),
+
+    /// Fetch the kubeconfig of a server that is named by its address
+    GetConfig(GetConfigArguments),
+
+    /// Print the token with which hosts join a server's cluster
+    NodeToken(NodeTokenArguments),
+
+    /// Wait until all nodes of a cluster are Ready
+    Ready(ReadyArguments),
 
     /// Print a JSON schema, for editors and scripts
     Schema {
@@ -129,6 +156,14 @@ pub struct KubeconfigArguments {
     /// Name of its context, cluster and user [default: the cluster's name]
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
+
+    /// Keep what else is in the file; of the same name, the new one wins
+    #[arg(long)]
+    pub merge: bool,
+
+    /// With --merge: make it the current context, also where there is one
+    #[arg(long, requires = "merge")]
+    pub use_context: bool,
 }
 
 /// What a deploy needs to know.
@@ -137,6 +172,10 @@ pub struct DeployArguments {
     /// Where the kubeconfig goes, and which hosts.
     #[command(flatten)]
     pub kubeconfig: KubeconfigArguments,
+
+    /// Take over hosts on which something else set up k3s; `towline plan` shows what that changes
+    #[arg(long)]
+    pub adopt: bool,
 }
 
 /// What towline takes from its environment; read once, here.
@@ -150,6 +189,8 @@ pub struct Environment {
     pub cache: PathBuf,
     /// The proxy for fetching them.
     pub proxy: Option<String>,
+    /// The files of `KUBECONFIG`, in order.
+    pub kubeconfigs: Vec<PathBuf>,
     /// Whether standard output may be coloured.
     pub color: bool,
     /// Columns of the terminal, for messages about the inventory.
@@ -176,6 +217,13 @@ impl Environment {
             proxy: ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
                 .into_iter()
                 .find_map(text),
+            kubeconfigs: env::var_os("KUBECONFIG")
+                .map(|list| {
+                    env::split_paths(&list)
+                        .filter(|path| !path.as_os_str().is_empty())
+                        .collect()
+                })
+                .unwrap_or_default(),
             color: !plain && std::io::stdout().is_terminal(),
             width: text("COLUMNS")
                 .and_then(|columns| columns.parse().ok())

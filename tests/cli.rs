@@ -39,7 +39,19 @@ fn folder(inventory: &str) -> tempfile::TempDir {
 #[test]
 fn every_command_explains_itself_on_one_screen() {
     let folder = folder("");
-    for command in ["", "deploy", "plan", "kubeconfig", "schema", "completions"] {
+    for command in [
+        "",
+        "deploy",
+        "install",
+        "join",
+        "plan",
+        "kubeconfig",
+        "get-config",
+        "node-token",
+        "ready",
+        "schema",
+        "completions",
+    ] {
         let mut arguments: Vec<_> = Some(command)
             .filter(|command| !command.is_empty())
             .into_iter()

@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cli::{Environment, InventoryArguments};
+use super::road::Ways;
+use crate::cli::Environment;
 use crate::error::Problem;
 use crate::inventory::{Host, Inventory};
 use crate::run::event::Events;
 use crate::run::gather::Unreached;
 use crate::run::trace::Traced;
 use crate::run::{Connected, Connector, Outcome};
-use crate::ssh::{self, Keys, KnownHosts, Policy, Question, Remote, Target, Trust};
+use crate::ssh::{self, Keys, KnownHosts, Local, Policy, Question, Remote, Target, Trust};
 use crate::ui::ask;
 
 /// Connects over SSH. Every key file is read once, whatever the number of hosts.
@@ -20,6 +21,8 @@ pub(super) struct Ssh {
     keys: BTreeMap<Vec<PathBuf>, Arc<Keys>>,
     policy: Policy,
     home: PathBuf,
+    /// The host that is this machine itself.
+    local: Option<String>,
     /// Where traffic is told, when a person wants to see it.
     trace: Option<Events>,
 }
@@ -31,12 +34,15 @@ impl Ssh {
     /// A key that is named and cannot be read.
     pub async fn new(
         inventory: &Inventory,
-        arguments: &InventoryArguments,
+        ways: &Ways,
         environment: &Environment,
         trace: Option<Events>,
     ) -> Result<Self, Problem> {
         let mut keys = BTreeMap::new();
         for host in &inventory.hosts {
+            if ways.local.as_ref() == Some(&host.name) {
+                continue;
+            }
             let paths = &host.ssh.keys.value;
             if keys.contains_key(paths) {
                 continue;
@@ -50,7 +56,7 @@ impl Ssh {
                 })?;
             keys.insert(paths.clone(), Arc::new(loaded));
         }
-        let policy = if arguments.accept_new_host_keys {
+        let policy = if ways.accept_new_host_keys {
             Policy::AcceptNew
         } else if ask::possible() {
             Policy::Ask(Arc::new(|question: Question| {
@@ -68,14 +74,31 @@ impl Ssh {
             keys,
             policy,
             home: environment.home.clone(),
+            local: ways.local.clone(),
             trace,
         })
+    }
+}
+
+impl Ssh {
+    fn traced(&self, host: &Host, remote: Arc<dyn Remote>) -> Arc<dyn Remote> {
+        match &self.trace {
+            None => remote,
+            Some(events) => Arc::new(Traced {
+                host: host.name.clone(),
+                remote,
+                events: events.clone(),
+            }),
+        }
     }
 }
 
 impl Connector for Ssh {
     fn connect<'a>(&'a self, host: &'a Host) -> Connected<'a> {
         Box::pin(async move {
+            if self.local.as_ref() == Some(&host.name) {
+                return Ok(self.traced(host, Arc::new(Local::default())));
+            }
             let failed = |problem| Unreached {
                 outcome: Outcome::Unreachable,
                 problem,
@@ -104,17 +127,7 @@ impl Connector for Ssh {
                 policy: self.policy.clone(),
             };
             match ssh::connect(&target, &trust, keys).await {
-                Ok(session) => {
-                    let remote: Arc<dyn Remote> = Arc::new(session);
-                    Ok(match &self.trace {
-                        None => remote,
-                        Some(events) => Arc::new(Traced {
-                            host: host.name.clone(),
-                            remote,
-                            events: events.clone(),
-                        }),
-                    })
-                }
+                Ok(session) => Ok(self.traced(host, Arc::new(session))),
                 Err(error) => Err(failed(error.problem())),
             }
         })

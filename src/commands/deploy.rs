@@ -10,6 +10,7 @@ use crate::run::report::Ledger;
 use crate::run::{Event, Outcome, Runner};
 use crate::ui::Ui;
 
+use super::kubeconfig::Target;
 use super::road::{Road, Survey};
 use super::{Refusal, interrupt, kubeconfig};
 
@@ -18,9 +19,26 @@ use super::{Refusal, interrupt, kubeconfig};
 const PLANS: usize = 4;
 
 pub(super) async fn run(arguments: DeployArguments, environment: &Environment, ui: Ui) -> ExitCode {
+    told(&ui, async |events: Events| {
+        let begun = Instant::now();
+        let hosts = &arguments.kubeconfig.hosts;
+        let road = Road::new(hosts, arguments.adopt, environment, &ui, events).await?;
+        let survey = road.survey().await?;
+        let target = Target::new(&arguments.kubeconfig, environment);
+        go(&road, survey, begun, Some(&target)).await
+    })
+    .await
+}
+
+/// Does a command's work while its events are told, then says what to type next.
+pub(super) async fn told(
+    ui: &Ui,
+    work: impl AsyncFnOnce(Events) -> Result<(ExitCode, Option<String>), Refusal>,
+) -> ExitCode {
     let (events, receiver) = Events::channel();
     let teller = tokio::spawn(ui.clone().tell(receiver));
-    let result = deploy(&arguments, environment, &ui, events).await;
+    let result = work(events).await;
+    // All senders are gone now; what they said is told before anything else.
     let _ = teller.await;
     match result {
         Ok((code, next)) => {
@@ -29,19 +47,18 @@ pub(super) async fn run(arguments: DeployArguments, environment: &Environment, u
             }
             code
         }
-        Err(refusal) => refusal.tell(&ui),
+        Err(refusal) => refusal.tell(ui),
     }
 }
 
-async fn deploy(
-    arguments: &DeployArguments,
-    environment: &Environment,
-    ui: &Ui,
-    events: Events,
+/// Makes the hosts what the plan says, plans again where more is known by then, and fetches the
+/// kubeconfig where one is wanted.
+pub(super) async fn go(
+    road: &Road,
+    mut survey: Survey,
+    begun: Instant,
+    kubeconfig: Option<&Target>,
 ) -> Result<(ExitCode, Option<String>), Refusal> {
-    let begun = Instant::now();
-    let road = Road::new(&arguments.kubeconfig.hosts, environment, ui, events).await?;
-    let mut survey = road.survey().await?;
     let mut ledger = Ledger::default();
     for (host, time) in &survey.gathered.times {
         ledger.spend(host, *time);
@@ -55,7 +72,7 @@ async fn deploy(
     let mut trouble = false;
     let mut plans = 0;
     loop {
-        unfit(&road, &survey, &mut ledger);
+        unfit(road, &survey, &mut ledger);
         let runner = road.runner(&survey.gathered);
         let last = survey
             .plan
@@ -66,7 +83,7 @@ async fn deploy(
             () = interrupt::dropped(road.interrupt.clone()) => Err("the connections were dropped".to_owned()),
         };
         if let Err(reason) = ended {
-            cancel_rest(&road, &survey, &runner, &mut ledger, &reason);
+            cancel_rest(road, &survey, &runner, &mut ledger, &reason);
             trouble = true;
             break;
         }
@@ -81,7 +98,7 @@ async fn deploy(
         };
         road.events.send(Event::Replanning { reason });
         survey = road.again(survey.gathered).await?;
-        lost(&road, &survey, &mut ledger);
+        lost(road, &survey, &mut ledger);
         plans += 1;
         if plans == PLANS {
             let problem = Problem::new("the cluster does not hold still: what was just done has to be done again")
@@ -96,8 +113,9 @@ async fn deploy(
             .cancel(host, reason.clone(), &mut ledger);
     }
     let mut next = None;
-    if !trouble && !matches!(survey.shape.stage, Stage::Elsewhere | Stage::Unknown) {
-        match kubeconfig::fetch(&road, &survey, &arguments.kubeconfig).await {
+    let has_cluster = !matches!(survey.shape.stage, Stage::Elsewhere | Stage::Unknown);
+    if let Some(target) = kubeconfig.filter(|_| !trouble && has_cluster) {
+        match kubeconfig::fetch(road, &survey, target).await {
             Ok(path) => {
                 next = Some(format!(
                     "\n  export KUBECONFIG={}\n  kubectl get nodes",

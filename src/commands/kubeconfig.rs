@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::cli::{Environment, KubeconfigArguments};
+use crate::cli::{Destination, Environment, GetConfigArguments, KubeconfigArguments};
 use crate::cluster::Stage;
 use crate::distribution::k3s::settings::API_PORT;
 use crate::error::{ExitCode, Problem};
 use crate::inventory::Role;
-use crate::kubernetes::kubeconfig::{rewrite, server_url, write};
+use crate::kubernetes::kubeconfig::{merge, rewrite, server_url, write};
 use crate::kubernetes::verify::verify;
 use crate::run::Event;
 use crate::run::event::{Events, NodeRow};
@@ -16,45 +16,109 @@ use crate::run::gather;
 use crate::ui::Ui;
 
 use super::road::{Road, Survey};
-use super::{Refusal, absolute};
+use super::typed::Typed;
+use super::{Refusal, absolute, deploy, install};
 
 /// k3s puts a new name into its certificate at the first handshake that asks for it, and the other
 /// servers follow some seconds later.
 const PATIENCE: Duration = Duration::from_secs(45);
+
+/// Where a kubeconfig goes, and under which name.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    /// The file; after the cluster's name in this folder when nobody says.
+    path: Option<PathBuf>,
+    /// Name of the context; the cluster's when nobody says.
+    context: Option<String>,
+    /// Whether what else is in the file stays.
+    merge: bool,
+    /// Whether it becomes the current context of a file that has one.
+    use_it: bool,
+}
+
+impl Target {
+    /// Where a command with an inventory puts it. Merged, it goes where kubectl looks: the first
+    /// file of `KUBECONFIG` that is there, else the last of them, else `~/.kube/config`.
+    pub fn new(arguments: &KubeconfigArguments, environment: &Environment) -> Self {
+        let usual = || {
+            let listed = &environment.kubeconfigs;
+            let there = listed.iter().find(|path| path.exists());
+            there
+                .or(listed.last())
+                .cloned()
+                .unwrap_or_else(|| environment.home.join(".kube/config"))
+        };
+        let given = arguments.kubeconfig.clone();
+        Self {
+            path: given.or_else(|| arguments.merge.then(usual)),
+            context: arguments.context.clone(),
+            merge: arguments.merge,
+            use_it: arguments.use_context,
+        }
+    }
+}
+
+impl From<&Destination> for Target {
+    fn from(destination: &Destination) -> Self {
+        Self {
+            path: Some(destination.local_path.clone()),
+            context: Some(destination.context.clone()),
+            merge: destination.merge,
+            use_it: destination.use_context,
+        }
+    }
+}
 
 pub(super) async fn run(
     arguments: KubeconfigArguments,
     environment: &Environment,
     ui: Ui,
 ) -> ExitCode {
-    let (events, receiver) = Events::channel();
-    let teller = tokio::spawn(ui.clone().tell(receiver));
-    let result = async {
-        let road = Road::new(&arguments.hosts, environment, &ui, events).await?;
+    deploy::told(&ui, async |events: Events| {
+        let road = Road::new(&arguments.hosts, false, environment, &ui, events).await?;
         let survey = road.survey().await?;
-        fetch(&road, &survey, &arguments)
-            .await
-            .map_err(Refusal::from)
-    }
-    .await;
-    let _ = teller.await;
-    match result {
+        only(&road, &survey, &Target::new(&arguments, environment)).await
+    })
+    .await
+}
+
+/// `towline get-config`: the same of a server that is named by its address.
+pub(super) async fn of_host(
+    arguments: GetConfigArguments,
+    environment: &Environment,
+    ui: Ui,
+) -> ExitCode {
+    deploy::told(&ui, async |events: Events| {
+        let typed = Typed::server(
+            &arguments.address,
+            &arguments.login,
+            &arguments.destination.context,
+        )?;
+        let road = install::road(&typed, &arguments.login, environment, &ui, events).await?;
+        let survey = road.survey().await?;
+        only(&road, &survey, &Target::from(&arguments.destination)).await
+    })
+    .await
+}
+
+/// Fetches the kubeconfig and does nothing else.
+pub(super) async fn only(
+    road: &Road,
+    survey: &Survey,
+    target: &Target,
+) -> Result<(ExitCode, Option<String>), Refusal> {
+    match fetch(road, survey, target).await {
         Ok(path) => {
-            if ui.format == crate::ui::Format::Plain {
-                ui.out(&format!(
-                    "\n  export KUBECONFIG={}",
-                    crate::shell::quote(&path.to_string_lossy())
-                ));
-            }
-            ExitCode::Success
+            let path = crate::shell::quote(&path.to_string_lossy());
+            Ok((
+                ExitCode::Success,
+                Some(format!("\n  export KUBECONFIG={path}")),
+            ))
         }
-        Err(Refusal::Problems(problems)) => {
-            for problem in &problems {
-                ui.problem(problem);
-            }
-            ExitCode::Failed
+        Err(problem) => {
+            road.events.send(Event::Trouble { problem });
+            Ok((ExitCode::Failed, None))
         }
-        Err(refusal) => refusal.tell(&ui),
     }
 }
 
@@ -63,17 +127,21 @@ pub(super) async fn run(
 pub(super) async fn fetch(
     road: &Road,
     survey: &Survey,
-    arguments: &KubeconfigArguments,
+    target: &Target,
 ) -> Result<PathBuf, Problem> {
     let (host, source) = source(road, survey).await?;
     let cluster = &road.inventory.cluster;
     let address = cluster.endpoint.as_deref().unwrap_or(&host.address);
     let server = server_url(address, API_PORT);
-    let context = arguments.context.as_deref().unwrap_or(&cluster.name);
+    let context = target.context.as_deref().unwrap_or(&cluster.name);
     let kubeconfig = rewrite(source.expose(), &server, context)?;
     let default = || PathBuf::from(format!("{}.kubeconfig", cluster.name));
-    let path = absolute(arguments.kubeconfig.clone().unwrap_or_else(default));
-    write(&path, &kubeconfig)?;
+    let path = absolute(target.path.clone().unwrap_or_else(default));
+    if target.merge {
+        merge(&path, &kubeconfig, target.use_it)?;
+    } else {
+        write(&path, &kubeconfig)?;
+    }
     let verified = verify(&kubeconfig, PATIENCE).await.map_err(|error| {
         error.problem().because(format!(
             "the kubeconfig was written to {} all the same",

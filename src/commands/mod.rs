@@ -11,10 +11,15 @@ use crate::vars::Redactor;
 
 mod connect;
 mod deploy;
+mod install;
 mod interrupt;
 mod kubeconfig;
+mod node_token;
 mod plan;
+mod ready;
 mod road;
+mod save;
+mod typed;
 
 /// Runs the command that was typed.
 pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
@@ -28,6 +33,13 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
         } else {
             i8::try_from(cli.verbose).unwrap_or(2)
         },
+        shows_commands: match &cli.command {
+            Command::Install(arguments) => arguments.login.print_command,
+            Command::Join(arguments) => arguments.login.print_command,
+            Command::GetConfig(arguments) => arguments.login.print_command,
+            Command::NodeToken(arguments) => arguments.login.print_command,
+            _ => false,
+        },
         style: Style {
             color: environment.color,
         },
@@ -37,6 +49,11 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
         Command::Deploy(arguments) => deploy::run(arguments, &environment, ui).await,
         Command::Plan(arguments) => plan::run(arguments, &environment, ui).await,
         Command::Kubeconfig(arguments) => kubeconfig::run(arguments, &environment, ui).await,
+        Command::Install(arguments) => install::install(*arguments, &environment, ui).await,
+        Command::Join(arguments) => install::join(*arguments, &environment, ui).await,
+        Command::GetConfig(arguments) => kubeconfig::of_host(arguments, &environment, ui).await,
+        Command::NodeToken(arguments) => node_token::run(arguments, &environment, ui).await,
+        Command::Ready(arguments) => ready::run(&arguments, &environment, &ui).await,
         Command::Schema {
             of: Schema::Inventory,
         } => {

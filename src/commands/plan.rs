@@ -3,39 +3,47 @@
 use crate::cli::{Environment, InventoryArguments};
 use crate::cluster::Stage;
 use crate::error::ExitCode;
-use crate::run::Event;
-use crate::run::event::{Events, Planned, PlannedChange, PlannedState};
-use crate::task::Verdict;
+use crate::run::event::{Events, PlannedState};
+use crate::run::{Event, planned};
 use crate::ui::Ui;
 
-use super::Refusal;
 use super::road::{Road, Survey, unfit};
+use super::{Refusal, deploy};
 
 pub(super) async fn run(
     arguments: InventoryArguments,
     environment: &Environment,
     ui: Ui,
 ) -> ExitCode {
-    let (events, receiver) = Events::channel();
-    let teller = tokio::spawn(ui.clone().tell(receiver));
-    let result = plan(&arguments, environment, &ui, events).await;
-    // All senders are gone now; what they said is told before anything else.
-    let _ = teller.await;
-    result.unwrap_or_else(|refusal| refusal.tell(&ui))
+    deploy::told(&ui, async |events: Events| {
+        let road = Road::new(&arguments, true, environment, &ui, events).await?;
+        let survey = road.survey().await?;
+        tell(&road, &survey).map(|code| (code, None))
+    })
+    .await
 }
 
-async fn plan(
-    arguments: &InventoryArguments,
-    environment: &Environment,
-    ui: &Ui,
-    events: Events,
-) -> Result<ExitCode, Refusal> {
-    let road = Road::new(arguments, environment, ui, events).await?;
-    let survey = road.survey().await?;
+/// Tells what a survey found and what would follow from it.
+pub(super) fn tell(road: &Road, survey: &Survey) -> Result<ExitCode, Refusal> {
+    for host in &road.inventory.hosts {
+        let facts = survey
+            .gathered
+            .reach
+            .get(&host.name)
+            .and_then(|reach| reach.facts());
+        let is_foreign = facts.is_some_and(|facts| facts.k3s.foreign.is_some());
+        if is_foreign && survey.shape.places.contains_key(&host.name) {
+            let text = format!(
+                "{}: something else set up k3s here; deploy takes it over only with --adopt",
+                host.name
+            );
+            road.events.send(Event::Note { text });
+        }
+    }
     for text in &survey.shape.notes {
         road.events.send(Event::Note { text: text.clone() });
     }
-    for (host, problem) in unfit(&survey) {
+    for (host, problem) in unfit(survey) {
         road.events.send(Event::Unreached {
             host: host.clone(),
             problem: problem.clone(),
@@ -47,13 +55,13 @@ async fn plan(
             reason: reason.clone(),
         });
     }
-    let steps = planned(&survey);
+    let steps = planned(&survey.judged);
     let bad = !survey.gathered.unreached.is_empty()
         || !survey.shape.unfit.is_empty()
         || !survey.shape.waiting.is_empty()
         || steps.iter().any(|step| step.state == PlannedState::Failed);
     road.events.send(Event::Plan {
-        about: about(&road, &survey),
+        about: about(road, survey),
         steps,
     });
     Ok(if bad {
@@ -75,43 +83,4 @@ fn about(road: &Road, survey: &Survey) -> String {
         Stage::Elsewhere => format!("{name}: hosts that join a cluster of k3s {version} elsewhere"),
         Stage::Unknown => format!("{name}: k3s {version}; whether there is a cluster is not known"),
     }
-}
-
-/// The steps that are not as they should be.
-pub(super) fn planned(survey: &Survey) -> Vec<Planned> {
-    let mut steps = Vec::new();
-    for (stage, _, lanes) in &survey.judged.stages {
-        for (host, lane) in lanes {
-            for step in lane {
-                let change = |what: String| PlannedChange { what, diff: None };
-                let (state, changes) = match &step.verdict {
-                    Ok(Verdict::Converged) => continue,
-                    Ok(Verdict::Drifted(remedy)) => {
-                        let changes = remedy.changes.iter();
-                        let changes = changes.map(|change| PlannedChange {
-                            what: change.what.clone(),
-                            diff: change.diff.clone(),
-                        });
-                        (PlannedState::Change, changes.collect())
-                    }
-                    Ok(Verdict::Pending(pending)) => (
-                        PlannedState::Pending,
-                        vec![change(format!("wait for {}", pending.until))],
-                    ),
-                    Ok(Verdict::Undecidable(why)) => {
-                        (PlannedState::Unknown, vec![change(why.clone())])
-                    }
-                    Err(problem) => (PlannedState::Failed, vec![change(problem.to_string())]),
-                };
-                steps.push(Planned {
-                    stage: stage.clone(),
-                    host: host.clone(),
-                    step: step.name.clone(),
-                    state,
-                    changes,
-                });
-            }
-        }
-    }
-    steps
 }

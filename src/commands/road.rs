@@ -1,7 +1,7 @@
 //! The road that every command takes: inventory, facts, plan; `deploy` goes on to run it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +34,7 @@ pub(super) struct Road {
     connector: Arc<Ssh>,
     book: Book,
     fresh: Fresh,
+    adopt: bool,
     cache: std::path::PathBuf,
     proxy: Option<String>,
     redactor: crate::vars::Redactor,
@@ -48,10 +49,26 @@ pub(super) struct Survey {
     pub judged: Arc<Judged>,
 }
 
+/// How hosts are worked on, whatever inventory they stand in.
+#[derive(Debug, Clone)]
+pub(super) struct Ways {
+    /// Work on so many hosts at once.
+    pub parallel: u16,
+    /// Trust hosts that are not known yet.
+    pub accept_new_host_keys: bool,
+    /// Folder with playbooks and templates of the user's own.
+    pub overrides: Option<PathBuf>,
+    /// The host that is this machine itself.
+    pub local: Option<String>,
+    /// Take over hosts that something else set up.
+    pub adopt: bool,
+}
+
 impl Road {
     /// Reads the inventory, the playbooks and the keys. No connection is opened.
     pub async fn new(
         arguments: &InventoryArguments,
+        adopt: bool,
         environment: &Environment,
         ui: &Ui,
         events: Events,
@@ -74,6 +91,25 @@ impl Road {
                 .map(|host| host.name.clone())
                 .collect(),
         };
+        let ways = Ways {
+            parallel: arguments.parallel,
+            accept_new_host_keys: arguments.accept_new_host_keys,
+            overrides: arguments.overrides.clone(),
+            local: None,
+            adopt,
+        };
+        Self::of(inventory, selected, &ways, environment, ui, events).await
+    }
+
+    /// The same for an inventory that is in memory.
+    pub async fn of(
+        inventory: Inventory,
+        selected: BTreeSet<String>,
+        ways: &Ways,
+        environment: &Environment,
+        ui: &Ui,
+        events: Events,
+    ) -> Result<Self, Refusal> {
         let fresh = Fresh::generate();
         for secret in inventory
             .secrets()
@@ -86,16 +122,16 @@ impl Road {
             events.send(Event::Note { text: text.clone() });
         }
         let mut assets = Assets::default();
-        if let Some(folder) = &arguments.overrides {
+        if let Some(folder) = &ways.overrides {
             read_overrides(folder, &mut assets)?;
         }
         Ok(Self {
             connector: Arc::new(
                 Ssh::new(
                     &inventory,
-                    arguments,
+                    ways,
                     environment,
-                    (ui.verbosity > 0).then(|| events.clone()),
+                    (ui.verbosity > 0 || ui.shows_commands).then(|| events.clone()),
                 )
                 .await?,
             ),
@@ -103,8 +139,9 @@ impl Road {
             selected,
             events,
             interrupt: interrupt::watch(),
-            limit: Arc::new(Semaphore::new(usize::from(arguments.parallel))),
+            limit: Arc::new(Semaphore::new(usize::from(ways.parallel))),
             fresh,
+            adopt: ways.adopt,
             cache: environment.cache.clone(),
             proxy: environment.proxy.clone(),
             redactor: ui.redactor.clone(),
@@ -114,16 +151,20 @@ impl Road {
 
     /// Asks all hosts and decides what follows.
     pub async fn survey(&self) -> Result<Survey, Refusal> {
+        self.decide(self.gather().await).await
+    }
+
+    /// Asks all hosts.
+    pub async fn gather(&self) -> Gathered {
         let connector = Arc::clone(&self.connector);
-        let gathered = gather::gather(
+        gather::gather(
             &self.inventory,
             connector,
             &self.limit,
             &self.events,
             &self.redactor,
         )
-        .await;
-        self.decide(gathered).await
+        .await
     }
 
     /// Asks the connected hosts again and decides anew.
@@ -132,7 +173,8 @@ impl Road {
         self.decide(gathered).await
     }
 
-    async fn decide(&self, gathered: Gathered) -> Result<Survey, Refusal> {
+    /// Decides what follows from what the hosts said.
+    pub async fn decide(&self, gathered: Gathered) -> Result<Survey, Refusal> {
         let version = match cluster::wanted_version(&self.inventory, &gathered.reach)
             .map_err(Refusal::Problems)?
         {
@@ -144,6 +186,7 @@ impl Road {
             reach: &gathered.reach,
             selected: &self.selected,
             fresh: &self.fresh,
+            adopt: self.adopt,
         };
         let shape = cluster::shape(&situation, &version).map_err(Refusal::Problems)?;
         for secret in cluster::secrets(&shape) {

@@ -2,6 +2,7 @@
 //! use from outside. It is taken apart and put together as structure, never edited as text.
 
 mod file;
+mod merge;
 mod wire;
 
 use base64::Engine as _;
@@ -13,6 +14,7 @@ use crate::error::Problem;
 use crate::vars::Secret;
 
 pub use file::{Written, write};
+pub use merge::{backup, merge, pick};
 
 /// The most that a kubeconfig may be; the one that k3s writes has 3 KiB.
 const LIMIT: usize = 256 * 1024;

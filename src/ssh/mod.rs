@@ -9,6 +9,7 @@ mod fault;
 mod host_key;
 mod keys;
 mod known_hosts;
+mod local;
 mod session;
 
 use std::fmt;
@@ -23,6 +24,7 @@ pub use fault::{ConnectError, Fault, Kind, Stage};
 pub use host_key::{Ask, Policy, Question, Refusal, Refused, Shown, Trust};
 pub use keys::{KeyError, Keys};
 pub use known_hosts::{FileError, KnownHosts, Place};
+pub use local::Local;
 pub use session::{Session, Target, connect};
 
 #[cfg(test)]

@@ -369,7 +369,7 @@ impl Remote for Session {
 /// The script as one compound command: the shell reads the whole of it before it runs any of it,
 /// so a connection that breaks on the way runs nothing, and no command in it can read the rest of
 /// it. The shell then ends with its status without waiting for the end of the input.
-fn wrap(text: &str) -> String {
+pub(super) fn wrap(text: &str) -> String {
     format!("{{ :\n{text}\n}} </dev/null; exit $?\n")
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::error::Problem;
 use crate::run::Event;
-use crate::vars::Redactor;
+use crate::vars::{Redactor, Secret};
 
 pub mod ask;
 mod plan;
@@ -38,6 +38,8 @@ pub struct Ui {
     pub format: Format,
     /// 0 is usual, 1 shows what is sent to hosts, 2 their answers too, -1 only failures and the end.
     pub verbosity: i8,
+    /// Whether the scripts that are sent are shown on standard error.
+    pub shows_commands: bool,
     /// Whether lines are coloured.
     pub style: Style,
     /// Masks secrets in everything.
@@ -89,6 +91,10 @@ impl Ui {
 
     fn event(&self, event: Event, busy: &mut BTreeMap<String, Busy>) {
         let verbose = match &event {
+            Event::Sent { host, script } if self.shows_commands => {
+                self.error(&format!("# {host}\n{script}"));
+                false
+            }
             Event::Sent { .. } => self.verbosity >= 1,
             Event::Answered { .. } => self.verbosity >= 2,
             _ => true,
@@ -242,6 +248,11 @@ impl Ui {
         let text = self.redactor.clean(text);
         // A reader that has gone away (`| head`) is no reason to stop working on hosts.
         let _ = writeln!(io::stdout().lock(), "{}", text.trim_end_matches('\n'));
+    }
+
+    /// A secret that was asked for, on standard output: the only way to show one.
+    pub fn secret(&self, secret: &Secret) {
+        let _ = writeln!(io::stdout().lock(), "{}", secret.expose());
     }
 
     /// Text as it is, on standard error.

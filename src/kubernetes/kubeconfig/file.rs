@@ -51,7 +51,7 @@ pub fn write(path: &Path, kubeconfig: &Kubeconfig) -> Result<Written, Problem> {
 }
 
 /// The file that a path means, links followed.
-fn real_target(path: &Path) -> Result<PathBuf, Problem> {
+pub(super) fn real_target(path: &Path) -> Result<PathBuf, Problem> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_symlink() => fs::canonicalize(path).map_err(|error| {
             Problem::new(format!(
@@ -65,13 +65,21 @@ fn real_target(path: &Path) -> Result<PathBuf, Problem> {
     }
 }
 
-struct Existing {
-    text: String,
+/// What is at a path now.
+pub(super) struct Existing {
+    pub text: String,
     mode: u32,
     owner: (u32, u32),
 }
 
-fn existing(path: &Path, target: &Path) -> Result<Option<Existing>, Problem> {
+impl Existing {
+    /// Whether only its owner may read it.
+    pub fn is_private(&self) -> bool {
+        self.mode == MODE
+    }
+}
+
+pub(super) fn existing(path: &Path, target: &Path) -> Result<Option<Existing>, Problem> {
     let not_readable = |error: &io::Error| {
         Problem::new(format!(
             "{}: cannot be read before it is replaced",
@@ -142,7 +150,8 @@ fn foreign(path: &Path, why: &str) -> Problem {
     .next("choose another place for the kubeconfig, or move that file away")
 }
 
-fn replace(target: &Path, text: &str, before: Option<&Existing>) -> io::Result<()> {
+/// Writes a file that only its owner may read, whole or not at all.
+pub(super) fn replace(target: &Path, text: &str, before: Option<&Existing>) -> io::Result<()> {
     let directory = match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -18,7 +18,7 @@ pub fn credentials() -> (String, String, String) {
 }
 
 /// What k3s writes.
-fn source((authority, certificate, key): &(String, String, String)) -> String {
+pub fn source((authority, certificate, key): &(String, String, String)) -> String {
     format!(
         "apiVersion: v1
 clusters:

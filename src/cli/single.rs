@@ -1,0 +1,340 @@
+//! The command line of the commands that name their hosts by address, with the flags that people
+//! know from k3sup.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// `--flag`, `--flag=true` and `--flag=false`, as programs in Go take them.
+fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("write true or false".into()),
+    }
+}
+
+/// How a host is reached.
+#[derive(Debug, Clone, Args)]
+pub struct Login {
+    /// User to log in as
+    #[arg(long, value_name = "USER", default_value = "root")]
+    pub user: String,
+
+    /// Private key to offer first [default: the SSH agent's keys, then ~/.ssh/id_*]
+    #[arg(long, value_name = "FILE")]
+    pub ssh_key: Option<PathBuf>,
+
+    /// Port of sshd
+    #[arg(long, value_name = "PORT", default_value_t = 22, value_parser = clap::value_parser!(u16).range(1..))]
+    pub ssh_port: u16,
+
+    /// Use sudo where the user is not root; towline cannot work without
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true",
+          default_missing_value = "true", hide_possible_values = true, action = clap::ArgAction::Set, value_parser = switch)]
+    pub sudo: bool,
+
+    /// File with the host keys to trust, instead of `~/.ssh/known_hosts`
+    #[arg(long, value_name = "FILE")]
+    pub known_hosts: Option<PathBuf>,
+
+    /// Trust hosts that are not known yet, and remember their keys; a changed key is still refused
+    #[arg(long)]
+    pub accept_new_host_keys: bool,
+
+    /// Show every script on standard error as it is sent, secrets as ***; to look without
+    /// touching there is --plan
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
+          default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
+    pub print_command: bool,
+}
+
+/// Which version of k3s.
+#[derive(Debug, Clone, Args)]
+pub struct Release {
+    /// Exactly this version, such as v1.36.3+k3s1; a running cluster keeps its own
+    #[arg(long, value_name = "VERSION")]
+    pub k3s_version: Option<String>,
+
+    /// The version that this channel names today, for a new cluster; a running one keeps its own
+    #[arg(
+        long,
+        value_name = "CHANNEL",
+        default_value = "stable",
+        conflicts_with = "k3s_version"
+    )]
+    pub k3s_channel: String,
+}
+
+/// Where the kubeconfig goes.
+#[derive(Debug, Clone, Args)]
+pub struct Destination {
+    /// Where to write the kubeconfig
+    #[arg(long, value_name = "FILE", default_value = "kubeconfig")]
+    pub local_path: PathBuf,
+
+    /// Name of its context, cluster and user
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub context: String,
+
+    /// Keep what else is in the file; of the same name, the new one wins
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
+          default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
+    pub merge: bool,
+
+    /// With --merge: make it the current context, also where there is one
+    #[arg(long, requires = "merge")]
+    pub use_context: bool,
+}
+
+/// A host by its address.
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = true)]
+pub struct Address {
+    /// Address of the host
+    #[arg(long, value_name = "ADDRESS")]
+    pub ip: Option<String>,
+
+    /// DNS name of the host, instead of its address
+    #[arg(long, value_name = "NAME", conflicts_with = "ip")]
+    pub host: Option<String>,
+
+    /// This machine itself, without SSH; as root
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
+          default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
+    pub local: bool,
+}
+
+/// What `towline install` needs to know.
+#[derive(Debug, Clone, Args)]
+pub struct InstallArguments {
+    /// The host.
+    #[command(flatten)]
+    pub address: Address,
+    /// How it is reached.
+    #[command(flatten)]
+    pub login: Login,
+    /// The kubeconfig.
+    #[command(flatten)]
+    pub destination: Destination,
+    /// The version.
+    #[command(flatten)]
+    pub release: Release,
+
+    /// Keep the data in embedded etcd, so that more servers can join
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
+          default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
+    pub cluster: bool,
+
+    /// Leave out servicelb and traefik
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
+          default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
+    pub no_extras: bool,
+
+    /// Long flags of k3s, in quotes; they become keys of its config.yaml
+    #[arg(long, value_name = "FLAGS", allow_hyphen_values = true)]
+    pub k3s_extra_args: Option<String>,
+
+    /// A further name or address for the certificate; repeatable. The host's own address is always
+    /// in it (k3sup puts this one in its place)
+    #[arg(long, value_name = "NAME")]
+    pub tls_san: Vec<String>,
+
+    /// The token of a new cluster. Process lists show it: better --token-file
+    #[arg(long, value_name = "TOKEN", conflicts_with = "token_file")]
+    pub token: Option<String>,
+
+    /// A file with the token of a new cluster [default: one is made]
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+
+    /// Change nothing, only fetch the kubeconfig
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
+          default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
+    pub skip_install: bool,
+
+    /// Show what would change, and touch nothing
+    #[arg(long)]
+    pub plan: bool,
+
+    /// Write the inventory that stands for what was typed; `towline deploy -i FILE` goes on with it
+    #[arg(long, value_name = "FILE")]
+    pub save_inventory: Option<PathBuf>,
+
+    /// Refused: a datastore outside the cluster comes later; --cluster keeps the data in etcd
+    #[arg(long, value_name = "URL")]
+    pub datastore: Option<String>,
+
+    /// Refused: k3s has no flannel backend `ipsec` any more (since 1.27); wireguard-native encrypts
+    #[arg(long)]
+    pub ipsec: bool,
+
+    /// Where k3s comes from instead of its release site: a base address in the same layout
+    #[arg(long, value_name = "URL")]
+    pub mirror: Option<String>,
+}
+
+/// What `towline join` needs to know.
+#[derive(Debug, Clone, Args)]
+pub struct JoinArguments {
+    /// The host that joins.
+    #[command(flatten)]
+    pub address: Address,
+    /// How it is reached.
+    #[command(flatten)]
+    pub login: Login,
+    /// The version.
+    #[command(flatten)]
+    pub release: Release,
+
+    /// Address of a server of the cluster
+    #[arg(long, value_name = "ADDRESS")]
+    pub server_ip: Option<String>,
+
+    /// DNS name of a server of the cluster, instead of its address
+    #[arg(long, value_name = "NAME", conflicts_with = "server_ip")]
+    pub server_host: Option<String>,
+
+    /// Where the host joins, if not at that server itself: https://NAME:6443
+    #[arg(long, value_name = "URL")]
+    pub server_url: Option<String>,
+
+    /// User to log in to the server as [default: --user]
+    #[arg(long, value_name = "USER")]
+    pub server_user: Option<String>,
+
+    /// Port of the server's sshd [default: --ssh-port]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub server_ssh_port: Option<u16>,
+
+    /// Folder of the server's data; only k3s's own default is supported
+    #[arg(long, value_name = "FOLDER", default_value = "/var/lib/rancher/k3s")]
+    pub server_data_dir: PathBuf,
+
+    /// Join as a server, not as an agent
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
+          default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
+    pub server: bool,
+
+    /// Leave out servicelb and traefik; for servers, and all of them alike
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
+          default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
+    pub no_extras: bool,
+
+    /// Long flags of k3s, in quotes; they become keys of its config.yaml
+    #[arg(long, value_name = "FLAGS", allow_hyphen_values = true)]
+    pub k3s_extra_args: Option<String>,
+
+    /// A further name or address for a server's certificate; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub tls_san: Vec<String>,
+
+    /// The token to join with; the server is not read then. Process lists show it: better
+    /// --node-token-path
+    #[arg(long, value_name = "TOKEN", conflicts_with = "node_token_path")]
+    pub node_token: Option<String>,
+
+    /// A file with the token to join with; the server is not read then
+    #[arg(long, value_name = "FILE")]
+    pub node_token_path: Option<PathBuf>,
+
+    /// Accepted and without effect, as in k3sup
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
+    pub skip_install: Option<bool>,
+
+    /// Show what would change, and touch nothing
+    #[arg(long)]
+    pub plan: bool,
+
+    /// Write the inventory that stands for what was typed, or add this host to the one that is there
+    #[arg(long, value_name = "FILE")]
+    pub save_inventory: Option<PathBuf>,
+
+    /// Where k3s comes from instead of its release site: a base address in the same layout
+    #[arg(long, value_name = "URL")]
+    pub mirror: Option<String>,
+}
+
+/// What `towline get-config` needs to know.
+#[derive(Debug, Clone, Args)]
+pub struct GetConfigArguments {
+    /// The server.
+    #[command(flatten)]
+    pub address: Address,
+    /// How it is reached.
+    #[command(flatten)]
+    pub login: Login,
+    /// The kubeconfig.
+    #[command(flatten)]
+    pub destination: Destination,
+}
+
+/// What `towline node-token` needs to know.
+#[derive(Debug, Clone, Args)]
+pub struct NodeTokenArguments {
+    /// The server.
+    #[command(flatten)]
+    pub address: Address,
+    /// How it is reached.
+    #[command(flatten)]
+    pub login: Login,
+
+    /// Folder of the server's data; only k3s's own default is supported
+    #[arg(long, value_name = "FOLDER", default_value = "/var/lib/rancher/k3s")]
+    pub server_data_dir: PathBuf,
+}
+
+/// What `towline ready` needs to know.
+#[derive(Debug, Clone, Args)]
+pub struct ReadyArguments {
+    /// The kubeconfig
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// The context in it [default: its current one]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+
+    /// How often to ask
+    #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..))]
+    pub attempts: u32,
+
+    /// Time between two attempts: 500ms, 2s, 1m
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
+    pub pause: std::time::Duration,
+}
+
+/// A duration as Go writes simple ones.
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let wrong = || format!("`{text}` is no time; one looks like 500ms, 2s or 1m");
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let number: f64 = digits.parse().map_err(|_| wrong())?;
+    let unit = match &text[digits.len()..] {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        _ => return Err(wrong()),
+    };
+    std::time::Duration::try_from_secs_f64(number * unit).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        for (text, expected) in [
+            ("2s", Some(Duration::from_secs(2))),
+            ("500ms", Some(Duration::from_millis(500))),
+            ("1.5m", Some(Duration::from_secs(90))),
+            ("2", None),
+            ("", None),
+            ("-1s", None),
+            ("2 hours", None),
+        ] {
+            assert_eq!(duration(text).ok(), expected, "{text}");
+        }
+    }
+}

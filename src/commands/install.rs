@@ -1,0 +1,170 @@
+//! `towline install` and `towline join`: what was typed becomes an inventory and takes the road
+//! that every inventory takes.
+
+use std::path::Path;
+use std::time::Instant;
+
+use crate::cli::{Environment, InstallArguments, JoinArguments, Login};
+use crate::cluster::{Stage, shared_settings};
+use crate::error::{ExitCode, Problem};
+use crate::facts::{Datastore, Facts};
+use crate::run::Event;
+use crate::run::event::Events;
+use crate::ui::Ui;
+
+use super::kubeconfig::Target;
+use super::road::{Road, Ways};
+use super::typed::Typed;
+use super::{Refusal, deploy, kubeconfig, plan, save};
+
+pub(super) async fn install(
+    arguments: InstallArguments,
+    environment: &Environment,
+    ui: Ui,
+) -> ExitCode {
+    deploy::told(&ui, async |events: Events| {
+        let begun = Instant::now();
+        let typed = Typed::install(&arguments)?;
+        tell(&typed, &events);
+        let road = road(&typed, &arguments.login, environment, &ui, events).await?;
+        let target = Target::from(&arguments.destination);
+        if arguments.skip_install {
+            let survey = road.survey().await?;
+            return kubeconfig::only(&road, &survey, &target).await;
+        }
+        let survey = road.survey().await?;
+        if arguments.plan {
+            return plan::tell(&road, &survey).map(|code| (code, None));
+        }
+        let save = arguments.save_inventory.as_deref();
+        if let Some(file) = save {
+            save::possible(file, &typed)?;
+        }
+        let (code, next) = deploy::go(&road, survey, begun, Some(&target)).await?;
+        keep(save, &typed, code, next)
+    })
+    .await
+}
+
+pub(super) async fn join(arguments: JoinArguments, environment: &Environment, ui: Ui) -> ExitCode {
+    deploy::told(&ui, async |events: Events| {
+        let begun = Instant::now();
+        let mut typed = Typed::join(&arguments)?;
+        tell(&typed, &events);
+        let mut road = road(&typed, &arguments.login, environment, &ui, events).await?;
+        let gathered = road.gather().await;
+        if let Some(name) = typed.read_server().map(str::to_owned) {
+            let Some(facts) = gathered.reach.get(&name).and_then(|reach| reach.facts()) else {
+                return Ok((ExitCode::Failed, Some(unread(&name))));
+            };
+            of_server(&mut typed, &name, facts, arguments.server)?;
+            let (inventory, _) = typed.inventory(environment)?;
+            road.inventory = inventory;
+        }
+        if let Some(file) = arguments.save_inventory.as_deref() {
+            save::possible(file, &typed)?;
+        }
+        let survey = road.decide(gathered).await?;
+        if let (Stage::Down | Stage::Unknown, Some(name)) =
+            (&survey.shape.stage, typed.read_server())
+        {
+            return Err(Problem::new(format!(
+                "{name}: k3s has data here and is not READY, so nothing can join it"
+            ))
+            .next("systemctl status k3s  and  journalctl -u k3s  on it say why")
+            .into());
+        }
+        if arguments.plan {
+            return plan::tell(&road, &survey).map(|code| (code, None));
+        }
+        let (code, next) = deploy::go(&road, survey, begun, None).await?;
+        keep(arguments.save_inventory.as_deref(), &typed, code, next)
+    })
+    .await
+}
+
+fn unread(server: &str) -> String {
+    format!("\n{server} has to be read before anything can join; nothing was changed")
+}
+
+/// What the server that was read says about the cluster that is joined.
+fn of_server(typed: &mut Typed, name: &str, facts: &Facts, as_server: bool) -> Result<(), Refusal> {
+    if facts.k3s.datastore.is_none() {
+        return Err(
+            Problem::new(format!("{name}: there is no cluster here to join"))
+                .because("no k3s server has ever run on it")
+                .next(format!(
+                    "towline install --ip {name}  makes it the first server"
+                ))
+                .into(),
+        );
+    }
+    if as_server && facts.k3s.datastore == Some(Datastore::Sqlite) {
+        return Err(Problem::new(format!("{name} keeps its cluster in sqlite, which only one server can use"))
+            .next(format!("towline install --ip {name} --cluster  moves the data to embedded etcd; then join again"))
+            .into());
+    }
+    if as_server {
+        let shared = shared_settings(facts).map_err(|why| {
+            Problem::new(format!("{name}: what k3s is told here cannot be read")).because(why)
+        })?;
+        typed.carry_over(shared, name)?;
+    }
+    // Behind NAT its own addresses may lead nowhere from where the host is; the one that was
+    // typed is known to lead there from here.
+    let address = typed.address(name).unwrap_or_default().to_owned();
+    if let Ok(ip) = address.parse::<std::net::IpAddr>()
+        && !facts.has_address(ip)
+        && !ip.is_loopback()
+    {
+        typed.join_at(crate::kubernetes::kubeconfig::server_url(&address, 6443));
+    }
+    Ok(())
+}
+
+fn tell(typed: &Typed, events: &Events) {
+    for text in &typed.notes {
+        events.send(Event::Note { text: text.clone() });
+    }
+}
+
+pub(super) async fn road(
+    typed: &Typed,
+    login: &Login,
+    environment: &Environment,
+    ui: &Ui,
+    events: Events,
+) -> Result<Road, Refusal> {
+    let (inventory, selected) = typed.inventory(environment)?;
+    let ways = ways(typed, login);
+    Road::of(inventory, selected, &ways, environment, ui, events).await
+}
+
+/// How the hosts that were typed are worked on.
+fn ways(typed: &Typed, login: &Login) -> Ways {
+    Ways {
+        parallel: 8,
+        accept_new_host_keys: login.accept_new_host_keys,
+        overrides: None,
+        local: typed.local.clone(),
+        adopt: false,
+    }
+}
+
+/// Writes the inventory once the hosts are as it says.
+fn keep(
+    file: Option<&Path>,
+    typed: &Typed,
+    code: ExitCode,
+    next: Option<String>,
+) -> Result<(ExitCode, Option<String>), Refusal> {
+    let Some(file) = file else {
+        return Ok((code, next));
+    };
+    save::save(file, typed)?;
+    let said = format!(
+        "\n  towline deploy -i {}    goes on with what was typed",
+        crate::shell::quote(&file.to_string_lossy())
+    );
+    Ok((code, Some(next.unwrap_or_default() + &said)))
+}

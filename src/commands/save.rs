@@ -1,0 +1,136 @@
+//! `--save-inventory`: the inventory that stands for what was typed, as a file.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::typed::Typed;
+use crate::error::Problem;
+use crate::inventory::{self, Inventory, Overrides};
+
+const HEADER: &str = "# Written by towline: what was typed, as an inventory. Change it, then  towline deploy -i THIS_FILE\n";
+
+/// Whether the inventory can be written, before anything is done on the hosts.
+///
+/// # Errors
+/// A file that is there and is not the inventory of the same cluster.
+pub(super) fn possible(file: &Path, typed: &Typed) -> Result<(), Problem> {
+    new_text(file, typed).map(drop)
+}
+
+/// Writes the inventory; into one that is there, the hosts that it lacks are added and everything
+/// else stays as it is.
+///
+/// # Errors
+/// As [`possible`], and what the file system refuses.
+pub(super) fn save(file: &Path, typed: &Typed) -> Result<(), Problem> {
+    let text = new_text(file, typed)?;
+    let failed = |error: std::io::Error| {
+        Problem::new(format!("{} cannot be written", file.display())).because(error.to_string())
+    };
+    let folder = match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    std::io::Write::write_all(&mut temporary, text.as_bytes()).map_err(failed)?;
+    temporary
+        .persist(file)
+        .map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+fn new_text(file: &Path, typed: &Typed) -> Result<String, Problem> {
+    let fresh = format!("{HEADER}{}", typed.text()?);
+    let before = match fs::read_to_string(file) {
+        Ok(before) => before,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(fresh),
+        Err(error) => {
+            return Err(Problem::new(format!("{} cannot be read", file.display()))
+                .because(error.to_string()));
+        }
+    };
+    if before == fresh || before.trim().is_empty() {
+        return Ok(fresh);
+    }
+    let old = read(file, &before)?;
+    let is_there = |address: &str| old.hosts.iter().any(|host| host.address == address);
+    let known = typed.read_server().unwrap_or(&typed.target);
+    if !typed.address(known).is_some_and(is_there) {
+        return Err(Problem::new(format!(
+            "{} is there, and is an inventory without {known}",
+            file.display()
+        ))
+        .because("nothing is written over another cluster's inventory")
+        .next("choose another file for --save-inventory"));
+    }
+    let mut text = before;
+    for name in typed.names_of_hosts() {
+        if typed.address(name).is_some_and(is_there) {
+            continue;
+        }
+        text =
+            with_host(&text, &typed.host_line(name)?).ok_or_else(|| by_hand(file, typed, name))?;
+        if read(file, &text).is_err() {
+            return Err(by_hand(file, typed, name));
+        }
+    }
+    Ok(text)
+}
+
+fn read(file: &Path, text: &str) -> Result<Inventory, Problem> {
+    inventory::parse(text, file, None, &Overrides::default()).map_err(|_| {
+        Problem::new(format!(
+            "{} is there, and is no inventory that can be read",
+            file.display()
+        ))
+        .next("choose another file for --save-inventory")
+    })
+}
+
+fn by_hand(file: &Path, typed: &Typed, name: &str) -> Problem {
+    let line = typed.host_line(name).unwrap_or_default();
+    Problem::new(format!("{name} cannot be added to {}", file.display()))
+        .because("its hosts are written in a form that is not extended by itself")
+        .next(format!("add by hand below hosts:\n{}", line.trim_end()))
+}
+
+/// The text with one more line at the end of the block `hosts:`; comments and order stay.
+fn with_host(text: &str, line: &str) -> Option<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let hosts = lines.iter().position(|line| line.trim_end() == "hosts:")?;
+    let is_inside = |line: &&str| line.is_empty() || line.starts_with([' ', '#', '\t']);
+    let block = lines[hosts + 1..].iter().take_while(|line| is_inside(line));
+    let end = hosts + 1 + block.count();
+    // What stands before the next key belongs to it.
+    let last = (hosts + 1..end)
+        .rev()
+        .find(|at| lines[*at].starts_with(' ') && !lines[*at].trim().is_empty())?;
+    let indentation = lines[hosts + 1..=last]
+        .iter()
+        .find(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
+        .map(|line| line.len() - line.trim_start().len())?;
+    let mut all: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+    all.insert(
+        last + 1,
+        format!("{}{}", " ".repeat(indentation), line.trim()),
+    );
+    Some(all.join("\n") + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_added_below_the_others_and_comments_stay() {
+        let text = "# mine\ncluster: {name: a}\nhosts:\n    a: {address: 10.0.0.1, role: server} # first\n\n# ways\nssh: {user: u}\n";
+        assert_eq!(
+            with_host(text, "  b: {}\n").as_deref(),
+            Some(
+                "# mine\ncluster: {name: a}\nhosts:\n    a: {address: 10.0.0.1, role: server} # first\n    b: {}\n\n# ways\nssh: {user: u}\n"
+            )
+        );
+        assert_eq!(with_host("hosts: {a: {role: server}}\n", "b: {}"), None);
+    }
+}

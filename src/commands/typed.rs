@@ -1,0 +1,431 @@
+//! What was typed, as the inventory that stands for it: `install` and `join` take the same road as
+//! a file.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use super::Refusal;
+use crate::cli::{Address, Environment, InstallArguments, JoinArguments, Login, Release};
+use crate::distribution::k3s::arguments::Settings;
+use crate::error::Problem;
+use crate::inventory::{self, Inventory, Overrides};
+use crate::vars::Secret;
+
+mod extra;
+
+/// The host that is this machine itself.
+const THIS_MACHINE: &str = "this-machine";
+
+/// An inventory in the making.
+#[derive(Debug, Clone)]
+pub(super) struct Typed {
+    cluster: Map<String, Value>,
+    ssh: Map<String, Value>,
+    hosts: Map<String, Value>,
+    known_hosts: Option<PathBuf>,
+    /// Where hosts join, when that is not a server's own address.
+    server_url: Option<String>,
+    /// A token that a flag said, and that no file will hold.
+    token: Option<Secret>,
+    /// The host that is set up.
+    pub target: String,
+    /// The host that is this machine itself.
+    pub local: Option<String>,
+    /// Things to say before anything begins.
+    pub notes: Vec<String>,
+}
+
+impl Typed {
+    /// A server.
+    pub fn install(arguments: &InstallArguments) -> Result<Self, Problem> {
+        if arguments.ipsec {
+            return Err(Problem::new("--ipsec: k3s has no flannel backend ipsec any more, since 1.27")
+                .next("--k3s-extra-args '--flannel-backend wireguard-native'  encrypts what travels between nodes"));
+        }
+        if arguments.datastore.is_some() {
+            return Err(Problem::new(
+                "--datastore: a datastore outside the cluster is not supported yet",
+            )
+            .next("--cluster  keeps the data in embedded etcd, on one server or on several"));
+        }
+        let mut typed = Self::begin(&arguments.address, &arguments.login, &arguments.release)?;
+        typed.host("server");
+        let cluster = &mut typed.cluster;
+        cluster.insert("name".into(), json!(name(&arguments.destination.context)));
+        if arguments.cluster {
+            cluster.insert("datastore".into(), json!("etcd"));
+        }
+        typed.names(&arguments.tls_san);
+        typed.mirror(arguments.mirror.as_deref());
+        if let Some(file) = &arguments.token_file {
+            typed
+                .cluster
+                .insert("token_file".into(), json!(absolute(file)));
+        }
+        if let Some(token) = &arguments.token {
+            typed.warn_of_process_lists("--token", "--token-file");
+            typed.token = Some(Secret::new(token));
+        }
+        let extra = extra::settings(arguments.k3s_extra_args.as_deref())?;
+        typed.extra(extra, true, arguments.no_extras)?;
+        Ok(typed)
+    }
+
+    /// A host that joins, and the server that is read for it.
+    pub fn join(arguments: &JoinArguments) -> Result<Self, Problem> {
+        data_dir(&arguments.server_data_dir)?;
+        let mut typed = Self::begin(&arguments.address, &arguments.login, &arguments.release)?;
+        let role = if arguments.server { "server" } else { "agent" };
+        typed.host(role);
+        typed.mirror(arguments.mirror.as_deref());
+        if arguments.server {
+            typed.names(&arguments.tls_san);
+        } else if !arguments.tls_san.is_empty() || arguments.no_extras {
+            return Err(Problem::new("--tls-san and --no-extras are for servers")
+                .next("leave them out, or add  --server"));
+        }
+        let server = arguments
+            .server_ip
+            .as_ref()
+            .or(arguments.server_host.as_ref());
+        typed.server_url = arguments.server_url.clone();
+        let given = arguments.node_token.is_some() || arguments.node_token_path.is_some();
+        match (server, given) {
+            (None, false) => {
+                return Err(Problem::new("--server-ip or --server-host is missing").next(
+                    "name a server of the cluster to join; its token is read there, unless --node-token-path gives it",
+                ));
+            }
+            (_, true) => typed.elsewhere(arguments, server)?,
+            (Some(server), false) => typed.observed(arguments, server)?,
+        }
+        let extra = extra::settings(arguments.k3s_extra_args.as_deref())?;
+        typed.extra(extra, false, arguments.no_extras)?;
+        Ok(typed)
+    }
+
+    /// A server whose kubeconfig or token is wanted.
+    pub fn server(address: &Address, login: &Login, context: &str) -> Result<Self, Problem> {
+        let release = Release {
+            k3s_version: None,
+            k3s_channel: "stable".into(),
+        };
+        let mut typed = Self::begin(address, login, &release)?;
+        typed.host("server");
+        typed.cluster.insert("name".into(), json!(name(context)));
+        Ok(typed)
+    }
+
+    fn begin(address: &Address, login: &Login, release: &Release) -> Result<Self, Problem> {
+        if !login.sudo && login.user != "root" && !address.local {
+            return Err(Problem::new(format!(
+                "--sudo=false: {} cannot set up a machine without sudo",
+                login.user
+            ))
+            .next("leave it out, or log in as root:  --user root"));
+        }
+        let (target, place) = match (address.ip.as_ref().or(address.host.as_ref()), address.local) {
+            (Some(place), local) => (
+                if local {
+                    THIS_MACHINE.to_owned()
+                } else {
+                    host_name(place)
+                },
+                place.clone(),
+            ),
+            (None, true) => (THIS_MACHINE.to_owned(), "127.0.0.1".to_owned()),
+            (None, false) => return Err(Problem::new("--ip or --host is missing")),
+        };
+        let mut cluster = Map::new();
+        match &release.k3s_version {
+            Some(version) => cluster.insert("version".into(), json!(version)),
+            None => cluster.insert("channel".into(), json!(release.k3s_channel)),
+        };
+        let mut ssh = Map::new();
+        ssh.insert("user".into(), json!(login.user));
+        if login.ssh_port != 22 {
+            ssh.insert("port".into(), json!(login.ssh_port));
+        }
+        if let Some(key) = &login.ssh_key {
+            ssh.insert("key".into(), json!(absolute(key)));
+        }
+        let mut hosts = Map::new();
+        hosts.insert(target.clone(), json!({"address": place}));
+        Ok(Self {
+            cluster,
+            ssh,
+            hosts,
+            known_hosts: login.known_hosts.clone(),
+            server_url: None,
+            token: None,
+            local: address.local.then(|| target.clone()),
+            target,
+            notes: Vec::new(),
+        })
+    }
+
+    fn host(&mut self, role: &str) {
+        self.target().insert("role".into(), json!(role));
+    }
+
+    /// The entry of the host that is set up.
+    fn target(&mut self) -> &mut Map<String, Value> {
+        object(&mut self.hosts, &self.target.clone())
+    }
+
+    fn names(&mut self, names: &[String]) {
+        let names = names.iter().flat_map(|names| names.split(','));
+        append(
+            &mut self.cluster,
+            "tls_sans",
+            names.map(|name| json!(name.trim())),
+        );
+    }
+
+    fn mirror(&mut self, mirror: Option<&str>) {
+        if let Some(mirror) = mirror {
+            let binary = json!({"source": "push", "mirror": mirror});
+            self.cluster.insert("binary".into(), binary);
+        }
+    }
+
+    fn warn_of_process_lists(&mut self, flag: &str, instead: &str) {
+        self.notes.push(format!(
+            "{flag} stands in this machine's process list and in the shell's history; {instead} FILE does not"
+        ));
+    }
+
+    /// The server that is read, and not changed.
+    fn observed(&mut self, arguments: &JoinArguments, server: &str) -> Result<(), Problem> {
+        let name = host_name(server);
+        if self.hosts.contains_key(&name) {
+            return Err(Problem::new(format!("{server} cannot join itself"))
+                .next("--ip names the host that joins, --server-ip a server that is there"));
+        }
+        let mut ssh = Map::new();
+        if let Some(user) = &arguments.server_user {
+            ssh.insert("user".into(), json!(user));
+        }
+        if let Some(port) = arguments.server_ssh_port {
+            ssh.insert("port".into(), json!(port));
+        }
+        let mut host = json!({"address": server, "role": "server"});
+        if !ssh.is_empty() {
+            host["ssh"] = json!(ssh);
+        }
+        // The server stands first, as in a file that a person writes.
+        let own = std::mem::take(&mut self.hosts);
+        self.hosts.insert(name, host);
+        self.hosts.extend(own);
+        if let Some(url) = &self.server_url {
+            let authority = url.trim_start_matches("https://");
+            let name = authority
+                .rsplit_once(':')
+                .map_or(authority, |(name, _)| name);
+            let name = name.trim_matches(['[', ']']).to_owned();
+            append(&mut self.cluster, "tls_sans", [json!(name)]);
+        }
+        Ok(())
+    }
+
+    /// A cluster of which nothing is known but where it is and its token.
+    fn elsewhere(
+        &mut self,
+        arguments: &JoinArguments,
+        server: Option<&String>,
+    ) -> Result<(), Problem> {
+        let url = match (self.server_url.take(), server) {
+            (Some(url), _) => url,
+            (None, Some(server)) => crate::kubernetes::kubeconfig::server_url(server, 6443),
+            (None, None) => {
+                return Err(
+                    Problem::new("--server-ip, --server-host or --server-url is missing")
+                        .next("name where the cluster is that the host joins"),
+                );
+            }
+        };
+        self.cluster.insert("server_url".into(), json!(url));
+        if let Some(file) = &arguments.node_token_path {
+            self.cluster
+                .insert("token_file".into(), json!(absolute(file)));
+        }
+        if let Some(token) = &arguments.node_token {
+            self.warn_of_process_lists("--node-token", "--node-token-path");
+            self.token = Some(Secret::new(token));
+            if arguments.save_inventory.is_some() {
+                return Err(Problem::new("--save-inventory does not write tokens into a file")
+                    .next("give the token with  --node-token-path FILE : the inventory then names that file"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of the server that is read, if one is.
+    pub fn read_server(&self) -> Option<&str> {
+        let mut others = self.hosts.keys().filter(|name| **name != self.target);
+        others.next().map(String::as_str)
+    }
+
+    /// Takes over what all servers of the cluster share, and where the cluster is reached.
+    ///
+    /// # Errors
+    /// What was typed says something else than the cluster does.
+    pub fn carry_over(&mut self, shared: Settings, server: &str) -> Result<(), Problem> {
+        let config = object(&mut self.cluster, "config");
+        for (key, value) in &*config {
+            let theirs = shared.get(key);
+            if theirs != Some(value) {
+                let theirs = theirs.map_or_else(|| "nothing".to_owned(), ToString::to_string);
+                return Err(Problem::new(format!(
+                    "--{key} is shared by all servers of a cluster, and {server} has another value"
+                ))
+                .because(format!("it has {theirs}, and {value} was typed"))
+                .next("leave it out: what all servers share is taken over from that server"));
+            }
+        }
+        config.extend(shared);
+        if config.is_empty() {
+            self.cluster.remove("config");
+        }
+        Ok(())
+    }
+
+    /// Lets hosts join at this address instead of a server's own.
+    pub fn join_at(&mut self, url: String) {
+        self.server_url.get_or_insert(url);
+    }
+
+    /// The inventory's text.
+    pub fn text(&self) -> Result<String, Problem> {
+        let mut document = Map::new();
+        for (key, value) in [
+            ("cluster", &self.cluster),
+            ("ssh", &self.ssh),
+            ("hosts", &self.hosts),
+        ] {
+            if !value.is_empty() {
+                document.insert(key.into(), json!(value));
+            }
+        }
+        serde_yaml::to_string(&document).map_err(|error| Problem::new(error.to_string()))
+    }
+
+    /// The inventory, and the hosts of it that may be changed.
+    ///
+    /// # Errors
+    /// What the inventory's language refuses.
+    pub fn inventory(
+        &self,
+        environment: &Environment,
+    ) -> Result<(Inventory, BTreeSet<String>), Refusal> {
+        let overrides = Overrides {
+            known_hosts: self.known_hosts.clone(),
+            ..Overrides::default()
+        };
+        let mut document = self.clone();
+        if let Some(token) = &self.token {
+            document
+                .cluster
+                .insert("token".into(), json!(token.expose()));
+        }
+        let text = document.text()?;
+        let file = Path::new("(what was typed, as an inventory)");
+        let mut inventory = inventory::parse(&text, file, Some(&environment.home), &overrides)
+            .map_err(|errors| {
+                Refusal::Input(errors.render(environment.color, environment.width))
+            })?;
+        inventory.whole = false;
+        inventory.warnings.clear();
+        if let Some(url) = &self.server_url {
+            inventory.cluster.server_url = Some(url.trim_end_matches('/').to_owned());
+        }
+        Ok((inventory, [self.target.clone()].into()))
+    }
+
+    /// The address of a host.
+    pub fn address(&self, name: &str) -> Option<&str> {
+        self.hosts.get(name)?.get("address")?.as_str()
+    }
+
+    /// The names of the hosts, the server that is read first.
+    pub fn names_of_hosts(&self) -> impl Iterator<Item = &str> {
+        self.hosts.keys().map(String::as_str)
+    }
+
+    /// The line of one host, for a file that has others.
+    pub fn host_line(&self, name: &str) -> Result<String, Problem> {
+        let host = self.hosts.get(name).cloned().unwrap_or_default();
+        let flow = serde_json::to_string(&host).map_err(|error| Problem::new(error.to_string()))?;
+        Ok(format!("  {name}: {flow}\n"))
+    }
+}
+
+/// Refuses a folder for k3s's data other than its own.
+pub(super) fn data_dir(folder: &Path) -> Result<(), Problem> {
+    if folder == Path::new("/var/lib/rancher/k3s") {
+        return Ok(());
+    }
+    Err(Problem::new(format!(
+        "--server-data-dir: {} is not supported yet",
+        folder.display()
+    ))
+    .because("towline keeps and finds k3s's data in /var/lib/rancher/k3s"))
+}
+
+/// An address as a name.
+fn host_name(address: &str) -> String {
+    let plain = |letter: char| {
+        if letter.is_ascii_alphanumeric() || letter == '.' {
+            letter
+        } else {
+            '-'
+        }
+    };
+    let name: String = address.chars().map(plain).collect();
+    let name = name.trim_matches(['-', '.']);
+    if name.is_empty() {
+        "host".to_owned()
+    } else {
+        name.to_owned()
+    }
+}
+
+/// A context's name as a cluster's.
+fn name(context: &str) -> String {
+    host_name(context)
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    super::absolute(path.to_owned())
+}
+
+fn object<'a>(map: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<String, Value> {
+    let entry = map.entry(key).or_insert_with(|| json!({}));
+    if !entry.is_object() {
+        *entry = json!({});
+    }
+    match entry {
+        Value::Object(map) => map,
+        _ => unreachable!("it was made an object"),
+    }
+}
+
+fn append(map: &mut Map<String, Value>, key: &str, values: impl IntoIterator<Item = Value>) {
+    let mut list = match map.remove(key) {
+        Some(Value::Array(list)) => list,
+        _ => Vec::new(),
+    };
+    for value in values {
+        if !list.contains(&value) {
+            list.push(value);
+        }
+    }
+    if !list.is_empty() {
+        map.insert(key.to_owned(), Value::Array(list));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! `--k3s-extra-args`: flags of k3s, each where the inventory has it.
+
+use serde_json::{Value, json};
+
+use super::{Typed, append, object};
+use crate::distribution::k3s::arguments::{self, Settings, ShortFlags};
+use crate::distribution::k3s::settings::MUST_BE_EQUAL;
+use crate::error::Problem;
+
+impl Typed {
+    /// Flags of k3s, each where the inventory has it.
+    pub(super) fn extra(
+        &mut self,
+        mut extra: Settings,
+        is_whole: bool,
+        no_extras: bool,
+    ) -> Result<(), Problem> {
+        let is_server = self.target().get("role") == Some(&json!("server"));
+        let take = |extra: &mut Settings, key: &str| extra.remove(key);
+        if let Some(Value::Array(names)) = take(&mut extra, "tls-san") {
+            append(&mut self.cluster, "tls_sans", names);
+        }
+        if take(&mut extra, "cluster-init") == Some(Value::Bool(true)) {
+            self.cluster.insert("datastore".into(), json!("etcd"));
+        }
+        for (key, instead) in [
+            (
+                "token",
+                "--token-file FILE (a joining host reads it from the server)",
+            ),
+            ("agent-token", "an inventory has  agent_token_file: FILE"),
+            ("server", "towline join --server-ip ADDRESS"),
+        ] {
+            if extra.contains_key(key) {
+                return Err(Problem::new(format!(
+                    "--k3s-extra-args: --{key} does not belong here"
+                ))
+                .next(instead));
+            }
+        }
+        let host = self.target();
+        if let Some(name) = take(&mut extra, "node-name") {
+            host.insert("node_name".into(), name);
+        }
+        for label in list(take(&mut extra, "node-label")) {
+            let (key, value) = label.split_once('=').unwrap_or((&label, ""));
+            object(host, "labels").insert(key.to_owned(), json!(value));
+        }
+        let taints = list(take(&mut extra, "node-taint"));
+        append(host, "taints", taints.into_iter().map(Value::String));
+        match list(take(&mut extra, "node-ip")).as_slice() {
+            [] => {}
+            [one] => drop(host.insert("private_address".into(), json!(one))),
+            more => drop(object(host, "config").insert("node-ip".into(), json!(more.join(",")))),
+        }
+        let external = list(take(&mut extra, "node-external-ip"));
+        if !external.is_empty() {
+            object(host, "config").insert("node-external-ip".into(), json!(external.join(",")));
+        }
+        if no_extras {
+            let mut disable = list(extra.remove("disable"));
+            for name in ["servicelb", "traefik"] {
+                if !disable.iter().any(|own| own == name) {
+                    disable.push(name.to_owned());
+                }
+            }
+            extra.insert("disable".into(), json!(disable));
+        }
+        if extra.is_empty() {
+            return Ok(());
+        }
+        // What is typed for a cluster's first server is the cluster's; what is typed for a host
+        // that joins is its own, except what all servers must share.
+        let (shared, own): (Settings, Settings) = extra
+            .into_iter()
+            .partition(|(key, _)| is_whole || (is_server && MUST_BE_EQUAL.contains(&key.as_str())));
+        if !shared.is_empty() {
+            object(&mut self.cluster, "config").extend(shared);
+        }
+        if !own.is_empty() {
+            object(self.target(), "config").extend(own);
+        }
+        Ok(())
+    }
+}
+
+/// The settings that the text of `--k3s-extra-args` means.
+pub(super) fn settings(text: Option<&str>) -> Result<Settings, Problem> {
+    let parse = |text| arguments::settings(&arguments::words(text)?, ShortFlags::Refused);
+    parse(text.unwrap_or_default())
+        .map_err(|error| Problem::new(format!("--k3s-extra-args: {error}")))
+}
+
+fn list(value: Option<Value>) -> Vec<String> {
+    let word = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
+    match value {
+        None => Vec::new(),
+        Some(Value::Array(items)) => items.iter().map(word).collect(),
+        Some(one) => vec![word(&one)],
+    }
+}

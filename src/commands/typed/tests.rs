@@ -1,0 +1,141 @@
+//! Lines as people type them, and the inventories that stand for them.
+
+use clap::Parser as _;
+
+use super::*;
+use crate::cli::{Cli, Command};
+
+/// What a line stands for, or why it is refused.
+fn meant(line: &str) -> String {
+    let words = shlex::split(line).expect("words");
+    let cli = match Cli::try_parse_from(&words) {
+        Ok(cli) => cli,
+        Err(error) => return error.to_string(),
+    };
+    let typed = match cli.command {
+        Command::Install(arguments) => Typed::install(&arguments),
+        Command::Join(arguments) => Typed::join(&arguments),
+        _ => panic!("neither install nor join: {line}"),
+    };
+    match typed.and_then(|typed| Ok((typed.text()?, typed))) {
+        Ok((text, typed)) => {
+            let environment = environment();
+            if let Err(Refusal::Input(text)) = typed.inventory(&environment) {
+                return text;
+            }
+            let notes: String = typed
+                .notes
+                .iter()
+                .map(|note| format!("note: {note}\n"))
+                .collect();
+            format!("{notes}{text}")
+        }
+        Err(problem) => format!("{problem}\n"),
+    }
+}
+
+fn environment() -> Environment {
+    Environment {
+        home: "/home/me".into(),
+        agent: None,
+        cache: "/home/me/.cache/towline".into(),
+        proxy: None,
+        kubeconfigs: Vec::new(),
+        color: false,
+        width: 100,
+    }
+}
+
+fn all(lines: &[&str]) -> String {
+    lines
+        .iter()
+        .map(|line| format!("$ {line}\n{}\n", meant(line)))
+        .collect()
+}
+
+#[test]
+fn lines_that_people_know_from_k3sup() {
+    insta::assert_snapshot!(all(&[
+        "towline install --ip 192.168.0.1 --user ubuntu",
+        "towline install --ip 192.168.0.100 --user root --cluster",
+        "towline install --ip 192.168.0.100 --user pi --ssh-key /home/me/.ssh/pi --ssh-port 2222 --k3s-version v1.36.3+k3s1 --context homelab",
+        "towline install --host k8s.example.org --k3s-extra-args '--no-deploy traefik --docker'",
+        "towline install --ip fd00::10 --no-extras --tls-san k8s.example.org --tls-san 10.0.0.9,10.0.0.8 --sudo=true --merge=false",
+        "towline install --local",
+        "towline install --local --ip 192.168.0.7 --k3s-channel latest",
+        "towline join --ip 192.168.0.101 --server-ip 192.168.0.100 --user root",
+        "towline join --ip 192.168.0.101 --user pi --server-user ubuntu --server-ssh-port 2222 --server-ip 192.168.0.100 --server",
+        "towline join --ip 192.168.0.101 --server-host a.example.org --server-url https://lb.example.org:6443 --server --k3s-extra-args '--node-label a=b --kubelet-arg max-pods=50'",
+        "towline join --ip 192.168.0.101 --server-ip 192.168.0.100 --node-token-path /run/token",
+    ]));
+}
+
+#[test]
+fn flags_of_k3s_go_where_the_inventory_has_them() {
+    insta::assert_snapshot!(all(&[
+        "towline install --ip 10.0.0.1 --k3s-extra-args \"--node-name alpha --node-label a=b --node-label 'c=d' --node-taint x=y:NoSchedule --node-ip 10.1.0.1 --node-external-ip 203.0.113.9 --tls-san a.example.org --cluster-init --flannel-backend=host-gw --write-kubeconfig-mode 0644\"",
+        "towline install --ip 10.0.0.1 --no-extras --k3s-extra-args '--disable metrics-server --node-ip=10.1.0.1,fd00::1'",
+    ]));
+}
+
+#[test]
+fn lines_that_are_refused_say_what_to_type_instead() {
+    insta::assert_snapshot!(all(&[
+        "towline install",
+        "towline install --ip 10.0.0.1 --ipsec",
+        "towline install --ip 10.0.0.1 --datastore mysql://x",
+        "towline install --ip 10.0.0.1 --user pi --sudo=false",
+        "towline install --ip 10.0.0.1 --k3s-extra-args '-t secret'",
+        "towline install --ip 10.0.0.1 --k3s-extra-args '--token secret'",
+        "towline install --ip 10.0.0.1 --k3s-extra-args '--data-dir /data'",
+        "towline install --ip 10.0.0.1 --k3s-version 1.36",
+        "towline install --ip https://10.0.0.1",
+        "towline join --ip 10.0.0.2",
+        "towline join --ip 10.0.0.2 --server-ip 10.0.0.2",
+        "towline join --ip 10.0.0.2 --server-ip 10.0.0.1 --tls-san x",
+        "towline join --ip 10.0.0.2 --server-ip 10.0.0.1 --server-data-dir /data",
+        "towline join --ip 10.0.0.2 --server-ip 10.0.0.1 --node-token secret-secret --save-inventory x.yaml",
+    ]));
+}
+
+#[test]
+fn a_token_in_a_flag_is_in_no_text() {
+    let line = "towline join --ip 10.0.0.2 --server-ip 10.0.0.1 --node-token secret-secret";
+    let meant = meant(line);
+    assert!(!meant.contains("secret-secret"), "{meant}");
+    assert!(
+        meant.starts_with("note: --node-token stands in this machine's process list"),
+        "{meant}"
+    );
+}
+
+#[test]
+fn what_all_servers_share_is_carried_over_and_may_not_be_typed_otherwise() {
+    let line = |extra: &str| {
+        let line = format!("towline join --server --ip 10.0.0.2 --server-ip 10.0.0.1 {extra}");
+        let Command::Join(arguments) = Cli::parse_from(shlex::split(&line).expect("words")).command
+        else {
+            panic!("not a join");
+        };
+        Typed::join(&arguments).expect("it is right")
+    };
+    let shared: Settings = [
+        ("cluster-cidr".to_owned(), json!("10.52.0.0/16")),
+        ("disable".to_owned(), json!(["traefik"])),
+    ]
+    .into();
+    let mut typed = line("");
+    typed
+        .carry_over(shared.clone(), "10.0.0.1")
+        .expect("carried over");
+    let (inventory, _) = typed
+        .inventory(&environment())
+        .unwrap_or_else(|_| panic!("refused"));
+    assert_eq!(inventory.cluster.config, shared);
+    let mut typed = line("--k3s-extra-args '--disable servicelb'");
+    insta::assert_snapshot!(typed.carry_over(shared, "10.0.0.1").expect_err("refused"), @r#"
+    --disable is shared by all servers of a cluster, and 10.0.0.1 has another value
+      it has ["traefik"], and ["servicelb"] was typed
+      → leave it out: what all servers share is taken over from that server
+    "#);
+}

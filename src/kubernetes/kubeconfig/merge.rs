@@ -1,0 +1,307 @@
+//! Kubeconfigs that hold several clusters: one taken out, one put in.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use super::file::{Existing, existing, real_target, replace};
+use super::{Kubeconfig, Written, parse};
+use crate::error::Problem;
+
+/// The lists of a kubeconfig, with the key under which each entry's content stands.
+const LISTS: [(&str, &str); 3] = [
+    ("clusters", "cluster"),
+    ("contexts", "context"),
+    ("users", "user"),
+];
+
+/// Puts a kubeconfig into a file that may hold others: its entries replace those of the same name,
+/// everything else stays. What was there before is kept beside it, in `FILE.towline-backup`. The
+/// current context is set when there was none, or when `use_it` asks for it.
+///
+/// # Errors
+/// A file that is no kubeconfig, and an entry of the same name that another context uses.
+pub fn merge(path: &Path, kubeconfig: &Kubeconfig, use_it: bool) -> Result<Written, Problem> {
+    let target = real_target(path)?;
+    let Some(before) = existing(path, &target)? else {
+        return super::write(path, kubeconfig);
+    };
+    if before.text.trim().is_empty() {
+        return super::write(path, kubeconfig);
+    }
+    let text = merged(&before.text, kubeconfig, use_it).map_err(|why| not_merged(path, &why))?;
+    if text == before.text && before.is_private() {
+        return Ok(Written::Unchanged);
+    }
+    let write = |target: &Path, text: &str, before: Option<&Existing>| {
+        replace(target, text, before).map_err(|error| {
+            Problem::new(format!("{}: cannot be written", target.display()))
+                .because(error.to_string())
+        })
+    };
+    write(&backup(&target), &before.text, Some(&before))?;
+    write(&target, &text, Some(&before))?;
+    Ok(Written::Replaced)
+}
+
+/// Where what was there before is kept.
+pub fn backup(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".towline-backup");
+    path.with_file_name(name)
+}
+
+/// One context of a file, with its cluster and user: the named one, or the current one.
+///
+/// # Errors
+/// A file or context that is not there, or that is no client certificate and no address.
+pub fn pick(path: &Path, context: Option<&str>) -> Result<Kubeconfig, Problem> {
+    let target = real_target(path)?;
+    let Some(file) = existing(path, &target)? else {
+        return Err(
+            Problem::new(format!("{}: there is no such file", path.display()))
+                .next("name the kubeconfig with  --kubeconfig FILE"),
+        );
+    };
+    let whole =
+        tree(&file.text).map_err(|why| Problem::new(format!("{}: {why}", path.display())))?;
+    let current = whole.get("current-context").and_then(Value::as_str);
+    let names: Vec<_> = entries(&whole, "contexts").filter_map(name).collect();
+    let Some(name) = context.or(current).filter(|name| names.contains(name)) else {
+        let wanted = context.or(current).unwrap_or("(none is current)");
+        return Err(
+            Problem::new(format!("{}: there is no context {wanted}", path.display()))
+                .because(format!("it has {}", names.join(", ")))
+                .next("name one of them with  --context NAME"),
+        );
+    };
+    let one = alone(&whole, name).ok_or_else(|| {
+        Problem::new(format!(
+            "{}: the context {name} names a cluster or user that is not in it",
+            path.display()
+        ))
+    })?;
+    parse(&one)
+        .map_err(|problem| problem.because(format!("the context {name} of {}", path.display())))
+}
+
+fn not_merged(path: &Path, why: &str) -> Problem {
+    Problem::new(format!(
+        "{}: nothing was put into this file",
+        path.display()
+    ))
+    .because(why)
+    .next("choose another file, or another name with  --context NAME")
+}
+
+/// The text of a kubeconfig as a tree. An error is a sentence that holds nothing of the content.
+fn tree(text: &str) -> Result<Map<String, Value>, String> {
+    let options = serde_yaml::options! { with_snippet: false };
+    match serde_yaml::from_str_with_options::<Value>(text, options) {
+        Ok(Value::Object(tree))
+            if LISTS.iter().any(|(list, _)| tree.contains_key(*list))
+                && LISTS.iter().all(|(list, _)| {
+                    tree.get(*list)
+                        .is_none_or(|list| list.is_array() || list.is_null())
+                }) =>
+        {
+            Ok(tree)
+        }
+        Ok(_) => Err("it is not a kubeconfig".into()),
+        Err(error) => Err(match error.location() {
+            Some(place) => format!("it is not YAML, line {}", place.line()),
+            None => "it is not YAML".into(),
+        }),
+    }
+}
+
+fn entries<'a>(tree: &'a Map<String, Value>, list: &str) -> impl Iterator<Item = &'a Value> {
+    tree.get(list)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+}
+
+fn name(entry: &Value) -> Option<&str> {
+    entry.get("name")?.as_str()
+}
+
+/// The text of a file that holds one context only.
+fn alone(tree: &Map<String, Value>, context: &str) -> Option<String> {
+    let find = |list: &str, wanted: &str| {
+        entries(tree, list)
+            .find(|entry| name(entry) == Some(wanted))
+            .cloned()
+    };
+    let entry = find("contexts", context)?;
+    let of = |key: &str| entry.get("context")?.get(key)?.as_str();
+    let one = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [find("clusters", of("cluster")?)?],
+        "contexts": [entry.clone()],
+        "users": [find("users", of("user")?)?],
+        "current-context": context,
+    });
+    serde_yaml::to_string(&one).ok()
+}
+
+/// The text of a file with a kubeconfig put into it, or why it cannot be.
+fn merged(before: &str, kubeconfig: &Kubeconfig, use_it: bool) -> Result<String, String> {
+    let mut whole = tree(before)?;
+    let own = kubeconfig
+        .to_yaml()
+        .map_err(|problem| problem.what)
+        .and_then(|text| tree(&text))?;
+    let own_name = kubeconfig.context();
+    // Another context may use a cluster or user of this name, and would then lead elsewhere.
+    for context in entries(&whole, "contexts").filter(|entry| name(entry) != Some(own_name)) {
+        let of = |key: &str| {
+            context
+                .get("context")
+                .and_then(|inner| inner.get(key)?.as_str())
+        };
+        if of("cluster") == Some(own_name) || of("user") == Some(own_name) {
+            let other = name(context).unwrap_or_default();
+            return Err(format!(
+                "its context {other} uses a cluster or user named {own_name}, which would be replaced"
+            ));
+        }
+    }
+    for (list, _) in LISTS {
+        let Some(entry) = entries(&own, list).next().cloned() else {
+            continue;
+        };
+        let all = whole.entry(list).or_insert_with(|| json!([]));
+        if !all.is_array() {
+            *all = json!([]);
+        }
+        let Some(all) = all.as_array_mut() else {
+            continue;
+        };
+        match all.iter_mut().find(|one| name(one) == Some(own_name)) {
+            Some(one) => *one = entry,
+            None => all.push(entry),
+        }
+    }
+    let has_current = whole
+        .get("current-context")
+        .and_then(Value::as_str)
+        .is_some_and(|current| !current.is_empty());
+    if use_it || !has_current {
+        whole.insert("current-context".into(), json!(own_name));
+    }
+    for (key, value) in [("apiVersion", "v1"), ("kind", "Config")] {
+        whole.entry(key).or_insert_with(|| json!(value));
+    }
+    serde_yaml::to_string_with_options(
+        &whole,
+        serde_yaml::ser_options! { prefer_block_scalars: false },
+    )
+    .map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{credentials, source};
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    /// One cluster, whatever it is called and wherever it is.
+    fn at(server: &str, context: &str) -> Kubeconfig {
+        static SOURCE: std::sync::LazyLock<String> =
+            std::sync::LazyLock::new(|| source(&credentials()));
+        super::super::rewrite(&SOURCE, server, context).expect("it is one")
+    }
+
+    fn kubeconfig(context: &str) -> Kubeconfig {
+        at("https://203.0.113.10:6443", context)
+    }
+
+    const OTHERS: &str = "apiVersion: v1\nkind: Config\npreferences: {colors: true}\ncurrent-context: work\n\
+        clusters:\n- name: work\n  cluster: {server: https://work.example:6443, certificate-authority: /ca.crt}\n\
+        contexts:\n- name: work\n  context: {cluster: work, user: me, namespace: mine}\n\
+        users:\n- name: me\n  user:\n    exec: {command: login, apiVersion: v1}\n";
+
+    #[test]
+    fn everything_else_is_kept_and_a_backup_made() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("config");
+        fs::write(&path, OTHERS).expect("written");
+        assert_eq!(
+            merge(&path, &kubeconfig("home"), false),
+            Ok(Written::Replaced)
+        );
+        let text = fs::read_to_string(&path).expect("read");
+        let whole = tree(&text).expect("a kubeconfig");
+        let old = tree(OTHERS).expect("a kubeconfig");
+        for (list, _) in LISTS {
+            assert_eq!(
+                entries(&whole, list).next(),
+                entries(&old, list).next(),
+                "{list}"
+            );
+            assert_eq!(entries(&whole, list).count(), 2, "{list}");
+        }
+        assert_eq!(whole["preferences"], old["preferences"]);
+        assert_eq!(whole["current-context"], "work");
+        assert_eq!(fs::read_to_string(backup(&path)).expect("a backup"), OTHERS);
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(&backup(&path))), (0o600, 0o600));
+        assert_eq!(
+            merge(&path, &kubeconfig("home"), false),
+            Ok(Written::Unchanged)
+        );
+        assert_eq!(pick(&path, Some("home")), Ok(kubeconfig("home")));
+        assert!(pick(&path, None).is_err(), "it would run a program");
+    }
+
+    #[test]
+    fn entries_of_the_same_name_are_replaced_and_current_only_when_asked() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("config");
+        fs::write(&path, OTHERS).expect("written");
+        merge(&path, &kubeconfig("home"), false).expect("merged");
+        let moved = at("https://198.51.100.7:6443", "home");
+        merge(&path, &moved, true).expect("merged");
+        let whole = tree(&fs::read_to_string(&path).expect("read")).expect("a kubeconfig");
+        assert_eq!(entries(&whole, "clusters").count(), 2);
+        assert_eq!(whole["current-context"], "home");
+        assert_eq!(pick(&path, None), Ok(moved));
+    }
+
+    #[test]
+    fn another_contexts_cluster_is_never_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("config");
+        fs::write(&path, OTHERS).expect("written");
+        let problem = merge(&path, &kubeconfig("me"), false)
+            .expect_err("refused")
+            .to_string();
+        assert!(
+            problem.contains("its context work uses a cluster or user named me"),
+            "{problem}"
+        );
+        assert_eq!(fs::read_to_string(&path).expect("read"), OTHERS);
+        for text in ["- a\n", "a: [\n", "hello: world\n", "clusters: no\n"] {
+            fs::write(&path, text).expect("written");
+            assert!(merge(&path, &kubeconfig("home"), false).is_err(), "{text}");
+            assert_eq!(fs::read_to_string(&path).expect("read"), text);
+        }
+    }
+
+    #[test]
+    fn a_context_that_is_not_there_is_said_with_those_that_are() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("config");
+        fs::write(&path, OTHERS).expect("written");
+        let problem = pick(&path, Some("home"))
+            .expect_err("not there")
+            .to_string();
+        assert!(
+            problem.contains("there is no context home") && problem.contains("it has work"),
+            "{problem}"
+        );
+    }
+}

@@ -1,0 +1,186 @@
+//! This machine itself as a host: the same scripts, without SSH.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::Command;
+
+use super::session::wrap;
+use super::{Answer, Counts, Exit, Output, Remote, Upload, clean};
+use crate::shell::Script;
+
+/// As much of standard output is kept, as over SSH.
+const LONGEST_OUTPUT: usize = 8 * 1024 * 1024;
+/// As much of the end of standard error is kept.
+const LONGEST_ERRORS: usize = 64 * 1024;
+
+/// This machine. Anyone but root needs sudo without a password.
+#[derive(Debug, Default)]
+pub struct Local {
+    exchanges: AtomicU32,
+}
+
+/// Where a command's standard input comes from.
+enum Input {
+    Bytes(Vec<u8>),
+    File(std::fs::File),
+}
+
+impl Local {
+    fn shell(&self) -> Command {
+        self.exchanges.fetch_add(1, Ordering::Relaxed);
+        let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+        let mut command = if is_root {
+            Command::new("/bin/sh")
+        } else {
+            let mut command = Command::new("sudo");
+            command.args(["-n", "--", "/bin/sh"]);
+            command
+        };
+        command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+}
+
+impl Remote for Local {
+    fn run<'a>(&'a self, script: &'a Script) -> Answer<'a> {
+        let input = Input::Bytes(wrap(&script.text).into_bytes());
+        Box::pin(exchange(self.shell(), input, script.timeout))
+    }
+
+    fn put<'a>(&'a self, upload: &'a Upload) -> Answer<'a> {
+        Box::pin(async move {
+            let file = match std::fs::File::open(&upload.source) {
+                Ok(file) => file,
+                Err(error) => {
+                    return lost(format!(
+                        "{} cannot be read: {error}",
+                        upload.source.display()
+                    ));
+                }
+            };
+            let mut command = self.shell();
+            command.arg("-c").arg(&upload.receive.text);
+            // Copying a file on one machine is quick, and the limit is that of the script alone.
+            let limit = upload.receive.timeout + Duration::from_mins(5);
+            exchange(command, Input::File(file), limit).await
+        })
+    }
+
+    fn counts(&self) -> Counts {
+        Counts {
+            connections: 0,
+            exchanges: self.exchanges.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn lost(reason: String) -> Output {
+    Output {
+        exit: Exit::Lost(reason),
+        stdout: String::new(),
+        stderr: String::new(),
+    }
+}
+
+async fn exchange(mut command: Command, input: Input, limit: Duration) -> Output {
+    let bytes = match input {
+        Input::File(file) => {
+            command.stdin(file);
+            Vec::new()
+        }
+        Input::Bytes(bytes) => {
+            command.stdin(Stdio::piped());
+            bytes
+        }
+    };
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => return lost(format!("no shell could be started: {error}")),
+    };
+    let stdin = child.stdin.take();
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let talk = async {
+        let send = async {
+            if let Some(mut stdin) = stdin {
+                // A shell that ends early says why by its status.
+                let _ = stdin.write_all(&bytes).await;
+            }
+        };
+        let ((), stdout, stderr) = tokio::join!(
+            send,
+            read(stdout, LONGEST_OUTPUT, false),
+            read(stderr, LONGEST_ERRORS, true)
+        );
+        (child.wait().await, stdout, stderr)
+    };
+    match tokio::time::timeout(limit, talk).await {
+        Err(_) => lost(format!("no answer within {} s", limit.as_secs())),
+        Ok((Err(error), _, _)) => lost(error.to_string()),
+        Ok((Ok(status), stdout, stderr)) => Output {
+            exit: match (status.code(), status.signal()) {
+                (Some(code), _) => Exit::Code(code.unsigned_abs()),
+                (None, Some(signal)) => Exit::Signal(signal.to_string()),
+                (None, None) => Exit::Lost("the shell ended without a status".into()),
+            },
+            stdout: clean(&stdout),
+            stderr: clean(&stderr),
+        },
+    }
+}
+
+/// Reads to the end and keeps so much of the beginning, or of the end.
+async fn read(pipe: Option<impl AsyncRead + Unpin>, limit: usize, end: bool) -> Vec<u8> {
+    let mut kept = Vec::new();
+    let Some(mut pipe) = pipe else {
+        return kept;
+    };
+    let mut piece = vec![0; 64 * 1024];
+    while let Ok(count @ 1..) = pipe.read(&mut piece).await {
+        if end {
+            kept.extend_from_slice(&piece[..count]);
+            kept.drain(..kept.len().saturating_sub(limit));
+        } else {
+            let room = limit.saturating_sub(kept.len()).min(count);
+            kept.extend_from_slice(&piece[..room]);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_answers_as_a_host_does() {
+        let local = Local::default();
+        let script = Script::new("echo one; echo two >&2; printf '\\033[31mred\\n'; exit 3");
+        let output = local.run(&script).await;
+        assert_eq!(output.exit, Exit::Code(3));
+        assert_eq!((&*output.stdout, &*output.stderr), ("one\nred\n", "two\n"));
+        let late = Script::new("sleep 60").within(Duration::from_secs(1));
+        assert!(matches!(local.run(&late).await.exit, Exit::Lost(_)));
+        assert_eq!(local.counts().exchanges, 2);
+    }
+
+    #[tokio::test]
+    async fn a_file_is_received_whole() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (source, target) = (folder.path().join("a"), folder.path().join("b"));
+        std::fs::write(&source, vec![7; 300_000]).expect("written");
+        let upload = Upload {
+            source,
+            receive: Script::new(format!("cat >{}", target.display())),
+        };
+        assert_eq!(Local::default().put(&upload).await.exit, Exit::Code(0));
+        assert_eq!(std::fs::read(target).expect("read"), vec![7; 300_000]);
+    }
+}
