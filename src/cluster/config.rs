@@ -79,6 +79,13 @@ impl Subject<'_> {
             config
                 .entry("node-external-ip".into())
                 .or_insert_with(|| json!(external.to_string()));
+            // k3s would send agents and pods to the external address, and behind NAT the way to it
+            // from inside leads nowhere.
+            if server {
+                config
+                    .entry("advertise-address".into())
+                    .or_insert_with(|| json!(self.addresses.node_ip.to_string()));
+            }
         }
         if server {
             let own = [

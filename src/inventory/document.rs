@@ -57,6 +57,15 @@ host's wins. towline remembers where each value comes from and shows it with the
 
 A path is relative to the inventory's folder; `~` is the home directory.
 
+## Two addresses
+
+`address` is where this machine reaches a host, and `private_address` where the other hosts reach
+it. Where the two differ, as behind NAT, nodes, etcd and joins use the private one, which has to be
+on one of the host's interfaces; the kubeconfig and the certificate have the other one, and the node
+shows both, as InternalIP and ExternalIP. Without `private_address`, a host that has its `address`
+on no interface uses that of its default route. Servers tell agents and pods their private address,
+unless a host's `config` has an `advertise-address`.
+
 ## Checks
 
 All mistakes are shown at once, each with its line and column, and towline ends with exit status 2

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// `node-ip` and `node-external-ip` of a host that is written so and has these addresses.
+/// `node-ip`, `node-external-ip` and `advertise-address` of a host that is written so and has these addresses.
 fn of(host: &str, addresses: &[(&str, &str)]) -> String {
     let lab = Lab::new(&format!("hosts:\n  m1: {{{host}, role: server}}\n")).with("m1", |facts| {
         facts.addresses = addresses
@@ -13,9 +13,10 @@ fn of(host: &str, addresses: &[(&str, &str)]) -> String {
     let shape = lab.shape();
     match (shape.places.get("m1"), shape.unfit.get("m1")) {
         (Some(place), None) => format!(
-            "{} / {}",
+            "{} / {} / {}",
             text(place, "node-ip"),
-            text(place, "node-external-ip")
+            text(place, "node-external-ip"),
+            text(place, "advertise-address")
         ),
         (_, Some(problem)) => problem.to_string(),
         _ => "no place".into(),
@@ -29,27 +30,36 @@ fn a_nodes_address_is_on_an_interface_and_the_worlds_is_told_beside_it() {
     let six = [("eth0", "2001:db8::5/64")];
     let dual = [("eth0", "2001:db8::5/64"), ("eth0", "192.0.2.5/24")];
     for (host, addresses, expected) in [
-        ("address: 10.0.0.5", &eth0[..], "10.0.0.5 / -"),
-        ("address: 203.0.113.5", &both, "203.0.113.5 / -"),
+        ("address: 10.0.0.5", &eth0[..], "10.0.0.5 / - / -"),
+        (
+            "address: 203.0.113.99, config: {advertise-address: 10.9.9.9}",
+            &eth0,
+            "10.0.0.5 / 203.0.113.99 / 10.9.9.9",
+        ),
+        ("address: 203.0.113.5", &both, "203.0.113.5 / - / -"),
         (
             "address: 203.0.113.5, private_address: 10.0.0.5",
             &both,
-            "10.0.0.5 / 203.0.113.5",
+            "10.0.0.5 / 203.0.113.5 / 10.0.0.5",
         ),
         // Behind NAT the address of the inventory is on no interface.
-        ("address: 203.0.113.99", &eth0, "10.0.0.5 / 203.0.113.99"),
-        ("address: m1.example.org", &eth0, "10.0.0.5 / -"),
+        (
+            "address: 203.0.113.99",
+            &eth0,
+            "10.0.0.5 / 203.0.113.99 / 10.0.0.5",
+        ),
+        ("address: m1.example.org", &eth0, "10.0.0.5 / - / -"),
         (
             "address: m1.example.org, private_address: 10.0.0.5",
             &both,
-            "10.0.0.5 / -",
+            "10.0.0.5 / - / -",
         ),
-        ("address: '2001:db8::5'", &six, "2001:db8::5 / -"),
-        ("address: m1.example.org", &dual, "192.0.2.5 / -"),
+        ("address: '2001:db8::5'", &six, "2001:db8::5 / - / -"),
+        ("address: m1.example.org", &dual, "192.0.2.5 / - / -"),
         (
             "address: 203.0.113.5, config: {node-ip: 10.9.9.9}",
             &both,
-            "10.9.9.9 / 203.0.113.5",
+            "10.9.9.9 / 203.0.113.5 / 10.9.9.9",
         ),
     ] {
         assert_eq!(of(host, addresses), expected, "{host}");
