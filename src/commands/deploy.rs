@@ -1,5 +1,6 @@
 //! `towline deploy`: from an inventory to a cluster.
 
+use std::convert::Infallible;
 use std::time::Instant;
 
 use crate::cli::{DeployArguments, Environment};
@@ -7,7 +8,7 @@ use crate::cluster::Stage;
 use crate::error::{ExitCode, Problem};
 use crate::run::event::Events;
 use crate::run::report::Ledger;
-use crate::run::{Event, Outcome, Runner};
+use crate::run::{Event, Interrupt, Outcome, Runner};
 use crate::ui::Ui;
 
 use super::kubeconfig::Target;
@@ -80,7 +81,8 @@ pub(super) async fn go(
             .unwrap_or(survey.plan.stages.len().saturating_sub(1));
         let ended = tokio::select! {
             ended = runner.stages(&survey.plan, &survey.judged, last, &mut ledger) => ended,
-            () = interrupt::dropped(road.interrupt.clone()) => Err("the connections were dropped".to_owned()),
+            never = announce(road) => match never {},
+            () = interrupt::asked_for(Interrupt::Drop, road.interrupt.clone()) => Err("the connections were dropped".to_owned()),
         };
         if let Err(reason) = ended {
             cancel_rest(road, &survey, &runner, &mut ledger, &reason);
@@ -98,6 +100,7 @@ pub(super) async fn go(
         };
         road.events.send(Event::Replanning { reason });
         survey = road.again(survey.gathered).await?;
+        ledger.replan();
         lost(road, &survey, &mut ledger);
         plans += 1;
         if plans == PLANS {
@@ -142,6 +145,17 @@ pub(super) async fn go(
     Ok((code, next))
 }
 
+/// Tells a person who asked for the end that this was heard, and what can be asked for next.
+async fn announce(road: &Road) -> Infallible {
+    interrupt::asked_for(Interrupt::Finish, road.interrupt.clone()).await;
+    road.events.send(Event::Note {
+        text:
+            "what runs now is let end, and nothing new begins; Ctrl-C again drops the connections"
+                .into(),
+    });
+    std::future::pending().await
+}
+
 /// Hosts that cannot be used as they are leave before the first stage.
 fn unfit(road: &Road, survey: &Survey, ledger: &mut Ledger) {
     for (host, problem) in &survey.shape.unfit {
@@ -171,12 +185,14 @@ fn lost(road: &Road, survey: &Survey, ledger: &mut Ledger) {
 
 /// Hosts with stages still to come are cancelled; what they have done stands.
 fn cancel_rest(road: &Road, survey: &Survey, runner: &Runner, ledger: &mut Ledger, reason: &str) {
-    let last = survey.plan.replan_after.unwrap_or(survey.plan.stages.len());
     for host in &road.inventory.hosts {
+        let owed = |stage: usize| {
+            !ledger.has_passed(&host.name, stage) && !survey.judged.is_converged(stage, &host.name)
+        };
         let has_more = survey
             .plan
             .steps_of(&host.name)
-            .any(|(stage, _, _)| stage > last)
+            .any(|(stage, _, _)| owed(stage))
             || matches!(survey.shape.stage, Stage::New { .. } | Stage::Down);
         if has_more && road.selected.contains(&host.name) {
             runner.cancel(&host.name, reason.to_owned(), ledger);

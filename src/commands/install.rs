@@ -52,7 +52,7 @@ pub(super) async fn join(arguments: JoinArguments, environment: &Environment, ui
         let mut typed = Typed::join(&arguments)?;
         tell(&typed, &events);
         let mut road = road(&typed, &arguments.login, environment, &ui, events).await?;
-        let gathered = road.gather().await;
+        let gathered = road.gather().await?;
         if let Some(name) = typed.read_server().map(str::to_owned) {
             let Some(facts) = gathered.reach.get(&name).and_then(|reach| reach.facts()) else {
                 return Ok((ExitCode::Failed, Some(unread(&name))));

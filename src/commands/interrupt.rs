@@ -34,13 +34,9 @@ async fn asked() {
     }
 }
 
-/// Ends when a person asks for connections to be dropped.
-pub(super) async fn dropped(mut interrupt: watch::Receiver<Interrupt>) {
-    if interrupt
-        .wait_for(|interrupt| *interrupt == Interrupt::Drop)
-        .await
-        .is_err()
-    {
+/// Ends when a person has asked for as much.
+pub(super) async fn asked_for(much: Interrupt, mut interrupt: watch::Receiver<Interrupt>) {
+    if interrupt.wait_for(|asked| *asked >= much).await.is_err() {
         std::future::pending::<()>().await;
     }
 }

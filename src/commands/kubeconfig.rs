@@ -10,14 +10,14 @@ use crate::error::{ExitCode, Problem};
 use crate::inventory::Role;
 use crate::kubernetes::kubeconfig::{merge, rewrite, server_url, write};
 use crate::kubernetes::verify::verify;
-use crate::run::Event;
 use crate::run::event::{Events, NodeRow};
 use crate::run::gather;
+use crate::run::{Event, Interrupt};
 use crate::ui::Ui;
 
 use super::road::{Road, Survey};
 use super::typed::Typed;
-use super::{Refusal, absolute, deploy, install};
+use super::{Refusal, absolute, deploy, install, interrupt};
 
 /// k3s puts a new name into its certificate at the first handshake that asks for it, and the other
 /// servers follow some seconds later.
@@ -142,7 +142,14 @@ pub(super) async fn fetch(
     } else {
         write(&path, &kubeconfig)?;
     }
-    let verified = verify(&kubeconfig, PATIENCE).await.map_err(|error| {
+    let verified = tokio::select! {
+        verified = verify(&kubeconfig, PATIENCE) => verified,
+        () = interrupt::asked_for(Interrupt::Finish, road.interrupt.clone()) => {
+            return Err(Problem::new("the kubeconfig was not tried: a person asked for the end")
+                .because(format!("it was written to {}", path.display())));
+        }
+    };
+    let verified = verified.map_err(|error| {
         error.problem().because(format!(
             "the kubeconfig was written to {} all the same",
             path.display()

@@ -76,6 +76,8 @@ enum Refusal {
     Input(String),
     /// Anything else.
     Problems(Vec<Problem>),
+    /// A person asked for the end before anything was changed.
+    Interrupted,
 }
 
 impl Refusal {
@@ -87,6 +89,10 @@ impl Refusal {
                     ui.problem(problem);
                 }
                 ui.error("nothing was changed");
+            }
+            Self::Interrupted => {
+                ui.error("a person asked for the end; nothing was changed");
+                return ExitCode::Failed;
             }
         }
         ExitCode::Refused

@@ -18,7 +18,7 @@ pub(super) async fn run(
         data_dir(&arguments.server_data_dir)?;
         let typed = Typed::server(&arguments.address, &arguments.login, "default")?;
         let road = install::road(&typed, &arguments.login, environment, &ui, events).await?;
-        let gathered = road.gather().await;
+        let gathered = road.gather().await?;
         let Some(facts) = gathered
             .reach
             .get(&typed.target)

@@ -151,20 +151,33 @@ impl Road {
 
     /// Asks all hosts and decides what follows.
     pub async fn survey(&self) -> Result<Survey, Refusal> {
-        self.decide(self.gather().await).await
+        self.or_asked_for_the_end(async { self.decide(self.gather().await?).await })
+            .await
     }
 
     /// Asks all hosts.
-    pub async fn gather(&self) -> Gathered {
+    pub async fn gather(&self) -> Result<Gathered, Refusal> {
         let connector = Arc::clone(&self.connector);
-        gather::gather(
+        let gathered = gather::gather(
             &self.inventory,
             connector,
             &self.limit,
             &self.events,
             &self.redactor,
-        )
-        .await
+        );
+        self.or_asked_for_the_end(async { Ok(gathered.await) })
+            .await
+    }
+
+    /// Nothing is changed by asking, so the first Ctrl-C ends it at once.
+    async fn or_asked_for_the_end<T>(
+        &self,
+        asking: impl Future<Output = Result<T, Refusal>>,
+    ) -> Result<T, Refusal> {
+        tokio::select! {
+            asked = asking => asked,
+            () = interrupt::asked_for(Interrupt::Finish, self.interrupt.clone()) => Err(Refusal::Interrupted),
+        }
     }
 
     /// Asks the connected hosts again and decides anew.

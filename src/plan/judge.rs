@@ -39,6 +39,16 @@ impl Judged {
         steps.get(step).map(|step| &step.verdict)
     }
 
+    /// Whether nothing is to be done on a host in a stage.
+    pub fn is_converged(&self, stage: usize, host: &str) -> bool {
+        let lanes = self.stages.get(stage).map(|(_, _, lanes)| lanes);
+        let lane = lanes.and_then(|lanes| lanes.iter().find(|(name, _)| name == host));
+        lane.is_some_and(|(_, steps)| {
+            let mut steps = steps.iter();
+            steps.all(|step| matches!(step.verdict, Ok(Verdict::Converged)))
+        })
+    }
+
     /// How many steps would change something.
     pub fn drifted(&self) -> usize {
         let steps = self

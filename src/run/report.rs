@@ -104,6 +104,8 @@ struct Entry {
     changed: usize,
     time: Duration,
     problem: Option<Problem>,
+    /// The stage of the running plan up to which all was done.
+    passed: Option<usize>,
 }
 
 impl Ledger {
@@ -122,6 +124,24 @@ impl Ledger {
             let entry = self.hosts.entry(host.to_owned()).or_default();
             entry.outcome = Some(outcome);
             entry.problem = problem;
+        }
+    }
+
+    /// Notes that a host has done all of a stage.
+    pub fn pass(&mut self, host: &str, stage: usize) {
+        self.hosts.entry(host.to_owned()).or_default().passed = Some(stage);
+    }
+
+    /// Whether a host has done all of a stage.
+    pub fn has_passed(&self, host: &str, stage: usize) -> bool {
+        let passed = self.hosts.get(host).and_then(|entry| entry.passed);
+        passed.is_some_and(|passed| stage <= passed)
+    }
+
+    /// Begins another plan, whose stages are counted anew.
+    pub fn replan(&mut self) {
+        for entry in self.hosts.values_mut() {
+            entry.passed = None;
         }
     }
 

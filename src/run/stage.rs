@@ -12,7 +12,6 @@ use super::step::End;
 use super::{Event, Runner};
 use crate::error::Problem;
 use crate::plan::{Judged, Lane, Order, Plan, Stage};
-use crate::task::Verdict;
 
 /// How a lane ended.
 struct LaneEnd {
@@ -51,7 +50,7 @@ impl Runner {
                 .collect();
             let mut busy: Vec<&Lane> = Vec::new();
             for lane in lanes {
-                let differs = !converged(judged, index, lane);
+                let differs = !judged.is_converged(index, &lane.host);
                 match stage.held.get(&lane.host) {
                     Some(reason) if differs => self.cancel(&lane.host, reason.clone(), ledger),
                     Some(_) => {}
@@ -78,10 +77,10 @@ impl Runner {
                         .await;
                 }
             }
-            essential(stage, ledger)?;
             if self.interrupted() {
                 return Err("a person asked for the end".into());
             }
+            essential(stage, ledger)?;
         }
         Ok(())
     }
@@ -151,7 +150,7 @@ impl Runner {
                     }
                 }
             };
-            self.enter(end, stale, ledger);
+            self.enter(index, end, stale, ledger);
         }
     }
 
@@ -195,7 +194,13 @@ impl Runner {
         end
     }
 
-    fn enter(&self, lane: LaneEnd, stale: &mut BTreeSet<String>, ledger: &mut Ledger) {
+    fn enter(
+        &self,
+        index: usize,
+        lane: LaneEnd,
+        stale: &mut BTreeSet<String>,
+        ledger: &mut Ledger,
+    ) {
         if !lane.steps.is_empty() {
             stale.insert(lane.host.clone());
         }
@@ -203,7 +208,7 @@ impl Runner {
             ledger.step(&lane.host, &step, changed, time);
         }
         match lane.end {
-            Ok(()) => {}
+            Ok(()) => ledger.pass(&lane.host, index),
             Err(Stop::Failed(step, problem)) => {
                 self.events.send(Event::Failed {
                     host: lane.host.clone(),
@@ -228,16 +233,6 @@ impl Runner {
             ledger.end(host, Outcome::Cancelled, Some(Problem::new(reason)));
         }
     }
-}
-
-/// Whether a plan saw nothing to do in a lane.
-fn converged(judged: &Judged, stage: usize, lane: &Lane) -> bool {
-    (0..lane.steps.len()).all(|step| {
-        matches!(
-            judged.verdict(stage, &lane.host, step),
-            Some(Ok(Verdict::Converged))
-        )
-    })
 }
 
 /// Without one success in an essential stage nothing after it can be done.
