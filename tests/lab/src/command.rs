@@ -8,11 +8,13 @@ use anyhow::{Context, Result, bail};
 const HOST: &str = include_str!("host.sh");
 
 /// What the lab calls on the host. `tests/lab/prepare` installs what is missing.
-const TOOLS: [&str; 12] = [
+const TOOLS: [&str; 14] = [
+    "apt-get",
     "curl",
     "debootstrap",
     "flock",
     "ip",
+    "nft",
     "setsid",
     "sh",
     "sha256sum",

@@ -4,7 +4,7 @@
 #
 #   hold ID RUN     note the lab as a user of the host-wide settings; the first one saves and raises them
 #   cut GROUP LINK  the power cord of one machine: SIGKILL to all of it, until nothing is left
-#   remove ID RUN   the machines, the bridge, the claim on the settings, the run folder
+#   remove ID RUN   the machines, the bridge, the NAT, the claim on the settings, the run folder
 #   guard ID RUN    wait until the lab's owner is gone, then remove, unless it is kept
 set -u
 
@@ -111,6 +111,8 @@ remove() { # ID RUN
         power_off "$name" "vb-$1-${name##*-}" || failed=1
     done
     [ ! -e "/sys/class/net/tl$1" ] || ip link delete "tl$1" || failed=1
+    # Most labs have none (nat.rs).
+    ! nft list table ip "towline_$1" >/dev/null 2>&1 || nft delete table ip "towline_$1" || failed=1
     [ "$failed" = 0 ] || return 1
     locked give_settings_back "$1" || return 1
     # Last: while the folder is there, whoever sweeps tries again.

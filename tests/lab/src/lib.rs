@@ -5,15 +5,16 @@
 //!  Lab::up ──► sweep      what dead runs left goes first
 //!          ──► base       the image, made once by debootstrap, cached
 //!          ──► k3s        which binary: named, official, or the stand-in
-//!          ──► network    a bridge and a free 10.77.n.0/24
+//!          ──► network    a bridge and a free 10.77.n.0/24; nat, where a test wants it
 //!          ──► disk       per machine: overlay, host keys, users, address
 //!          ──► machine    boot, cut, wipe, ssh          (launch.sh, cgroup)
 //!  Lab::down ◄── Drop, `towline-lab down`, sweep, guard  (host.sh)
 //! ```
 //!
 //! A lab is a run folder, `/var/tmp/towline-lab/<id>/`, and everything it has on the host carries its id: the
-//! cgroups `towline-<id>-m1`, the bridge `tl<id>`, the interfaces `vb-<id>-m1`. So two labs never meet, and a lab
-//! can be removed by anybody who knows its id. Its mounts live in a mount namespace of each machine and end with it.
+//! cgroups `towline-<id>-m1`, the bridge `tl<id>`, the interfaces `vb-<id>-m1`, the table `towline_<id>` of
+//! nftables. So two labs never meet, and a lab can be removed by anybody who knows its id. Its mounts live in a mount
+//! namespace of each machine and end with it.
 //!
 //! Who removes it: `Drop`, also while panicking; a guard process, when the owner was killed; the sweep of the next
 //! start, when even the guard was. A lab that was marked by [`Lab::keep`] stays until somebody takes it [`Lab::down`].
@@ -33,7 +34,9 @@ mod k3s;
 mod lab;
 mod machine;
 mod mirror;
+mod nat;
 mod network;
+mod packages;
 mod places;
 mod reach;
 pub mod say;

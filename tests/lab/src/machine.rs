@@ -265,7 +265,7 @@ impl Machine {
         )
     }
 
-    fn disk(&self) -> PathBuf {
+    pub(crate) fn disk(&self) -> PathBuf {
         self.directory.join("disk")
     }
 

@@ -204,9 +204,32 @@ fn two_labs_live_side_by_side() {
     }
     assert!(!inventory.contains(&second.machine("m1").address().to_string()));
 
+    // Behind NAT this host alone reaches them at their other addresses, and each lab has its own.
+    for lab in [&first, &second] {
+        lab.translate().unwrap();
+    }
+    let reached = |lab: &Lab, name: &str| {
+        let target = format!("root@{}", lab.machine(name).public_address());
+        plain_ssh(lab, &target, "hostname; hostname -I").stdout
+    };
+    for (lab, name) in [
+        (&first, "m1"),
+        (&first, "m2"),
+        (&second, "m1"),
+        (&second, "m2"),
+    ] {
+        let said = format!("{name}\n{} \n", lab.machine(name).address());
+        assert_eq!(String::from_utf8_lossy(&reached(lab, name)), said);
+    }
+    let public = first.machine("m2").public_address();
+    first
+        .machine("m1")
+        .succeed(&format!("! ping -c 1 -W 2 {public}"));
+
     let id = first.id().to_owned();
     drop(first);
     assert_no_traces(&id);
+    assert!(reached(&second, "m1").starts_with(b"m1"));
     second.machine("m1").succeed("true");
     assert!(
         list()

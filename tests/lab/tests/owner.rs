@@ -66,6 +66,8 @@ fn the_lab_of_a_killed_owner_is_removed() {
         });
         let lab = only_lab_in(area.path()).unwrap();
         let id = lab.file_name().unwrap().to_str().unwrap().to_owned();
+        // As `Lab::translate` makes it.
+        output("nft", &["add", "table", "ip", &format!("towline_{id}")]);
         if !guarded {
             let guard = output("pgrep", &["-f", &format!("host.sh guard {id} ")]);
             assert!(
@@ -82,6 +84,7 @@ fn the_lab_of_a_killed_owner_is_removed() {
         if !guarded {
             thread::sleep(Duration::from_secs(2));
             assert!(lab.exists());
+            assert!(output("nft", &["list", "tables"]).contains(&id));
             let swept = command(area.path(), &["sweep"]).output().unwrap();
             assert_eq!(
                 String::from_utf8(swept.stdout).unwrap(),

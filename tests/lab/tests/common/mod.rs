@@ -17,7 +17,8 @@ pub fn machines(servers: u8, agents: u8) -> Options {
     }
 }
 
-/// Everything on this host which carries one of these ids: processes, cgroups, links, mounts, folders.
+/// Everything on this host which carries one of these ids: processes, cgroups, links, routes, tables of
+/// nftables, mounts, folders.
 pub fn traces(id: &str) -> Vec<String> {
     let mut traces = Vec::new();
     let mut note = |kind: &str, text: &str| {
@@ -32,6 +33,8 @@ pub fn traces(id: &str) -> Vec<String> {
         &fs::read_to_string("/proc/self/mountinfo").unwrap(),
     );
     note("link", &output("ip", &["-brief", "link"]));
+    note("route", &output("ip", &["route", "show", "table", "all"]));
+    note("table", &output("nft", &["list", "tables"]));
     note(
         "cgroup",
         &output(
