@@ -24,6 +24,8 @@ pub struct Node {
     pub ready: bool,
     /// Its condition `EtcdIsVoter`; none on a node without etcd.
     pub voter: Option<bool>,
+    /// Its addresses, each after its kind: `InternalIP 10.0.0.1`.
+    pub addresses: Vec<String>,
 }
 
 impl Api {
@@ -56,6 +58,17 @@ impl Api {
 
     /// Asks the server at `address` as if it had this name, which its certificate has to have.
     pub fn ask_as(&self, name: &str, address: &str, path: &str) -> Result<String, String> {
+        self.ask_within(5, name, address, path)
+    }
+
+    /// The same, and waits so many seconds for the answer.
+    pub fn ask_within(
+        &self,
+        seconds: u32,
+        name: &str,
+        address: &str,
+        path: &str,
+    ) -> Result<String, String> {
         let file = |name: &str| self.certificates.path().join(name);
         let output = Command::new("curl")
             .args([
@@ -63,7 +76,7 @@ impl Api {
                 "--show-error",
                 "--fail-with-body",
                 "--max-time",
-                "5",
+                &seconds.to_string(),
             ])
             .args([
                 "--noproxy",
@@ -87,11 +100,6 @@ impl Api {
         Err(format!("{}{said}", String::from_utf8_lossy(&output.stderr)))
     }
 
-    /// Whether the server at `address` says that it is ready.
-    pub fn is_ready(&self, address: &str) -> bool {
-        self.ask(address, "/readyz").is_ok()
-    }
-
     /// The nodes, as the server at `address` lists them.
     pub fn nodes(&self, address: &str) -> Result<BTreeMap<String, Node>, String> {
         let list: Value = serde_json::from_str(&self.ask(address, "/api/v1/nodes")?)
@@ -103,9 +111,15 @@ impl Api {
                 Some(one["status"] == "True")
             };
             let name = node["metadata"]["name"].as_str().unwrap_or_default();
+            let addresses = node["status"]["addresses"].as_array();
+            let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let addresses = addresses.into_iter().flatten();
             let found = Node {
                 ready: condition("Ready").unwrap_or(false),
                 voter: condition("EtcdIsVoter"),
+                addresses: addresses
+                    .map(|one| format!("{} {}", word(&one["type"]), word(&one["address"])))
+                    .collect(),
             };
             (name.to_owned(), found)
         };

@@ -1,6 +1,7 @@
 //! A cluster that grows and changes: only what has to change does, and the API stays.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -77,23 +78,51 @@ fn restart(machine: &Machine) -> (u64, u64) {
     )
 }
 
-/// Asks all servers, over and over, until `stop`. Returns the times at which, for as long as a
-/// patient client repeats itself, none of them answered. An election of etcd takes some seconds,
-/// in which a server that lost its leader may say that it is not ready.
-fn outages(api: &Api, addresses: &[String], stop: &AtomicBool) -> (u32, Vec<String>) {
-    let patience = Duration::from_secs(10);
-    let (mut answers, mut outages, mut last) = (0, Vec::new(), Instant::now());
-    while !stop.load(Ordering::Relaxed) {
-        if addresses.iter().any(|address| api.is_ready(address)) {
-            answers += 1;
-            last = Instant::now();
-        } else if last.elapsed() > patience {
-            outages.push(format!("after {answers} answers"));
-            last = Instant::now();
+/// How long a request may take, in seconds. When the leader of etcd goes down, the others elect one
+/// in a second or two, and a request that needs it waits inside its server: that is a delay and no
+/// outage. Measured on two busy cores: at most 2.1, 2.8 and 3.1 s without an answer.
+const PATIENCE_OF_A_CLIENT: u32 = 10;
+
+/// What came of asking over and over.
+#[derive(Default)]
+struct Asked {
+    answers: u32,
+    /// The requests that no server answered, each with what the servers said.
+    failures: Vec<String>,
+    /// The longest time from one answer to the next.
+    longest: Duration,
+}
+
+/// Asks over and over until `stop`. A request goes to all servers at once, to each only once, and
+/// the first answer counts, however long the others take. It is a read that needs etcd's quorum.
+fn ask_until(api: &Api, addresses: &[String], stop: &AtomicBool) -> Asked {
+    let (mut asked, mut last) = (Asked::default(), Instant::now());
+    thread::scope(|scope| {
+        while !stop.load(Ordering::Relaxed) {
+            let (sender, answers) = mpsc::channel();
+            for address in addresses {
+                let sender = sender.clone();
+                scope.spawn(move || {
+                    let path = "/api/v1/namespaces/default";
+                    let answer = api.ask_within(PATIENCE_OF_A_CLIENT, address, address, path);
+                    // Nobody waits for the second answer.
+                    let _ = sender.send(answer.map_err(|error| format!("{address}: {error}")));
+                });
+            }
+            drop(sender);
+            let mut errors = Vec::new();
+            let mut answers = answers.iter();
+            if answers.any(|answer| answer.map_err(|error| errors.push(error)).is_ok()) {
+                asked.answers += 1;
+                asked.longest = asked.longest.max(last.elapsed());
+                last = Instant::now();
+            } else {
+                asked.failures.push(errors.join("; "));
+            }
+            thread::sleep(Duration::from_millis(250));
         }
-        thread::sleep(Duration::from_millis(250));
-    }
-    (answers, outages)
+    });
+    asked
 }
 
 #[test]
@@ -142,8 +171,8 @@ fn what_is_added_joins_and_what_is_there_stays_up() {
     let before = servers.map(restart);
 
     let stop = AtomicBool::new(false);
-    let (deployed, (answers, outages)) = thread::scope(|scope| {
-        let poller = scope.spawn(|| outages(&api, &addresses, &stop));
+    let (deployed, asked) = thread::scope(|scope| {
+        let poller = scope.spawn(|| ask_until(&api, &addresses, &stop));
         // Whatever becomes of the deploy, the poller has to be told.
         let deployed =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| place.deploy(&named)));
@@ -158,8 +187,13 @@ fn what_is_added_joins_and_what_is_there_stays_up() {
         deployed.ends(0).outcomes(),
         "m1 changed, m2 changed, m3 changed, m4 unchanged"
     );
-    assert_eq!(outages, Vec::<String>::new(), "the API was gone");
-    assert!(answers > 10, "only {answers} answers");
+    eprintln!(
+        "{} answers while three servers were restarted, the longest gap {:.1} s",
+        asked.answers,
+        asked.longest.as_secs_f32()
+    );
+    assert_eq!(asked.failures, Vec::<String>::new(), "the API was gone");
+    assert!(asked.answers > 10, "only {} answers", asked.answers);
     assert_eq!(
         place
             .machine("m4")

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::place::wait_for;
+
 /// Longer than any run that ends by itself: joins of a real k3s on two busy cores take minutes.
 const LIMIT: Duration = Duration::from_mins(20);
 
@@ -108,6 +110,29 @@ impl Running {
     pub fn said(&self) -> String {
         let said = self.stdout.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&said).into_owned()
+    }
+
+    /// Sends what Ctrl-C sends.
+    pub fn interrupt(&self) {
+        let sent = Command::new("kill")
+            .args(["-INT", &self.child.id().to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits for an event, which has to come while it runs.
+    #[track_caller]
+    pub fn tells(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) {
+        wait_for(what, || {
+            let running = self.is_running();
+            // The last line may be half a one.
+            let told = self
+                .said()
+                .lines()
+                .any(|line| serde_json::from_str(line).is_ok_and(|event: Value| wanted(&event)));
+            assert!(told || running, "it ended without {what}");
+            told.then_some(())
+        });
     }
 
     /// Whether it still runs.

@@ -1,0 +1,125 @@
+//! What a person has of their own: playbooks and templates in place of towline's, and quiet.
+
+use std::fs;
+
+use crate::grow::fingerprint;
+use crate::place::Place;
+
+/// All that is to be done to the operating system, as this person sees it.
+const PLAYBOOK: &str = "\
+- name: banner
+  file: {path: /etc/issue.net, template: site/banner, mode: \"0644\"}
+";
+
+const TEMPLATE: &str = "A line.\n{{ host.name }} belongs to {{ cluster.name }}.\n";
+
+/// The words of a text's lines, without numbers, times and empty lines.
+fn words(text: &str) -> Vec<String> {
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let lines = lines.map(|line| {
+        let words = line
+            .split_whitespace()
+            .filter(|word| !word.starts_with(|first: char| first.is_ascii_digit()));
+        words.collect::<Vec<_>>().join(" ")
+    });
+    lines.collect()
+}
+
+#[test]
+fn a_playbook_of_ones_own_replaces_towlines_and_quiet_is_quiet() {
+    let place = Place::up(1, 0);
+    let m1 = place.machine("m1");
+    let inventory = place.inventory();
+    for folder in ["mine/playbooks", "mine/templates/site"] {
+        fs::create_dir_all(place.file(folder)).unwrap();
+    }
+    let write = |name: &str, text: &str| fs::write(place.file("mine").join(name), text).unwrap();
+    let (playbook, template) = ("playbooks/bootstrap-os.yml", "templates/site/banner");
+    let run = |command: &str, arguments: &str| {
+        place
+            .towline(command, &inventory)
+            .args("--overrides mine")
+            .args(arguments)
+            .run()
+    };
+
+    // Mistakes, each with its place, before a host is touched.
+    let before = fingerprint(m1);
+    write(template, TEMPLATE);
+    for (broken, said) in [
+        (PLAYBOOK.replace("file:", "fiel:"), "unknown field `fiel`"),
+        (PLAYBOOK.replace("\"}", "\""), "unclosed bracket"),
+    ] {
+        write(playbook, &broken);
+        for command in ["plan", "deploy"] {
+            run(command, "").ends(2).says(&[
+                playbook,
+                "line 2 column",
+                said,
+                "nothing was changed",
+            ]);
+        }
+    }
+    write(playbook, PLAYBOOK);
+    write(template, &TEMPLATE.replace("host.name", "host.nmae"));
+    for command in ["plan", "deploy"] {
+        run(command, "").ends(2).says(&[
+            "templates/site/banner, line 2",
+            playbook,
+            "nothing was changed",
+        ]);
+    }
+    assert_eq!(fingerprint(m1), before, "a mistake touches nothing");
+
+    write(template, TEMPLATE);
+    let plan = run("plan", "-v").ends(0);
+    for wanted in ["/etc/issue.net", "+m1 belongs to demo."] {
+        assert!(plan.stdout.contains(wanted), "{}", plan.stdout);
+    }
+    assert!(!plan.stdout.contains("towline.conf"), "{}", plan.stdout);
+    assert_eq!(fingerprint(m1), before, "a plan touches nothing");
+
+    let deployed = run("deploy", "-q").ends(0);
+    assert_eq!(deployed.stderr, "");
+    let kubeconfig = place.file("demo.kubeconfig");
+    let end = [
+        "node status roles address version".to_owned(),
+        "m1 Ready".to_owned(),
+        "host role outcome changed connections exchanges time".to_owned(),
+        "m1 server changed s".to_owned(),
+        "slowest".to_owned(),
+        "host: changed, in s".to_owned(),
+        format!("export KUBECONFIG={}", kubeconfig.display()),
+        "kubectl get nodes".to_owned(),
+    ];
+    let said = words(&deployed.stdout);
+    let as_expected = said.len() == end.len()
+        && end
+            .iter()
+            .zip(&said)
+            .all(|(end, said)| said.starts_with(end));
+    assert!(as_expected, "{said:?}");
+    assert_eq!(
+        m1.succeed("cat /etc/issue.net"),
+        "A line.\nm1 belongs to demo.\n"
+    );
+    m1.succeed("! ls /etc/modules-load.d/towline.conf /etc/sysctl.d/99-towline.conf 2>/dev/null");
+    assert_eq!(place.api().summary(&m1.address().to_string()), "m1 agent");
+
+    run("deploy", "--output json").changed_nothing();
+    // A failure is told also to those who want quiet.
+    m1.cut().unwrap();
+    let failed = run("deploy", "-q").ends(1);
+    assert!(
+        failed.stderr.contains("m1: cannot be reached"),
+        "{}",
+        failed.stderr
+    );
+    let said = words(&failed.stdout);
+    assert!(
+        said.contains(&"m1 server unreachable s".to_owned()),
+        "{said:?}"
+    );
+    m1.boot().unwrap();
+    place.kept_its_secrets();
+}
