@@ -23,6 +23,7 @@ mod inventory;
 mod place;
 mod towline;
 
+mod cloud;
 mod deploy;
 mod disk;
 mod elsewhere;
