@@ -16,6 +16,7 @@ fn switch(text: &str) -> Result<bool, String> {
 
 /// How a host is reached.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Login")]
 pub struct Login {
     /// User to log in as
     #[arg(long, value_name = "USER", default_value = "root")]
@@ -51,6 +52,7 @@ pub struct Login {
 
 /// Which version of k3s.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "k3s")]
 pub struct Release {
     /// Exactly this version, such as v1.36.3+k3s1; a running cluster keeps its own
     #[arg(long, value_name = "VERSION")]
@@ -68,6 +70,7 @@ pub struct Release {
 
 /// Where the kubeconfig goes.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Kubeconfig")]
 pub struct Destination {
     /// Where to write the kubeconfig
     #[arg(long, value_name = "FILE", default_value = "kubeconfig")]
@@ -89,6 +92,7 @@ pub struct Destination {
 
 /// A host by its address.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Host")]
 #[group(required = true, multiple = true)]
 pub struct Address {
     /// Address of the host
@@ -195,7 +199,7 @@ pub struct JoinArguments {
     #[arg(long, value_name = "NAME", conflicts_with = "server_ip")]
     pub server_host: Option<String>,
 
-    /// Where the host joins, if not at that server itself: https://NAME:6443
+    /// Where the host joins, if not at that server itself, such as `https://NAME:6443`
     #[arg(long, value_name = "URL")]
     pub server_url: Option<String>,
 

@@ -24,7 +24,6 @@ pub(super) struct Typed {
     cluster: Map<String, Value>,
     ssh: Map<String, Value>,
     hosts: Map<String, Value>,
-    known_hosts: Option<PathBuf>,
     /// Where hosts join, when that is not a server's own address.
     server_url: Option<String>,
     /// A token that a flag said, and that no file will hold.
@@ -53,7 +52,11 @@ impl Typed {
         let mut typed = Self::begin(&arguments.address, &arguments.login, &arguments.release)?;
         typed.host("server");
         let cluster = &mut typed.cluster;
-        cluster.insert("name".into(), json!(name(&arguments.destination.context)));
+        cluster.shift_insert(
+            0,
+            "name".into(),
+            json!(name(&arguments.destination.context)),
+        );
         if arguments.cluster {
             cluster.insert("datastore".into(), json!("etcd"));
         }
@@ -90,7 +93,7 @@ impl Typed {
             .server_ip
             .as_ref()
             .or(arguments.server_host.as_ref());
-        typed.server_url = arguments.server_url.clone();
+        typed.server_url.clone_from(&arguments.server_url);
         let given = arguments.node_token.is_some() || arguments.node_token_path.is_some();
         match (server, given) {
             (None, false) => {
@@ -151,13 +154,15 @@ impl Typed {
         if let Some(key) = &login.ssh_key {
             ssh.insert("key".into(), json!(absolute(key)));
         }
+        if let Some(file) = &login.known_hosts {
+            ssh.insert("known_hosts".into(), json!(absolute(file)));
+        }
         let mut hosts = Map::new();
         hosts.insert(target.clone(), json!({"address": place}));
         Ok(Self {
             cluster,
             ssh,
             hosts,
-            known_hosts: login.known_hosts.clone(),
             server_url: None,
             token: None,
             local: address.local.then(|| target.clone()),
@@ -320,10 +325,6 @@ impl Typed {
         &self,
         environment: &Environment,
     ) -> Result<(Inventory, BTreeSet<String>), Refusal> {
-        let overrides = Overrides {
-            known_hosts: self.known_hosts.clone(),
-            ..Overrides::default()
-        };
         let mut document = self.clone();
         if let Some(token) = &self.token {
             document
@@ -332,10 +333,10 @@ impl Typed {
         }
         let text = document.text()?;
         let file = Path::new("(what was typed, as an inventory)");
-        let mut inventory = inventory::parse(&text, file, Some(&environment.home), &overrides)
-            .map_err(|errors| {
-                Refusal::Input(errors.render(environment.color, environment.width))
-            })?;
+        let mut inventory =
+            inventory::parse(&text, file, Some(&environment.home), &Overrides::default()).map_err(
+                |errors| Refusal::Input(errors.render(environment.color, environment.width)),
+            )?;
         inventory.whole = false;
         inventory.warnings.clear();
         if let Some(url) = &self.server_url {

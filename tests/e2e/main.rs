@@ -23,6 +23,7 @@ mod inventory;
 mod place;
 mod towline;
 
+mod adopt;
 mod cloud;
 mod deploy;
 mod disk;
@@ -35,5 +36,6 @@ mod nat;
 mod own;
 mod power;
 mod refusals;
+mod single;
 mod supply;
 mod words;

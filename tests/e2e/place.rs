@@ -74,6 +74,25 @@ impl Place {
         self.json("deploy", inventory)
     }
 
+    /// `towline`, still without arguments.
+    pub fn command(&self) -> Towline {
+        Towline::new(self.home.path(), &self.log)
+    }
+
+    /// Brings a program to a machine.
+    pub fn carry(&self, program: &str, machine: &Machine, path: &str) {
+        let mut copy = machine.ssh_command();
+        copy.arg(machine.target("root"))
+            .arg(format!("cat >{path} && chmod 755 {path}"))
+            .stdin(fs::File::open(program).unwrap());
+        assert!(copy.status().unwrap().success(), "{program} did not arrive");
+    }
+
+    /// The cluster as a kubeconfig in the person's folder opens it.
+    pub fn api_of(&self, kubeconfig: &str) -> Api {
+        Api::of(&self.file(kubeconfig))
+    }
+
     /// The cluster as the kubeconfig of the last deploy opens it.
     pub fn api(&self) -> Api {
         Api::of(&self.file("demo.kubeconfig"))

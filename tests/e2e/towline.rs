@@ -53,6 +53,13 @@ impl Towline {
         self
     }
 
+    /// Adds one argument, spaces and all.
+    pub fn arg(mut self, argument: &str) -> Self {
+        self.shown = format!("{} '{argument}'", self.shown);
+        self.command.arg(argument);
+        self
+    }
+
     /// Starts it.
     pub fn start(mut self) -> Running {
         let mut child = self.command.spawn().unwrap();
@@ -329,16 +336,13 @@ impl Answer {
     }
 
     /// Asserts that everything was as it should be: nothing changed, and it cost one connection and
-    /// two exchanges a host.
+    /// two exchanges a host. Hosts outside a limit are only read.
     #[track_caller]
     pub fn changed_nothing(self) -> Self {
         assert_eq!(self.code, Some(0), "exit status");
         for (host, row) in self.rows() {
-            assert_eq!(
-                (row.outcome.as_str(), row.changed),
-                ("unchanged", 0),
-                "{host}"
-            );
+            let is_so = row.outcome == "unchanged" || row.outcome == "observed";
+            assert!(is_so && row.changed == 0, "{host}: {row:?}");
             assert!(
                 row.connections == 1 && row.exchanges <= 2,
                 "{host}: {row:?}"
