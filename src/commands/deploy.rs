@@ -61,8 +61,8 @@ pub(super) async fn go(
     kubeconfig: Option<&Target>,
 ) -> Result<(ExitCode, Option<String>), Refusal> {
     let mut ledger = Ledger::default();
-    for (host, time) in &survey.gathered.times {
-        ledger.spend(host, *time);
+    for (host, (begun, time)) in &survey.gathered.times {
+        ledger.connected(host, *begun, *time);
     }
     for (host, unreached) in &survey.gathered.unreached {
         ledger.end(host, unreached.outcome, Some(unreached.problem.clone()));

@@ -2,14 +2,21 @@
 
 use tokio::sync::watch;
 
-use crate::run::Interrupt;
+use crate::run::event::Events;
+use crate::run::{Event, Interrupt};
 
-/// Watches for Ctrl-C and for a polite kill.
-pub(super) fn watch() -> watch::Receiver<Interrupt> {
+/// Watches for Ctrl-C and for a polite kill, until nobody looks any more.
+pub(super) fn watch(events: Events) -> watch::Receiver<Interrupt> {
     let (sender, receiver) = watch::channel(Interrupt::None);
     tokio::spawn(async move {
         for interrupt in [Interrupt::Finish, Interrupt::Drop] {
-            asked().await;
+            tokio::select! {
+                () = asked() => {}
+                // The user interface tells until the last sender of events is gone.
+                () = sender.closed() => return,
+            }
+            let again = interrupt == Interrupt::Drop;
+            events.send(Event::Interrupted { again });
             if sender.send(interrupt).is_err() {
                 return;
             }

@@ -142,6 +142,9 @@ pub(super) async fn fetch(
     } else {
         write(&path, &kubeconfig)?;
     }
+    road.events.send(Event::Trying {
+        server: server.clone(),
+    });
     let verified = tokio::select! {
         verified = verify(&kubeconfig, PATIENCE) => verified,
         () = interrupt::asked_for(Interrupt::Finish, road.interrupt.clone()) => {

@@ -1,6 +1,6 @@
 //! What happens in a run, as it happens. The wording for people is the user interface's.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::report::Report;
@@ -8,9 +8,19 @@ use crate::error::Problem;
 
 /// Something that happened. As JSON: one object with `event` and the fields below; times are
 /// seconds.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
+    /// The hosts of the inventory are about to be connected to, so many at once.
+    Gathering {
+        /// All of them, in the order of the inventory.
+        hosts: Vec<String>,
+    },
+    /// A host is being connected to.
+    Connecting {
+        /// The host.
+        host: String,
+    },
     /// A host answered and its facts are known.
     Reached {
         /// The host.
@@ -57,6 +67,22 @@ pub enum Event {
         stage: String,
         /// So many hosts take part.
         hosts: usize,
+    },
+    /// It is a host's turn in a stage.
+    Entered {
+        /// The host.
+        host: String,
+        /// The stage.
+        stage: String,
+    },
+    /// A host's turn in a stage is over, whatever came of it.
+    Left {
+        /// The host.
+        host: String,
+        /// The stage.
+        stage: String,
+        /// How long it took.
+        seconds: f64,
     },
     /// A step begins to change a host.
     Begun {
@@ -113,6 +139,16 @@ pub enum Event {
         /// What.
         what: String,
     },
+    /// The kubeconfig is tried with a request from here.
+    Trying {
+        /// The address of the server in it.
+        server: String,
+    },
+    /// A person asked for the end.
+    Interrupted {
+        /// Whether it is the second time, and the connections are dropped.
+        again: bool,
+    },
     /// The kubeconfig was written and tried.
     Kubeconfig {
         /// Where it was written.
@@ -135,7 +171,7 @@ pub enum Event {
 }
 
 /// One step of a plan that is not as it should be.
-#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Planned {
     /// The stage.
     pub stage: String,
@@ -150,7 +186,7 @@ pub struct Planned {
 }
 
 /// What is to be said of a step that is not as it should be.
-#[derive(Debug, Clone, Copy, Serialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum PlannedState {
     /// It would be changed.
@@ -164,7 +200,7 @@ pub enum PlannedState {
 }
 
 /// One difference.
-#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 pub struct PlannedChange {
     /// What differs.
     pub what: String,
@@ -173,7 +209,7 @@ pub struct PlannedChange {
 }
 
 /// A node as it is seen from outside.
-#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 pub struct NodeRow {
     /// Its name.
     pub name: String,

@@ -35,15 +35,15 @@ pub struct Gathered {
     pub reach: BTreeMap<String, Reach>,
     /// Why the others have no facts.
     pub unreached: BTreeMap<String, Unreached>,
-    /// Time spent on each host.
-    pub times: BTreeMap<String, Duration>,
+    /// When each host was first connected to, and the time until it had answered.
+    pub times: BTreeMap<String, (Instant, Duration)>,
 }
 
 type One = (
     String,
     Option<Arc<dyn Remote>>,
     Result<Facts, Unreached>,
-    Duration,
+    (Instant, Duration),
 );
 
 /// Connects to every host of the inventory and reads its facts.
@@ -54,13 +54,24 @@ pub async fn gather(
     events: &Events,
     redactor: &Redactor,
 ) -> Gathered {
+    events.send(Event::Gathering {
+        hosts: inventory
+            .hosts
+            .iter()
+            .map(|host| host.name.clone())
+            .collect(),
+    });
     let mut hosts = JoinSet::new();
     let mut names = BTreeMap::new();
     for host in inventory.hosts.clone() {
         let (connector, limit) = (Arc::clone(&connector), Arc::clone(limit));
+        let events = events.clone();
         let name = host.name.clone();
         let handle = hosts.spawn(async move {
             let _permit = limit.acquire().await;
+            events.send(Event::Connecting {
+                host: host.name.clone(),
+            });
             one(host, &*connector).await
         });
         names.insert(handle.id(), name);
@@ -80,7 +91,7 @@ pub async fn gather(
                         outcome: Outcome::Failed,
                         problem,
                     }),
-                    Duration::ZERO,
+                    (Instant::now(), Duration::ZERO),
                 )
             }
         };
@@ -93,7 +104,7 @@ pub async fn gather(
                 learn(&facts, redactor);
                 events.send(Event::Reached {
                     host: name.clone(),
-                    seconds: time.as_secs_f64(),
+                    seconds: time.1.as_secs_f64(),
                 });
                 Reach::Reached(Box::new(facts))
             }
@@ -115,10 +126,10 @@ pub async fn gather(
 async fn one(host: Host, connector: &dyn Connector) -> One {
     let begun = Instant::now();
     match connector.connect(&host).await {
-        Err(unreached) => (host.name, None, Err(unreached), begun.elapsed()),
+        Err(unreached) => (host.name, None, Err(unreached), (begun, begun.elapsed())),
         Ok(remote) => {
             let facts = facts(&host, &*remote).await;
-            (host.name, Some(remote), facts, begun.elapsed())
+            (host.name, Some(remote), facts, (begun, begun.elapsed()))
         }
     }
 }

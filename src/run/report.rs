@@ -1,15 +1,15 @@
 //! What came of a run, host by host.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{ExitCode, Problem};
 use crate::ssh::Counts;
 
 /// What came of a host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Everything was as it should be.
@@ -27,7 +27,7 @@ pub enum Outcome {
 }
 
 /// One host's line of the table.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Row {
     /// The host.
     pub host: String,
@@ -48,7 +48,7 @@ pub struct Row {
 }
 
 /// A step that took time.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Timing {
     /// The host.
     pub host: String,
@@ -58,13 +58,44 @@ pub struct Timing {
     pub seconds: f64,
 }
 
+/// A host's turn in a stage. Times are seconds, the first of them since the run began.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Turn {
+    /// The host.
+    pub host: String,
+    /// The stage; [`CONNECTION`] before the first.
+    pub stage: String,
+    /// When it began.
+    pub begun: f64,
+    /// How long it took.
+    pub seconds: f64,
+    /// The steps that changed something or waited.
+    pub steps: Vec<TurnStep>,
+}
+
+/// A step of a turn. Times are seconds, the first of them since the run began.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TurnStep {
+    /// The step.
+    pub step: String,
+    /// When it began.
+    pub begun: f64,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// What a turn is called in which a host is connected to and says what it is.
+pub const CONNECTION: &str = "connection";
+
 /// What came of a run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Report {
     /// The hosts in the order of the inventory.
     pub rows: Vec<Row>,
     /// The slowest steps, slowest first.
     pub slowest: Vec<Timing>,
+    /// When which host was busy, host by host in the order of the inventory.
+    pub timeline: Vec<Turn>,
     /// Time for all of it.
     pub seconds: f64,
     /// Whether something about the cluster as a whole failed.
@@ -96,6 +127,47 @@ impl Report {
 pub struct Ledger {
     hosts: BTreeMap<String, Entry>,
     timings: Vec<Timing>,
+    turns: Vec<Taken>,
+}
+
+/// A host's turn in a stage, by the clock.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub host: String,
+    pub stage: String,
+    pub begun: Instant,
+    pub time: Duration,
+    /// Steps that changed something or waited.
+    pub steps: Vec<Done>,
+}
+
+impl Taken {
+    fn told(&self, since: impl Fn(Instant) -> f64) -> Turn {
+        Turn {
+            host: self.host.clone(),
+            stage: self.stage.clone(),
+            begun: since(self.begun),
+            seconds: self.time.as_secs_f64(),
+            steps: self
+                .steps
+                .iter()
+                .map(|done| TurnStep {
+                    step: done.step.clone(),
+                    begun: since(done.begun),
+                    seconds: done.time.as_secs_f64(),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// A step that changed something or waited.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub step: String,
+    pub changed: bool,
+    pub begun: Instant,
+    pub time: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -145,21 +217,31 @@ impl Ledger {
         }
     }
 
-    /// Adds time that was spent on a host.
-    pub fn spend(&mut self, host: &str, time: Duration) {
+    /// Adds the time in which a host was connected to and said what it is.
+    pub fn connected(&mut self, host: &str, begun: Instant, time: Duration) {
         self.hosts.entry(host.to_owned()).or_default().time += time;
+        self.turns.push(Taken {
+            host: host.into(),
+            stage: CONNECTION.into(),
+            begun,
+            time,
+            steps: Vec::new(),
+        });
     }
 
-    /// Adds a step that changed something or waited.
-    pub fn step(&mut self, host: &str, step: &str, changed: bool, time: Duration) {
-        let entry = self.hosts.entry(host.to_owned()).or_default();
-        entry.time += time;
-        entry.changed += usize::from(changed);
-        self.timings.push(Timing {
-            host: host.into(),
-            step: step.into(),
-            seconds: time.as_secs_f64(),
-        });
+    /// Adds a host's turn in a stage.
+    pub(super) fn turn(&mut self, turn: Taken) {
+        let entry = self.hosts.entry(turn.host.clone()).or_default();
+        for done in &turn.steps {
+            entry.time += done.time;
+            entry.changed += usize::from(done.changed);
+            self.timings.push(Timing {
+                host: turn.host.clone(),
+                step: done.step.clone(),
+                seconds: done.time.as_secs_f64(),
+            });
+        }
+        self.turns.push(turn);
     }
 
     /// The report. `hosts` are name, role, whether it was selected, and what was spent on it.
@@ -169,9 +251,18 @@ impl Ledger {
         time: Duration,
         trouble: bool,
     ) -> Report {
+        let start = Instant::now().checked_sub(time);
+        let since = |moment: Instant| {
+            start.map_or(0.0, |start| {
+                moment.saturating_duration_since(start).as_secs_f64()
+            })
+        };
+        let mut timeline = Vec::new();
         let rows = hosts
             .map(|(host, role, selected, counts)| {
                 let entry = self.hosts.remove(&host).unwrap_or_default();
+                let own = self.turns.iter().filter(|turn| turn.host == host);
+                timeline.extend(own.map(|turn| turn.told(since)));
                 let outcome = entry.outcome.unwrap_or(match (selected, entry.changed) {
                     (false, _) => Outcome::Observed,
                     (true, 0) => Outcome::Unchanged,
@@ -196,6 +287,7 @@ impl Ledger {
         Report {
             rows,
             slowest: self.timings,
+            timeline,
             seconds: time.as_secs_f64(),
             trouble,
         }

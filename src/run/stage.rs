@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::report::{Ledger, Outcome};
+use super::report::{Done, Ledger, Outcome, Taken};
 use super::step::End;
 use super::{Event, Runner};
 use crate::error::Problem;
@@ -15,9 +15,7 @@ use crate::plan::{Judged, Lane, Order, Plan, Stage};
 
 /// How a lane ended.
 struct LaneEnd {
-    host: String,
-    /// Steps that changed or waited, with their time.
-    steps: Vec<(String, bool, std::time::Duration)>,
+    turn: Taken,
     end: Result<(), Stop>,
 }
 
@@ -66,14 +64,17 @@ impl Runner {
                 stage: stage.name.clone(),
                 hosts: busy.len(),
             });
+            let turn = (index, &*stage.name);
             match stage.order {
-                Order::Serial => self.serial(index, &busy, judged, &mut stale, ledger).await,
+                Order::Serial => {
+                    self.serial(turn, &busy, judged, &mut stale, ledger).await;
+                }
                 Order::Batches(size) => {
-                    self.together(index, &busy, size, judged, &mut stale, ledger)
+                    self.together(turn, &busy, size, judged, &mut stale, ledger)
                         .await;
                 }
                 Order::Parallel | Order::Essential => {
-                    self.together(index, &busy, usize::MAX, judged, &mut stale, ledger)
+                    self.together(turn, &busy, usize::MAX, judged, &mut stale, ledger)
                         .await;
                 }
             }
@@ -87,14 +88,14 @@ impl Runner {
 
     async fn serial(
         &self,
-        index: usize,
+        stage: (usize, &str),
         lanes: &[&Lane],
         judged: &Arc<Judged>,
         stale: &mut BTreeSet<String>,
         ledger: &mut Ledger,
     ) {
         for (position, lane) in lanes.iter().enumerate() {
-            self.together(index, &[lane], 1, judged, stale, ledger)
+            self.together(stage, &[lane], 1, judged, stale, ledger)
                 .await;
             if ledger.is_in(&lane.host) {
                 continue;
@@ -116,24 +117,25 @@ impl Runner {
 
     async fn together(
         &self,
-        index: usize,
+        stage: (usize, &str),
         lanes: &[&Lane],
         size: usize,
         judged: &Arc<Judged>,
         stale: &mut BTreeSet<String>,
         ledger: &mut Ledger,
     ) {
+        let (index, stage) = stage;
         let batch = Arc::new(Semaphore::new(size.clamp(1, 1000)));
         let mut running = JoinSet::new();
         let mut names = std::collections::BTreeMap::new();
         for lane in lanes {
             let (runner, lane, judged) = (self.clone(), (*lane).clone(), Arc::clone(judged));
             let (batch, is_stale) = (Arc::clone(&batch), stale.contains(&lane.host));
-            let name = lane.host.clone();
+            let (name, stage) = (lane.host.clone(), stage.to_owned());
             let handle = running.spawn(async move {
                 let _turn = batch.acquire().await;
                 let _permit = runner.limit.clone().acquire_owned().await;
-                runner.lane(index, lane, judged, is_stale).await
+                runner.lane(index, stage, lane, judged, is_stale).await
             });
             names.insert(handle.id(), name);
         }
@@ -144,8 +146,7 @@ impl Runner {
                     let host = names.get(&error.id()).cloned().unwrap_or_default();
                     let problem = Problem::new("towline itself failed").because(error.to_string());
                     LaneEnd {
-                        host,
-                        steps: Vec::new(),
+                        turn: taken(host, stage.to_owned()),
                         end: Err(Stop::Failed("run".into(), problem)),
                     }
                 }
@@ -154,10 +155,20 @@ impl Runner {
         }
     }
 
-    async fn lane(self, index: usize, lane: Lane, judged: Arc<Judged>, mut stale: bool) -> LaneEnd {
-        let mut end = LaneEnd {
+    async fn lane(
+        self,
+        index: usize,
+        stage: String,
+        lane: Lane,
+        judged: Arc<Judged>,
+        mut stale: bool,
+    ) -> LaneEnd {
+        self.events.send(Event::Entered {
             host: lane.host.clone(),
-            steps: Vec::new(),
+            stage: stage.clone(),
+        });
+        let mut end = LaneEnd {
+            turn: taken(lane.host.clone(), stage),
             end: Ok(()),
         };
         for (position, step) in lane.steps.iter().enumerate() {
@@ -175,11 +186,12 @@ impl Runner {
                 End::Unchanged => {}
                 done @ (End::Changed | End::Waited) => {
                     stale = true;
-                    end.steps.push((
-                        step.name.clone(),
-                        matches!(done, End::Changed),
-                        begun.elapsed(),
-                    ));
+                    end.turn.steps.push(Done {
+                        step: step.name.clone(),
+                        changed: matches!(done, End::Changed),
+                        begun,
+                        time: begun.elapsed(),
+                    });
                 }
                 End::Failed(problem) => {
                     end.end = Err(Stop::Failed(step.name.clone(), problem));
@@ -191,6 +203,12 @@ impl Runner {
                 }
             }
         }
+        end.turn.time = end.turn.begun.elapsed();
+        self.events.send(Event::Left {
+            host: end.turn.host.clone(),
+            stage: end.turn.stage.clone(),
+            seconds: end.turn.time.as_secs_f64(),
+        });
         end
     }
 
@@ -201,24 +219,23 @@ impl Runner {
         stale: &mut BTreeSet<String>,
         ledger: &mut Ledger,
     ) {
-        if !lane.steps.is_empty() {
-            stale.insert(lane.host.clone());
+        let host = lane.turn.host.clone();
+        if !lane.turn.steps.is_empty() {
+            stale.insert(host.clone());
         }
-        for (step, changed, time) in lane.steps {
-            ledger.step(&lane.host, &step, changed, time);
-        }
+        ledger.turn(lane.turn);
         match lane.end {
-            Ok(()) => ledger.pass(&lane.host, index),
+            Ok(()) => ledger.pass(&host, index),
             Err(Stop::Failed(step, problem)) => {
                 self.events.send(Event::Failed {
-                    host: lane.host.clone(),
+                    host: host.clone(),
                     step: step.clone(),
                     problem: problem.clone(),
                 });
-                ledger.end(&lane.host, Outcome::Failed, Some(problem));
+                ledger.end(&host, Outcome::Failed, Some(problem));
             }
             Err(Stop::Interrupted) => {
-                self.cancel(&lane.host, "a person asked for the end".into(), ledger);
+                self.cancel(&host, "a person asked for the end".into(), ledger);
             }
         }
     }
@@ -232,6 +249,17 @@ impl Runner {
             });
             ledger.end(host, Outcome::Cancelled, Some(Problem::new(reason)));
         }
+    }
+}
+
+/// A turn that begins now.
+fn taken(host: String, stage: String) -> Taken {
+    Taken {
+        host,
+        stage,
+        begun: Instant::now(),
+        time: std::time::Duration::ZERO,
+        steps: Vec::new(),
     }
 }
 

@@ -207,6 +207,12 @@ impl Ui {
                 ));
             }
             Event::Finished { report } => self.out(&table::report(&report, self.style)),
+            Event::Gathering { .. }
+            | Event::Connecting { .. }
+            | Event::Entered { .. }
+            | Event::Left { .. }
+            | Event::Trying { .. }
+            | Event::Interrupted { .. } => {}
         }
     }
 

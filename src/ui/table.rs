@@ -219,6 +219,7 @@ mod tests {
             &Report {
                 rows,
                 slowest,
+                timeline: Vec::new(),
                 seconds: 41.2,
                 trouble: false,
             },
