@@ -176,6 +176,10 @@ pub struct DeployArguments {
     /// Take over hosts on which something else set up k3s; `towline plan` shows what that changes
     #[arg(long)]
     pub adopt: bool,
+
+    /// Show at the end when which host was busy with what
+    #[arg(long)]
+    pub timing: bool,
 }
 
 /// What towline takes from its environment; read once, here.
@@ -193,6 +197,8 @@ pub struct Environment {
     pub kubeconfigs: Vec<PathBuf>,
     /// Whether standard output may be coloured.
     pub color: bool,
+    /// Whether standard output is a terminal that can take lines back.
+    pub live: bool,
     /// Columns of the terminal, for messages about the inventory.
     pub width: usize,
 }
@@ -207,8 +213,10 @@ impl Environment {
         };
         let text = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         let home = path("HOME").unwrap_or_else(|| PathBuf::from("/"));
-        let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-            || env::var("TERM").is_ok_and(|term| term == "dumb");
+        let terminal = std::io::stdout().is_terminal();
+        let term = text("TERM");
+        let dumb = term.as_deref() == Some("dumb");
+        let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) || dumb;
         Self {
             agent: path("SSH_AUTH_SOCK"),
             cache: path("XDG_CACHE_HOME")
@@ -224,7 +232,8 @@ impl Environment {
                         .collect()
                 })
                 .unwrap_or_default(),
-            color: !plain && std::io::stdout().is_terminal(),
+            color: !plain && terminal,
+            live: terminal && term.is_some() && !dumb,
             width: text("COLUMNS")
                 .and_then(|columns| columns.parse().ok())
                 .unwrap_or(100),

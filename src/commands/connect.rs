@@ -14,7 +14,7 @@ use crate::run::gather::Unreached;
 use crate::run::trace::Traced;
 use crate::run::{Connected, Connector, Outcome};
 use crate::ssh::{self, Keys, KnownHosts, Local, Policy, Question, Remote, Target, Trust};
-use crate::ui::ask;
+use crate::ui::{Ui, ask};
 
 /// Connects over SSH. Every key file is read once, whatever the number of hosts.
 pub(super) struct Ssh {
@@ -36,6 +36,7 @@ impl Ssh {
         inventory: &Inventory,
         ways: &Ways,
         environment: &Environment,
+        ui: &Ui,
         trace: Option<Events>,
     ) -> Result<Self, Problem> {
         let mut keys = BTreeMap::new();
@@ -59,8 +60,9 @@ impl Ssh {
         let policy = if ways.accept_new_host_keys {
             Policy::AcceptNew
         } else if ask::possible() {
-            Policy::Ask(Arc::new(|question: Question| {
-                ask::trust_host_key(
+            let ui = ui.clone();
+            Policy::Ask(Arc::new(move |question: Question| {
+                ui.trust_host_key(
                     &question.host,
                     &question.address,
                     &question.key_type,

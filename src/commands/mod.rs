@@ -6,7 +6,7 @@ use clap::CommandFactory as _;
 
 use crate::cli::{Cli, Command, Environment, Output, Schema};
 use crate::error::{ExitCode, Problem};
-use crate::ui::{Format, Style, Ui};
+use crate::ui::{Format, Live, Style, Ui};
 use crate::vars::Redactor;
 
 mod connect;
@@ -44,6 +44,10 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
             color: environment.color,
         },
         redactor: Redactor::default(),
+        timing: matches!(&cli.command, Command::Deploy(arguments) if arguments.timing),
+        width: environment.width,
+        live: (environment.live && cli.output == Output::Plain && !cli.quiet)
+            .then(Live::on_standard_output),
     };
     match cli.command {
         Command::Deploy(arguments) => deploy::run(arguments, &environment, ui).await,

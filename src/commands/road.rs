@@ -131,6 +131,7 @@ impl Road {
                     &inventory,
                     ways,
                     environment,
+                    ui,
                     (ui.verbosity > 0 || ui.shows_commands).then(|| events.clone()),
                 )
                 .await?,

@@ -21,13 +21,8 @@ const fn right(title: &'static str) -> Column {
     Column { title, right: true }
 }
 
-/// Lays out rows under their titles; `paint` colours a finished cell.
-fn layout(
-    columns: &[Column],
-    rows: &[Vec<String>],
-    style: Style,
-    paint: impl Fn(usize, &str, String) -> String,
-) -> String {
+/// How wide each column has to be.
+fn widths(columns: &[Column], rows: &[Vec<String>]) -> Vec<usize> {
     let width = |index: usize| {
         let cells = rows
             .iter()
@@ -38,7 +33,23 @@ fn layout(
             .max()
             .unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
+    (0..columns.len()).map(width).collect()
+}
+
+/// How wide a table is.
+fn width(columns: &[Column], rows: &[Vec<String>]) -> usize {
+    let widths = widths(columns, rows);
+    widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1)
+}
+
+/// Lays out rows under their titles; `paint` colours a finished cell, given its column's title.
+fn layout(
+    columns: &[Column],
+    rows: &[Vec<String>],
+    style: Style,
+    paint: impl Fn(&str, &str, String) -> String,
+) -> String {
+    let widths = widths(columns, rows);
     let cell = |index: usize, text: &str| {
         let (column, width) = (&columns[index], widths[index]);
         if column.right {
@@ -62,7 +73,7 @@ fn layout(
         let cells = row
             .iter()
             .enumerate()
-            .map(|(index, text)| paint(index, text, cell(index, text)));
+            .map(|(index, text)| paint(columns[index].title, text, cell(index, text)));
         lines.push(cells.collect::<Vec<_>>().join("  ").trim_end().to_owned());
     }
     lines.join("\n")
@@ -80,9 +91,10 @@ fn word(outcome: Outcome) -> &'static str {
     }
 }
 
-/// The table of hosts, the slowest steps and the sum.
-pub(super) fn report(report: &Report, style: Style) -> String {
-    let columns = [
+/// The table of hosts, the slowest steps and the sum. In a terminal of so many columns it leaves out
+/// what matters least when it is too wide.
+pub(super) fn report(report: &Report, columns: Option<usize>, style: Style) -> String {
+    let mut titles = vec![
         left("host"),
         left("role"),
         left("outcome"),
@@ -91,7 +103,7 @@ pub(super) fn report(report: &Report, style: Style) -> String {
         right("exchanges"),
         right("time"),
     ];
-    let rows: Vec<Vec<String>> = report
+    let mut rows: Vec<Vec<String>> = report
         .rows
         .iter()
         .map(|row| {
@@ -106,28 +118,24 @@ pub(super) fn report(report: &Report, style: Style) -> String {
             ]
         })
         .collect();
-    let mut text = String::from("\n");
-    text.push_str(&layout(
-        &columns,
-        &rows,
-        style,
-        |index, text, cell| match (index, text) {
-            (0, _) => style.cyan(&cell),
-            (2, "ok" | "changed") => style.green(&cell),
-            (2, "failed" | "unreachable") => style.red(&cell),
-            (2, "cancelled") => style.yellow(&cell),
-            _ => cell,
-        },
-    ));
+    for spare in [5, 4, 1] {
+        if columns.is_some_and(|columns| width(&titles, &rows) > columns) {
+            titles.remove(spare);
+            for row in &mut rows {
+                row.remove(spare);
+            }
+        }
+    }
+    let paint = |title: &str, text: &str, cell: String| match (title, text) {
+        ("host", _) => style.cyan(&cell),
+        ("outcome", "ok" | "changed") => style.green(&cell),
+        ("outcome", "failed" | "unreachable") => style.red(&cell),
+        ("outcome", "cancelled") => style.yellow(&cell),
+        _ => cell,
+    };
+    let mut text = format!("\n{}", layout(&titles, &rows, style, paint));
     if !report.slowest.is_empty() {
-        let slowest = report
-            .slowest
-            .iter()
-            .map(|timing| format!("{} {} {:.1} s", timing.host, timing.step, timing.seconds));
-        text.push_str(&format!(
-            "\n\nslowest  {}",
-            slowest.collect::<Vec<_>>().join(" · ")
-        ));
+        text.push_str(&format!("\n\n{}", slowest(report, columns)));
     }
     let order = [
         Outcome::Unchanged,
@@ -156,6 +164,27 @@ pub(super) fn report(report: &Report, style: Style) -> String {
     text
 }
 
+/// The slowest steps, in as many lines as it takes.
+fn slowest(report: &Report, columns: Option<usize>) -> String {
+    let mut lines = vec![String::new()];
+    for timing in &report.slowest {
+        let item = format!("{} {} {:.1} s", timing.host, timing.step, timing.seconds);
+        let line = lines.last_mut().map(std::mem::take).unwrap_or_default();
+        let joined = match line.as_str() {
+            "" => item.clone(),
+            line => format!("{line} · {item}"),
+        };
+        let fits = columns.is_none_or(|columns| 9 + joined.chars().count() <= columns);
+        lines.pop();
+        if fits || line.is_empty() {
+            lines.push(joined);
+        } else {
+            lines.extend([line, item]);
+        }
+    }
+    format!("slowest  {}", lines.join("\n         "))
+}
+
 /// The nodes as an API request from here shows them.
 pub(super) fn nodes(nodes: &[NodeRow], style: Style) -> String {
     let columns = [
@@ -178,10 +207,10 @@ pub(super) fn nodes(nodes: &[NodeRow], style: Style) -> String {
             ]
         })
         .collect();
-    let table = layout(&columns, &rows, style, |index, text, cell| {
-        match (index, text) {
-            (1, "Ready") => style.green(&cell),
-            (1, _) => style.red(&cell),
+    let table = layout(&columns, &rows, style, |title, text, cell| {
+        match (title, text) {
+            ("status", "Ready") => style.green(&cell),
+            ("status", _) => style.red(&cell),
             _ => cell,
         }
     });
@@ -223,6 +252,7 @@ mod tests {
                 seconds: 41.2,
                 trouble: false,
             },
+            None,
             Style { color: false },
         );
         insta::assert_snapshot!(text, @r"

@@ -42,6 +42,7 @@ fn environment() -> Environment {
         proxy: None,
         kubeconfigs: Vec::new(),
         color: false,
+        live: false,
         width: 100,
     }
 }

@@ -1,0 +1,199 @@
+//! What is known of a run at a moment: where it stands, and who is busy with what. Pure: it is told
+//! events and times.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::run::Event;
+
+/// What a host does, and since when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Busy {
+    /// What, as words.
+    pub text: String,
+    /// The step; empty between steps.
+    step: String,
+    /// Since when, counted from the beginning of the run.
+    pub since: Duration,
+}
+
+/// How a host stands.
+#[derive(Debug, Default)]
+struct Host {
+    reached: bool,
+    changed: bool,
+    failed: bool,
+    cancelled: bool,
+    busy: Option<Busy>,
+}
+
+/// How many hosts stand how; every host that has been asked is in one of them.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub ok: usize,
+    pub changed: usize,
+    pub busy: usize,
+    pub cancelled: usize,
+    pub failed: usize,
+}
+
+/// How far a person has asked for the end.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Not at all.
+    #[default]
+    No,
+    /// What runs is finished.
+    Finish,
+    /// The connections are dropped.
+    Drop,
+}
+
+/// What is known of a run at a moment.
+#[derive(Debug, Default)]
+pub(super) struct Board {
+    /// In the order of the inventory, which is the order of their lines.
+    hosts: Vec<(String, Host)>,
+    places: BTreeMap<String, usize>,
+    /// What goes on.
+    pub title: String,
+    /// So many of so many hosts are through with it.
+    pub progress: Option<(usize, usize)>,
+    /// Whether a person asked for the end.
+    pub ending: Ending,
+}
+
+impl Board {
+    /// The hosts that are busy, in the order of the inventory.
+    pub(super) fn busy(&self) -> impl Iterator<Item = (&str, &Busy)> {
+        let hosts = self.hosts.iter();
+        hosts.filter_map(|(name, host)| Some((&**name, host.busy.as_ref()?)))
+    }
+
+    /// How many hosts stand how.
+    pub(super) fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for (_, host) in &self.hosts {
+            match host {
+                Host { failed: true, .. } => counts.failed += 1,
+                Host { busy: Some(_), .. } => counts.busy += 1,
+                Host {
+                    cancelled: true, ..
+                } => counts.cancelled += 1,
+                Host { changed: true, .. } => counts.changed += 1,
+                Host { reached: true, .. } => counts.ok += 1,
+                _ => {}
+            }
+        }
+        counts
+    }
+
+    /// Takes in what happened, and when.
+    pub(super) fn tell(&mut self, event: &Event, now: Duration) {
+        match event {
+            Event::Gathering { hosts } => {
+                for host in hosts {
+                    self.host(host);
+                }
+                self.stage("connecting", Some(hosts.len()));
+            }
+            Event::Connecting { host } => self.begin(host, "", "connecting", now),
+            Event::Reached { host, .. } => {
+                let host = self.host(host);
+                host.reached = true;
+                host.busy = None;
+                self.asked();
+            }
+            Event::Unreached { host, .. } => {
+                self.fail(host);
+                self.asked();
+            }
+            Event::Fetching { what } => self.stage(&format!("fetching {what}"), None),
+            Event::Replanning { .. } => self.stage("planning again", None),
+            Event::Stage { stage, hosts } => self.stage(stage, Some(*hosts)),
+            Event::Entered { host, .. } => self.begin(host, "", "looking", now),
+            Event::Begun {
+                host,
+                step,
+                changes,
+            } => self.begin(host, step, &changes.join(", "), now),
+            Event::Waiting { host, step, until } => {
+                self.begin(host, step, &format!("waiting for {until}"), now);
+            }
+            Event::Changed { host, changes, .. } => {
+                self.host(host).changed |= !changes.is_empty();
+                self.begin(host, "", "looking", now);
+            }
+            Event::Left { host, stage, .. } => {
+                self.host(host).busy = None;
+                if *stage == self.title {
+                    self.through();
+                }
+            }
+            Event::Failed { host, .. } => self.fail(host),
+            Event::Cancelled { host, .. } => {
+                let host = self.host(host);
+                host.cancelled = true;
+                host.busy = None;
+            }
+            Event::Trying { .. } => self.stage("trying the kubeconfig", None),
+            Event::Interrupted { again } => {
+                self.ending = if *again { Ending::Drop } else { Ending::Finish };
+            }
+            Event::Plan { .. }
+            | Event::Sent { .. }
+            | Event::Answered { .. }
+            | Event::Note { .. }
+            | Event::Kubeconfig { .. }
+            | Event::Trouble { .. } => {}
+            Event::Finished { .. } => self.stage("", None),
+        }
+    }
+
+    fn host(&mut self, name: &str) -> &mut Host {
+        let place = self.places.entry(name.to_owned()).or_insert_with(|| {
+            self.hosts.push((name.to_owned(), Host::default()));
+            self.hosts.len() - 1
+        });
+        &mut self.hosts[*place].1
+    }
+
+    fn stage(&mut self, title: &str, hosts: Option<usize>) {
+        title.clone_into(&mut self.title);
+        self.progress = hosts.map(|hosts| (0, hosts));
+    }
+
+    /// A step that goes on keeps its time, also when it now waits.
+    fn begin(&mut self, host: &str, step: &str, text: &str, now: Duration) {
+        let host = self.host(host);
+        let since = match &host.busy {
+            Some(busy) if busy.step == step => busy.since,
+            _ => now,
+        };
+        host.busy = Some(Busy {
+            text: text.to_owned(),
+            step: step.to_owned(),
+            since,
+        });
+    }
+
+    fn fail(&mut self, host: &str) {
+        let host = self.host(host);
+        host.failed = true;
+        host.busy = None;
+    }
+
+    fn through(&mut self) {
+        if let Some((done, of)) = &mut self.progress {
+            *done = (*done + 1).min(*of);
+        }
+    }
+
+    /// A host has been asked; after the last of them comes the plan.
+    fn asked(&mut self) {
+        self.through();
+        if self.title == "connecting" && self.progress.is_some_and(|(done, of)| done == of) {
+            self.stage("planning", None);
+        }
+    }
+}

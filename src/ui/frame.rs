@@ -1,0 +1,188 @@
+//! The live lines at a moment: one for every busy host, and a summary. Pure.
+
+use std::time::Duration;
+
+use dialoguer::console::{measure_text_width, truncate_str};
+
+use super::Style;
+use super::board::{Board, Ending};
+use super::terminal::Size;
+use crate::vars::Redactor;
+
+/// Wider lines than this are no longer read at a glance.
+const WIDEST: usize = 120;
+
+/// So many rows are left to what has been said, where there is room.
+const LOG: usize = 4;
+
+/// The lines, none of them blank, wider than the terminal, or more than it has rows.
+pub(super) fn lines(
+    board: &Board,
+    now: Duration,
+    size: Size,
+    style: Style,
+    redactor: &Redactor,
+) -> Vec<String> {
+    if board.title.is_empty() {
+        return Vec::new();
+    }
+    // The last column stays free: terminals differ in what they do after it.
+    let width = size.columns.saturating_sub(1).clamp(1, WIDEST);
+    let rows = match size.rows.saturating_sub(LOG) {
+        rows @ 4.. => rows,
+        _ => size.rows.saturating_sub(1).max(1),
+    };
+    let ending = match board.ending {
+        Ending::No => None,
+        Ending::Finish => {
+            Some("stopping when what runs has ended; Ctrl-C again drops the connections")
+        }
+        Ending::Drop => Some("dropping the connections"),
+    };
+    let busy: Vec<_> = board.busy().collect();
+    let room = rows.saturating_sub(1 + usize::from(ending.is_some()));
+    // The line that counts the others takes the place of one of them.
+    let shown = match busy.len() {
+        all if all <= room => all,
+        _ => room.saturating_sub(1),
+    };
+    let hosts: Vec<Line> = busy[..shown]
+        .iter()
+        .map(|(name, busy)| Line {
+            name: plain(&redactor.clean(name)),
+            text: plain(&redactor.clean(&busy.text)),
+            time: time(now.saturating_sub(busy.since)),
+        })
+        .collect();
+    let name_width = hosts
+        .iter()
+        .map(|line| measure_text_width(&line.name))
+        .max()
+        .unwrap_or(0)
+        .clamp(8, (width / 3).max(8));
+    let summary = summary(board, style, redactor);
+    let elapsed = time(now);
+    let layout = Layout::new(name_width, &hosts, &summary, width);
+
+    let mut lines: Vec<String> = hosts.iter().map(|line| layout.host(line, style)).collect();
+    if shown < busy.len() && room > 0 {
+        let rest = match busy.len() - shown {
+            1 => "… and 1 more host".to_owned(),
+            rest => format!("… and {rest} more hosts"),
+        };
+        lines.push(layout.cut(&format!("│ {rest}"), style));
+    }
+    if let Some(ending) = ending.filter(|_| rows > 1) {
+        let text = truncate_str(ending, width.saturating_sub(2), "…").into_owned();
+        lines.push(format!("{} {}", style.dim("│"), style.yellow(&text)));
+    }
+    lines.push(layout.summary(&summary, &elapsed, style));
+    // Nothing is left of the columns in a terminal of a few; what remains is cut.
+    lines
+        .iter()
+        .map(|line| truncate_str(line, width, "…").into_owned())
+        .collect()
+}
+
+struct Line {
+    name: String,
+    text: String,
+    time: String,
+}
+
+/// The columns: a mark, the name, the text, and the time at the right.
+struct Layout {
+    name: usize,
+    text: usize,
+    time: usize,
+}
+
+impl Layout {
+    /// As narrow as the texts allow, in steps, so that the times do not dance.
+    fn new(name: usize, hosts: &[Line], summary: &str, width: usize) -> Self {
+        let time = 9.min(width / 4);
+        let around = 2 + name + 2 + 2 + time;
+        let widest = hosts
+            .iter()
+            .map(|line| measure_text_width(&line.text))
+            .chain([(2 + measure_text_width(summary) + 2 + time).saturating_sub(around)])
+            .max()
+            .unwrap_or(0);
+        let wanted = widest.max(40).next_multiple_of(8);
+        Self {
+            name,
+            text: wanted.min(width.saturating_sub(around)),
+            time,
+        }
+    }
+
+    fn width(&self) -> usize {
+        2 + self.name + 2 + self.text + 2 + self.time
+    }
+
+    fn host(&self, line: &Line, style: Style) -> String {
+        format!(
+            "{} {}  {}  {}",
+            style.dim("│"),
+            style.cyan(&fit(&line.name, self.name)),
+            fit(&line.text, self.text),
+            style.dim(&format!("{:>1$}", line.time, self.time)),
+        )
+    }
+
+    fn cut(&self, text: &str, style: Style) -> String {
+        style.dim(&truncate_str(text, self.width(), "…"))
+    }
+
+    fn summary(&self, text: &str, elapsed: &str, style: Style) -> String {
+        let width = self.width().saturating_sub(4 + self.time);
+        format!(
+            "{} {}  {}",
+            style.dim("└"),
+            fit(text, width),
+            style.dim(&format!("{elapsed:>0$}", self.time)),
+        )
+    }
+}
+
+/// Where the run stands: `joining servers 2/5 · 3 ok · 40 changed · 17 busy · 1 failed`.
+fn summary(board: &Board, style: Style, redactor: &Redactor) -> String {
+    let mut parts = vec![style.bold(&plain(&redactor.clean(&board.title)))];
+    if let Some((done, of)) = board.progress {
+        parts[0].push_str(&format!(" {done}/{of}"));
+    }
+    let counts = board.counts();
+    let mut count = |count: usize, word: &str, paint: fn(Style, &str) -> String| {
+        if count > 0 {
+            parts.push(paint(style, &format!("{count} {word}")));
+        }
+    };
+    count(counts.ok, "ok", |_, text| text.to_owned());
+    count(counts.changed, "changed", Style::green);
+    count(counts.busy, "busy", |_, text| text.to_owned());
+    count(counts.cancelled, "cancelled", Style::yellow);
+    count(counts.failed, "failed", Style::red);
+    parts.join(" · ")
+}
+
+/// A text in exactly so many columns.
+fn fit(text: &str, width: usize) -> String {
+    let cut = truncate_str(text, width, "…");
+    let blanks = width.saturating_sub(measure_text_width(&cut));
+    format!("{cut}{}", " ".repeat(blanks))
+}
+
+/// A text of one line: the control characters of several would move the cursor.
+fn plain(text: &str) -> String {
+    let text = text.replace(char::is_control, " ");
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// `12 s`, `3 m 05 s`, `1 h 02 m`.
+fn time(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ ..60 => format!("{seconds} s"),
+        seconds @ 60..3600 => format!("{} m {:02} s", seconds / 60, seconds % 60),
+        seconds => format!("{} h {:02} m", seconds / 3600, seconds / 60 % 60),
+    }
+}

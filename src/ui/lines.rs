@@ -1,0 +1,150 @@
+//! Events as lines for people. What stays on the screen is the same with live lines and without.
+
+use super::{Format, Ui, plan, table, timeline};
+use crate::run::Event;
+
+impl Ui {
+    /// Tells an event; the live lines tell what is left out here.
+    pub(super) fn event(&self, event: Event) {
+        let verbose = match &event {
+            Event::Sent { host, script } if self.shows_commands => {
+                self.error(&format!("# {host}\n{script}"));
+                false
+            }
+            Event::Sent { .. } => self.verbosity >= 1,
+            Event::Answered { .. } => self.verbosity >= 2,
+            _ => true,
+        };
+        if !verbose {
+            return;
+        }
+        if self.format == Format::Json {
+            if let Ok(line) = serde_json::to_string(&event) {
+                self.out(&line);
+            }
+            return;
+        }
+        match event {
+            Event::Reached { host, seconds } => {
+                if self.verbosity >= 1 {
+                    self.line(&format!(
+                        "{}  reached  {}",
+                        self.host(&host),
+                        self.seconds(seconds)
+                    ));
+                }
+            }
+            Event::Unreached { problem, .. } | Event::Trouble { problem } => self.problem(&problem),
+            Event::Plan { about, steps } => {
+                self.out(&plan::text(&about, &steps, self.style, self.verbosity >= 1));
+            }
+            Event::Sent { host, script } => self.block(&host, "→", &script),
+            Event::Answered { host, answer } => self.block(&host, "←", &answer),
+            Event::Note { text } => self.line(&format!("{} {text}", self.style.yellow("note:"))),
+            Event::Fetching { what } => self.line(&format!("fetching {what}")),
+            Event::Replanning { reason } => self.line(&self.style.dim(&reason)),
+            Event::Stage { stage, hosts } => {
+                let hosts = if hosts == 1 {
+                    "1 host".into()
+                } else {
+                    format!("{hosts} hosts")
+                };
+                self.line(&format!(
+                    "{} {}",
+                    self.style.bold(&stage),
+                    self.style.dim(&format!("({hosts})"))
+                ));
+            }
+            Event::Changed {
+                host,
+                changes,
+                seconds,
+                step,
+            } => {
+                let what = if changes.is_empty() {
+                    format!("{step}: as it should be")
+                } else {
+                    changes.join(", ")
+                };
+                let time = if seconds >= 1.0 {
+                    format!("  {}", self.seconds(seconds))
+                } else {
+                    String::new()
+                };
+                self.line(&format!("{}  {what}{time}", self.host(&host)));
+            }
+            Event::Failed {
+                host,
+                step,
+                mut problem,
+            } => {
+                if !problem.what.starts_with(&host) {
+                    problem.what = format!("{host}: {step}: {}", problem.what);
+                }
+                self.problem(&problem);
+            }
+            Event::Cancelled { host, reason } => {
+                self.line(&format!(
+                    "{}  {} {reason}",
+                    self.host(&host),
+                    self.style.yellow("cancelled:")
+                ));
+            }
+            Event::Kubeconfig {
+                path,
+                server,
+                nodes,
+            } => {
+                self.out(&table::nodes(&nodes, self.style));
+                self.line(&format!(
+                    "kubeconfig  {path}  for {server}, tried from here"
+                ));
+            }
+            Event::Finished { report } => {
+                self.out(&table::report(&report, self.columns(), self.style));
+                if self.timing {
+                    self.out(&timeline::text(
+                        &report,
+                        self.columns().unwrap_or(self.width),
+                        self.style,
+                    ));
+                }
+            }
+            Event::Gathering { .. }
+            | Event::Connecting { .. }
+            | Event::Entered { .. }
+            | Event::Left { .. }
+            | Event::Begun { .. }
+            | Event::Waiting { .. }
+            | Event::Trying { .. }
+            | Event::Interrupted { .. } => {}
+        }
+    }
+
+    /// Names are padded so that what follows stands in one column for usual names.
+    pub(super) fn host(&self, host: &str) -> String {
+        self.style.cyan(&format!("{host:<10}"))
+    }
+
+    fn seconds(&self, seconds: f64) -> String {
+        self.style.dim(&format!("{seconds:.1} s"))
+    }
+
+    fn block(&self, host: &str, sign: &str, text: &str) {
+        for line in text.lines() {
+            self.line(&format!(
+                "{}  {} {}",
+                self.host(host),
+                self.style.dim(sign),
+                self.style.dim(line)
+            ));
+        }
+    }
+
+    /// A line that is left out when only failures and the end are wanted.
+    pub(super) fn line(&self, text: &str) {
+        if self.verbosity >= 0 {
+            self.out(text);
+        }
+    }
+}

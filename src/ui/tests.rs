@@ -1,0 +1,296 @@
+//! Runs replayed on a terminal: what a person sees at chosen moments, at two widths, and what must
+//! hold in every frame between them.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::watch::Watch;
+use super::{Format, Live, Style, Ui};
+use crate::run::Event;
+use crate::vars::{Redactor, Secret};
+
+mod screen;
+mod sixty;
+
+use screen::Screen;
+
+/// An event, and when it was told.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Timed {
+    /// Seconds since the first.
+    at: f64,
+    #[serde(flatten)]
+    event: Event,
+}
+
+/// A run of four hosts that took place; `tests/events/record` wrote it.
+fn four() -> Vec<Timed> {
+    let lines = include_str!("../../tests/events/four.jsonl").lines();
+    lines
+        .map(|line| serde_json::from_str(line).expect("an event"))
+        .collect()
+}
+
+fn ui(live: Live, color: bool) -> Ui {
+    Ui {
+        format: Format::Plain,
+        verbosity: 0,
+        shows_commands: false,
+        style: Style { color },
+        redactor: Redactor::default(),
+        timing: false,
+        width: 80,
+        live: Some(live),
+    }
+}
+
+/// Half as often as on a person's terminal, which is enough for what is asked here.
+const FRAME: Duration = Duration::from_millis(200);
+
+/// A run that is replayed, with a clock that stands where the test puts it.
+struct Replay {
+    events: std::iter::Peekable<std::vec::IntoIter<Timed>>,
+    last: f64,
+    watch: Watch,
+    screen: Screen,
+    /// What is said, without live lines.
+    said: Screen,
+    plain: Ui,
+    frame: u32,
+}
+
+impl Replay {
+    fn new(events: Vec<Timed>, columns: u16, rows: u16) -> Self {
+        Self::coloured(events, columns, rows, false)
+    }
+
+    fn coloured(events: Vec<Timed>, columns: u16, rows: u16, color: bool) -> Self {
+        let (screen, said) = (Screen::new(columns, rows), Screen::new(columns, rows));
+        let live = Live::on(screen.clone());
+        Self {
+            last: events.last().map_or(0.0, |timed| timed.at),
+            events: events.into_iter().peekable(),
+            watch: Watch::new(ui(live.clone(), color), live),
+            screen,
+            plain: ui(Live::on(said.clone()), color),
+            said,
+            frame: 0,
+        }
+    }
+
+    fn resize(&self, columns: u16, rows: u16) {
+        self.screen.resize(columns, rows);
+        self.said.resize(columns, rows);
+    }
+
+    /// Something that was not part of the run.
+    fn happens(&mut self, event: Event) {
+        self.tell(event, FRAME * self.frame);
+    }
+
+    fn tell(&mut self, event: Event, now: Duration) {
+        self.plain.event(event.clone());
+        self.watch.event(event, now);
+    }
+
+    /// Goes on to a moment, frame by frame, and shows what is seen then.
+    fn at(&mut self, seconds: f64) -> String {
+        loop {
+            let now = FRAME * self.frame;
+            if now.as_secs_f64() > seconds {
+                return self.screen.text();
+            }
+            let is_now = |timed: &Timed| timed.at <= now.as_secs_f64();
+            while let Some(timed) = self.events.next_if(is_now) {
+                self.tell(timed.event, now);
+            }
+            self.watch.draw(now);
+            self.check();
+            self.frame += 1;
+        }
+    }
+
+    /// What holds in every frame.
+    fn check(&self) {
+        let rows = self.screen.rows();
+        let text = || self.screen.text();
+        let is_live = |text: &str| text.starts_with(['│', '└']);
+        let broken = rows.iter().filter(|row| row.broken && is_live(&row.text));
+        assert_eq!(broken.count(), 0, "a line is broken:\n{}", text());
+        assert!(!self.screen.is_cursor_hidden());
+        // One block at the bottom, and its last line is the summary.
+        let seen: Vec<_> = rows.iter().filter(|row| !row.text.is_empty()).collect();
+        let live = seen.iter().filter(|row| is_live(&row.text)).count();
+        let block = &seen[seen.len() - live..];
+        assert!(block.iter().all(|row| is_live(&row.text)), "\n{}", text());
+        let summaries = block.iter().filter(|row| row.text.starts_with('└')).count();
+        assert_eq!(summaries, usize::from(live > 0), "\n{}", text());
+    }
+
+    /// The end, where only what was said is left, all of it.
+    fn end(mut self) -> String {
+        self.at(self.last + 1.0);
+        self.end_now()
+    }
+
+    fn end_now(self) -> String {
+        self.watch.end();
+        self.check();
+        let (seen, said) = (self.screen.transcript(), self.said.transcript());
+        for (seen, said) in seen.iter().zip(&said) {
+            assert_eq!(seen, said);
+        }
+        assert_eq!(seen.len(), said.len(), "\n{}", self.screen.text());
+        self.screen.text()
+    }
+}
+
+/// What is seen at some moments, and at the end.
+fn scenes(mut replay: Replay, moments: &[f64]) -> String {
+    let mut scenes = String::new();
+    for moment in moments {
+        scenes.push_str(&format!("--- {moment} s\n{}\n", replay.at(*moment)));
+    }
+    format!("{scenes}--- the end\n{}\n", replay.end())
+}
+
+#[test]
+fn four_hosts() {
+    let moments = [0.2, 1.5, 6.0, 17.0, 22.0, 30.0, 38.3, 41.5];
+    for (columns, rows) in [(80, 24), (120, 30)] {
+        let name = format!("four-{columns}");
+        insta::assert_snapshot!(name, scenes(Replay::new(four(), columns, rows), &moments));
+    }
+}
+
+#[test]
+fn sixty_hosts() {
+    let moments = [0.3, 5.0, 12.0, 20.0, 60.0, 100.0, 130.0];
+    for (columns, rows) in [(80, 24), (120, 40)] {
+        let name = format!("sixty-{columns}");
+        let replay = Replay::new(sixty::story(), columns, rows);
+        insta::assert_snapshot!(name, scenes(replay, &moments));
+    }
+}
+
+#[test]
+fn colours_change_nothing_but_colours() {
+    let mut plain = Replay::new(sixty::story(), 80, 24);
+    let mut coloured = Replay::coloured(sixty::story(), 80, 24, true);
+    for moment in [0.3, 12.0, 20.0, 60.0] {
+        assert_eq!(plain.at(moment), coloured.at(moment));
+    }
+    assert_eq!(plain.end_now(), coloured.end_now());
+}
+
+#[test]
+fn a_terminal_that_is_resized_in_the_middle() {
+    let mut replay = Replay::new(sixty::story(), 120, 30);
+    replay.at(130.0);
+    replay.resize(60, 30);
+    let narrow = replay.at(130.2);
+    replay.resize(150, 30);
+    let wide = replay.at(130.4);
+    replay.resize(80, 12);
+    replay.at(200.0);
+    replay.resize(100, 40);
+    let scenes = format!("--- narrow\n{narrow}\n--- wide\n{wide}\n");
+    insta::assert_snapshot!(
+        "resized",
+        format!("{scenes}--- the end\n{}\n", replay.end())
+    );
+}
+
+#[test]
+fn a_terminal_that_is_resized_all_the_time() {
+    let mut replay = Replay::new(sixty::story(), 120, 72);
+    for (columns, step) in [120, 80, 70, 100, 200, 90].into_iter().cycle().zip(0..24) {
+        replay.resize(columns, 72);
+        replay.at(f64::from(step) * 1.3);
+    }
+    replay.end_now();
+}
+
+#[test]
+fn terminals_of_any_size_show_what_fits() {
+    for columns in [2, 3, 5, 8, 12, 13, 20, 27, 34, 39, 79, 200] {
+        for rows in [2, 3, 5, 24] {
+            let mut replay = Replay::new(sixty::story(), columns, rows);
+            replay.at(0.4);
+            replay.at(11.0);
+            replay.end_now();
+        }
+    }
+}
+
+#[test]
+fn an_interrupt_is_seen_at_once_and_nothing_is_left_behind() {
+    let mut replay = Replay::new(four(), 80, 24);
+    replay.at(30.0);
+    replay.happens(Event::Interrupted { again: false });
+    let first = replay.at(30.2);
+    replay.happens(Event::Interrupted { again: true });
+    let second = replay.at(30.4);
+    replay.events = Vec::new().into_iter().peekable();
+    for host in ["m1", "m2", "m3", "m4"] {
+        let reason = "the connections were dropped".to_owned();
+        replay.happens(Event::Cancelled {
+            host: host.into(),
+            reason,
+        });
+    }
+    let end = replay.end();
+    let scenes = format!("--- once\n{first}\n--- twice\n{second}\n--- the end\n{end}\n");
+    insta::assert_snapshot!("interrupted", scenes);
+}
+
+#[test]
+fn secrets_are_masked_before_they_are_cut_and_nothing_moves_the_cursor() {
+    let (mut replay, secret) = (
+        Replay::new(Vec::new(), 40, 10),
+        "K10abcdef0123456789::server:tok",
+    );
+    for redactor in [&replay.plain.redactor, replay.watch.redactor()] {
+        redactor.learn(&Secret::new(secret));
+    }
+    replay.happens(Event::Gathering {
+        hosts: vec!["東京-alpha".into(), "m2".into()],
+    });
+    replay.happens(Event::Entered {
+        host: "東京-alpha".into(),
+        stage: "k3s".into(),
+    });
+    replay.happens(Event::Begun {
+        host: "東京-alpha".into(),
+        step: "x".into(),
+        changes: vec![format!("write with {secret}")],
+    });
+    replay.happens(Event::Begun {
+        host: "m2".into(),
+        step: "x".into(),
+        changes: vec!["up\u{1b}[5A\r\n\tand 東京東京東京東京東京東京東京".into()],
+    });
+    insta::assert_snapshot!(replay.at(0.2), @r"
+    │ 東京-alpha  write with ***        0 s
+    │ m2          up [5A and 東…        0 s
+    └ connecting 0/2 · 2 busy           0 s
+    ");
+    replay.end();
+}
+
+#[test]
+fn a_question_has_the_terminal_for_itself() {
+    let mut replay = Replay::new(sixty::story(), 80, 24);
+    replay.at(20.0);
+    let live = replay.watch.live();
+    live.aside(|| {
+        let before = replay.screen.text();
+        assert!(!before.contains('└'), "{before}");
+        replay.at(25.0);
+        assert_eq!(replay.screen.text(), before);
+    });
+    let after = replay.at(25.2);
+    assert!(after.contains('└'), "{after}");
+    replay.end_now();
+}
