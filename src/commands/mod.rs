@@ -48,6 +48,7 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
         width: environment.width,
         live: (environment.live && cli.output == Output::Plain && !cli.quiet)
             .then(Live::on_standard_output),
+        gone: std::sync::Arc::default(),
     };
     match cli.command {
         Command::Deploy(arguments) => deploy::run(arguments, &environment, ui).await,

@@ -150,7 +150,7 @@ impl Road {
         })
     }
 
-    /// Asks all hosts and decides what follows.
+    /// Asks all hosts and decides what follows, unless a person asks for the end.
     pub async fn survey(&self) -> Result<Survey, Refusal> {
         self.or_asked_for_the_end(async { self.decide(self.gather().await?).await })
             .await

@@ -1,6 +1,7 @@
 //! Questions to a person at a terminal.
 
 use std::io::IsTerminal as _;
+use std::sync::atomic::Ordering;
 
 use dialoguer::Confirm;
 use dialoguer::console::Term;
@@ -13,8 +14,11 @@ pub fn possible() -> bool {
 }
 
 impl Ui {
-    /// Asks whether to trust a host's key. No answer is a no.
+    /// Asks whether to trust a host's key. No answer is a no, and Ctrl-C is a no to all that follow.
     pub fn trust_host_key(&self, host: &str, address: &str, kind: &str, fingerprint: &str) -> bool {
+        if self.gone.load(Ordering::Relaxed) {
+            return false;
+        }
         // Said before the question: what is asked is drawn again when it is answered, one line of it.
         self.error(&format!(
             "The key of {host} ({address}) is not known:\n  {kind}  {fingerprint}\n\
@@ -27,8 +31,12 @@ impl Ui {
                 .default(false)
                 .interact();
             if answer.is_err() {
-                // The question hides the cursor, and forgets it when Ctrl-C ends it.
-                let _ = Term::stderr().show_cursor();
+                // Ctrl-C ends a question where it stands: in its line, and with the cursor hidden.
+                let terminal = Term::stderr();
+                let _ = terminal
+                    .show_cursor()
+                    .and_then(|()| terminal.write_line(""));
+                self.gone.store(true, Ordering::Relaxed);
             }
             answer.unwrap_or(false)
         };

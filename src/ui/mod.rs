@@ -1,6 +1,8 @@
 //! The sole owner of standard output and standard error: events become lines for people or JSON,
 //! and on a terminal live lines beneath them.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -66,6 +68,8 @@ pub struct Ui {
     pub width: usize,
     /// The live lines, where there is a terminal for them.
     pub live: Option<Live>,
+    /// Whether a person has left a question without an answer, and is not asked again.
+    pub gone: Arc<AtomicBool>,
 }
 
 /// How often live lines are drawn: often enough to seem at once, seldom enough to be calm.

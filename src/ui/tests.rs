@@ -42,6 +42,7 @@ fn ui(live: Live, color: bool) -> Ui {
         timing: false,
         width: 80,
         live: Some(live),
+        gone: std::sync::Arc::default(),
     }
 }
 
