@@ -9,8 +9,8 @@ use super::board::{Board, Ending};
 use super::terminal::Size;
 use crate::vars::Redactor;
 
-/// Wider lines than this are no longer read at a glance.
-const WIDEST: usize = 120;
+/// In wider lines the eye no longer finds the time that belongs to a text.
+const WIDEST: usize = 100;
 
 /// So many rows are left to what has been said, where there is room.
 const LOG: usize = 4;
@@ -62,7 +62,7 @@ pub(super) fn lines(
         .clamp(8, (width / 3).max(8));
     let summary = summary(board, style, redactor);
     let elapsed = time(now);
-    let layout = Layout::new(name_width, &hosts, &summary, width);
+    let layout = Layout::new(name_width, width);
 
     let mut lines: Vec<String> = hosts.iter().map(|line| layout.host(line, style)).collect();
     if shown < busy.len() && room > 0 {
@@ -98,20 +98,13 @@ struct Layout {
 }
 
 impl Layout {
-    /// As narrow as the texts allow, in steps, so that the times do not dance.
-    fn new(name: usize, hosts: &[Line], summary: &str, width: usize) -> Self {
+    /// The same for every text, so that the times stand still.
+    fn new(name: usize, width: usize) -> Self {
         let time = 9.min(width / 4);
         let around = 2 + name + 2 + 2 + time;
-        let widest = hosts
-            .iter()
-            .map(|line| measure_text_width(&line.text))
-            .chain([(2 + measure_text_width(summary) + 2 + time).saturating_sub(around)])
-            .max()
-            .unwrap_or(0);
-        let wanted = widest.max(40).next_multiple_of(8);
         Self {
             name,
-            text: wanted.min(width.saturating_sub(around)),
+            text: width.saturating_sub(around),
             time,
         }
     }

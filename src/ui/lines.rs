@@ -102,7 +102,7 @@ impl Ui {
             }
             Event::Finished { report } => {
                 self.out(&table::report(&report, self.columns(), self.style));
-                if self.timing {
+                if self.timing && !report.timeline.is_empty() {
                     self.out(&timeline::text(
                         &report,
                         self.columns().unwrap_or(self.width),

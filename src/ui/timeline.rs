@@ -52,7 +52,7 @@ fn bar(turn: &Turn, whole: f64, cells: usize) -> String {
     let begin = place(turn.begun).min(cells.saturating_sub(1));
     let end = place(turn.begun + turn.seconds).max(begin + 1);
     let (before, after) = (" ".repeat(begin), " ".repeat(cells.saturating_sub(end)));
-    format!("{before}{}{after}", "█".repeat(end - begin))
+    format!("{before}{}{after}", "━".repeat(end - begin))
 }
 
 /// The nearest cell; a float has no other way to a count.
