@@ -130,6 +130,23 @@ pub fn shared_settings(facts: &Facts) -> Result<Settings, String> {
         .collect())
 }
 
+/// The names in the certificate of a server that are not its own addresses: those of its cluster.
+pub fn certificate_names(facts: &Facts) -> Vec<String> {
+    let all = in_force(facts).unwrap_or_default();
+    let names = match all.get("tls-san") {
+        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
+        Some(Value::String(name)) => vec![name.as_str()],
+        _ => Vec::new(),
+    };
+    let is_own = |name: &str| name.parse().is_ok_and(|ip| facts.has_address(ip));
+    names
+        .into_iter()
+        .flat_map(|names| names.split(','))
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty() && !is_own(name))
+        .collect()
+}
+
 /// The secrets among what k3s is told on a host.
 pub(super) fn secrets(facts: &Facts) -> Vec<Secret> {
     let all = in_force(facts).unwrap_or_default().into_iter();

@@ -25,7 +25,7 @@ mod version;
 #[cfg(test)]
 mod tests;
 
-pub use force::shared_settings;
+pub use force::{certificate_names, shared_settings};
 pub use shape::shape;
 pub use tokens::Fresh;
 pub use version::{Wanted, wanted_version};

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::cli::{Environment, InstallArguments, JoinArguments, Login};
-use crate::cluster::{Stage, shared_settings};
+use crate::cluster::{Stage, certificate_names, shared_settings};
 use crate::error::{ExitCode, Problem};
 use crate::facts::{Datastore, Facts};
 use crate::run::Event;
@@ -108,7 +108,7 @@ fn of_server(typed: &mut Typed, name: &str, facts: &Facts, as_server: bool) -> R
         let shared = shared_settings(facts).map_err(|why| {
             Problem::new(format!("{name}: what k3s is told here cannot be read")).because(why)
         })?;
-        typed.carry_over(shared, name)?;
+        typed.carry_over(shared, certificate_names(facts), name)?;
     }
     // Behind NAT its own addresses may lead nowhere from where the host is; the one that was
     // typed is known to lead there from here.

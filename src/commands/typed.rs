@@ -277,7 +277,15 @@ impl Typed {
     ///
     /// # Errors
     /// What was typed says something else than the cluster does.
-    pub fn carry_over(&mut self, shared: Settings, server: &str) -> Result<(), Problem> {
+    pub fn carry_over(
+        &mut self,
+        shared: Settings,
+        names: Vec<String>,
+        server: &str,
+    ) -> Result<(), Problem> {
+        let own = self.address(server).unwrap_or_default().to_owned();
+        let names = names.into_iter().filter(|name| *name != own);
+        append(&mut self.cluster, "tls_sans", names.map(Value::String));
         let config = object(&mut self.cluster, "config");
         for (key, value) in &*config {
             let theirs = shared.get(key);

@@ -62,6 +62,15 @@ pub(super) fn complaint(output: &Output) -> String {
     }
 }
 
+/// What is said of a file that was not written, since it is no longer as it was looked at.
+pub(super) fn changed_meanwhile(path: &str) -> Problem {
+    Problem::new(format!(
+        "{path} was changed by something else while towline was at work; it was left as it is"
+    ))
+    .because("another run of towline, or a person")
+    .next("when the other has ended, run the same command again: it looks at the host anew")
+}
+
 impl Runner {
     /// Asks every host about all its steps, in one exchange each, and judges the answers.
     pub async fn judge(&self, plan: &Plan) -> Judged {
@@ -155,14 +164,7 @@ impl Runner {
                     );
                 }
                 Exit::Code(CONFLICT) => {
-                    return Acted::Failed(
-                        Problem::new(format!(
-                            "{} was changed by something else while towline was at work; it was left as it is",
-                            output.stderr.trim()
-                        ))
-                        .because("another run of towline, or a person")
-                        .next("when the other has ended, run the same command again: it looks at the host anew"),
-                    );
+                    return Acted::Failed(changed_meanwhile(output.stderr.trim()));
                 }
                 Exit::Lost(reason) => return Acted::Lost(reason),
                 exit => {

@@ -176,13 +176,9 @@ impl Runner {
                 end.end = Err(Stop::Interrupted);
                 break;
             }
-            let seen = if stale {
-                None
-            } else {
-                judged.verdict(index, &lane.host, position).cloned()
-            };
+            let planned = judged.verdict(index, &lane.host, position);
             let begun = Instant::now();
-            match self.step(&lane.host, step, seen).await {
+            match self.step(&lane.host, step, planned, stale).await {
                 End::Unchanged => {}
                 done @ (End::Changed | End::Waited) => {
                     stale = true;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::exchange::{Acted, ask};
+use super::exchange::{Acted, ask, changed_meanwhile};
 use super::{Event, Runner};
 use crate::error::Problem;
 use crate::plan::Step;
-use crate::task::{Changes, GRACE, Pending, Verdict};
+use crate::task::{Changes, GRACE, Pending, Task, Verdict};
 
 /// How a step ended.
 #[derive(Debug)]
@@ -29,21 +29,30 @@ pub(super) enum End {
 type Cause = Option<(Problem, Instant)>;
 
 impl Runner {
-    /// Runs one step. `seen` is what the plan's question showed, when nothing has changed since.
+    /// Runs one step. `planned` is what the plan's question showed; `stale` says that something has
+    /// changed on the host since.
     pub(super) async fn step(
         &self,
         host: &str,
         step: &Step,
-        seen: Option<Result<Verdict, Problem>>,
+        planned: Option<&Result<Verdict, Problem>>,
+        stale: bool,
     ) -> End {
         let begun = Instant::now();
         let (mut acted, mut waited, mut settle) = (Vec::new(), false, begun);
         let (mut cause, mut undecided, mut lost): (Cause, u32, Option<String>) = (None, 0, None);
         let mut told = String::new();
-        let mut verdict = match seen {
-            Some(seen @ Ok(Verdict::Converged | Verdict::Drifted(_))) => seen,
+        let mut verdict = match planned {
+            Some(planned @ Ok(Verdict::Converged | Verdict::Drifted(_))) if !stale => {
+                planned.clone()
+            }
             _ => self.look(host, step, &mut lost).await,
         };
+        if let (Task::File(file), Some(planned)) = (&step.task, planned)
+            && overtaken(planned, &verdict)
+        {
+            return End::Failed(changed_meanwhile(&file.path));
+        }
         loop {
             if let Some(reason) = lost.take() {
                 return End::Failed(
@@ -188,6 +197,18 @@ impl Runner {
                 Ok(Verdict::Undecidable(reason))
             }
         }
+    }
+}
+
+/// Whether somebody else has changed a file since the plan was made: what would be done to it now
+/// is not what the plan said. Nothing but its own step changes a file that is towline's.
+fn overtaken(planned: &Result<Verdict, Problem>, now: &Result<Verdict, Problem>) -> bool {
+    match (planned, now) {
+        (Ok(Verdict::Converged), Ok(Verdict::Drifted(_))) => true,
+        (Ok(Verdict::Drifted(planned)), Ok(Verdict::Drifted(now))) => {
+            planned.changes != now.changes
+        }
+        _ => false,
     }
 }
 

@@ -141,6 +141,7 @@ fn mask_keys(diff: &str) -> String {
     let mut masked = String::with_capacity(diff.len());
     // Indentation of a key whose value goes on in the lines below it.
     let mut within: Option<usize> = None;
+    let mut flagged = false;
     for line in diff.split_inclusive('\n') {
         let (sign, text) = line.split_at(line.chars().next().map_or(0, char::len_utf8));
         let indentation = text.len() - text.trim_start().len();
@@ -150,6 +151,22 @@ fn mask_keys(diff: &str) -> String {
                 continue;
             }
             within = None;
+        }
+        if std::mem::take(&mut flagged) {
+            let _ = writeln!(masked, "{sign}{}{MASK}", &text[..indentation]);
+            continue;
+        }
+        if let Some(end) = secret_word(text) {
+            // A unit's flag may have its value in the next line.
+            let rest = text[end..].trim_matches(['\'', '"', '\\', ' ', '\t', '\n']);
+            flagged = rest.is_empty();
+            let _ = writeln!(
+                masked,
+                "{sign}{}{}",
+                &text[..end],
+                if flagged { "" } else { MASK }
+            );
+            continue;
         }
         // Several keys can stand in one line: `{a: 1, token: x}`.
         let secret = text.match_indices(':').find(|(at, _)| {
@@ -168,6 +185,23 @@ fn mask_keys(diff: &str) -> String {
         }
     }
     masked
+}
+
+/// The end of the first word in a line of a unit that names a secret: `--token`, `K3S_TOKEN=`.
+fn secret_word(line: &str) -> Option<usize> {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
+    let mut start = 0;
+    for word in line.split_inclusive(|letter: char| !is_part(letter)) {
+        let end = start + word.len();
+        let name = word.trim_end_matches(|letter: char| !is_part(letter));
+        let is_flag = name.starts_with('-') && !word.ends_with(':');
+        let is_variable = word.ends_with('=') && name.contains('_');
+        if names_a_secret(name.trim_start_matches('-')) && (is_flag || is_variable) {
+            return Some(end);
+        }
+        start = end;
+    }
+    None
 }
 
 #[cfg(test)]
@@ -219,6 +253,22 @@ mod tests {
         +node-ip: 10.0.0.1
         +token: ***
         ");
+    }
+
+    #[test]
+    fn secrets_in_a_units_flags_and_variables_are_masked() {
+        assert_snapshot!(mask_keys(
+            "-Environment=\"K3S_TOKEN=abc\" A=b\n-ExecStart=/usr/local/bin/k3s server --token abc --debug\n\
+             -\t'--agent-token=abc' \\\n-\t'--token' \\\n-\t'abc' \\\n-\t'--token-file' \\\n-\t'/x' \\\n"
+        ), @r#"
+        -Environment="K3S_TOKEN=***
+        -ExecStart=/usr/local/bin/k3s server --token ***
+        -	'--agent-token=***
+        -	'--token'
+        -	***
+        -	'--token-file' \
+        -	'/x' \
+        "#);
     }
 
     #[test]

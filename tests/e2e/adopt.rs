@@ -3,7 +3,7 @@
 use towline_lab::Machine;
 
 use crate::grow::fingerprint;
-use crate::place::{Place, wait_for};
+use crate::place::{Place, carry, wait_for};
 
 /// The unit as the installer leaves it.
 fn unit(command: &str, arguments: &[&str]) -> String {
@@ -33,7 +33,7 @@ fn install(place: &Place, machine: &Machine, command: &str, arguments: &[&str], 
     } else {
         "k3s-agent"
     };
-    place.carry(
+    carry(
         place.lab.k3s().path.to_str().unwrap(),
         machine,
         "/usr/local/bin/k3s",

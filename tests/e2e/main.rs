@@ -38,4 +38,5 @@ mod power;
 mod refusals;
 mod single;
 mod supply;
+mod together;
 mod words;

@@ -13,6 +13,15 @@ use crate::api::Api;
 use crate::inventory::Inventory;
 use crate::towline::{Answer, Log, Towline};
 
+/// Brings a program to a machine.
+pub fn carry(program: &str, machine: &Machine, path: &str) {
+    let mut copy = machine.ssh_command();
+    copy.arg(machine.target("root"))
+        .arg(format!("cat >{path} && chmod 755 {path}"))
+        .stdin(fs::File::open(program).unwrap());
+    assert!(copy.status().unwrap().success(), "{program} did not arrive");
+}
+
 /// For everything that is waited for on a machine: joins, boots, elections of a real k3s.
 pub const PATIENCE: Duration = Duration::from_mins(5);
 
@@ -77,15 +86,6 @@ impl Place {
     /// `towline`, still without arguments.
     pub fn command(&self) -> Towline {
         Towline::new(self.home.path(), &self.log)
-    }
-
-    /// Brings a program to a machine.
-    pub fn carry(&self, program: &str, machine: &Machine, path: &str) {
-        let mut copy = machine.ssh_command();
-        copy.arg(machine.target("root"))
-            .arg(format!("cat >{path} && chmod 755 {path}"))
-            .stdin(fs::File::open(program).unwrap());
-        assert!(copy.status().unwrap().success(), "{program} did not arrive");
     }
 
     /// The cluster as a kubeconfig in the person's folder opens it.

@@ -5,13 +5,14 @@ use std::fs;
 use towline_lab::{Machine, Mirror};
 
 use crate::grow::fingerprint;
-use crate::place::{Place, wait_for};
+use crate::place::{Place, carry, wait_for};
 use crate::towline::{Answer, Towline};
 
 /// A place, and where k3s comes from in it.
 struct Desk {
-    place: Place,
+    // Dropped first: it serves at an address of the place.
     mirror: Mirror,
+    place: Place,
 }
 
 impl Desk {
@@ -19,7 +20,7 @@ impl Desk {
         let place = Place::up(servers, agents);
         let gateway = place.lab.gateway().into();
         let mirror = Mirror::release_on(gateway, place.lab.k3s()).unwrap();
-        Self { place, mirror }
+        Self { mirror, place }
     }
 
     /// A line as it is typed, with what only the lab needs behind it.
@@ -87,16 +88,13 @@ fn three_lines_make_a_cluster_and_the_inventory_that_they_saved_changes_nothing(
         .ask_as("k8s.example.org", &a1, "/readyz")
         .unwrap();
 
-    // A server that joins is told what all servers share, by whichever file k3s reads it.
-    m1.succeed(
-        "mkdir -p /etc/rancher/k3s/config.yaml.d; echo 'service-cidr: 10.43.0.0/16' >/etc/rancher/k3s/config.yaml.d/10-more.yaml",
-    );
+    // A server that joins is told what all servers share, and the names of the certificate.
     let join = format!("join --ip {a2} --server-ip {a1} --server --save-inventory home.yaml");
     let running = m1.succeed("systemctl show -p InvocationID k3s");
     let joined = desk.run(&join, "").ends(0);
     assert_eq!(joined.outcomes(), format!("{a1} observed, {a2} changed"));
     let config = m2.succeed("cat /etc/rancher/k3s/config.yaml");
-    for line in ["cluster-cidr", "10.52.0.0/16", "traefik", "service-cidr"] {
+    for line in ["cluster-cidr", "10.52.0.0/16", "traefik", "k8s.example.org"] {
         assert!(config.contains(line), "{line} in\n{config}");
     }
     assert_eq!(
@@ -121,7 +119,6 @@ fn three_lines_make_a_cluster_and_the_inventory_that_they_saved_changes_nothing(
     desk.run(&join, label).changed_nothing();
 
     // The file stands for all that was typed.
-    m1.succeed("rm -r /etc/rancher/k3s/config.yaml.d");
     let deployed = place
         .command()
         .args("deploy -i home.yaml --kubeconfig again --output json")
@@ -195,7 +192,7 @@ fn a_single_server_installed_without_ssh_takes_agents_and_no_second_server() {
     refused.says(&["since 1.27", "wireguard-native"]);
 
     // The program itself, on the machine.
-    place.carry(env!("CARGO_BIN_EXE_towline"), m1, "/root/towline");
+    carry(env!("CARGO_BIN_EXE_towline"), m1, "/root/towline");
     let kernel = place
         .lab
         .cluster_config()
@@ -245,7 +242,7 @@ fn a_single_server_installed_without_ssh_takes_agents_and_no_second_server() {
     place.kept_its_secrets();
 
     // With the token in a file the server is not read; and it may be given more than once.
-    let token = m1.succeed("cat /var/lib/rancher/k3s/server/token");
+    let token = m1.succeed("cat /var/lib/rancher/k3s/server/agent-token");
     fs::write(place.file("token"), token).unwrap();
     let again = desk
         .run(

@@ -127,14 +127,19 @@ fn what_all_servers_share_is_carried_over_and_may_not_be_typed_otherwise() {
     .into();
     let mut typed = line("");
     typed
-        .carry_over(shared.clone(), "10.0.0.1")
+        .carry_over(
+            shared.clone(),
+            vec!["k8s.example.org".into(), "10.0.0.1".into()],
+            "10.0.0.1",
+        )
         .expect("carried over");
     let (inventory, _) = typed
         .inventory(&environment())
         .unwrap_or_else(|_| panic!("refused"));
     assert_eq!(inventory.cluster.config, shared);
+    assert_eq!(inventory.cluster.tls_sans, ["k8s.example.org"]);
     let mut typed = line("--k3s-extra-args '--disable servicelb'");
-    insta::assert_snapshot!(typed.carry_over(shared, "10.0.0.1").expect_err("refused"), @r#"
+    insta::assert_snapshot!(typed.carry_over(shared, Vec::new(), "10.0.0.1").expect_err("refused"), @r#"
     --disable is shared by all servers of a cluster, and 10.0.0.1 has another value
       it has ["traefik"], and ["servicelb"] was typed
       → leave it out: what all servers share is taken over from that server

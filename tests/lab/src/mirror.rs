@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
@@ -149,9 +150,10 @@ impl Mirror {
 impl Drop for Mirror {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::Relaxed);
-        // The acceptor waits for a connection, so it gets one.
-        let _ = TcpStream::connect(self.address);
-        if let Some(acceptor) = self.acceptor.take() {
+        // The acceptor waits for a connection, so it gets one; where the address has gone with its lab, it waits on
+        // until the process ends.
+        let woken = TcpStream::connect_timeout(&self.address, Duration::from_secs(1)).is_ok();
+        if let Some(acceptor) = self.acceptor.take().filter(|_| woken) {
             let _ = acceptor.join();
         }
     }

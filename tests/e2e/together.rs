@@ -1,0 +1,73 @@
+//! Two people at once: whoever comes second finds what the first one has written, or leaves it.
+
+use towline_lab::Machine;
+
+use crate::place::{Place, wait_for};
+use crate::towline::Running;
+
+#[test]
+fn two_first_deploys_at_the_same_moment_make_one_cluster() {
+    let place = Place::up(3, 0);
+    let inventory = place.inventory();
+    let begin = || {
+        place
+            .towline("deploy", &inventory)
+            .args("--output json")
+            .start()
+    };
+    let both = [begin(), begin()].map(Running::wait);
+    let codes = both.each_ref().map(|answer| answer.code.unwrap());
+    assert!(codes.contains(&0), "nobody came to the end: {codes:?}");
+    for answer in both.iter().filter(|answer| answer.code != Some(0)) {
+        assert_eq!(answer.code, Some(1));
+        answer.says(&["was changed by something else while towline was at work"]);
+    }
+    let machines = ["m1", "m2", "m3"].map(|name| place.machine(name));
+    let tokens = machines.map(|machine| machine.succeed("cat /var/lib/rancher/k3s/server/token"));
+    assert!(
+        tokens.iter().all(|token| *token == tokens[0]),
+        "more than one token"
+    );
+    let third = machines[2].address().to_string();
+    wait_for("three voters", || {
+        (place.api().summary(&third) == "m1 voter, m2 voter, m3 voter").then_some(())
+    });
+    place.deploy(&inventory).ends(0);
+    place.deploy(&inventory).changed_nothing();
+    place.kept_its_secrets();
+}
+
+#[test]
+fn what_a_person_writes_meanwhile_is_not_written_over() {
+    let place = Place::up(1, 0);
+    let m1 = place.machine("m1");
+    let inventory = place.inventory();
+    // Somebody else holds the lock, and the run waits for it with its plan already made.
+    m1.succeed("systemd-run --unit=other sh -c 'flock /run/towline.lock sleep infinity' 2>&1");
+    let holds = |machine: &Machine| {
+        machine
+            .ssh("! flock -n /run/towline.lock true")
+            .unwrap()
+            .status
+            == 0
+    };
+    wait_for("the lock to be held", || holds(m1).then_some(()));
+    let running = place
+        .towline("deploy", &inventory)
+        .args("--output json")
+        .start();
+    wait_for("the run to wait", || {
+        running
+            .said()
+            .contains("another run of towline")
+            .then_some(())
+    });
+    m1.succeed("mkdir -p /etc/rancher/k3s; echo 'token: mine' >/etc/rancher/k3s/config.yaml; systemctl stop other");
+    let ended = running.wait().ends(1);
+    ended.says(&["/etc/rancher/k3s/config.yaml was changed by something else"]);
+    assert_eq!(
+        m1.succeed("cat /etc/rancher/k3s/config.yaml"),
+        "token: mine\n"
+    );
+    m1.succeed("! systemctl is-active k3s");
+}
