@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::distribution::LocalBinary;
-use crate::distribution::k3s::causes;
+use crate::distribution::k3s::{causes, journal};
 use crate::error::Problem;
 use crate::task::{self, Task};
 
@@ -249,6 +249,8 @@ impl Book {
             }));
         }
         if let Some(kind) = entry.service {
+            let node = context.pointer("/k3s/node_name");
+            let node = node.and_then(Value::as_str).unwrap_or_default();
             let diagnose = match kind.diagnose.as_deref() {
                 None => false,
                 Some("k3s") => true,
@@ -261,7 +263,11 @@ impl Book {
             return Ok(Task::Service(task::Service {
                 unit: kind.unit,
                 newer_than: kind.newer_than,
-                diagnose: diagnose.then_some(causes::diagnose as task::service::Diagnose),
+                diagnose: diagnose.then(|| task::service::Diagnose {
+                    cause: causes::diagnose,
+                    relevant: journal::relevant,
+                    node: node.to_owned(),
+                }),
                 patience: Duration::from_secs(kind.patience),
             }));
         }

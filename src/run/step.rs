@@ -25,8 +25,21 @@ pub(super) enum End {
     Interrupted,
 }
 
-/// A cause that was recognised, and since when it stands.
-type Cause = Option<(Problem, Instant)>;
+/// What a wait has shown so far.
+#[derive(Default)]
+struct Wait {
+    cause: Option<Cause>,
+    /// The last things the host said that were not nothing: a unit that has just been started again
+    /// has not said anything yet.
+    said: Vec<String>,
+}
+
+/// A cause that was recognised, since when it stands, and when it was seen last.
+struct Cause {
+    problem: Problem,
+    since: Instant,
+    seen: Instant,
+}
 
 impl Runner {
     /// Runs one step. `planned` is what the plan's question showed; `stale` says that something has
@@ -40,7 +53,7 @@ impl Runner {
     ) -> End {
         let begun = Instant::now();
         let (mut acted, mut waited, mut settle) = (Vec::new(), false, begun);
-        let (mut cause, mut undecided, mut lost): (Cause, u32, Option<String>) = (None, 0, None);
+        let (mut wait, mut undecided, mut lost) = (Wait::default(), 0_u32, None::<String>);
         let mut told = String::new();
         let mut verdict = match planned {
             Some(planned @ Ok(Verdict::Converged | Verdict::Drifted(_))) if !stale => {
@@ -114,7 +127,7 @@ impl Runner {
                     self.pause
                 }
                 Ok(Verdict::Pending(pending)) => {
-                    if let Some(problem) = weary(&pending, &mut cause, begun) {
+                    if let Some(problem) = wait.is_over(&pending, begun) {
                         return End::Failed(problem);
                     }
                     if told != pending.until {
@@ -212,35 +225,56 @@ fn overtaken(planned: &Result<Verdict, Problem>, now: &Result<Verdict, Problem>)
     }
 }
 
-/// Whether a wait is over: its cause has stood long enough, or patience is at its end.
-fn weary(pending: &Pending, cause: &mut Cause, begun: Instant) -> Option<Problem> {
-    match &pending.cause {
-        Some(problem) => {
-            let same = cause
-                .as_ref()
-                .is_some_and(|(known, _)| known.what == problem.what);
-            if !same {
-                *cause = Some((problem.clone(), Instant::now()));
-            }
-            if cause
-                .as_ref()
-                .is_some_and(|(_, since)| since.elapsed() >= GRACE)
-            {
-                return Some(problem.clone());
-            }
+impl Wait {
+    /// Why a wait is over, if it is: its cause has stood long enough, or patience is at its end.
+    fn is_over(&mut self, pending: &Pending, begun: Instant) -> Option<Problem> {
+        let now = Instant::now();
+        if !pending.said.is_empty() {
+            self.said.clone_from(&pending.said);
         }
-        None => *cause = None,
+        match (&pending.cause, &mut self.cause) {
+            (Some(problem), Some(cause)) if cause.problem.what == problem.what => {
+                cause.problem = problem.clone();
+                cause.seen = now;
+                if cause.since.elapsed() >= GRACE {
+                    return Some(problem.clone());
+                }
+            }
+            (Some(problem), cause) => {
+                *cause = Some(Cause {
+                    problem: problem.clone(),
+                    since: now,
+                    seen: now,
+                });
+            }
+            // A unit that is started again and again has nothing to show at the beginning of each.
+            (None, cause)
+                if cause
+                    .as_ref()
+                    .is_some_and(|cause| cause.seen.elapsed() >= GRACE) =>
+            {
+                *cause = None;
+            }
+            (None, _) => {}
+        }
+        if begun.elapsed() < pending.patience {
+            return None;
+        }
+        let waited = format!(
+            "waited {} s for {} in vain",
+            pending.patience.as_secs(),
+            pending.until
+        );
+        if let Some(cause) = self.cause.take() {
+            return Some(cause.problem.because(waited));
+        }
+        let problem = self
+            .said
+            .iter()
+            .fold(Problem::new(waited), |problem, line| problem.because(line));
+        Some(match &*pending.next {
+            "" => problem,
+            next => problem.next(next),
+        })
     }
-    if begun.elapsed() < pending.patience {
-        return None;
-    }
-    let mut problem = Problem::new(format!(
-        "waited {} s for {} in vain",
-        pending.patience.as_secs(),
-        pending.until
-    ));
-    for line in &pending.said {
-        problem = problem.because(line.clone());
-    }
-    Some(problem)
 }

@@ -356,7 +356,11 @@ fn service() -> Task {
     Task::Service(Service {
         unit: "k3s".into(),
         newer_than: Vec::new(),
-        diagnose: Some(crate::distribution::k3s::causes::diagnose),
+        diagnose: Some(crate::task::service::Diagnose {
+            cause: crate::distribution::k3s::causes::diagnose,
+            relevant: crate::distribution::k3s::journal::relevant,
+            node: "m1".into(),
+        }),
         patience: Duration::from_secs(300),
     })
 }

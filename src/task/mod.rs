@@ -92,6 +92,8 @@ pub struct Pending {
     pub cause: Option<Problem>,
     /// The last things the host said about it, for the case that the wait is in vain.
     pub said: Vec<String>,
+    /// Where more can be seen, for the case that the wait is in vain; may be empty.
+    pub next: String,
     /// How long to wait at most.
     pub patience: Duration,
 }

@@ -70,6 +70,7 @@ impl Node {
             until,
             cause: None,
             said: vec![said],
+            next: format!("on a server, this shows more:\nk3s kubectl describe node {name}"),
             patience: self.patience,
         }))
     }

@@ -17,8 +17,16 @@ use super::{Action, Change, Changes, Pending, Remedy, Verdict};
 use crate::error::Problem;
 use crate::shell::{Reply, Script, acting, decode, quote};
 
-/// Recognises, in a unit's journal, a cause that will not go away by itself.
-pub type Diagnose = fn(journal: &str) -> Option<Problem>;
+/// How a unit's journal is read.
+#[derive(Debug, Clone)]
+pub struct Diagnose {
+    /// Recognises a cause that will not go away by itself, for the node of this name.
+    pub cause: fn(journal: &str, node: &str) -> Option<Problem>,
+    /// The lines that tell of trouble.
+    pub relevant: fn(journal: &str) -> Vec<String>,
+    /// The node's name.
+    pub node: String,
+}
 
 /// A systemd unit that runs what its files say now.
 #[derive(Debug, Clone)]
@@ -27,7 +35,7 @@ pub struct Service {
     pub unit: String,
     /// Files that the process must be younger than.
     pub newer_than: Vec<String>,
-    /// Recognises causes in the journal.
+    /// How the journal is read; without it, its last lines are shown as they are.
     pub diagnose: Option<Diagnose>,
     /// How long the unit may take from its start to READY.
     pub patience: Duration,
@@ -51,7 +59,7 @@ impl Service {
         let _ = writeln!(
             text,
             "[ \"$(systemctl is-active {unit})\" = active ] || \
-             printf 'journal=%s\\n' \"$(journalctl -q --no-pager -o cat -n 60 _SYSTEMD_INVOCATION_ID=\"$(systemctl show -p InvocationID --value {unit})\" 2>/dev/null | tail -c 16384 | base64 | tr -d '\\n')\""
+             printf 'journal=%s\\n' \"$(journalctl -q --no-pager -o cat -n 120 _SYSTEMD_INVOCATION_ID=\"$(systemctl show -p InvocationID --value {unit})\" 2>/dev/null | tail -c 24576 | base64 | tr -d '\\n')\""
         );
         Script::new(text).within(Duration::from_secs(20))
     }
@@ -137,11 +145,25 @@ impl Service {
             Some("0" | "") | None => String::new(),
             Some(count) => format!(" (systemd has restarted it {count} times)"),
         };
-        let lines: Vec<_> = journal.lines().map(str::to_owned).collect();
+        let (cause, said) = match &self.diagnose {
+            Some(Diagnose {
+                cause,
+                relevant,
+                node,
+            }) => (cause(&journal, node), relevant(&journal)),
+            None => {
+                let lines: Vec<_> = journal.lines().map(str::to_owned).collect();
+                (None, lines[lines.len().saturating_sub(20)..].to_vec())
+            }
+        };
         Verdict::Pending(Pending {
             until: format!("{} to be READY{restarts}", self.unit),
-            cause: self.diagnose.and_then(|diagnose| diagnose(&journal)),
-            said: lines[lines.len().saturating_sub(20)..].to_vec(),
+            cause,
+            said,
+            next: format!(
+                "on the host, this shows all that it said:\njournalctl -u {} --no-pager -n 200",
+                self.unit
+            ),
             patience: self.patience,
         })
     }

@@ -38,6 +38,7 @@ impl Wait {
                 until: self.says.clone(),
                 cause: None,
                 said: Vec::new(),
+                next: String::new(),
                 patience: self.patience,
             }),
             _ => Verdict::Undecidable(format!(

@@ -24,6 +24,7 @@ mod place;
 mod towline;
 
 mod adopt;
+mod causes;
 mod cloud;
 mod deploy;
 mod disk;

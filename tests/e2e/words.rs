@@ -16,17 +16,26 @@ struct Row {
     /// What was done, for the message.
     cause: &'static str,
     unit: &'static str,
-    /// `blocks`: `systemctl start` has not returned after 20 s, and nothing was restarted. `ends`:
-    /// it returns 1, and systemd tries again and again.
-    blocks: bool,
+    start: Start,
     words: &'static [&'static str],
 }
 
-const ROWS: [Row; 5] = [
+/// What `systemctl start` comes to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Start {
+    /// It has not returned after 20 s, and nothing was restarted.
+    Blocks,
+    /// It returns 1, and systemd tries again and again.
+    Fails,
+    /// It works, and the words are a warning.
+    Works,
+}
+
+const ROWS: [Row; 12] = [
     Row {
         cause: "agent, wrong token",
         unit: "k3s-agent",
-        blocks: true,
+        start: Start::Blocks,
         words: &[
             "Waiting to retrieve agent configuration; server is not ready",
             "failed to retrieve configuration from server: not authorized",
@@ -35,7 +44,7 @@ const ROWS: [Row; 5] = [
     Row {
         cause: "agent, hash of another CA",
         unit: "k3s-agent",
-        blocks: true,
+        start: Start::Blocks,
         words: &[
             "Failed to validate connection to cluster at https://",
             "token CA hash does not match the Cluster CA certificate hash: ",
@@ -44,7 +53,7 @@ const ROWS: [Row; 5] = [
     Row {
         cause: "agent, server unreachable",
         unit: "k3s-agent",
-        blocks: true,
+        start: Start::Blocks,
         words: &[
             "Failed to validate connection to cluster at https://",
             "failed to get CA certs: Get \"https://127.0.0.1:6444/cacerts\"",
@@ -53,16 +62,67 @@ const ROWS: [Row; 5] = [
     Row {
         cause: "server, wrong token",
         unit: "k3s",
-        blocks: false,
+        start: Start::Fails,
         words: &["preparing server: failed to bootstrap cluster data: not authorized"],
     },
     Row {
         cause: "server, wiped and back under its old name",
         unit: "k3s",
-        blocks: false,
+        start: Start::Fails,
         words: &[
             "etcd cluster join failed: duplicate node name found, please use a unique name for this node",
         ],
+    },
+    Row {
+        cause: "agent, port closed",
+        unit: "k3s-agent",
+        start: Start::Blocks,
+        words: &[
+            "Failed to validate connection to cluster at https://",
+            "failed to get CA certs: Get \"https://127.0.0.1:6444/cacerts\"",
+        ],
+    },
+    Row {
+        cause: "agent, its node's password lost",
+        unit: "k3s-agent",
+        start: Start::Blocks,
+        words: &[
+            "Node password rejected, duplicate hostname or contents of '/etc/rancher/node/password' may not match server node-passwd entry, try enabling a unique node name with the --with-node-id flag",
+        ],
+    },
+    Row {
+        cause: "agent, short token",
+        unit: "k3s-agent",
+        start: Start::Works,
+        words: &[
+            "Cluster CA certificate is not trusted by the host CA bundle, but the token does not include a CA hash. Use the full token from the server's node-token file to enable Cluster CA validation.",
+        ],
+    },
+    Row {
+        cause: "server, other settings, the network",
+        unit: "k3s",
+        start: Start::Fails,
+        words: &["critical configuration mismatched: ClusterIPRange.IP.slice[13]"],
+    },
+    Row {
+        cause: "server, other settings",
+        unit: "k3s",
+        start: Start::Fails,
+        words: &[
+            "failed to validate server configuration: critical configuration value mismatch between servers",
+        ],
+    },
+    Row {
+        cause: "unknown key",
+        unit: "k3s",
+        start: Start::Fails,
+        words: &["Error: flag provided but not defined: -nosuchkey"],
+    },
+    Row {
+        cause: "broken file",
+        unit: "k3s",
+        start: Start::Fails,
+        words: &["yaml: line ", "did not find expected"],
     },
 ];
 
@@ -119,17 +179,17 @@ impl Row {
             .ssh(&format!("timeout 20 systemctl start {unit}"))
             .unwrap()
             .status;
-        let (expected, state) = if self.blocks {
-            (124, "start")
-        } else {
-            (1, "auto-restart")
+        let (expected, active, state) = match self.start {
+            Start::Blocks => (124, "activating", "start"),
+            Start::Fails => (1, "activating", "auto-restart"),
+            Start::Works => (0, "active", "running"),
         };
         assert_eq!(status, expected, "{cause}: status of systemctl start");
         // Between two tries a unit is started again for a moment.
         wait_for(cause, || {
             (shown(machine, unit, "SubState") == state).then_some(())
         });
-        assert_eq!(shown(machine, unit, "ActiveState"), "activating", "{cause}");
+        assert_eq!(shown(machine, unit, "ActiveState"), active, "{cause}");
         let journal = wait_for(&format!("{cause}: the words in the journal"), || {
             let script = format!("journalctl -q --no-pager -o cat -u {unit} --since=@{began}");
             let journal = machine.succeed(&script).replace("\\\"", "\"");
@@ -139,12 +199,12 @@ impl Row {
             line.map(str::to_owned)
         });
         eprintln!("{cause}: {journal}");
-        if self.blocks {
-            assert_eq!(shown(machine, unit, "NRestarts"), "0", "{cause}");
-        } else {
+        if self.start == Start::Fails {
             wait_for(&format!("{cause}: restarts"), || {
                 (shown(machine, unit, "NRestarts") != "0").then_some(())
             });
+        } else {
+            assert_eq!(shown(machine, unit, "NRestarts"), "0", "{cause}");
         }
     }
 }
@@ -180,10 +240,27 @@ fn a_failed_join_says_what_is_known_of_it() {
             );
             configure(&place, m4, &format!("{nobody}token: {TOKEN}\n"));
             Row::of("agent, server unreachable").holds_on(m4);
+            // Its own ssh port is open, and nothing listens at 6443.
+            let itself = format!("server: https://{}:6443\ntoken: {TOKEN}\n", m4.address());
+            configure(&place, m4, &itself);
+            Row::of("agent, port closed").holds_on(m4);
+            configure(&place, m4, &format!("{via}token: {TOKEN}\n"));
+            Row::of("agent, short token").holds_on(m4);
+            // What an earlier start has left is taken away, the node's password with it.
+            configure(&place, m4, &format!("{via}token: {TOKEN}\n"));
+            Row::of("agent, its node's password lost").holds_on(m4);
         });
         scope.spawn(|| {
             configure(&place, m2, &format!("{via}token: wrong\n"));
             Row::of("server, wrong token").holds_on(m2);
+            configure(&place, m2, &format!("{via}nosuchkey: 1\ntoken: {TOKEN}\n"));
+            Row::of("unknown key").holds_on(m2);
+            configure(&place, m2, "token: a\nserver: b\ndisable: }\n");
+            Row::of("broken file").holds_on(m2);
+            let others = "cluster-cidr: 10.44.0.0/16\ndisable-network-policy: true\n";
+            configure(&place, m2, &format!("{via}{others}token: {TOKEN}\n"));
+            Row::of("server, other settings, the network").holds_on(m2);
+            Row::of("server, other settings").holds_on(m2);
             // Three members, so that the cluster outlives the one that is wiped.
             for server in [m2, m3] {
                 configure(&place, server, &format!("{via}token: {TOKEN}\n"));

@@ -1,157 +1,223 @@
 //! What k3s says when it cannot start or join, what that means, and what to do about it.
 //!
-//! Words measured on k3s 1.36.3. Each row is tested below with the line as k3s writes it.
+//! Words measured on k3s 1.36.3. Each row is tested with the line as k3s writes it.
 
+use super::journal::message;
 use crate::error::Problem;
 
 /// A line of k3s's journal and its meaning.
+///
+/// In `means` and `remedy`, `{value}` is what the journal tells of this very case, `{host}` and
+/// `{port}` are its parts where it is an address, `{pattern}` is it for `grep -E`, and `{node}` is
+/// the node's name.
 struct Cause {
     /// All of these stand in the line.
     words: &'static [&'static str],
+    /// Where the journal tells what this case is about.
+    value: Value,
     /// What it means.
     means: &'static str,
     /// What to do.
-    remedy: &'static str,
+    remedy: &'static [&'static str],
 }
+
+/// What of a case is particular to it.
+enum Value {
+    /// Nothing.
+    None,
+    /// The text between these two in the line; of several, the first that is there.
+    Between(&'static [(&'static str, &'static str)], &'static str),
+    /// The settings that k3s has named in lines of their own before.
+    Mismatches,
+}
+
+/// Where a line names the server. An agent's own load balancer is not it.
+const SERVER: Value = Value::Between(
+    &[("cluster at https://", ": "), ("Get \"https://", "/")],
+    "the server",
+);
+
+/// How an unauthorized host is helped.
+const TOKEN: &[&str] = &[
+    "on a server of the cluster, this shows its token:\ncat /var/lib/rancher/k3s/server/token",
+    "write it into the file that  cluster: {token_file: …}  names in the inventory; a file in /etc/rancher/k3s/config.yaml.d on this host wins over it",
+];
+
+/// How a node that the cluster knows otherwise is let in.
+const REINSTALLED: &[&str] = &[
+    "if this host was reinstalled, on a server of the cluster:\nk3s kubectl delete node {node}",
+    "if another host has this name, give this one its own  node_name: …  in the inventory",
+    "then run the same command again",
+];
 
 const CAUSES: &[Cause] = &[
     Cause {
         words: &["token CA hash does not match the Cluster CA certificate hash"],
+        value: Value::None,
         means: "the token belongs to another cluster: its CA hash is not this cluster's",
-        remedy: "correct the token in the inventory, or wipe the host if it comes from another cluster",
+        remedy: TOKEN,
     },
     Cause {
         words: &["Node password rejected"],
-        means: "the cluster knows a node of this name with another password: another host has this hostname, or this one was reinstalled",
-        remedy: "for a reinstalled host: kubectl delete node NAME, then run the same command again",
+        value: Value::None,
+        means: "the cluster knows a node {node} with another password: this host was reinstalled or lost /etc/rancher/node/password, or another host has this name",
+        remedy: REINSTALLED,
     },
     Cause {
         words: &["duplicate node name found"],
-        means: "etcd still has a member of this name: the host was reinstalled, or another server has its hostname",
-        remedy: "for a reinstalled host: kubectl delete node NAME, then run the same command again",
+        value: Value::None,
+        means: "etcd still has a member {node}: this host was reinstalled, or another server has this name",
+        remedy: REINSTALLED,
     },
     Cause {
         words: &["critical configuration value mismatch between servers"],
-        means: "this server's settings differ from the other servers' where all must have the same",
-        remedy: "give all servers the same config in the inventory (the journal names the setting)",
+        value: Value::Mismatches,
+        means: "all servers must have the same settings, and this one differs from the others in: {value}",
+        remedy: &[
+            "on this host and on another server, this shows where it is said:\ngrep -rnE '{pattern}' /etc/rancher/k3s/",
+            "say it once for all servers, under  cluster: {config: …}  in the inventory",
+        ],
     },
     Cause {
         words: &["bootstrap data already found and encrypted with different token"],
+        value: Value::None,
         means: "the host's data belongs to a cluster with another token",
-        remedy: "correct the token, or wipe the host",
+        remedy: TOKEN,
     },
     Cause {
         words: &["failed to bootstrap cluster data: etcd disabled"],
+        value: Value::None,
         means: "the first server keeps its cluster in sqlite, which only one server can use",
-        remedy: "set  datastore: etcd  under cluster: and deploy again",
+        remedy: &[
+            "in the inventory, write  cluster: {datastore: etcd}  and run the same command again",
+        ],
     },
     Cause {
         words: &["flag provided but not defined"],
-        means: "config.yaml has a key that this k3s does not know",
-        remedy: "correct the key under config: in the inventory",
+        value: Value::Between(&[("not defined: -", " ")], "KEY"),
+        means: "the configuration has a key that this k3s does not know: {value}",
+        remedy: &[
+            "correct it under  config:  or  agent_config:  in the inventory; if it does not stand there, this shows where it does:\ngrep -rn '{value}' /etc/rancher/k3s/",
+        ],
     },
     Cause {
-        words: &["did not find expected"],
-        means: "config.yaml is not YAML",
-        remedy: "look at /etc/rancher/k3s/config.yaml and config.yaml.d on the host",
+        words: &["yaml: line "],
+        value: Value::Between(&[("yaml: line ", ":")], "1"),
+        means: "a configuration file of k3s is not YAML, at or before line {value}",
+        remedy: &[
+            "towline writes config.yaml as a whole, so it is a file beside it:\nawk 'FNR == {value} {print FILENAME \": \" $0}' /etc/rancher/k3s/config.yaml.d/*",
+        ],
     },
     Cause {
         words: &["not authorized"],
+        value: Value::None,
         means: "the cluster does not accept this host's token",
-        remedy: "correct the token in the inventory",
+        remedy: TOKEN,
     },
     Cause {
         words: &["failed to get CA certs"],
-        means: "no server could be reached: port 6443 is closed, filtered, or the address is wrong (the address in the message is the agent's own load balancer)",
-        remedy: "from this host, try  nc -vz SERVER 6443 ; check firewalls and private_address",
+        value: SERVER,
+        means: "{value} could not be reached from this host: nothing listens there, a firewall is between, or the address is wrong",
+        remedy: &[
+            "on this host, this shows whether the port can be reached:\ntimeout 5 bash -c '</dev/tcp/{host}/{port}' && echo open",
+            "if the servers have another address for each other, write it as  private_address: …  of the server in the inventory",
+        ],
     },
     Cause {
         words: &["address already in use"],
-        means: "another program has a port that k3s needs",
-        remedy: "ss -ltnp on the host shows which; stop it",
+        value: Value::Between(&[("listen tcp ", ": ")], ":6443"),
+        means: "another program has a port that k3s needs: {port}",
+        remedy: &["on this host, this shows which:\nss -ltnp 'sport = :{port}'"],
     },
     Cause {
         words: &["kubelet is configured to not run on a host using cgroup v1"],
+        value: Value::None,
         means: "the kernel runs cgroup v1, and this kubelet refuses that",
-        remedy: "boot with systemd.unified_cgroup_hierarchy=1, or set kubelet-arg: [fail-cgroupv1=false]",
+        remedy: &[
+            "start the machine with  systemd.unified_cgroup_hierarchy=1  on the kernel's command line",
+            "or write  config: {kubelet-arg: [fail-cgroupv1=false]}  for the host in the inventory",
+        ],
     },
 ];
 
-/// The cause that the newest line of a journal tells, if one does.
-pub fn diagnose(journal: &str) -> Option<Problem> {
+/// The cause that the newest line of a journal tells, if one does. `node` is the node's name.
+pub fn diagnose(journal: &str, node: &str) -> Option<Problem> {
     journal.lines().rev().find_map(|line| {
         let cause = CAUSES
             .iter()
             .find(|cause| cause.words.iter().all(|word| line.contains(word)))?;
+        let message = message(line);
+        let value = cause.value.find(journal, &message);
+        let fill = |text: &str| filled(text, &value, node);
+        let problem = Problem::new(fill(cause.means)).because(format!("k3s says: {message}"));
         Some(
-            Problem::new(cause.means)
-                .because(format!("k3s says: {}", message(line)))
-                .next(cause.remedy),
+            cause
+                .remedy
+                .iter()
+                .fold(problem, |problem, remedy| problem.next(fill(remedy))),
         )
     })
 }
 
-/// The message of a line in logrus's text form, or the whole line; at most 400 characters.
-fn message(line: &str) -> String {
-    let text = match line.split_once("msg=\"") {
-        Some((_, rest)) => rest.strip_suffix('"').unwrap_or(rest).replace("\\\"", "\""),
-        None => line.to_owned(),
-    };
-    text.chars().take(400).collect()
+fn filled(text: &str, value: &str, node: &str) -> String {
+    let (host, port) = value.rsplit_once(':').unwrap_or((value, "6443"));
+    text.replace("{value}", value)
+        .replace("{host}", host.trim_matches(['[', ']']))
+        .replace("{port}", port)
+        .replace("{pattern}", &value.replace(", ", "|"))
+        .replace("{node}", node)
+}
+
+impl Value {
+    fn find(&self, journal: &str, said: &str) -> String {
+        match self {
+            Self::None => String::new(),
+            Self::Between(places, otherwise) => {
+                let found = places.iter().find_map(|(after, before)| {
+                    let (_, rest) = said.split_once(after)?;
+                    let value = rest.split(before).next().unwrap_or(rest);
+                    // What stands in a journal goes into a command that a person may copy.
+                    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:[]*".contains(c);
+                    (!value.is_empty() && value.chars().all(is_plain)).then(|| value.to_owned())
+                });
+                found.unwrap_or_else(|| (*otherwise).to_owned())
+            }
+            Self::Mismatches => {
+                let mut keys: Vec<&str> = Vec::new();
+                for line in journal.lines() {
+                    let message = message(line);
+                    let Some(name) = message.strip_prefix("critical configuration mismatched: ")
+                    else {
+                        continue;
+                    };
+                    if let Some(key) = key(name).filter(|key| !keys.contains(key)) {
+                        keys.push(key);
+                    }
+                }
+                if keys.is_empty() {
+                    "a setting that k3s does not name".to_owned()
+                } else {
+                    keys.join(", ")
+                }
+            }
+        }
+    }
+}
+
+/// The key of config.yaml that k3s means by the name of a setting.
+fn key(name: &str) -> Option<&'static str> {
+    let fields = [
+        ("ClusterIPRange", "cluster-cidr"),
+        ("ServiceIPRange", "service-cidr"),
+        ("ClusterDNS", "cluster-dns"),
+        ("disable-service-lb", "disable"),
+    ];
+    let field = fields.iter().find(|(field, _)| name.starts_with(field));
+    field.map(|(_, key)| *key).or_else(|| {
+        let keys = super::settings::MUST_BE_EQUAL;
+        keys.into_iter().find(|key| *key == name.trim())
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_measured_line_is_recognised() {
-        let table = [
-            (
-                r#"time="x" level=error msg="Waiting to retrieve agent configuration; server is not ready: failed to retrieve configuration from server: not authorized""#,
-                "does not accept this host's token",
-            ),
-            (
-                "Failed to validate connection to cluster at https://10.0.0.1:6443: token CA hash does not match the Cluster CA certificate hash: aaaa != 568b",
-                "another cluster",
-            ),
-            (
-                r#"Failed to validate connection to cluster at https://IP:6443: failed to get CA certs: Get "https://127.0.0.1:6444/cacerts": read: connection reset by peer"#,
-                "no server could be reached",
-            ),
-            (
-                "Node password rejected, duplicate hostname or contents of '/etc/rancher/node/password' may not match server node-passwd entry, try enabling a unique node name with the --with-node-id flag",
-                "another password",
-            ),
-            (
-                r#"level=fatal msg="Error: preparing server: failed to bootstrap cluster data: not authorized""#,
-                "does not accept this host's token",
-            ),
-            (
-                "failed to validate server configuration: critical configuration value mismatch between servers",
-                "settings differ",
-            ),
-            (
-                "etcd cluster join failed: duplicate node name found, please use a unique name for this node",
-                "etcd still has a member",
-            ),
-            (
-                "Error: flag provided but not defined: -nosuchkey",
-                "does not know",
-            ),
-            (
-                "yaml: line 3: did not find expected node content",
-                "not YAML",
-            ),
-            (
-                "Error: preparing server: failed to bootstrap cluster data: etcd disabled",
-                "sqlite",
-            ),
-        ];
-        for (line, means) in table {
-            let problem = diagnose(&format!("older line\n{line}\nnoise")).expect(line);
-            assert!(problem.what.contains(means), "{line}: {}", problem.what);
-        }
-        assert_eq!(diagnose("all is well"), None);
-    }
-}
+mod tests;

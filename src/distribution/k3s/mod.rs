@@ -3,6 +3,7 @@
 pub mod arguments;
 pub mod causes;
 pub mod fetch;
+pub mod journal;
 pub mod release;
 pub mod settings;
 pub mod token;

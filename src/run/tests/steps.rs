@@ -46,11 +46,21 @@ async fn a_wait_in_vain_ends_with_the_last_things_the_host_said() {
     insta::assert_snapshot!(came.problem("m1"), @r"
     waited 300 s for node m1 to be Ready in vain
       False KubeletNotReady: cni plugin not initialized
+      → on a server, this shows more:
+        k3s kubectl describe node m1
     ");
     assert!((300..310).contains(&came.seconds), "{}", came.seconds);
     assert!(came.exchanges("m1") < 200, "{}", came.exchanges("m1"));
 
-    let journal = |_| unit("activating", "start", "one\ntwo");
+    // The last look finds a unit that has just been started again.
+    let journal = |count: usize| match count {
+        0..=100 => unit(
+            "activating",
+            "start",
+            "one\nlevel=info msg=\"chatter\"\n\ntwo",
+        ),
+        _ => unit("activating", "start", ""),
+    };
     let came = World::new(&["m1"])
         .on("m1", "unit", journal)
         .run(single(service()))
@@ -59,6 +69,8 @@ async fn a_wait_in_vain_ends_with_the_last_things_the_host_said() {
     waited 300 s for k3s to be READY (systemd has restarted it 3 times) in vain
       one
       two
+      → on the host, this shows all that it said:
+        journalctl -u k3s --no-pager -n 200
     ");
 }
 
@@ -81,11 +93,22 @@ async fn a_recognised_cause_ends_the_wait_once_it_has_stood() {
     );
     assert!((20..25).contains(&came.seconds), "{}", came.seconds);
 
-    // One that comes and goes is not believed.
+    // One that is not seen for a moment, while systemd starts the unit again, still stands.
+    let again_and_again = |count: usize| match count % 4 {
+        0 => unit("activating", "start", "starting"),
+        _ => unit("activating", "auto-restart", "not authorized"),
+    };
+    let came = World::new(&["m1"])
+        .on("m1", "unit", again_and_again)
+        .run(single(service()))
+        .await;
+    assert!((20..30).contains(&came.seconds), "{}", came.seconds);
+
+    // One that was gone for long is not believed when it comes back.
     let comes_and_goes = |count: usize| match count {
         0..=14 => unit("activating", "auto-restart", "not authorized"),
-        15..=20 => unit("activating", "start", "joining"),
-        21..=35 => unit("activating", "auto-restart", "not authorized"),
+        15..=40 => unit("activating", "start", "joining"),
+        41..=48 => unit("activating", "auto-restart", "not authorized"),
         _ => unit("active", "running", ""),
     };
     let came = World::new(&["m1"])

@@ -1,0 +1,111 @@
+use super::*;
+
+/// A line as k3s writes it, what it means, and what stands in the first remedy.
+const MEASURED: &[(&str, &str, &str)] = &[
+    (
+        r#"time="x" level=info msg="Waiting to retrieve agent configuration; server is not ready: failed to retrieve configuration from server: not authorized""#,
+        "the cluster does not accept this host's token",
+        "\ncat /var/lib/rancher/k3s/server/token",
+    ),
+    (
+        r#"time="x" level=error msg="Failed to validate connection to cluster at https://10.0.0.1:6443: token CA hash does not match the Cluster CA certificate hash: aaaa != 568b""#,
+        "the token belongs to another cluster: its CA hash is not this cluster's",
+        "\ncat /var/lib/rancher/k3s/server/token",
+    ),
+    (
+        r#"time="x" level=error msg="Failed to validate connection to cluster at https://10.0.0.1:6443: failed to get CA certs: Get \"https://127.0.0.1:6444/cacerts\": read tcp 127.0.0.1:41234->127.0.0.1:6444: read: connection reset by peer""#,
+        "10.0.0.1:6443 could not be reached from this host: nothing listens there, a firewall is between, or the address is wrong",
+        "\ntimeout 5 bash -c '</dev/tcp/10.0.0.1/6443' && echo open",
+    ),
+    (
+        r#"time="x" level=error msg="Failed to validate connection to cluster at https://[fd00::1]:6443: failed to get CA certs: Get \"https://127.0.0.1:6444/cacerts\": EOF""#,
+        "[fd00::1]:6443 could not be reached from this host: nothing listens there, a firewall is between, or the address is wrong",
+        "</dev/tcp/fd00::1/6443",
+    ),
+    (
+        r#"time="x" level=fatal msg="Error: preparing server: failed to bootstrap cluster data: failed to check if bootstrap data has been initialized: failed to validate token: failed to get CA certs: Get \"https://10.0.0.7:6443/cacerts\": dial tcp 10.0.0.7:6443: connect: connection refused""#,
+        "10.0.0.7:6443 could not be reached from this host: nothing listens there, a firewall is between, or the address is wrong",
+        "</dev/tcp/10.0.0.7/6443",
+    ),
+    (
+        r#"time="x" level=info msg="Waiting to retrieve agent configuration; server is not ready: Node password rejected, duplicate hostname or contents of '/etc/rancher/node/password' may not match server node-passwd entry, try enabling a unique node name with the --with-node-id flag""#,
+        "the cluster knows a node m4 with another password: this host was reinstalled or lost /etc/rancher/node/password, or another host has this name",
+        "\nk3s kubectl delete node m4",
+    ),
+    (
+        r#"time="x" level=fatal msg="Error: preparing server: failed to bootstrap cluster data: not authorized""#,
+        "the cluster does not accept this host's token",
+        "\ncat /var/lib/rancher/k3s/server/token",
+    ),
+    (
+        "time=\"x\" level=warning msg=\"critical configuration mismatched: ClusterIPRange.IP.slice[13]\"\n\
+         time=\"x\" level=warning msg=\"critical configuration mismatched: ClusterIPRanges.slice[0].IP.slice[13]\"\n\
+         time=\"x\" level=warning msg=\"critical configuration mismatched: disable-network-policy\"\n\
+         time=\"x\" level=fatal msg=\"Error: preparing server: failed to validate server configuration: critical configuration value mismatch between servers\"",
+        "all servers must have the same settings, and this one differs from the others in: cluster-cidr, disable-network-policy",
+        "\ngrep -rnE 'cluster-cidr|disable-network-policy' /etc/rancher/k3s/",
+    ),
+    (
+        r#"time="x" level=fatal msg="Error: preparing server: start managed database: etcd cluster join failed: duplicate node name found, please use a unique name for this node""#,
+        "etcd still has a member m4: this host was reinstalled, or another server has this name",
+        "\nk3s kubectl delete node m4",
+    ),
+    (
+        r#"time="x" level=fatal msg="Error: flag provided but not defined: -nosuchkey""#,
+        "the configuration has a key that this k3s does not know: nosuchkey",
+        "\ngrep -rn 'nosuchkey' /etc/rancher/k3s/",
+    ),
+    (
+        r#"time="x" level=fatal msg="yaml: line 3: did not find expected node content""#,
+        "a configuration file of k3s is not YAML, at or before line 3",
+        "\nawk 'FNR == 3 {print FILENAME \": \" $0}' /etc/rancher/k3s/config.yaml.d/*",
+    ),
+    (
+        r#"time="x" level=fatal msg="Error: preparing server: failed to bootstrap cluster data: etcd disabled""#,
+        "the first server keeps its cluster in sqlite, which only one server can use",
+        "cluster: {datastore: etcd}",
+    ),
+    (
+        r#"time="x" level=fatal msg="Error: preparing server: failed to reconcile with local datastore: bootstrap data already found and encrypted with different token""#,
+        "the host's data belongs to a cluster with another token",
+        "\ncat /var/lib/rancher/k3s/server/token",
+    ),
+    (
+        r#"time="x" level=fatal msg="listen tcp :6443: bind: address already in use""#,
+        "another program has a port that k3s needs: 6443",
+        "\nss -ltnp 'sport = :6443'",
+    ),
+    (
+        "E1121 04:20:05.123456    1234 run.go:72] kubelet is configured to not run on a host using cgroup v1",
+        "the kernel runs cgroup v1, and this kubelet refuses that",
+        "systemd.unified_cgroup_hierarchy=1",
+    ),
+];
+
+#[test]
+fn each_measured_line_is_recognised() {
+    for (line, means, remedy) in MEASURED {
+        let problem = diagnose(&format!("older line\n{line}\nnoise"), "m4").expect(line);
+        assert_eq!(problem.what, *means, "{line}");
+        assert!(problem.next[0].contains(remedy), "{line}: {problem}");
+        assert!(!problem.to_string().contains("6444"), "{problem}");
+    }
+    assert_eq!(diagnose("all is well", "m4"), None);
+}
+
+#[test]
+fn every_row_has_a_measured_line() {
+    for cause in CAUSES {
+        let measured = MEASURED
+            .iter()
+            .any(|(line, _, _)| cause.words.iter().all(|word| line.contains(word)));
+        assert!(measured, "{:?}", cause.words);
+    }
+}
+
+#[test]
+fn what_a_journal_holds_does_not_get_into_a_command() {
+    let evil = r#"level=fatal msg="Error: flag provided but not defined: -x';reboot;'""#;
+    let problem = diagnose(evil, "m4").expect("recognised");
+    assert!(!problem.next[0].contains("reboot"), "{problem}");
+}

@@ -1,0 +1,254 @@
+//! The lines of k3s's journal: their frames taken off, and those kept that tell of trouble.
+
+/// How many lines of a journal are shown.
+const SHOWN: usize = 20;
+/// How long a line is shown at most.
+const LONGEST: usize = 300;
+
+/// What k3s says at every start, also at one that succeeds.
+const USUAL: &[&str] = &[
+    "but the token does not include a CA hash",
+    "Unknown flag --",
+    "remote dialer",
+    "remotedialer",
+];
+
+/// What makes a message matter that k3s itself holds for information.
+const TROUBLE: &[&str] = &[
+    "waiting",
+    "fail",
+    "error",
+    "refused",
+    "reject",
+    "denied",
+    "not ready",
+    "unable",
+    "cannot",
+    "timed out",
+    "timeout",
+    "invalid",
+    "unauthorized",
+    "not found",
+    "exit",
+];
+
+/// The message of a line in logrus's or klog's form, or the whole line, without the address of an
+/// agent's own load balancer, which is no place to look at; cut if it is long.
+pub fn message(line: &str) -> String {
+    cut(&text(line).1)
+}
+
+/// The last lines of a journal that tell of trouble: without what is said at every start, without
+/// frames, each once (with how often it was said). If none does, its last line.
+pub fn relevant(journal: &str) -> Vec<String> {
+    let mut kept: Vec<(String, String, usize)> = Vec::new();
+    let mut last = None;
+    for line in journal.lines() {
+        let (level, text) = text(line);
+        if text.trim().is_empty() {
+            continue;
+        }
+        last = Some(cut(&text));
+        if !matters(level, &text) {
+            continue;
+        }
+        let likeness = likeness(&text);
+        let said = kept.iter().position(|(known, _, _)| *known == likeness);
+        let times = said.map_or(0, |index| kept.remove(index).2);
+        kept.push((likeness, cut(&text), times + 1));
+    }
+    if kept.is_empty() {
+        return last.into_iter().collect();
+    }
+    let from = kept.len().saturating_sub(SHOWN);
+    let shown = kept.into_iter().skip(from);
+    shown
+        .map(|(_, text, times)| match times {
+            1 => text,
+            _ => format!("{text} ({times} times)"),
+        })
+        .collect()
+}
+
+/// How much a line claims to matter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Chatter,
+    Trouble,
+    Unsaid,
+}
+
+fn matters(level: Level, text: &str) -> bool {
+    if USUAL.iter().any(|usual| text.contains(usual)) {
+        return false;
+    }
+    match level {
+        Level::Trouble => true,
+        // The list of flags that follows a wrong one.
+        Level::Unsaid => !text.starts_with("   "),
+        Level::Chatter => {
+            let text = text.to_lowercase();
+            TROUBLE.iter().any(|word| text.contains(word))
+        }
+    }
+}
+
+/// A line's level and message.
+fn text(line: &str) -> (Level, String) {
+    let (level, text) = if let Some((frame, rest)) = line
+        .split_once("msg=")
+        .filter(|(frame, _)| frame.contains("level="))
+    {
+        let is_chatter = ["level=info", "level=debug", "level=trace"]
+            .iter()
+            .any(|level| frame.contains(level));
+        let level = if is_chatter {
+            Level::Chatter
+        } else {
+            Level::Trouble
+        };
+        (level, quoted(rest))
+    } else if let Some((level, rest)) = klog(line) {
+        (level, rest.to_owned())
+    } else {
+        (Level::Unsaid, line.trim_end().to_owned())
+    };
+    (level, without_own_balancer(&text))
+}
+
+/// A value as logrus writes it: in quotes where it needs them.
+fn quoted(text: &str) -> String {
+    let Some(text) = text.strip_prefix('"') else {
+        return text.split(' ').next().unwrap_or_default().to_owned();
+    };
+    let (mut value, mut characters) = (String::new(), text.chars());
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => break,
+            '\\' => match characters.next() {
+                Some('n' | 't') => value.push(' '),
+                Some(escaped) => value.push(escaped),
+                None => {}
+            },
+            plain => value.push(plain),
+        }
+    }
+    value
+}
+
+/// `E1121 04:20:05.123456    1234 file.go:12] message`
+fn klog(line: &str) -> Option<(Level, &str)> {
+    let (head, rest) = line.split_once("] ")?;
+    let (letter, date) = head.split_at_checked(1)?;
+    let is_date = date.get(..4)?.bytes().all(|byte| byte.is_ascii_digit());
+    let level = match letter {
+        "I" | "W" => Level::Chatter,
+        "E" | "F" => Level::Trouble,
+        _ => return None,
+    };
+    (is_date && date.contains(".go:")).then_some((level, rest))
+}
+
+/// An agent asks its servers through a port of its own, whose address misleads whoever reads it.
+fn without_own_balancer(text: &str) -> String {
+    let mut text = text.to_owned();
+    for (begin, end) in [
+        ("Get \"https://127.0.0.1:6444", "\": "),
+        ("read tcp 127.0.0.1:", ": "),
+    ] {
+        if let Some(from) = text.find(begin)
+            && let Some(length) = text[from + begin.len()..].find(end)
+            && text[from..from + begin.len() + length].contains("127.0.0.1:6444")
+        {
+            text.replace_range(from..from + begin.len() + length + end.len(), "");
+        }
+    }
+    text
+}
+
+/// The same for two lines that differ in numbers only: ports, counters, times.
+fn likeness(text: &str) -> String {
+    text.split(|c: char| c.is_ascii_digit())
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("#")
+}
+
+fn cut(text: &str) -> String {
+    if text.chars().count() <= LONGEST {
+        return text.to_owned();
+    }
+    let mut text: String = text.chars().take(LONGEST).collect();
+    text.push('…');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_taken_off_and_the_own_load_balancer_is_no_address() {
+        let table = [
+            (
+                r#"time="2026-01-02T03:04:05Z" level=fatal msg="Error: flag provided but not defined: -x""#,
+                "Error: flag provided but not defined: -x",
+            ),
+            (
+                r#"time="x" level=error msg="a \"b\" c" error="d" node=m1"#,
+                r#"a "b" c"#,
+            ),
+            (r"time=x level=warning msg=short more=1", "short"),
+            (
+                "E1121 04:20:05.123456    1234 reflector.go:12] it broke",
+                "it broke",
+            ),
+            ("said by itself", "said by itself"),
+            (
+                r#"time="x" level=error msg="Failed to validate connection to cluster at https://10.0.0.1:6443: failed to get CA certs: Get \"https://127.0.0.1:6444/cacerts\": read tcp 127.0.0.1:40222->127.0.0.1:6444: read: connection reset by peer""#,
+                "Failed to validate connection to cluster at https://10.0.0.1:6443: failed to get CA certs: read: connection reset by peer",
+            ),
+            (
+                r#"level=error msg="failed to get CA certs: Get \"https://127.0.0.1:6444/cacerts\": EOF""#,
+                "failed to get CA certs: EOF",
+            ),
+        ];
+        for (line, expected) in table {
+            assert_eq!(message(line), expected);
+        }
+    }
+
+    #[test]
+    fn of_a_journal_the_last_lines_of_trouble_are_kept_without_noise() {
+        let journal = [
+            r#"time="x" level=info msg="Starting k3s v1.36.3+k3s1 (abc)""#,
+            r#"time="x" level=info msg="Waiting to retrieve agent configuration; server is not ready: x 1""#,
+            "I1121 04:20:05.123456    1234 server.go:12] chatter",
+            "W1121 04:20:05.123456    1234 server.go:12] chatter, too",
+            "",
+            r#"time="x" level=warning msg="Cluster CA certificate is not trusted by the host CA bundle, but the token does not include a CA hash. Use the full token""#,
+            r#"time="x" level=info msg="Waiting to retrieve agent configuration; server is not ready: x 22""#,
+            "E1121 04:20:05.123456    1234 server.go:12] broke",
+            "   --flag value  (default: 1)",
+            r#"time="x" level=fatal msg="it has no wings""#,
+        ]
+        .join("\n");
+        assert_eq!(
+            relevant(&journal),
+            [
+                "Waiting to retrieve agent configuration; server is not ready: x 22 (2 times)",
+                "broke",
+                "it has no wings"
+            ]
+        );
+        let many: String = (0_u8..30)
+            .map(|index| format!("trouble {}\n", char::from(b'A' + index)))
+            .collect();
+        let kept = relevant(&many);
+        assert_eq!((kept.len(), kept[0].as_str()), (20, "trouble K"));
+        assert_eq!(relevant(&"x".repeat(1000))[0].chars().count(), 301);
+        let calm = "level=info msg=\"one thing\"\nlevel=info msg=\"another thing\"";
+        assert_eq!(relevant(calm), ["another thing"]);
+        assert!(relevant("").is_empty());
+    }
+}

@@ -1,0 +1,99 @@
+//! Joins that fail, and what is said of them: the cause, what it means, what to do.
+
+use crate::place::Place;
+
+/// Says something of its own and gives up, as a program does that towline has never heard of.
+const WINGS: &str = r#"#!/bin/sh
+echo 'time="2026-01-02T03:04:05Z" level=info msg="Starting k3s agent v0"'
+echo 'I0102 03:04:05.000000       7 server.go:1] chatter'
+echo 'time="2026-01-02T03:04:05Z" level=error msg="the left wing is missing"'
+echo 'time="2026-01-02T03:04:05Z" level=fatal msg="cannot fly"'
+exit 3
+"#;
+
+#[test]
+fn a_join_that_fails_ends_with_its_cause_and_an_unknown_one_with_the_journal() {
+    let place = Place::up(2, 3);
+    let [m2, m3, m5] = ["m2", "m3", "m5"].map(|name| place.machine(name));
+    // A file beside towline's, which k3s reads as well.
+    m2.succeed(
+        "mkdir -p /etc/rancher/k3s/config.yaml.d
+         printf 'cluster-cidr: 10.99.0.0/16\ndisable-network-policy: true\n' >/etc/rancher/k3s/config.yaml.d/mine.yaml",
+    );
+    m3.succeed(
+        "nft add table inet test && nft add chain inet test out '{ type filter hook output priority 0; }' &&
+         nft add rule inet test out tcp dport 6443 drop",
+    );
+    m5.succeed(&format!(
+        "cat >/root/wings <<'END'\n{WINGS}END\nchmod 755 /root/wings; mkdir -p /etc/systemd/system/k3s-agent.service.d
+         printf '[Service]\nExecStart=\nExecStart=/root/wings\n' >/etc/systemd/system/k3s-agent.service.d/mine.conf"
+    ));
+    let inventory = place.inventory().host("m4", "config", "{nosuchkey: 1}");
+    // The agent that nobody knows the trouble of is not waited for as long as usual.
+    let agent = concat!(env!("CARGO_MANIFEST_DIR"), "/playbooks/k3s-agent.yml");
+    let agent = std::fs::read_to_string(agent).unwrap();
+    let mine = place.file("mine/playbooks");
+    std::fs::create_dir_all(&mine).unwrap();
+    let patience = agent.replace("patience: 300", "patience: 60");
+    std::fs::write(mine.join("k3s-agent.yml"), patience).unwrap();
+
+    let failed = place
+        .towline("deploy", &inventory)
+        .args("--output json --overrides mine")
+        .run()
+        .ends(1);
+    assert_eq!(
+        failed.outcomes(),
+        "m1 changed, m2 failed, m3 failed, m4 failed, m5 failed"
+    );
+    let server = place.machine("m1").address();
+    for (host, words) in [
+        (
+            "m2",
+            vec![
+                "all servers must have the same settings, and this one differs from the others in: cluster-cidr, disable-network-policy\n".to_owned(),
+                "k3s says: Error: preparing server: failed to validate server configuration: critical configuration value mismatch between servers\n".to_owned(),
+                "grep -rnE 'cluster-cidr|disable-network-policy' /etc/rancher/k3s/\n".to_owned(),
+            ],
+        ),
+        (
+            "m3",
+            vec![
+                format!("{server}:6443 could not be reached from this host: nothing listens there, a firewall is between, or the address is wrong\n"),
+                format!("k3s says: Failed to validate connection to cluster at https://{server}:6443: failed to get CA certs: "),
+                format!("timeout 5 bash -c '</dev/tcp/{server}/6443' && echo open\n"),
+            ],
+        ),
+        (
+            "m4",
+            vec![
+                "the configuration has a key that this k3s does not know: nosuchkey\n".to_owned(),
+                "grep -rn 'nosuchkey' /etc/rancher/k3s/".to_owned(),
+            ],
+        ),
+        (
+            "m5",
+            vec![
+                "waited 60 s for k3s-agent to be READY (systemd has restarted it ".to_owned(),
+                " times) in vain\nthe left wing is missing\ncannot fly\non the host, this shows all that it said:\njournalctl -u k3s-agent --no-pager -n 200".to_owned(),
+            ],
+        ),
+    ] {
+        let problem = failed.row(host).problem;
+        for wanted in words {
+            assert!(problem.contains(&wanted), "{host}: {wanted:?} in\n{problem}");
+        }
+        assert!(!problem.contains("6444"), "{host}: {problem}");
+    }
+
+    // What is done about them is all that is missing.
+    m2.succeed("rm /etc/rancher/k3s/config.yaml.d/mine.yaml");
+    m3.succeed("nft delete table inet test");
+    m5.succeed("rm -r /etc/systemd/system/k3s-agent.service.d");
+    let deployed = place.deploy(&place.inventory()).ends(0);
+    assert_eq!(
+        deployed.outcomes(),
+        "m1 unchanged, m2 changed, m3 changed, m4 changed, m5 changed"
+    );
+    place.kept_its_secrets();
+}
