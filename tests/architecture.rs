@@ -97,7 +97,11 @@ const ROOMS: &[(&str, &[&str])] = &[
 const ONLY: &[(&str, &str, &[&str])] = &[
     ("task", "ssh", &["Upload"]),
     ("cluster", "kubernetes", &["kubeconfig::server_url"]),
-    ("run", "distribution", &["k3s::token", "k3s::causes"]),
+    (
+        "run",
+        "distribution",
+        &["k3s::token", "k3s::causes", "k3s::journal"],
+    ),
 ];
 
 /// Words that only some rooms may use, with the reason.

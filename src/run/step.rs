@@ -271,7 +271,7 @@ impl Wait {
         let problem = self
             .said
             .iter()
-            .fold(Problem::new(waited), |problem, line| problem.because(line));
+            .fold(Problem::new(waited), Problem::because);
         Some(match &*pending.next {
             "" => problem,
             next => problem.next(next),

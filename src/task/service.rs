@@ -145,16 +145,12 @@ impl Service {
             Some("0" | "") | None => String::new(),
             Some(count) => format!(" (systemd has restarted it {count} times)"),
         };
-        let (cause, said) = match &self.diagnose {
-            Some(Diagnose {
-                cause,
-                relevant,
-                node,
-            }) => (cause(&journal, node), relevant(&journal)),
-            None => {
-                let lines: Vec<_> = journal.lines().map(str::to_owned).collect();
-                (None, lines[lines.len().saturating_sub(20)..].to_vec())
-            }
+        let (cause, said) = if let Some(diagnose) = &self.diagnose {
+            let cause = (diagnose.cause)(&journal, &diagnose.node);
+            (cause, (diagnose.relevant)(&journal))
+        } else {
+            let lines: Vec<_> = journal.lines().map(str::to_owned).collect();
+            (None, lines[lines.len().saturating_sub(20)..].to_vec())
         };
         Verdict::Pending(Pending {
             until: format!("{} to be READY{restarts}", self.unit),
