@@ -86,12 +86,28 @@ pub enum Command {
         of: Schema,
     },
 
+    /// Show or throw away what towline has fetched to this machine
+    Cache {
+        /// What to do with it
+        #[command(subcommand)]
+        what: Cache,
+    },
+
     /// Print a completion script for a shell
     Completions {
         /// For which shell
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
+}
+
+/// What to do with fetched files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum Cache {
+    /// List them: version, architecture, size
+    List,
+    /// Remove them all; what is needed is fetched again
+    Clean,
 }
 
 /// What there is a schema of.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use towline::cluster::{self, Fresh, Reach, Situation};
-use towline::distribution::{Architecture, LocalBinary};
+use towline::distribution::{Architecture, Supply};
 use towline::facts::{Datastore, Facts, Node, OperatingSystem, Unit};
 use towline::inventory::{self, Inventory, Overrides};
 use towline::plan::{self, Order, Plan};
@@ -240,10 +240,11 @@ fn tell(scenario: &Scenario) -> String {
                 .collect();
         }
     };
-    let binary = LocalBinary {
+    let binary = Supply {
         path: "/cache/k3s".into(),
         sha256: "ab".repeat(32),
-        size: 70_000_000,
+        size: Some(70_000_000),
+        download: None,
         version: Some(VERSION.into()),
         architecture: Architecture::Amd64,
     };

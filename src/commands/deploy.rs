@@ -73,6 +73,7 @@ pub(super) async fn go(
     let mut trouble = false;
     let mut plans = 0;
     loop {
+        road.bring(&survey).await?;
         unfit(road, &survey, &mut ledger);
         let runner = road.runner(&survey.gathered);
         let last = survey

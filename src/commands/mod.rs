@@ -9,6 +9,7 @@ use crate::error::{ExitCode, Problem};
 use crate::ui::{Format, Live, Style, Ui};
 use crate::vars::Redactor;
 
+mod cache;
 mod connect;
 mod deploy;
 mod install;
@@ -19,6 +20,7 @@ mod plan;
 mod ready;
 mod road;
 mod save;
+mod supply;
 mod typed;
 
 /// Runs the command that was typed.
@@ -66,6 +68,7 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
             ui.out(&serde_json::to_string_pretty(&schema).unwrap_or_default());
             ExitCode::Success
         }
+        Command::Cache { what } => cache::run(what, &environment, &ui),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "towline", &mut script);

@@ -1,6 +1,6 @@
 //! The road that every command takes: inventory, facts, plan; `deploy` goes on to run it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 
 use super::connect::Ssh;
+use super::supply::{blocking, sent};
 use super::{Refusal, interrupt};
 use crate::cli::{Environment, InventoryArguments};
 use crate::cluster::{self, Fresh, Shape, Situation, Wanted};
-use crate::distribution::k3s::fetch::{self, Fetch};
+use crate::distribution::k3s::fetch::Fetch;
 use crate::distribution::k3s::release;
-use crate::distribution::{Architecture, LocalBinary, local};
 use crate::error::Problem;
 use crate::inventory::{self, Binary, Inventory, Overrides};
 use crate::plan::{self, Judged, Plan};
@@ -35,8 +35,8 @@ pub(super) struct Road {
     book: Book,
     fresh: Fresh,
     adopt: bool,
-    cache: std::path::PathBuf,
-    proxy: Option<String>,
+    pub(super) cache: std::path::PathBuf,
+    pub(super) proxy: Option<String>,
     redactor: crate::vars::Redactor,
 }
 
@@ -47,6 +47,8 @@ pub(super) struct Survey {
     pub version: String,
     pub plan: Plan,
     pub judged: Arc<Judged>,
+    /// Binaries that hosts need from here and that may not be here yet.
+    pub(super) fetches: Vec<Fetch>,
 }
 
 /// How hosts are worked on, whatever inventory they stand in.
@@ -171,7 +173,7 @@ impl Road {
     }
 
     /// Nothing is changed by asking, so the first Ctrl-C ends it at once.
-    async fn or_asked_for_the_end<T>(
+    pub(super) async fn or_asked_for_the_end<T>(
         &self,
         asking: impl Future<Output = Result<T, Refusal>>,
     ) -> Result<T, Refusal> {
@@ -206,15 +208,21 @@ impl Road {
         for secret in cluster::secrets(&shape) {
             self.redactor.learn(&secret);
         }
-        let binaries = self.binaries(&situation, &shape, &version).await?;
+        let (binaries, mut fetches) = self.binaries(&situation, &shape, &version).await?;
         let plan = plan::build(&situation, &shape, &self.book, &binaries)?;
         let judged = Arc::new(self.runner(&gathered).judge(&plan).await);
+        let sent = sent(&judged);
+        fetches.retain(|fetch| {
+            let binary = binaries.get(&fetch.architecture);
+            binary.is_some_and(|binary| sent.contains(&*binary.path))
+        });
         Ok(Survey {
             gathered,
             shape,
             version,
             plan,
             judged,
+            fetches,
         })
     }
 
@@ -251,7 +259,7 @@ impl Road {
 
     async fn resolve(&self, channel: String) -> Result<String, Refusal> {
         let mirror = match &self.inventory.cluster.binary {
-            Binary::Push { mirror } => mirror.clone(),
+            Binary::Download { mirror, .. } | Binary::Push { mirror } => mirror.clone(),
             Binary::Path(path) => {
                 return Err(Problem::new(
                     "binary: {source: path} needs to know which version the file is",
@@ -265,78 +273,13 @@ impl Road {
             }
         };
         let (proxy, name) = (self.proxy.clone(), channel.clone());
-        let resolved = tokio::task::spawn_blocking(move || {
-            release::resolve_channel(&name, mirror.as_deref(), proxy.as_deref())
-        });
-        let version = resolved
-            .await
-            .map_err(|error| Problem::new(error.to_string()))??;
+        let version =
+            blocking(move || release::resolve_channel(&name, mirror.as_deref(), proxy.as_deref()))
+                .await?;
         self.events.send(Event::Note {
             text: format!("channel {channel} is {version} today"),
         });
         Ok(version)
-    }
-
-    /// The binary for every architecture among the hosts that take part.
-    async fn binaries(
-        &self,
-        situation: &Situation<'_>,
-        shape: &Shape,
-        version: &str,
-    ) -> Result<BTreeMap<Architecture, LocalBinary>, Refusal> {
-        let takes_part =
-            |name: &String| shape.places.contains_key(name) || shape.waiting.contains_key(name);
-        let facts = situation
-            .reach
-            .iter()
-            .filter(|(name, _)| takes_part(name))
-            .filter_map(|(_, reach)| reach.facts());
-        let architectures: BTreeSet<_> = facts
-            .filter_map(crate::facts::Facts::release_architecture)
-            .collect();
-        let mut binaries = BTreeMap::new();
-        for architecture in architectures {
-            let binary = match &self.inventory.cluster.binary {
-                Binary::Path(path) => {
-                    let path = path.clone();
-                    tokio::task::spawn_blocking(move || local::local(&path)).await
-                }
-                Binary::Push { mirror } => {
-                    let fetch = Fetch {
-                        version: version.to_owned(),
-                        architecture,
-                        mirror: mirror.clone(),
-                        cache_dir: self.cache.clone(),
-                        proxy: self.proxy.clone(),
-                    };
-                    let events = self.events.clone();
-                    let what = format!("k3s {version} for {architecture}");
-                    tokio::task::spawn_blocking(move || {
-                        let told = std::cell::Cell::new(false);
-                        fetch::fetch(&fetch, &|_, _| {
-                            if !told.replace(true) {
-                                events.send(Event::Fetching { what: what.clone() });
-                            }
-                        })
-                    })
-                    .await
-                }
-            };
-            let mut binary = binary.map_err(|error| Problem::new(error.to_string()))??;
-            if binary.architecture != architecture {
-                return Err(Problem::new(format!(
-                    "{} is made for {}",
-                    binary.path.display(),
-                    binary.architecture
-                ))
-                .because(format!("there are hosts that are {architecture}"))
-                .next("binary: {source: push}  fetches the right one for every host")
-                .into());
-            }
-            binary.version.get_or_insert_with(|| version.to_owned());
-            binaries.insert(architecture, binary);
-        }
-        Ok(binaries)
     }
 }
 

@@ -191,7 +191,7 @@ impl Typed {
 
     fn mirror(&mut self, mirror: Option<&str>) {
         if let Some(mirror) = mirror {
-            let binary = json!({"source": "push", "mirror": mirror});
+            let binary = json!({"mirror": mirror});
             self.cluster.insert("binary".into(), binary);
         }
     }

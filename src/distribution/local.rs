@@ -1,4 +1,4 @@
-//! A distribution's binary that lies on this machine.
+//! A distribution's binary, as this machine knows it and has it.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,23 +10,34 @@ use super::architecture::Architecture;
 use crate::digest::hexadecimal;
 use crate::error::Problem;
 
-/// A binary on this machine, read once.
+/// A binary that hosts get, from here or by themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LocalBinary {
-    /// Where it is.
+pub struct Supply {
+    /// Where it is on this machine, or will be when a host needs it from here.
     pub path: PathBuf,
     /// Its SHA-256 in hexadecimal digits.
     pub sha256: String,
-    /// Its size in bytes.
-    pub size: u64,
+    /// Its size in bytes, where it is here.
+    pub size: Option<u64>,
     /// The version that was fetched; `None` for a file that the inventory names, which only
     /// running it would tell.
     pub version: Option<String>,
     /// The processor it is for.
     pub architecture: Architecture,
+    /// How hosts fetch it themselves, where they are to.
+    pub download: Option<Download>,
 }
 
-impl LocalBinary {
+/// From where a host fetches the binary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Download {
+    /// The address of the file.
+    pub url: String,
+    /// The proxy on the way, `http://host:port`.
+    pub proxy: Option<String>,
+}
+
+impl Supply {
     /// Refuses the binary for a host with another processor.
     pub fn fits(&self, host: &str, architecture: Architecture) -> Result<(), Problem> {
         if self.architecture == architecture {
@@ -48,15 +59,16 @@ pub const INVENTORY_PATH: &str = "cluster: {binary: {source: path, path: /path/t
 
 /// Takes a binary that lies on this machine: it must be a program for a processor that k3s is
 /// made for. It is read once, for its hash.
-pub fn local(path: &Path) -> Result<LocalBinary, Problem> {
+pub fn local(path: &Path) -> Result<Supply, Problem> {
     let architecture = architecture_of(path)?;
     let (sha256, size) = sha256_of(path).map_err(|error| unreadable(path, &error))?;
-    Ok(LocalBinary {
+    Ok(Supply {
         path: path.to_owned(),
         sha256,
-        size,
+        size: Some(size),
         version: None,
         architecture,
+        download: None,
     })
 }
 
@@ -132,7 +144,7 @@ mod tests {
         let path = directory.path().join("k3s");
         fs::write(&path, elf(Architecture::Arm64)).unwrap();
         let binary = local(&path).unwrap();
-        assert_eq!(binary.size, 5020);
+        assert_eq!(binary.size, Some(5020));
         assert_eq!(binary.architecture, Architecture::Arm64);
         assert!(binary.fits("m1", Architecture::Arm64).is_ok());
         let problem = binary

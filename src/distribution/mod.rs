@@ -2,9 +2,10 @@
 //! its files, how it writes its tokens and versions.
 
 pub mod architecture;
+pub mod cache;
 pub mod download;
 pub mod k3s;
 pub mod local;
 
 pub use architecture::Architecture;
-pub use local::LocalBinary;
+pub use local::{Download, Supply};

@@ -124,39 +124,50 @@ fn config(reader: &mut Reader<'_>, node: &Node, key: &str) -> BTreeMap<String, V
 }
 
 fn binary(reader: &mut Reader<'_>, node: &Node) -> Binary {
-    let push = Binary::Push { mirror: None };
+    let download = Binary::Download {
+        mirror: None,
+        proxy: None,
+    };
     let Some(node) = node
         .get("binary")
         .filter(|node| matches!(node.tree, Tree::Map(_)))
     else {
-        return push;
+        return download;
     };
-    let (mirror, path) = (node.entry("mirror"), node.entry("path"));
-    if node.get("source").and_then(Node::text) != Some("path") {
-        if let Some(path) = path {
-            let message = "`path` is not used when the binary is pushed from a download";
-            reader
-                .mistakes
-                .help(path.at, message, "add `source: path`, or remove it");
+    let source = node
+        .get("source")
+        .and_then(Node::text)
+        .unwrap_or("download");
+    for (key, sources) in [
+        ("mirror", &["download", "push"][..]),
+        ("proxy", &["download"]),
+        ("path", &["path"]),
+    ] {
+        if let Some(entry) = node.entry(key).filter(|_| !sources.contains(&source)) {
+            reader.mistakes.help(
+                entry.at,
+                format!("`{key}` is not used with `source: {source}`"),
+                format!("remove it, or write `source: {}`", sources[0]),
+            );
         }
-        let mirror = reader.text(node, "mirror", release::mirror);
-        return Binary::Push {
-            mirror: mirror.map(|mirror| mirror.trim_end_matches('/').to_owned()),
+    }
+    if source != "path" {
+        let address = |mirror: String| mirror.trim_end_matches('/').to_owned();
+        let mirror = reader.text(node, "mirror", release::mirror).map(address);
+        let proxy = reader.text(node, "proxy", release::proxy).map(address);
+        return if source == "push" {
+            Binary::Push { mirror }
+        } else {
+            Binary::Download { mirror, proxy }
         };
     }
-    if let Some(mirror) = mirror {
-        let message = "`mirror` is not used when the binary is a file";
-        reader
-            .mistakes
-            .help(mirror.at, message, "remove it, or `source: path`");
-    }
-    let Some(path) = path else {
+    let Some(path) = node.entry("path") else {
         reader.mistakes.help(
             node.get("source").map_or(node.span, |source| source.span),
             "`source: path` needs a `path`",
             "add `path: ./k3s`",
         );
-        return push;
+        return download;
     };
     let written = path.value.text().unwrap_or_default();
     let Some(file) = path
@@ -164,7 +175,7 @@ fn binary(reader: &mut Reader<'_>, node: &Node) -> Binary {
         .text()
         .and_then(|text| reader.path(text, path.value.span))
     else {
-        return push;
+        return download;
     };
     if !file.is_file() {
         let message = format!("`{written}` is not a file on this machine");

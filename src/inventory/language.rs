@@ -146,7 +146,7 @@ pub(super) static CLUSTER: Object = Object {
         key("agent_batch", Kind::Whole(1, 2000), "50", "How many agents join at once.")
             .default("50"),
         key("datastore", Kind::Choice(&["etcd", "sqlite"]), "etcd", "Where the servers keep the cluster's data. Without it, embedded etcd for more than one server and sqlite for a single one. `etcd` moves the data of a single server from sqlite to etcd, so that others can join."),
-        key("binary", Kind::Object(&BINARY), "{source: push}", "Where the distribution's binary comes from."),
+        key("binary", Kind::Object(&BINARY), "{source: download}", "Where the distribution's binary comes from."),
         key("config", Kind::Config, "{disable: [traefik]}", "Goes into every server's config.yaml as it is.")
             .also(&["server_config"]),
         key("agent_config", Kind::Config, "{kubelet-arg: [max-pods=200]}", "Goes into every agent's config.yaml as it is."),
@@ -158,10 +158,11 @@ pub(super) static BINARY: Object = Object {
     name: "Binary",
     about: "Where the distribution's binary comes from.",
     keys: &[
-        key("source", Kind::Choice(&["push", "path"]), "push", "`push`: this machine downloads it once, checks it, and uploads it to the hosts. `path`: a file on this machine.")
-            .default("push"),
-        key("mirror", Kind::Text, "https://mirror.example.org/k3s", "With `push`: a base address in the layout of the project's releases, in place of the project's own.")
+        key("source", Kind::Choice(&["download", "push", "path"]), "download", "`download`: every host fetches it with curl or wget, and it is checked there against the release's hash as this machine reads it; a host that has neither, or cannot reach it, gets it as with `push`. `push`: this machine downloads it once, checks it, and uploads it to the hosts. `path`: a file on this machine.")
+            .default("download"),
+        key("mirror", Kind::Text, "https://mirror.example.org/k3s", "With `download` and `push`: a base address in the layout of the project's releases, in place of the project's own.")
             .also(&["url"]),
+        key("proxy", Kind::Text, "http://proxy.example.org:3128", "With `download`: the proxy through which the hosts fetch. What this machine fetches goes through the one that its own environment names."),
         key("path", Kind::Text, "./k3s", "With `path`: the file.").also(&["file"]),
     ],
 };

@@ -138,6 +138,13 @@ pub enum Join {
 /// Where the distribution's binary comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Binary {
+    /// Fetched by every host that can; for the others as with `Push`.
+    Download {
+        /// Base address in the layout of the project's releases; `None` is the project's own.
+        mirror: Option<String>,
+        /// The proxy through which hosts fetch, `http://host:port`.
+        proxy: Option<String>,
+    },
     /// Fetched once to this machine, checked, and uploaded to the hosts.
     Push {
         /// Base address in the layout of the project's releases; `None` is the project's own.

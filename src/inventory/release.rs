@@ -86,6 +86,27 @@ pub(super) fn mirror(text: &str) -> Checked {
     Ok(())
 }
 
+/// A proxy's address. One with a password would end up in commands on the hosts.
+pub(super) fn proxy(text: &str) -> Checked {
+    let rest = text
+        .strip_prefix("http://")
+        .map(|rest| rest.trim_end_matches('/'));
+    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port != 0);
+    match rest.and_then(|rest| rest.rsplit_once(':')) {
+        Some((host, port))
+            if !host.is_empty()
+                && is_port(port)
+                && !host.contains(|c: char| c.is_whitespace() || "@/'\"\\".contains(c)) =>
+        {
+            Ok(())
+        }
+        _ => Err(Complaint::with(
+            format!("`{text}` is not the address of a proxy"),
+            "it is written http://proxy.example.org:3128, without a user",
+        )),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +131,21 @@ mod tests {
             channel,
             &["stable", "v1.36", "testing"],
             &["v1.36.3+k3s1", "", "a b", "v1.36.3"],
+        );
+    }
+
+    #[test]
+    fn proxies() {
+        sort(
+            proxy,
+            &["http://a:1", "http://10.0.0.1:3128/", "http://[fd00::1]:80"],
+            &[
+                "a:1",
+                "http://a",
+                "https://a:1",
+                "http://u:p@a:1",
+                "http://:1",
+            ],
         );
     }
 

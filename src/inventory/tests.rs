@@ -141,7 +141,13 @@ fn what_nobody_says_has_its_default() {
     assert_eq!(cluster.version, Version::Channel("stable".to_owned()));
     assert_eq!(cluster.join, Join::Parallel);
     assert_eq!(cluster.agent_batch, 50);
-    assert_eq!(cluster.binary, Binary::Push { mirror: None });
+    assert_eq!(
+        cluster.binary,
+        Binary::Download {
+            mirror: None,
+            proxy: None
+        }
+    );
     assert_eq!(host.address, "alpha.example.org");
     assert_eq!(
         host.ssh.user,

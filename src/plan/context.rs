@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cluster::{Shape, Situation};
-use crate::distribution::LocalBinary;
+use crate::distribution::Supply;
 use crate::distribution::k3s::settings::{subcommand, unit};
 use crate::facts::Facts;
 use crate::inventory::Host;
@@ -16,7 +16,7 @@ pub(super) fn context(
     shape: &Shape,
     host: &Host,
     facts: &Facts,
-    binary: &LocalBinary,
+    binary: &Supply,
 ) -> Value {
     let cluster = &situation.inventory.cluster;
     let place = shape.places.get(&host.name);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::cluster::{Part, Shape, Situation, Stage as ClusterStage};
-use crate::distribution::{Architecture, LocalBinary};
+use crate::distribution::{Architecture, Supply};
 use crate::error::Problem;
 use crate::inventory::Join;
 use crate::playbook::{Book, Selector, Strategy};
@@ -99,7 +99,7 @@ pub fn build(
     situation: &Situation<'_>,
     shape: &Shape,
     book: &Book,
-    binaries: &BTreeMap<Architecture, LocalBinary>,
+    binaries: &BTreeMap<Architecture, Supply>,
 ) -> Result<Plan, Problem> {
     let mut plan = Plan {
         stages: Vec::new(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::distribution::LocalBinary;
+use crate::distribution::Supply;
 use crate::distribution::k3s::{causes, journal};
 use crate::error::Problem;
 use crate::task::{self, Task};
@@ -194,7 +194,7 @@ impl Book {
         &self,
         playbook: &str,
         context: &Value,
-        binary: &LocalBinary,
+        binary: &Supply,
     ) -> Result<Vec<(String, Task)>, Problem> {
         let mut tasks = Vec::new();
         for entry in self.playbooks.get(playbook).into_iter().flatten() {
@@ -238,7 +238,7 @@ impl Book {
         Ok(tasks)
     }
 
-    fn task(&self, entry: Entry, context: &Value, binary: &LocalBinary) -> Result<Task, Problem> {
+    fn task(&self, entry: Entry, context: &Value, binary: &Supply) -> Result<Task, Problem> {
         if let Some(kind) = entry.file {
             let mode = u32::from_str_radix(&kind.mode, 8)
                 .map_err(|_| Problem::new(format!("mode: {} is not octal", kind.mode)))?;
@@ -294,6 +294,10 @@ impl Book {
                 source: binary.path.clone(),
                 sha256: binary.sha256.clone(),
                 size: binary.size,
+                download: binary.download.clone().map(|download| task::Download {
+                    url: download.url,
+                    proxy: download.proxy,
+                }),
                 says: format!("k3s {}", binary.version.as_deref().unwrap_or_default()),
             }));
         }

@@ -28,11 +28,12 @@ fn context(role: &str, config: &Value) -> Value {
     })
 }
 
-fn binary() -> LocalBinary {
-    LocalBinary {
+fn binary() -> Supply {
+    Supply {
         path: "/tmp/k3s".into(),
         sha256: "ab".repeat(32),
-        size: 1,
+        size: Some(1),
+        download: None,
         version: Some("v1.36.3+k3s1".into()),
         architecture: Architecture::Amd64,
     }

@@ -1,50 +1,95 @@
-//! An executable that this machine has and the host needs.
+//! An executable that the host needs: fetched by the host itself where it can, else sent from here.
 //!
 //! ```yaml
 //! - name: k3s
 //!   binary: {path: /usr/local/bin/k3s}
 //! ```
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Action, Change, Changes, Remedy, Verdict};
 use crate::error::Problem;
-use crate::shell::{Reply, Script, quote};
+use crate::shell::{Reply, Script, acting, quote};
 use crate::ssh::Upload;
+
+/// What is reckoned with where nobody has said how large a binary is.
+const USUAL_SIZE: u64 = 80 << 20;
 
 /// An executable at a path of the host, known by its hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binary {
     /// Absolute path on the host.
     pub path: String,
-    /// The file on this machine.
+    /// The file on this machine. It is needed only when it is sent.
     pub source: PathBuf,
     /// SHA-256 of it, 64 hex digits.
     pub sha256: String,
-    /// Its size in bytes.
-    pub size: u64,
+    /// Its size in bytes, where it is known.
+    pub size: Option<u64>,
+    /// How the host fetches it itself, where it is to.
+    pub download: Option<Download>,
     /// What it is, for people: `k3s v1.36.3+k3s1`.
     pub says: String,
 }
 
+/// From where a host fetches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Download {
+    /// The file's address.
+    pub url: String,
+    /// The proxy on the way, without a password.
+    pub proxy: Option<String>,
+}
+
+/// How the executable gets onto the host, and why so.
+enum Way<'a> {
+    Download(&'a Download, Tool),
+    Upload(String),
+}
+
+#[derive(Clone, Copy)]
+enum Tool {
+    Curl,
+    Wget,
+}
+
 impl Binary {
+    /// Only where the host has something else, it is asked whether it could fetch the right one.
     pub(super) fn probe(&self) -> Script {
         let (path, directory) = (quote(&self.path), quote(self.directory()));
-        Script::new(format!(
-            "if [ -f {path} ] && [ -x {path} ]; then printf 'hash=%s\\n' \"$(sha256sum <{path} | cut -d ' ' -f 1)\"\n\
-             elif [ -e {path} ]; then echo hash=unusable\nelse echo hash=absent\nfi\n\
+        let mut text = format!(
+            "if [ -f {path} ] && [ -x {path} ]; then hash=$(sha256sum <{path} | cut -d ' ' -f 1)\n\
+             elif [ -e {path} ]; then hash=unusable\nelse hash=absent\nfi\nprintf 'hash=%s\\n' \"$hash\"\n\
              near={directory}; while [ ! -d \"$near\" ]; do near=$(dirname \"$near\"); done\n\
              df -Pk \"$near\" | tail -n 1 | {{ read -r _ _ _ free _; printf 'free_kib=%s\\n' \"$free\"; }}\n"
-        ))
-        .within(Duration::from_mins(1))
+        );
+        if let Some(download) = &self.download {
+            // wget knows no limit for the whole, and tries again and again.
+            let _ = write!(
+                text,
+                "if [ \"$hash\" != {hash} ]; then\n{proxy}\
+                 tool=$(for tool in curl wget; do command -v \"$tool\" >/dev/null && echo \"$tool\" && break; done)\n\
+                 printf 'tool=%s\\n' \"$tool\"\n\
+                 case $tool in\n\
+                 curl) if head=$(curl -fsSIL --connect-timeout 5 --max-time 10 {url}); then echo reach=yes; fi\n\
+                 printf 'length=%s\\n' \"$(printf '%s\\n' \"$head\" | tr -d '\\r' | sed -n 's/^[Cc]ontent-[Ll]ength: *//p' | tail -n 1)\" ;;\n\
+                 wget) if timeout 10 wget -q -T 5 --spider {url} >&2; then echo reach=yes; fi ;;\n\
+                 esac\nfi\n",
+                hash = quote(&self.sha256),
+                proxy = download.through(),
+                url = quote(&download.url),
+            );
+        }
+        Script::new(text).within(Duration::from_mins(1))
     }
 
     pub(super) fn judge(&self, seen: &Reply, _: &Changes) -> Result<Verdict, Problem> {
-        let what = match seen.value("hash") {
+        let is_new = match seen.value("hash") {
             Some(hash) if hash == self.sha256 => return Ok(Verdict::Converged),
-            Some("absent") => format!("upload {} to {}", self.says, self.path),
-            Some(_) => format!("replace {} by {}", self.path, self.says),
+            Some("absent") => true,
+            Some(_) => false,
             None => {
                 return Ok(Verdict::Undecidable(format!(
                     "{} could not be read",
@@ -52,29 +97,77 @@ impl Binary {
                 )));
             }
         };
-        let needed = self.size.div_ceil(1024) + 1024;
-        let free = seen
-            .value("free_kib")
-            .and_then(|free| free.parse::<u64>().ok());
-        if let Some(free) = free.filter(|free| *free < needed) {
-            return Err(Problem::new(format!(
+        self.fits(seen)?;
+        let (verb, why, action) = match self.way(seen) {
+            Way::Download(download, tool) => (
+                "download",
+                format!(" (by the host itself, with {})", tool.name()),
+                Action::Run(self.fetch(download, tool)),
+            ),
+            Way::Upload(why) => {
+                let upload = Upload {
+                    source: self.source.clone(),
+                    receive: self.receive(),
+                };
+                ("upload", why, Action::Put(upload))
+            }
+        };
+        let what = if is_new {
+            format!("{verb} {} to {}{why}", self.says, self.path)
+        } else {
+            format!("replace {} by {}{why}", self.path, self.says)
+        };
+        Ok(Verdict::Drifted(Remedy {
+            changes: vec![Change::of(&self.path, what)],
+            actions: vec![action],
+            settle: Duration::ZERO,
+        }))
+    }
+
+    fn way(&self, seen: &Reply) -> Way<'_> {
+        let Some(download) = &self.download else {
+            return Way::Upload(String::new());
+        };
+        let tool = match seen.value("tool") {
+            Some("curl") => Tool::Curl,
+            Some("wget") => Tool::Wget,
+            _ => {
+                return Way::Upload(
+                    " (no curl or wget on the host: uploaded from here)".to_owned(),
+                );
+            }
+        };
+        if seen.value("reach") == Some("yes") {
+            return Way::Download(download, tool);
+        }
+        let origin: String = download.url.split_inclusive('/').take(3).collect();
+        let through = match &download.proxy {
+            Some(proxy) => format!(" through {proxy}"),
+            None => String::new(),
+        };
+        Way::Upload(format!(
+            " (the host does not get it from {}{through}: uploaded from here)",
+            origin.trim_end_matches('/')
+        ))
+    }
+
+    /// Refuses what has no room beside the old one.
+    fn fits(&self, seen: &Reply) -> Result<(), Problem> {
+        let number = |key| seen.value(key).and_then(|text| text.parse::<u64>().ok());
+        let announced = number("length").filter(|length| *length > 0);
+        let size = self.size.or(announced).unwrap_or(USUAL_SIZE);
+        let needed = size.div_ceil(1024) + 1024;
+        match number("free_kib").filter(|free| *free < needed) {
+            None => Ok(()),
+            Some(free) => Err(Problem::new(format!(
                 "{} has {} MB free, and {} needs {} MB beside the old one",
                 self.directory(),
                 free / 1024,
                 self.says,
                 needed.div_ceil(1024)
             ))
-            .next("make room there, then run the same command again"));
+            .next("make room there, then run the same command again")),
         }
-        let upload = Upload {
-            source: self.source.clone(),
-            receive: self.receive(),
-        };
-        Ok(Verdict::Drifted(Remedy {
-            changes: vec![Change::of(&self.path, what)],
-            actions: vec![Action::Put(upload)],
-            settle: Duration::ZERO,
-        }))
     }
 
     fn directory(&self) -> &str {
@@ -88,20 +181,65 @@ impl Binary {
     /// short fails the hash; what a killed run left behind is swept, since the lock shows that
     /// nobody writes it any more.
     fn receive(&self) -> Script {
+        let script = format!(
+            "{}{}",
+            crate::shell::hold(),
+            self.placed("cat >\"$temporary\"", "what arrived is not what was sent")
+        );
+        Script::new(script).within(Duration::from_mins(1))
+    }
+
+    /// The same, with what the host fetches itself. It gives up when nothing comes any more.
+    fn fetch(&self, download: &Download, tool: Tool) -> Script {
+        let url = quote(&download.url);
+        let fetch = match tool {
+            Tool::Curl => format!(
+                "curl -fsSL --connect-timeout 15 --speed-limit 1 --speed-time 30 -o \"$temporary\" {url}"
+            ),
+            Tool::Wget => format!("wget -q -T 30 -O \"$temporary\" {url}"),
+        };
+        let wrong = format!(
+            "{} is not the file that the release announces, so nothing was replaced",
+            download.url
+        );
+        let script = format!("{}{}", download.through(), self.placed(&fetch, &wrong));
+        acting(&script, Duration::from_mins(20))
+    }
+
+    fn placed(&self, get: &str, wrong: &str) -> String {
         let (directory, path) = (quote(self.directory()), quote(&self.path));
         let name = quote(self.path.rsplit('/').next().unwrap_or_default());
-        let script = format!(
-            "{hold}umask 022\nmkdir -p {directory} || exit 1\n\
+        format!(
+            "umask 022\nmkdir -p {directory} || exit 1\n\
              rm -f {directory}/.{name}.towline.*\n\
              temporary=$(mktemp {directory}/.{name}.towline.XXXXXX) || exit 1\n\
              trap 'rm -f \"$temporary\"' EXIT\ntrap 'exit 1' HUP INT TERM PIPE\n\
-             cat >\"$temporary\" || exit 1\n\
-             [ \"$(sha256sum <\"$temporary\" | cut -d ' ' -f 1)\" = {hash} ] || {{ echo 'what arrived is not what was sent' >&2; exit 1; }}\n\
+             {get} || exit 1\n\
+             received=$(sha256sum <\"$temporary\" | cut -d ' ' -f 1)\n\
+             [ \"$received\" = {hash} ] || {{ printf '%s\\n' {wrong} 'expected sha256 '{hash} \"received sha256 $received\" >&2; exit 1; }}\n\
              chown 0:0 \"$temporary\" && chmod 0755 \"$temporary\" && sync \"$temporary\" && mv -f \"$temporary\" {path}\n",
-            hold = crate::shell::hold(),
             hash = self.sha256,
-        );
-        Script::new(script).within(Duration::from_mins(1))
+            wrong = quote(wrong),
+        )
+    }
+}
+
+impl Download {
+    /// Shell text that lets both tools go through the proxy.
+    fn through(&self) -> String {
+        match &self.proxy {
+            Some(proxy) => format!("export http_proxy={0} https_proxy={0}\n", quote(proxy)),
+            None => String::new(),
+        }
+    }
+}
+
+impl Tool {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Curl => "curl",
+            Self::Wget => "wget",
+        }
     }
 }
 
@@ -109,14 +247,22 @@ impl Binary {
 mod tests {
     use super::*;
 
-    fn judged(answer: &str) -> Result<Verdict, Problem> {
-        let binary = Binary {
+    fn binary() -> Binary {
+        Binary {
             path: "/usr/local/bin/k3s".into(),
             source: "/tmp/k3s".into(),
             sha256: "ab".repeat(32),
-            size: 131 << 20,
+            size: Some(131 << 20),
+            download: None,
             says: "k3s v1.36.3+k3s1".into(),
-        };
+        }
+    }
+
+    fn judged(answer: &str) -> Result<Verdict, Problem> {
+        judged_of(&binary(), answer)
+    }
+
+    fn judged_of(binary: &Binary, answer: &str) -> Result<Verdict, Problem> {
         binary.judge(
             &Reply {
                 status: 0,
@@ -141,5 +287,60 @@ mod tests {
         /usr/local/bin has 50 MB free, and k3s v1.36.3+k3s1 needs 132 MB beside the old one
           → make room there, then run the same command again
         ");
+    }
+
+    #[test]
+    fn the_host_fetches_it_where_it_can_and_the_plan_says_why_where_it_cannot() {
+        let mut binary = binary();
+        binary.download = Some(Download {
+            url: "https://github.com/k3s-io/k3s/releases/download/v1/k3s".into(),
+            proxy: Some("http://proxy:3128".into()),
+        });
+        let table = [
+            (
+                "hash=absent\ntool=curl\nreach=yes\nlength=9",
+                "download k3s v1.36.3+k3s1 to /usr/local/bin/k3s (by the host itself, with curl)",
+                true,
+            ),
+            (
+                "hash=00\ntool=wget\nreach=yes",
+                "replace /usr/local/bin/k3s by k3s v1.36.3+k3s1 (by the host itself, with wget)",
+                true,
+            ),
+            (
+                "hash=absent\ntool=",
+                "upload k3s v1.36.3+k3s1 to /usr/local/bin/k3s (no curl or wget on the host: uploaded from here)",
+                false,
+            ),
+            (
+                "hash=absent\ntool=curl\nlength=",
+                "upload k3s v1.36.3+k3s1 to /usr/local/bin/k3s (the host does not get it from https://github.com through http://proxy:3128: uploaded from here)",
+                false,
+            ),
+        ];
+        for (answer, what, fetches) in table {
+            let Ok(Verdict::Drifted(remedy)) = judged_of(&binary, answer) else {
+                panic!("{answer}")
+            };
+            assert_eq!(remedy.changes[0].what, what);
+            assert_eq!(
+                matches!(remedy.actions[..], [Action::Run(_)]),
+                fetches,
+                "{answer}"
+            );
+        }
+        let text = binary.probe().text;
+        assert!(text.contains("export http_proxy="), "{text}");
+        binary.download = None;
+        assert!(!binary.probe().text.contains("curl"));
+    }
+
+    #[test]
+    fn where_the_size_is_not_known_the_host_tells_it() {
+        let mut binary = binary();
+        binary.size = None;
+        let full = "hash=absent\nfree_kib=51200\ntool=curl\nreach=yes\nlength=";
+        assert!(judged_of(&binary, &format!("{full}1000")).is_ok());
+        assert!(judged_of(&binary, full).is_err());
     }
 }

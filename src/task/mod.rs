@@ -25,7 +25,7 @@ pub mod service;
 mod tests;
 pub mod wait;
 
-pub use binary::Binary;
+pub use binary::{Binary, Download};
 pub use command::Command;
 pub use file::File;
 pub use kernel::Kernel;

@@ -28,6 +28,7 @@ mod causes;
 mod cloud;
 mod deploy;
 mod disk;
+mod download;
 mod elsewhere;
 mod firewall;
 mod grow;

@@ -102,7 +102,7 @@ fn k3s_is_fetched_once_and_checked_and_packages_come_from_the_hosts_repository()
 }
 
 /// All files below a folder.
-fn walk(folder: &std::path::Path) -> Vec<String> {
+pub fn walk(folder: &std::path::Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries
         .flat_map(|entry| {

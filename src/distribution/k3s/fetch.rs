@@ -1,8 +1,9 @@
 //! Gets the binary of k3s onto this machine, once per version and processor.
 //!
-//! The cache holds `<cache>/k3s/<version>/<architecture>/k3s` and its `sha256` beside it. A cached
-//! file is hashed before every use, so a damaged one is never installed; a good one needs no
-//! network at all.
+//! The cache holds `<cache>/k3s/<version>/<architecture>/k3s` and its `sha256` beside it, and in
+//! `announced` the hash that the release's own list has for it, which is all that is needed where
+//! hosts fetch the binary themselves. A cached file is hashed before every use, so a damaged one is
+//! never installed; a good one needs no network at all.
 
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Write as _};
@@ -13,7 +14,7 @@ use super::release::{asset, hash_in, hash_list, is_plain_http, url};
 use super::version::Version;
 use crate::distribution::architecture::Architecture;
 use crate::distribution::download::{Client, Patience, shown};
-use crate::distribution::local::{LocalBinary, architecture_of, sha256_of};
+use crate::distribution::local::{Supply, architecture_of, sha256_of};
 use crate::error::Problem;
 
 /// The most that is downloaded; the binary has 80 MB.
@@ -37,30 +38,45 @@ pub struct Fetch {
 
 /// Fetches a binary, or takes it from the cache. `progress` is told how many bytes there are and,
 /// where the server says so, how many there will be. Blocks.
-pub fn fetch(request: &Fetch, progress: &dyn Fn(u64, Option<u64>)) -> Result<LocalBinary, Problem> {
+pub fn fetch(request: &Fetch, progress: &dyn Fn(u64, Option<u64>)) -> Result<Supply, Problem> {
     fetch_with(request, progress, Patience::default())
+}
+
+/// What the release says of a binary, from the cache or from its list of hashes. The binary itself
+/// is not fetched. Blocks.
+pub fn announced(request: &Fetch) -> Result<Supply, Problem> {
+    announced_with(request, Patience::default())
+}
+
+fn announced_with(request: &Fetch, patience: Patience) -> Result<Supply, Problem> {
+    let (slot, version) = Slot::of(request)?;
+    let known = noted(&slot.hash).or_else(|| noted(&slot.announced));
+    let sha256 = if let Some(sha256) = known {
+        sha256
+    } else {
+        let sha256 = ask(request, &version, patience)?;
+        fs::create_dir_all(&slot.directory)
+            .and_then(|()| slot.note(&slot.announced, &sha256))
+            .map_err(|error| slot.unusable(&error))?;
+        sha256
+    };
+    let size = fs::metadata(&slot.binary).ok().map(|file| file.len());
+    Ok(slot.supply(sha256, size, &version, request.architecture))
+}
+
+/// The address at which hosts find the binary.
+pub fn address(request: &Fetch) -> Result<String, Problem> {
+    let (_, version) = Slot::of(request)?;
+    let mirror = request.mirror.as_deref();
+    Ok(url(mirror, &version, asset(request.architecture)))
 }
 
 fn fetch_with(
     request: &Fetch,
     progress: &dyn Fn(u64, Option<u64>),
     patience: Patience,
-) -> Result<LocalBinary, Problem> {
-    // Part of a path from here on: only what is a version gets through.
-    let version: Version = request
-        .version
-        .parse()
-        .map_err(|error: super::version::NotAVersion| Problem::new(error.to_string()))?;
-    let directory = request
-        .cache_dir
-        .join("k3s")
-        .join(version.to_string())
-        .join(request.architecture.name());
-    let slot = Slot {
-        binary: directory.join("k3s"),
-        hash: directory.join("sha256"),
-        directory,
-    };
+) -> Result<Supply, Problem> {
+    let (slot, version) = Slot::of(request)?;
     // Whoever comes second waits, and then finds the file.
     let _lock = slot.lock().map_err(|error| slot.unusable(&error))?;
     if let Some(binary) = slot.cached(&version, request.architecture) {
@@ -75,9 +91,47 @@ struct Slot {
     directory: PathBuf,
     binary: PathBuf,
     hash: PathBuf,
+    announced: PathBuf,
 }
 
 impl Slot {
+    fn of(request: &Fetch) -> Result<(Self, Version), Problem> {
+        // Part of a path from here on: only what is a version gets through.
+        let version: Version = request
+            .version
+            .parse()
+            .map_err(|error: super::version::NotAVersion| Problem::new(error.to_string()))?;
+        let directory = request
+            .cache_dir
+            .join("k3s")
+            .join(version.to_string())
+            .join(request.architecture.name());
+        let slot = Self {
+            binary: directory.join("k3s"),
+            hash: directory.join("sha256"),
+            announced: directory.join("announced"),
+            directory,
+        };
+        Ok((slot, version))
+    }
+
+    fn supply(
+        &self,
+        sha256: String,
+        size: Option<u64>,
+        version: &Version,
+        architecture: Architecture,
+    ) -> Supply {
+        Supply {
+            path: self.binary.clone(),
+            sha256,
+            size,
+            version: Some(version.to_string()),
+            architecture,
+            download: None,
+        }
+    }
+
     fn lock(&self) -> io::Result<File> {
         fs::create_dir_all(&self.directory)?;
         let file = File::options()
@@ -106,21 +160,14 @@ impl Slot {
     }
 
     /// The file of an earlier run, if it still is what it was.
-    fn cached(&self, version: &Version, architecture: Architecture) -> Option<LocalBinary> {
-        let noted = fs::read_to_string(&self.hash).ok()?;
-        let noted = noted.split_whitespace().next()?;
+    fn cached(&self, version: &Version, architecture: Architecture) -> Option<Supply> {
+        let noted = noted(&self.hash)?;
         let (sha256, size) = sha256_of(&self.binary).ok()?;
         if sha256 != noted {
             tracing::warn!(path = %self.binary.display(), "the cached file is damaged and is fetched again");
             return None;
         }
-        Some(LocalBinary {
-            path: self.binary.clone(),
-            sha256,
-            size,
-            version: Some(version.to_string()),
-            architecture,
-        })
+        Some(self.supply(sha256, Some(size), version, architecture))
     }
 
     /// Throws away what cannot be used and what a killed run left behind.
@@ -142,20 +189,11 @@ impl Slot {
         version: &Version,
         progress: &dyn Fn(u64, Option<u64>),
         patience: Patience,
-    ) -> Result<LocalBinary, Problem> {
+    ) -> Result<Supply, Problem> {
         let mirror = request.mirror.as_deref();
         let client = Client::new(request.proxy.as_deref(), is_plain_http(mirror)?, patience)?;
         let file = asset(request.architecture);
-        let list_url = url(mirror, version, hash_list(request.architecture));
-        let list = client.text(&list_url, 1 << 20)?;
-        let expected = hash_in(&list, file)
-            .ok_or_else(|| {
-                Problem::new(format!("{}: has no hash of `{file}`", shown(&list_url)))
-                    .because("without it the download cannot be checked, so nothing is fetched")
-                    .next("see whether the mirror serves the release's own list of hashes")
-            })?
-            .to_ascii_lowercase();
-
+        let expected = ask(request, version, patience)?;
         let binary_url = url(mirror, version, file);
         let binary_shown = shown(&binary_url);
         let mut temporary = self.temporary().map_err(|error| self.unusable(&error))?;
@@ -180,13 +218,12 @@ impl Slot {
         }
         self.keep(temporary, &received.sha256)
             .map_err(|error| self.unusable(&error))?;
-        Ok(LocalBinary {
-            path: self.binary.clone(),
-            sha256: received.sha256,
-            size: received.size,
-            version: Some(version.to_string()),
-            architecture: request.architecture,
-        })
+        Ok(self.supply(
+            received.sha256,
+            Some(received.size),
+            version,
+            request.architecture,
+        ))
     }
 
     fn temporary(&self) -> io::Result<tempfile::NamedTempFile> {
@@ -201,10 +238,36 @@ impl Slot {
             .as_file()
             .set_permissions(Permissions::from_mode(0o755))?;
         persist(temporary, &self.binary)?;
+        self.note(&self.announced, sha256)?;
+        self.note(&self.hash, sha256)
+    }
+
+    fn note(&self, path: &Path, sha256: &str) -> io::Result<()> {
         let mut note = self.temporary()?;
         writeln!(note, "{sha256}  k3s")?;
-        persist(note, &self.hash)
+        persist(note, path)
     }
+}
+
+/// The hash that the release's list has for the binary.
+fn ask(request: &Fetch, version: &Version, patience: Patience) -> Result<String, Problem> {
+    let mirror = request.mirror.as_deref();
+    let client = Client::new(request.proxy.as_deref(), is_plain_http(mirror)?, patience)?;
+    let file = asset(request.architecture);
+    let list_url = url(mirror, version, hash_list(request.architecture));
+    let list = client.text(&list_url, 1 << 20)?;
+    let hash = hash_in(&list, file).ok_or_else(|| {
+        Problem::new(format!("{}: has no hash of `{file}`", shown(&list_url)))
+            .because("without it the download cannot be checked, so nothing is fetched")
+            .next("see whether the mirror serves the release's own list of hashes")
+    })?;
+    Ok(hash.to_ascii_lowercase())
+}
+
+/// The hash in a note of an earlier run.
+fn noted(note: &Path) -> Option<String> {
+    let text = fs::read_to_string(note).ok()?;
+    hash_in(&text, "k3s").map(str::to_owned)
 }
 
 fn persist(temporary: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {

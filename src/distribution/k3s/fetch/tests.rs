@@ -137,7 +137,7 @@ fn request(server: &Server, cache: &Path) -> Fetch {
     }
 }
 
-fn get(server: &Server, cache: &Path) -> Result<LocalBinary, Problem> {
+fn get(server: &Server, cache: &Path) -> Result<Supply, Problem> {
     fetch_with(&request(server, cache), &|_, _| {}, HURRY)
 }
 
@@ -163,14 +163,14 @@ fn a_binary_is_fetched_checked_and_kept() {
     )
     .unwrap();
     assert_eq!(binary.version.as_deref(), Some(VERSION));
-    assert_eq!(binary.size, 5020);
+    assert_eq!(binary.size, Some(5020));
     assert_eq!(binary.architecture, Architecture::Amd64);
     assert_eq!(fs::read(&binary.path).unwrap(), elf(Architecture::Amd64));
     assert_eq!(
         fs::metadata(&binary.path).unwrap().permissions().mode() & 0o777,
         0o755
     );
-    assert_eq!(kept(cache.path()), ["k3s", "sha256"]);
+    assert_eq!(kept(cache.path()), ["announced", "k3s", "sha256"]);
     assert_eq!(server.asked(), 2);
     let seen = seen.into_inner();
     assert_eq!(seen.first(), Some(&(0, Some(5020))));
@@ -193,7 +193,34 @@ fn a_good_cached_file_needs_no_request_and_a_damaged_one_is_fetched_again() {
     fs::remove_file(directory.join("sha256")).unwrap();
     fs::write(directory.join(".download-abc"), "part").unwrap();
     assert_eq!(get(&server, cache.path()).unwrap(), first);
-    assert_eq!(kept(cache.path()), ["k3s", "sha256"]);
+    assert_eq!(kept(cache.path()), ["announced", "k3s", "sha256"]);
+}
+
+#[test]
+fn what_a_release_announces_is_asked_once_and_the_binary_is_not_fetched_for_it() {
+    let (server, cache) = (Server::with_release(), tempfile::tempdir().unwrap());
+    let request = request(&server, cache.path());
+    let first = announced_with(&request, HURRY).unwrap();
+    assert_eq!(first.sha256, sha256(elf(Architecture::Amd64)));
+    assert_eq!((first.size, server.asked()), (None, 1));
+    assert_eq!(announced_with(&request, HURRY).unwrap(), first);
+    assert_eq!(server.asked(), 1);
+    assert_eq!(kept(cache.path()), ["announced"]);
+    assert_eq!(
+        address(&request).unwrap(),
+        format!("{}{BINARY}", server.base)
+    );
+
+    // A file that is here tells its own hash.
+    let cache = tempfile::tempdir().unwrap();
+    let fetched = get(&server, cache.path()).unwrap();
+    let asked = server.asked();
+    let request = Fetch {
+        cache_dir: cache.path().to_owned(),
+        ..request
+    };
+    assert_eq!(announced_with(&request, HURRY).unwrap(), fetched);
+    assert_eq!(server.asked(), asked);
 }
 
 #[test]

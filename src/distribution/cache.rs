@@ -1,0 +1,133 @@
+//! What lies in the cache: one folder per distribution, version and architecture.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+/// One version for one architecture.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// The version.
+    pub version: String,
+    /// For which processor.
+    pub architecture: String,
+    /// The size of the binary; 0 where only its hash is kept.
+    pub bytes: u64,
+    /// The folder.
+    pub path: PathBuf,
+}
+
+/// The names that towline gives to files in the cache.
+const NAMES: [&str; 4] = ["k3s", "sha256", "announced", "lock"];
+/// What a killed run leaves of a download.
+const TEMPORARY: &str = ".download-";
+
+/// Everything in the cache, by version and architecture.
+pub fn list(cache: &Path) -> io::Result<Vec<Kept>> {
+    let mut kept = Vec::new();
+    for version in folders(&cache.join("k3s"))? {
+        for path in folders(&version)? {
+            let name = |path: &Path| {
+                let name = path.file_name().unwrap_or_default();
+                name.to_string_lossy().into_owned()
+            };
+            kept.push(Kept {
+                version: name(&version),
+                architecture: name(&path),
+                bytes: fs::metadata(path.join("k3s")).map_or(0, |file| file.len()),
+                path,
+            });
+        }
+    }
+    Ok(kept)
+}
+
+/// Removes what towline has put into the cache, and nothing else that lies there. What another
+/// towline is fetching now stays. Returns what was removed.
+pub fn clean(cache: &Path) -> io::Result<Vec<Kept>> {
+    let mut removed = Vec::new();
+    for kept in list(cache)? {
+        let lock = File::options().write(true).open(kept.path.join("lock"));
+        if lock.as_ref().is_ok_and(|lock| lock.try_lock().is_err()) {
+            continue;
+        }
+        for entry in fs::read_dir(&kept.path)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if NAMES.contains(&&*name) || name.starts_with(TEMPORARY) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        // A folder that holds something else stays.
+        let _ = fs::remove_dir(&kept.path);
+        if let Some(version) = kept.path.parent() {
+            let _ = fs::remove_dir(version);
+        }
+        removed.push(kept);
+    }
+    Ok(removed)
+}
+
+/// The folders in a folder, sorted; none where it does not exist.
+fn folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut folders = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        // Links are nobody's that towline has made.
+        if entry.file_type()?.is_dir() {
+            folders.push(entry.path());
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_towline_has_put_there_is_listed_and_removed() {
+        let cache = tempfile::tempdir().unwrap();
+        assert_eq!(list(cache.path()).unwrap(), []);
+        let slot = cache.path().join("k3s/v1.36.3+k3s1/amd64");
+        let other = cache.path().join("k3s/v1.35.1+k3s1/arm64");
+        for (folder, file) in [
+            (&slot, "k3s"),
+            (&slot, "sha256"),
+            (&slot, "lock"),
+            (&slot, ".download-x"),
+            (&other, "announced"),
+            (&other, "mine"),
+        ] {
+            fs::create_dir_all(folder).unwrap();
+            fs::write(folder.join(file), "12345").unwrap();
+        }
+        let listed = list(cache.path()).unwrap();
+        let shown: Vec<_> = listed
+            .iter()
+            .map(|kept| (&*kept.version, &*kept.architecture, kept.bytes))
+            .collect();
+        assert_eq!(
+            shown,
+            [("v1.35.1+k3s1", "arm64", 0), ("v1.36.3+k3s1", "amd64", 5)]
+        );
+
+        // What is being fetched stays.
+        let lock = File::open(slot.join("lock")).unwrap();
+        lock.lock().unwrap();
+        assert_eq!(clean(cache.path()).unwrap(), listed[..1]);
+        assert!(slot.join("k3s").exists());
+        drop(lock);
+        assert_eq!(clean(cache.path()).unwrap(), listed);
+        assert!(!slot.exists());
+        assert_eq!(fs::read(other.join("mine")).unwrap(), b"12345");
+        assert!(!other.join("announced").exists());
+    }
+}

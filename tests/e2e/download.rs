@@ -1,0 +1,125 @@
+//! Hosts that fetch the binary themselves, and those that cannot.
+
+use towline_lab::{Fault, Mirror};
+
+use crate::place::Place;
+use crate::supply::walk;
+
+#[test]
+fn hosts_fetch_the_binary_themselves_and_those_that_cannot_get_it_from_here() {
+    let place = Place::up(1, 2);
+    let [m1, m2, m3] = ["m1", "m2", "m3"].map(|name| place.machine(name));
+    let k3s = place.lab.k3s();
+    let mirror = Mirror::release_on(place.lab.gateway().into(), k3s).unwrap();
+    let asset = if cfg!(target_arch = "aarch64") {
+        "k3s-arm64"
+    } else {
+        "k3s"
+    };
+    let asset = format!("/{}/{asset}", k3s.version);
+    let inventory = place
+        .inventory()
+        .cluster("version", &k3s.version)
+        .cluster("binary", &format!("{{mirror: \"{}\"}}", mirror.url()));
+    m1.install("curl").unwrap();
+    m3.install("wget").unwrap();
+    m2.succeed(
+        "for tool in curl wget; do if found=$(command -v $tool); then rm $found; fi; done; ! command -v curl wget",
+    );
+    m3.succeed("if found=$(command -v curl); then rm $found; fi");
+    let port = mirror.url().rsplit(':').next().unwrap();
+    m3.succeed(&format!(
+        "nft add table inet test && nft add chain inet test out '{{ type filter hook output priority 0; }}' &&
+         nft add rule inet test out tcp dport {port} drop"
+    ));
+
+    // The plan says which way for whom, and needs the hashes only.
+    let planned = place.json("plan", &inventory).ends(0).planned();
+    let what = format!("k3s {} to /usr/local/bin/k3s", k3s.version);
+    let ways = [
+        (
+            "m1",
+            format!("download {what} (by the host itself, with curl)"),
+        ),
+        (
+            "m2",
+            format!("upload {what} (no curl or wget on the host: uploaded from here)"),
+        ),
+        (
+            "m3",
+            format!(
+                "upload {what} (the host does not get it from {}: uploaded from here)",
+                mirror.url()
+            ),
+        ),
+    ];
+    for (host, way) in &ways {
+        let said = &planned[&((*host).to_owned(), "k3s".to_owned())];
+        assert_eq!(said, std::slice::from_ref(way));
+    }
+    let cached = walk(&place.file(".cache/towline"));
+    assert_eq!(cached.len(), 1, "{cached:?}");
+    assert!(cached[0].ends_with("/announced"), "{cached:?}");
+
+    // A wrong file gets nowhere, whoever fetches it.
+    mirror.break_path(&asset, Fault::Corrupt);
+    let words = [
+        "is not the file that the release announces",
+        "expected sha256 ",
+        "received sha256 ",
+    ];
+    let refused = place.deploy(&inventory).ends(2);
+    refused.says(&words);
+    refused.says(&["nothing was changed"]);
+    let failed = place
+        .towline("deploy", &inventory)
+        .args("--output json --limit m1")
+        .run()
+        .ends(1);
+    assert!(failed.outcomes().contains("m1 failed"));
+    failed.says(&words);
+    failed.says(&["so nothing was replaced"]);
+    for machine in [m1, m2, m3] {
+        machine.succeed("! ls -A /usr/local/bin | grep -q k3s");
+    }
+    mirror.heal(&asset);
+
+    let deployed = place.deploy(&inventory).ends(0);
+    assert_eq!(deployed.outcomes(), "m1 changed, m2 changed, m3 changed");
+    for (host, way) in &ways {
+        let said = &deployed.changes()[&((*host).to_owned(), "k3s".to_owned())];
+        assert_eq!(said, std::slice::from_ref(way));
+    }
+
+    // What is as it should be asks nobody for anything.
+    let asked = mirror.requests(&asset);
+    place.deploy(&inventory).changed_nothing();
+    assert_eq!(mirror.requests(&asset), asked);
+    m3.succeed("nft delete table inet test; rm /usr/local/bin/k3s");
+    let deployed = place.deploy(&inventory).ends(0);
+    let said = &deployed.changes()[&("m3".to_owned(), "k3s".to_owned())];
+    assert!(
+        said[0].contains("by the host itself, with wget"),
+        "{said:?}"
+    );
+    drop(mirror);
+    place.deploy(&inventory).changed_nothing();
+
+    // A host that lost it gets it from the cache, with nobody else there to ask.
+    m1.succeed("rm /usr/local/bin/k3s");
+    let deployed = place.deploy(&inventory).ends(0);
+    let said = &deployed.changes()[&("m1".to_owned(), "k3s".to_owned())];
+    assert!(said[0].contains("uploaded from here"), "{said:?}");
+
+    let listed = place.command().args("cache list").run().ends(0).stdout;
+    assert!(
+        listed.contains(&k3s.version) && listed.contains(" MB"),
+        "{listed}"
+    );
+    let cleaned = place.command().args("cache clean").run().ends(0).stdout;
+    assert!(cleaned.starts_with("removed k3s "), "{cleaned}");
+    let nothing = place.command().args("cache list").run().ends(0).stdout;
+    assert!(nothing.starts_with("nothing is kept in "), "{nothing}");
+    assert_eq!(walk(&place.file(".cache/towline")), Vec::<String>::new());
+    place.kept_its_secrets();
+}
