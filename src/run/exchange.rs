@@ -118,6 +118,21 @@ impl Runner {
                 return Acted::Interrupted;
             }
             let (status, output, reply) = match action {
+                // It was not brought here, because the plan did not need it.
+                Action::Put(upload) if !upload.source.is_file() => {
+                    return Acted::Failed(
+                        Problem::new(format!(
+                            "{} is not on this machine",
+                            upload.source.display()
+                        ))
+                        .because(
+                            "when the plan was made, the host could fetch it itself; now it cannot",
+                        )
+                        .next(
+                            "run the same command again: what the host needs is brought here first",
+                        ),
+                    );
+                }
                 Action::Put(upload) => {
                     let output = remote.put(upload).await;
                     (output.exit.clone(), output, None)
