@@ -22,15 +22,15 @@ pub struct Cli {
     pub command: Command,
 
     /// Form of the output
-    #[arg(long, global = true, value_enum, default_value_t = Output::Plain)]
+    #[arg(long, global = true, value_enum, default_value_t = Output::Plain, display_order = 1000)]
     pub output: Output,
 
     /// Show what is sent to the hosts; twice: and what they answer
-    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet", display_order = 1001)]
     pub verbose: u8,
 
     /// Show only failures and the end
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 1002)]
     pub quiet: bool,
 }
 
@@ -66,6 +66,13 @@ pub enum Command {
 
     /// Show what a deploy would change, host by host, and touch nothing
     Plan(InventoryArguments),
+
+    /// Remove k3s and its data from the machines of an inventory
+    ///
+    /// With --limit the nodes are drained and deleted from the cluster that stays. Shows what it
+    /// would do, and begins when the cluster's name has been typed. What other things have put on
+    /// the machines stays; docs/reset.md lists it. A second reset changes nothing.
+    Reset(ResetArguments),
 
     /// Fetch the cluster's kubeconfig again, and try it from here
     Kubeconfig(KubeconfigArguments),
@@ -196,6 +203,22 @@ pub struct DeployArguments {
     /// Show at the end when which host was busy with what
     #[arg(long)]
     pub timing: bool,
+}
+
+/// What a reset needs to know.
+#[derive(Debug, Clone, Args)]
+pub struct ResetArguments {
+    /// Which hosts.
+    #[command(flatten)]
+    pub hosts: InventoryArguments,
+
+    /// Do it without asking
+    #[arg(long, conflicts_with = "plan")]
+    pub yes: bool,
+
+    /// Show what it would do, and touch nothing
+    #[arg(long)]
+    pub plan: bool,
 }
 
 /// What towline takes from its environment; read once, here.

@@ -91,6 +91,10 @@ pub const LOCKED: u32 = 75;
 /// nothing was done then.
 pub const CONFLICT: u32 = 76;
 
+/// What an acting script ends with when what it was to do cannot be done, and the rest goes on
+/// without: its words are noted.
+pub const LEFT: u32 = 77;
+
 /// Wraps shell text that changes a host: it runs only while it holds [`LOCK`], and no longer than
 /// `limit`. Ends with [`LOCKED`] at once when another run holds the lock.
 ///

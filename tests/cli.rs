@@ -45,6 +45,7 @@ fn every_command_explains_itself_on_one_screen() {
         "install",
         "join",
         "plan",
+        "reset",
         "kubeconfig",
         "get-config",
         "node-token",
@@ -177,4 +178,22 @@ fn a_host_that_cannot_be_reached_ends_with_1_and_words() {
         (&last["event"], &last["report"]["rows"][0]["outcome"]),
         (&"finished".into(), &"unreachable".into())
     );
+}
+
+#[test]
+fn a_reset_that_nobody_can_be_asked_about_names_the_line_to_type() {
+    let right = folder("hosts:\n  m1: {address: 10.0.0.1, role: server}\n");
+    let output = towline(
+        right.path(),
+        &["reset", "-i", "home.yaml", "--limit", "m1,!m2"],
+    );
+    insta::assert_snapshot!(screen(&output), @r"
+    status 2
+    --- standard output
+    --- standard error
+    error: a reset removes a cluster with its data, and there is no terminal to ask on
+      → to see what it would do:  towline reset -i home.yaml --limit 'm1,!m2' --plan
+      → to do it:  towline reset -i home.yaml --limit 'm1,!m2' --yes
+    nothing was changed
+    ");
 }

@@ -133,6 +133,7 @@ impl Is {
                     _ => format!("mode={:o} 0:0\nstate=same\n", file.mode),
                 }
             }
+            Task::Absent(_) => "complete=yes\n".into(),
             Task::Binary(binary) if !bare => format!("hash={}\n", binary.sha256),
             Task::Binary(_) => "hash=absent\nfree_kib=9999999\n".into(),
             Task::Link(link) if !bare => format!("link={}\n", link.target),

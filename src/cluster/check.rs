@@ -65,9 +65,14 @@ pub(super) fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
         Role::Agent => (has.datastore.is_some() || has.server_unit.exists()).then_some("a server"),
     };
     other.map(|other| {
-        Problem::new(format!("{name}: it is {other}, and the inventory says {wants} ({})", host.role.origin))
-            .because("towline does not change what a host is")
-            .next("k3s-uninstall.sh or k3s-agent-uninstall.sh on the host makes it bare again; its data is lost")
+        Problem::new(format!(
+            "{name}: it is {other}, and the inventory says {wants} ({})",
+            host.role.origin
+        ))
+        .because("towline does not change what a host is")
+        .next(format!(
+            "towline reset --limit {name}  makes it bare again; its data is lost"
+        ))
     })
 }
 

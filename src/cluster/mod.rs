@@ -18,6 +18,7 @@ mod check;
 mod config;
 mod force;
 mod nodes;
+mod reset;
 mod shape;
 mod tokens;
 mod version;
@@ -26,6 +27,7 @@ mod version;
 mod tests;
 
 pub use force::{certificate_names, shared_settings};
+pub use reset::{Reset, Wave, reset};
 pub use shape::shape;
 pub use tokens::Fresh;
 pub use version::{Wanted, wanted_version};

@@ -14,6 +14,7 @@ mod adopted;
 mod configs;
 mod growing;
 mod refused;
+mod resets;
 mod stages;
 mod versions;
 

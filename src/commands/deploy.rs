@@ -147,7 +147,7 @@ pub(super) async fn go(
 }
 
 /// Tells a person who asked for the end that this was heard, and what can be asked for next.
-async fn announce(road: &Road) -> Infallible {
+pub(super) async fn announce(road: &Road) -> Infallible {
     interrupt::asked_for(Interrupt::Finish, road.interrupt.clone()).await;
     road.events.send(Event::Note {
         text:

@@ -32,7 +32,7 @@ pub(super) async fn install(
             let survey = road.survey().await?;
             return kubeconfig::only(&road, &survey, &target).await;
         }
-        let survey = road.survey().await?;
+        let survey = road.survey().await.map_err(in_flags)?;
         if arguments.plan {
             return plan::tell(&road, &survey).map(|code| (code, None));
         }
@@ -64,7 +64,7 @@ pub(super) async fn join(arguments: JoinArguments, environment: &Environment, ui
         if let Some(file) = arguments.save_inventory.as_deref() {
             save::possible(file, &typed)?;
         }
-        let survey = road.decide(gathered).await?;
+        let survey = road.decide(gathered).await.map_err(in_flags)?;
         if let (Stage::Down | Stage::Unknown, Some(name)) =
             (&survey.shape.stage, typed.read_server())
         {
@@ -81,6 +81,24 @@ pub(super) async fn join(arguments: JoinArguments, environment: &Environment, ui
         keep(arguments.save_inventory.as_deref(), &typed, code, next)
     })
     .await
+}
+
+/// What is advised for an inventory, said in flags, too.
+fn in_flags(refusal: Refusal) -> Refusal {
+    let Refusal::Problems(problems) = refusal else {
+        return refusal;
+    };
+    let in_flags = |problem: Problem| {
+        let names = |word: &str| problem.next.iter().any(|next| next.contains(word));
+        if names("cluster: {") {
+            problem.next(
+                "for a line that is typed, these are  --mirror URL  and  --k3s-version VERSION",
+            )
+        } else {
+            problem
+        }
+    };
+    Refusal::Problems(problems.into_iter().map(in_flags).collect())
 }
 
 fn unread(server: &str) -> String {

@@ -18,6 +18,7 @@ mod kubeconfig;
 mod node_token;
 mod plan;
 mod ready;
+mod reset;
 mod road;
 mod save;
 mod supply;
@@ -60,6 +61,7 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
         Command::Join(arguments) => install::join(*arguments, &environment, ui).await,
         Command::GetConfig(arguments) => kubeconfig::of_host(arguments, &environment, ui).await,
         Command::NodeToken(arguments) => node_token::run(arguments, &environment, ui).await,
+        Command::Reset(arguments) => reset::run(arguments, &environment, ui).await,
         Command::Ready(arguments) => ready::run(&arguments, &environment, &ui).await,
         Command::Schema {
             of: Schema::Inventory,

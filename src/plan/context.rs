@@ -1,5 +1,7 @@
 //! What templates and playbooks may know about a host.
 
+use std::net::IpAddr;
+
 use serde_json::{Value, json};
 
 use crate::cluster::{Shape, Situation};
@@ -21,21 +23,6 @@ pub(super) fn context(
     let cluster = &situation.inventory.cluster;
     let place = shape.places.get(&host.name);
     let (unit, command) = (unit(host.role.value), subcommand(host.role.value));
-    let network = |key: &str, default: &str| {
-        let configured = match cluster.config.get(key) {
-            Some(Value::String(nets)) => vec![nets.as_str()],
-            Some(Value::Array(nets)) => nets.iter().filter_map(Value::as_str).collect(),
-            _ => vec![default],
-        };
-        configured
-            .into_iter()
-            .flat_map(|nets| nets.split(','))
-            .map(|net| net.trim().to_owned())
-            .collect::<Vec<_>>()
-    };
-    let mut sources: Vec<_> = shape.siblings.iter().map(ToString::to_string).collect();
-    sources.extend(network("cluster-cidr", "10.42.0.0/16"));
-    sources.extend(network("service-cidr", "10.43.0.0/16"));
     json!({
         "host": {"name": host.name, "address": host.address, "role": host.role.value.to_string()},
         "cluster": {"name": cluster.name},
@@ -53,9 +40,30 @@ pub(super) fn context(
             "node_name": place.map_or("", |place| &place.node_name),
             "voter": place.is_some_and(|place| place.voter).to_string(),
             "config": place.map(|place| json!(place.config)).unwrap_or_default(),
-            "sources": sources,
+            "sources": sources(situation, &shape.siblings),
             "forget": shape.forget,
             "foreign": facts.k3s.foreign.is_some(),
         },
     })
+}
+
+/// What a firewall has to let in: nodes, pods and services.
+pub(super) fn sources(situation: &Situation<'_>, siblings: &[IpAddr]) -> Vec<String> {
+    let config = &situation.inventory.cluster.config;
+    let network = |key: &str, default: &str| {
+        let configured = match config.get(key) {
+            Some(Value::String(nets)) => vec![nets.as_str()],
+            Some(Value::Array(nets)) => nets.iter().filter_map(Value::as_str).collect(),
+            _ => vec![default],
+        };
+        configured
+            .into_iter()
+            .flat_map(|nets| nets.split(','))
+            .map(|net| net.trim().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let mut sources: Vec<_> = siblings.iter().map(ToString::to_string).collect();
+    sources.extend(network("cluster-cidr", "10.42.0.0/16"));
+    sources.extend(network("service-cidr", "10.43.0.0/16"));
+    sources
 }

@@ -13,8 +13,10 @@ use crate::task::Task;
 
 mod context;
 mod judge;
+mod reset;
 
 pub use judge::{Judged, JudgedStep, judge};
+pub use reset::reset;
 
 /// What is to be done, in order.
 #[derive(Debug, Clone)]

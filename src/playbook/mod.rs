@@ -77,6 +77,7 @@ struct Entry {
     name: String,
     when: Option<String>,
     for_each: Option<Value>,
+    absent: Option<AbsentEntry>,
     binary: Option<BinaryEntry>,
     command: Option<CommandEntry>,
     file: Option<FileEntry>,
@@ -86,6 +87,16 @@ struct Entry {
     package: Option<BTreeMap<String, String>>,
     service: Option<ServiceEntry>,
     wait: Option<WaitEntry>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AbsentEntry {
+    paths: Vec<String>,
+    #[serde(default)]
+    links_to: Vec<String>,
+    #[serde(default)]
+    parents: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -153,6 +164,9 @@ struct WaitEntry {
     patience: u64,
 }
 
+/// The playbooks of a reset. Which hosts they are for, and in what order, is no choice of a file.
+const RESET: [&str; 4] = ["reset-drain", "reset-stop", "reset-delete", "reset-host"];
+
 /// The playbooks, read and checked, with their templates.
 #[derive(Debug)]
 pub struct Book {
@@ -170,14 +184,14 @@ impl Book {
     pub fn read(assets: &Assets) -> Result<Self, Problem> {
         let stages: Vec<Stage> = yaml("playbooks/site.yml", assets.playbook("site")?)?;
         let mut playbooks = BTreeMap::new();
-        for stage in &stages {
-            let name = &stage.playbook;
+        let named = stages.iter().map(|stage| stage.playbook.as_str());
+        for name in named.chain(RESET) {
             let file = format!("playbooks/{name}.yml");
             let entries: Vec<Entry> = yaml(&file, assets.playbook(name)?)?;
             for entry in &entries {
                 entry.check(&file)?;
             }
-            playbooks.insert(name.clone(), entries);
+            playbooks.insert(name.to_owned(), entries);
         }
         Ok(Self {
             stages,
@@ -186,16 +200,18 @@ impl Book {
         })
     }
 
-    /// The tasks of a playbook for one host, by name, in order.
+    /// The tasks of a playbook for one host, by name, in order. `binary` is what it uploads, if it
+    /// does.
     ///
     /// # Errors
     /// A template or expression that does not fit the context, with its place.
-    pub fn tasks(
+    pub fn tasks<'a>(
         &self,
         playbook: &str,
         context: &Value,
-        binary: &Supply,
+        binary: impl Into<Option<&'a Supply>>,
     ) -> Result<Vec<(String, Task)>, Problem> {
+        let binary = binary.into();
         let mut tasks = Vec::new();
         for entry in self.playbooks.get(playbook).into_iter().flatten() {
             if let Some(when) = &entry.when
@@ -238,7 +254,19 @@ impl Book {
         Ok(tasks)
     }
 
-    fn task(&self, entry: Entry, context: &Value, binary: &Supply) -> Result<Task, Problem> {
+    fn task(
+        &self,
+        entry: Entry,
+        context: &Value,
+        binary: Option<&Supply>,
+    ) -> Result<Task, Problem> {
+        if let Some(kind) = entry.absent {
+            return Ok(Task::Absent(task::Absent {
+                paths: kind.paths,
+                links_to: kind.links_to,
+                parents: kind.parents,
+            }));
+        }
         if let Some(kind) = entry.file {
             let mode = u32::from_str_radix(&kind.mode, 8)
                 .map_err(|_| Problem::new(format!("mode: {} is not octal", kind.mode)))?;
@@ -289,6 +317,7 @@ impl Book {
             }));
         }
         if let Some(kind) = entry.binary {
+            let binary = binary.ok_or_else(|| Problem::new("no binary is sent here"))?;
             return Ok(Task::Binary(task::Binary {
                 path: kind.path,
                 source: binary.path.clone(),
@@ -337,6 +366,7 @@ impl Book {
 impl Entry {
     fn check(&self, file: &str) -> Result<(), Problem> {
         let kinds = [
+            self.absent.is_some(),
             self.binary.is_some(),
             self.command.is_some(),
             self.file.is_some(),
@@ -356,7 +386,7 @@ impl Entry {
                 .next("give every task a  name:  that says what is to be so"));
         }
         Err(Problem::new(format!("{file}: the task “{}” has {count} kinds and needs one", self.name))
-            .because("a task has a name and exactly one of binary, command, file, kernel, link, node, package, service, wait"))
+            .because("a task has a name and exactly one of absent, binary, command, file, kernel, link, node, package, service, wait"))
     }
 }
 

@@ -25,6 +25,7 @@ fn context(role: &str, config: &Value) -> Value {
             "unit": unit, "command": command, "version": "v1.36.3+k3s1", "node_name": "m1",
             "voter": "true", "config": config, "sources": ["10.0.0.1", "fd00::1"], "forget": ["m2"], "foreign": false,
         },
+        "reset": {"drain": ["m2"], "nodes": ["m2"], "whole": role == "server", "sources": ["10.0.0.1", "fd00::1"]},
     })
 }
 
@@ -78,13 +79,12 @@ fn every_template_and_playbook_renders_for_both_roles_without_words_of_another_l
                 );
             }
         }
-        for stage in &book.stages {
-            let tasks = book.tasks(&stage.playbook, &context, &binary());
+        for playbook in book.playbooks.keys() {
+            let tasks = book.tasks(playbook, &context, &binary());
             let tasks = tasks.unwrap_or_else(|problem| panic!("{problem}"));
             assert!(
                 !tasks.is_empty() && tasks.iter().all(|(name, _)| !name.is_empty()),
-                "{}",
-                stage.playbook
+                "{playbook}"
             );
         }
     }
@@ -100,9 +100,9 @@ fn the_unit_runs_k3s_as_its_own_installer_does() {
 fn scripts_of_all_tasks_are_shell() {
     let book = Book::read(&Assets::default()).expect("right");
     for role in ["server", "agent"] {
-        for stage in &book.stages {
+        for playbook in book.playbooks.keys() {
             let tasks = book
-                .tasks(&stage.playbook, &context(role, &json!({})), &binary())
+                .tasks(playbook, &context(role, &json!({})), &binary())
                 .expect("rendered");
             for (name, task) in tasks {
                 let mut texts = vec![task.probe().text];

@@ -8,7 +8,7 @@ use super::Runner;
 use super::event::Event;
 use crate::error::Problem;
 use crate::plan::{self, Judged, Plan};
-use crate::shell::{Batch, CONFLICT, LOCKED, Reply, Script};
+use crate::shell::{Batch, CONFLICT, LEFT, LOCKED, Reply, Script};
 use crate::ssh::{Exit, Output, Remote};
 use crate::task::Action;
 
@@ -16,6 +16,8 @@ use crate::task::Action;
 pub(super) enum Acted {
     /// It was done; the answer to the task's question after it, when it came in the same exchange.
     Done(Option<Reply>),
+    /// It cannot be done, for this reason, and what follows goes on without.
+    Left(String),
     /// It ended with an error.
     Failed(Problem),
     /// The connection was lost; whether it was done is unknown.
@@ -180,6 +182,17 @@ impl Runner {
                 }
                 Exit::Code(CONFLICT) => {
                     return Acted::Failed(changed_meanwhile(output.stderr.trim()));
+                }
+                Exit::Code(LEFT) => {
+                    return Acted::Left(
+                        output
+                            .stderr
+                            .trim()
+                            .lines()
+                            .last()
+                            .unwrap_or_default()
+                            .into(),
+                    );
                 }
                 Exit::Lost(reason) => return Acted::Lost(reason),
                 exit => {

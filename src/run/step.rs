@@ -95,6 +95,13 @@ impl Runner {
                         match self.act(host, &step.name, action, &step.task.probe()).await {
                             Acted::Done(reply) => answer = reply,
                             Acted::Failed(problem) => return End::Failed(problem),
+                            Acted::Left(why) => {
+                                let step = &step.name;
+                                let text =
+                                    format!("{host}: {step}: not done, and gone on without: {why}");
+                                self.events.send(Event::Note { text });
+                                return End::Waited;
+                            }
                             Acted::Lost(reason) => lost = Some(reason),
                             Acted::Interrupted => return End::Interrupted,
                         }

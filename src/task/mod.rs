@@ -13,6 +13,7 @@ use crate::error::Problem;
 use crate::shell::{Reply, Script};
 use crate::ssh::Upload;
 
+pub mod absent;
 pub mod binary;
 pub mod command;
 pub mod file;
@@ -25,6 +26,7 @@ pub mod service;
 mod tests;
 pub mod wait;
 
+pub use absent::Absent;
 pub use binary::{Binary, Download};
 pub use command::Command;
 pub use file::File;
@@ -38,6 +40,8 @@ pub use wait::Wait;
 /// One thing that is to be so on a host.
 #[derive(Debug, Clone)]
 pub enum Task {
+    /// Files and folders that are not there.
+    Absent(Absent),
     /// An uploaded executable.
     Binary(Binary),
     /// A command that runs unless its question is answered with yes.
@@ -172,6 +176,7 @@ impl Changes {
 macro_rules! each_kind {
     ($task:expr, $kind:ident => $body:expr) => {
         match $task {
+            Task::Absent($kind) => $body,
             Task::Binary($kind) => $body,
             Task::Command($kind) => $body,
             Task::File($kind) => $body,

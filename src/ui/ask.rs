@@ -3,8 +3,8 @@
 use std::io::IsTerminal as _;
 use std::sync::atomic::Ordering;
 
-use dialoguer::Confirm;
 use dialoguer::console::Term;
+use dialoguer::{Confirm, Input};
 
 use super::Ui;
 
@@ -25,11 +25,31 @@ impl Ui {
              Compare it with what the machine's own console shows."
         ));
         let question = self.redactor.clean(&format!("Trust {host} from now on?"));
-        let ask = || {
-            let answer = Confirm::new()
+        self.ask(|| {
+            Confirm::new()
                 .with_prompt(question)
                 .default(false)
-                .interact();
+                .interact()
+        })
+        .unwrap_or(false)
+    }
+
+    /// Asks for the cluster's name before its data is removed. Anything else is a no.
+    pub fn confirm_reset(&self, name: &str) -> bool {
+        let question = "Nothing brings the data back. Type the cluster's name to go on".to_owned();
+        let typed = self.ask(|| {
+            Input::<String>::new()
+                .with_prompt(question)
+                .allow_empty(true)
+                .interact_text()
+        });
+        typed.is_some_and(|typed| typed.trim() == name)
+    }
+
+    /// Asks while the live lines make room.
+    fn ask<T>(&self, question: impl FnOnce() -> dialoguer::Result<T>) -> Option<T> {
+        let ask = || {
+            let answer = question();
             if answer.is_err() {
                 // Ctrl-C ends a question where it stands: in its line, and with the cursor hidden.
                 let terminal = Term::stderr();
@@ -38,7 +58,7 @@ impl Ui {
                     .and_then(|()| terminal.write_line(""));
                 self.gone.store(true, Ordering::Relaxed);
             }
-            answer.unwrap_or(false)
+            answer.ok()
         };
         match &self.live {
             Some(live) => live.aside(ask),

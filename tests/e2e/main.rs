@@ -38,6 +38,7 @@ mod nat;
 mod own;
 mod power;
 mod refusals;
+mod reset;
 mod single;
 mod supply;
 mod together;

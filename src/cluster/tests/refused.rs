@@ -96,7 +96,7 @@ fn a_role_is_not_changed() {
     insta::assert_snapshot!(shape.unfit["m3"], @r"
     m3: it is an agent, and the inventory says server (hosts.m3.role, line 5)
       towline does not change what a host is
-      → k3s-uninstall.sh or k3s-agent-uninstall.sh on the host makes it bare again; its data is lost
+      → towline reset --limit m3  makes it bare again; its data is lost
     ");
     assert!(
         shape.unfit["w1"]

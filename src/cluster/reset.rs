@@ -1,0 +1,347 @@
+//! Taking machines out of a cluster, or a cluster apart: who goes when, who lets them go, and what is
+//! refused.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::Situation;
+use super::address::addresses;
+use super::check::node_name;
+use crate::error::Problem;
+use crate::facts::{Datastore, Facts, Node};
+use crate::inventory::{Host, Role};
+
+/// What a reset does, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reset {
+    /// The server that drains and deletes nodes, where one is READY.
+    pub via: Option<String>,
+    /// Hosts that go together; each group when the one before it has gone.
+    pub waves: Vec<Wave>,
+    /// Whether no server stays: then it no longer matters what etcd and the API think.
+    pub whole: bool,
+    /// Hosts that cannot be reset as they are, with the words for it.
+    pub unfit: BTreeMap<String, Problem>,
+    /// What the firewall may have been asked to let in: the addresses of all nodes.
+    pub siblings: Vec<IpAddr>,
+    /// Things that a person should know.
+    pub notes: Vec<String>,
+}
+
+/// Hosts that go together.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wave {
+    /// What they are, for people.
+    pub name: String,
+    /// The hosts.
+    pub hosts: Vec<String>,
+    /// Nodes whose pods are moved away first.
+    pub drain: Vec<String>,
+    /// Nodes that are deleted when their k3s is stopped.
+    pub nodes: Vec<String>,
+    /// Whether the rest must not go on when this fails: etcd would lose its quorum.
+    pub careful: bool,
+}
+
+/// A host that goes.
+struct Going<'a> {
+    host: &'a Host,
+    facts: &'a Facts,
+    node: Option<&'a Node>,
+}
+
+impl Going<'_> {
+    fn runs(&self) -> bool {
+        self.facts.k3s.server_unit.is_ready() || self.facts.k3s.agent_unit.is_ready()
+    }
+
+    /// The node, in a wave that drains and deletes it.
+    fn leaves(&self, wave: &mut Wave, whole: bool) {
+        let Some(node) = self.node else { return };
+        if !whole && self.runs() && node.ready {
+            wave.drain.push(node.name.clone());
+        }
+        wave.nodes.push(node.name.clone());
+    }
+}
+
+/// Decides how the selected hosts are reset.
+///
+/// # Errors
+/// The servers that stay would lose their quorum, or agents that stay their servers.
+pub fn reset(situation: &Situation<'_>) -> Result<Reset, Vec<Problem>> {
+    let mut plan = Reset::default();
+    let selected = |host: &Host| situation.selected.contains(&host.name);
+    for (host, facts) in situation.reached() {
+        if let Ok(addresses) = addresses(host, facts, None) {
+            plan.siblings.push(addresses.node_ip);
+        }
+        if let Some(problem) = unfit(host, facts).filter(|_| selected(host)) {
+            plan.unfit.insert(host.name.clone(), problem);
+        }
+    }
+    let live: Vec<_> = situation
+        .reached()
+        .filter(|(host, facts)| {
+            let ready = facts.k3s.server_unit.is_ready() && facts.k3s.api_ready;
+            ready && !plan.unfit.contains_key(&host.name)
+        })
+        .collect();
+    // One that stays, else the one that goes last.
+    let via = live
+        .iter()
+        .find(|(host, _)| !selected(host))
+        .or(live.last())
+        .copied();
+    plan.via = via.map(|(host, _)| host.name.clone());
+    let nodes = via.map_or(&[][..], |(_, facts)| &facts.k3s.nodes);
+    let going: Vec<_> = situation
+        .reached()
+        .filter(|(host, _)| selected(host) && !plan.unfit.contains_key(&host.name))
+        .map(|(host, facts)| {
+            // A machine of the same name somewhere else is not this one.
+            let node = nodes.iter().find(|node| {
+                node.name == node_name(host, facts)
+                    && node.internal_ip.is_none_or(|ip| facts.has_address(ip))
+            });
+            Going { host, facts, node }
+        })
+        .collect();
+    let stay = staying(situation, nodes);
+    plan.whole = stay.is_empty();
+    let had_server = going.iter().any(|one| is_server(one.host, one.facts));
+    let has_k3s = |one: &Going<'_>| one.facts.k3s.joined || one.facts.k3s.datastore.is_some();
+    if plan.whole && had_server && going.iter().any(has_k3s) {
+        orphans(situation)?;
+    }
+    if via.is_none() && !plan.whole && going.iter().any(has_k3s) {
+        let names: Vec<_> = going
+            .iter()
+            .map(|one| node_name(one.host, one.facts))
+            .collect();
+        plan.notes.push(format!(
+            "no server of the cluster is READY: its nodes cannot be drained and deleted, the hosts are reset all the same. When one is: kubectl delete node {}",
+            names.join(" ")
+        ));
+    }
+    waves(situation, &mut plan, going, nodes, &stay)?;
+    Ok(plan)
+}
+
+/// Agents first, then servers one by one while the others keep quorum, then the others together.
+fn waves(
+    situation: &Situation<'_>,
+    plan: &mut Reset,
+    going: Vec<Going<'_>>,
+    nodes: &[Node],
+    stay: &[String],
+) -> Result<(), Vec<Problem>> {
+    let (mut servers, agents): (Vec<_>, Vec<_>) = going
+        .into_iter()
+        .partition(|one| is_server(one.host, one.facts));
+    let mut wave = Wave {
+        name: "agents".into(),
+        ..Wave::default()
+    };
+    for one in &agents {
+        wave.hosts.push(one.host.name.clone());
+        one.leaves(&mut wave, plan.whole);
+    }
+    plan.waves.extend((!wave.hosts.is_empty()).then_some(wave));
+    // One that is down costs no vote that counts; the one that deletes the others goes last.
+    servers.sort_by_key(|one| (plan.via.as_ref() == Some(&one.host.name), one.runs()));
+    let mut quorum = Quorum::of(situation, nodes);
+    let now = (quorum.members, quorum.up);
+    let mut rest = Wave {
+        name: "servers".into(),
+        ..Wave::default()
+    };
+    let mut lost = Vec::new();
+    for one in servers {
+        let name = one.host.name.clone();
+        let is_via = plan.via.as_ref() == Some(&name);
+        let member = match plan.via {
+            Some(_) => one.node.is_some_and(|node| node.voter.is_some()),
+            None => one.facts.k3s.datastore == Some(Datastore::Etcd),
+        };
+        let up = member && (one.runs() || plan.via.is_none());
+        let keeps = quorum.without(up);
+        let deleted = plan.via.is_some() && !is_via && one.node.is_some();
+        if plan.whole && !(deleted && keeps && rest.hosts.is_empty()) {
+            rest.hosts.push(name);
+            continue;
+        }
+        if !keeps {
+            lost.push(name);
+            continue;
+        }
+        quorum.leave(up, member && deleted);
+        let mut wave = Wave {
+            name: name.clone(),
+            hosts: vec![name],
+            careful: !plan.whole,
+            ..Wave::default()
+        };
+        if deleted {
+            one.leaves(&mut wave, plan.whole);
+        } else if is_via {
+            plan.notes.push(format!(
+                "{0} is the only server that is READY and reached, and cannot delete its own node. Afterwards: kubectl delete node {1}",
+                wave.name,
+                node_name(one.host, one.facts)
+            ));
+        }
+        plan.waves.push(wave);
+    }
+    plan.waves.extend((!rest.hosts.is_empty()).then_some(rest));
+    if lost.is_empty() {
+        return Ok(());
+    }
+    Err(vec![
+        Problem::new(format!(
+            "without {}, the servers that stay ({}) would lose their quorum",
+            lost.join(", "),
+            stay.join(", ")
+        ))
+        .because(format!("etcd has {} members, {} of them up", now.0, now.1))
+        .because("a server is stopped before its member is removed, and more than half of the members have to be up then")
+        .next("deploy another server first, or reset fewer servers at once")
+        .next("without --limit, the whole cluster is reset"),
+    ])
+}
+
+/// How many members etcd has, and how many of them are up.
+struct Quorum {
+    members: usize,
+    up: usize,
+}
+
+impl Quorum {
+    fn of(situation: &Situation<'_>, nodes: &[Node]) -> Self {
+        let voters: Vec<_> = nodes.iter().filter(|node| node.voter.is_some()).collect();
+        if !voters.is_empty() {
+            let is_down = |node: &Node| {
+                let host = situation.reached().find(|(host, facts)| {
+                    node_name(host, facts) == node.name
+                        && node.internal_ip.is_none_or(|ip| facts.has_address(ip))
+                });
+                !node.ready || host.is_some_and(|(_, facts)| !facts.k3s.server_unit.is_ready())
+            };
+            let down = voters.iter().filter(|node| is_down(node)).count();
+            return Self {
+                members: voters.len(),
+                up: voters.len() - down,
+            };
+        }
+        // Nobody can be asked: what has data, or was not reached, is taken for a member that may
+        // come back.
+        let hosts = situation.inventory.hosts.iter();
+        let members = hosts.filter(|host| match facts_of(situation, host) {
+            Some(facts) => facts.k3s.datastore == Some(Datastore::Etcd),
+            None => host.role.value == Role::Server,
+        });
+        let members = members.count();
+        Self {
+            members,
+            up: members,
+        }
+    }
+
+    /// Whether more than half of the members are up when one more is stopped.
+    fn without(&self, up: bool) -> bool {
+        // One that is down takes no vote along.
+        !up || self.up.saturating_sub(1) > self.members / 2
+    }
+
+    fn leave(&mut self, up: bool, removed: bool) {
+        self.up -= usize::from(up && self.up > 0);
+        self.members -= usize::from(removed && self.members > 0);
+    }
+}
+
+/// The servers that stay, by name: outside the limit with data or not reached, or known to the
+/// cluster alone.
+fn staying(situation: &Situation<'_>, nodes: &[Node]) -> Vec<String> {
+    let hosts = situation.inventory.hosts.iter();
+    let outside = hosts.filter(|host| !situation.selected.contains(&host.name));
+    let mut stay: Vec<_> = outside
+        .filter(|host| match facts_of(situation, host) {
+            Some(facts) => facts.k3s.datastore.is_some(),
+            None => host.role.value == Role::Server,
+        })
+        .map(|host| host.name.clone())
+        .collect();
+    let unknown = nodes
+        .iter()
+        .filter(|node| node.voter.is_some() && host_of(situation, node).is_none());
+    stay.extend(unknown.map(|node| node.name.clone()));
+    stay
+}
+
+/// The host of the inventory that a node is.
+fn host_of<'a>(situation: &Situation<'a>, node: &Node) -> Option<&'a Host> {
+    situation.inventory.hosts.iter().find(|host| {
+        let Some(facts) = facts_of(situation, host) else {
+            let address = node.internal_ip;
+            let private = host.private_address.as_ref().map(|setting| setting.value);
+            let named = host
+                .node_name
+                .as_ref()
+                .map_or(&host.name, |name| &name.value);
+            return named.to_lowercase() == node.name
+                || (address.is_some()
+                    && (private == address || host.address.parse().ok() == address));
+        };
+        node_name(host, facts) == node.name
+            || node.internal_ip.is_some_and(|ip| facts.has_address(ip))
+    })
+}
+
+/// Agents that stay need a server.
+fn orphans(situation: &Situation<'_>) -> Result<(), Vec<Problem>> {
+    let hosts = situation.inventory.hosts.iter();
+    let left: Vec<_> = hosts
+        .filter(|host| !situation.selected.contains(&host.name))
+        .filter(|host| facts_of(situation, host).is_none_or(|facts| facts.k3s.joined))
+        .map(|host| host.name.as_str())
+        .collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    Err(vec![
+        Problem::new(format!(
+            "no server would be left, and {} would have none to belong to",
+            left.join(", ")
+        ))
+        .because("--limit names all servers and not all agents")
+        .next("name them as well, or leave out --limit: the whole cluster is reset then"),
+    ])
+}
+
+fn facts_of<'a>(situation: &Situation<'a>, host: &Host) -> Option<&'a Facts> {
+    situation.reach.get(&host.name)?.facts()
+}
+
+/// What a host is by what is on it, and by the inventory when there is nothing.
+fn is_server(host: &Host, facts: &Facts) -> bool {
+    let k3s = &facts.k3s;
+    let server = k3s.datastore.is_some() || k3s.server_unit.exists();
+    server || (host.role.value == Role::Server && !k3s.agent_unit.exists())
+}
+
+/// Why a host cannot be reset as it is.
+fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
+    let name = &host.name;
+    if !facts.systemd {
+        return Some(Problem::new(format!(
+            "{name}: its init system is not systemd"
+        )));
+    }
+    (!facts.missing.is_empty()).then(|| {
+        Problem::new(format!(
+            "{name}: commands are missing: {}",
+            facts.missing.join(", ")
+        ))
+        .next("apt-get install util-linux coreutils iproute2")
+    })
+}

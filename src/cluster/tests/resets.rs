@@ -1,0 +1,155 @@
+//! Machines that leave a cluster, and clusters that are taken apart.
+
+use super::*;
+use crate::cluster::{Reset, reset};
+
+fn voter(name: &str, address: &str) -> Node {
+    Node {
+        voter: Some(true),
+        ..node(name, true, address)
+    }
+}
+
+/// Three servers and an agent that run, as each server lists them.
+fn whole() -> Lab {
+    let nodes = vec![
+        voter("m1", "10.0.0.1"),
+        voter("m2", "10.0.0.2"),
+        voter("m3", "10.0.0.3"),
+        node("w1", true, "10.0.0.11"),
+    ];
+    let mut lab = running().with("w1", agent("https://10.0.0.1:6443"));
+    for name in ["m1", "m2", "m3"] {
+        lab = lab.with(name, |facts| facts.k3s.nodes.clone_from(&nodes));
+    }
+    lab
+}
+
+fn decide(lab: &Lab) -> Result<Reset, String> {
+    let situation = Situation {
+        inventory: &lab.inventory,
+        reach: &lab.reach,
+        selected: &lab.selected,
+        fresh: &lab.fresh,
+        adopt: false,
+    };
+    reset(&situation).map_err(|problems| {
+        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        lines.join("\n")
+    })
+}
+
+/// `VIA: HOSTS -DRAINED xDELETED; …`, or the refusal.
+fn told(lab: &Lab) -> String {
+    let plan = match decide(lab) {
+        Ok(plan) => plan,
+        Err(refusal) => return format!("refused: {refusal}"),
+    };
+    let waves = plan.waves.iter().map(|wave| {
+        let drained = wave.drain.iter().map(|node| format!(" -{node}"));
+        let deleted = wave.nodes.iter().map(|node| format!(" x{node}"));
+        let marks: String = drained.chain(deleted).collect();
+        format!("{}{marks}", wave.hosts.join("+"))
+    });
+    let waves: Vec<_> = waves.collect();
+    let via = plan.via.as_deref().unwrap_or("nobody");
+    format!("{via}: {}", waves.join("; "))
+}
+
+/// Like [`stopped`], and gone from its own list of nodes.
+fn dead(facts: &mut Facts) {
+    facts.k3s.server_unit = unit("failed", "failed");
+    facts.k3s.api_ready = false;
+    facts.k3s.nodes.clear();
+}
+
+#[test]
+fn who_goes_when_and_who_lets_them_go() {
+    let table = [
+        (whole(), "m3: w1 xw1; m1 xm1; m2+m3"),
+        (whole().only(&["w1"]), "m1: w1 -w1 xw1"),
+        (whole().only(&["m1", "w1"]), "m2: w1 -w1 xw1; m1 -m1 xm1"),
+        // One that is down goes first and takes no vote along.
+        (whole().with("m2", dead), "m3: w1 xw1; m2 xm2; m1+m3"),
+        (whole().with("m2", dead).only(&["m2"]), "m1: m2 xm2"),
+        // Nobody can be asked: the hosts are reset all the same.
+        (
+            whole().with("m1", dead).with("m2", dead).with("m3", dead),
+            "nobody: w1; m1+m2+m3",
+        ),
+        (
+            whole()
+                .with("m1", dead)
+                .with("m2", dead)
+                .with("m3", dead)
+                .only(&["m2"]),
+            "nobody: m2",
+        ),
+        (Lab::new(THREE), "nobody: w1; m1+m2+m3"),
+        (whole().without("m3").without("w1"), "m2: m1 xm1; m2"),
+        // A Ready node of that name elsewhere is another machine.
+        (
+            whole()
+                .with("m1", |facts| {
+                    facts.k3s.nodes[3].internal_ip = "10.0.0.99".parse().ok();
+                })
+                .only(&["w1"]),
+            "m1: w1",
+        ),
+    ];
+    for (lab, expected) in table {
+        assert_eq!(told(&lab), expected, "{:?}", lab.selected);
+    }
+}
+
+#[test]
+fn servers_that_stay_keep_their_quorum() {
+    insta::assert_snapshot!(told(&whole().only(&["m2", "m3"])), @r"
+    refused: without m3, the servers that stay (m1) would lose their quorum
+      etcd has 3 members, 3 of them up
+      a server is stopped before its member is removed, and more than half of the members have to be up then
+      → deploy another server first, or reset fewer servers at once
+      → without --limit, the whole cluster is reset
+    ");
+    // Two that stay with one of them down: 1 of 3 is up when m1 is stopped.
+    let down = |facts: &mut Facts| facts.k3s.nodes[2].ready = false;
+    let lab = whole().with("m1", down).with("m2", down).without("m3");
+    assert!(told(&lab.only(&["m1"])).starts_with("refused: without m1"));
+    // Nobody can be asked, and a majority of the data would go.
+    let lab = whole().with("m1", dead).with("m2", dead).with("m3", dead);
+    assert!(told(&lab.only(&["m1", "m2"])).starts_with("refused: without m2"));
+}
+
+#[test]
+fn agents_that_stay_keep_a_server() {
+    let lab = Lab::new(ONE)
+        .with("m1", member)
+        .with("w1", agent("https://10.0.0.1:6443"))
+        .only(&["m1"]);
+    insta::assert_snapshot!(told(&lab), @r"
+    refused: no server would be left, and w1 would have none to belong to
+      --limit names all servers and not all agents
+      → name them as well, or leave out --limit: the whole cluster is reset then
+    ");
+    let bare = Lab::new(ONE).with("m1", member).only(&["m1"]);
+    assert_eq!(told(&bare), "m1: m1");
+}
+
+#[test]
+fn what_cannot_be_done_is_said() {
+    let lab = whole().with("m1", dead).with("m2", dead).with("m3", dead);
+    let notes = decide(&lab.only(&["m2", "w1"]))
+        .expect("it is decided")
+        .notes;
+    assert!(
+        notes[0].contains("no server of the cluster is READY"),
+        "{notes:?}"
+    );
+    assert!(notes[0].ends_with("kubectl delete node m2 w1"), "{notes:?}");
+    let none: Vec<String> = Vec::new();
+    assert_eq!(decide(&Lab::new(THREE)).expect("decided").notes, none);
+    let lab = whole().with("w1", |facts| facts.missing = vec!["flock".into()]);
+    let plan = decide(&lab).expect("it is decided");
+    assert!(plan.unfit.contains_key("w1"));
+    assert!(plan.waves.iter().all(|wave| wave.hosts != ["w1"]));
+}

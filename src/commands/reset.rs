@@ -1,0 +1,173 @@
+//! `towline reset`: from hosts of a cluster to bare machines.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::cli::{Environment, ResetArguments};
+use crate::cluster::{self, Reset, Situation};
+use crate::error::{ExitCode, Problem};
+use crate::plan::{self, Judged, Plan};
+use crate::run::event::{Events, PlannedState};
+use crate::run::gather::Gathered;
+use crate::run::report::Ledger;
+use crate::run::{Event, Interrupt, Outcome, planned};
+use crate::shell::quote;
+use crate::ui::{Ui, ask};
+
+use super::road::Road;
+use super::{Refusal, deploy, interrupt};
+
+pub(super) async fn run(arguments: ResetArguments, environment: &Environment, ui: Ui) -> ExitCode {
+    if !arguments.plan && !arguments.yes && !ask::possible() {
+        return Refusal::from(unasked(&arguments)).tell(&ui);
+    }
+    deploy::told(&ui, async |events: Events| {
+        let begun = Instant::now();
+        let road = Road::new(&arguments.hosts, false, environment, &ui, events).await?;
+        let gathered = road.gather().await?;
+        let survey = Survey::of(&road, gathered).await?;
+        let good = survey.tell(&road);
+        if arguments.plan {
+            let code = if good {
+                ExitCode::Success
+            } else {
+                ExitCode::Failed
+            };
+            return Ok((code, None));
+        }
+        let needed = survey.is_needed();
+        if needed && !arguments.yes {
+            let name = &road.inventory.cluster.name;
+            // What is asked about is told by another task, and has to be on the screen first.
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            if !tokio::task::block_in_place(|| ui.confirm_reset(name)) {
+                return Err(Problem::new("the name was not typed").into());
+            }
+        }
+        if !needed {
+            road.events.send(Event::Note {
+                text: "nothing of k3s is here".into(),
+            });
+        }
+        Ok((survey.run(&road, begun).await, None))
+    })
+    .await
+}
+
+/// Without a terminal nobody can be asked.
+fn unasked(arguments: &ResetArguments) -> Problem {
+    let hosts = &arguments.hosts;
+    let mut line = format!(
+        "towline reset -i {}",
+        quote(&hosts.inventory.to_string_lossy())
+    );
+    if let Some(limit) = &hosts.limit {
+        line = format!("{line} --limit {}", quote(limit));
+    }
+    Problem::new("a reset removes a cluster with its data, and there is no terminal to ask on")
+        .next(format!("to see what it would do:  {line} --plan"))
+        .next(format!("to do it:  {line} --yes"))
+}
+
+/// What the hosts are, and what follows.
+struct Survey {
+    gathered: Gathered,
+    reset: Reset,
+    plan: Plan,
+    judged: Arc<Judged>,
+}
+
+impl Survey {
+    async fn of(road: &Road, gathered: Gathered) -> Result<Self, Refusal> {
+        let situation = Situation {
+            inventory: &road.inventory,
+            reach: &gathered.reach,
+            selected: &road.selected,
+            fresh: &road.fresh,
+            adopt: false,
+        };
+        let reset = cluster::reset(&situation).map_err(Refusal::Problems)?;
+        let plan = plan::reset(&situation, &reset, &road.book)?;
+        let judged = Arc::new(road.runner(&gathered).judge(&plan).await);
+        Ok(Self {
+            gathered,
+            reset,
+            plan,
+            judged,
+        })
+    }
+
+    /// Whether anything of k3s is on a host or in the cluster.
+    fn is_needed(&self) -> bool {
+        !planned(&self.judged).is_empty()
+    }
+
+    /// Tells what was found and what follows; whether all of it can be done.
+    fn tell(&self, road: &Road) -> bool {
+        for text in &self.reset.notes {
+            road.events.send(Event::Note { text: text.clone() });
+        }
+        for (host, problem) in &self.reset.unfit {
+            road.events.send(Event::Unreached {
+                host: host.clone(),
+                problem: problem.clone(),
+            });
+        }
+        let steps = planned(&self.judged);
+        let failed = steps.iter().any(|step| step.state == PlannedState::Failed);
+        let hosts = self.reset.waves.iter().flat_map(|wave| &wave.hosts);
+        let names: Vec<_> = hosts.map(String::as_str).collect();
+        road.events.send(Event::Plan {
+            about: format!(
+                "{}: k3s and its data are removed from {}",
+                road.inventory.cluster.name,
+                names.join(", ")
+            ),
+            steps,
+        });
+        let mut unreached = self.gathered.unreached.keys();
+        !failed
+            && self.reset.unfit.is_empty()
+            && !unreached.any(|host| road.selected.contains(host))
+    }
+
+    async fn run(&self, road: &Road, begun: Instant) -> ExitCode {
+        let mut ledger = Ledger::default();
+        for (host, (begun, time)) in &self.gathered.times {
+            ledger.connected(host, *begun, *time);
+        }
+        for (host, unreached) in &self.gathered.unreached {
+            if road.selected.contains(host) {
+                ledger.end(host, unreached.outcome, Some(unreached.problem.clone()));
+            }
+        }
+        for (host, problem) in &self.reset.unfit {
+            ledger.end(host, Outcome::Failed, Some(problem.clone()));
+        }
+        let runner = road.runner(&self.gathered);
+        let last = self.plan.stages.len().saturating_sub(1);
+        let ended = tokio::select! {
+            ended = runner.stages(&self.plan, &self.judged, last, &mut ledger) => ended,
+            never = deploy::announce(road) => match never {},
+            () = interrupt::asked_for(Interrupt::Drop, road.interrupt.clone()) => Err("the connections were dropped".to_owned()),
+        };
+        let trouble = ended.is_err();
+        if let Err(reason) = ended {
+            for host in &road.selected {
+                let owed = self.plan.steps_of(host).any(|(stage, _, _)| {
+                    !ledger.has_passed(host, stage) && !self.judged.is_converged(stage, host)
+                });
+                if owed {
+                    runner.cancel(host, reason.clone(), &mut ledger);
+                }
+            }
+            let problem = Problem::new("the reset ended early").because(reason);
+            road.events.send(Event::Trouble { problem });
+        }
+        let rows = road.rows(&self.gathered).into_iter();
+        let report = ledger.report(rows, begun.elapsed(), trouble);
+        let code = report.exit_code();
+        road.events.send(Event::Finished { report });
+        code
+    }
+}

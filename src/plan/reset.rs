@@ -1,0 +1,79 @@
+//! From the rules of a reset to a plan. Pure.
+
+use serde_json::{Value, json};
+
+use super::context::sources;
+use super::{Lane, Order, Plan, Stage, Step};
+use crate::cluster::{Reset, Situation, Wave};
+use crate::error::Problem;
+use crate::playbook::Book;
+
+/// Builds the plan of a reset: for every wave its nodes are drained, its hosts stopped, its nodes
+/// deleted, and k3s removed from its hosts.
+///
+/// # Errors
+/// A playbook that does not fit.
+pub fn reset(situation: &Situation<'_>, reset: &Reset, book: &Book) -> Result<Plan, Problem> {
+    let sources = sources(situation, &reset.siblings);
+    let mut stages = Vec::new();
+    for wave in &reset.waves {
+        let context = json!({
+            "cluster": {"name": situation.inventory.cluster.name},
+            "reset": {
+                "drain": wave.drain,
+                "nodes": wave.nodes,
+                "whole": reset.whole,
+                "sources": sources,
+            },
+        });
+        let lanes = |playbook: &str, hosts: &[String]| {
+            let lane = |host: &String| {
+                let steps = steps(book, playbook, &context)?;
+                Ok(Lane {
+                    host: host.clone(),
+                    steps,
+                })
+            };
+            hosts.iter().map(lane).collect::<Result<Vec<_>, Problem>>()
+        };
+        let via: Vec<_> = reset.via.iter().cloned().collect();
+        let mut add = |what: &str, order, lanes: Vec<Lane>| {
+            stages.push(Stage {
+                name: format!("{}: {what}", wave.name),
+                order,
+                lanes,
+                held: std::collections::BTreeMap::new(),
+            });
+        };
+        let order = order(wave);
+        if !wave.drain.is_empty() {
+            add("drain", order, lanes("reset-drain", &via)?);
+        }
+        add("stop", order, lanes("reset-stop", &wave.hosts)?);
+        if !wave.nodes.is_empty() {
+            add("delete nodes", order, lanes("reset-delete", &via)?);
+        }
+        add(
+            "remove k3s",
+            Order::Parallel,
+            lanes("reset-host", &wave.hosts)?,
+        );
+    }
+    Ok(Plan {
+        stages,
+        replan_after: None,
+    })
+}
+
+fn order(wave: &Wave) -> Order {
+    if wave.careful {
+        Order::Essential
+    } else {
+        Order::Parallel
+    }
+}
+
+fn steps(book: &Book, playbook: &str, context: &Value) -> Result<Vec<Step>, Problem> {
+    let tasks = book.tasks(playbook, context, None)?.into_iter();
+    Ok(tasks.map(|(name, task)| Step { name, task }).collect())
+}
