@@ -94,6 +94,9 @@ pub(super) async fn go(
             break;
         }
         let reason = match &survey.shape.stage {
+            Stage::New { leader } if road.inventory.hosts.len() == 1 => {
+                format!("{leader} is the first server of a new cluster")
+            }
             Stage::New { leader } => {
                 format!("{leader} leads the new cluster; the others can join now")
             }
