@@ -124,13 +124,21 @@ pub enum Schema {
     Inventory,
 }
 
-/// Which hosts, and how to reach them.
+/// An inventory, and how to reach its hosts.
 #[derive(Debug, Clone, Args)]
 pub struct InventoryArguments {
     /// The inventory file
     #[arg(short, long, value_name = "FILE")]
     pub inventory: PathBuf,
 
+    /// How to reach them.
+    #[command(flatten)]
+    pub hosts: HostsArguments,
+}
+
+/// Which hosts of an inventory, and how to reach them.
+#[derive(Debug, Clone, Args)]
+pub struct HostsArguments {
     /// Change only these: hosts, groups, `servers`, `agents`, globs, `!` excludes; the others are
     /// still read
     #[arg(long, value_name = "HOSTS")]
@@ -165,13 +173,29 @@ pub struct InventoryArguments {
     pub overrides: Option<PathBuf>,
 }
 
-/// Where the kubeconfig goes.
+/// What `towline kubeconfig` needs to know.
 #[derive(Debug, Clone, Args)]
 pub struct KubeconfigArguments {
-    /// Which hosts.
-    #[command(flatten)]
-    pub hosts: InventoryArguments,
+    /// The inventory file
+    #[arg(short, long, value_name = "FILE", required_unless_present = "ip")]
+    pub inventory: Option<PathBuf>,
 
+    /// Address of a server, instead of an inventory
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["inventory", "limit"])]
+    pub ip: Option<String>,
+
+    /// How to reach them.
+    #[command(flatten)]
+    pub hosts: HostsArguments,
+
+    /// Where it goes.
+    #[command(flatten)]
+    pub kubeconfig: KubeconfigFile,
+}
+
+/// Where the kubeconfig goes.
+#[derive(Debug, Clone, Args)]
+pub struct KubeconfigFile {
     /// Where to write the kubeconfig [default: NAME.kubeconfig in this folder, after the cluster]
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
@@ -192,9 +216,13 @@ pub struct KubeconfigArguments {
 /// What a deploy needs to know.
 #[derive(Debug, Clone, Args)]
 pub struct DeployArguments {
-    /// Where the kubeconfig goes, and which hosts.
+    /// The inventory.
     #[command(flatten)]
-    pub kubeconfig: KubeconfigArguments,
+    pub inventory: InventoryArguments,
+
+    /// Where the kubeconfig goes.
+    #[command(flatten)]
+    pub kubeconfig: KubeconfigFile,
 
     /// Take over hosts on which something else set up k3s; `towline plan` shows what that changes
     #[arg(long)]
@@ -208,9 +236,9 @@ pub struct DeployArguments {
 /// What a reset needs to know.
 #[derive(Debug, Clone, Args)]
 pub struct ResetArguments {
-    /// Which hosts.
+    /// The inventory.
     #[command(flatten)]
-    pub hosts: InventoryArguments,
+    pub inventory: InventoryArguments,
 
     /// Do it without asking
     #[arg(long, conflicts_with = "plan")]

@@ -22,8 +22,14 @@ const PLANS: usize = 4;
 pub(super) async fn run(arguments: DeployArguments, environment: &Environment, ui: Ui) -> ExitCode {
     told(&ui, async |events: Events| {
         let begun = Instant::now();
-        let hosts = &arguments.kubeconfig.hosts;
-        let road = Road::new(hosts, arguments.adopt, environment, &ui, events).await?;
+        let road = Road::new(
+            &arguments.inventory,
+            arguments.adopt,
+            environment,
+            &ui,
+            events,
+        )
+        .await?;
         let survey = road.survey().await?;
         let target = Target::new(&arguments.kubeconfig, environment);
         go(&road, survey, begun, Some(&target)).await
@@ -122,7 +128,11 @@ pub(super) async fn go(
     let mut next = None;
     let has_cluster = !matches!(survey.shape.stage, Stage::Elsewhere | Stage::Unknown);
     if let Some(target) = kubeconfig.filter(|_| !trouble && has_cluster) {
-        match kubeconfig::fetch(road, &survey, target).await {
+        let first = match &survey.shape.stage {
+            Stage::Running { via } | Stage::New { leader: via } => Some(via.as_str()),
+            _ => None,
+        };
+        match kubeconfig::fetch(road, &survey.gathered, first, target).await {
             Ok(path) => {
                 next = Some(format!(
                     "\n  export KUBECONFIG={}\n  kubectl get nodes",

@@ -8,6 +8,7 @@ use crate::cli::{Environment, InstallArguments, JoinArguments, Login};
 use crate::cluster::{Stage, certificate_names, shared_settings};
 use crate::error::{ExitCode, Problem};
 use crate::facts::{Datastore, Facts};
+use crate::kubernetes::kubeconfig::server_url;
 use crate::run::Event;
 use crate::run::event::Events;
 use crate::ui::Ui;
@@ -29,8 +30,8 @@ pub(super) async fn install(
         let road = road(&typed, &arguments.login, environment, &ui, events).await?;
         let target = Target::from(&arguments.destination);
         if arguments.skip_install {
-            let survey = road.survey().await?;
-            return kubeconfig::only(&road, &survey, &target).await;
+            let gathered = road.gather().await?;
+            return kubeconfig::only(&road, &gathered, &target).await;
         }
         let survey = road.survey().await.map_err(in_flags)?;
         if arguments.plan {
@@ -135,7 +136,7 @@ fn of_server(typed: &mut Typed, name: &str, facts: &Facts, as_server: bool) -> R
         && !facts.has_address(ip)
         && !ip.is_loopback()
     {
-        typed.join_at(crate::kubernetes::kubeconfig::server_url(&address, 6443));
+        typed.join_at(server_url(&address, 6443));
     }
     Ok(())
 }
@@ -169,7 +170,7 @@ fn ways(typed: &Typed, login: &Login) -> Ways {
     }
 }
 
-/// Writes the inventory once the hosts are as it says.
+/// Writes the inventory, also when a host failed: the same line or a deploy goes on from there.
 fn keep(
     file: Option<&Path>,
     typed: &Typed,

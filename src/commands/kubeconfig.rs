@@ -3,19 +3,21 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::cli::{Destination, Environment, GetConfigArguments, KubeconfigArguments};
-use crate::cluster::Stage;
+use crate::cli::{
+    Address, Destination, Environment, GetConfigArguments, HostsArguments, InventoryArguments,
+    KubeconfigArguments, KubeconfigFile, Login,
+};
 use crate::distribution::k3s::settings::API_PORT;
 use crate::error::{ExitCode, Problem};
 use crate::inventory::Role;
 use crate::kubernetes::kubeconfig::{merge, rewrite, server_url, write};
 use crate::kubernetes::verify::verify;
 use crate::run::event::{Events, NodeRow};
-use crate::run::gather;
+use crate::run::gather::{self, Gathered};
 use crate::run::{Event, Interrupt};
 use crate::ui::Ui;
 
-use super::road::{Road, Survey};
+use super::road::Road;
 use super::typed::Typed;
 use super::{Refusal, absolute, deploy, install, interrupt};
 
@@ -39,7 +41,7 @@ pub(super) struct Target {
 impl Target {
     /// Where a command with an inventory puts it. Merged, it goes where kubectl looks: the first
     /// file of `KUBECONFIG` that is there, else the last of them, else `~/.kube/config`.
-    pub fn new(arguments: &KubeconfigArguments, environment: &Environment) -> Self {
+    pub fn new(arguments: &KubeconfigFile, environment: &Environment) -> Self {
         let usual = || {
             let listed = &environment.kubeconfigs;
             let there = listed.iter().find(|path| path.exists());
@@ -75,11 +77,47 @@ pub(super) async fn run(
     ui: Ui,
 ) -> ExitCode {
     deploy::told(&ui, async |events: Events| {
-        let road = Road::new(&arguments.hosts, false, environment, &ui, events).await?;
-        let survey = road.survey().await?;
-        only(&road, &survey, &Target::new(&arguments, environment)).await
+        let KubeconfigArguments {
+            inventory,
+            ip,
+            hosts,
+            kubeconfig,
+        } = arguments;
+        let road = match (inventory, ip) {
+            (Some(inventory), _) => {
+                let arguments = InventoryArguments { inventory, hosts };
+                Road::new(&arguments, false, environment, &ui, events).await?
+            }
+            (None, ip) => {
+                let (address, login) = named(ip, hosts);
+                let context = kubeconfig.context.as_deref().unwrap_or("default");
+                let typed = Typed::server(&address, &login, context)?;
+                install::road(&typed, &login, environment, &ui, events).await?
+            }
+        };
+        let gathered = road.gather().await?;
+        only(&road, &gathered, &Target::new(&kubeconfig, environment)).await
     })
     .await
+}
+
+/// A server by its address, with the flags of an inventory's hosts.
+fn named(ip: Option<String>, hosts: HostsArguments) -> (Address, Login) {
+    let address = Address {
+        ip,
+        host: None,
+        local: false,
+    };
+    let login = Login {
+        user: hosts.ssh_user.unwrap_or_else(|| "root".into()),
+        ssh_key: hosts.ssh_key.into_iter().next(),
+        ssh_port: hosts.ssh_port.unwrap_or(22),
+        sudo: true,
+        known_hosts: hosts.known_hosts,
+        accept_new_host_keys: hosts.accept_new_host_keys,
+        print_command: false,
+    };
+    (address, login)
 }
 
 /// `towline get-config`: the same of a server that is named by its address.
@@ -95,19 +133,20 @@ pub(super) async fn of_host(
             &arguments.destination.context,
         )?;
         let road = install::road(&typed, &arguments.login, environment, &ui, events).await?;
-        let survey = road.survey().await?;
-        only(&road, &survey, &Target::from(&arguments.destination)).await
+        let gathered = road.gather().await?;
+        only(&road, &gathered, &Target::from(&arguments.destination)).await
     })
     .await
 }
 
-/// Fetches the kubeconfig and does nothing else.
+/// Fetches the kubeconfig and does nothing else. Nothing is planned for it, so nothing has to be
+/// known of any release.
 pub(super) async fn only(
     road: &Road,
-    survey: &Survey,
+    gathered: &Gathered,
     target: &Target,
 ) -> Result<(ExitCode, Option<String>), Refusal> {
-    match fetch(road, survey, target).await {
+    match fetch(road, gathered, None, target).await {
         Ok(path) => {
             let path = crate::shell::quote(&path.to_string_lossy());
             Ok((
@@ -126,10 +165,11 @@ pub(super) async fn only(
 /// it with a real request.
 pub(super) async fn fetch(
     road: &Road,
-    survey: &Survey,
+    gathered: &Gathered,
+    first: Option<&str>,
     target: &Target,
 ) -> Result<PathBuf, Problem> {
-    let (host, source) = source(road, survey).await?;
+    let (host, source) = source(road, gathered, first).await?;
     let cluster = &road.inventory.cluster;
     let address = cluster.endpoint.as_deref().unwrap_or(&host.address);
     let server = server_url(address, API_PORT);
@@ -181,7 +221,8 @@ pub(super) async fn fetch(
 /// already ran, asked for where it has only just begun to.
 async fn source<'a>(
     road: &'a Road,
-    survey: &Survey,
+    gathered: &Gathered,
+    first: Option<&str>,
 ) -> Result<(&'a crate::inventory::Host, crate::vars::Secret), Problem> {
     let servers = road
         .inventory
@@ -189,19 +230,16 @@ async fn source<'a>(
         .iter()
         .filter(|host| host.role.value == Role::Server);
     let mut candidates: Vec<_> = servers.collect();
-    if let Stage::Running { via } | Stage::New { leader: via } = &survey.shape.stage {
-        candidates.sort_by_key(|host| host.name != *via);
-    }
+    candidates.sort_by_key(|host| first != Some(host.name.as_str()));
     for host in candidates {
-        let facts = survey
-            .gathered
+        let facts = gathered
             .reach
             .get(&host.name)
             .and_then(|reach| reach.facts());
         if let Some(source) = facts.and_then(|facts| facts.k3s.kubeconfig.clone()) {
             return Ok((host, source));
         }
-        let Some(remote) = survey.gathered.remotes.get(&host.name) else {
+        let Some(remote) = gathered.remotes.get(&host.name) else {
             continue;
         };
         if let Ok(facts) = gather::facts(host, &**remote).await

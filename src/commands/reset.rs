@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::cli::{Environment, ResetArguments};
+use crate::cli::{Environment, InventoryArguments, ResetArguments};
 use crate::cluster::{self, Reset, Situation};
 use crate::error::{ExitCode, Problem};
 use crate::plan::{self, Judged, Plan};
@@ -23,7 +23,7 @@ pub(super) async fn run(arguments: ResetArguments, environment: &Environment, ui
     }
     deploy::told(&ui, async |events: Events| {
         let begun = Instant::now();
-        let road = Road::new(&arguments.hosts, false, environment, &ui, events).await?;
+        let road = Road::new(&arguments.inventory, false, environment, &ui, events).await?;
         let gathered = road.gather().await?;
         let survey = Survey::of(&road, gathered).await?;
         let good = survey.tell(&road);
@@ -56,11 +56,8 @@ pub(super) async fn run(arguments: ResetArguments, environment: &Environment, ui
 
 /// Without a terminal nobody can be asked.
 fn unasked(arguments: &ResetArguments) -> Problem {
-    let hosts = &arguments.hosts;
-    let mut line = format!(
-        "towline reset -i {}",
-        quote(&hosts.inventory.to_string_lossy())
-    );
+    let InventoryArguments { inventory, hosts } = &arguments.inventory;
+    let mut line = format!("towline reset -i {}", quote(&inventory.to_string_lossy()));
     if let Some(limit) = &hosts.limit {
         line = format!("{line} --limit {}", quote(limit));
     }

@@ -69,7 +69,10 @@ pub(super) struct Ways {
 impl Road {
     /// Reads the inventory, the playbooks and the keys. No connection is opened.
     pub async fn new(
-        arguments: &InventoryArguments,
+        InventoryArguments {
+            inventory,
+            hosts: arguments,
+        }: &InventoryArguments,
         adopt: bool,
         environment: &Environment,
         ui: &Ui,
@@ -81,8 +84,8 @@ impl Road {
             ssh_key: arguments.ssh_key.clone(),
             known_hosts: arguments.known_hosts.clone(),
         };
-        let inventory = inventory::load(&arguments.inventory, Some(&environment.home), &overrides)
-            .map_err(|errors| {
+        let inventory =
+            inventory::load(inventory, Some(&environment.home), &overrides).map_err(|errors| {
                 Refusal::Input(errors.render(environment.color, environment.width))
             })?;
         let selected = match &arguments.limit {

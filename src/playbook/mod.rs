@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::distribution::Supply;
@@ -15,11 +15,13 @@ use crate::error::Problem;
 use crate::task::{self, Task};
 
 mod assets;
+mod entry;
 mod template;
 #[cfg(test)]
 mod tests;
 
 pub use assets::Assets;
+use entry::Entry;
 use template::Templates;
 
 /// A stage of the road: which hosts, in what order, by which playbook.
@@ -68,100 +70,6 @@ pub enum Strategy {
     Join,
     /// So many at once as `cluster.agent_batch` says.
     Batches,
-}
-
-/// A task as a playbook writes it: exactly one kind.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Entry {
-    name: String,
-    when: Option<String>,
-    for_each: Option<Value>,
-    absent: Option<AbsentEntry>,
-    binary: Option<BinaryEntry>,
-    command: Option<CommandEntry>,
-    file: Option<FileEntry>,
-    kernel: Option<KernelEntry>,
-    link: Option<LinkEntry>,
-    node: Option<NodeEntry>,
-    package: Option<BTreeMap<String, String>>,
-    service: Option<ServiceEntry>,
-    wait: Option<WaitEntry>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AbsentEntry {
-    paths: Vec<String>,
-    #[serde(default)]
-    links_to: Vec<String>,
-    #[serde(default)]
-    parents: Vec<String>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BinaryEntry {
-    path: String,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CommandEntry {
-    unless: String,
-    run: String,
-    says: String,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileEntry {
-    path: String,
-    template: String,
-    mode: String,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KernelEntry {
-    #[serde(default)]
-    modules: BTreeMap<String, String>,
-    #[serde(default)]
-    sysctls: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LinkEntry {
-    path: String,
-    target: String,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NodeEntry {
-    name: String,
-    #[serde(default)]
-    voter: String,
-    kubeconfig: String,
-    patience: u64,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ServiceEntry {
-    unit: String,
-    newer_than: Vec<String>,
-    diagnose: Option<String>,
-    patience: u64,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WaitEntry {
-    until: String,
-    says: String,
-    patience: u64,
 }
 
 /// The playbooks of a reset. Which hosts they are for, and in what order, is no choice of a file.
@@ -360,33 +268,6 @@ impl Book {
             })),
             None => Err(Problem::new(format!("task {} has no kind", entry.name))),
         }
-    }
-}
-
-impl Entry {
-    fn check(&self, file: &str) -> Result<(), Problem> {
-        let kinds = [
-            self.absent.is_some(),
-            self.binary.is_some(),
-            self.command.is_some(),
-            self.file.is_some(),
-            self.kernel.is_some(),
-            self.link.is_some(),
-            self.node.is_some(),
-            self.package.is_some(),
-            self.service.is_some(),
-            self.wait.is_some(),
-        ];
-        let count = kinds.into_iter().filter(|given| *given).count();
-        if count == 1 && !self.name.is_empty() {
-            return Ok(());
-        }
-        if self.name.is_empty() {
-            return Err(Problem::new(format!("{file}: a task has no name"))
-                .next("give every task a  name:  that says what is to be so"));
-        }
-        Err(Problem::new(format!("{file}: the task “{}” has {count} kinds and needs one", self.name))
-            .because("a task has a name and exactly one of absent, binary, command, file, kernel, link, node, package, service, wait"))
     }
 }
 

@@ -27,7 +27,13 @@ fn unit(command: &str, arguments: &[&str]) -> String {
 }
 
 /// Does what the installer does once it has the binary: links, unit, environment, start.
-fn install(place: &Place, machine: &Machine, command: &str, arguments: &[&str], environment: &str) {
+pub fn install(
+    place: &Place,
+    machine: &Machine,
+    command: &str,
+    arguments: &[&str],
+    environment: &str,
+) {
     let name = if command == "server" {
         "k3s"
     } else {

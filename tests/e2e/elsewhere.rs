@@ -18,7 +18,7 @@ fn agents_join_a_cluster_elsewhere_and_a_wrong_token_ends_with_its_cause() {
     wrong.says(&[
         "the cluster does not accept this host's token",
         "not authorized",
-        "correct the token in the inventory",
+        "/var/lib/rancher/k3s/server/token",
     ]);
 
     let token = place

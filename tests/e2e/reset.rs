@@ -2,7 +2,8 @@
 
 use towline_lab::Machine;
 
-use crate::place::Place;
+use crate::adopt::install;
+use crate::place::{Place, wait_for};
 
 /// Everything that a machine has on its disk, but for what changes by itself and for what
 /// docs/reset.md says stays: logs, what apt and systemd keep for themselves, caches, packages.
@@ -25,7 +26,7 @@ fn tree(machine: &Machine) -> String {
 fn kernel(machine: &Machine) -> String {
     machine.succeed(
         "for tool in iptables-nft ip6tables-nft; do $tool-save 2>/dev/null | grep -Ev '^(#|\\*|COMMIT)|^:[A-Z]+ ACCEPT' | sed 's/\\[[0-9]*:[0-9]*\\]//'; done; \
-         ip -o link show | cut -d ' ' -f 2; ls /run/netns 2>/dev/null; \
+         ip -o link show | cut -d ' ' -f 2 | cut -d @ -f 1; ls /run/netns 2>/dev/null; \
          cut -d ' ' -f 2 /proc/self/mounts | grep -E '^/(run/k3s|var/lib/(kubelet|rancher))|foreign'; \
          ls /run | grep -E '^(k3s|flannel)$'; :",
     )
@@ -211,4 +212,37 @@ fn an_agent_and_a_server_leave_a_cluster_that_stays_and_half_dead_hosts_are_rese
         rest.outcomes(),
         "m1 unchanged, m2 changed, m3 unchanged, m4 unchanged"
     );
+}
+
+#[test]
+fn a_server_of_the_installers_is_reset_also_when_power_was_lost_in_the_middle() {
+    let place = Place::up(1, 0);
+    let m1 = place.machine("m1");
+    let before = (tree(m1), kernel(m1));
+    install(&place, m1, "server", &["--disable", "traefik"], "A=b\n");
+    m1.succeed("iptables-nft -t nat -N KUBE-SERVICES && ip link add cni0 type bridge");
+    let inventory = place.inventory();
+    let reset = || {
+        place
+            .towline("reset", &inventory)
+            .args("--yes --output json")
+    };
+
+    let running = reset().start();
+    wait_for("the reset to have begun", || {
+        running
+            .said()
+            .contains("\"event\":\"changed\"")
+            .then_some(())
+    });
+    m1.cut().unwrap();
+    let cut = running.wait();
+    assert_ne!(cut.code, Some(0), "it lost its host");
+    m1.boot().unwrap();
+
+    reset().run().ends(0);
+    same_lines("files", &before.0, &tree(m1));
+    same_lines("kernel", &before.1, &kernel(m1));
+    let again = reset().run().ends(0);
+    assert_eq!(again.outcomes(), "m1 unchanged");
 }

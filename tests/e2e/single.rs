@@ -150,6 +150,12 @@ fn three_lines_make_a_cluster_and_the_inventory_that_they_saved_changes_nothing(
     ))
     .run()
     .ends(0);
+    desk.line(&format!(
+        "kubeconfig --ip {a2} --kubeconfig other --context b"
+    ))
+    .run()
+    .ends(0);
+    assert_eq!(place.api_of("other").server, format!("https://{a2}:6443"));
     let merged = fs::read_to_string(place.file("config")).unwrap();
     for kept in [
         "current-context: work",

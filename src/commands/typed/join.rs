@@ -1,0 +1,153 @@
+//! A host that joins, and the server or the token that it joins with.
+
+use serde_json::{Map, Value, json};
+
+use super::{Typed, absolute, append, data_dir, extra, host_name, object};
+use crate::cli::JoinArguments;
+use crate::distribution::k3s::arguments::Settings;
+use crate::error::Problem;
+use crate::kubernetes::kubeconfig::server_url;
+use crate::vars::Secret;
+
+impl Typed {
+    /// A host that joins, and the server that is read for it.
+    pub fn join(arguments: &JoinArguments) -> Result<Self, Problem> {
+        data_dir(&arguments.server_data_dir)?;
+        let mut typed = Self::begin(&arguments.address, &arguments.login, &arguments.release)?;
+        let role = if arguments.server { "server" } else { "agent" };
+        typed.host(role);
+        typed.mirror(arguments.mirror.as_deref());
+        if arguments.server {
+            typed.names(&arguments.tls_san);
+        } else if !arguments.tls_san.is_empty() || arguments.no_extras {
+            return Err(Problem::new("--tls-san and --no-extras are for servers")
+                .next("leave them out, or add  --server"));
+        }
+        let server = arguments
+            .server_ip
+            .as_ref()
+            .or(arguments.server_host.as_ref());
+        typed.server_url.clone_from(&arguments.server_url);
+        let given = arguments.node_token.is_some() || arguments.node_token_path.is_some();
+        match (server, given) {
+            (None, false) => {
+                return Err(Problem::new("--server-ip or --server-host is missing").next(
+                    "name a server of the cluster to join; its token is read there, unless --node-token-path gives it",
+                ));
+            }
+            (_, true) => typed.elsewhere(arguments, server)?,
+            (Some(server), false) => typed.observed(arguments, server)?,
+        }
+        let extra = extra::settings(arguments.k3s_extra_args.as_deref())?;
+        typed.extra(extra, false, arguments.no_extras)?;
+        Ok(typed)
+    }
+
+    /// The server that is read, and not changed.
+    fn observed(&mut self, arguments: &JoinArguments, server: &str) -> Result<(), Problem> {
+        let name = host_name(server);
+        if self.hosts.contains_key(&name) {
+            return Err(Problem::new(format!("{server} cannot join itself"))
+                .next("--ip names the host that joins, --server-ip a server that is there"));
+        }
+        let mut ssh = Map::new();
+        if let Some(user) = &arguments.server_user {
+            ssh.insert("user".into(), json!(user));
+        }
+        if let Some(port) = arguments.server_ssh_port {
+            ssh.insert("port".into(), json!(port));
+        }
+        let mut host = json!({"address": server, "role": "server"});
+        if !ssh.is_empty() {
+            host["ssh"] = json!(ssh);
+        }
+        // The server stands first, as in a file that a person writes.
+        let own = std::mem::take(&mut self.hosts);
+        self.hosts.insert(name, host);
+        self.hosts.extend(own);
+        if let Some(url) = &self.server_url {
+            let authority = url.trim_start_matches("https://");
+            let name = authority
+                .rsplit_once(':')
+                .map_or(authority, |(name, _)| name);
+            let name = name.trim_matches(['[', ']']).to_owned();
+            append(&mut self.cluster, "tls_sans", [json!(name)]);
+        }
+        Ok(())
+    }
+
+    /// A cluster of which nothing is known but where it is and its token.
+    fn elsewhere(
+        &mut self,
+        arguments: &JoinArguments,
+        server: Option<&String>,
+    ) -> Result<(), Problem> {
+        let url = match (self.server_url.take(), server) {
+            (Some(url), _) => url,
+            (None, Some(server)) => server_url(server, 6443),
+            (None, None) => {
+                return Err(
+                    Problem::new("--server-ip, --server-host or --server-url is missing")
+                        .next("name where the cluster is that the host joins"),
+                );
+            }
+        };
+        self.cluster.insert("server_url".into(), json!(url));
+        if let Some(file) = &arguments.node_token_path {
+            self.cluster
+                .insert("token_file".into(), json!(absolute(file)));
+        }
+        if let Some(token) = &arguments.node_token {
+            self.warn_of_process_lists("--node-token", "--node-token-path");
+            self.token = Some(Secret::new(token));
+            if arguments.save_inventory.is_some() {
+                return Err(Problem::new("--save-inventory does not write tokens into a file")
+                    .next("give the token with  --node-token-path FILE : the inventory then names that file"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of the server that is read, if one is.
+    pub fn read_server(&self) -> Option<&str> {
+        let mut others = self.hosts.keys().filter(|name| **name != self.target);
+        others.next().map(String::as_str)
+    }
+
+    /// Takes over what all servers of the cluster share, and where the cluster is reached.
+    ///
+    /// # Errors
+    /// What was typed says something else than the cluster does.
+    pub fn carry_over(
+        &mut self,
+        shared: Settings,
+        names: Vec<String>,
+        server: &str,
+    ) -> Result<(), Problem> {
+        let own = self.address(server).unwrap_or_default().to_owned();
+        let names = names.into_iter().filter(|name| *name != own);
+        append(&mut self.cluster, "tls_sans", names.map(Value::String));
+        let config = object(&mut self.cluster, "config");
+        for (key, value) in &*config {
+            let theirs = shared.get(key);
+            if theirs != Some(value) {
+                let theirs = theirs.map_or_else(|| "nothing".to_owned(), ToString::to_string);
+                return Err(Problem::new(format!(
+                    "--{key} is shared by all servers of a cluster, and {server} has another value"
+                ))
+                .because(format!("it has {theirs}, and {value} was typed"))
+                .next("leave it out: what all servers share is taken over from that server"));
+            }
+        }
+        config.extend(shared);
+        if config.is_empty() {
+            self.cluster.remove("config");
+        }
+        Ok(())
+    }
+
+    /// Lets hosts join at this address instead of a server's own.
+    pub fn join_at(&mut self, url: String) {
+        self.server_url.get_or_insert(url);
+    }
+}
