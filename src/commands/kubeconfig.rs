@@ -251,3 +251,35 @@ async fn source<'a>(
     Err(Problem::new("no server has a kubeconfig to give")
         .next("towline deploy makes the cluster first"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merged_it_goes_where_kubectl_looks() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (missing, there) = (folder.path().join("missing"), folder.path().join("there"));
+        std::fs::write(&there, "").expect("written");
+        let place = |given: Option<&str>, merge: bool, listed: &[&PathBuf]| {
+            let file = KubeconfigFile {
+                kubeconfig: given.map(PathBuf::from),
+                context: None,
+                merge,
+                use_context: false,
+            };
+            let environment = Environment {
+                home: "/home/me".into(),
+                kubeconfigs: listed.iter().map(|path| (*path).clone()).collect(),
+                ..Environment::read()
+            };
+            Target::new(&file, &environment).path
+        };
+        let usual = Some(PathBuf::from("/home/me/.kube/config"));
+        assert_eq!(place(None, true, &[&missing, &there]), Some(there.clone()));
+        assert_eq!(place(None, true, &[&missing]), Some(missing));
+        assert_eq!(place(None, true, &[]), usual);
+        assert_eq!(place(Some("x"), true, &[&there]), Some("x".into()));
+        assert_eq!(place(None, false, &[&there]), None);
+    }
+}
