@@ -59,8 +59,7 @@ pub(super) fn adoption(
     let mut differing = Vec::new();
     if host.role.value == Role::Server {
         for key in MUST_BE_EQUAL {
-            let (is, becomes) = (plain(key, all.get(key)), plain(key, config.get(key)));
-            if is != becomes {
+            if !same_setting(key, all.get(key), config.get(key)) {
                 differing.push(match all.get(key) {
                     Some(value) => format!("{key}: {value}"),
                     None => {
@@ -96,6 +95,12 @@ pub(super) fn adoption(
             lost.join(", ")
         )
     }))
+}
+
+/// Whether two values mean the same to k3s: a list and its words with commas, any order, the default
+/// and nothing at all.
+pub fn same_setting(key: &str, one: Option<&Value>, other: Option<&Value>) -> bool {
+    plain(key, one) == plain(key, other)
 }
 
 /// A value in the one form that all its spellings share.
@@ -134,5 +139,5 @@ pub(super) fn unequal<'a>(
 ) -> impl Iterator<Item = &'static str> {
     MUST_BE_EQUAL
         .into_iter()
-        .filter(|key| plain(key, one.get(*key)) != plain(key, other.get(*key)))
+        .filter(|key| !same_setting(key, one.get(*key), other.get(*key)))
 }

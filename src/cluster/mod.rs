@@ -26,6 +26,7 @@ mod version;
 #[cfg(test)]
 mod tests;
 
+pub use adopt::same_setting;
 pub use force::{certificate_names, shared_settings};
 pub use reset::{Reset, Wave, reset};
 pub use shape::shape;

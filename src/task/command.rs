@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::{Change, Changes, Verdict, remedy};
+use super::{Change, Changes, Verdict, remedy, yes_or_no};
 use crate::error::Problem;
 use crate::shell::{Reply, Script, acting};
 
@@ -24,11 +24,7 @@ pub struct Command {
 
 impl Command {
     pub(super) fn probe(&self) -> Script {
-        let Self { unless, .. } = self;
-        Script::new(format!(
-            "if (\n{unless}\n) >/dev/null; then echo answer=yes; else echo answer=no; fi\n"
-        ))
-        .within(Duration::from_secs(30))
+        yes_or_no(&self.unless)
     }
 
     pub(super) fn judge(&self, seen: &Reply, _: &Changes) -> Result<Verdict, Problem> {

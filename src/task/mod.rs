@@ -206,6 +206,14 @@ impl Task {
     }
 }
 
+/// A question that is answered with `answer=yes` or `answer=no`, by the status of shell text.
+pub(crate) fn yes_or_no(question: &str) -> Script {
+    Script::new(format!(
+        "if (\n{question}\n) >/dev/null; then echo answer=yes; else echo answer=no; fi\n"
+    ))
+    .within(Duration::from_secs(30))
+}
+
 /// A remedy of one script.
 pub(crate) fn remedy(changes: Vec<Change>, script: Script) -> Verdict {
     Verdict::Drifted(Remedy {

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::{Changes, Pending, Verdict};
+use super::{Changes, Pending, Verdict, yes_or_no};
 use crate::error::Problem;
 use crate::shell::{Reply, Script};
 
@@ -24,11 +24,7 @@ pub struct Wait {
 
 impl Wait {
     pub(super) fn probe(&self) -> Script {
-        let Self { until, .. } = self;
-        Script::new(format!(
-            "if (\n{until}\n) >/dev/null; then echo answer=yes; else echo answer=no; fi\n"
-        ))
-        .within(Duration::from_secs(20))
+        yes_or_no(&self.until)
     }
 
     pub(super) fn judge(&self, seen: &Reply, _: &Changes) -> Result<Verdict, Problem> {

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Typed, absolute, append, data_dir, extra, host_name, object};
 use crate::cli::JoinArguments;
+use crate::cluster::same_setting;
 use crate::distribution::k3s::arguments::Settings;
 use crate::error::Problem;
 use crate::kubernetes::kubeconfig::server_url;
@@ -66,7 +67,12 @@ impl Typed {
         self.hosts.insert(name, host);
         self.hosts.extend(own);
         if let Some(url) = &self.server_url {
-            let authority = url.trim_start_matches("https://");
+            let Some(authority) = url.strip_prefix("https://") else {
+                return Err(Problem::new(format!(
+                    "--server-url: `{url}` is not an address to join at"
+                ))
+                .next("one looks like https://k8s.example.org:6443"));
+            };
             let name = authority
                 .rsplit_once(':')
                 .map_or(authority, |(name, _)| name);
@@ -130,7 +136,7 @@ impl Typed {
         let config = object(&mut self.cluster, "config");
         for (key, value) in &*config {
             let theirs = shared.get(key);
-            if theirs != Some(value) {
+            if !same_setting(key, theirs, Some(value)) {
                 let theirs = theirs.map_or_else(|| "nothing".to_owned(), ToString::to_string);
                 return Err(Problem::new(format!(
                     "--{key} is shared by all servers of a cluster, and {server} has another value"

@@ -94,6 +94,7 @@ fn lines_that_are_refused_say_what_to_type_instead() {
         "towline install --ip https://10.0.0.1",
         "towline join --ip 10.0.0.2",
         "towline join --ip 10.0.0.2 --server-ip 10.0.0.2",
+        "towline join --ip 10.0.0.2 --server-ip 10.0.0.1 --server-url lb.example.org:6443",
         "towline join --ip 10.0.0.2 --server-ip 10.0.0.1 --tls-san x",
         "towline join --ip 10.0.0.2 --server-ip 10.0.0.1 --server-data-dir /data",
         "towline join --ip 10.0.0.2 --server-ip 10.0.0.1 --node-token secret-secret --save-inventory x.yaml",
@@ -139,6 +140,12 @@ fn what_all_servers_share_is_carried_over_and_may_not_be_typed_otherwise() {
         .unwrap_or_else(|_| panic!("refused"));
     assert_eq!(inventory.cluster.config, shared);
     assert_eq!(inventory.cluster.tls_sans, ["k8s.example.org"]);
+    // As k3sup wants it typed again, in another spelling, and a default that is said.
+    let again = "--cluster-cidr 10.52.0.0/16 --disable=traefik --flannel-backend vxlan";
+    let mut typed = line(&format!("--k3s-extra-args '{again}'"));
+    typed
+        .carry_over(shared.clone(), Vec::new(), "10.0.0.1")
+        .expect("it means the same");
     let mut typed = line("--k3s-extra-args '--disable servicelb'");
     insta::assert_snapshot!(typed.carry_over(shared, Vec::new(), "10.0.0.1").expect_err("refused"), @r#"
     --disable is shared by all servers of a cluster, and 10.0.0.1 has another value
