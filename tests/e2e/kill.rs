@@ -84,19 +84,34 @@ fn becomes_a_learner(machine: &Machine) {
     });
 }
 
-/// Two servers and an agent, where a learner waits long to be promoted.
-fn slow() -> Place {
-    Place::with(&Options {
-        servers: 2,
-        agents: 1,
-        promote_seconds: Some(15),
-        ..Options::default()
-    })
+/// Two servers and an agent, where a learner stays one for as long as the test says.
+struct Held(Place);
+
+impl Held {
+    fn up() -> Self {
+        Self(Place::with(&Options {
+            servers: 2,
+            agents: 1,
+            promote_seconds: Some(600),
+            ..Options::default()
+        }))
+    }
+
+    /// Learners are promoted from now on, on a tick of that many seconds or of k3s's own 15.
+    fn promote(&self, seconds: Option<u8>) {
+        let file = "/etc/k3s-standin/promote-seconds";
+        let script = seconds.map_or_else(
+            || format!("rm {file}"),
+            |seconds| format!("echo {seconds} >{file}"),
+        );
+        self.0.machine("m1").succeed(&script);
+    }
 }
 
 #[test]
 fn killed_three_times_and_run_again_it_is_one_cluster() {
-    let place = slow();
+    let held = Held::up();
+    let place = &held.0;
     let (m1, m2) = (place.machine("m1"), place.machine("m2"));
     let inventory = place.inventory();
     let begin = || {
@@ -149,6 +164,7 @@ fn killed_three_times_and_run_again_it_is_one_cluster() {
     becomes_a_learner(m2);
     assert_eq!(running.kill().code, None, "it was killed");
     let life = lives(m2);
+    held.promote(None);
 
     place.deploy(&inventory).ends(0);
     assert_eq!(lives(m2), life, "the learner was started a second time");
@@ -170,7 +186,8 @@ fn killed_three_times_and_run_again_it_is_one_cluster() {
 
 #[test]
 fn a_host_that_loses_power_while_it_joins_leaves_its_lane_and_the_others_finish() {
-    let place = slow();
+    let held = Held::up();
+    let place = &held.0;
     let m2 = place.machine("m2");
     let inventory = place.inventory();
     let running = place
@@ -178,6 +195,8 @@ fn a_host_that_loses_power_while_it_joins_leaves_its_lane_and_the_others_finish(
         .args("--output json")
         .start();
     becomes_a_learner(m2);
+    // Learners stay learners meanwhile: etcd also promotes one that is gone, if it had all data a
+    // moment ago, and has no quorum then.
     m2.cut().unwrap();
     let deployed = running.wait().ends(1);
     assert_eq!(deployed.outcomes(), "m1 changed, m2 failed, m3 changed");
@@ -185,6 +204,7 @@ fn a_host_that_loses_power_while_it_joins_leaves_its_lane_and_the_others_finish(
     assert!(problem.contains("m2: the connection was lost"), "{problem}");
     assert!(problem.contains("run the same command again"), "{problem}");
     m2.boot().unwrap();
+    held.promote(Some(2));
     place.deploy(&inventory).ends(0);
     let address = m2.address().to_string();
     assert_eq!(

@@ -19,7 +19,8 @@ const (
 	defaultPromotePeriod = 15 * time.Second // k3s: manageTickerTime
 	promoteEnvironment   = "K3S_STANDIN_PROMOTE_SECONDS"
 	promoteFile          = "/etc/k3s-standin/promote-seconds"
-	learnerMaxStall      = 5 * time.Minute // k3s: learnerMaxStallTime
+	promoteFileLook      = 500 * time.Millisecond // between two looks at the file, at most
+	learnerMaxStall      = 5 * time.Minute        // k3s: learnerMaxStallTime
 )
 
 // promotePeriod is how often the leader looks for learners to promote.
@@ -42,7 +43,15 @@ func (d *database) isLeader() bool {
 // promoteLearners runs on every server and acts on the leader's.
 func (d *database) promoteLearners(ctx context.Context) {
 	firstSeen := map[uint64]time.Time{}
-	for pause(ctx, promotePeriod()) {
+	period, last := promotePeriod(), time.Now()
+	for pause(ctx, min(promoteFileLook, period)) {
+		if now := promotePeriod(); now != period {
+			period, last = now, time.Now()
+		}
+		if time.Since(last) < period {
+			continue
+		}
+		last = time.Now()
 		if !d.isLeader() {
 			clear(firstSeen)
 			continue
