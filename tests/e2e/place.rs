@@ -144,7 +144,7 @@ impl Drop for Place {
             .unwrap_or_else(PoisonError::into_inner)
             .iter()
         {
-            told.push_str(said);
+            told.push_str(&shortened(said));
             told.push('\n');
         }
         for machine in self.lab.machines().iter().filter(|machine| machine.is_on()) {
@@ -159,6 +159,30 @@ impl Drop for Place {
         }
         eprintln!("{told}");
     }
+}
+
+/// A command and the last lines that it said. Steps that went well are left out.
+fn shortened(said: &str) -> String {
+    const LINES: usize = 30;
+    let dull = |line: &&str| {
+        [
+            "begun",
+            "changed",
+            "connecting",
+            "entered",
+            "left",
+            "reached",
+        ]
+        .iter()
+        .any(|kind| line.starts_with(&format!("{{\"event\":\"{kind}\"")))
+    };
+    let lines: Vec<&str> = said.lines().filter(|line| !dull(line)).collect();
+    if lines.len() <= LINES {
+        return lines.join("\n");
+    }
+    let (command, rest) = lines.split_at(1);
+    let last = &rest[rest.len() - (LINES - 1)..];
+    format!("{}\n…\n{}", command.concat(), last.join("\n"))
 }
 
 /// Waits until there is an answer; `what` is said when there is none in time.
