@@ -211,9 +211,9 @@ pub struct JoinArguments {
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub server_ssh_port: Option<u16>,
 
-    /// Folder of the server's data; only k3s's own default is supported
-    #[arg(long, value_name = "FOLDER", default_value = "/var/lib/rancher/k3s")]
-    pub server_data_dir: PathBuf,
+    /// Folder of the server's data [default: where its configuration says, else /var/lib/rancher/k3s]
+    #[arg(long, value_name = "FOLDER")]
+    pub server_data_dir: Option<String>,
 
     /// Join as a server, not as an agent
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
@@ -283,9 +283,9 @@ pub struct NodeTokenArguments {
     #[command(flatten)]
     pub login: Login,
 
-    /// Folder of the server's data; only k3s's own default is supported
-    #[arg(long, value_name = "FOLDER", default_value = "/var/lib/rancher/k3s")]
-    pub server_data_dir: PathBuf,
+    /// Folder of the server's data [default: where its configuration says, else /var/lib/rancher/k3s]
+    #[arg(long, value_name = "FOLDER")]
+    pub server_data_dir: Option<String>,
 }
 
 /// What `towline ready` needs to know.

@@ -43,7 +43,6 @@ pub(super) fn adoption(
             .next("move it into /etc/rancher/k3s/config.yaml by hand, restart k3s, then try again")
     })?;
     for (key, supported) in [
-        ("data-dir", Some("/var/lib/rancher/k3s")),
         ("config", Some("/etc/rancher/k3s/config.yaml")),
         ("datastore-endpoint", None),
     ] {

@@ -116,6 +116,31 @@ pub(super) fn moved(host: &Host, facts: &Facts, node_ip: IpAddr) -> Option<Probl
     })
 }
 
+/// Why a host is left alone whose data is in another folder than it would look for it.
+pub(super) fn other_data_dir(
+    situation: &Situation<'_>,
+    host: &Host,
+    facts: &Facts,
+) -> Option<Problem> {
+    let name = &host.name;
+    let (own, wanted) = (&facts.k3s.data_dir, situation.inventory.data_dir(host));
+    if *own == wanted || !situation.selected.contains(name) {
+        return None;
+    }
+    let problem = Problem::new(format!(
+        "{name}: k3s keeps its data in {own} here, not in {wanted}"
+    ))
+    .because("in another folder it would start with nothing, as a new machine");
+    Some(match (situation.inventory.whole, own.is_default()) {
+        (true, true) => problem.next("leave  data-dir  out of this host's config"),
+        (true, false) => problem.next(format!(
+            "say so under  hosts: {name}:\n  config: {{data-dir: {own}}}"
+        )),
+        (false, true) => problem.next("leave  --data-dir  out of --k3s-extra-args"),
+        (false, false) => problem.next(format!("--k3s-extra-args '--data-dir {own}'")),
+    })
+}
+
 /// The name of a host's node.
 pub(super) fn node_name(host: &Host, facts: &Facts) -> String {
     let configured = super::tokens::configured(facts, "node-name").filter(|_| facts.k3s.joined);

@@ -7,6 +7,7 @@ use super::tokens::{own_config, read_config};
 use crate::distribution::k3s::arguments::{Settings, ShortFlags, settings, words};
 use crate::distribution::k3s::settings::MUST_BE_EQUAL;
 use crate::facts::{Facts, Foreign};
+use crate::inventory::DataDir;
 use crate::vars::Secret;
 
 /// Variables that stand for flags of k3s.
@@ -59,6 +60,26 @@ pub(super) fn in_force(facts: &Facts) -> Result<Map<String, Value>, String> {
         }
     }
     Ok(all)
+}
+
+/// The folder of k3s's data as k3s is told on a host; nothing is known of it when no file there
+/// tells k3s anything.
+///
+/// # Errors
+/// A sentence, when it is no folder that towline works with.
+pub fn told_data_dir(facts: &Facts) -> Result<Option<DataDir>, String> {
+    if facts.k3s.config.is_none() && facts.k3s.foreign.is_none() {
+        return Ok(None);
+    }
+    // What cannot be read is said where everything that k3s is told is looked at.
+    let Ok(all) = in_force(facts) else {
+        return Ok(None);
+    };
+    let Some(told) = all.get("data-dir").and_then(Value::as_str) else {
+        return Ok(Some(DataDir::default()));
+    };
+    let read = told.parse().map(Some);
+    read.map_err(|why| format!("k3s is told to keep its data in `{told}`, and {why}"))
 }
 
 fn append(all: &mut Map<String, Value>, key: &str, value: Value) {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::address::{Addresses, addresses};
 use super::adopt::{adoption, left_alone};
 use super::check::{
-    moved, node_name, outside_datastore, shared, sqlite_with_more_servers, unequal_servers, unfit,
+    moved, node_name, other_data_dir, outside_datastore, shared, sqlite_with_more_servers,
+    unequal_servers, unfit,
 };
 use super::config::{Config, Subject};
 use super::nodes::{forget, fragile, left};
@@ -26,7 +27,10 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
     let mut known = BTreeMap::new();
     for (host, facts) in situation.reached() {
         let verdict =
-            match unfit(host, facts).or_else(|| cgroup_v1(situation, host, facts, version)) {
+            match unfit(host, facts)
+                .or_else(|| other_data_dir(situation, host, facts))
+                .or_else(|| cgroup_v1(situation, host, facts, version))
+            {
                 Some(problem) => Err(problem),
                 None => addresses(host, facts, flannel_interface(situation, host)).and_then(
                     |addresses| match moved(host, facts, addresses.node_ip) {
@@ -77,16 +81,8 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
 }
 
 fn flannel_interface<'a>(situation: &Situation<'a>, host: &'a Host) -> Option<&'a str> {
-    let cluster = &situation.inventory.cluster;
-    let shared = match host.role.value {
-        Role::Server => &cluster.config,
-        Role::Agent => &cluster.agent_config,
-    };
-    let own = host
-        .config
-        .get("flannel-iface")
-        .map(|setting| &setting.value);
-    own.or(shared.get("flannel-iface"))?.as_str()
+    let configured = situation.inventory.configured(host, "flannel-iface");
+    configured?.as_str()
 }
 
 /// Where the cluster stands, and why it is unknown if it is.

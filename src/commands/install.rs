@@ -118,6 +118,7 @@ fn of_server(typed: &mut Typed, name: &str, facts: &Facts, as_server: bool) -> R
                 .into(),
         );
     }
+    typed.found_data(name, facts)?;
     if as_server && facts.k3s.datastore == Some(Datastore::Sqlite) {
         return Err(Problem::new(format!("{name} keeps its cluster in sqlite, which only one server can use"))
             .next(format!("towline install --ip {name} --cluster  moves the data to embedded etcd; then join again"))

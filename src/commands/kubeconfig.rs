@@ -242,7 +242,8 @@ async fn source<'a>(
         let Some(remote) = gathered.remotes.get(&host.name) else {
             continue;
         };
-        if let Ok(facts) = gather::facts(host, &**remote).await
+        let data_dir = road.inventory.data_dir(host);
+        if let Ok(facts) = gather::facts(host, &data_dir, &**remote).await
             && let Some(source) = facts.k3s.kubeconfig
         {
             return Ok((host, source));

@@ -5,7 +5,7 @@ use crate::error::{ExitCode, Problem};
 use crate::run::event::Events;
 use crate::ui::Ui;
 
-use super::typed::{Typed, data_dir};
+use super::typed::Typed;
 use super::{deploy, install};
 
 pub(super) async fn run(
@@ -15,8 +15,7 @@ pub(super) async fn run(
 ) -> ExitCode {
     let mut token = None;
     let code = deploy::told(&ui, async |events: Events| {
-        data_dir(&arguments.server_data_dir)?;
-        let typed = Typed::server(&arguments.address, &arguments.login, "default")?;
+        let mut typed = Typed::token_of(&arguments)?;
         let road = install::road(&typed, &arguments.login, environment, &ui, events).await?;
         let gathered = road.gather().await?;
         let Some(facts) = gathered
@@ -26,13 +25,15 @@ pub(super) async fn run(
         else {
             return Ok((ExitCode::Failed, None));
         };
+        typed.found_data(&typed.target.clone(), facts)?;
         token.clone_from(&facts.k3s.server_token);
         if token.is_none() {
             return Err(
                 Problem::new(format!("{}: there is no token here", typed.target))
-                    .because(
-                        "/var/lib/rancher/k3s/server/token is missing: no k3s server has run on it",
-                    )
+                    .because(format!(
+                        "{}/server/token is missing: no k3s server has run on it",
+                        facts.k3s.data_dir
+                    ))
                     .into(),
             );
         }

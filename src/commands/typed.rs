@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::Refusal;
-use crate::cli::{Address, Environment, InstallArguments, Login, Release};
+use crate::cli::{Address, Environment, InstallArguments, Login, NodeTokenArguments, Release};
 use crate::error::Problem;
+use crate::facts::Facts;
+use crate::inventory::DataDir;
 use crate::inventory::{self, Inventory, Overrides};
 use crate::vars::Secret;
 
@@ -26,6 +28,8 @@ pub(super) struct Typed {
     hosts: Map<String, Value>,
     /// Where hosts join, when that is not a server's own address.
     server_url: Option<String>,
+    /// Where the data of the server is that is read, when that was said.
+    server_data_dir: Option<DataDir>,
     /// A token that a flag said, and that no file will hold.
     token: Option<Secret>,
     /// The host that is set up.
@@ -76,7 +80,25 @@ impl Typed {
         Ok(typed)
     }
 
-    /// A server whose kubeconfig or token is wanted.
+    /// A server whose token is wanted.
+    pub fn token_of(arguments: &NodeTokenArguments) -> Result<Self, Problem> {
+        let mut typed = Self::server(&arguments.address, &arguments.login, "default")?;
+        let folder = checked(arguments.server_data_dir.as_ref())?;
+        let target = typed.target.clone();
+        typed.look_in(folder, &target);
+        Ok(typed)
+    }
+
+    /// The data of a server is looked for in this folder, unless its configuration has another.
+    fn look_in(&mut self, folder: Option<DataDir>, server: &str) {
+        if let Some(folder) = &folder {
+            let host = object(&mut self.hosts, server);
+            object(host, "config").insert("data-dir".into(), json!(folder.as_str()));
+        }
+        self.server_data_dir = folder;
+    }
+
+    /// A server whose kubeconfig is wanted.
     pub fn server(address: &Address, login: &Login, context: &str) -> Result<Self, Problem> {
         let release = Release {
             k3s_version: None,
@@ -131,6 +153,7 @@ impl Typed {
             ssh,
             hosts,
             server_url: None,
+            server_data_dir: None,
             token: None,
             local: address.local.then(|| target.clone()),
             target,
@@ -212,6 +235,27 @@ impl Typed {
         Ok((inventory, [self.target.clone()].into()))
     }
 
+    /// Says where the data of a server is that is read: where it was found, or where it has to be.
+    ///
+    /// # Errors
+    /// It was found in another folder than the one that was typed.
+    pub fn found_data(&mut self, server: &str, facts: &Facts) -> Result<(), Problem> {
+        let own = &facts.k3s.data_dir;
+        if let Some(typed) = self.server_data_dir.as_ref().filter(|typed| *typed != own) {
+            return Err(Problem::new(format!(
+                "{server}: k3s keeps its data in {own} here, not in {typed}"
+            ))
+            .next(
+                "leave out  --server-data-dir : the folder is read from the server's configuration",
+            ));
+        }
+        if !own.is_default() {
+            let host = object(&mut self.hosts, server);
+            object(host, "config").insert("data-dir".into(), json!(own.as_str()));
+        }
+        Ok(())
+    }
+
     /// The address of a host.
     pub fn address(&self, name: &str) -> Option<&str> {
         self.hosts.get(name)?.get("address")?.as_str()
@@ -230,16 +274,13 @@ impl Typed {
     }
 }
 
-/// Refuses a folder for k3s's data other than its own.
-pub(super) fn data_dir(folder: &Path) -> Result<(), Problem> {
-    if folder == Path::new("/var/lib/rancher/k3s") {
-        return Ok(());
-    }
-    Err(Problem::new(format!(
-        "--server-data-dir: {} is not supported yet",
-        folder.display()
-    ))
-    .because("towline keeps and finds k3s's data in /var/lib/rancher/k3s"))
+/// Refuses a folder that a server's data cannot be in.
+fn checked(folder: Option<&String>) -> Result<Option<DataDir>, Problem> {
+    let read = folder.map(|folder| folder.parse::<DataDir>());
+    read.transpose().map_err(|why| {
+        let folder = folder.map_or("", String::as_str);
+        Problem::new(format!("--server-data-dir: not `{folder}`")).because(why)
+    })
 }
 
 /// An address as a name.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::distribution::Architecture;
+use crate::inventory::DataDir;
 pub use crate::inventory::Datastore;
 use crate::shell::{Reply, Script};
 use crate::vars::Secret;
@@ -79,6 +80,8 @@ impl OperatingSystem {
 /// What of k3s was found on a host.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct K3s {
+    /// The folder whose content the rest is about.
+    pub data_dir: DataDir,
     /// Content of config.yaml. It may hold tokens.
     pub config: Option<Secret>,
     /// Files in config.yaml.d, which k3s reads after config.yaml, in their order.
@@ -172,18 +175,25 @@ pub struct Node {
 }
 
 impl Facts {
-    /// The read-only question whose answer [`Facts::parse`] understands.
-    pub fn probe() -> Script {
-        Script::new(include_str!("probe.sh")).within(Duration::from_mins(1))
+    /// The read-only question whose answer [`Facts::parse`] understands; k3s's data is looked for
+    /// in that folder.
+    pub fn probe(data_dir: &DataDir) -> Script {
+        let text = format!("data={data_dir}\n{}", include_str!("probe.sh"));
+        Script::new(text).within(Duration::from_mins(1))
     }
 
-    /// Reads the answer to [`Facts::probe`].
+    /// Reads the answer to [`Facts::probe`] about that folder.
     ///
     /// # Errors
     /// A sentence that says what the answer lacks, when the host did not answer in the expected
     /// form.
-    pub fn parse(reply: &Reply) -> Result<Self, String> {
-        parse::facts(reply)
+    pub fn parse(reply: &Reply, data_dir: &DataDir) -> Result<Self, String> {
+        parse::facts(reply, data_dir)
+    }
+
+    /// Whether k3s has ever had data in its folder.
+    pub fn has_data(&self) -> bool {
+        self.k3s.datastore.is_some() || self.k3s.joined || self.k3s.ca_hash.is_some()
     }
 
     /// Whether `address` is on one of the host's interfaces.

@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::{Datastore, DropIn, Facts, Foreign, K3s, Node, OperatingSystem, Unit};
 use crate::digest::is_sha256;
 use crate::distribution::k3s::version::Version;
+use crate::inventory::DataDir;
 use crate::shell::{Reply, decode};
 use crate::vars::Secret;
 
-pub(super) fn facts(reply: &Reply) -> Result<Facts, String> {
+pub(super) fn facts(reply: &Reply, data_dir: &DataDir) -> Result<Facts, String> {
     if reply.value("complete") != Some("yes") {
         let said = match reply.stderr.lines().last() {
             Some(line) => format!("; it said: {line}"),
@@ -40,7 +41,7 @@ pub(super) fn facts(reply: &Reply) -> Result<Facts, String> {
         ufw: reply.value("ufw").is_some(),
         addresses: reply.values("address").filter_map(address).collect(),
         default_interface: text("default_interface"),
-        k3s: k3s(reply),
+        k3s: k3s(reply, data_dir),
     })
 }
 
@@ -82,7 +83,7 @@ fn foreign(reply: &Reply, line: &str) -> Option<Foreign> {
     })
 }
 
-fn k3s(reply: &Reply) -> K3s {
+fn k3s(reply: &Reply, data_dir: &DataDir) -> K3s {
     let secret = |key: &str| unpacked(reply.value(key)?);
     let unit = |name: &str| {
         let line = reply
@@ -91,6 +92,7 @@ fn k3s(reply: &Reply) -> K3s {
         line.map(unit).unwrap_or_default()
     };
     K3s {
+        data_dir: data_dir.clone(),
         config: secret("k3s_config"),
         drop_ins: reply.values("drop_in").filter_map(drop_in).collect(),
         datastore: match reply.value("datastore") {
@@ -177,9 +179,13 @@ mod tests {
         }
     }
 
+    fn read(reply: &Reply) -> Result<Facts, String> {
+        facts(reply, &DataDir::default())
+    }
+
     #[test]
     fn a_server_of_a_running_cluster_is_read_whole() {
-        let facts = facts(&reply(
+        let facts = read(&reply(
             "hostname=M1\nuptime=12.50\nos_id=ubuntu\nos_like=debian\ninit=systemd\ncgroup=2\n\
              address=eth0 10.0.0.1/24\naddress=eth0 fd00::1/64\ndefault_interface=eth0\n\
              datastore=etcd\nk3s_version=k3s version v1.36.3+k3s1 (abc)\n\
@@ -212,7 +218,7 @@ mod tests {
 
     #[test]
     fn what_is_unusual_is_not_taken_for_absent() {
-        let facts = facts(&reply(
+        let facts = read(&reply(
             "address=tun0 10.8.0.2\naddress=eth0 nonsense\nk3s_config=dG9rZW46IP8K\n\
              drop_in=YTogMQo= 10-a.yaml\ndrop_in= 20-b.yml\n\
              foreign=k3s-agent W1VuaXRdCg==\nforeign_environment=k3s-agent SzNTX1VSTD14Cg==\nforeign_environment=k3s eAo=\nca_hash=short\nk3s_version=k3s version $(x) (y)\n\
@@ -246,10 +252,10 @@ mod tests {
     #[test]
     fn the_question_is_answered_by_a_real_shell() {
         let output = std::process::Command::new("sh")
-            .args(["-c", &Facts::probe().text])
+            .args(["-c", &Facts::probe(&DataDir::default()).text])
             .output()
             .expect("sh runs");
-        let facts = facts(&reply(&String::from_utf8_lossy(&output.stdout))).expect("complete");
+        let facts = read(&reply(&String::from_utf8_lossy(&output.stdout))).expect("complete");
         assert!(!facts.hostname.is_empty() && !facts.kernel.is_empty());
         assert!(facts.release_architecture().is_some() && facts.memory_kib > 0);
     }
@@ -259,7 +265,7 @@ mod tests {
         let mut cut = reply("hostname=m1\n");
         cut.stderr = "sudo: a password is required\n".into();
         assert_eq!(
-            facts(&cut),
+            read(&cut),
             Err(
                 "the answer about the host ended early; it said: sudo: a password is required"
                     .into()
@@ -270,7 +276,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_answer_makes_it_panic(text in "(\\PC|\n|\t|=){0,400}") {
-            let _ = facts(&reply(&format!("{text}\ncomplete=yes\n")));
+            let _ = read(&reply(&format!("{text}\ncomplete=yes\n")));
         }
     }
 }

@@ -1,5 +1,6 @@
 # What towline reads from a host in its first exchange. It changes nothing.
-# Every line of the answer is key=value; what may hold newlines travels as base64.
+# Every line of the answer is key=value; what may hold newlines travels as base64. $data is the
+# folder that k3s's data is looked for in.
 say() { printf '%s=%s\n' "$1" "$2"; }
 pack() { base64 2>/dev/null | tr -d '\n'; }
 file() { [ -f "$2" ] && say "$1" "$(head -c 262144 "$2" | pack)"; }
@@ -38,7 +39,6 @@ done
 say default_interface "$({ ip route show default; ip -6 route show default; } 2>/dev/null | sed -n '1s/.* dev \([^ ]*\).*/\1/p')"
 
 k3s=/usr/local/bin/k3s
-data=/var/lib/rancher/k3s
 configuration=/etc/rancher/k3s/config.yaml
 file k3s_config "$configuration"
 for drop_in in "$configuration".d/*.yaml "$configuration".d/*.yml; do

@@ -75,11 +75,14 @@ told apart by `ssh.port`), groups that do not exist, a host without role, and an
 server unless `cluster.server_url` and a token name a cluster to join. An even number of servers
 is a warning: it survives no more losses than one server fewer.
 
-`config` is given to k3s as it is, but for the keys that towline decides (`cluster-init`,
-`server`, `data-dir`) or that have their own place here (`token`, `agent-token`, `tls-san`,
-`node-name`, `node-label`, `node-taint`). `node-ip` and `node-external-ip` may stand in one
-host's `config`. Numbers that YAML would read differently than they are written (`0644`, `1.10`)
-need quotes.
+`config` is given to k3s as it is, but for the keys that towline decides (`cluster-init`, `server`)
+or that have their own place here (`token`, `agent-token`, `tls-san`, `node-name`, `node-label`,
+`node-taint`). `node-ip` and `node-external-ip` may stand in one host's `config`. Numbers that YAML
+would read differently than they are written (`0644`, `1.10`) need quotes.
+
+With `data-dir` k3s keeps its data in another folder, on a disk of its own for example. It is for
+new hosts: where k3s has data, a host whose folder would change is left alone, since k3s would start
+with nothing in the other one.
 
 ## Some hosts only: `--limit`
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
+use super::data_dir::DataDir;
 use super::mistake::{Complaint, Mistakes};
 use super::node::{Entry, Node, Span, Tree};
 use super::shape;
@@ -146,7 +147,7 @@ fn owned(key: &str, place: Place) -> Checked {
             says("it is for one start of k3s, not for every one")
         }
         "config" | "c" => says("towline writes the one config.yaml"),
-        "data-dir" | "d" => says("towline keeps k3s's data in /var/lib/rancher/k3s"),
+        "d" => says("write data-dir"),
         "node-ip" | "node-external-ip" if place == Place::Shared => {
             says("every host has its own; say it in the host's `config`, or with `private_address`")
         }
@@ -166,8 +167,22 @@ pub(super) fn config(source: &str, node: &Node, place: Place, mistakes: &mut Mis
                 format!("`{key}` is no flag of k3s"),
                 format!("write {flag}"),
             );
+        } else if key == "data-dir" {
+            data_dir(value, mistakes);
         }
         ambiguous(source, value, mistakes);
+    }
+}
+
+/// Notes a folder that k3s's data cannot be in.
+fn data_dir(node: &Node, mistakes: &mut Mistakes) {
+    let text = node.text().unwrap_or_default();
+    if let Err(why) = text.parse::<DataDir>() {
+        mistakes.help(
+            node.span,
+            format!("`{text}` cannot be the folder of k3s's data"),
+            why,
+        );
     }
 }
 

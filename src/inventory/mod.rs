@@ -11,6 +11,7 @@ use crate::vars::{Secret, Setting};
 
 mod check;
 mod cluster;
+mod data_dir;
 mod document;
 mod hosts;
 mod kubernetes;
@@ -32,6 +33,7 @@ mod syntax;
 mod tests;
 mod yaml;
 
+pub use data_dir::DataDir;
 pub use document::document;
 pub use load::{load, parse};
 pub use mistake::Mistake;
@@ -65,6 +67,24 @@ pub struct Inventory {
     pub whole: bool,
     /// Things that are allowed but unwise, as sentences (an even number of servers).
     pub warnings: Vec<String>,
+}
+
+impl Inventory {
+    /// What a host's config.yaml is told for a key: by the host and its groups, else by the cluster.
+    pub fn configured<'a>(&'a self, host: &'a Host, key: &str) -> Option<&'a Value> {
+        let shared = match host.role.value {
+            Role::Server => &self.cluster.config,
+            Role::Agent => &self.cluster.agent_config,
+        };
+        let own = host.config.get(key).map(|setting| &setting.value);
+        own.or(shared.get(key))
+    }
+
+    /// The folder that k3s keeps its data in on a host.
+    pub fn data_dir(&self, host: &Host) -> DataDir {
+        let told = self.configured(host, "data-dir").and_then(Value::as_str);
+        told.and_then(|told| told.parse().ok()).unwrap_or_default()
+    }
 }
 
 /// What holds for the cluster as a whole.

@@ -43,6 +43,7 @@ pub(super) fn context(
             "sources": sources(situation, &shape.siblings),
             "forget": shape.forget,
             "foreign": facts.k3s.foreign.is_some(),
+            "data_dir": facts.k3s.data_dir.as_str(),
         },
     })
 }

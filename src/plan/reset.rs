@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::context::sources;
 use super::{Lane, Order, Plan, Stage, Step};
-use crate::cluster::{Reset, Situation, Wave};
+use crate::cluster::{Reach, Reset, Situation, Wave};
 use crate::error::Problem;
 use crate::playbook::Book;
 
@@ -17,18 +17,25 @@ pub fn reset(situation: &Situation<'_>, reset: &Reset, book: &Book) -> Result<Pl
     let sources = sources(situation, &reset.siblings);
     let mut stages = Vec::new();
     for wave in &reset.waves {
-        let context = json!({
-            "cluster": {"name": situation.inventory.cluster.name},
-            "reset": {
-                "drain": wave.drain,
-                "nodes": wave.nodes,
-                "whole": reset.whole,
-                "sources": sources,
-            },
-        });
+        let context = |host: &String| {
+            let facts = situation.reach.get(host).and_then(Reach::facts);
+            let data_dir = facts.map(|facts| facts.k3s.data_dir.clone());
+            let data_dir = data_dir.unwrap_or_default();
+            json!({
+                "cluster": {"name": situation.inventory.cluster.name},
+                "reset": {
+                    "drain": wave.drain,
+                    "nodes": wave.nodes,
+                    "whole": reset.whole,
+                    "sources": sources,
+                    "data_dir": data_dir.as_str(),
+                    "elsewhere": !data_dir.is_default(),
+                },
+            })
+        };
         let lanes = |playbook: &str, hosts: &[String]| {
             let lane = |host: &String| {
-                let steps = steps(book, playbook, &context)?;
+                let steps = steps(book, playbook, &context(host))?;
                 Ok(Lane {
                     host: host.clone(),
                     steps,

@@ -24,8 +24,10 @@ fn context(role: &str, config: &Value) -> Value {
         "k3s": {
             "unit": unit, "command": command, "version": "v1.36.3+k3s1", "node_name": "m1",
             "voter": "true", "config": config, "sources": ["10.0.0.1", "fd00::1"], "forget": ["m2"], "foreign": false,
+            "data_dir": if role == "server" { "/data/k3s" } else { "/var/lib/rancher/k3s" },
         },
-        "reset": {"drain": ["m2"], "nodes": ["m2"], "whole": role == "server", "sources": ["10.0.0.1", "fd00::1"]},
+        "reset": {"drain": ["m2"], "nodes": ["m2"], "whole": role == "server", "sources": ["10.0.0.1", "fd00::1"],
+            "data_dir": "/data/k3s", "elsewhere": role == "server"},
     })
 }
 

@@ -10,9 +10,10 @@ use tokio::task::JoinSet;
 use super::event::{Event, Events};
 use super::report::Outcome;
 use super::{Connector, exchange};
-use crate::cluster::Reach;
+use crate::cluster::{Reach, told_data_dir};
 use crate::error::Problem;
 use crate::facts::Facts;
+use crate::inventory::DataDir;
 use crate::inventory::{Host, Inventory};
 use crate::ssh::Remote;
 use crate::vars::Redactor;
@@ -67,12 +68,13 @@ pub async fn gather(
         let (connector, limit) = (Arc::clone(&connector), Arc::clone(limit));
         let events = events.clone();
         let name = host.name.clone();
+        let data_dir = inventory.data_dir(&host);
         let handle = hosts.spawn(async move {
             let _permit = limit.acquire().await;
             events.send(Event::Connecting {
                 host: host.name.clone(),
             });
-            one(host, &*connector).await
+            one(host, &data_dir, &*connector).await
         });
         names.insert(handle.id(), name);
     }
@@ -123,12 +125,12 @@ pub async fn gather(
     gathered
 }
 
-async fn one(host: Host, connector: &dyn Connector) -> One {
+async fn one(host: Host, data_dir: &DataDir, connector: &dyn Connector) -> One {
     let begun = Instant::now();
     match connector.connect(&host).await {
         Err(unreached) => (host.name, None, Err(unreached), (begun, begun.elapsed())),
         Ok(remote) => {
-            let facts = facts(&host, &*remote).await;
+            let facts = facts(&host, data_dir, &*remote).await;
             (host.name, Some(remote), facts, (begun, begun.elapsed()))
         }
     }
@@ -138,7 +140,8 @@ async fn one(host: Host, connector: &dyn Connector) -> One {
 pub async fn refresh(inventory: &Inventory, gathered: &mut Gathered, redactor: &Redactor) {
     let asked = inventory.hosts.iter().filter_map(|host| {
         let remote = gathered.remotes.get(&host.name)?.clone();
-        Some(async move { (host.name.clone(), facts(host, &*remote).await) })
+        let data_dir = inventory.data_dir(host);
+        Some(async move { (host.name.clone(), facts(host, &data_dir, &*remote).await) })
     });
     let answers = futures::future::join_all(asked).await;
     for (name, facts) in answers {
@@ -156,17 +159,37 @@ pub async fn refresh(inventory: &Inventory, gathered: &mut Gathered, redactor: &
     }
 }
 
-/// Reads the facts of a host that is connected.
+/// Reads the facts of a host that is connected. k3s's data is looked for in that folder, and where
+/// k3s itself is told that it is; what is there counts.
 ///
 /// # Errors
 /// Why its answer cannot be used.
-pub async fn facts(host: &Host, remote: &dyn Remote) -> Result<Facts, Unreached> {
+pub async fn facts(
+    host: &Host,
+    data_dir: &DataDir,
+    remote: &dyn Remote,
+) -> Result<Facts, Unreached> {
+    let first = look(host, data_dir, remote).await?;
+    let told = told_data_dir(&first).map_err(|why| Unreached {
+        outcome: Outcome::Failed,
+        problem: Problem::new(format!("{}: {why}", host.name)),
+    })?;
+    match told.filter(|told| told != data_dir) {
+        None => Ok(first),
+        Some(told) => {
+            let second = look(host, &told, remote).await?;
+            Ok(if second.has_data() { second } else { first })
+        }
+    }
+}
+
+async fn look(host: &Host, data_dir: &DataDir, remote: &dyn Remote) -> Result<Facts, Unreached> {
     let failed = |problem| Unreached {
         outcome: Outcome::Failed,
         problem,
     };
     let (name, user) = (&host.name, &host.ssh.user.value);
-    let replies = exchange::ask(remote, &[Facts::probe()]).await.map_err(|said| {
+    let replies = exchange::ask(remote, &[Facts::probe(data_dir)]).await.map_err(|said| {
         failed(if said.contains("a password is required") || said.contains("a terminal is required") {
             Problem::new(format!("{name}: sudo asks {user} for a password"))
                 .because("towline needs root on the host, and cannot type passwords yet")
@@ -184,7 +207,7 @@ pub async fn facts(host: &Host, remote: &dyn Remote) -> Result<Facts, Unreached>
             "{name}: its answer about itself was cut short"
         )))
     })?;
-    Facts::parse(&reply).map_err(|why| failed(Problem::new(format!("{name}: {why}"))))
+    Facts::parse(&reply, data_dir).map_err(|why| failed(Problem::new(format!("{name}: {why}"))))
 }
 
 /// Every secret that a host knows is masked from now on.

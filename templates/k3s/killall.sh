@@ -15,7 +15,7 @@ descendants() {
 }
 for process in /proc/[0-9]*; do
     case "$(tr '\0' ' ' <"$process/cmdline" 2>/dev/null)" in
-        /var/lib/rancher/k3s/data/*/bin/containerd-shim*)
+        {{ k3s.data_dir }}/data/*/bin/containerd-shim*)
             shim=${process#/proc/}
             kill -9 $(descendants "$shim") "$shim" 2>/dev/null
             ;;

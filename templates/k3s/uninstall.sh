@@ -13,7 +13,9 @@ for link in kubectl crictl ctr; do
 done
 
 # What is mounted on its own is emptied, not removed.
-for directory in /var/lib/rancher/k3s /var/lib/kubelet; do
+for directory in /var/lib/rancher/k3s /var/lib/kubelet{% if k3s.data_dir != "/var/lib/rancher/k3s" %}
+ \
+    {{ k3s.data_dir }}/agent {{ k3s.data_dir }}/data {{ k3s.data_dir }}/server {{ k3s.data_dir }}/storage{% endif %}; do
     if grep -q " $directory " /proc/self/mounts; then
         find "$directory" -mindepth 1 -delete
     else

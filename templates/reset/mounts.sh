@@ -3,6 +3,9 @@ mounts() {
     cut -d ' ' -f 2 /proc/self/mounts | sort -r | while read -r mount; do
         case "$mount" in
             /var/lib/rancher/k3s) ;;
+{% if reset.elsewhere %}
+            {{ reset.data_dir }}/*) printf '%b\n' "$mount" ;;
+{% endif %}
             /run/k3s/* | /run/netns/cni-* | /var/lib/kubelet/* | /var/lib/rancher/*)
                 printf '%b\n' "$mount"
                 ;;

@@ -13,7 +13,7 @@ processes() {
             continue
         fi
         case "$(tr '\0' ' ' <"$process/cmdline" 2>/dev/null)" in
-            /var/lib/rancher/k3s/data/*/bin/containerd-shim*)
+            {{ reset.data_dir }}/data/*/bin/containerd-shim*)
                 echo "${process#/proc/}"
                 descendants "${process#/proc/}"
                 ;;

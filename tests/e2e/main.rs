@@ -26,6 +26,7 @@ mod towline;
 mod adopt;
 mod causes;
 mod cloud;
+mod data;
 mod deploy;
 mod disk;
 mod download;

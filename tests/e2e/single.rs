@@ -9,14 +9,16 @@ use crate::place::{Place, carry, wait_for};
 use crate::towline::{Answer, Towline};
 
 /// A place, and where k3s comes from in it.
-struct Desk {
+pub struct Desk {
     // Dropped first: it serves at an address of the place.
     mirror: Mirror,
-    place: Place,
+    /// The lab, and the folder of the person who types.
+    pub place: Place,
 }
 
 impl Desk {
-    fn up(servers: u8, agents: u8) -> Self {
+    /// That many machines.
+    pub fn up(servers: u8, agents: u8) -> Self {
         let place = Place::up(servers, agents);
         let gateway = place.lab.gateway().into();
         let mirror = Mirror::release_on(gateway, place.lab.k3s()).unwrap();
@@ -24,7 +26,7 @@ impl Desk {
     }
 
     /// A line as it is typed, with what only the lab needs behind it.
-    fn line(&self, line: &str) -> Towline {
+    pub fn line(&self, line: &str) -> Towline {
         let lab = &self.place.lab;
         let command = self.place.command().args(line);
         command
@@ -54,7 +56,8 @@ impl Desk {
             .arg(kernel.join(" ").trim())
     }
 
-    fn run(&self, line: &str, extra: &str) -> Answer {
+    /// The line of a host to its end.
+    pub fn run(&self, line: &str, extra: &str) -> Answer {
         self.host(line, extra).args("--output json").run()
     }
 }

@@ -1,7 +1,7 @@
 //! Hosts on which something else set up k3s, as its installer leaves them.
 
 use super::*;
-use crate::cluster::{known_secrets, shared_settings};
+use crate::cluster::{known_secrets, shared_settings, told_data_dir};
 
 /// The unit as the installer writes it, with these arguments.
 fn unit(command: &str, arguments: &[&str]) -> Secret {
@@ -123,8 +123,7 @@ fn what_is_lost_otherwise_is_told_without_its_values() {
 
 #[test]
 fn what_cannot_be_understood_is_not_taken_over() {
-    let cases: [(&[&str], &str); 4] = [
-        (&["--data-dir", "/data"], "m2: k3s is told --data-dir here"),
+    let cases: [(&[&str], &str); 3] = [
         (
             &["--datastore-endpoint=postgres://u:p@h/db"],
             "m2: k3s is told --datastore-endpoint here",
@@ -137,6 +136,32 @@ fn what_cannot_be_understood_is_not_taken_over() {
         let problem = shape.unfit["m2"].to_string();
         assert!(problem.contains(words), "{problem}");
     }
+}
+
+#[test]
+fn where_the_data_is_is_read_from_wherever_k3s_is_told() {
+    let told = |lab: &Lab, host: &str| {
+        let facts = lab.reach[host].facts().expect("reached");
+        told_data_dir(facts).map(|told| told.map(|told| told.to_string()))
+    };
+    let lab = mixed(THREE, &["--data-dir", "/data/k3s/"]);
+    assert_eq!(told(&lab, "m2"), Ok(Some("/data/k3s".into())));
+    assert_eq!(told(&lab, "w1"), Ok(Some("/var/lib/rancher/k3s".into())));
+    let lab = lab.with("w1", |facts| {
+        set_up(facts, "k3s-agent", &[], "K3S_DATA_DIR='/disk/k3s'\n");
+    });
+    assert_eq!(told(&lab, "w1"), Ok(Some("/disk/k3s".into())));
+    let lab = mixed(THREE, &["-d", "data"]);
+    assert_eq!(
+        told(&lab, "m2"),
+        Err("k3s is told to keep its data in `data`, and it has to be absolute, of letters, digits, `.`, `_`, `-` and `/`".into())
+    );
+    let nothing = Lab::new(THREE);
+    assert_eq!(
+        told(&nothing, "m2"),
+        Ok(None),
+        "a bare host is told nothing"
+    );
 }
 
 #[test]

@@ -31,6 +31,47 @@ fn two_clusters_in_one_inventory_are_refused_with_both_names() {
 }
 
 #[test]
+fn a_host_whose_data_would_be_left_behind_is_left_alone() {
+    let elsewhere = |facts: &mut Facts| {
+        facts.k3s.data_dir = "/data/k3s".parse().expect("a folder");
+    };
+    let shape = running().with("m2", elsewhere).shape();
+    insta::assert_snapshot!(shape.unfit["m2"], @r"
+    m2: k3s keeps its data in /data/k3s here, not in /var/lib/rancher/k3s
+      in another folder it would start with nothing, as a new machine
+      → say so under  hosts: m2:
+          config: {data-dir: /data/k3s}
+    ");
+    assert!(shape.places.contains_key("m3"), "the others go on");
+
+    let moved = Lab::new(&format!(
+        "groups: {{fast: {{config: {{data-dir: /data/k3s}}}}}}{}",
+        THREE.replace("role: server}", "role: server, groups: [fast]}")
+    ));
+    let lab = Lab {
+        inventory: moved.inventory,
+        ..running()
+    };
+    insta::assert_snapshot!(lab.shape().unfit["m2"], @r"
+    m2: k3s keeps its data in /var/lib/rancher/k3s here, not in /data/k3s
+      in another folder it would start with nothing, as a new machine
+      → leave  data-dir  out of this host's config
+    ");
+    let shape = lab.with("m2", elsewhere).shape();
+    assert_eq!(shape.places["m2"].config["data-dir"], "/data/k3s");
+
+    let mut lab = running().with("m2", elsewhere);
+    lab.inventory.whole = false;
+    insta::assert_snapshot!(lab.shape().unfit["m2"], @r"
+    m2: k3s keeps its data in /data/k3s here, not in /var/lib/rancher/k3s
+      in another folder it would start with nothing, as a new machine
+      → --k3s-extra-args '--data-dir /data/k3s'
+    ");
+    lab.selected.remove("m2");
+    assert!(lab.shape().unfit.is_empty(), "one that is only read");
+}
+
+#[test]
 fn a_given_token_that_the_servers_do_not_have_is_refused() {
     let inventory = format!("cluster: {{token: given-one}}{THREE}");
     let refusal = Lab::new(&inventory).with("m2", member).refusal();

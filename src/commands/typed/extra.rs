@@ -57,6 +57,10 @@ impl Typed {
         if !external.is_empty() {
             object(host, "config").insert("node-external-ip".into(), json!(external.join(",")));
         }
+        // A disk is one machine's, not the cluster's.
+        if let Some(folder) = take(&mut extra, "data-dir") {
+            object(host, "config").insert("data-dir".into(), folder);
+        }
         if no_extras {
             let mut disable = list(extra.remove("disable"));
             for name in ["servicelb", "traefik"] {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Typed, absolute, append, data_dir, extra, host_name, object};
+use super::{Typed, absolute, append, checked, extra, host_name, object};
 use crate::cli::JoinArguments;
 use crate::cluster::same_setting;
 use crate::distribution::k3s::arguments::Settings;
@@ -13,7 +13,6 @@ use crate::vars::Secret;
 impl Typed {
     /// A host that joins, and the server that is read for it.
     pub fn join(arguments: &JoinArguments) -> Result<Self, Problem> {
-        data_dir(&arguments.server_data_dir)?;
         let mut typed = Self::begin(&arguments.address, &arguments.login, &arguments.release)?;
         let role = if arguments.server { "server" } else { "agent" };
         typed.host(role);
@@ -64,8 +63,9 @@ impl Typed {
         }
         // The server stands first, as in a file that a person writes.
         let own = std::mem::take(&mut self.hosts);
-        self.hosts.insert(name, host);
+        self.hosts.insert(name.clone(), host);
         self.hosts.extend(own);
+        self.look_in(checked(arguments.server_data_dir.as_ref())?, &name);
         if let Some(url) = &self.server_url {
             let Some(authority) = url.strip_prefix("https://") else {
                 return Err(Problem::new(format!(

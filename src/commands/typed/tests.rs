@@ -69,6 +69,7 @@ fn lines_that_people_know_from_k3sup() {
         "towline join --ip 192.168.0.101 --user pi --server-user ubuntu --server-ssh-port 2222 --server-ip 192.168.0.100 --server",
         "towline join --ip 192.168.0.101 --server-host a.example.org --server-url https://lb.example.org:6443 --server --k3s-extra-args '--node-label a=b --kubelet-arg max-pods=50'",
         "towline join --ip 192.168.0.101 --server-ip 192.168.0.100 --node-token-path /run/token",
+        "towline join --ip 192.168.0.101 --server-ip 192.168.0.100 --server-data-dir /data/k3s/",
     ]));
 }
 
@@ -76,7 +77,7 @@ fn lines_that_people_know_from_k3sup() {
 fn flags_of_k3s_go_where_the_inventory_has_them() {
     insta::assert_snapshot!(all(&[
         "towline install --ip 10.0.0.1 --k3s-extra-args \"--node-name alpha --node-label a=b --node-label 'c=d' --node-taint x=y:NoSchedule --node-ip 10.1.0.1 --node-external-ip 203.0.113.9 --tls-san a.example.org --cluster-init --flannel-backend=host-gw --write-kubeconfig-mode 0644\"",
-        "towline install --ip 10.0.0.1 --no-extras --k3s-extra-args '--disable metrics-server --node-ip=10.1.0.1,fd00::1'",
+        "towline install --ip 10.0.0.1 --no-extras --k3s-extra-args '--data-dir=/data/k3s --disable metrics-server --node-ip=10.1.0.1,fd00::1'",
     ]));
 }
 
@@ -89,14 +90,14 @@ fn lines_that_are_refused_say_what_to_type_instead() {
         "towline install --ip 10.0.0.1 --user pi --sudo=false",
         "towline install --ip 10.0.0.1 --k3s-extra-args '-t secret'",
         "towline install --ip 10.0.0.1 --k3s-extra-args '--token secret'",
-        "towline install --ip 10.0.0.1 --k3s-extra-args '--data-dir /data'",
+        "towline install --ip 10.0.0.1 --k3s-extra-args '--data-dir /var'",
         "towline install --ip 10.0.0.1 --k3s-version 1.36",
         "towline install --ip https://10.0.0.1",
         "towline join --ip 10.0.0.2",
         "towline join --ip 10.0.0.2 --server-ip 10.0.0.2",
         "towline join --ip 10.0.0.2 --server-ip 10.0.0.1 --server-url lb.example.org:6443",
         "towline join --ip 10.0.0.2 --server-ip 10.0.0.1 --tls-san x",
-        "towline join --ip 10.0.0.2 --server-ip 10.0.0.1 --server-data-dir /data",
+        "towline join --ip 10.0.0.2 --server-ip 10.0.0.1 --server-data-dir ../data",
         "towline join --ip 10.0.0.2 --server-ip 10.0.0.1 --node-token secret-secret --save-inventory x.yaml",
     ]));
 }

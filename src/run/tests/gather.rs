@@ -8,6 +8,9 @@ use crate::run::gather::{Gathered, Unreached, gather, refresh};
 use crate::run::{Connected, Connector};
 use crate::vars::Redactor;
 
+/// A server whose config.yaml says `data-dir: /data/k3s`.
+const ELSEWHERE: &str = "hostname=m1\nk3s_config=ZGF0YS1kaXI6IC9kYXRhL2szcwo=\ncomplete=yes\n";
+
 const FACTS: &str = "hostname=m1\nserver_token=c2VjcmV0LW9uZQ==\ncomplete=yes\n";
 
 /// Answers the first question by the name of the host.
@@ -72,6 +75,11 @@ impl Connector for Door {
                 output(Exit::Code(0), FACTS, ""),
                 output(Exit::Lost("the network is down".into()), "", ""),
             ],
+            "elsewhere" => vec![
+                output(Exit::Code(0), ELSEWHERE, ""),
+                output(Exit::Code(0), &format!("datastore=etcd\n{ELSEWHERE}"), ""),
+            ],
+            "nowhere" => vec![output(Exit::Code(0), ELSEWHERE, "")],
             _ => vec![output(Exit::Code(0), FACTS, "")],
         };
         let remote: Arc<dyn Remote> = Arc::new(Answers(answers, AtomicU32::new(0)));
@@ -158,4 +166,24 @@ async fn a_host_that_is_gone_when_it_is_asked_again_counts_as_not_reached() {
     assert!(matches!(gathered.reach["stays"], Reach::Reached(_)));
     assert!(matches!(gathered.reach["leaves"], Reach::Unreached));
     assert!(gathered.unreached.contains_key("leaves"));
+}
+
+#[tokio::test]
+async fn data_is_looked_for_where_k3s_is_told_that_it_is() {
+    let (_, gathered, _) = gathered(&["elsewhere", "nowhere", "m1"]).await;
+    let found = |name: &str| {
+        let facts = gathered.reach[name].facts().expect("reached");
+        (
+            facts.k3s.data_dir.to_string(),
+            facts.k3s.datastore.is_some(),
+        )
+    };
+    assert_eq!(found("elsewhere"), ("/data/k3s".into(), true));
+    let usual = ("/var/lib/rancher/k3s".into(), false);
+    assert_eq!(
+        found("nowhere"),
+        usual,
+        "there is nothing to be left behind"
+    );
+    assert_eq!(found("m1"), usual);
 }
