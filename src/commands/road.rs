@@ -141,7 +141,10 @@ impl Road {
                 )
                 .await?,
             ),
-            book: Book::read(&assets)?,
+            book: Book::read(&assets).map_err(|problem| match &ways.overrides {
+                Some(folder) => problem.because(format!("--overrides is {}", folder.display())),
+                None => problem,
+            })?,
             selected,
             interrupt: interrupt::watch(events.clone()),
             events,

@@ -70,7 +70,7 @@ fn new_text(file: &Path, typed: &Typed) -> Result<String, Problem> {
             continue;
         }
         text =
-            with_host(&text, &typed.host_line(name)?).ok_or_else(|| by_hand(file, typed, name))?;
+            with_host(&text, &typed.host_lines(name)?).ok_or_else(|| by_hand(file, typed, name))?;
         if read(file, &text).is_err() {
             return Err(by_hand(file, typed, name));
         }
@@ -89,14 +89,14 @@ fn read(file: &Path, text: &str) -> Result<Inventory, Problem> {
 }
 
 fn by_hand(file: &Path, typed: &Typed, name: &str) -> Problem {
-    let line = typed.host_line(name).unwrap_or_default();
+    let lines = typed.host_lines(name).unwrap_or_default();
     Problem::new(format!("{name} cannot be added to {}", file.display()))
         .because("its hosts are written in a form that is not extended by itself")
-        .next(format!("add by hand below hosts:\n{}", line.trim_end()))
+        .next(format!("add by hand below hosts:\n{}", lines.trim_end()))
 }
 
-/// The text with one more line at the end of the block `hosts:`; comments and order stay.
-fn with_host(text: &str, line: &str) -> Option<String> {
+/// The text with more lines at the end of the block `hosts:`; comments and order stay.
+fn with_host(text: &str, entry: &str) -> Option<String> {
     let lines: Vec<&str> = text.lines().collect();
     let hosts = lines.iter().position(|line| line.trim_end() == "hosts:")?;
     let is_inside = |line: &&str| line.is_empty() || line.starts_with([' ', '#', '\t']);
@@ -111,10 +111,8 @@ fn with_host(text: &str, line: &str) -> Option<String> {
         .find(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
         .map(|line| line.len() - line.trim_start().len())?;
     let mut all: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
-    all.insert(
-        last + 1,
-        format!("{}{}", " ".repeat(indentation), line.trim()),
-    );
+    let entry = entry.lines().map(|line| " ".repeat(indentation) + line);
+    all.splice(last + 1..=last, entry);
     Some(all.join("\n") + "\n")
 }
 
@@ -126,9 +124,9 @@ mod tests {
     fn a_host_is_added_below_the_others_and_comments_stay() {
         let text = "# mine\ncluster: {name: a}\nhosts:\n    a: {address: 10.0.0.1, role: server} # first\n\n# ways\nssh: {user: u}\n";
         assert_eq!(
-            with_host(text, "  b: {}\n").as_deref(),
+            with_host(text, "b:\n  role: agent\n").as_deref(),
             Some(
-                "# mine\ncluster: {name: a}\nhosts:\n    a: {address: 10.0.0.1, role: server} # first\n    b: {}\n\n# ways\nssh: {user: u}\n"
+                "# mine\ncluster: {name: a}\nhosts:\n    a: {address: 10.0.0.1, role: server} # first\n    b:\n      role: agent\n\n# ways\nssh: {user: u}\n"
             )
         );
         assert_eq!(with_host("hosts: {a: {role: server}}\n", "b: {}"), None);

@@ -266,11 +266,11 @@ impl Typed {
         self.hosts.keys().map(String::as_str)
     }
 
-    /// The line of one host, for a file that has others.
-    pub fn host_line(&self, name: &str) -> Result<String, Problem> {
+    /// The lines of one host, for a file that has others.
+    pub fn host_lines(&self, name: &str) -> Result<String, Problem> {
         let host = self.hosts.get(name).cloned().unwrap_or_default();
-        let flow = serde_json::to_string(&host).map_err(|error| Problem::new(error.to_string()))?;
-        Ok(format!("  {name}: {flow}\n"))
+        let entry = Map::from_iter([(name.to_owned(), host)]);
+        serde_yaml::to_string(&entry).map_err(|error| Problem::new(error.to_string()))
     }
 }
 

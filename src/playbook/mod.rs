@@ -281,6 +281,6 @@ fn placed(problem: Problem, playbook: &str, entry: &Entry) -> Problem {
 fn yaml<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Result<T, Problem> {
     serde_yaml::from_str(text).map_err(|error| {
         Problem::new(format!("{file} is not a playbook that towline understands"))
-            .because(error.to_string())
+            .because(error.to_string().replace("<input>", file))
     })
 }
