@@ -37,6 +37,7 @@ mod interrupt;
 mod kill;
 mod nat;
 mod own;
+mod pages;
 mod power;
 mod refusals;
 mod reset;

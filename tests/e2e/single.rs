@@ -11,7 +11,7 @@ use crate::towline::{Answer, Towline};
 /// A place, and where k3s comes from in it.
 pub struct Desk {
     // Dropped first: it serves at an address of the place.
-    mirror: Mirror,
+    pub mirror: Mirror,
     /// The lab, and the folder of the person who types.
     pub place: Place,
 }
@@ -36,19 +36,26 @@ impl Desk {
             .arg(lab.known_hosts().to_str().unwrap())
     }
 
+    /// The flags of k3s that this kernel asks for.
+    pub fn kernel(&self) -> Vec<String> {
+        let config = self.place.lab.cluster_config().into_iter();
+        config
+            .flat_map(|(key, value)| {
+                let values = match value {
+                    serde_json::Value::Array(values) => values,
+                    one => vec![one],
+                };
+                values
+                    .into_iter()
+                    .map(move |value| format!("--{key} {}", value.as_str().unwrap()))
+            })
+            .collect()
+    }
+
     /// The same for a line that sets up a host, with further flags of k3s.
     fn host(&self, line: &str, extra: &str) -> Towline {
-        let kernel = self.place.lab.cluster_config().into_iter();
-        let kernel = kernel.flat_map(|(key, value)| {
-            let values = match value {
-                serde_json::Value::Array(values) => values,
-                one => vec![one],
-            };
-            values
-                .into_iter()
-                .map(move |value| format!("--{key} {}", value.as_str().unwrap()))
-        });
-        let kernel: Vec<String> = kernel.chain([extra.to_owned()]).collect();
+        let mut kernel = self.kernel();
+        kernel.push(extra.to_owned());
         self.line(line)
             .arg("--mirror")
             .arg(self.mirror.url())
@@ -202,18 +209,10 @@ fn a_single_server_installed_without_ssh_takes_agents_and_no_second_server() {
 
     // The program itself, on the machine.
     carry(env!("CARGO_BIN_EXE_towline"), m1, "/root/towline");
-    let kernel = place
-        .lab
-        .cluster_config()
-        .into_iter()
-        .map(|(key, value)| match value {
-            serde_json::Value::Array(values) => format!("--{key} {}", values[0].as_str().unwrap()),
-            one => format!("--{key} {}", one.as_str().unwrap()),
-        });
     let line = format!(
         "cd /root && ./towline install --local --ip {a1} --mirror {} --k3s-extra-args '{}' 2>&1",
         desk.mirror.url(),
-        kernel.collect::<Vec<_>>().join(" ")
+        desk.kernel().join(" ")
     );
     let said = m1.succeed(&line);
     assert!(

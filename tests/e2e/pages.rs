@@ -1,0 +1,117 @@
+//! The lines of the pages for people, run by a shell as they stand there.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use crate::single::Desk;
+
+const README: &str = include_str!("../../README.md");
+const FROM_K3SUP: &str = include_str!("../../docs/from-k3sup.md");
+
+/// The shell's lines of a page, block by block.
+fn blocks(page: &str) -> Vec<String> {
+    let opened = page.split("```sh\n").skip(1);
+    opened
+        .map(|block| block.split("```").next().unwrap().to_owned())
+        .collect()
+}
+
+/// The one block of a page with these words.
+fn block(page: &str, words: &str) -> String {
+    let mut found = blocks(page);
+    found.retain(|block| block.contains(words));
+    assert_eq!(found.len(), 1, "blocks with {words}: {found:?}");
+    found.remove(0)
+}
+
+/// A person's shell: `towline` is in its path, and asks no more than on a person's own machines
+/// because of this kernel and of where k3s comes from here.
+struct Shell<'a>(&'a Desk);
+
+impl<'a> Shell<'a> {
+    fn of(desk: &'a Desk) -> Self {
+        let lab = &desk.place.lab;
+        let folder = desk.place.file("bin");
+        fs::create_dir(&folder).unwrap();
+        let script = format!(
+            "#!/bin/sh\ncase $1 in install | join) set -- \"$@\" --mirror {} --k3s-extra-args '{}' ;; esac\nexec {} \"$@\"\n",
+            desk.mirror.url(),
+            desk.kernel().join(" "),
+            env!("CARGO_BIN_EXE_towline")
+        );
+        fs::write(folder.join("towline"), script).unwrap();
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(folder.join("towline"), mode).unwrap();
+        let keys = desk.place.file(".ssh");
+        fs::create_dir(&keys).unwrap();
+        fs::copy(lab.ssh_key(), keys.join("id_ed25519")).unwrap();
+        fs::copy(lab.known_hosts(), keys.join("known_hosts")).unwrap();
+        for machine in lab.machines() {
+            machine.succeed(
+                "useradd --create-home ubuntu && cp -r /home/admin/.ssh /home/ubuntu/ && \
+                 chown -R ubuntu: /home/ubuntu && echo 'ubuntu ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/ubuntu",
+            );
+        }
+        Self(desk)
+    }
+
+    /// Runs lines with the addresses of the lab's machines in them, and gives what they said.
+    fn runs(&self, lines: &str) -> String {
+        let place = &self.0.place;
+        let mut lines = lines.to_owned();
+        for (name, written) in [
+            ("m1", ["192.168.0.100", "203.0.113.10"]),
+            ("m2", ["192.168.0.101", ""]),
+            ("m3", ["192.168.0.102", "203.0.113.11"]),
+        ] {
+            let address = place.machine(name).address().to_string();
+            for written in written.iter().filter(|written| !written.is_empty()) {
+                lines = lines.replace(written, &address);
+            }
+        }
+        let folder = place.file("bin");
+        let output = Command::new("bash")
+            .args(["-euc", &lines])
+            .env_clear()
+            .env("HOME", place.file("."))
+            .env("PATH", format!("{}:/usr/bin:/bin", folder.display()))
+            .current_dir(place.file("."))
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "$ {lines}\n{said}\n{errors}");
+        format!("{said}{errors}")
+    }
+}
+
+#[test]
+fn the_lines_of_the_readme_and_of_the_page_for_k3sups_people_work_as_they_stand() {
+    let desk = Desk::up(2, 1);
+    let place = &desk.place;
+    let shell = Shell::of(&desk);
+    let address = place.machine("m1").address().to_string();
+
+    shell.runs(&block(README, "towline install --ip"));
+    assert_eq!(
+        place.api_of("kubeconfig").summary(&address),
+        "m1 agent, m3 agent",
+        "a server without etcd has no vote"
+    );
+
+    // Its first line moves the data of the single server to etcd, as the page says.
+    let exported = block(FROM_K3SUP, "export SERVER_IP");
+    let said = shell.runs(&exported);
+    assert!(said.contains("all 3 nodes are Ready"), "{said}");
+    assert_eq!(
+        place.api_of("kubeconfig").summary(&address),
+        "m1 voter, m2 voter, m3 agent"
+    );
+
+    let addresses = exported.lines().next().unwrap();
+    let saved = block(FROM_K3SUP, "towline deploy -i home.yaml");
+    let said = shell.runs(&format!("{addresses}\n{saved}"));
+    assert!(said.contains("2 hosts: 2 ok"), "{said}");
+}
