@@ -55,13 +55,25 @@ pub(super) fn text(about: &str, steps: &[Planned], style: Style, whole: bool) ->
         .len();
     let _ = match (change, failed) {
         (0, 0) => write!(text, "\nnothing to change\n"),
-        (change, 0) => write!(text, "\n{change} changes on {hosts} hosts\n"),
+        (change, 0) => write!(
+            text,
+            "\n{} on {}\n",
+            counted(change, "change"),
+            counted(hosts, "host")
+        ),
         (change, failed) => write!(
             text,
-            "\n{change} changes on {hosts} hosts, {failed} that cannot be done\n"
+            "\n{} on {}, {failed} that cannot be done\n",
+            counted(change, "change"),
+            counted(hosts, "host")
         ),
     };
     text
+}
+
+/// So many of something, in words.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn planned(step: &Planned, style: Style, whole: bool) -> String {
