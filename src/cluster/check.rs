@@ -59,20 +59,34 @@ pub(super) fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
                 .next("repair it on the host, or move it away"),
         );
     }
+    None
+}
+
+/// Why a host cannot become what it is not.
+pub(super) fn other_role(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Option<Problem> {
+    let name = &host.name;
     let (has, wants) = (&facts.k3s, host.role.value);
     let other = match wants {
         Role::Server => has.agent_unit.exists().then_some("an agent"),
         Role::Agent => (has.datastore.is_some() || has.server_unit.exists()).then_some("a server"),
-    };
-    other.map(|other| {
+    }?;
+    let because = "towline does not change what a host is";
+    Some(if situation.inventory.whole {
         Problem::new(format!(
             "{name}: it is {other}, and the inventory says {wants} ({})",
             host.role.origin
         ))
-        .because("towline does not change what a host is")
+        .because(because)
         .next(format!(
-            "towline reset --limit {name}  makes it bare again; its data is lost"
+            "towline reset -i {} --limit {name}  makes it bare again; its data is lost",
+            situation.inventory.file.display()
         ))
+    } else {
+        Problem::new(format!("{name}: it is {other} already"))
+            .because(because)
+            .next(format!(
+                "write it into an inventory;  towline reset -i FILE --limit {name}  makes it bare again, and its data is lost"
+            ))
     })
 }
 

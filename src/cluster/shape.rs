@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::address::{Addresses, addresses};
 use super::adopt::{adoption, left_alone};
 use super::check::{
-    moved, node_name, other_data_dir, outside_datastore, shared, sqlite_with_more_servers,
-    unequal_servers, unfit,
+    moved, node_name, other_data_dir, other_role, outside_datastore, shared,
+    sqlite_with_more_servers, unequal_servers, unfit,
 };
 use super::config::{Config, Subject};
 use super::nodes::{forget, fragile, left};
@@ -28,6 +28,7 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
     for (host, facts) in situation.reached() {
         let verdict =
             match unfit(host, facts)
+                .or_else(|| other_role(situation, host, facts))
                 .or_else(|| other_data_dir(situation, host, facts))
                 .or_else(|| cgroup_v1(situation, host, facts, version))
             {

@@ -137,13 +137,20 @@ fn a_role_is_not_changed() {
     insta::assert_snapshot!(shape.unfit["m3"], @r"
     m3: it is an agent, and the inventory says server (hosts.m3.role, line 5)
       towline does not change what a host is
-      → towline reset --limit m3  makes it bare again; its data is lost
+      → towline reset -i lab.yaml --limit m3  makes it bare again; its data is lost
     ");
     assert!(
         shape.unfit["w1"]
             .what
             .starts_with("w1: it is a server, and the inventory says agent")
     );
+    let mut lab = lab;
+    lab.inventory.whole = false;
+    insta::assert_snapshot!(lab.shape().unfit["w1"], @r"
+    w1: it is a server already
+      towline does not change what a host is
+      → write it into an inventory;  towline reset -i FILE --limit w1  makes it bare again, and its data is lost
+    ");
 }
 
 #[test]
