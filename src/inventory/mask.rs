@@ -33,6 +33,7 @@ impl Masked {
         let mut holes = Vec::new();
         let mut secrets = Vec::new();
         collect(source, root, &mut holes, &mut secrets);
+        secrets.extend(passwords(source).map(|hole| Secret::new(&source[hole])));
         Self {
             secrets,
             ..Self::with(source, holes)
@@ -69,6 +70,7 @@ impl Masked {
     }
 
     fn with(source: &str, mut holes: Vec<Range<usize>>) -> Self {
+        holes.extend(passwords(source));
         for hole in &mut holes {
             let secret = source.get(hole.clone()).unwrap_or("");
             hole.start += secret.len() - secret.trim_start().len();
@@ -176,6 +178,19 @@ fn is_secret(key: &str) -> bool {
     !key.ends_with("-file")
         && (SECRET_WORDS.iter().any(|word| key.contains(word))
             || strsim::osa_distance(&key, "token") < 2)
+}
+
+/// Where passwords of addresses stand: `https://user:PASSWORD@host`.
+fn passwords(source: &str) -> impl Iterator<Item = Range<usize>> {
+    source.match_indices("://").filter_map(|(at, sign)| {
+        let start = at + sign.len();
+        let rest = &source[start..];
+        let ends = |c: char| c.is_whitespace() || "/\"'".contains(c);
+        let authority = &rest[..rest.find(ends).unwrap_or(rest.len())];
+        let end = authority.rfind('@')?;
+        let begin = authority[..end].find(':')? + 1;
+        Some(start + begin..start + end)
+    })
 }
 
 /// Finds the secret values of a tree.

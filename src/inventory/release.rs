@@ -72,11 +72,14 @@ pub(super) fn channel(text: &str) -> Checked {
 
 /// A mirror's base address.
 pub(super) fn mirror(text: &str) -> Checked {
+    let authority = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let authority = authority.split('/').next().unwrap_or_default();
+    nobody(authority, "mirror", "https://mirror.example.org/k3s")?;
     let rest = text
         .strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"));
     let host = rest.and_then(|rest| rest.split('/').next()).unwrap_or("");
-    if host.is_empty() || text.contains(char::is_whitespace) || host.contains('@') {
+    if host.is_empty() || text.contains(char::is_whitespace) {
         let message = format!("`{text}` is not the address of a mirror");
         return Err(Complaint::with(
             message,
@@ -88,6 +91,7 @@ pub(super) fn mirror(text: &str) -> Checked {
 
 /// A proxy's address. One with a password would end up in commands on the hosts.
 pub(super) fn proxy(text: &str) -> Checked {
+    nobody(text, "proxy", "http://proxy.example.org:3128")?;
     let rest = text
         .strip_prefix("http://")
         .map(|rest| rest.trim_end_matches('/'));
@@ -96,15 +100,26 @@ pub(super) fn proxy(text: &str) -> Checked {
         Some((host, port))
             if !host.is_empty()
                 && is_port(port)
-                && !host.contains(|c: char| c.is_whitespace() || "@/'\"\\".contains(c)) =>
+                && !host.contains(|c: char| c.is_whitespace() || "/'\"\\".contains(c)) =>
         {
             Ok(())
         }
         _ => Err(Complaint::with(
             format!("`{text}` is not the address of a proxy"),
-            "it is written http://proxy.example.org:3128, without a user",
+            "it is written http://proxy.example.org:3128",
         )),
     }
+}
+
+/// Complains of a user and a password, and does not repeat them.
+fn nobody(text: &str, what: &str, example: &str) -> Checked {
+    if !text.contains('@') {
+        return Ok(());
+    }
+    Err(Complaint::with(
+        format!("the address of a {what} has no user and no password"),
+        format!("it is written {example}"),
+    ))
 }
 
 #[cfg(test)]

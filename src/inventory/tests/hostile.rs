@@ -63,6 +63,7 @@ fn hostile() -> impl Strategy<Value = String> {
         "address: ",
         "10.0.0.1",
         "fd00::1",
+        "http://a:b@c",
         "~",
         "é",
         "\u{1f600}",
