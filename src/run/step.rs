@@ -59,6 +59,7 @@ impl Runner {
             Some(planned @ Ok(Verdict::Converged | Verdict::Drifted(_))) if !stale => {
                 planned.clone()
             }
+            Some(planned @ Ok(Verdict::Drifted(_))) if step.task.outlasts() => planned.clone(),
             _ => self.look(host, step, &mut lost).await,
         };
         if let (Task::File(file), Some(planned)) = (&step.task, planned)

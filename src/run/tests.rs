@@ -14,7 +14,7 @@ use super::{Event, Interrupt, Runner};
 use crate::plan::{Lane, Order, Plan, Stage, Step};
 use crate::shell::Script;
 use crate::ssh::{Answer, Counts, Exit, Output, Remote, Upload};
-use crate::task::{Command, Node, Service, Task};
+use crate::task::{Binary, Command, Node, Service, Task};
 
 mod gather;
 mod order;

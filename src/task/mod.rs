@@ -204,6 +204,13 @@ impl Task {
     pub fn judge(&self, seen: &Reply, upstream: &Changes) -> Result<Verdict, Problem> {
         each_kind!(self, kind => kind.judge(seen, upstream))
     }
+
+    /// Whether what a plan would do is still right after other changes on the host. The question
+    /// behind a binary may cost the host a look at a release site that it does not reach, and the
+    /// way that the plan told is the one that this machine has prepared.
+    pub const fn outlasts(&self) -> bool {
+        matches!(self, Self::Binary(_))
+    }
 }
 
 /// A question that is answered with `answer=yes` or `answer=no`, by the status of shell text.

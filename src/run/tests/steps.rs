@@ -220,3 +220,33 @@ async fn a_wait_ends_at_once_when_a_person_asks() {
     assert_eq!(came.outcomes(), [Outcome::Cancelled]);
     assert!((42..44).contains(&came.seconds), "{}", came.seconds);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_binary_is_not_asked_about_again_before_it_is_put() {
+    let right = "ab".repeat(32);
+    let binary = Task::Binary(Binary {
+        path: "/usr/local/bin/k3s".into(),
+        source: concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml").into(),
+        sha256: right.clone(),
+        size: None,
+        download: None,
+        says: "k3s".into(),
+    });
+    let mut stages = vec![stage(
+        "operating system",
+        Order::Parallel,
+        &[("m1", &["x"])],
+    )];
+    stages.extend(single(binary));
+    let hash = move |count| {
+        let hash = if count == 1 { "absent" } else { &right };
+        Said::Out(0, format!("hash={hash}\n"))
+    };
+    let came = World::new(&["m1"])
+        .on("m1", "other", hash)
+        .run(stages)
+        .await;
+    assert_eq!(came.outcomes(), [Outcome::Changed]);
+    let order = ["0 m1 other", "0 m1 a:x", "0 m1 put", "0 m1 other"];
+    assert_eq!(came.log, order);
+}
