@@ -66,7 +66,8 @@ impl Binary {
              df -Pk \"$near\" | tail -n 1 | {{ read -r _ _ _ free _; printf 'free_kib=%s\\n' \"$free\"; }}\n"
         );
         if let Some(download) = &self.download {
-            // wget knows no limit for the whole, and tries again and again.
+            // wget knows no limit for the whole, and tries again and again; the one of Debian's
+            // busybox crashes where it is told a limit.
             let _ = write!(
                 text,
                 "if [ \"$hash\" != {hash} ]; then\n{proxy}\
@@ -75,7 +76,7 @@ impl Binary {
                  case $tool in\n\
                  curl) if head=$(curl -fsSIL --connect-timeout 5 --max-time 10 {url}); then echo reach=yes; fi\n\
                  printf 'length=%s\\n' \"$(printf '%s\\n' \"$head\" | tr -d '\\r' | sed -n 's/^[Cc]ontent-[Ll]ength: *//p' | tail -n 1)\" ;;\n\
-                 wget) if timeout 10 wget -q -T 5 --spider {url} >&2; then echo reach=yes; fi ;;\n\
+                 wget) if timeout 10 wget -q --spider {url} >&2; then echo reach=yes; fi ;;\n\
                  esac\nfi\n",
                 hash = quote(&self.sha256),
                 proxy = download.through(),
@@ -189,14 +190,18 @@ impl Binary {
         Script::new(script).within(Duration::from_mins(1))
     }
 
-    /// The same, with what the host fetches itself. It gives up when nothing comes any more.
+    /// The same, with what the host fetches itself. It gives up when nothing comes any more, or, with
+    /// a wget that has no such option, at the end of its time. busybox's wget does not look at
+    /// certificates; nothing hangs on them, since the hash comes from this machine.
     fn fetch(&self, download: &Download, tool: Tool) -> Script {
         let url = quote(&download.url);
         let fetch = match tool {
             Tool::Curl => format!(
                 "curl -fsSL --connect-timeout 15 --speed-limit 1 --speed-time 30 -o \"$temporary\" {url}"
             ),
-            Tool::Wget => format!("wget -q -T 30 -O \"$temporary\" {url}"),
+            Tool::Wget => format!(
+                "{{ limit=; if wget --help 2>&1 | grep -q -e ' -T'; then limit='-T 30 -t 3'; fi; wget -q $limit -O \"$temporary\" {url}; }}"
+            ),
         };
         let wrong = format!(
             "{} is not the file that the release announces, so nothing was replaced",

@@ -39,6 +39,7 @@ mod nat;
 mod own;
 mod pages;
 mod power;
+mod proxy;
 mod refusals;
 mod reset;
 mod single;
