@@ -9,7 +9,8 @@ use super::board::{Board, Ending};
 use super::terminal::Size;
 use crate::vars::Redactor;
 
-/// In wider lines the eye no longer finds the time that belongs to a text.
+/// In wider lines the eye no longer finds the time that belongs to a text: in a terminal of 200 columns,
+/// too, the times stand here, beside what the run has said at the left.
 const WIDEST: usize = 100;
 
 /// So many rows are left to what has been said, where there is room.

@@ -97,7 +97,7 @@ impl Ui {
             } => {
                 self.out(&table::nodes(&nodes, self.style));
                 self.line(&format!(
-                    "kubeconfig  {path}  for {server}, tried from here"
+                    "\nkubeconfig  {path}  for {server}, tried from here"
                 ));
             }
             Event::Finished { report } => {

@@ -125,6 +125,8 @@ impl Replay {
         let live = seen.iter().filter(|row| is_live(&row.text)).count();
         let block = &seen[seen.len() - live..];
         assert!(block.iter().all(|row| is_live(&row.text)), "\n{}", text());
+        let wide = block.iter().filter(|row| row.text.chars().count() > 100);
+        assert_eq!(wide.count(), 0, "\n{}", text());
         let summaries = block.iter().filter(|row| row.text.starts_with('└')).count();
         assert_eq!(summaries, usize::from(live > 0), "\n{}", text());
     }
@@ -215,13 +217,40 @@ fn a_terminal_that_is_resized_all_the_time() {
 
 #[test]
 fn terminals_of_any_size_show_what_fits() {
-    for columns in [2, 3, 5, 8, 12, 13, 20, 27, 34, 39, 79, 200] {
+    for columns in [1, 2, 3, 5, 8, 10, 12, 13, 20, 27, 34, 39, 79, 200] {
         for rows in [2, 3, 5, 24] {
             let mut replay = Replay::new(sixty::story(), columns, rows);
             replay.at(0.4);
             replay.at(11.0);
             replay.end_now();
         }
+    }
+}
+
+#[test]
+fn a_terminal_of_one_row_shows_the_summary_alone() {
+    // Wide enough for all that is said: vt100 cannot break a line in its only row.
+    let mut replay = Replay::new(sixty::story(), 250, 1);
+    for moment in [0.4, 11.0, 60.0] {
+        let seen = replay.at(moment);
+        assert!(seen.starts_with('└'), "{seen}");
+    }
+    assert!(!replay.end().contains('└'));
+
+    for columns in 1..30 {
+        let mut replay = Replay::new(Vec::new(), columns, 1);
+        let hosts: Vec<_> = ["m1", "m2"].map(String::from).into();
+        replay.happens(Event::Gathering {
+            hosts: hosts.clone(),
+        });
+        for host in hosts {
+            replay.happens(Event::Connecting { host });
+        }
+        for moment in [0.2, 11.0, 70.0] {
+            let seen = replay.at(moment);
+            assert!(seen.starts_with(['└', '…']), "{columns}: {seen}");
+        }
+        assert_eq!(replay.end_now(), "", "{columns}");
     }
 }
 
