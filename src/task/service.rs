@@ -8,7 +8,8 @@
 //! Whether a restart is owed is observed, never remembered: a file that is newer than the start of
 //! the unit's process. So an interrupted run restarts what it owes the next time. Ages are
 //! compared, not dates, since a host's clock may be wrong; and a unit that is already starting is
-//! waited for, never restarted in the middle of its join.
+//! waited for, never restarted in the middle of its join, unless that is with what its files no
+//! longer say.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -68,9 +69,16 @@ impl Service {
         let unit = &self.unit;
         let get = |key: &'static str| seen.value(key).unwrap_or_default();
         let newer = self.newer(seen, upstream);
-        let because = match newer.as_slice() {
-            [] => String::new(),
-            files => format!(": {} changed since its start", files.join(", ")),
+        let restart = match newer.as_slice() {
+            // A drop-in that was removed has no age, and systemd alone knows that it was there.
+            [] if get("NeedDaemonReload") == "yes" => Some(format!(
+                "reload systemd and restart {unit}: its unit or drop-ins changed since systemd read them"
+            )),
+            [] => None,
+            files => Some(format!(
+                "restart {unit}: {} changed since its start",
+                files.join(", ")
+            )),
         };
         match get("LoadState") {
             "" => {
@@ -90,12 +98,10 @@ impl Service {
             _ => {}
         }
         let busy = !matches!(get("Job"), "" | "0");
-        Ok(match (get("ActiveState"), get("SubState")) {
-            _ if busy && newer.is_empty() => self.pending(seen),
-            ("active", "running") if !newer.is_empty() => {
-                self.act("restart", format!("restart {unit}{because}"))
-            }
-            ("active", "running") if get("UnitFileState") != "enabled" => {
+        Ok(match (get("ActiveState"), get("SubState"), restart) {
+            (_, _, None) if busy => self.pending(seen),
+            ("active", "running", Some(what)) => self.act("restart", what),
+            ("active", "running", None) if get("UnitFileState") != "enabled" => {
                 let enable = format!("systemctl enable {} 2>&1\n", quote(unit));
                 super::remedy(
                     vec![Change::new(format!(
@@ -104,12 +110,10 @@ impl Service {
                     acting(&enable, Duration::from_mins(1)),
                 )
             }
-            ("active", "running") => Verdict::Converged,
-            ("activating" | "deactivating" | "reloading", _) if newer.is_empty() => {
-                self.pending(seen)
-            }
-            ("activating" | "deactivating" | "reloading", _) => {
-                self.act("restart", format!("restart {unit}{because}"))
+            ("active", "running", None) => Verdict::Converged,
+            ("activating" | "deactivating" | "reloading", _, None) => self.pending(seen),
+            ("activating" | "deactivating" | "reloading", _, Some(what)) => {
+                self.act("restart", what)
             }
             _ => self.act("start", format!("enable and start {unit}")),
         })
@@ -237,6 +241,10 @@ mod tests {
         config.record(&[Change::of(CONFIG, "update")]);
         let restart = format!("restart k3s: {CONFIG} changed since its start");
         let start = "enable and start k3s".to_owned();
+        let reload =
+            "reload systemd and restart k3s: its unit or drop-ins changed since systemd read them"
+                .to_owned();
+        let stale = |active, sub, age| state(active, sub, age) + "\nNeedDaemonReload=yes";
         let table = [
             (
                 state("active", "running", 60.0),
@@ -256,7 +264,11 @@ mod tests {
                 &nothing,
                 "pending: k3s to be READY".to_owned(),
             ),
-            (state("activating", "start", 10.0), &nothing, restart),
+            (
+                state("activating", "start", 10.0),
+                &nothing,
+                restart.clone(),
+            ),
             (
                 state("active", "running", 60.0).replace("Job=0", "Job=77"),
                 &nothing,
@@ -267,6 +279,10 @@ mod tests {
                 &nothing,
                 "enable k3s, so that it starts at boot".to_owned(),
             ),
+            (stale("active", "running", 60.0), &nothing, reload.clone()),
+            (stale("activating", "auto-restart", 60.0), &nothing, reload),
+            (stale("active", "running", 49.9), &nothing, restart.clone()),
+            (stale("inactive", "dead", 60.0), &nothing, start.clone()),
             (state("inactive", "dead", 60.0), &nothing, start.clone()),
             (state("failed", "failed", 60.0), &nothing, start.clone()),
             ("LoadState=not-found".to_owned(), &config, start),

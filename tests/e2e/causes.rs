@@ -87,14 +87,20 @@ fn a_join_that_fails_ends_with_its_cause_and_an_unknown_one_with_the_journal() {
     }
 
     // Without what stood in their way they join by themselves, all but the one whose configuration
-    // was wrong.
+    // was wrong, and the one whose systemd still has what was removed.
     m2.succeed("rm /etc/rancher/k3s/config.yaml.d/mine.yaml");
     m3.succeed("nft delete table inet test");
-    m5.succeed("rm -r /etc/systemd/system/k3s-agent.service.d; systemctl daemon-reload");
+    m5.succeed("rm -r /etc/systemd/system/k3s-agent.service.d");
     let deployed = place.deploy(&place.inventory()).ends(0);
     assert_eq!(
         deployed.outcomes(),
-        "m1 unchanged, m2 unchanged, m3 unchanged, m4 changed, m5 unchanged"
+        "m1 unchanged, m2 unchanged, m3 unchanged, m4 changed, m5 changed"
+    );
+    assert_eq!(
+        deployed.changes()[&("m5".to_owned(), "service".to_owned())],
+        [
+            "reload systemd and restart k3s-agent: its unit or drop-ins changed since systemd read them"
+        ]
     );
     place.kept_its_secrets();
 }
