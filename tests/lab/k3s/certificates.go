@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -107,12 +108,17 @@ type certificateRequest struct {
 	client bool
 }
 
-// issue signs a leaf certificate for one year. The PEM holds the CA behind the leaf.
+// issue signs a leaf certificate for one year, with a new key. The PEM holds the CA behind the leaf.
 func (a *authority) issue(request certificateRequest) (certificatePEM, keyPEM []byte, err error) {
 	key, keyPEM, err := newKey()
 	if err != nil {
 		return nil, nil, err
 	}
+	certificatePEM, err = a.sign(request, key.Public())
+	return certificatePEM, keyPEM, err
+}
+
+func (a *authority) sign(request certificateRequest, key crypto.PublicKey) ([]byte, error) {
 	template := &x509.Certificate{
 		SerialNumber: serialNumber(),
 		Subject:      pkix.Name{CommonName: request.name, Organization: request.groups},
@@ -133,17 +139,18 @@ func (a *authority) issue(request certificateRequest) (certificatePEM, keyPEM []
 			template.DNSNames = append(template.DNSNames, name)
 		}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
+	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key, a.key)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	leaf := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	return append(leaf, a.certificatePEM...), keyPEM, nil
+	return append(leaf, a.certificatePEM...), nil
 }
 
 // issueTo writes certificate and key as FILE and its .key sibling. A present
 // certificate is kept while it is from this authority, asks for the same names
-// and has four months left: k3s renews at a start in the last 120 days.
+// and has four months left: k3s renews at a start in the last 120 days. The key
+// stays, so that whoever reads both files meanwhile gets two that belong together.
 func (a *authority) issueTo(certificateFile string, request certificateRequest) error {
 	keyFile := certificateFile[:len(certificateFile)-len(filepath.Ext(certificateFile))] + ".key"
 	if present, err := tls.LoadX509KeyPair(certificateFile, keyFile); err == nil && present.Leaf != nil {
@@ -154,6 +161,11 @@ func (a *authority) issueTo(certificateFile string, request certificateRequest) 
 			time.Until(leaf.NotAfter) > 120*24*time.Hour {
 			return nil
 		}
+		certificatePEM, err := a.sign(request, leaf.PublicKey)
+		if err != nil {
+			return err
+		}
+		return writeFileAtomically(certificateFile, certificatePEM, 0o644)
 	}
 	certificatePEM, keyPEM, err := a.issue(request)
 	if err != nil {
