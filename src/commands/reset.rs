@@ -1,7 +1,7 @@
 //! `towline reset`: from hosts of a cluster to bare machines.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::cli::{Environment, InventoryArguments, ResetArguments};
 use crate::cluster::{self, Reset, Situation};
@@ -25,7 +25,9 @@ pub(super) async fn run(arguments: ResetArguments, environment: &Environment, ui
         let begun = Instant::now();
         let road = Road::new(&arguments.inventory, false, environment, &ui, events).await?;
         let gathered = road.gather().await?;
-        let survey = Survey::of(&road, gathered).await?;
+        let survey = road
+            .or_asked_for_the_end(Survey::of(&road, gathered))
+            .await?;
         let good = survey.tell(&road);
         if arguments.plan {
             let code = if good {
@@ -37,12 +39,7 @@ pub(super) async fn run(arguments: ResetArguments, environment: &Environment, ui
         }
         let needed = survey.is_needed();
         if needed && !arguments.yes {
-            let name = &road.inventory.cluster.name;
-            // What is asked about is told by another task, and has to be on the screen first.
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            if !tokio::task::block_in_place(|| ui.confirm_reset(name)) {
-                return Err(Problem::new("the name was not typed").into());
-            }
+            confirm(&road, &ui).await?;
         }
         if !needed {
             road.events.send(Event::Note {
@@ -52,6 +49,22 @@ pub(super) async fn run(arguments: ResetArguments, environment: &Environment, ui
         Ok((survey.run(&road, begun).await, None))
     })
     .await
+}
+
+/// Asks a person, who has the plan on the screen by then.
+async fn confirm(road: &Road, ui: &Ui) -> Result<(), Refusal> {
+    let name = &road.inventory.cluster.name;
+    road.events.told().await;
+    let typed = tokio::task::block_in_place(|| ui.confirm_reset(name));
+    // A question does not end by a polite kill, and a name that is typed after it does not count.
+    match typed.filter(|_| *road.interrupt.borrow() == Interrupt::None) {
+        Some(true) => Ok(()),
+        Some(false) => {
+            let what = format!("what was typed is not the cluster's name, {name}");
+            Err(Problem::new(what).into())
+        }
+        None => Err(Refusal::Interrupted),
+    }
 }
 
 /// Without a terminal nobody can be asked.

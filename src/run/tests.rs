@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
-use super::event::Events;
+use super::event::{Events, Receiver};
 use super::report::{Ledger, Outcome, Report};
 use super::{Event, Interrupt, Runner};
 use crate::plan::{Lane, Order, Plan, Stage, Step};
@@ -163,7 +163,7 @@ struct World {
     runner: Runner,
     hosts: BTreeMap<&'static str, Scripted>,
     log: Arc<Mutex<Vec<String>>>,
-    events: mpsc::UnboundedReceiver<Event>,
+    events: Receiver,
     interrupt: watch::Sender<Interrupt>,
     begun: Instant,
 }
@@ -266,16 +266,12 @@ impl World {
                 hosts[name].counts(),
             )
         });
-        let mut events = Vec::new();
-        while let Ok(event) = self.events.try_recv() {
-            events.push(event);
-        }
         Came {
             result,
             report: ledger.report(rows, Duration::ZERO, false),
             log: std::mem::take(&mut *self.log.lock().expect("no panic")),
             seconds: self.begun.elapsed().as_secs(),
-            events,
+            events: self.events.drain(),
         }
     }
 }

@@ -34,16 +34,17 @@ impl Ui {
         .unwrap_or(false)
     }
 
-    /// Asks for the cluster's name before its data is removed. Anything else is a no.
-    pub fn confirm_reset(&self, name: &str) -> bool {
-        let question = "Nothing brings the data back. Type the cluster's name to go on".to_owned();
+    /// Asks for the cluster's name before its data is removed: whether it was typed, or nothing when
+    /// the question was left without an answer.
+    pub fn confirm_reset(&self, name: &str) -> Option<bool> {
+        self.error("\nNothing brings the data back.");
         let typed = self.ask(|| {
             Input::<String>::new()
-                .with_prompt(question)
+                .with_prompt("Type the cluster's name to go on")
                 .allow_empty(true)
                 .interact_text()
         });
-        typed.is_some_and(|typed| typed.trim() == name)
+        Some(typed?.trim() == name)
     }
 
     /// Asks while the live lines make room.

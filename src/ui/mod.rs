@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::error::Problem;
-use crate::run::Event;
+use crate::run::event::Receiver;
 use crate::vars::{Redactor, Secret};
 
 pub mod ask;
@@ -77,14 +76,14 @@ const FRAME: Duration = Duration::from_millis(100);
 
 impl Ui {
     /// Tells events until their senders are gone.
-    pub async fn tell(self, events: mpsc::UnboundedReceiver<Event>) {
+    pub async fn tell(self, events: Receiver) {
         match self.live.clone() {
             Some(live) => self.tell_live(live, events).await,
             None => self.tell_plain(events).await,
         }
     }
 
-    async fn tell_live(self, live: Live, mut events: mpsc::UnboundedReceiver<Event>) {
+    async fn tell_live(self, live: Live, mut events: Receiver) {
         let begun = Instant::now();
         let mut watch = Watch::new(self, live);
         let mut tick = interval(FRAME);
@@ -100,7 +99,7 @@ impl Ui {
         }
     }
 
-    async fn tell_plain(self, mut events: mpsc::UnboundedReceiver<Event>) {
+    async fn tell_plain(self, mut events: Receiver) {
         let mut slow = Slow::default();
         let mut tick = interval(Duration::from_millis(500));
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);

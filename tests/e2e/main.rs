@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  place.rs      a lab and a person's folder beside it; on failure it tells all that was said
-//!  towline.rs    runs the binary, takes its events apart
+//!  towline.rs    runs the binary, also on a terminal; takes its events apart
 //!  inventory.rs  the lab's inventory, changed line by line
 //!  api.rs        the cluster's API as it is seen from outside
 //! ```
@@ -45,4 +45,5 @@ mod reset;
 mod single;
 mod supply;
 mod together;
+mod typed;
 mod words;

@@ -7,7 +7,7 @@ use crate::place::{Place, wait_for};
 
 /// Everything that a machine has on its disk, but for what changes by itself and for what
 /// docs/reset.md says stays: logs, what apt and systemd keep for themselves, caches, packages.
-fn tree(machine: &Machine) -> String {
+pub fn tree(machine: &Machine) -> String {
     machine.succeed(
         "cd / && find . -xdev \\( -path ./proc -o -path ./sys -o -path ./dev -o -path ./run -o -path ./tmp \
          -o -path ./var/tmp -o -path ./var/log -o -path ./var/lib/apt -o -path ./var/lib/dpkg -o -path ./var/cache \
@@ -23,7 +23,7 @@ fn tree(machine: &Machine) -> String {
 
 /// The firewall's rules and chains, but for the built-in ones, and everything else that k3s puts into
 /// the kernel.
-fn kernel(machine: &Machine) -> String {
+pub fn kernel(machine: &Machine) -> String {
     machine.succeed(
         "for tool in iptables-nft ip6tables-nft; do $tool-save 2>/dev/null | grep -Ev '^(#|\\*|COMMIT)|^:[A-Z]+ ACCEPT' | sed 's/\\[[0-9]*:[0-9]*\\]//'; done; \
          ip -o link show | cut -d ' ' -f 2 | cut -d @ -f 1; ls /run/netns 2>/dev/null; \
@@ -134,7 +134,7 @@ fn a_cluster_that_is_reset_leaves_nothing_behind_and_can_be_made_again() {
 
 /// Says which lines are more or fewer, not all of both texts.
 #[track_caller]
-fn same_lines(name: &str, before: &str, after: &str) {
+pub fn same_lines(name: &str, before: &str, after: &str) {
     let (old, new): (Vec<_>, Vec<_>) = (before.lines().collect(), after.lines().collect());
     let gone: Vec<_> = old.iter().filter(|line| !new.contains(line)).collect();
     let more: Vec<_> = new.iter().filter(|line| !old.contains(line)).collect();

@@ -13,6 +13,8 @@ use serde_json::Value;
 
 use crate::place::wait_for;
 
+pub mod terminal;
+
 /// Longer than any run that ends by itself: joins of a real k3s on two busy cores take minutes.
 const LIMIT: Duration = Duration::from_mins(20);
 
