@@ -98,8 +98,9 @@ impl Runner {
                             Acted::Failed(problem) => return End::Failed(problem),
                             Acted::Left(why) => {
                                 let step = &step.name;
-                                let text =
-                                    format!("{host}: {step}: not done, and gone on without: {why}");
+                                let text = format!(
+                                    "{host}: {step}: not all of it was done, and the rest goes on: {why}"
+                                );
                                 self.events.send(Event::Note { text });
                                 return End::Waited;
                             }

@@ -30,6 +30,7 @@ mod data;
 mod deploy;
 mod disk;
 mod download;
+mod drain;
 mod elsewhere;
 mod firewall;
 mod grow;
