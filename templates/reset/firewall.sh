@@ -9,7 +9,8 @@ tools() {
     done
 }
 # What takes the chains of Kubernetes and its network out, and the rules that lead into them, as
-# TOOL-restore --noflush reads it: all other rules are not even written again.
+# TOOL-restore --noflush reads it: all other rules are not even written again. Flannel and the network
+# policies accept what they have marked in the built-in chains, where only comments tell their rules.
 removal() {
     "$1-save" 2>/dev/null | awk '
         /^\*/ { table = $0; rules = flush = chains = "" }
@@ -19,8 +20,8 @@ removal() {
         }
         /^-A / && $2 !~ /^(KUBE|CNI|FLANNEL)-/ {
             bare = $0
-            gsub(/"[^"]*"/, "", bare)
-            if (bare ~ / -[jg] (KUBE|CNI|FLANNEL)-/ || $0 ~ / --comment "flanneld /) {
+            gsub(/"([^"\\]|\\.)*"/, "", bare)
+            if (bare ~ / -[jg] (KUBE|CNI|FLANNEL)-/ || $0 ~ / --comment "(flanneld|KUBE-ROUTER rule) /) {
                 sub(/^-A/, "-D")
                 rules = rules $0 "\n"
             }

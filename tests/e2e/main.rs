@@ -25,6 +25,7 @@ mod towline;
 
 mod adopt;
 mod causes;
+mod chains;
 mod cloud;
 mod data;
 mod deploy;
