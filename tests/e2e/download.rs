@@ -11,12 +11,7 @@ fn hosts_fetch_the_binary_themselves_and_those_that_cannot_get_it_from_here() {
     let [m1, m2, m3] = ["m1", "m2", "m3"].map(|name| place.machine(name));
     let k3s = place.lab.k3s();
     let mirror = Mirror::release_on(place.lab.gateway().into(), k3s).unwrap();
-    let asset = if cfg!(target_arch = "aarch64") {
-        "k3s-arm64"
-    } else {
-        "k3s"
-    };
-    let asset = format!("/{}/{asset}", k3s.version);
+    let asset = k3s.asset_path();
     let inventory = place
         .inventory()
         .cluster("version", &k3s.version)

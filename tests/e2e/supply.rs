@@ -20,12 +20,7 @@ fn k3s_is_fetched_once_and_checked_and_packages_come_from_the_hosts_repository()
     let m1 = place.machine("m1");
     let k3s = place.lab.k3s();
     let mirror = Mirror::release(k3s).unwrap();
-    let asset = if cfg!(target_arch = "aarch64") {
-        "k3s-arm64"
-    } else {
-        "k3s"
-    };
-    let asset = format!("/{}/{asset}", k3s.version);
+    let asset = k3s.asset_path();
     let inventory = place
         .inventory()
         .without_cluster("version")

@@ -111,6 +111,13 @@ fn version_in(answer: &str) -> Option<&str> {
         .find(|word| word.starts_with('v') && word.contains('.'))
 }
 
+impl K3s {
+    /// Where its binary stands in a mirror that serves it: `/v1.36.3+k3s1/k3s`.
+    pub fn asset_path(&self) -> String {
+        format!("/{}/{}", self.version, asset_names().0)
+    }
+}
+
 /// How a release's files are named for this processor: the binary and the suffix of its list of checksums.
 pub(crate) fn asset_names() -> (&'static str, &'static str) {
     if cfg!(target_arch = "aarch64") {
