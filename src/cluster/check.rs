@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::Situation;
 use super::adopt::unequal;
+use super::force::told_data_dir;
 use crate::error::Problem;
 use crate::facts::{Datastore, Facts, is_node_name};
 use crate::inventory::{Host, Role};
@@ -62,6 +63,17 @@ pub(super) fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
     None
 }
 
+/// What to type so that a host is bare again.
+fn reset_line(situation: &Situation<'_>, name: &str) -> String {
+    let inventory = situation.inventory;
+    let file = if inventory.whole {
+        inventory.file.display().to_string()
+    } else {
+        "FILE".to_owned()
+    };
+    format!("towline reset -i {file} --limit {name}")
+}
+
 /// Why a host cannot become what it is not.
 pub(super) fn other_role(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Option<Problem> {
     let name = &host.name;
@@ -78,14 +90,15 @@ pub(super) fn other_role(situation: &Situation<'_>, host: &Host, facts: &Facts) 
         ))
         .because(because)
         .next(format!(
-            "towline reset -i {} --limit {name}  makes it bare again; its data is lost",
-            situation.inventory.file.display()
+            "{}  makes it bare again; its data is lost",
+            reset_line(situation, name)
         ))
     } else {
         Problem::new(format!("{name}: it is {other} already"))
             .because(because)
             .next(format!(
-                "write it into an inventory;  towline reset -i FILE --limit {name}  makes it bare again, and its data is lost"
+                "write it into an inventory;  {}  makes it bare again, and its data is lost",
+                reset_line(situation, name)
             ))
     })
 }
@@ -137,21 +150,44 @@ pub(super) fn other_data_dir(
     facts: &Facts,
 ) -> Option<Problem> {
     let name = &host.name;
+    if !situation.selected.contains(name) {
+        return None;
+    }
+    if let Err(why) = told_data_dir(facts) {
+        return Some(
+            Problem::new(format!("{name}: {why}")).next(
+                "move it to another folder by hand, with k3s stopped, or leave this host out",
+            ),
+        );
+    }
     let (own, wanted) = (&facts.k3s.data_dir, situation.inventory.data_dir(host));
-    if *own == wanted || !situation.selected.contains(name) {
+    let server = host.role.value == Role::Server;
+    if server && !wanted.is_default() && facts.k3s.node_password && !facts.has_data() {
+        return Some(
+            Problem::new(format!(
+                "{name}: k3s has run here, and there is nothing of it in {wanted}"
+            ))
+            .because("without its data it would be a new machine to the cluster")
+            .next("mount the disk that the folder is on")
+            .next(format!(
+                "if the data is lost,  {}  lets it join anew",
+                reset_line(situation, name)
+            )),
+        );
+    }
+    if *own == wanted {
         return None;
     }
     let problem = Problem::new(format!(
         "{name}: k3s keeps its data in {own} here, not in {wanted}"
     ))
     .because("in another folder it would start with nothing, as a new machine");
-    Some(match (situation.inventory.whole, own.is_default()) {
-        (true, true) => problem.next("leave  data-dir  out of this host's config"),
-        (true, false) => problem.next(format!(
+    Some(if situation.inventory.whole {
+        problem.next(format!(
             "say so under  hosts: {name}:\n  config: {{data-dir: {own}}}"
-        )),
-        (false, true) => problem.next("leave  --data-dir  out of --k3s-extra-args"),
-        (false, false) => problem.next(format!("--k3s-extra-args '--data-dir {own}'")),
+        ))
+    } else {
+        problem.next(format!("--k3s-extra-args '--data-dir {own}'"))
     })
 }
 

@@ -7,9 +7,10 @@ use std::net::IpAddr;
 use super::Situation;
 use super::address::addresses;
 use super::check::node_name;
+use super::force::{in_force, told_data_dir};
 use crate::error::Problem;
 use crate::facts::{Datastore, Facts, Node};
-use crate::inventory::{Host, Role};
+use crate::inventory::{DataDir, Host, Role};
 
 /// What a reset does, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,6 +25,8 @@ pub struct Reset {
     pub unfit: BTreeMap<String, Problem>,
     /// What the firewall may have been asked to let in: the addresses of all nodes.
     pub siblings: Vec<IpAddr>,
+    /// Where k3s has its data, of hosts that have it in another folder than k3s's own.
+    pub data: BTreeMap<String, DataDir>,
     /// Things that a person should know.
     pub notes: Vec<String>,
 }
@@ -76,7 +79,19 @@ pub fn reset(situation: &Situation<'_>) -> Result<Reset, Vec<Problem>> {
         if let Ok(addresses) = addresses(host, facts, None) {
             plan.siblings.push(addresses.node_ip);
         }
-        if let Some(problem) = unfit(host, facts).filter(|_| selected(host)) {
+        if !selected(host) {
+            continue;
+        }
+        match data(facts) {
+            Ok(folder) if folder.is_default() => {}
+            Ok(folder) => drop(plan.data.insert(host.name.clone(), folder)),
+            Err(why) => plan.notes.push(format!(
+                "{}: {why}; what k3s has there stays, unless it is {}",
+                host.name,
+                DataDir::default()
+            )),
+        }
+        if let Some(problem) = unfit(host, facts) {
             plan.unfit.insert(host.name.clone(), problem);
         }
     }
@@ -327,6 +342,21 @@ fn is_server(host: &Host, facts: &Facts) -> bool {
     let k3s = &facts.k3s;
     let server = k3s.datastore.is_some() || k3s.server_unit.exists();
     server || (host.role.value == Role::Server && !k3s.agent_unit.exists())
+}
+
+/// Where k3s has its data on a host, by what is there and by what k3s is told there: a folder that
+/// only the inventory names may be a person's own.
+///
+/// # Errors
+/// Why it cannot be told.
+fn data(facts: &Facts) -> Result<DataDir, String> {
+    if facts.has_data() {
+        return Ok(facts.k3s.data_dir.clone());
+    }
+    if let Err(why) = in_force(facts) {
+        return Err(format!("where k3s has its data cannot be read: {why}"));
+    }
+    Ok(told_data_dir(facts)?.unwrap_or_default())
 }
 
 /// Why a host cannot be reset as it is.

@@ -148,6 +148,9 @@ fn owned(key: &str, place: Place) -> Checked {
         }
         "config" | "c" => says("towline writes the one config.yaml"),
         "d" => says("write data-dir"),
+        "data-dir" if key.ends_with('+') => {
+            says("a folder is not added to another: write data-dir")
+        }
         "node-ip" | "node-external-ip" if place == Place::Shared => {
             says("every host has its own; say it in the host's `config`, or with `private_address`")
         }

@@ -33,7 +33,11 @@ impl Masked {
         let mut holes = Vec::new();
         let mut secrets = Vec::new();
         collect(source, root, &mut holes, &mut secrets);
-        secrets.extend(passwords(source).map(|hole| Secret::new(&source[hole])));
+        secrets.extend(
+            users(source)
+                .into_iter()
+                .map(|hole| Secret::new(&source[hole])),
+        );
         Self {
             secrets,
             ..Self::with(source, holes)
@@ -70,7 +74,7 @@ impl Masked {
     }
 
     fn with(source: &str, mut holes: Vec<Range<usize>>) -> Self {
-        holes.extend(passwords(source));
+        holes.extend(users(source));
         for hole in &mut holes {
             let secret = source.get(hole.clone()).unwrap_or("");
             hole.start += secret.len() - secret.trim_start().len();
@@ -180,17 +184,30 @@ fn is_secret(key: &str) -> bool {
             || strsim::osa_distance(&key, "token") < 2)
 }
 
-/// Where passwords of addresses stand: `https://user:PASSWORD@host`.
-fn passwords(source: &str) -> impl Iterator<Item = Range<usize>> {
-    source.match_indices("://").filter_map(|(at, sign)| {
-        let start = at + sign.len();
+/// Keys whose values are addresses.
+const ADDRESS_KEYS: [&str; 4] = ["mirror:", "proxy:", "server_url:", "server-url:"];
+
+/// Where a user, with or without a password, stands in an address: `https://ann:secret@host`, also
+/// without its scheme behind a key that takes an address.
+fn users(source: &str) -> Vec<Range<usize>> {
+    let behind = |sign: &'static str| {
+        source
+            .match_indices(sign)
+            .map(move |(at, _)| at + sign.len())
+    };
+    let bare = ADDRESS_KEYS.into_iter().flat_map(behind).map(|start| {
         let rest = &source[start..];
-        let ends = |c: char| c.is_whitespace() || "/\"'".contains(c);
-        let authority = &rest[..rest.find(ends).unwrap_or(rest.len())];
-        let end = authority.rfind('@')?;
-        let begin = authority[..end].find(':')? + 1;
-        Some(start + begin..start + end)
-    })
+        start + rest.len() - rest.trim_start_matches([' ', '"', '\'']).len()
+    });
+    let starts = behind("://").chain(bare);
+    let user = |start: usize| {
+        let ends = |c: char| c.is_whitespace() || c == '"' || c == '\'';
+        let word = source[start..].split(ends).next().unwrap_or_default();
+        let end = word.rfind('@')?;
+        let scheme = word[..end].find("://").map_or(0, |at| at + "://".len());
+        Some(start + scheme..start + end)
+    };
+    starts.filter_map(user).collect()
 }
 
 /// Finds the secret values of a tree.

@@ -112,7 +112,7 @@ pub(super) fn proxy(text: &str) -> Checked {
 }
 
 /// Complains of a user and a password, and does not repeat them.
-fn nobody(text: &str, what: &str, example: &str) -> Checked {
+pub(super) fn nobody(text: &str, what: &str, example: &str) -> Checked {
     if !text.contains('@') {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::context::sources;
 use super::{Lane, Order, Plan, Stage, Step};
-use crate::cluster::{Reach, Reset, Situation, Wave};
+use crate::cluster::{Reset, Situation, Wave};
 use crate::error::Problem;
 use crate::playbook::Book;
 
@@ -18,9 +18,7 @@ pub fn reset(situation: &Situation<'_>, reset: &Reset, book: &Book) -> Result<Pl
     let mut stages = Vec::new();
     for wave in &reset.waves {
         let context = |host: &String| {
-            let facts = situation.reach.get(host).and_then(Reach::facts);
-            let data_dir = facts.map(|facts| facts.k3s.data_dir.clone());
-            let data_dir = data_dir.unwrap_or_default();
+            let data_dir = reset.data.get(host).cloned().unwrap_or_default();
             json!({
                 "cluster": {"name": situation.inventory.cluster.name},
                 "reset": {

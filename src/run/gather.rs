@@ -170,10 +170,8 @@ pub async fn facts(
     remote: &dyn Remote,
 ) -> Result<Facts, Unreached> {
     let first = look(host, data_dir, remote).await?;
-    let told = told_data_dir(&first).map_err(|why| Unreached {
-        outcome: Outcome::Failed,
-        problem: Problem::new(format!("{}: {why}", host.name)),
-    })?;
+    // A folder that cannot be used is said where the host would be changed.
+    let told = told_data_dir(&first).unwrap_or_default();
     match told.filter(|told| told != data_dir) {
         None => Ok(first),
         Some(told) => {

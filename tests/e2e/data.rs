@@ -66,6 +66,28 @@ fn data_on_a_disk_of_its_own_is_found_kept_and_removed() {
     refused.says(&[&format!("{FOLDER} here, not in /data")]);
     assert_eq!(refused.stdout, "");
 
+    // A disk that did not come up: nothing begins anew in its place.
+    m1.succeed(&format!("systemctl stop k3s && mv {FOLDER} /srv/away"));
+    let lost = place
+        .command()
+        .args("deploy -i home.yaml --output json")
+        .run()
+        .ends(1);
+    let problem = lost.row(&a1).problem;
+    assert!(
+        problem.contains(&format!("there is nothing of it in {FOLDER}")),
+        "{problem}"
+    );
+    m1.succeed(&format!(
+        "! systemctl is-active k3s && ! test -e {FOLDER} && mv /srv/away {FOLDER}"
+    ));
+    let back = place
+        .command()
+        .args("deploy -i home.yaml --output json")
+        .run()
+        .ends(0);
+    assert_eq!(back.outcomes(), format!("{a1} changed, {a2} unchanged"));
+
     let reset = place
         .command()
         .args("reset -i home.yaml --yes --output json")
@@ -78,4 +100,13 @@ fn data_on_a_disk_of_its_own_is_found_kept_and_removed() {
         "a person's own file stays"
     );
     m2.succeed("! test -e /srv/k3s");
+
+    // What is there by then is a person's, whatever it is called.
+    m2.succeed("mkdir -p /srv/k3s/data && echo mine >/srv/k3s/data/photos");
+    place
+        .command()
+        .args("reset -i home.yaml --yes --output json")
+        .run()
+        .changed_nothing();
+    m2.succeed("test -f /srv/k3s/data/photos");
 }

@@ -55,10 +55,30 @@ fn a_host_whose_data_would_be_left_behind_is_left_alone() {
     insta::assert_snapshot!(lab.shape().unfit["m2"], @r"
     m2: k3s keeps its data in /var/lib/rancher/k3s here, not in /data/k3s
       in another folder it would start with nothing, as a new machine
-      → leave  data-dir  out of this host's config
+      → say so under  hosts: m2:
+          config: {data-dir: /var/lib/rancher/k3s}
     ");
-    let shape = lab.with("m2", elsewhere).shape();
-    assert_eq!(shape.places["m2"].config["data-dir"], "/data/k3s");
+    let lab = lab.with("m2", elsewhere);
+    assert_eq!(lab.shape().places["m2"].config["data-dir"], "/data/k3s");
+    let lost = lab.with("m2", |facts| {
+        facts.k3s.datastore = None;
+        facts.k3s.joined = false;
+        facts.k3s.ca_hash = None;
+        facts.k3s.node_password = true;
+    });
+    insta::assert_snapshot!(lost.shape().unfit["m2"], @r"
+    m2: k3s has run here, and there is nothing of it in /data/k3s
+      without its data it would be a new machine to the cluster
+      → mount the disk that the folder is on
+      → if the data is lost,  towline reset -i lab.yaml --limit m2  lets it join anew
+    ");
+    let strange = running().with("m2", |facts| {
+        facts.k3s.config = Some(Secret::new("data-dir: /tmp/k3s\n"));
+    });
+    insta::assert_snapshot!(strange.shape().unfit["m2"], @r"
+    m2: k3s is told to keep its data in `/tmp/k3s`, and it has to be a folder of k3s's own, that outlives a reboot
+      → move it to another folder by hand, with k3s stopped, or leave this host out
+    ");
 
     let mut lab = running().with("m2", elsewhere);
     lab.inventory.whole = false;

@@ -153,3 +153,36 @@ fn what_cannot_be_done_is_said() {
     assert!(plan.unfit.contains_key("w1"));
     assert!(plan.waves.iter().all(|wave| wave.hosts != ["w1"]));
 }
+
+#[test]
+fn data_is_removed_where_the_host_shows_it_and_nowhere_else() {
+    let elsewhere = |facts: &mut Facts| {
+        facts.k3s.data_dir = "/data/k3s".parse().expect("a folder");
+    };
+    let configured = |facts: &mut Facts, text: &str| {
+        facts.k3s.config = Some(Secret::new(text));
+        facts.k3s.datastore = None;
+        facts.k3s.joined = false;
+        facts.k3s.ca_hash = None;
+    };
+    let lab = whole()
+        .with("m1", elsewhere)
+        .with("m2", |facts| configured(facts, "data-dir: /told/k3s\n"))
+        .with("m3", |facts| configured(facts, "data-dir: /tmp\n"))
+        .with("w1", |facts| {
+            *facts = bare("w1", "10.0.0.11");
+            elsewhere(facts);
+        });
+    let plan = decide(&lab).expect("it goes");
+    let data: Vec<_> = plan
+        .data
+        .iter()
+        .map(|(host, folder)| format!("{host} {folder}"))
+        .collect();
+    assert_eq!(data, ["m1 /data/k3s", "m2 /told/k3s"]);
+    let notes = plan.notes.join("\n");
+    assert!(
+        notes.contains("m3: k3s is told to keep its data in `/tmp`"),
+        "{notes}"
+    );
+}
