@@ -98,6 +98,8 @@ pub struct Shape {
     pub waiting: BTreeMap<String, String>,
     /// Why no healthy member may be restarted now: another one is down, and etcd would lose quorum.
     pub fragile: Option<String>,
+    /// Whether no server of the cluster is READY, and none is started now.
+    pub unserved: bool,
     /// Nodes whose machines were wiped and come back under their names; forgotten before they join.
     pub forget: Vec<String>,
     /// The server that forgets them.

@@ -66,12 +66,14 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
         unfit: unfit_hosts,
         waiting: BTreeMap::new(),
         fragile: None,
+        unserved: false,
         forget: Vec::new(),
         forgetter: None,
         notes: Vec::new(),
     };
     place(situation, &tokens, &known, &reason, &mut shape);
     hold_back(situation, &mut shape);
+    shape.unserved = unserved(situation, &shape);
     forget(situation, &mut shape)?;
     shape.fragile = fragile(situation, &shape);
     shape.notes.extend(shape.fragile.clone());
@@ -246,6 +248,18 @@ fn place(
             },
         );
     }
+}
+
+/// Whether no server of the cluster is known to answer, and none is started now.
+fn unserved(situation: &Situation<'_>, shape: &Shape) -> bool {
+    let answers = situation
+        .servers()
+        .any(|(_, facts)| facts.k3s.server_unit.is_ready() && facts.k3s.api_ready);
+    let starts = shape
+        .places
+        .values()
+        .any(|place| matches!(place.part, Part::Leader | Part::Member));
+    !answers && !starts && shape.stage != Stage::Elsewhere
 }
 
 /// Takes hosts back that could only be given placeholders, or would join a cluster that nothing in

@@ -82,7 +82,8 @@ would read differently than they are written (`0644`, `1.10`) need quotes.
 
 With `data-dir` k3s keeps its data in another folder, on a disk of its own for example. It is for
 new hosts: where k3s has data, a host whose folder would change is left alone, since k3s would start
-with nothing in the other one.
+with nothing in the other one. So is a server on which k3s has run and whose folder is empty: its
+disk may not be mounted.
 
 ## Some hosts only: `--limit`
 

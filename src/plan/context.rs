@@ -39,6 +39,7 @@ pub(super) fn context(
             "version": binary.version,
             "node_name": place.map_or("", |place| &place.node_name),
             "voter": place.is_some_and(|place| place.voter).to_string(),
+            "unserved": shape.unserved.to_string(),
             "config": place.map(|place| json!(place.config)).unwrap_or_default(),
             "sources": sources(situation, &shape.siblings),
             "forget": shape.forget,

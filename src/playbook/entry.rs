@@ -80,6 +80,8 @@ pub(super) struct NodeEntry {
     pub name: String,
     #[serde(default)]
     pub voter: String,
+    #[serde(default)]
+    pub unserved: String,
     pub kubeconfig: String,
     pub patience: u64,
 }

@@ -208,18 +208,10 @@ impl Book {
             }));
         }
         if let Some(kind) = entry.node {
-            let voter = match kind.voter.as_str() {
-                "" | "false" => false,
-                "true" => true,
-                other => {
-                    return Err(Problem::new(format!(
-                        "voter: {other} is neither true nor false"
-                    )));
-                }
-            };
             return Ok(Task::Node(task::Node {
                 name: kind.name,
-                voter,
+                voter: flag("voter", &kind.voter)?,
+                unserved: flag("unserved", &kind.unserved)?,
                 kubeconfig: kind.kubeconfig,
                 patience: Duration::from_secs(kind.patience),
             }));
@@ -268,6 +260,17 @@ impl Book {
             })),
             None => Err(Problem::new(format!("task {} has no kind", entry.name))),
         }
+    }
+}
+
+/// What a template made of a value that is true or false.
+fn flag(name: &str, text: &str) -> Result<bool, Problem> {
+    match text {
+        "" | "false" => Ok(false),
+        "true" => Ok(true),
+        other => Err(Problem::new(format!(
+            "{name}: {other} is neither true nor false"
+        ))),
     }
 }
 

@@ -344,6 +344,7 @@ fn node() -> Task {
         name: "m1".into(),
         voter: false,
         kubeconfig: "/k".into(),
+        unserved: false,
         patience: Duration::from_secs(300),
     })
 }

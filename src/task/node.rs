@@ -21,6 +21,9 @@ pub struct Node {
     /// The kubeconfig on the host to ask with. An agent asks with its kubelet's, which may get
     /// its own node and nothing else.
     pub kubeconfig: String,
+    /// Whether no server of the cluster is known to run or is started now: an API that does not
+    /// answer is then not worth waiting for.
+    pub unserved: bool,
     /// How long to wait for it at most.
     pub patience: Duration,
 }
@@ -47,9 +50,21 @@ impl Node {
             seen.value(condition)
                 .is_some_and(|value| value.split(' ').next() == Some(wanted))
         };
+        let mut cause = None;
         let (until, said) = if seen.value("found").is_none() {
             let said = seen.stderr.lines().last().unwrap_or("no answer").to_owned();
-            (format!("node {name} to appear"), said)
+            if said.contains("(NotFound)") {
+                (format!("node {name} to appear"), said)
+            } else {
+                if self.unserved {
+                    cause = Some(
+                        Problem::new(format!("node {name}: the cluster's API does not answer"))
+                            .because("no server of the cluster is READY, and none was started now")
+                            .next("bring a server back, then run the same command again"),
+                    );
+                }
+                (format!("the API to answer for node {name}"), said)
+            }
         } else if !is("Ready", "True") {
             (
                 format!("node {name} to be Ready"),
@@ -68,7 +83,7 @@ impl Node {
         };
         Ok(Verdict::Pending(Pending {
             until,
-            cause: None,
+            cause,
             said: vec![said],
             next: format!("on a server, this shows more:\nk3s kubectl describe node {name}"),
             patience: self.patience,
@@ -86,10 +101,11 @@ mod tests {
             name: "m1".into(),
             voter: true,
             kubeconfig: "/k".into(),
+            unserved: false,
             patience: Duration::from_secs(9),
         };
         let table = [
-            ("", Some("node m1 to appear")),
+            ("", Some("the API to answer for node m1")),
             (
                 "Ready=False KubeletNotReady: x\nfound=yes\n",
                 Some("node m1 to be Ready"),
@@ -116,5 +132,33 @@ mod tests {
             };
             assert_eq!(until, waits, "{answer}");
         }
+    }
+
+    #[test]
+    fn an_api_that_does_not_answer_is_final_when_nobody_could_bring_it_back() {
+        let mut node = Node {
+            name: "m1".into(),
+            voter: false,
+            kubeconfig: "/k".into(),
+            unserved: false,
+            patience: Duration::from_secs(9),
+        };
+        let refused = "The connection to the server 127.0.0.1:6444 was refused";
+        let missing = "Error from server (NotFound): nodes \"m1\" not found";
+        let mut is_final = |unserved: bool, stderr: &str| {
+            node.unserved = unserved;
+            let seen = Reply {
+                status: 1,
+                stdout: String::new(),
+                stderr: stderr.into(),
+            };
+            match node.judge(&seen, &Changes::default()) {
+                Ok(Verdict::Pending(pending)) => pending.cause.is_some(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(is_final(true, refused));
+        assert!(!is_final(true, missing), "it may still register");
+        assert!(!is_final(false, refused), "a server is on its way");
     }
 }

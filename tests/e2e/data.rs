@@ -78,6 +78,11 @@ fn data_on_a_disk_of_its_own_is_found_kept_and_removed() {
         problem.contains(&format!("there is nothing of it in {FOLDER}")),
         "{problem}"
     );
+    let problem = lost.row(&a2).problem;
+    assert!(
+        problem.contains("the cluster's API does not answer"),
+        "it does not wait for what cannot come: {problem}"
+    );
     m1.succeed(&format!(
         "! systemctl is-active k3s && ! test -e {FOLDER} && mv /srv/away {FOLDER}"
     ));
