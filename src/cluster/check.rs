@@ -161,8 +161,9 @@ pub(super) fn other_data_dir(
         );
     }
     let (own, wanted) = (&facts.k3s.data_dir, situation.inventory.data_dir(host));
-    let server = host.role.value == Role::Server;
-    if server && !wanted.is_default() && facts.k3s.node_password && !facts.has_data() {
+    let has_run = facts.k3s.node_password && facts.k3s.server_unit.exists();
+    let is_server = host.role.value == Role::Server;
+    if is_server && !wanted.is_default() && has_run && !facts.has_data() {
         return Some(
             Problem::new(format!(
                 "{name}: k3s has run here, and there is nothing of it in {wanted}"

@@ -72,6 +72,9 @@ fn a_host_whose_data_would_be_left_behind_is_left_alone() {
       → mount the disk that the folder is on
       → if the data is lost,  towline reset -i lab.yaml --limit m2  lets it join anew
     ");
+    let removed = lost.with("m2", |facts| facts.k3s.server_unit = Unit::default());
+    let unfit = removed.shape().unfit;
+    assert!(!unfit.contains_key("m2"), "k3s was uninstalled");
     let strange = running().with("m2", |facts| {
         facts.k3s.config = Some(Secret::new("data-dir: /tmp/k3s\n"));
     });
