@@ -153,20 +153,22 @@ pub(super) fn other_data_dir(
     if !situation.selected.contains(name) {
         return None;
     }
-    if let Err(why) = told_data_dir(facts) {
-        return Some(
-            Problem::new(format!("{name}: {why}")).next(
+    let told = match told_data_dir(facts) {
+        Ok(told) => told,
+        Err(why) => {
+            return Some(Problem::new(format!("{name}: {why}")).next(
                 "move it to another folder by hand, with k3s stopped, or leave this host out",
-            ),
-        );
-    }
+            ));
+        }
+    };
     let (own, wanted) = (&facts.k3s.data_dir, situation.inventory.data_dir(host));
+    let missing = told.as_ref().unwrap_or(&wanted);
     let has_run = facts.k3s.node_password && facts.k3s.server_unit.exists();
     let is_server = host.role.value == Role::Server;
-    if is_server && !wanted.is_default() && has_run && !facts.has_data() {
+    if is_server && !missing.is_default() && has_run && !facts.has_data() {
         return Some(
             Problem::new(format!(
-                "{name}: k3s has run here, and there is nothing of it in {wanted}"
+                "{name}: k3s has run here, and there is nothing of it in {missing}"
             ))
             .because("without its data it would be a new machine to the cluster")
             .next("mount the disk that the folder is on")

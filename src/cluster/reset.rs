@@ -97,10 +97,7 @@ pub fn reset(situation: &Situation<'_>) -> Result<Reset, Vec<Problem>> {
     }
     let live: Vec<_> = situation
         .reached()
-        .filter(|(host, facts)| {
-            let ready = facts.k3s.server_unit.is_ready() && facts.k3s.api_ready;
-            ready && !plan.unfit.contains_key(&host.name)
-        })
+        .filter(|(host, facts)| facts.serves() && !plan.unfit.contains_key(&host.name))
         .collect();
     // One that stays, else the one that goes last.
     let via = live

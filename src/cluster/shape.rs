@@ -102,7 +102,7 @@ fn stage(situation: &Situation<'_>, known: &BTreeMap<String, Addresses>) -> (Sta
         .collect();
     let healthy: Vec<_> = with_data
         .iter()
-        .filter(|(_, facts)| facts.k3s.server_unit.is_ready() && facts.k3s.api_ready)
+        .filter(|(_, facts)| facts.serves())
         .map(|(host, _)| host.name.clone())
         .collect();
     if let Some(via) = healthy.iter().find(|name| known.contains_key(*name)) {
@@ -252,9 +252,7 @@ fn place(
 
 /// Whether no server of the cluster is known to answer, and none is started now.
 fn unserved(situation: &Situation<'_>, shape: &Shape) -> bool {
-    let answers = situation
-        .servers()
-        .any(|(_, facts)| facts.k3s.server_unit.is_ready() && facts.k3s.api_ready);
+    let answers = situation.servers().any(|(_, facts)| facts.serves());
     let starts = shape
         .places
         .values()

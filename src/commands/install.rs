@@ -108,6 +108,7 @@ fn unread(server: &str) -> String {
 
 /// What the server that was read says about the cluster that is joined.
 fn of_server(typed: &mut Typed, name: &str, facts: &Facts, as_server: bool) -> Result<(), Refusal> {
+    typed.found_data(name, facts)?;
     if facts.k3s.datastore.is_none() {
         return Err(
             Problem::new(format!("{name}: there is no cluster here to join"))
@@ -118,7 +119,6 @@ fn of_server(typed: &mut Typed, name: &str, facts: &Facts, as_server: bool) -> R
                 .into(),
         );
     }
-    typed.found_data(name, facts)?;
     if as_server && facts.k3s.datastore == Some(Datastore::Sqlite) {
         return Err(Problem::new(format!("{name} keeps its cluster in sqlite, which only one server can use"))
             .next(format!("towline install --ip {name} --cluster  moves the data to embedded etcd; then join again"))

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::Refusal;
 use crate::cli::{Address, Environment, InstallArguments, Login, NodeTokenArguments, Release};
+use crate::cluster::told_data_dir;
 use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::DataDir;
@@ -28,8 +29,6 @@ pub(super) struct Typed {
     hosts: Map<String, Value>,
     /// Where hosts join, when that is not a server's own address.
     server_url: Option<String>,
-    /// Where the data of the server is that is read, when that was said.
-    server_data_dir: Option<DataDir>,
     /// A token that a flag said, and that no file will hold.
     token: Option<Secret>,
     /// The host that is set up.
@@ -91,11 +90,10 @@ impl Typed {
 
     /// The data of a server is looked for in this folder, unless its configuration has another.
     fn look_in(&mut self, folder: Option<DataDir>, server: &str) {
-        if let Some(folder) = &folder {
+        if let Some(folder) = folder {
             let host = object(&mut self.hosts, server);
             object(host, "config").insert("data-dir".into(), json!(folder.as_str()));
         }
-        self.server_data_dir = folder;
     }
 
     /// A server whose kubeconfig is wanted.
@@ -153,7 +151,6 @@ impl Typed {
             ssh,
             hosts,
             server_url: None,
-            server_data_dir: None,
             token: None,
             local: address.local.then(|| target.clone()),
             target,
@@ -238,10 +235,15 @@ impl Typed {
     /// Says where the data of a server is that is read: where it was found, or where it has to be.
     ///
     /// # Errors
-    /// It was found in another folder than the one that was typed.
+    /// It was found in another folder than the one that was typed, or in one that cannot be used.
     pub fn found_data(&mut self, server: &str, facts: &Facts) -> Result<(), Problem> {
+        told_data_dir(facts).map_err(|why| Problem::new(format!("{server}: {why}")))?;
         let own = &facts.k3s.data_dir;
-        if let Some(typed) = self.server_data_dir.as_ref().filter(|typed| *typed != own) {
+        let host = object(&mut self.hosts, server);
+        let typed = host.get("config").and_then(|config| config.get("data-dir"));
+        if let Some(typed) = typed.and_then(Value::as_str)
+            && typed != own.as_str()
+        {
             return Err(Problem::new(format!(
                 "{server}: k3s keeps its data in {own} here, not in {typed}"
             ))
@@ -250,7 +252,6 @@ impl Typed {
             ));
         }
         if !own.is_default() {
-            let host = object(&mut self.hosts, server);
             object(host, "config").insert("data-dir".into(), json!(own.as_str()));
         }
         Ok(())

@@ -191,6 +191,11 @@ impl Facts {
         parse::facts(reply, data_dir)
     }
 
+    /// Whether this is a server that is READY and whose API answers.
+    pub fn serves(&self) -> bool {
+        self.k3s.server_unit.is_ready() && self.k3s.api_ready
+    }
+
     /// Whether k3s has ever had data in its folder.
     pub fn has_data(&self) -> bool {
         self.k3s.datastore.is_some() || self.k3s.joined || self.k3s.ca_hash.is_some()

@@ -60,11 +60,15 @@ fn a_host_whose_data_would_be_left_behind_is_left_alone() {
     ");
     let lab = lab.with("m2", elsewhere);
     assert_eq!(lab.shape().places["m2"].config["data-dir"], "/data/k3s");
-    let lost = lab.with("m2", |facts| {
+    let gone = |facts: &mut Facts| {
         facts.k3s.datastore = None;
         facts.k3s.joined = false;
         facts.k3s.ca_hash = None;
         facts.k3s.node_password = true;
+    };
+    let lost = lab.with("m2", |facts| {
+        gone(facts);
+        facts.k3s.config = Some(Secret::new("data-dir: /data/k3s\n"));
     });
     insta::assert_snapshot!(lost.shape().unfit["m2"], @r"
     m2: k3s has run here, and there is nothing of it in /data/k3s
@@ -75,6 +79,12 @@ fn a_host_whose_data_would_be_left_behind_is_left_alone() {
     let removed = lost.with("m2", |facts| facts.k3s.server_unit = Unit::default());
     let unfit = removed.shape().unfit;
     assert!(!unfit.contains_key("m2"), "k3s was uninstalled");
+    let forgotten = running().with("m2", |facts| {
+        gone(facts);
+        facts.k3s.config = Some(Secret::new("data-dir: /mnt/k3s\n"));
+    });
+    let problem = forgotten.shape().unfit["m2"].to_string();
+    assert!(problem.contains("nothing of it in /mnt/k3s"), "{problem}");
     let strange = running().with("m2", |facts| {
         facts.k3s.config = Some(Secret::new("data-dir: /tmp/k3s\n"));
     });
