@@ -48,7 +48,10 @@ pub(super) fn forget(situation: &Situation<'_>, shape: &mut Shape) -> Result<(),
                     "give {name} another hostname, or set  node_name:  in the inventory"
                 )),
             );
-        } else {
+        } else if !own.is_some_and(|own| own.k3s.server_unit.is_up() || own.k3s.agent_unit.is_up())
+        {
+            // Where k3s is up, the node may be this machine's own: hosts are asked one by one, and
+            // it may have registered after it was asked and before the server was.
             shape.forget.push(node.name.clone());
         }
     }

@@ -153,6 +153,11 @@ impl Unit {
         self.active == "active" && self.sub == "running"
     }
 
+    /// Whether it runs, or systemd is about to start it: READY or not, or between two attempts.
+    pub fn is_up(&self) -> bool {
+        !matches!(self.active.as_str(), "" | "inactive" | "failed")
+    }
+
     /// Whether there is such a unit at all.
     pub fn exists(&self) -> bool {
         self.load == "loaded"

@@ -22,7 +22,7 @@ pub fn fingerprint(machine: &Machine) -> String {
 #[test]
 fn a_single_server_gets_an_agent_and_after_a_move_to_etcd_a_second_server() {
     let place = Place::up(2, 1);
-    let (m1, m2) = (place.machine("m1"), place.machine("m2"));
+    let [m1, m2, m3] = ["m1", "m2", "m3"].map(|name| place.machine(name));
     let all = place.inventory();
     let one = all.clone().only(&["m1"]);
     let deployed = place.deploy(&one).ends(0);
@@ -39,6 +39,12 @@ fn a_single_server_gets_an_agent_and_after_a_move_to_etcd_a_second_server() {
         "m1 agent, m3 agent",
         "a server without etcd has no vote"
     );
+
+    // An agent that is seen in the moment of its registration is no wiped machine.
+    let password = "/etc/rancher/node/password";
+    m3.succeed(&format!("mv {password} {password}.away"));
+    place.deploy(&two).changed_nothing();
+    m3.succeed(&format!("mv {password}.away {password}"));
 
     // sqlite cannot have a second server: nothing may be touched, and the remedy is named.
     let before: Vec<String> = place.lab.machines().iter().map(fingerprint).collect();

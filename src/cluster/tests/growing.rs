@@ -58,6 +58,28 @@ fn a_machine_that_was_wiped_is_forgotten_by_a_healthy_server_before_it_joins() {
 }
 
 #[test]
+fn a_machine_that_registers_while_it_is_asked_is_not_taken_for_a_wiped_one() {
+    let starting = Unit {
+        active: "activating".into(),
+        ..Unit::default()
+    };
+    let lab = Lab::new(THREE)
+        .with("m1", member)
+        .with("m1", |facts| {
+            facts.k3s.nodes = ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
+                .into_iter()
+                .zip(["m1", "m2", "m3"])
+                .map(|(address, name)| node(name, true, address))
+                .chain([node("w1", true, "10.0.0.11")])
+                .collect();
+        })
+        .with("m2", |facts| facts.k3s.server_unit = starting.clone())
+        .with("w1", |facts| facts.k3s.agent_unit = starting.clone());
+    // m3's k3s is down: a node of that name cannot be its own.
+    assert_eq!(lab.shape().forget, ["m3"]);
+}
+
+#[test]
 fn a_ready_node_of_another_address_is_another_machine() {
     let lab = Lab::new(THREE).with("m1", member).with("m1", |facts| {
         facts.k3s.nodes = vec![node("m2", true, "10.0.0.77")];
