@@ -1,8 +1,10 @@
 //! Tables: what came of the hosts, and the nodes as they are seen from outside.
 
+use dialoguer::console::truncate_str;
+
 use super::Style;
 use crate::run::event::NodeRow;
-use crate::run::{Outcome, Report};
+use crate::run::{Outcome, Report, Row};
 
 /// A column's text is right-aligned when it holds numbers.
 struct Column {
@@ -134,6 +136,9 @@ pub(super) fn report(report: &Report, columns: Option<usize>, style: Style) -> S
         _ => cell,
     };
     let mut text = format!("\n{}", layout(&titles, &rows, style, paint));
+    if report.rows.len() > ONE_SCREEN {
+        text.push_str(&wrong(report, columns, style));
+    }
     if !report.slowest.is_empty() {
         text.push_str(&format!("\n\n{}", slowest(report, columns)));
     }
@@ -161,6 +166,40 @@ pub(super) fn report(report: &Report, columns: Option<usize>, style: Style) -> S
         sum.join(", "),
         report.seconds
     ));
+    text
+}
+
+/// Rows that are seen together with the end of the table on a usual terminal.
+const ONE_SCREEN: usize = 20;
+
+/// The hosts that went wrong, a line each: among many hosts, their rows are out of sight.
+fn wrong(report: &Report, columns: Option<usize>, style: Style) -> String {
+    let rows: Vec<_> = report
+        .rows
+        .iter()
+        .filter(|row| row.outcome >= Outcome::Cancelled)
+        .collect();
+    let widest = |text: fn(&&Row) -> usize| rows.iter().map(text).max().unwrap_or(0);
+    let hosts = widest(|row| row.host.chars().count());
+    let words = widest(|row| word(row.outcome).chars().count());
+    let mut text = String::new();
+    for (number, row) in rows.iter().enumerate() {
+        let why = row.problem.as_ref().and_then(|why| why.what.lines().next());
+        let why = why.unwrap_or_default();
+        let why = why.strip_prefix(&format!("{}: ", row.host)).unwrap_or(why);
+        let room = columns.map_or(usize::MAX, |columns| {
+            columns.saturating_sub(hosts + words + 4)
+        });
+        let why = truncate_str(why, room, "…");
+        let outcome = format!("{:<words$}", word(row.outcome));
+        let outcome = match row.outcome {
+            Outcome::Cancelled => style.yellow(&outcome),
+            _ => style.red(&outcome),
+        };
+        let host = style.cyan(&format!("{:<hosts$}", row.host));
+        let gap = if number == 0 { "\n\n" } else { "\n" };
+        text.push_str(&format!("{gap}{host}  {outcome}  {why}"));
+    }
     text
 }
 
@@ -220,7 +259,6 @@ pub(super) fn nodes(nodes: &[NodeRow], style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::Row;
 
     #[test]
     fn a_report_is_readable_without_colour() {

@@ -172,9 +172,7 @@ impl Story {
             }
             at += seconds;
             if host == "worker-017" && step == "packages" {
-                let problem = Problem::new("the command on the host failed (status 100)")
-                    .because("E: Could not get lock /var/lib/dpkg/lock-frontend")
-                    .next("when it is free, run the same command again");
+                let problem = locked();
                 let left = Event::Left {
                     host: host.clone(),
                     stage,
@@ -234,9 +232,7 @@ pub fn story() -> Vec<Timed> {
         let at = if place < 32 { 0.01 } else { 0.6 };
         story.tell(at, Event::Connecting { host: host.clone() });
         if host.starts_with("edge") {
-            let problem = Problem::new(format!("{host}: 203.0.113.77:22 does not answer"))
-                .because("waited 10 s")
-                .next("is the machine on, and does its firewall let port 22 through?");
+            let problem = silent(host);
             story.tell(
                 at + 10.0,
                 Event::Unreached {
@@ -291,11 +287,23 @@ pub fn story() -> Vec<Timed> {
     story.events
 }
 
+fn locked() -> Problem {
+    Problem::new("the command on the host failed (status 100)")
+        .because("E: Could not get lock /var/lib/dpkg/lock-frontend")
+        .next("when it is free, run the same command again")
+}
+
+fn silent(host: &str) -> Problem {
+    Problem::new(format!("{host}: 203.0.113.77:22 does not answer"))
+        .because("waited 10 s")
+        .next("is the machine on, and does its firewall let port 22 through?")
+}
+
 fn row(host: &str, servers: &[String]) -> Row {
-    let (outcome, changed) = match host {
-        "worker-017" => (Outcome::Failed, 0),
-        _ if host.starts_with("edge") => (Outcome::Unreachable, 0),
-        _ => (Outcome::Changed, 9),
+    let (outcome, changed, problem) = match host {
+        "worker-017" => (Outcome::Failed, 0, Some(locked())),
+        _ if host.starts_with("edge") => (Outcome::Unreachable, 0, Some(silent(host))),
+        _ => (Outcome::Changed, 9, None),
     };
     let is_server = servers.iter().any(|server| server == host);
     Row {
@@ -306,6 +314,6 @@ fn row(host: &str, servers: &[String]) -> Row {
         connections: 1,
         exchanges: 12,
         seconds: 31.0,
-        problem: None,
+        problem,
     }
 }
