@@ -125,15 +125,39 @@ const PRELUDE: &str =
 /// The body stands in braces so that the inner shell has read all of it before it runs any of it,
 /// and so that its commands find nothing on their standard input.
 fn limited(text: &str, seconds: u64, delimiter: &str) -> String {
-    // No value in the text can end it early.
-    let mut delimiter = delimiter.to_owned();
-    while text.contains(&delimiter) {
-        delimiter.push('_');
-    }
+    let delimiter = end_mark(text, delimiter);
     let newline = if text.ends_with('\n') { "" } else { "\n" };
     format!(
         "timeout -k 5 {seconds} /bin/sh <<'{delimiter}'\n{{\n{text}{newline}}} </dev/null\n{delimiter}\n"
     )
+}
+
+/// A mark that ends a here-document of this text and nothing before its end.
+///
+/// No value in the text can end it early. And dash loses a byte above 127 that stands behind the
+/// first characters of the mark at the beginning of a line (seen with 0.5.12).
+fn end_mark(text: &str, name: &str) -> String {
+    let is_harmless = |line: &str, mark: &str| {
+        let pairs = line.bytes().zip(mark.bytes());
+        let same = pairs.take_while(|(one, other)| one == other).count();
+        same == 0 || line.as_bytes().get(same).is_none_or(u8::is_ascii)
+    };
+    let firsts = ('0'..='z')
+        .filter(char::is_ascii_alphanumeric)
+        .map(String::from);
+    let mut marks = std::iter::once(String::new()).chain(firsts).map(|first| {
+        let mut mark = first + name;
+        while text.contains(&mark) {
+            mark.push('_');
+        }
+        mark
+    });
+    let fits = |mark: &String| text.split('\n').all(|line| is_harmless(line, mark));
+    let plain = marks.next().unwrap_or_default();
+    if fits(&plain) {
+        return plain;
+    }
+    marks.find(fits).unwrap_or(plain)
 }
 
 /// What one question of a [`Batch`] was answered.
@@ -292,6 +316,14 @@ mod tests {
         let last = replies[2].as_ref().expect("answered");
         assert_eq!(last.values("a").collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!(last.value("b"), Some("x=y"));
+    }
+
+    #[test]
+    fn a_text_arrives_whole_whatever_its_lines_begin_with() {
+        let text = "TÜR\ntür\nTOWLINE_ACTION\n0ß\nTOWLINE_ACTIONÄ";
+        let script = limited(&format!("printf %s {}", quote(text)), 5, "TOWLINE_ACTION");
+        let answer = run(&Script::new(script));
+        assert_eq!(String::from_utf8_lossy(&answer.stdout), text);
     }
 
     #[test]
