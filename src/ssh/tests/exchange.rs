@@ -133,7 +133,7 @@ async fn a_full_disk_ends_the_upload_at_once_and_the_connection_lives_on() {
         assert_eq!(output.stderr, "No space left on device\n");
     }
     assert!(
-        begun.elapsed() < Duration::from_secs(5),
+        begun.elapsed() < Duration::from_secs(20),
         "{:?}",
         begun.elapsed()
     );
@@ -141,17 +141,15 @@ async fn a_full_disk_ends_the_upload_at_once_and_the_connection_lives_on() {
 
 #[tokio::test]
 async fn a_slow_upload_may_take_longer_than_its_limit() {
-    let world = world(Act::Slow(Duration::from_millis(3))).await;
+    let world = world(Act::Slow(Duration::from_millis(10))).await;
     let session = world.connect().await;
     let mut upload = world.upload(20_000_000, "cat");
-    upload.receive = upload.receive.within(Duration::from_secs(1));
+    // Long enough for a busy machine to move at least one piece of it.
+    let limit = Duration::from_secs(4);
+    upload.receive = upload.receive.within(limit);
     let begun = Instant::now();
     assert_eq!(session.put(&upload).await.exit, Exit::Code(0));
-    assert!(
-        begun.elapsed() > Duration::from_millis(1500),
-        "{:?}",
-        begun.elapsed()
-    );
+    assert!(begun.elapsed() > limit, "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
