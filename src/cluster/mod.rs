@@ -17,6 +17,7 @@ mod adopt;
 mod check;
 mod config;
 mod force;
+mod members;
 mod nodes;
 mod reset;
 mod shape;

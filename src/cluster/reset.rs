@@ -8,6 +8,7 @@ use super::Situation;
 use super::address::addresses;
 use super::check::node_name;
 use super::force::{in_force, told_data_dir};
+use super::members::{facts_of, host_of, is_up};
 use crate::error::Problem;
 use crate::facts::{Datastore, Facts, Node};
 use crate::inventory::{DataDir, Host, Role};
@@ -232,17 +233,10 @@ impl Quorum {
     fn of(situation: &Situation<'_>, nodes: &[Node]) -> Self {
         let voters: Vec<_> = nodes.iter().filter(|node| node.voter.is_some()).collect();
         if !voters.is_empty() {
-            let is_down = |node: &Node| {
-                let host = situation.reached().find(|(host, facts)| {
-                    node_name(host, facts) == node.name
-                        && node.internal_ip.is_none_or(|ip| facts.has_address(ip))
-                });
-                !node.ready || host.is_some_and(|(_, facts)| !facts.k3s.server_unit.is_ready())
-            };
-            let down = voters.iter().filter(|node| is_down(node)).count();
+            let up = voters.iter().filter(|node| is_up(situation, node));
             return Self {
                 members: voters.len(),
-                up: voters.len() - down,
+                up: up.count(),
             };
         }
         // Nobody can be asked: what has data, or was not reached, is taken for a member that may
@@ -290,25 +284,6 @@ fn staying(situation: &Situation<'_>, nodes: &[Node]) -> Vec<String> {
     stay
 }
 
-/// The host of the inventory that a node is.
-fn host_of<'a>(situation: &Situation<'a>, node: &Node) -> Option<&'a Host> {
-    situation.inventory.hosts.iter().find(|host| {
-        let Some(facts) = facts_of(situation, host) else {
-            let address = node.internal_ip;
-            let private = host.private_address.as_ref().map(|setting| setting.value);
-            let named = host
-                .node_name
-                .as_ref()
-                .map_or(&host.name, |name| &name.value);
-            return named.to_lowercase() == node.name
-                || (address.is_some()
-                    && (private == address || host.address.parse().ok() == address));
-        };
-        node_name(host, facts) == node.name
-            || node.internal_ip.is_some_and(|ip| facts.has_address(ip))
-    })
-}
-
 /// Agents that stay need a server.
 fn orphans(situation: &Situation<'_>) -> Result<(), Vec<Problem>> {
     let hosts = situation.inventory.hosts.iter();
@@ -328,10 +303,6 @@ fn orphans(situation: &Situation<'_>) -> Result<(), Vec<Problem>> {
         .because("--limit names all servers and not all agents")
         .next("name them as well, or leave out --limit: the whole cluster is reset then"),
     ])
-}
-
-fn facts_of<'a>(situation: &Situation<'a>, host: &Host) -> Option<&'a Facts> {
-    situation.reach.get(&host.name)?.facts()
 }
 
 /// What a host is by what is on it, and by the inventory when there is nothing.

@@ -9,7 +9,8 @@ use super::check::{
     sqlite_with_more_servers, unequal_servers, unfit,
 };
 use super::config::{Config, Subject};
-use super::nodes::{forget, fragile, left};
+use super::members::fragile;
+use super::nodes::{forget, left};
 use super::tokens::{Tokens, observed, tokens};
 use super::{LATER, Part, Place, Shape, Situation, Stage};
 use crate::error::Problem;

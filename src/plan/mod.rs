@@ -7,7 +7,6 @@ use serde_json::Value;
 use crate::cluster::{Part, Shape, Situation, Stage as ClusterStage};
 use crate::distribution::{Architecture, Supply};
 use crate::error::Problem;
-use crate::facts::Facts;
 use crate::inventory::Join;
 use crate::playbook::{Book, Selector, Strategy};
 use crate::task::Task;
@@ -174,7 +173,7 @@ pub fn build(
 
 fn is_ready(situation: &Situation<'_>, host: &str) -> bool {
     let facts = situation.reach.get(host).and_then(|reach| reach.facts());
-    facts.is_some_and(Facts::serves)
+    facts.is_some_and(|facts| facts.k3s.server_unit.is_ready())
 }
 
 fn takes_part(selector: Selector, host: &str, shape: &Shape) -> bool {

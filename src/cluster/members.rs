@@ -1,0 +1,74 @@
+//! Members of etcd: which of them are up, and whether one more may stop.
+
+use super::check::node_name;
+use super::{Part, Shape, Situation, Stage};
+use crate::facts::{Facts, Node};
+use crate::inventory::Host;
+
+pub(super) fn facts_of<'a>(situation: &Situation<'a>, host: &Host) -> Option<&'a Facts> {
+    situation.reach.get(&host.name)?.facts()
+}
+
+/// The host of the inventory that a node is.
+pub(super) fn host_of<'a>(situation: &Situation<'a>, node: &Node) -> Option<&'a Host> {
+    situation.inventory.hosts.iter().find(|host| {
+        let Some(facts) = facts_of(situation, host) else {
+            let address = node.internal_ip;
+            let private = host.private_address.as_ref().map(|setting| setting.value);
+            let named = host
+                .node_name
+                .as_ref()
+                .map_or(&host.name, |name| &name.value);
+            return named.to_lowercase() == node.name
+                || (address.is_some()
+                    && (private == address || host.address.parse().ok() == address));
+        };
+        node_name(host, facts) == node.name
+            || node.internal_ip.is_some_and(|ip| facts.has_address(ip))
+    })
+}
+
+/// Whether a member is known to be up. The cluster calls a node Ready for 40 s after its power
+/// failed, so the host itself is believed first, and one that was not reached is taken for down.
+pub(super) fn is_up(situation: &Situation<'_>, member: &Node) -> bool {
+    let host = host_of(situation, member);
+    let runs = host.is_none_or(|host| {
+        facts_of(situation, host).is_some_and(|facts| facts.k3s.server_unit.is_ready())
+    });
+    member.ready && runs
+}
+
+/// Why no healthy member may be restarted: others are down that this run cannot start, and without
+/// one more etcd would have no quorum. Members that this run starts go first and do not count;
+/// those that join again come later and do.
+pub(super) fn fragile(situation: &Situation<'_>, shape: &Shape) -> Option<String> {
+    let Stage::Running { via } = &shape.stage else {
+        return None;
+    };
+    let facts = situation.reach.get(via)?.facts()?;
+    let voters: Vec<_> = facts
+        .k3s
+        .nodes
+        .iter()
+        .filter(|node| node.voter.is_some())
+        .collect();
+    let is_started = |node: &Node| {
+        let mut places = shape.places.values();
+        places.any(|place| place.part == Part::Member && place.node_name == node.name)
+    };
+    let down: Vec<&str> = voters
+        .iter()
+        .filter(|node| !is_up(situation, node) && !is_started(node))
+        .map(|node| node.name.as_str())
+        .collect();
+    let up = voters.len() - down.len();
+    let quorum = voters.len() / 2 + 1;
+    (!down.is_empty() && up.saturating_sub(1) < quorum).then(|| {
+        format!(
+            "{} of {} servers down ({}): no other server is restarted now, since etcd would lose quorum",
+            down.len(),
+            voters.len(),
+            down.join(", ")
+        )
+    })
+}
