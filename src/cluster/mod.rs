@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use crate::error::Problem;
-use crate::facts::Facts;
+use crate::facts::{Facts, Node};
 use crate::inventory::{Host, Inventory};
 use crate::vars::{Secret, names_a_secret};
 
@@ -102,7 +102,7 @@ pub struct Shape {
     /// Whether no server of the cluster is READY, and none is started now.
     pub unserved: bool,
     /// Nodes whose machines were wiped and come back under their names; forgotten before they join.
-    pub forget: Vec<String>,
+    pub forget: Vec<Node>,
     /// The server that forgets them.
     pub forgetter: Option<String>,
     /// Things that a person should know and that towline does not change.

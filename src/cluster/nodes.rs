@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::check::node_name;
 use super::{Part, Shape, Situation, Stage};
 use crate::error::Problem;
+use crate::facts::Node;
 
 /// Which nodes have to be forgotten before their machines join again.
 pub(super) fn forget(situation: &Situation<'_>, shape: &mut Shape) -> Result<(), Vec<Problem>> {
@@ -30,29 +31,14 @@ pub(super) fn forget(situation: &Situation<'_>, shape: &mut Shape) -> Result<(),
         else {
             continue;
         };
-        let same_address = node.internal_ip == Some(place.node_ip);
-        if node.ready && !same_address {
-            let other = node
-                .internal_ip
-                .map_or_else(|| "an unknown address".to_owned(), |ip| ip.to_string());
-            problems.push(
-                Problem::new(format!(
-                    "{name}: another machine is a Ready node under its name, {}",
-                    place.node_name
-                ))
-                .because(format!(
-                    "that one is at {other}, {name} at {}",
-                    place.node_ip
-                ))
-                .next(format!(
-                    "give {name} another hostname, or set  node_name:  in the inventory"
-                )),
-            );
+        let is_own = |ip| ip == place.node_ip || own.is_some_and(|own| own.has_address(ip));
+        if let Some(other) = node.internal_ip.filter(|ip| !is_own(*ip)) {
+            problems.push(stranger(name, node, other, place.node_ip));
         } else if !own.is_some_and(|own| own.k3s.server_unit.is_up() || own.k3s.agent_unit.is_up())
         {
             // Where k3s is up, the node may be this machine's own: hosts are asked one by one, and
             // it may have registered after it was asked and before the server was.
-            shape.forget.push(node.name.clone());
+            shape.forget.push(node.clone());
         }
     }
     if !problems.is_empty() {
@@ -62,6 +48,28 @@ pub(super) fn forget(situation: &Situation<'_>, shape: &mut Shape) -> Result<(),
         shape.forgetter = Some(via.clone());
     }
     Ok(())
+}
+
+/// A node of this host's name that belongs to a machine at another address.
+fn stranger(host: &str, node: &Node, other: IpAddr, own: IpAddr) -> Problem {
+    let name = &node.name;
+    let rename = format!("give {host} another hostname, or set  node_name:  in the inventory");
+    let place = format!("that one is at {other}, {host} at {own}");
+    if node.ready {
+        return Problem::new(format!(
+            "{host}: another machine is a Ready node under its name, {name}"
+        ))
+        .because(place)
+        .next(rename);
+    }
+    Problem::new(format!(
+        "{host}: the cluster has a node under its name, {name}, of a machine that is down now"
+    ))
+    .because(place)
+    .next(format!("if that machine will come back:  {rename}"))
+    .next(format!(
+        "if it was {host} before it was set up anew:  kubectl delete node {name}"
+    ))
 }
 
 /// Nodes that are in the cluster and not in the inventory.

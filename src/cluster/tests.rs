@@ -197,7 +197,13 @@ fn node(name: &str, ready: bool, address: &str) -> Node {
         voter: None,
         internal_ip: address.parse().ok(),
         version: VERSION.into(),
+        uid: "5cc9fb3e-4d5b-4c2c-9d0f-7a0d7e4a9a3b".into(),
     }
+}
+
+/// The names of the nodes that are forgotten.
+fn forgotten(shape: &Shape) -> Vec<&str> {
+    shape.forget.iter().map(|node| &*node.name).collect()
 }
 
 fn running() -> Lab {

@@ -177,6 +177,8 @@ pub struct Node {
     pub internal_ip: Option<IpAddr>,
     /// Its kubelet's version.
     pub version: String,
+    /// What tells it from a later node of the same name: hex digits and dashes.
+    pub uid: String,
 }
 
 impl Facts {

@@ -152,6 +152,14 @@ fn node(line: &str) -> Option<Node> {
         voter,
         internal_ip: addresses.split(' ').next().and_then(|ip| ip.parse().ok()),
         version: fields.next().unwrap_or_default().to_owned(),
+        uid: fields
+            .next()
+            .filter(|uid| {
+                uid.chars()
+                    .all(|letter| letter.is_ascii_hexdigit() || letter == '-')
+            })
+            .unwrap_or_default()
+            .to_owned(),
     })
 }
 

@@ -42,7 +42,7 @@ pub(super) fn context(
             "unserved": shape.unserved.to_string(),
             "config": place.map(|place| json!(place.config)).unwrap_or_default(),
             "sources": sources(situation, &shape.siblings),
-            "forget": shape.forget,
+            "forget": shape.forget.iter().map(|node| json!({"name": node.name, "uid": node.uid})).collect::<Vec<_>>(),
             "foreign": facts.k3s.foreign.is_some(),
             "data_dir": facts.k3s.data_dir.as_str(),
         },
