@@ -25,10 +25,22 @@ pub(super) async fn run(arguments: ResetArguments, environment: &Environment, ui
         let begun = Instant::now();
         let road = Road::new(&arguments.inventory, false, environment, &ui, events).await?;
         let gathered = road.gather().await?;
-        let survey = road
+        let mut survey = road
             .or_asked_for_the_end(Survey::of(&road, gathered))
             .await?;
-        let good = survey.tell(&road);
+        let mut good = survey.tell(&road);
+        while survey.is_needed() && !arguments.plan && !arguments.yes {
+            confirm(&road, &ui).await?;
+            let agreed = survey.reset.clone();
+            survey = road.or_asked_for_the_end(survey.again(&road)).await?;
+            if survey.reset == agreed {
+                break;
+            }
+            road.events.send(Event::Note {
+                text: "the hosts are no longer as they were when they were looked at".into(),
+            });
+            good = survey.tell(&road);
+        }
         if arguments.plan {
             let code = if good {
                 ExitCode::Success
@@ -37,11 +49,7 @@ pub(super) async fn run(arguments: ResetArguments, environment: &Environment, ui
             };
             return Ok((code, None));
         }
-        let needed = survey.is_needed();
-        if needed && !arguments.yes {
-            confirm(&road, &ui).await?;
-        }
-        if !needed {
+        if !survey.is_needed() {
             road.events.send(Event::Note {
                 text: "nothing of k3s is here".into(),
             });
@@ -105,6 +113,12 @@ impl Survey {
             plan,
             judged,
         })
+    }
+
+    /// Looks again: a person may have thought for a while before the name was typed.
+    async fn again(mut self, road: &Road) -> Result<Self, Refusal> {
+        road.refresh(&mut self.gathered).await;
+        Self::of(road, self.gathered).await
     }
 
     /// Whether anything of k3s is on a host or in the cluster.
