@@ -56,7 +56,11 @@ impl Runner {
         let (mut wait, mut undecided, mut lost) = (Wait::default(), 0_u32, None::<String>);
         let mut told = String::new();
         let mut verdict = match planned {
-            Some(planned @ Ok(Verdict::Converged | Verdict::Drifted(_))) if !stale => {
+            Some(planned @ Ok(Verdict::Converged)) if !stale => planned.clone(),
+            // Another run may have restarted the unit since: not twice, and not beside another.
+            Some(planned @ Ok(Verdict::Drifted(_)))
+                if !stale && !matches!(step.task, Task::Service(_)) =>
+            {
                 planned.clone()
             }
             Some(planned @ Ok(Verdict::Drifted(_))) if step.task.outlasts() => planned.clone(),

@@ -100,7 +100,10 @@ impl Service {
         let busy = !matches!(get("Job"), "" | "0");
         Ok(match (get("ActiveState"), get("SubState"), restart) {
             (_, _, None) if busy => self.pending(seen),
-            ("active", "running", Some(what)) => self.act("restart", what),
+            ("active", "running", Some(what)) => {
+                let invocation = get("InvocationID").trim();
+                self.act_on(Some(invocation), "restart", what)
+            }
             ("active", "running", None) if get("UnitFileState") != "enabled" => {
                 let enable = format!("systemctl enable {} 2>&1\n", quote(unit));
                 super::remedy(
@@ -168,11 +171,23 @@ impl Service {
         })
     }
 
-    /// Starts without blocking: `systemctl start` of a k3s agent whose server cannot be reached
-    /// would never return.
     fn act(&self, verb: &str, what: String) -> Verdict {
+        self.act_on(None, verb, what)
+    }
+
+    /// Starts without blocking: `systemctl start` of a k3s agent whose server cannot be reached
+    /// would never return. Of a given invocation of the unit, no later one is touched: another run
+    /// of towline may have restarted it since it was looked at.
+    fn act_on(&self, invocation: Option<&str>, verb: &str, what: String) -> Verdict {
         let unit = quote(&self.unit);
         let mut script = String::from("set -e\n");
+        if let Some(seen) = invocation.filter(|seen| !seen.is_empty()) {
+            let _ = writeln!(
+                script,
+                "[ \"$(systemctl show -p InvocationID --value {unit})\" = {} ] || exit 0",
+                quote(seen)
+            );
+        }
         for path in &self.newer_than {
             // A file from the future, left by a clock that was wrong, would ask for a restart in
             // every run.

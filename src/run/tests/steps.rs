@@ -123,8 +123,8 @@ async fn a_recognised_cause_ends_the_wait_once_it_has_stood() {
 #[tokio::test(start_paused = true)]
 async fn a_unit_that_is_started_is_watched_until_it_is_ready() {
     let states = |count: usize| match count {
-        1 => unit("inactive", "dead", ""),
-        2..=4 => unit("activating", "start", ""),
+        1..=2 => unit("inactive", "dead", ""),
+        3..=5 => unit("activating", "start", ""),
         _ => unit("active", "running", ""),
     };
     let came = World::new(&["m1"])
@@ -147,6 +147,20 @@ async fn a_unit_that_is_started_is_watched_until_it_is_ready() {
         .filter(|event| matches!(event, Event::Waiting { .. }))
         .count();
     assert_eq!(waits, 1, "the same wait is told once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_unit_that_another_run_has_restarted_meanwhile_is_not_restarted_again() {
+    let states = |count: usize| match (count, unit("active", "running", "")) {
+        (1, Said::Out(status, text)) => Said::Out(status, text + "\nNeedDaemonReload=yes"),
+        (_, said) => said,
+    };
+    let came = World::new(&["m1"])
+        .on("m1", "unit", states)
+        .run(single(service()))
+        .await;
+    assert_eq!(came.outcomes(), [Outcome::Unchanged]);
+    assert!(!came.log.iter().any(|line| line.contains("start")));
 }
 
 #[tokio::test(start_paused = true)]
