@@ -51,6 +51,8 @@ enum State {
     Member,
     Sqlite,
     Stopped,
+    /// Its k3s runs, and its API does not answer.
+    Silent,
     Agent,
 }
 
@@ -102,7 +104,7 @@ impl Is {
         } else {
             loaded("active", "running")
         };
-        k3s.api_ready = self.state != State::Stopped;
+        k3s.api_ready = !matches!(self.state, State::Stopped | State::Silent);
         k3s.nodes = self
             .nodes
             .iter()

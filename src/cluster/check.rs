@@ -8,7 +8,7 @@ use super::adopt::unequal;
 use super::force::told_data_dir;
 use crate::error::Problem;
 use crate::facts::{Datastore, Facts, is_node_name};
-use crate::inventory::{Host, Role};
+use crate::inventory::{DataDir, Host, Role};
 
 /// Why a host cannot be used as it is.
 pub(super) fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
@@ -143,6 +143,20 @@ pub(super) fn moved(host: &Host, facts: &Facts, node_ip: IpAddr) -> Option<Probl
     })
 }
 
+/// The folder that a server had its data in and has not now: its disk did not come up.
+pub(super) fn missed_data(
+    situation: &Situation<'_>,
+    host: &Host,
+    facts: &Facts,
+) -> Option<DataDir> {
+    let told = told_data_dir(facts).ok()?;
+    let missing = told.unwrap_or_else(|| situation.inventory.data_dir(host));
+    let has_run = facts.k3s.node_password && facts.k3s.server_unit.exists();
+    let is_server = host.role.value == Role::Server;
+    let is_missed = is_server && !missing.is_default() && has_run && !facts.has_data();
+    is_missed.then_some(missing)
+}
+
 /// Why a host is left alone whose data is in another folder than it would look for it.
 pub(super) fn other_data_dir(
     situation: &Situation<'_>,
@@ -153,19 +167,15 @@ pub(super) fn other_data_dir(
     if !situation.selected.contains(name) {
         return None;
     }
-    let told = match told_data_dir(facts) {
-        Ok(told) => told,
-        Err(why) => {
-            return Some(Problem::new(format!("{name}: {why}")).next(
+    if let Err(why) = told_data_dir(facts) {
+        return Some(
+            Problem::new(format!("{name}: {why}")).next(
                 "move it to another folder by hand, with k3s stopped, or leave this host out",
-            ));
-        }
-    };
+            ),
+        );
+    }
     let (own, wanted) = (&facts.k3s.data_dir, situation.inventory.data_dir(host));
-    let missing = told.as_ref().unwrap_or(&wanted);
-    let has_run = facts.k3s.node_password && facts.k3s.server_unit.exists();
-    let is_server = host.role.value == Role::Server;
-    if is_server && !missing.is_default() && has_run && !facts.has_data() {
+    if let Some(missing) = missed_data(situation, host, facts) {
         return Some(
             Problem::new(format!(
                 "{name}: k3s has run here, and there is nothing of it in {missing}"

@@ -38,6 +38,29 @@ pub(super) fn is_up(situation: &Situation<'_>, member: &Node) -> bool {
     member.ready && runs
 }
 
+/// The servers that run in a cluster that is down, and what a person should know of them.
+pub(super) fn silent(situation: &Situation<'_>, shape: &mut Shape) {
+    if shape.stage != Stage::Down {
+        return;
+    }
+    let members = shape.places.iter();
+    let members: Vec<_> = members
+        .filter(|(_, place)| place.part == Part::Member)
+        .map(|(name, _)| name.clone())
+        .collect();
+    for name in &members {
+        let facts = situation.reach.get(name).and_then(|reach| reach.facts());
+        if facts.is_some_and(|facts| facts.k3s.server_unit.is_ready()) {
+            shape.silent.insert(name.clone());
+        }
+    }
+    if shape.silent.len() < members.len() {
+        shape.notes.extend(shape.silent.iter().map(|name| {
+            format!("{name}: k3s runs here, and its API does not answer; it is looked at again when the servers that are down have been started")
+        }));
+    }
+}
+
 /// Why no healthy member may be restarted: others are down that this run cannot start, and without
 /// one more etcd would have no quorum. Members that this run starts go first and do not count;
 /// those that join again come later and do.

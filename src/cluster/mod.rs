@@ -21,6 +21,7 @@ mod members;
 mod nodes;
 mod reset;
 mod shape;
+mod stage;
 mod tokens;
 mod version;
 
@@ -99,7 +100,10 @@ pub struct Shape {
     pub waiting: BTreeMap<String, String>,
     /// Why no healthy member may be restarted now: another one is down, and etcd would lose quorum.
     pub fragile: Option<String>,
-    /// Whether no server of the cluster is READY, and none is started now.
+    /// Servers of a cluster that is down whose k3s runs: only their API did not answer, and they are
+    /// not restarted together with others.
+    pub silent: BTreeSet<String>,
+    /// Whether no server of the cluster runs or is starting, and none is started now.
     pub unserved: bool,
     /// Nodes whose machines were wiped and come back under their names; forgotten before they join.
     pub forget: Vec<Node>,

@@ -1,6 +1,6 @@
 //! From a situation to the place of every host in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::address::{Addresses, addresses};
 use super::adopt::{adoption, left_alone};
@@ -9,9 +9,10 @@ use super::check::{
     sqlite_with_more_servers, unequal_servers, unfit,
 };
 use super::config::{Config, Subject};
-use super::members::fragile;
+use super::members::{fragile, silent};
 use super::nodes::{forget, left};
-use super::tokens::{Tokens, observed, tokens};
+use super::stage::stage;
+use super::tokens::{Tokens, tokens};
 use super::{LATER, Part, Place, Shape, Situation, Stage};
 use crate::error::Problem;
 use crate::facts::{Datastore, Facts};
@@ -67,6 +68,7 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
         unfit: unfit_hosts,
         waiting: BTreeMap::new(),
         fragile: None,
+        silent: BTreeSet::new(),
         unserved: false,
         forget: Vec::new(),
         forgetter: None,
@@ -74,6 +76,7 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
     };
     place(situation, &tokens, &known, &reason, &mut shape);
     hold_back(situation, &mut shape);
+    silent(situation, &mut shape);
     shape.unserved = unserved(situation, &shape);
     forget(situation, &mut shape)?;
     shape.fragile = fragile(situation, &shape);
@@ -87,75 +90,6 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
 fn flannel_interface<'a>(situation: &Situation<'a>, host: &'a Host) -> Option<&'a str> {
     let configured = situation.inventory.configured(host, "flannel-iface");
     configured?.as_str()
-}
-
-/// Where the cluster stands, and why it is unknown if it is.
-fn stage(situation: &Situation<'_>, known: &BTreeMap<String, Addresses>) -> (Stage, String) {
-    let servers: Vec<_> = situation
-        .inventory
-        .hosts
-        .iter()
-        .filter(|host| host.role.value == Role::Server)
-        .collect();
-    let with_data: Vec<_> = situation
-        .servers()
-        .filter(|(_, facts)| facts.k3s.datastore.is_some())
-        .collect();
-    let healthy: Vec<_> = with_data
-        .iter()
-        .filter(|(_, facts)| facts.serves())
-        .map(|(host, _)| host.name.clone())
-        .collect();
-    if let Some(via) = healthy.iter().find(|name| known.contains_key(*name)) {
-        return (Stage::Running { via: via.clone() }, String::new());
-    }
-    if let Some(name) = healthy.first() {
-        return (
-            Stage::Unknown,
-            format!("{name}, the server that runs, cannot be used as it is"),
-        );
-    }
-    if !with_data.is_empty() {
-        return (Stage::Down, String::new());
-    }
-    if situation.inventory.cluster.server_url.is_some() {
-        return (Stage::Elsewhere, String::new());
-    }
-    let facts_of = |host: &Host| {
-        situation
-            .reach
-            .get(&host.name)
-            .and_then(|reach| reach.facts())
-    };
-    if let Some(missing) = servers.iter().find(|host| facts_of(host).is_none()) {
-        // It may hold the data of a cluster that the others have lost.
-        let reason = format!(
-            "a cluster is only made when every server is reached, and {} was not",
-            missing.name
-        );
-        return (Stage::Unknown, reason);
-    }
-    let began = |host: &&&Host| {
-        let config = facts_of(host).map(observed).unwrap_or_default();
-        config.contains_key("token") && !config.contains_key("server")
-    };
-    let Some(leader) = servers.iter().find(began).or(servers.first()) else {
-        return (Stage::Unknown, "the inventory has no server".into());
-    };
-    let name = leader.name.clone();
-    if !known.contains_key(&name) {
-        return (
-            Stage::Unknown,
-            format!("the first server, {name}, cannot be used as it is"),
-        );
-    }
-    if !situation.selected.contains(&name) {
-        return (
-            Stage::Unknown,
-            format!("the first server, {name}, is outside --limit"),
-        );
-    }
-    (Stage::New { leader: name }, String::new())
 }
 
 fn place(
@@ -251,9 +185,11 @@ fn place(
     }
 }
 
-/// Whether no server of the cluster is known to answer, and none is started now.
+/// Whether no server of the cluster runs, is starting, or is started now.
 fn unserved(situation: &Situation<'_>, shape: &Shape) -> bool {
-    let answers = situation.servers().any(|(_, facts)| facts.serves());
+    let answers = situation
+        .servers()
+        .any(|(_, facts)| facts.k3s.server_unit.is_up());
     let starts = shape
         .places
         .values()

@@ -140,11 +140,17 @@ pub fn build(
         if lanes.is_empty() {
             continue;
         }
+        let mut order = order(stage.strategy, situation, shape);
         if stage.hosts == Selector::Members {
             // Those that are down come first: restarting a healthy one beside them costs quorum.
             lanes.sort_by_key(|lane| is_ready(situation, &lane.host));
+            let is_silent = |lane: &Lane| shape.silent.contains(&lane.host);
+            if lanes.iter().all(is_silent) {
+                order = Order::Serial;
+            } else {
+                lanes.retain(|lane| !is_silent(lane));
+            }
         }
-        let order = order(stage.strategy, situation, shape);
         let learns = match shape.stage {
             ClusterStage::New { .. } => stage.hosts == Selector::Leader,
             ClusterStage::Down => stage.hosts == Selector::Members,

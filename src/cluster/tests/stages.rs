@@ -76,6 +76,40 @@ fn a_cluster_is_not_made_while_a_server_may_hold_its_data_or_the_leader_may_not_
 }
 
 #[test]
+fn a_server_whose_disk_did_not_come_up_keeps_the_others_from_making_a_cluster() {
+    let missing = |facts: &mut Facts| {
+        facts.k3s.node_password = true;
+        facts.k3s.server_unit = unit("failed", "failed");
+        facts.k3s.config = Some(Secret::new("data-dir: /data/k3s\n"));
+    };
+    let lab = Lab::new(THREE).with("m3", missing);
+    for lab in [lab.only(&["m1", "m2"]), Lab::new(THREE).with("m3", missing)] {
+        let shape = lab.shape();
+        assert_eq!(shape.stage, Stage::Unknown);
+        assert_eq!(
+            shape.waiting["m1"],
+            "a cluster is only made when no server misses its data, and m3 has none in /data/k3s"
+        );
+    }
+}
+
+#[test]
+fn agents_wait_for_a_server_that_is_starting() {
+    let starting = |facts: &mut Facts| {
+        stopped(facts);
+        facts.k3s.server_unit = unit("activating", "start");
+    };
+    let lab = |m1: fn(&mut Facts)| {
+        let joined = agent("https://10.0.0.1:6443");
+        Lab::new(ONE)
+            .with("m1", m1)
+            .with("w1", joined)
+            .only(&["w1"])
+    };
+    assert!(lab(stopped).shape().unserved && !lab(starting).shape().unserved);
+}
+
+#[test]
 fn an_unfit_server_that_holds_nothing_does_not_keep_the_others_from_making_a_cluster() {
     let shape = Lab::new(THREE)
         .with("m2", |facts| facts.systemd = false)

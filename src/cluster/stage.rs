@@ -1,0 +1,91 @@
+//! Where a cluster stands: whether there is one, and through which server it answers.
+
+use std::collections::BTreeMap;
+
+use super::address::Addresses;
+use super::check::missed_data;
+use super::tokens::observed;
+use super::{Situation, Stage};
+use crate::inventory::{Host, Role};
+
+/// Where the cluster stands, and why it is unknown if it is.
+pub(super) fn stage(
+    situation: &Situation<'_>,
+    known: &BTreeMap<String, Addresses>,
+) -> (Stage, String) {
+    let servers: Vec<_> = situation
+        .inventory
+        .hosts
+        .iter()
+        .filter(|host| host.role.value == Role::Server)
+        .collect();
+    let with_data: Vec<_> = situation
+        .servers()
+        .filter(|(_, facts)| facts.k3s.datastore.is_some())
+        .collect();
+    let healthy: Vec<_> = with_data
+        .iter()
+        .filter(|(_, facts)| facts.serves())
+        .map(|(host, _)| host.name.clone())
+        .collect();
+    if let Some(via) = healthy.iter().find(|name| known.contains_key(*name)) {
+        return (Stage::Running { via: via.clone() }, String::new());
+    }
+    if let Some(name) = healthy.first() {
+        return (
+            Stage::Unknown,
+            format!("{name}, the server that runs, cannot be used as it is"),
+        );
+    }
+    if !with_data.is_empty() {
+        return (Stage::Down, String::new());
+    }
+    if situation.inventory.cluster.server_url.is_some() {
+        return (Stage::Elsewhere, String::new());
+    }
+    let facts_of = |host: &Host| {
+        situation
+            .reach
+            .get(&host.name)
+            .and_then(|reach| reach.facts())
+    };
+    if let Some(missing) = servers.iter().find(|host| facts_of(host).is_none()) {
+        // It may hold the data of a cluster that the others have lost.
+        let reason = format!(
+            "a cluster is only made when every server is reached, and {} was not",
+            missing.name
+        );
+        return (Stage::Unknown, reason);
+    }
+    let missed = situation
+        .servers()
+        .find_map(|(host, facts)| Some((host, missed_data(situation, host, facts)?)));
+    if let Some((host, folder)) = missed {
+        let reason = format!(
+            "a cluster is only made when no server misses its data, and {} has none in {folder}",
+            host.name
+        );
+        return (Stage::Unknown, reason);
+    }
+    let began = |host: &&&Host| {
+        let config = facts_of(host).map(observed).unwrap_or_default();
+        config.contains_key("token") && !config.contains_key("server")
+    };
+    let Some(leader) = servers.iter().find(began).or(servers.first()) else {
+        return (Stage::Unknown, "the inventory has no server".into());
+    };
+    let name = leader.name.clone();
+    if !known.contains_key(&name) {
+        return (
+            Stage::Unknown,
+            format!("the first server, {name}, cannot be used as it is"),
+        );
+    }
+    if !situation.selected.contains(&name) {
+        return (
+            Stage::Unknown,
+            format!("the first server, {name}, is outside --limit"),
+        );
+    }
+    (Stage::New { leader: name }, String::new())
+}
