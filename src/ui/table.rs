@@ -293,7 +293,7 @@ mod tests {
             None,
             Style { color: false },
         );
-        insta::assert_snapshot!(text, @r"
+        insta::assert_snapshot!(text.trim_start(), @r"
         host        role    outcome      changed  connections  exchanges    time
         alpha       server  ok                 0            1          2   0.5 s
         beta        server  changed           12            1          2  31.0 s
