@@ -1,0 +1,205 @@
+//! What a run said, taken apart.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// What a run said and how it ended.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its exit status; none where a signal ended it.
+    pub code: Option<i32>,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+}
+
+/// A host's line in the report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// `unchanged`, `changed`, `failed` and so on.
+    pub outcome: String,
+    /// Steps that changed something.
+    pub changed: u64,
+    /// Connections that were opened.
+    pub connections: u64,
+    /// Exchanges on them.
+    pub exchanges: u64,
+    /// What is said about a failure, its parts in lines; empty where there is none.
+    pub problem: String,
+}
+
+/// A change, by host and step.
+pub type Changes = BTreeMap<(String, String), Vec<String>>;
+
+impl Answer {
+    /// Asserts the exit status.
+    #[track_caller]
+    pub fn ends(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "exit status");
+        self
+    }
+
+    /// The events; every line of standard output has to be one.
+    #[track_caller]
+    pub fn events(&self) -> Vec<Value> {
+        let parse = |line: &str| {
+            let value: Value =
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            assert!(value["event"].is_string(), "no event: {line}");
+            value
+        };
+        self.stdout.lines().map(parse).collect()
+    }
+
+    /// The report's lines by host.
+    #[track_caller]
+    pub fn rows(&self) -> BTreeMap<String, Row> {
+        let events = self.events();
+        let last = events.last().expect("no events at all");
+        assert_eq!(last["event"], "finished", "the last event is the report");
+        let row = |row: &Value| {
+            let number = |key: &str| row[key].as_u64().unwrap();
+            let text = |key: &str| row[key].as_str().unwrap().to_owned();
+            let row_of = Row {
+                outcome: text("outcome"),
+                changed: number("changed"),
+                connections: number("connections"),
+                exchanges: number("exchanges"),
+                problem: problem(&row["problem"]),
+            };
+            (text("host"), row_of)
+        };
+        last["report"]["rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(row)
+            .collect()
+    }
+
+    /// The report's line of one host.
+    #[track_caller]
+    pub fn row(&self, host: &str) -> Row {
+        self.rows()
+            .remove(host)
+            .unwrap_or_else(|| panic!("no row for {host}"))
+    }
+
+    /// Outcomes by host, `m1 changed, m2 unchanged`: short enough to compare with a text.
+    #[track_caller]
+    pub fn outcomes(&self) -> String {
+        let rows = self.rows().into_iter();
+        let words: Vec<String> = rows
+            .map(|(host, row)| format!("{host} {}", row.outcome))
+            .collect();
+        words.join(", ")
+    }
+
+    /// What a deploy changed.
+    #[track_caller]
+    pub fn changes(&self) -> Changes {
+        let events = self.events().into_iter();
+        collect(
+            events.filter(|event| event["event"] == "changed"),
+            Value::clone,
+        )
+    }
+
+    /// What a plan says would be changed.
+    #[track_caller]
+    pub fn planned(&self) -> Changes {
+        let events = self.events();
+        let plan = events
+            .iter()
+            .find(|event| event["event"] == "plan")
+            .expect("no plan");
+        let steps = plan["steps"].as_array().unwrap().iter().cloned();
+        collect(steps.filter(|step| step["state"] == "change"), |change| {
+            change["what"].clone()
+        })
+    }
+
+    /// Everything it said about problems and notes, as lines of text.
+    pub fn words(&self) -> String {
+        let mut words = self.stderr.clone();
+        for line in self.stdout.lines() {
+            let Ok(event) = serde_json::from_str::<Value>(line) else {
+                words.push_str(line);
+                words.push('\n');
+                continue;
+            };
+            for part in [
+                problem(&event["problem"]),
+                text(&event["text"]),
+                text(&event["reason"]),
+            ] {
+                words.push_str(&part);
+                words.push('\n');
+            }
+        }
+        words
+    }
+
+    /// Asserts that each of these was said.
+    #[track_caller]
+    pub fn says(&self, wanted: &[&str]) {
+        let words = self.words();
+        for wanted in wanted {
+            assert!(
+                words.contains(wanted),
+                "{wanted:?} was not said, but:\n{words}"
+            );
+        }
+    }
+
+    /// Asserts that everything was as it should be: nothing changed, and it cost one connection and
+    /// two exchanges a host. Hosts outside a limit are only read.
+    #[track_caller]
+    pub fn changed_nothing(self) -> Self {
+        assert_eq!(self.code, Some(0), "exit status");
+        for (host, row) in self.rows() {
+            let is_so = row.outcome == "unchanged" || row.outcome == "observed";
+            assert!(is_so && row.changed == 0, "{host}: {row:?}");
+            assert!(
+                row.connections == 1 && row.exchanges <= 2,
+                "{host}: {row:?}"
+            );
+        }
+        self
+    }
+}
+
+/// Steps with their changes; those that only waited are left out.
+fn collect(steps: impl Iterator<Item = Value>, what: impl Fn(&Value) -> Value) -> Changes {
+    let mut changes = Changes::new();
+    for step in steps {
+        let texts = step["changes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|change| text(&what(change)));
+        let texts: Vec<String> = texts.collect();
+        if !texts.is_empty() {
+            changes
+                .entry((text(&step["host"]), text(&step["step"])))
+                .or_default()
+                .extend(texts);
+        }
+    }
+    changes
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// A problem's parts in lines, as they were meant.
+fn problem(problem: &Value) -> String {
+    let mut lines = vec![text(&problem["what"])];
+    for part in ["why", "next"] {
+        lines.extend(problem[part].as_array().into_iter().flatten().map(text));
+    }
+    lines.join("\n")
+}
