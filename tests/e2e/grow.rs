@@ -143,11 +143,7 @@ fn what_is_added_joins_and_what_is_there_stays_up() {
         "m1 unchanged, m2 unchanged, m3 changed, m4 changed"
     );
     for host in ["m1", "m2"] {
-        let row = deployed.row(host);
-        assert!(
-            row.connections == 1 && row.exchanges <= 2,
-            "{host}: {row:?}"
-        );
+        deployed.asked_little_of(host);
     }
     let servers = ["m1", "m2", "m3"].map(|name| place.machine(name));
     let addresses = servers.map(|machine| machine.address().to_string());

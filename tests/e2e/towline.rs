@@ -23,6 +23,7 @@ const LIMIT: Duration = Duration::from_mins(20);
 pub type Log = Arc<Mutex<Vec<String>>>;
 
 /// A run that has not begun.
+#[derive(Debug)]
 pub struct Towline {
     command: Command,
     shown: String,
@@ -72,8 +73,7 @@ impl Towline {
             child,
             stdout,
             stderr,
-            shown: self.shown,
-            log: self.log,
+            of: self,
             began: Instant::now(),
         }
     }
@@ -104,8 +104,7 @@ pub struct Running {
     child: Child,
     stdout: Said,
     stderr: Said,
-    shown: String,
-    log: Log,
+    of: Towline,
     began: Instant,
 }
 
@@ -172,18 +171,18 @@ impl Running {
             code: status.code(),
             stdout: take(self.stdout),
             stderr: take(self.stderr),
+            of: self.of,
         };
-        self.log
-            .lock()
+        let Towline { shown, log, .. } = &answer.of;
+        log.lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(format!(
-                "$ {}    ({status}, {:.1} s)\n{}{}",
-                self.shown,
+                "$ {shown}    ({status}, {:.1} s)\n{}{}",
                 self.began.elapsed().as_secs_f32(),
                 answer.stdout,
                 answer.stderr
             ));
-        assert!(in_time, "{} had not ended after {LIMIT:?}", self.shown);
+        assert!(in_time, "{shown} had not ended after {LIMIT:?}");
         answer
     }
 }

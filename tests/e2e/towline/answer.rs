@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::Towline;
+
 /// What a run said and how it ended.
 #[derive(Debug)]
 pub struct Answer {
@@ -13,6 +15,8 @@ pub struct Answer {
     pub stdout: String,
     /// Its standard error.
     pub stderr: String,
+    /// What was run.
+    pub(super) of: Towline,
 }
 
 /// A host's line in the report.
@@ -156,18 +160,50 @@ impl Answer {
 
     /// Asserts that everything was as it should be: nothing changed, and it cost one connection and
     /// two exchanges a host. Hosts outside a limit are only read.
+    ///
+    /// On a busy machine an API may answer so late that a host is looked at once more, so a count
+    /// that is too high has a second run to come down in. What a host always costs shows there too.
     #[track_caller]
     pub fn changed_nothing(self) -> Self {
+        let dear = |answer: &Self| {
+            let mut rows = answer.rows();
+            rows.retain(|_, row| row.exchanges > 2);
+            rows
+        };
+        self.left_all_as_it_was();
+        let first = dear(&self);
+        if first.is_empty() {
+            return self;
+        }
+        eprintln!("more than two exchanges, so it is run again: {first:?}");
+        let again = self.of.run();
+        again.left_all_as_it_was();
+        let second = dear(&again);
+        assert!(second.is_empty(), "at first {first:?}, then {second:?}");
+        again
+    }
+
+    /// Asserts that all hosts were fine, that none was changed, and that each had one connection.
+    #[track_caller]
+    fn left_all_as_it_was(&self) {
         assert_eq!(self.code, Some(0), "exit status");
         for (host, row) in self.rows() {
             let is_so = row.outcome == "unchanged" || row.outcome == "observed";
             assert!(is_so && row.changed == 0, "{host}: {row:?}");
-            assert!(
-                row.connections == 1 && row.exchanges <= 2,
-                "{host}: {row:?}"
-            );
+            assert_eq!(row.connections, 1, "{host}: {row:?}");
         }
-        self
+    }
+
+    /// Asserts that a host on which nothing was to be done was asked no more than that takes: two
+    /// exchanges, and one for a node whose API was late. Whoever waits longer for it says so.
+    #[track_caller]
+    pub fn asked_little_of(&self, host: &str) {
+        let row = self.row(host);
+        let waited = |event: &Value| event["event"] == "waiting" && event["host"] == host;
+        assert!(
+            row.connections == 1 && (row.exchanges <= 3 || self.events().iter().any(waited)),
+            "{host}: {row:?}"
+        );
     }
 }
 
