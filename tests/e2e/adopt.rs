@@ -177,10 +177,9 @@ fn a_cluster_of_the_installers_is_left_alone_until_it_is_taken_over_server_by_se
         token,
         "one token"
     );
-    assert_eq!(
-        place.api().summary(&first),
-        "m1 voter, m2 voter, m3 voter, m4 agent"
-    );
+    place
+        .api()
+        .expect_summary(&first, "m1 voter, m2 voter, m3 voter, m4 agent");
     place.deploy(&inventory).changed_nothing();
     place.kept_its_secrets();
 }

@@ -5,10 +5,19 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::place::wait_for;
+
+/// How long one request may take, in seconds: more than any answer on a busy machine.
+const PATIENCE_OF_A_REQUEST: u32 = 20;
+
+/// How long a kubelet or an API that was well a moment ago may keep silent on a busy machine.
+const LATENESS: Duration = Duration::from_mins(1);
 
 /// What a kubeconfig opens.
 pub struct Api {
@@ -58,7 +67,7 @@ impl Api {
 
     /// Asks the server at `address` as if it had this name, which its certificate has to have.
     pub fn ask_as(&self, name: &str, address: &str, path: &str) -> Result<String, String> {
-        self.ask_within(5, name, address, path)
+        self.ask_within(PATIENCE_OF_A_REQUEST, name, address, path)
     }
 
     /// The same, and waits so many seconds for the answer.
@@ -131,21 +140,45 @@ impl Api {
             .collect())
     }
 
-    /// The nodes in words: `m1 voter, m2 agent, m3 learner NotReady`. A member that does not vote
-    /// is a learner here; a server without etcd is an agent, which only its roles would tell.
+    /// The nodes in words, as the server at `address` lists them; or why it does not.
     pub fn summary(&self, address: &str) -> String {
-        let nodes = match self.nodes(address) {
-            Ok(nodes) => nodes,
-            Err(error) => return error,
-        };
-        let words = nodes.iter().map(|(name, node)| {
-            let part = match node.voter {
-                Some(true) => "voter",
-                Some(false) => "learner",
-                None => "agent",
-            };
-            format!("{name} {part}{}", if node.ready { "" } else { " NotReady" })
-        });
-        words.collect::<Vec<_>>().join(", ")
+        self.nodes(address)
+            .map_or_else(|error| error, |nodes| words(&nodes))
     }
+
+    /// Asserts that the server at `address` lists these nodes. It may be late with its answer, and
+    /// a kubelet with its word that it is well: a busy machine makes them so. Anything else is wrong
+    /// at once, since what a run of towline ends with is not to come later.
+    #[track_caller]
+    pub fn expect_summary(&self, address: &str, wanted: &str) {
+        let deadline = Instant::now() + LATENESS;
+        let last = wait_for(wanted, || {
+            let (seen, is_late) = match self.nodes(address) {
+                Ok(nodes) => {
+                    let seen = words(&nodes);
+                    let is_late = seen != wanted && seen.replace(NOT_READY, "") == wanted;
+                    (seen, is_late)
+                }
+                Err(error) => (error, true),
+            };
+            (!is_late || Instant::now() > deadline).then_some(seen)
+        });
+        assert_eq!(last, wanted, "through {address}");
+    }
+}
+
+const NOT_READY: &str = " NotReady";
+
+/// Nodes in words: `m1 voter, m2 agent, m3 learner NotReady`. A member that does not vote is a
+/// learner here; a server without etcd is an agent, which only its roles would tell.
+fn words(nodes: &BTreeMap<String, Node>) -> String {
+    let words = nodes.iter().map(|(name, node)| {
+        let part = match node.voter {
+            Some(true) => "voter",
+            Some(false) => "learner",
+            None => "agent",
+        };
+        format!("{name} {part}{}", if node.ready { "" } else { NOT_READY })
+    });
+    words.collect::<Vec<_>>().join(", ")
 }

@@ -39,7 +39,7 @@ fn bare_machines_become_a_cluster_and_the_second_run_changes_nothing() {
     let all = "m1 voter, m2 voter, m3 voter, m4 agent";
     for name in ["m1", "m2", "m3"] {
         let address = place.machine(name).address().to_string();
-        assert_eq!(api.summary(&address), all, "through {name}");
+        api.expect_summary(&address, all);
         // And through the kubeconfig that towline writes for this server.
         let through = inventory.clone().cluster("endpoint", &address);
         let shown = place

@@ -34,16 +34,15 @@ fn a_full_disk_fails_its_host_alone_and_leaves_nothing() {
         machine.succeed("! ls /etc/rancher /etc/systemd/system/k3s* 2>/dev/null");
     }
     let address = place.machine("m1").address().to_string();
-    assert_eq!(place.api().summary(&address), "m1 agent");
+    place.api().expect_summary(&address, "m1 agent");
 
     for machine in [m2, m3] {
         machine.succeed("umount /usr/local/bin");
     }
     let deployed = place.deploy(&inventory).ends(0);
     assert_eq!(deployed.outcomes(), "m1 unchanged, m2 changed, m3 changed");
-    assert_eq!(
-        place.api().summary(&address),
-        "m1 agent, m2 agent, m3 agent"
-    );
+    place
+        .api()
+        .expect_summary(&address, "m1 agent, m2 agent, m3 agent");
     place.deploy(&inventory).changed_nothing();
 }

@@ -48,10 +48,9 @@ fn an_active_ufw_lets_the_cluster_through_and_keeps_its_own_rules() {
     }
     for name in ["m1", "m2"] {
         let address = place.machine(name).address().to_string();
-        assert_eq!(
-            place.api().summary(&address),
-            "m1 voter, m2 voter, m3 agent"
-        );
+        place
+            .api()
+            .expect_summary(&address, "m1 voter, m2 voter, m3 agent");
     }
     place.deploy(&inventory).changed_nothing();
 

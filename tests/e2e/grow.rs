@@ -34,11 +34,8 @@ fn a_single_server_gets_an_agent_and_after_a_move_to_etcd_a_second_server() {
     let deployed = place.deploy(&two).ends(0);
     assert_eq!(deployed.outcomes(), "m1 unchanged, m3 changed");
     let address = m1.address().to_string();
-    assert_eq!(
-        place.api().summary(&address),
-        "m1 agent, m3 agent",
-        "a server without etcd has no vote"
-    );
+    // A server without etcd has no vote.
+    place.api().expect_summary(&address, "m1 agent, m3 agent");
 
     // An agent that is seen in the moment of its registration is no wiped machine.
     let password = "/etc/rancher/node/password";
@@ -64,10 +61,9 @@ fn a_single_server_gets_an_agent_and_after_a_move_to_etcd_a_second_server() {
     let etcd = all.cluster("datastore", "etcd");
     let deployed = place.deploy(&etcd).ends(0);
     assert_eq!(deployed.outcomes(), "m1 changed, m2 changed, m3 unchanged");
-    assert_eq!(
-        place.api().summary(&m2.address().to_string()),
-        "m1 voter, m2 voter, m3 agent"
-    );
+    place
+        .api()
+        .expect_summary(&m2.address().to_string(), "m1 voter, m2 voter, m3 agent");
     place.deploy(&etcd).changed_nothing();
     place.kept_its_secrets();
 }
@@ -148,10 +144,9 @@ fn what_is_added_joins_and_what_is_there_stays_up() {
     let servers = ["m1", "m2", "m3"].map(|name| place.machine(name));
     let addresses = servers.map(|machine| machine.address().to_string());
     for address in &addresses {
-        assert_eq!(
-            place.api().summary(address),
-            "m1 voter, m2 voter, m3 voter, m4 agent"
-        );
+        place
+            .api()
+            .expect_summary(address, "m1 voter, m2 voter, m3 voter, m4 agent");
     }
     place.deploy(&all).changed_nothing();
 

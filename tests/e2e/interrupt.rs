@@ -99,10 +99,9 @@ fn one_ctrl_c_lets_actions_end_a_second_drops_them_and_the_next_run_goes_on() {
     place.deploy(&inventory).ends(0);
     for server in [m1, m2, m3] {
         let address = server.address().to_string();
-        assert_eq!(
-            place.api().summary(&address),
-            "m1 voter, m2 voter, m3 voter, m4 agent"
-        );
+        place
+            .api()
+            .expect_summary(&address, "m1 voter, m2 voter, m3 voter, m4 agent");
         let own = server.succeed("cat /var/lib/rancher/k3s/server/token");
         assert_eq!(own, token, "{}", server.name());
     }

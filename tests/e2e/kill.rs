@@ -174,10 +174,9 @@ fn killed_three_times_and_run_again_it_is_one_cluster() {
         "another token"
     );
     let address = m2.address().to_string();
-    assert_eq!(
-        place.api().summary(&address),
-        "m1 voter, m2 voter, m3 agent"
-    );
+    place
+        .api()
+        .expect_summary(&address, "m1 voter, m2 voter, m3 agent");
     let tokens = [m1, m2].map(|machine| machine.succeed("cat /var/lib/rancher/k3s/server/token"));
     assert_eq!(tokens[0], tokens[1]);
     place.deploy(&inventory).changed_nothing();
@@ -207,10 +206,9 @@ fn a_host_that_loses_power_while_it_joins_leaves_its_lane_and_the_others_finish(
     held.promote(Some(2));
     place.deploy(&inventory).ends(0);
     let address = m2.address().to_string();
-    assert_eq!(
-        place.api().summary(&address),
-        "m1 voter, m2 voter, m3 agent"
-    );
+    place
+        .api()
+        .expect_summary(&address, "m1 voter, m2 voter, m3 agent");
     place.deploy(&inventory).changed_nothing();
     place.kept_its_secrets();
 }

@@ -39,7 +39,7 @@ fn behind_nat_the_world_uses_public_addresses_and_the_nodes_their_own() {
 
     let api = place.api();
     assert_eq!(api.server, format!("https://{public}:6443"));
-    assert_eq!(api.summary(&public), "m1 agent, m2 agent");
+    api.expect_summary(&public, "m1 agent, m2 agent");
     for machine in [m1, m2] {
         let (external, internal) = (
             format!("ExternalIP {}", machine.public_address()),

@@ -104,7 +104,9 @@ fn a_playbook_of_ones_own_replaces_towlines_and_quiet_is_quiet() {
         "A line.\nm1 belongs to demo.\n"
     );
     m1.succeed("! ls /etc/modules-load.d/towline.conf /etc/sysctl.d/99-towline.conf 2>/dev/null");
-    assert_eq!(place.api().summary(&m1.address().to_string()), "m1 agent");
+    place
+        .api()
+        .expect_summary(&m1.address().to_string(), "m1 agent");
 
     run("deploy", "--output json").changed_nothing();
     // A failure is told also to those who want quiet.

@@ -92,7 +92,9 @@ fn who_cannot_be_logged_into_or_used_says_why_and_the_others_finish() {
     );
     assert!(problem.contains("it runs Arch Linux"), "{problem}");
     m2.succeed("! test -e /usr/local/bin/k3s && ! test -e /etc/rancher");
-    assert_eq!(place.api().summary(&m1.address().to_string()), "m1 agent");
+    place
+        .api()
+        .expect_summary(&m1.address().to_string(), "m1 agent");
 
     m2.succeed("ln -sf ../usr/lib/os-release /etc/os-release");
     assert_eq!(
@@ -128,7 +130,7 @@ fn what_a_deploy_does_not_do_it_says() {
         "kubectl delete node m2",
     ]);
     let address = m1.address().to_string();
-    assert_eq!(place.api().summary(&address), "m1 agent, m2 agent");
+    place.api().expect_summary(&address, "m1 agent, m2 agent");
     assert_eq!(
         [fingerprint(m1), fingerprint(m2)],
         before,

@@ -124,10 +124,9 @@ fn a_cluster_that_is_reset_leaves_nothing_behind_and_can_be_made_again() {
 
     place.deploy(&inventory).ends(0);
     let address = place.machine("m1").address().to_string();
-    assert_eq!(
-        place.api().summary(&address),
-        "m1 voter, m2 voter, m3 voter, m4 agent"
-    );
+    place
+        .api()
+        .expect_summary(&address, "m1 voter, m2 voter, m3 voter, m4 agent");
     place.deploy(&inventory).changed_nothing();
     place.kept_its_secrets();
 }
@@ -167,7 +166,7 @@ fn an_agent_and_a_server_leave_a_cluster_that_stays_and_half_dead_hosts_are_rese
     );
     for name in ["m1", "m2"] {
         let address = place.machine(name).address().to_string();
-        assert_eq!(place.api().summary(&address), "m1 voter, m2 voter");
+        place.api().expect_summary(&address, "m1 voter, m2 voter");
     }
     for name in ["m3", "m4"] {
         place
@@ -180,10 +179,9 @@ fn an_agent_and_a_server_leave_a_cluster_that_stays_and_half_dead_hosts_are_rese
     // They come back under their names: their members and their passwords are forgotten.
     place.deploy(&inventory).ends(0);
     let address = place.machine("m3").address().to_string();
-    assert_eq!(
-        place.api().summary(&address),
-        "m1 voter, m2 voter, m3 voter, m4 agent"
-    );
+    place
+        .api()
+        .expect_summary(&address, "m1 voter, m2 voter, m3 voter, m4 agent");
 
     // One whose binary is gone and whose unit fails, one that somebody has begun to uninstall, and
     // one that cannot be reached.

@@ -92,7 +92,7 @@ fn three_lines_make_a_cluster_and_the_inventory_that_they_saved_changes_nothing(
 
     let installed = desk.run(&install, extra).ends(0);
     assert_eq!(installed.outcomes(), format!("{a1} changed"));
-    assert_eq!(place.api_of("kubeconfig").summary(&a1), "m1 voter");
+    place.api_of("kubeconfig").expect_summary(&a1, "m1 voter");
     place
         .api_of("kubeconfig")
         .ask_as("k8s.example.org", &a1, "/readyz")
@@ -122,10 +122,9 @@ fn three_lines_make_a_cluster_and_the_inventory_that_they_saved_changes_nothing(
     let label = "--node-label disk=ssd";
     let joined = desk.run(&join, label).ends(0);
     assert_eq!(joined.outcomes(), format!("{a1} observed, {a3} changed"));
-    assert_eq!(
-        place.api_of("kubeconfig").summary(&a2),
-        "m1 voter, m2 voter, m3 agent"
-    );
+    place
+        .api_of("kubeconfig")
+        .expect_summary(&a2, "m1 voter, m2 voter, m3 agent");
     desk.run(&join, label).changed_nothing();
 
     // The file stands for all that was typed.
@@ -269,9 +268,8 @@ fn a_single_server_installed_without_ssh_takes_agents_and_no_second_server() {
         .run(&format!("join --ip {a2} --server-ip {a1} --server"), "")
         .ends(0);
     assert_eq!(joined.outcomes(), format!("{a1} observed, {a2} changed"));
-    assert_eq!(
-        place.api_of("kubeconfig").summary(&a2),
-        "m1 voter, m2 voter, m3 agent"
-    );
+    place
+        .api_of("kubeconfig")
+        .expect_summary(&a2, "m1 voter, m2 voter, m3 agent");
     place.kept_its_secrets();
 }
