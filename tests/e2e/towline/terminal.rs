@@ -1,6 +1,6 @@
 //! The binary on a terminal, with a person who reads and types.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::process::{Command, Stdio};
 
 use super::{Running, Towline};
@@ -64,10 +64,13 @@ impl Running {
 
     /// Types on the terminal.
     pub fn types(&mut self, text: &str) {
+        self.presses(text).unwrap();
+    }
+
+    /// The same where it may have ended already; an error says so.
+    pub fn presses(&mut self, text: &str) -> io::Result<()> {
         let keyboard = self.child.stdin.as_mut().unwrap();
-        keyboard
-            .write_all(text.as_bytes())
-            .and_then(|()| keyboard.flush())
-            .unwrap();
+        keyboard.write_all(text.as_bytes())?;
+        keyboard.flush()
     }
 }
