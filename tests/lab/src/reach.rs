@@ -17,6 +17,9 @@ pub const SUDO_PASSWORD: &str = "ask-me";
 /// Two seconds on a quiet host; a minute and more when every core is busy.
 const BOOT_LIMIT: Duration = Duration::from_mins(3);
 
+/// Every service that starts wants the same few cores, and so do the machines beside this one.
+const SETTLE_LIMIT: Duration = Duration::from_mins(5);
+
 /// What a machine answered to a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -146,12 +149,13 @@ impl Machine {
         }
     }
 
-    /// Waits until systemd has nothing left to start; after a minute it says what it still waits for.
+    /// Waits until systemd has nothing left to start; at last it says what it still waits for.
     pub fn settle(&self) -> Result<()> {
-        let answer = self.ssh("timeout 60 systemctl is-system-running --wait >/dev/null; systemctl list-jobs --no-legend")?;
+        let seconds = SETTLE_LIMIT.as_secs();
+        let answer = self.ssh(&format!("timeout {seconds} systemctl is-system-running --wait >/dev/null; systemctl list-jobs --no-legend"))?;
         ensure!(
             answer.stdout.is_empty(),
-            "{} is still starting after a minute:\n{}",
+            "{} is still starting after {seconds} s:\n{}",
             self.name(),
             answer.stdout.trim_end()
         );
