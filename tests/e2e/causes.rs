@@ -2,12 +2,14 @@
 
 use crate::place::Place;
 
-/// Says something of its own and gives up, as a program does that towline has never heard of.
+/// Says something of its own and gives up, as a program does that towline has never heard of. All
+/// of it in one write: whoever looks between two would see half of it in the journal.
 const WINGS: &str = r#"#!/bin/sh
-echo 'time="2026-01-02T03:04:05Z" level=info msg="Starting k3s agent v0"'
-echo 'I0102 03:04:05.000000       7 server.go:1] chatter'
-echo 'time="2026-01-02T03:04:05Z" level=error msg="the left wing is missing"'
-echo 'time="2026-01-02T03:04:05Z" level=fatal msg="cannot fly"'
+printf '%s\n' \
+    'time="2026-01-02T03:04:05Z" level=info msg="Starting k3s agent v0"' \
+    'I0102 03:04:05.000000       7 server.go:1] chatter' \
+    'time="2026-01-02T03:04:05Z" level=error msg="the left wing is missing"' \
+    'time="2026-01-02T03:04:05Z" level=fatal msg="cannot fly"'
 exit 3
 "#;
 
