@@ -104,11 +104,13 @@ fn a_cluster_outlives_power_cords_and_takes_wiped_machines_back() {
         .args("--output json --accept-new-host-keys")
         .run()
         .ends(0);
-    assert_eq!(
-        deployed.outcomes(),
+    // The first server that answered in time forgets the old nodes; one is enough.
+    let one_forgets = [
         "m1 changed, m2 unchanged, m3 changed, m4 changed",
-        "m1 forgets the old nodes"
-    );
+        "m1 unchanged, m2 changed, m3 changed, m4 changed",
+    ];
+    let outcomes = deployed.outcomes();
+    assert!(one_forgets.contains(&&*outcomes), "{outcomes}");
     for name in servers {
         place
             .api()
