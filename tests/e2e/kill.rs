@@ -9,11 +9,11 @@ use crate::place::{Place, wait_for};
 use crate::towline::Running;
 
 /// A script on a machine that says something and then keeps what it holds, until it is dropped.
-struct Watch(Child);
+pub struct Watch(Child);
 
 impl Watch {
     /// Starts it. Loops in it run on the machine itself, so that no moment is too short for them.
-    fn on(machine: &Machine, script: &str) -> Self {
+    pub fn on(machine: &Machine, script: &str) -> Self {
         let mut ssh = machine.ssh_command();
         // With a terminal the script ends with its connection.
         ssh.args(["-tt", "-o", "BatchMode=yes"])
@@ -30,7 +30,7 @@ impl Watch {
 
     /// Waits until it has said `seen`; a run that ends before fails the test.
     #[track_caller]
-    fn sees(&mut self, running: &mut Running) {
+    pub fn sees(&mut self, running: &mut Running) {
         use std::io::Read;
         let mut pipe = self.0.stdout.take().unwrap();
         let reader = thread::spawn(move || {
@@ -63,6 +63,34 @@ impl Drop for Watch {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Waits until the run wants to act on a machine whose lock somebody else holds: from then on it
+/// stands still until the lock is free.
+#[track_caller]
+pub fn stands_still(running: &mut Running) {
+    wait_for("the next step to wait for the lock", || {
+        assert!(running.is_running(), "it did not wait");
+        running
+            .said()
+            .contains("another run of towline")
+            .then_some(())
+    });
+}
+
+/// A cat that takes only the beginning of k3s, until the test lets it go on: an upload is under way
+/// for as long as wanted.
+fn hold_uploads(machine: &Machine) {
+    machine.succeed(
+        "cat >/usr/local/sbin/cat <<'END'
+#!/bin/sh
+case \"$(readlink /proc/$$/fd/1)\" in
+*/.k3s.towline.*) head -c 1000000; until [ -e /run/go-on ]; do sleep 0.1; done ;;
+esac
+exec /usr/bin/cat \"$@\"
+END
+         chmod 755 /usr/local/sbin/cat",
+    );
 }
 
 /// Everything that changes when a unit's process is started again.
@@ -122,15 +150,15 @@ fn killed_three_times_and_run_again_it_is_one_cluster() {
     };
 
     // While the binary is on its way.
+    hold_uploads(m2);
     let mut running = begin();
-    let mut watch = Watch::on(
-        m2,
-        "until size=$(stat -c %s /usr/local/bin/.k3s.towline.* 2>/dev/null) && [ \"$size\" -gt 1000000 ]; do :; done; echo seen; sleep 600",
-    );
-    watch.sees(&mut running);
+    wait_for("the beginning of the binary", || {
+        assert!(running.is_running(), "it ended before the moment came");
+        let size = m2.ssh("stat -c %s /usr/local/bin/.k3s.towline.*").unwrap();
+        (size.stdout == "1000000\n").then_some(())
+    });
     assert_eq!(running.kill().code, None, "it was killed");
-    drop(watch);
-    m2.succeed("! test -e /usr/local/bin/k3s");
+    m2.succeed("touch /run/go-on; ! test -e /usr/local/bin/k3s");
     // Something that not even the host's own end of the upload could clear away.
     m2.succeed("head -c 1000 /dev/zero >/usr/local/bin/.k3s.towline.abcdef");
 
@@ -142,13 +170,7 @@ fn killed_three_times_and_run_again_it_is_one_cluster() {
         "until [ -e /etc/rancher/k3s/config.yaml ]; do :; done; exec 9>/run/towline.lock; flock 9; echo seen; sleep 600",
     );
     watch.sees(&mut running);
-    wait_for("the next step to wait for the lock", || {
-        assert!(running.is_running(), "it did not wait");
-        running
-            .said()
-            .contains("another run of towline")
-            .then_some(())
-    });
+    stands_still(&mut running);
     assert_eq!(running.kill().code, None, "it was killed");
     drop(watch);
     let token = m1.succeed("grep token: /etc/rancher/k3s/config.yaml");
