@@ -3,7 +3,8 @@
 use towline_lab::Machine;
 
 use crate::adopt::install;
-use crate::place::{Place, wait_for};
+use crate::kill::{Watch, stands_still};
+use crate::place::Place;
 
 /// Everything that a machine has on its disk, but for what changes by itself and for what
 /// docs/reset.md says stays: logs, what apt and systemd keep for themselves, caches, packages.
@@ -226,13 +227,17 @@ fn a_server_of_the_installers_is_reset_also_when_power_was_lost_in_the_middle() 
             .args("--yes --output json")
     };
 
-    let running = reset().start();
-    wait_for("the reset to have begun", || {
-        running
-            .said()
-            .contains("\"event\":\"changed\"")
-            .then_some(())
-    });
+    // Nothing acts on a host while its lock is held, so the reset cannot come to its end before the
+    // cut.
+    let mut running = reset().start();
+    let mut watch = Watch::on(
+        m1,
+        "while [ -e /etc/systemd/system/multi-user.target.wants/k3s.service ]; do sleep 0.1; done; \
+         exec 9>/run/towline.lock; flock 9; echo seen; sleep 600",
+    );
+    watch.sees(&mut running);
+    stands_still(&mut running);
+    assert!(running.said().contains("\"event\":\"changed\""));
     m1.cut().unwrap();
     let cut = running.wait();
     assert_ne!(cut.code, Some(0), "it lost its host");
