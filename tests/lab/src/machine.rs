@@ -249,7 +249,7 @@ impl Machine {
             bail!("{} could not be started ({status})", self.name);
         }
         // The launcher joins its groups at once, but not before this process goes on.
-        let patience = Instant::now() + Duration::from_secs(10);
+        let patience = Instant::now() + Duration::from_mins(1);
         while !self.is_on() && Instant::now() < patience {
             thread::sleep(Duration::from_millis(10));
         }

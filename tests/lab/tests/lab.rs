@@ -137,7 +137,7 @@ fn the_power_goes_and_comes_and_a_wipe_makes_a_stranger() {
     m1.freeze().unwrap();
     assert!(!plain_ssh_within(&lab, &m1.target("root"), 2));
     m1.thaw().unwrap();
-    assert!(plain_ssh_within(&lab, &m1.target("root"), 10));
+    assert!(plain_ssh_within(&lab, &m1.target("root"), 60));
 
     let known = fs::read_to_string(lab.known_hosts()).unwrap();
     m1.wipe().unwrap();
