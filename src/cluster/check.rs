@@ -64,7 +64,7 @@ pub(super) fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
 }
 
 /// What to type so that a host is bare again.
-fn reset_line(situation: &Situation<'_>, name: &str) -> String {
+pub(super) fn reset_line(situation: &Situation<'_>, name: &str) -> String {
     let inventory = situation.inventory;
     let file = if inventory.whole {
         inventory.file.display().to_string()

@@ -11,7 +11,7 @@ use super::check::{
 use super::config::{Config, Subject};
 use super::members::{fragile, silent};
 use super::nodes::{forget, left};
-use super::stage::stage;
+use super::stage::{leftovers, stage};
 use super::tokens::{Tokens, tokens};
 use super::{LATER, Part, Place, Shape, Situation, Stage};
 use crate::error::Problem;
@@ -61,6 +61,10 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
         Err(more) => return Err(problems.into_iter().chain(more).collect()),
     };
     let (stage, reason) = stage(situation, &known);
+    let leftovers = leftovers(situation, &stage);
+    if !leftovers.is_empty() {
+        return Err(leftovers);
+    }
     let mut shape = Shape {
         stage,
         places: BTreeMap::new(),

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::address::Addresses;
-use super::check::missed_data;
+use super::check::{missed_data, reset_line};
 use super::tokens::observed;
 use super::{Situation, Stage};
+use crate::error::Problem;
 use crate::inventory::{Host, Role};
 
 /// Where the cluster stands, and why it is unknown if it is.
@@ -88,4 +89,27 @@ pub(super) fn stage(
         );
     }
     (Stage::New { leader: name }, String::new())
+}
+
+/// Servers that have the CA of a cluster, when none of the inventory has its data: what is made now
+/// would be another one, and theirs would be in its way.
+pub(super) fn leftovers(situation: &Situation<'_>, stage: &Stage) -> Vec<Problem> {
+    let Stage::New { leader } = stage else {
+        return Vec::new();
+    };
+    let others = situation
+        .servers()
+        .filter(|(host, facts)| host.name != *leader && facts.k3s.ca_hash.is_some());
+    others
+        .map(|(host, facts)| {
+            let (name, folder) = (&host.name, &facts.k3s.data_dir);
+            Problem::new(format!(
+                "{name}: there is a cluster's CA in {folder}, and nothing else of that cluster"
+            ))
+            .because(format!(
+                "{leader} is to make a new cluster, which {name} could not join"
+            ))
+            .next(reset_line(situation, name))
+        })
+        .collect()
 }

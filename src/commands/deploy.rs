@@ -78,8 +78,8 @@ pub(super) async fn go(
     }
     let mut trouble = false;
     let mut plans = 0;
+    road.bring(&survey).await?;
     loop {
-        road.bring(&survey).await?;
         unfit(road, &survey, &mut ledger);
         let runner = road.runner(&survey.gathered);
         let last = survey
@@ -109,7 +109,18 @@ pub(super) async fn go(
             _ => "the servers answer again; the rest is planned with what they know".to_owned(),
         };
         road.events.send(Event::Replanning { reason });
-        survey = road.again(survey.gathered).await?;
+        match planned_again(road, &survey).await {
+            Ok(again) => survey = again,
+            Err(refusal) => {
+                for problem in refusal.problems() {
+                    road.events.send(Event::Trouble { problem });
+                }
+                let reason = "with what the hosts say now, the rest cannot be done";
+                cancel_rest(road, &survey, &runner, &mut ledger, reason);
+                trouble = true;
+                break;
+            }
+        }
         ledger.replan();
         lost(road, &survey, &mut ledger);
         plans += 1;
@@ -157,6 +168,14 @@ pub(super) async fn go(
     }
     road.events.send(Event::Finished { report });
     Ok((code, next))
+}
+
+/// The rest, planned with what the hosts say now. What was done stands, so a refusal is the end of a
+/// run and not of nothing.
+async fn planned_again(road: &Road, survey: &Survey) -> Result<Survey, Refusal> {
+    let survey = road.again(survey.gathered.clone()).await?;
+    road.bring(&survey).await?;
+    Ok(survey)
 }
 
 /// Tells a person who asked for the end that this was heard, and what can be asked for next.

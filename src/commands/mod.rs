@@ -107,6 +107,15 @@ impl Refusal {
         }
         ExitCode::Refused
     }
+
+    /// The same as problems of a run that has begun.
+    fn problems(self) -> Vec<Problem> {
+        match self {
+            Self::Input(text) => vec![Problem::new(text)],
+            Self::Problems(problems) => problems,
+            Self::Interrupted => vec![Problem::new("a person asked for the end")],
+        }
+    }
 }
 
 impl From<Problem> for Refusal {

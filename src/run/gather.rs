@@ -28,7 +28,7 @@ pub struct Unreached {
 }
 
 /// What gathering brought.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct Gathered {
     /// The hosts that are connected.
     pub remotes: BTreeMap<String, Arc<dyn Remote>>,

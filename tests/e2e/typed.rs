@@ -71,7 +71,16 @@ fn a_reset_on_a_terminal_begins_when_the_clusters_name_was_typed_and_only_then()
     ended.says(&["a person asked for the end; nothing was changed"]);
     assert_eq!(before, alive());
 
+    // While the person thinks, the server goes down: what was agreed to is not what would be done.
     let mut running = ask();
+    m1.succeed("systemctl stop k3s");
+    running.types("demo\r");
+    wait_for("the question, once more", || {
+        let said = running.said();
+        let note = said.rfind("the hosts are no longer as they were when they were looked at");
+        (note.is_some() && said.rfind(QUESTION) > note).then_some(())
+    });
+    m1.succeed("test -d /var/lib/rancher/k3s/server && systemctl is-enabled k3s");
     running.types("demo\r");
     let ended = running.wait().ends(0);
     showed_the_plan_first(&ended);

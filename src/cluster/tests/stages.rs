@@ -94,6 +94,19 @@ fn a_server_whose_disk_did_not_come_up_keeps_the_others_from_making_a_cluster() 
 }
 
 #[test]
+fn a_server_with_the_ca_of_a_cluster_that_is_gone_is_refused() {
+    let half_removed = |facts: &mut Facts| facts.k3s.ca_hash = Some(HASH.into());
+    insta::assert_snapshot!(Lab::new(THREE).with("m2", half_removed).refusal(), @r"
+    m2: there is a cluster's CA in /var/lib/rancher/k3s, and nothing else of that cluster
+      m1 is to make a new cluster, which m2 could not join
+      → towline reset -i lab.yaml --limit m2
+    ");
+    // The first server may have been cut off after it made its own.
+    let shape = Lab::new(THREE).with("m1", half_removed).shape();
+    assert_eq!(shape.stage, new("m1"));
+}
+
+#[test]
 fn agents_wait_for_a_server_that_is_starting() {
     let starting = |facts: &mut Facts| {
         stopped(facts);
