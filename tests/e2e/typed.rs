@@ -34,11 +34,19 @@ fn a_reset_on_a_terminal_begins_when_the_clusters_name_was_typed_and_only_then()
     let inventory = place.inventory();
     let bare = (tree(m1), kernel(m1));
     place.deploy(&inventory).ends(0);
+    // But for what a k3s that runs writes, and adds to the kernel, by itself.
     let alive = || {
-        let unit = m1.succeed("systemctl show -p MainPID,ActiveState,UnitFileState k3s");
-        (tree(m1), kernel(m1), unit)
+        let unit = m1.succeed(
+            "systemctl show -p MainPID,ActiveState,UnitFileState k3s; cat /var/lib/rancher/k3s/server/token",
+        );
+        let files = tree(m1);
+        let own = |line: &&str| !line.contains("/lib/rancher") && !line.contains("/lib/kubelet");
+        (
+            unit,
+            files.lines().filter(own).collect::<Vec<_>>().join("\n"),
+        )
     };
-    let before = alive();
+    let before = (alive(), kernel(m1));
     let ask = || {
         let mut running = place.towline("reset", &inventory).on_a_terminal();
         running.shows(QUESTION);
@@ -69,7 +77,10 @@ fn a_reset_on_a_terminal_begins_when_the_clusters_name_was_typed_and_only_then()
     let ended = running.wait().ends(1);
     showed_the_plan_first(&ended);
     ended.says(&["a person asked for the end; nothing was changed"]);
-    assert_eq!(before, alive());
+    assert_eq!(before.0, alive());
+    let now = kernel(m1);
+    let gone = before.1.lines().find(|line| !now.contains(line));
+    assert_eq!(gone, None, "in\n{now}");
 
     // While the person thinks, the server goes down: what was agreed to is not what would be done.
     let mut running = ask();
