@@ -1,11 +1,12 @@
 //! Nodes that the cluster knows and their machines are not: wiped, or not in the inventory.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::check::node_name;
 use super::{Part, Shape, Situation, Stage};
 use crate::error::Problem;
-use crate::facts::Node;
+use crate::facts::{K3s, Node};
 
 /// Which nodes have to be forgotten before their machines join again.
 pub(super) fn forget(situation: &Situation<'_>, shape: &mut Shape) -> Result<(), Vec<Problem>> {
@@ -15,7 +16,7 @@ pub(super) fn forget(situation: &Situation<'_>, shape: &mut Shape) -> Result<(),
     let Some(facts) = situation.reach.get(via).and_then(|reach| reach.facts()) else {
         return Ok(());
     };
-    let mut problems = Vec::new();
+    let (mut problems, mut strangers) = (Vec::new(), BTreeMap::new());
     for (name, place) in &shape.places {
         let own = situation.reach.get(name).and_then(|reach| reach.facts());
         let is_new = match place.part {
@@ -33,14 +34,18 @@ pub(super) fn forget(situation: &Situation<'_>, shape: &mut Shape) -> Result<(),
         };
         let is_own = |ip| ip == place.node_ip || own.is_some_and(|own| own.has_address(ip));
         if let Some(other) = node.internal_ip.filter(|ip| !is_own(*ip)) {
-            problems.push(stranger(name, node, other, place.node_ip));
-        } else if !own.is_some_and(|own| own.k3s.server_unit.is_up() || own.k3s.agent_unit.is_up())
-        {
-            // Where k3s is up, the node may be this machine's own: hosts are asked one by one, and
-            // it may have registered after it was asked and before the server was.
+            let problem = stranger(name, node, other, place.node_ip);
+            if node.ready {
+                problems.push(problem);
+            } else {
+                strangers.insert(name.clone(), problem);
+            }
+        } else if !own.is_some_and(|own| may_be_its_own(&own.k3s, node)) {
             shape.forget.push(node.clone());
         }
     }
+    shape.places.retain(|name, _| !strangers.contains_key(name));
+    shape.unfit.extend(strangers);
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -48,6 +53,16 @@ pub(super) fn forget(situation: &Situation<'_>, shape: &mut Shape) -> Result<(),
         shape.forgetter = Some(via.clone());
     }
     Ok(())
+}
+
+/// Whether a node may be that of the very machine that has no sign of having joined. Hosts are asked
+/// one by one: a machine whose k3s is up may have registered after it was asked and before the server
+/// was. An older node is not its own, unless its k3s is READY.
+fn may_be_its_own(k3s: &K3s, node: &Node) -> bool {
+    let units = [&k3s.server_unit, &k3s.agent_unit];
+    units
+        .iter()
+        .any(|unit| unit.is_ready() || (unit.is_up() && node.is_young))
 }
 
 /// A node of this host's name that belongs to a machine at another address.

@@ -117,7 +117,10 @@ fn k3s(reply: &Reply, data_dir: &DataDir) -> K3s {
         agent_unit: unit("k3s-agent"),
         kubeconfig: secret("kubeconfig"),
         api_ready: reply.value("api") == Some("ready"),
-        nodes: reply.values("node").filter_map(node).collect(),
+        nodes: reply
+            .values("node")
+            .filter_map(|line| node(line, reply.value("five_minutes_ago")))
+            .collect(),
     }
 }
 
@@ -136,7 +139,8 @@ fn unit(line: &str) -> Unit {
     }
 }
 
-fn node(line: &str) -> Option<Node> {
+/// Dates are compared as texts: both are in UTC and of one form.
+fn node(line: &str, five_minutes_ago: Option<&str>) -> Option<Node> {
     let mut fields = line.split('\t');
     let name = fields.next().filter(|name| is_node_name(name))?;
     let ready = fields.next() == Some("True");
@@ -160,6 +164,9 @@ fn node(line: &str) -> Option<Node> {
             })
             .unwrap_or_default()
             .to_owned(),
+        is_young: fields.next().is_none_or(|made| {
+            five_minutes_ago.is_none_or(|then| made.len() != then.len() || made > then)
+        }),
     })
 }
 
@@ -199,7 +206,9 @@ mod tests {
              datastore=etcd\nk3s_version=k3s version v1.36.3+k3s1 (abc)\n\
              server_token=SzEwYWE6OnNlcnZlcjpwdw==\n\
              unit=k3s LoadState=loaded ActiveState=active SubState=running FragmentPath=/etc/systemd/system/k3s.service \n\
-             node=m1\tTrue\tTrue\t10.0.0.1 fd00::1\tv1.36.3+k3s1\nnode=m4\tUnknown\t\t10.0.0.4\tv1\n\
+             five_minutes_ago=2026-01-02T03:04:05Z\n\
+             node=m1\tTrue\tTrue\t10.0.0.1 fd00::1\tv1.36.3+k3s1\t5cc9-3e\t2026-01-02T03:04:04Z\n\
+             node=m2\t\t\t\tv1\t'evil'\t2026-01-02T03:04:06Z\nnode=m4\tUnknown\t\t10.0.0.4\tv1\n\
              node=$(evil)\tTrue\t\t\t\ncomplete=yes\n",
         ))
         .expect("complete");
@@ -219,9 +228,24 @@ mod tests {
             .k3s
             .nodes
             .iter()
-            .map(|node| (&*node.name, node.ready, node.voter))
+            .map(|node| {
+                (
+                    &*node.name,
+                    node.ready,
+                    node.voter,
+                    &*node.uid,
+                    node.is_young,
+                )
+            })
             .collect();
-        assert_eq!(names, [("m1", true, Some(true)), ("m4", false, None)]);
+        assert_eq!(
+            names,
+            [
+                ("m1", true, Some(true), "5cc9-3e", false),
+                ("m2", false, None, "", true),
+                ("m4", false, None, "", true)
+            ]
+        );
     }
 
     #[test]

@@ -69,7 +69,8 @@ for unit in k3s k3s-agent; do
 done
 if [ "$(systemctl is-active k3s 2>/dev/null)" = active ]; then
     file kubeconfig /etc/rancher/k3s/k3s.yaml
-    if nodes=$(timeout 15 "$k3s" kubectl get nodes -o 'jsonpath={range .items[*]}{.metadata.name}{"\t"}{.status.conditions[?(@.type=="Ready")].status}{"\t"}{.status.conditions[?(@.type=="EtcdIsVoter")].status}{"\t"}{.status.addresses[?(@.type=="InternalIP")].address}{"\t"}{.status.nodeInfo.kubeletVersion}{"\t"}{.metadata.uid}{"\n"}{end}' 2>/dev/null); then
+    say five_minutes_ago "$(date -u -d "@$(($(date +%s) - 300))" +%Y-%m-%dT%H:%M:%SZ)"
+    if nodes=$(timeout 15 "$k3s" kubectl get nodes -o 'jsonpath={range .items[*]}{.metadata.name}{"\t"}{.status.conditions[?(@.type=="Ready")].status}{"\t"}{.status.conditions[?(@.type=="EtcdIsVoter")].status}{"\t"}{.status.addresses[?(@.type=="InternalIP")].address}{"\t"}{.status.nodeInfo.kubeletVersion}{"\t"}{.metadata.uid}{"\t"}{.metadata.creationTimestamp}{"\n"}{end}' 2>/dev/null); then
         say api ready
         printf '%s\n' "$nodes" | while IFS= read -r line; do
             say node "$line"

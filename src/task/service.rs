@@ -181,13 +181,6 @@ impl Service {
     fn act_on(&self, invocation: Option<&str>, verb: &str, what: String) -> Verdict {
         let unit = quote(&self.unit);
         let mut script = String::from("set -e\n");
-        if let Some(seen) = invocation.filter(|seen| !seen.is_empty()) {
-            let _ = writeln!(
-                script,
-                "[ \"$(systemctl show -p InvocationID --value {unit})\" = {} ] || exit 0",
-                quote(seen)
-            );
-        }
         for path in &self.newer_than {
             // A file from the future, left by a clock that was wrong, would ask for a restart in
             // every run.
@@ -197,9 +190,18 @@ impl Service {
                 quote(path)
             );
         }
+        let guard = match invocation.filter(|seen| !seen.is_empty()) {
+            None => String::new(),
+            Some(seen) => format!(
+                "[ \"$unread\" = yes ] || [ \"$(systemctl show -p InvocationID --value {unit})\" = {} ] || exit 0\n",
+                quote(seen)
+            ),
+        };
         let _ = writeln!(
             script,
-            "systemctl daemon-reload\nsystemctl enable {unit} 2>&1\nsystemctl reset-failed {unit} 2>/dev/null || :\nsystemctl {verb} --no-block {unit}"
+            "unread=$(systemctl show -p NeedDaemonReload --value {unit})\n\
+             systemctl daemon-reload\nsystemctl enable {unit} 2>&1\nsystemctl reset-failed {unit} 2>/dev/null || :\n\
+             {guard}systemctl {verb} --no-block {unit}"
         );
         Verdict::Drifted(Remedy {
             changes: vec![Change {

@@ -59,24 +59,30 @@ fn a_machine_that_was_wiped_is_forgotten_by_a_healthy_server_before_it_joins() {
 
 #[test]
 fn a_machine_that_registers_while_it_is_asked_is_not_taken_for_a_wiped_one() {
-    let starting = Unit {
-        active: "activating".into(),
-        ..Unit::default()
+    let lab = |state: [&str; 2], is_young| {
+        let [active, sub] = state;
+        let up = unit(active, sub);
+        let nodes = [
+            node("m1", true, "10.0.0.1"),
+            node("m2", true, "10.0.0.2"),
+            node("w1", true, "10.0.0.11"),
+        ];
+        let nodes = nodes.map(|node| Node { is_young, ..node });
+        let lab = Lab::new(THREE)
+            .with("m1", member)
+            .with("m1", |facts| facts.k3s.nodes = nodes.into())
+            .with("m2", |facts| facts.k3s.server_unit = up.clone())
+            .with("w1", |facts| facts.k3s.agent_unit = up.clone());
+        forgotten(&lab.shape()).join(" ")
     };
-    let lab = Lab::new(THREE)
-        .with("m1", member)
-        .with("m1", |facts| {
-            facts.k3s.nodes = ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
-                .into_iter()
-                .zip(["m1", "m2", "m3"])
-                .map(|(address, name)| node(name, true, address))
-                .chain([node("w1", true, "10.0.0.11")])
-                .collect();
-        })
-        .with("m2", |facts| facts.k3s.server_unit = starting.clone())
-        .with("w1", |facts| facts.k3s.agent_unit = starting.clone());
-    // m3's k3s is down: a node of that name cannot be its own.
-    assert_eq!(forgotten(&lab.shape()), ["m3"]);
+    let starts = ["activating", "start"];
+    assert_eq!(lab(starts, true), "");
+    // One that was there before these were asked is not theirs: they try in vain.
+    assert_eq!(lab(starts, false), "m2 w1");
+    assert_eq!(lab(["activating", "auto-restart"], false), "m2 w1");
+    assert_eq!(lab(["active", "running"], false), "");
+    assert_eq!(lab(["failed", "failed"], true), "m2 w1");
+    assert_eq!(lab(["inactive", "dead"], true), "m2 w1");
 }
 
 #[test]
@@ -91,8 +97,10 @@ fn a_node_of_another_address_is_another_machine() {
       that one is at 10.0.0.77, m2 at 10.0.0.2
       → give m2 another hostname, or set  node_name:  in the inventory
     ");
-    // It may be one that is off for a moment, and its data would go.
-    insta::assert_snapshot!(lab(false).refusal(), @r"
+    // It may be one that is off for a moment, and its data would go; the others are no worse for it.
+    let shape = lab(false).shape();
+    assert!(shape.forget.is_empty() && !shape.places.contains_key("m2"));
+    insta::assert_snapshot!(shape.unfit["m2"], @r"
     m2: the cluster has a node under its name, m2, of a machine that is down now
       that one is at 10.0.0.77, m2 at 10.0.0.2
       → if that machine will come back:  give m2 another hostname, or set  node_name:  in the inventory
