@@ -191,9 +191,9 @@ fn place(
 
 /// Whether no server of the cluster runs, is starting, or is started now.
 fn unserved(situation: &Situation<'_>, shape: &Shape) -> bool {
-    let answers = situation
-        .servers()
-        .any(|(_, facts)| facts.k3s.server_unit.is_up());
+    let answers = situation.servers().any(|(_, facts)| {
+        facts.k3s.server_unit.is_up() && facts.k3s.server_unit.sub != "auto-restart"
+    });
     let starts = shape
         .places
         .values()

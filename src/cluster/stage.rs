@@ -97,9 +97,13 @@ pub(super) fn leftovers(situation: &Situation<'_>, stage: &Stage) -> Vec<Problem
     let Stage::New { leader } = stage else {
         return Vec::new();
     };
-    let others = situation
-        .servers()
-        .filter(|(host, facts)| host.name != *leader && facts.k3s.ca_hash.is_some());
+    // A CA of a person's own is on all of them.
+    let own = situation.servers().find(|(host, _)| host.name == *leader);
+    let own = own.and_then(|(_, facts)| facts.k3s.ca_hash.as_ref());
+    let others = situation.servers().filter(|(_, facts)| {
+        let found = facts.k3s.ca_hash.as_ref();
+        found.is_some() && found != own
+    });
     others
         .map(|(host, facts)| {
             let (name, folder) = (&host.name, &facts.k3s.data_dir);
