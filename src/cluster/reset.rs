@@ -239,17 +239,20 @@ impl Quorum {
                 up: up.count(),
             };
         }
-        // Nobody can be asked: what has data, or was not reached, is taken for a member that may
-        // come back.
+        // Nobody can be asked: what has data is taken for a member that may come back, what was not
+        // reached for one that is down.
         let hosts = situation.inventory.hosts.iter();
         let members = hosts.filter(|host| match facts_of(situation, host) {
             Some(facts) => facts.k3s.datastore == Some(Datastore::Etcd),
             None => host.role.value == Role::Server,
         });
-        let members = members.count();
+        let has_data = |facts: &Facts| facts.k3s.datastore == Some(Datastore::Etcd);
         Self {
-            members,
-            up: members,
+            members: members.count(),
+            up: situation
+                .reached()
+                .filter(|(_, facts)| has_data(facts))
+                .count(),
         }
     }
 

@@ -32,7 +32,11 @@ pub(super) async fn run(arguments: ResetArguments, environment: &Environment, ui
         while survey.is_needed() && !arguments.plan && !arguments.yes {
             confirm(&road, &ui).await?;
             let agreed = survey.reset.clone();
-            survey = road.or_asked_for_the_end(survey.again(&road)).await?;
+            // A person may have thought for a while: the connections may be gone as well.
+            let gathered = road.gather().await?;
+            survey = road
+                .or_asked_for_the_end(Survey::of(&road, gathered))
+                .await?;
             if survey.reset == agreed {
                 break;
             }
@@ -49,7 +53,8 @@ pub(super) async fn run(arguments: ResetArguments, environment: &Environment, ui
             };
             return Ok((code, None));
         }
-        if !survey.is_needed() {
+        let mut unreached = survey.gathered.unreached.keys();
+        if !survey.is_needed() && !unreached.any(|host| road.selected.contains(host)) {
             road.events.send(Event::Note {
                 text: "nothing of k3s is here".into(),
             });
@@ -113,12 +118,6 @@ impl Survey {
             plan,
             judged,
         })
-    }
-
-    /// Looks again: a person may have thought for a while before the name was typed.
-    async fn again(mut self, road: &Road) -> Result<Self, Refusal> {
-        road.refresh(&mut self.gathered).await;
-        Self::of(road, self.gathered).await
     }
 
     /// Whether anything of k3s is on a host or in the cluster.

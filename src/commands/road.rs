@@ -191,13 +191,8 @@ impl Road {
 
     /// Asks the connected hosts again and decides anew.
     pub async fn again(&self, mut gathered: Gathered) -> Result<Survey, Refusal> {
-        self.refresh(&mut gathered).await;
+        gather::refresh(&self.inventory, &mut gathered, &self.redactor).await;
         self.decide(gathered).await
-    }
-
-    /// Asks every connected host again.
-    pub async fn refresh(&self, gathered: &mut Gathered) {
-        gather::refresh(&self.inventory, gathered, &self.redactor).await;
     }
 
     /// Decides what follows from what the hosts said.

@@ -147,6 +147,7 @@ pub async fn refresh(inventory: &Inventory, gathered: &mut Gathered, redactor: &
     for (name, facts) in answers {
         let reach = match facts {
             Ok(facts) => {
+                gathered.unreached.remove(&name);
                 learn(&facts, redactor);
                 Reach::Reached(Box::new(facts))
             }

@@ -118,6 +118,8 @@ fn servers_that_stay_keep_their_quorum() {
     // One that is not reached is taken for down, though its node is called Ready for a while.
     let lab = whole().without("m3").only(&["m2"]);
     assert!(told(&lab).starts_with("refused: without m2"));
+    let lab = whole().with("m1", dead).with("m2", dead).without("m3");
+    assert!(told(&lab.only(&["m2"])).starts_with("refused: without m2"));
     // Nobody can be asked, and a majority of the data would go.
     let lab = whole().with("m1", dead).with("m2", dead).with("m3", dead);
     assert!(told(&lab.only(&["m1", "m2"])).starts_with("refused: without m2"));
