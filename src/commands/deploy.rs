@@ -128,6 +128,8 @@ pub(super) async fn go(
             let problem = Problem::new("the cluster does not hold still: what was just done has to be done again")
                 .next("run the same command again; if it ends like this once more, look at the servers' journals");
             road.events.send(Event::Trouble { problem });
+            let reason = "the cluster does not hold still";
+            cancel_rest(road, &survey, &runner, &mut ledger, reason);
             trouble = true;
             break;
         }

@@ -11,7 +11,7 @@ use super::report::{Done, Ledger, Outcome, Taken};
 use super::step::End;
 use super::{Event, Runner};
 use crate::error::Problem;
-use crate::plan::{Judged, Lane, Order, Plan, Stage};
+use crate::plan::{Judged, Lane, Order, Plan};
 
 /// How a lane ended.
 struct LaneEnd {
@@ -57,7 +57,7 @@ impl Runner {
                 }
             }
             if busy.is_empty() {
-                essential(stage, ledger)?;
+                essential(plan, index, ledger)?;
                 continue;
             }
             self.events.send(Event::Stage {
@@ -81,7 +81,7 @@ impl Runner {
             if self.interrupted() {
                 return Err("a person asked for the end".into());
             }
-            essential(stage, ledger)?;
+            essential(plan, index, ledger)?;
         }
         Ok(())
     }
@@ -259,9 +259,11 @@ fn taken(host: String, stage: String) -> Taken {
     }
 }
 
-/// Without one success in an essential stage nothing after it can be done.
-fn essential(stage: &Stage, ledger: &Ledger) -> Result<(), String> {
-    let needed = stage.order == Order::Essential;
+/// Without one success in an essential stage, or in one that the rest is planned after, nothing that
+/// follows can be done.
+fn essential(plan: &Plan, index: usize, ledger: &Ledger) -> Result<(), String> {
+    let stage = &plan.stages[index];
+    let needed = stage.order == Order::Essential || plan.replan_after == Some(index);
     if needed && !stage.lanes.iter().any(|lane| ledger.is_in(&lane.host)) {
         return Err(format!(
             "“{}” has failed, and everything after it needs it",

@@ -239,7 +239,12 @@ impl World {
         self
     }
 
-    async fn run(mut self, stages: Vec<Stage>) -> Came {
+    async fn run(self, stages: Vec<Stage>) -> Came {
+        self.planned_again_after(None, stages).await
+    }
+
+    /// The same, of a plan after whose stage the rest is planned again.
+    async fn planned_again_after(mut self, stage: Option<usize>, stages: Vec<Stage>) -> Came {
         let names: Vec<_> = self.hosts.keys().copied().collect();
         let hosts = std::mem::take(&mut self.hosts);
         let hosts: BTreeMap<_, _> = hosts
@@ -252,7 +257,7 @@ impl World {
         }
         let plan = Plan {
             stages,
-            replan_after: None,
+            replan_after: stage,
         };
         let judged = Arc::new(self.runner.judge(&plan).await);
         let mut ledger = Ledger::default();

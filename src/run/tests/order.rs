@@ -79,6 +79,18 @@ async fn a_failed_restart_ends_the_restarts_after_it_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_is_planned_after_a_stage_in_which_all_failed() {
+    let came = slow()
+        .all("a:x", |_| Said::Out(1, String::new()))
+        .planned_again_after(Some(0), vec![stage("servers", Order::Serial, &LANES)])
+        .await;
+    assert_eq!(
+        came.result,
+        Err("“servers” has failed, and everything after it needs it".into())
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_goes_on_without_an_essential_stage() {
     let fails = |_| Said::Out(1, String::new());
     let stages = || {
