@@ -10,6 +10,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::shell::{Batch, LOCK, LOCKED, acting, quote};
 
+mod restart;
+
 /// What tasks write belongs to root; without root their scripts cannot be tried.
 fn root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
@@ -314,67 +316,6 @@ fn actions_and_their_question_share_an_exchange_and_let_the_lock_go() {
         .map(|reply| (reply.status, reply.stdout.trim()))
         .collect();
     assert_eq!(seen, [(0, ""), (3, ""), (0, "2")]);
-}
-
-/// A systemctl that says what it is told to say, and notes what it does.
-const SYSTEMCTL: &str = r#"#!/bin/sh
-cd "${0%/*}"
-case "$*" in
-*InvocationID*) cat invocation ;;
-*NeedDaemonReload*) cat unread ;;
-*) echo "$*" >>done ;;
-esac
-"#;
-
-#[test]
-fn a_unit_that_runs_anew_is_not_restarted_once_more() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let write = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        fs::write(&path, text).expect("written");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("set");
-    };
-    write("systemctl", SYSTEMCTL);
-    let service = Task::Service(Service {
-        unit: "k3s".into(),
-        newer_than: Vec::new(),
-        diagnose: None,
-        patience: std::time::Duration::from_mins(1),
-    });
-    let seen = Reply {
-        status: 0,
-        stdout: "LoadState=loaded\nActiveState=active\nSubState=running\nUnitFileState=enabled\n\
-                 Job=0\nNeedDaemonReload=yes\nInvocationID=one\n"
-            .into(),
-        stderr: String::new(),
-    };
-    let Ok(Verdict::Drifted(remedy)) = service.judge(&seen, &Changes::default()) else {
-        panic!("it does not differ");
-    };
-    for (invocation, unread, restarts) in [
-        ("one", "no", true),
-        // Another run has restarted it.
-        ("two", "no", false),
-        // It has ended and was started by systemd, which still has not read its files.
-        ("two", "yes", true),
-    ] {
-        write("invocation", invocation);
-        write("unread", unread);
-        write("done", "");
-        let [Action::Run(script)] = remedy.actions.as_slice() else {
-            panic!("not one script");
-        };
-        let path = quote(&folder.path().to_string_lossy());
-        let text = format!(
-            "PATH={path}:$PATH\n{}",
-            unlocked(script, folder.path()).text
-        );
-        let output = shell(&text).wait_with_output().expect("sh ends");
-        assert!(output.status.success(), "{output:?}");
-        let done = fs::read_to_string(folder.path().join("done")).expect("read");
-        let has_restarted = done.contains("restart --no-block k3s");
-        assert_eq!(has_restarted, restarts, "{invocation} {unread}: {done}");
-    }
 }
 
 #[test]
