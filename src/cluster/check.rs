@@ -114,22 +114,18 @@ fn found(facts: &Facts) -> String {
 
 /// Why a node cannot be made what the inventory says: its name and, for a member of etcd, its
 /// address are those that it joined with.
-pub(super) fn moved(host: &Host, facts: &Facts, node_ip: IpAddr) -> Option<Problem> {
+pub(super) fn moved(
+    situation: &Situation<'_>,
+    host: &Host,
+    facts: &Facts,
+    node_ip: IpAddr,
+) -> Option<Problem> {
     let name = &host.name;
     let configured = |key| super::tokens::configured(facts, key);
     let next =
         "leave it so in the inventory, or remove the node, wipe the host and let it join anew";
-    let was = configured("node-name")
-        .map_or_else(|| facts.hostname.to_lowercase(), |name| name.to_lowercase());
-    let wanted = node_name(host, facts);
-    if facts.k3s.joined && was != wanted {
-        return Some(
-            Problem::new(format!(
-                "{name}: its node is called {was}, and the inventory says {wanted}"
-            ))
-            .because("a node keeps the name that it joined with")
-            .next(next),
-        );
+    if let Some(problem) = renamed(situation, host, facts) {
+        return Some(problem);
     }
     let was = configured("node-ip")?;
     let was: IpAddr = was.split(',').next()?.trim().parse().ok()?;
@@ -140,6 +136,35 @@ pub(super) fn moved(host: &Host, facts: &Facts, node_ip: IpAddr) -> Option<Probl
         ))
         .because("the other members of etcd know it by that address")
         .next(next)
+    })
+}
+
+/// Why a node would get another name at the next start of its k3s: as a node of that name it would
+/// join anew, and leave the old one behind.
+fn renamed(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Option<Problem> {
+    let name = &host.name;
+    let was = joined_as(facts)?;
+    let given = host.node_name.as_ref().map(|name| name.value.clone());
+    let (says, wanted) = match (given, super::tokens::configured(facts, "node-name")) {
+        (Some(given), _) => ("the inventory says", given),
+        (None, Some(configured)) => ("its config.yaml says", configured),
+        (None, None) => ("its hostname is now", facts.hostname.clone()),
+    };
+    let wanted = wanted.to_lowercase();
+    let has_id = super::tokens::observed(facts).get("with-node-id") == Some(&true.into());
+    let only_by_id = has_id && was.starts_with(&format!("{wanted}-"));
+    (was != wanted && !only_by_id).then(|| {
+        Problem::new(format!("{name}: its node is called {was}, and {says} {wanted}"))
+            .because("a node keeps the name that it joined with: under another one it would join as a new node, and the old one would stay behind")
+            .next(if situation.inventory.whole {
+                format!("to keep the node:  node_name: {was}  for {name} in the inventory")
+            } else {
+                format!("to keep the node, on {name}:  hostnamectl set-hostname {was}")
+            })
+            .next(format!(
+                "to rename it, let it join anew:  {} , then deploy; its data is lost",
+                reset_line(situation, name)
+            ))
     })
 }
 
@@ -204,17 +229,30 @@ pub(super) fn other_data_dir(
     })
 }
 
-/// The name of a host's node.
+/// The name of a host's node: the one that it joined with, else the one that it will join with.
 pub(super) fn node_name(host: &Host, facts: &Facts) -> String {
-    let configured = super::tokens::configured(facts, "node-name").filter(|_| facts.k3s.joined);
-    match (&host.node_name, configured) {
-        (Some(name), _) => name.value.to_lowercase(),
-        (None, Some(name)) => name.to_lowercase(),
-        (None, None) => facts.hostname.to_lowercase(),
-    }
+    let given = host
+        .node_name
+        .as_ref()
+        .map(|name| name.value.to_lowercase());
+    joined_as(facts)
+        .or(given)
+        .unwrap_or_else(|| facts.hostname.to_lowercase())
 }
 
-/// What no two hosts may share; and what they share and only should not.
+/// The name that a host's node has joined with.
+fn joined_as(facts: &Facts) -> Option<String> {
+    let k3s = &facts.k3s;
+    let own = || k3s.node_name.clone();
+    let configured = || super::tokens::configured(facts, "node-name");
+    let name = own().or_else(configured);
+    k3s.joined.then(|| {
+        name.unwrap_or_else(|| facts.hostname.clone())
+            .to_lowercase()
+    })
+}
+
+/// What no host that may be changed may share with another; and what they share and only should not.
 pub(super) fn shared(
     situation: &Situation<'_>,
     node_ips: &BTreeMap<String, IpAddr>,
@@ -229,6 +267,10 @@ pub(super) fn shared(
             .iter()
             .map(|(host, address)| (address.to_string(), host.as_str())),
     );
+    // Two that are only read are no reason to leave a third one alone.
+    let concerns_a_selected_one = |(_, hosts): &(String, Vec<&str>)| {
+        hosts.iter().any(|host| situation.selected.contains(*host))
+    };
     let machines = pairs(
         situation
             .reached()
@@ -237,25 +279,30 @@ pub(super) fn shared(
     );
     let mut problems: Vec<_> = names
         .into_iter()
+        .filter(concerns_a_selected_one)
         .map(|(name, hosts)| {
+            let hosts = hosts.join(" and ");
             Problem::new(format!("{hosts} have the same hostname, {name}"))
                 .because("a node's name is its host's name, and every node needs its own")
                 .next("give them hostnames of their own, or set  node_name:  in the inventory")
         })
         .collect();
-    problems.extend(addresses.into_iter().map(|(address, hosts)| {
+    let addresses = addresses.into_iter().filter(concerns_a_selected_one);
+    problems.extend(addresses.map(|(address, hosts)| {
+        let hosts = hosts.join(" and ");
         Problem::new(format!("{hosts} have the same node address, {address}"))
             .because("etcd and the kubelets talk to each other at it (every VirtualBox machine has 10.0.2.15 on its first interface)")
             .next("set  private_address:  to the address that the others reach them at")
     }));
     let notes = machines.into_iter().map(|(_, hosts)| {
+        let hosts = hosts.join(" and ");
         format!("{hosts} have the same /etc/machine-id: they are copies of one disk; systemd-machine-id-setup makes a new one")
     });
     (problems, notes.collect())
 }
 
 /// The values that more than one host has, with those hosts.
-fn pairs<'a>(values: impl Iterator<Item = (String, &'a str)>) -> Vec<(String, String)> {
+fn pairs<'a>(values: impl Iterator<Item = (String, &'a str)>) -> Vec<(String, Vec<&'a str>)> {
     let mut hosts: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for (value, host) in values {
         hosts.entry(value).or_default().push(host);
@@ -266,13 +313,13 @@ fn pairs<'a>(values: impl Iterator<Item = (String, &'a str)>) -> Vec<(String, St
         .collect();
     shared.sort_by_key(|(_, hosts)| hosts[0].to_owned());
     shared
-        .into_iter()
-        .map(|(value, hosts)| (value, hosts.join(" and ")))
-        .collect()
 }
 
 /// Servers whose settings differ where k3s wants all servers to have the same.
 pub(super) fn unequal_servers(situation: &Situation<'_>) -> Option<Problem> {
+    if !changes_servers(situation) {
+        return None;
+    }
     let inventory = situation.inventory;
     let mut servers = inventory
         .hosts
@@ -320,8 +367,17 @@ pub(super) fn outside_datastore(situation: &Situation<'_>) -> Option<Problem> {
     })
 }
 
+/// Whether a server may be changed, or only agents.
+fn changes_servers(situation: &Situation<'_>) -> bool {
+    let mut hosts = situation.inventory.hosts.iter();
+    hosts.any(|host| host.role.value == Role::Server && situation.selected.contains(&host.name))
+}
+
 /// A cluster on sqlite has one server, and no other can join it.
 pub(super) fn sqlite_with_more_servers(situation: &Situation<'_>) -> Option<Problem> {
+    if !changes_servers(situation) {
+        return None;
+    }
     let inventory = situation.inventory;
     let servers: Vec<_> = inventory
         .hosts

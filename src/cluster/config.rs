@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use super::address::Addresses;
+use super::check::node_name;
 use super::tokens::{Tokens, configured, observed};
 use super::{LATER, Part, Situation};
 use crate::distribution::k3s::settings::matters_only_at_first_start;
@@ -231,29 +232,62 @@ impl Subject<'_> {
             return None;
         }
         let (own, wanted) = (observed(self.facts), self.registration());
-        let words = |value: Option<&Value>| {
-            let mut words: Vec<String> = match value {
-                Some(Value::Array(items)) => items
-                    .iter()
-                    .filter_map(|item| item.as_str().map(str::to_owned))
-                    .collect(),
-                Some(Value::String(word)) => vec![word.clone()],
-                _ => Vec::new(),
-            };
-            words.sort();
-            words
-        };
-        let differing: Vec<_> = [("node-label", "labels"), ("node-taint", "taints")]
-            .into_iter()
-            .filter(|(key, _)| words(own.get(*key)) != words(wanted.get(*key)))
-            .map(|(_, word)| word)
-            .collect();
+        let node = node_name(self.host, self.facts);
+        let mut differing = Vec::new();
+        let mut commands = Vec::new();
+        for (key, what, command) in [
+            ("node-label", "labels", "label"),
+            ("node-taint", "taints", "taint"),
+        ] {
+            let changes = changes(&words(own.get(key)), &words(wanted.get(key)));
+            if !changes.is_empty() {
+                differing.push(what);
+                commands.push(format!(
+                    "kubectl {command} node {node} --overwrite {}",
+                    changes.join(" ")
+                ));
+            }
+        }
         (!differing.is_empty()).then(|| {
             format!(
-                "{}: its {} differ from those it joined with; k3s gives them at the join only: kubectl label node, kubectl taint node",
+                "{}: its {} differ from those it joined with; k3s gives them at the join only:  {}",
                 self.host.name,
-                differing.join(" and ")
+                differing.join(" and "),
+                commands.join("  and  ")
             )
         })
     }
+}
+
+/// The words of a setting that is a list or one word.
+fn words(value: Option<&Value>) -> Vec<String> {
+    let words = match value {
+        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
+        Some(Value::String(word)) => vec![word.as_str()],
+        _ => Vec::new(),
+    };
+    words.into_iter().map(str::to_owned).collect()
+}
+
+/// What a kubectl has to be told of labels (`key=value`) or taints (`key=value:Effect`): those that
+/// are new, then those that go, with a dash. What a host has beyond the letters of one is left out.
+fn changes(own: &[String], wanted: &[String]) -> Vec<String> {
+    let without_value = |word: &str| {
+        let key = word.split(['=', ':']).next().unwrap_or_default();
+        match word.rsplit_once(':') {
+            Some((_, effect)) => format!("{key}:{effect}"),
+            None => key.to_owned(),
+        }
+    };
+    let is_plain = |word: &str| {
+        word.chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || "-_./=:".contains(letter))
+    };
+    let stays: Vec<_> = wanted.iter().map(|word| without_value(word)).collect();
+    let new = wanted.iter().filter(|word| !own.contains(word)).cloned();
+    let gone = own
+        .iter()
+        .filter(|word| is_plain(word) && !stays.contains(&without_value(word)))
+        .map(|word| format!("{}-", without_value(word)));
+    new.chain(gone).collect()
 }

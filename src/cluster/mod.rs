@@ -14,6 +14,7 @@ use crate::vars::{Secret, names_a_secret};
 
 mod address;
 mod adopt;
+mod authority;
 mod check;
 mod config;
 mod force;

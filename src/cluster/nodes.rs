@@ -117,6 +117,18 @@ pub(super) fn left(situation: &Situation<'_>, shape: &Shape) -> Vec<String> {
         .nodes
         .iter()
         .filter(|node| !is_ours(&node.name, node.internal_ip));
+    let renamed = facts.k3s.nodes.iter().filter_map(|node| {
+        let (host, now) = named_anew(situation, node, &facts.k3s.nodes)?;
+        let then = if node.voter.is_some() {
+            format!("its member of etcd is still this machine's, so leave it; to go back, on {host}:  hostnamectl set-hostname {} && systemctl restart k3s", node.name)
+        } else {
+            format!("to remove it:  kubectl delete node {}", node.name)
+        };
+        Some(format!(
+            "node {} is {host} under its old name, and its node is {now} now; {then}",
+            node.name
+        ))
+    });
     others
         .map(|node| {
             format!(
@@ -124,5 +136,23 @@ pub(super) fn left(situation: &Situation<'_>, shape: &Shape) -> Vec<String> {
                 node.name
             )
         })
+        .chain(renamed)
         .collect()
+}
+
+/// The host that a node was, and the name of its node now: its hostname was changed, and k3s has
+/// started since.
+fn named_anew<'a>(
+    situation: &Situation<'a>,
+    node: &Node,
+    nodes: &[Node],
+) -> Option<(&'a str, String)> {
+    let mut hosts = situation.reached();
+    hosts.find_map(|(host, facts)| {
+        let now = node_name(host, facts);
+        let is_its_own =
+            facts.k3s.joined && node.internal_ip.is_some_and(|ip| facts.has_address(ip));
+        let is_there = nodes.iter().any(|other| other.name == now);
+        (is_its_own && is_there && now != node.name).then_some((&*host.name, now))
+    })
 }

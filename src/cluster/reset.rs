@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::Situation;
 use super::address::addresses;
+use super::authority::other_clusters;
 use super::check::node_name;
 use super::force::{in_force, told_data_dir};
 use super::members::{facts_of, host_of, is_up};
@@ -72,8 +73,12 @@ impl Going<'_> {
 /// Decides how the selected hosts are reset.
 ///
 /// # Errors
-/// The servers that stay would lose their quorum, or agents that stay their servers.
+/// The hosts belong to different clusters; the servers that stay would lose their quorum, or agents
+/// that stay their servers.
 pub fn reset(situation: &Situation<'_>) -> Result<Reset, Vec<Problem>> {
+    if let Some(problem) = other_clusters(situation) {
+        return Err(vec![problem]);
+    }
     let mut plan = Reset::default();
     let selected = |host: &Host| situation.selected.contains(&host.name);
     for (host, facts) in situation.reached() {

@@ -36,7 +36,7 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
             {
                 Some(problem) => Err(problem),
                 None => addresses(host, facts, flannel_interface(situation, host)).and_then(
-                    |addresses| match moved(host, facts, addresses.node_ip) {
+                    |addresses| match moved(situation, host, facts, addresses.node_ip) {
                         Some(problem) => Err(problem),
                         None => Ok(addresses),
                     },
@@ -55,7 +55,8 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
     problems.extend(sqlite_with_more_servers(situation));
     problems.extend(outside_datastore(situation));
     problems.extend(unequal_servers(situation));
-    let tokens = match tokens(situation) {
+    let servers = server_urls(situation, &known);
+    let tokens = match tokens(situation, &servers) {
         Ok(tokens) if problems.is_empty() => tokens,
         Ok(_) => return Err(problems),
         Err(more) => return Err(problems.into_iter().chain(more).collect()),
@@ -78,7 +79,7 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
         forgetter: None,
         notes: Vec::new(),
     };
-    place(situation, &tokens, &known, &reason, &mut shape);
+    place(situation, &tokens, &known, &servers, &reason, &mut shape);
     hold_back(situation, &mut shape);
     silent(situation, &mut shape);
     shape.unserved = unserved(situation, &shape);
@@ -100,6 +101,7 @@ fn place(
     situation: &Situation<'_>,
     tokens: &Tokens,
     known: &BTreeMap<String, Addresses>,
+    servers: &[String],
     reason: &str,
     shape: &mut Shape,
 ) {
@@ -116,7 +118,6 @@ fn place(
         .as_ref()
         .and_then(|name| known.get(name))
         .map(|addresses| addresses.node_ip);
-    let servers = server_urls(situation, known);
     let etcd = wants_etcd(situation);
     for (host, facts) in situation.reached() {
         let Some(addresses) = known
@@ -144,7 +145,7 @@ fn place(
             part,
             tokens,
             via,
-            servers: &servers,
+            servers,
             etcd,
         };
         let config = subject.config();

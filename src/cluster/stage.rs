@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::address::Addresses;
+use super::authority::authority;
 use super::check::{missed_data, reset_line};
 use super::tokens::observed;
 use super::{Situation, Stage};
@@ -91,8 +92,8 @@ pub(super) fn stage(
     (Stage::New { leader: name }, String::new())
 }
 
-/// Servers that have the CA of a cluster, when none of the inventory has its data: what is made now
-/// would be another one, and theirs would be in its way.
+/// Servers and agents that have the CA of a cluster, when no server of the inventory has its data:
+/// what is made now would be another one, and theirs would be in its way.
 pub(super) fn leftovers(situation: &Situation<'_>, stage: &Stage) -> Vec<Problem> {
     let Stage::New { leader } = stage else {
         return Vec::new();
@@ -100,6 +101,23 @@ pub(super) fn leftovers(situation: &Situation<'_>, stage: &Stage) -> Vec<Problem
     // A CA of a person's own is on all of them.
     let own = situation.servers().find(|(host, _)| host.name == *leader);
     let own = own.and_then(|(_, facts)| facts.k3s.ca_hash.as_ref());
+    let agents = situation.reached().filter(|(host, facts)| {
+        let is_agent = host.role.value == Role::Agent && facts.k3s.joined;
+        let found = authority(facts);
+        let is_other = found.is_some() && found.as_ref() != own;
+        is_agent && is_other && situation.selected.contains(&host.name)
+    });
+    let agents = agents.map(|(host, _)| {
+        let name = &host.name;
+        Problem::new(format!("{name}: it is an agent of another cluster"))
+            .because(format!(
+                "{leader} is to make a new cluster, with a CA of its own"
+            ))
+            .next(format!(
+                "if that cluster still runs: take {name} or {leader} out of this inventory"
+            ))
+            .next(format!("if it is gone:  {}", reset_line(situation, name)))
+    });
     let others = situation.servers().filter(|(_, facts)| {
         let found = facts.k3s.ca_hash.as_ref();
         found.is_some() && found != own
@@ -115,5 +133,6 @@ pub(super) fn leftovers(situation: &Situation<'_>, stage: &Stage) -> Vec<Problem
             ))
             .next(reset_line(situation, name))
         })
+        .chain(agents)
         .collect()
 }

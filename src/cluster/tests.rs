@@ -11,6 +11,7 @@ use crate::vars::Secret;
 
 mod addresses;
 mod adopted;
+mod clusters;
 mod configs;
 mod growing;
 mod refused;
@@ -184,6 +185,7 @@ fn agent(server: &'static str) -> impl Fn(&mut Facts) {
         k3s.node_password = true;
         k3s.version = Some(VERSION.into());
         k3s.agent_unit = unit("active", "running");
+        k3s.agent_ca_hash = Some(HASH.into());
         k3s.config = Some(Secret::new(&format!(
             "server: {server}\ntoken: K10{HASH}::node:secret-two\n"
         )));

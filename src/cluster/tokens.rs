@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::authority::{Claims, agents_elsewhere, differing, is_agent};
 use super::force::in_force;
 use super::{LATER, Situation};
 use crate::distribution::k3s::settings::matters_only_at_first_start;
@@ -144,15 +145,15 @@ fn is_usable(key: &str, value: &Value) -> bool {
     }
 }
 
-/// Finds the tokens in force.
+/// Finds the tokens in force. `urls` are the addresses that servers of the cluster are known under.
 ///
 /// # Errors
 /// Two tokens or two cluster CAs, with the hosts that have them: these are two clusters.
-pub(super) fn tokens(situation: &Situation<'_>) -> Result<Tokens, Vec<Problem>> {
+pub(super) fn tokens(situation: &Situation<'_>, urls: &[String]) -> Result<Tokens, Vec<Problem>> {
     let cluster = &situation.inventory.cluster;
-    let mut servers: Vec<(String, String)> = Vec::new();
-    let mut agents: Vec<(String, String)> = Vec::new();
-    let mut authorities: Vec<(String, String)> = Vec::new();
+    let mut servers = Claims::new();
+    let mut agents = Claims::new();
+    let mut authorities = Claims::new();
     let mut problems = Vec::new();
     let given = "look at the token in the inventory, or in the file that it names";
     if let Some(token) = &cluster.token {
@@ -177,7 +178,8 @@ pub(super) fn tokens(situation: &Situation<'_>) -> Result<Tokens, Vec<Problem>> 
         ));
     }
     let found = "look at /var/lib/rancher/k3s/server and /etc/rancher/k3s/config.yaml on the host";
-    for (host, facts) in situation.servers() {
+    // A host that is an agent has an agent's token, whatever the inventory says that it is.
+    for (host, facts) in situation.servers().filter(|(_, facts)| !is_agent(facts)) {
         let own = facts
             .k3s
             .server_token
@@ -222,6 +224,7 @@ pub(super) fn tokens(situation: &Situation<'_>) -> Result<Tokens, Vec<Problem>> 
         ),
     ];
     problems.extend(differences.into_iter().flatten());
+    problems.extend(agents_elsewhere(situation, authorities.first(), urls));
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -252,9 +255,8 @@ fn faulty(host: &str, what: &str, token: &str, next: &str) -> Option<Problem> {
     )
 }
 
-fn differ(found: &[(String, String)], what: &str, why: &str) -> Option<Problem> {
-    let (first, value) = found.first()?;
-    let (other, _) = found.iter().find(|(_, other)| other != value)?;
+fn differ(found: &Claims, what: &str, why: &str) -> Option<Problem> {
+    let (first, other) = differing(found)?;
     Some(
         Problem::new(format!("{what}: {first} has one, {other} another"))
             .because(why)

@@ -1,10 +1,10 @@
 //! Which version a deploy is about. An upgrade is never its side effect.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Reach, Situation};
 use crate::error::Problem;
-use crate::inventory::{Inventory, Version};
+use crate::inventory::{Inventory, Role, Version};
 
 /// Which version a deploy is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,10 +18,11 @@ pub enum Wanted {
 /// Decides the version from the inventory and from what already runs.
 ///
 /// # Errors
-/// When a version other than the wanted one runs anywhere.
+/// When a version other than the wanted one runs on a server, or on a selected agent.
 pub fn wanted_version(
     inventory: &Inventory,
     reach: &BTreeMap<String, Reach>,
+    selected: &BTreeSet<String>,
 ) -> Result<Wanted, Vec<Problem>> {
     // A binary without any state is no running version: it was put there and never started.
     let running: Vec<(&str, &str)> = inventory
@@ -56,8 +57,15 @@ pub fn wanted_version(
         (Version::Channel(_), Some((_, version))) => (*version).to_owned(),
         (Version::Channel(channel), None) => return Ok(Wanted::Channel(channel.clone())),
     };
+    let servers = inventory.hosts.iter();
+    let servers: Vec<_> = servers
+        .filter(|host| host.role.value == Role::Server)
+        .map(|host| host.name.as_str())
+        .collect();
     let others: Vec<_> = running
         .iter()
+        // An agent that is only read may stay behind.
+        .filter(|(host, _)| selected.contains(*host) || servers.contains(host))
         .filter(|(_, version)| *version != wanted)
         .collect();
     if others.is_empty() {

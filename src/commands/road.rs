@@ -197,12 +197,13 @@ impl Road {
 
     /// Decides what follows from what the hosts said.
     pub async fn decide(&self, gathered: Gathered) -> Result<Survey, Refusal> {
-        let version = match cluster::wanted_version(&self.inventory, &gathered.reach)
-            .map_err(Refusal::Problems)?
-        {
-            Wanted::Exact(version) => version,
-            Wanted::Channel(channel) => self.resolve(channel).await?,
-        };
+        let version =
+            match cluster::wanted_version(&self.inventory, &gathered.reach, &self.selected)
+                .map_err(Refusal::Problems)?
+            {
+                Wanted::Exact(version) => version,
+                Wanted::Channel(channel) => self.resolve(channel).await?,
+            };
         let situation = Situation {
             inventory: &self.inventory,
             reach: &gathered.reach,

@@ -90,10 +90,14 @@ pub struct K3s {
     pub datastore: Option<Datastore>,
     /// Whether a kubelet of this host has ever been given its certificate.
     pub joined: bool,
+    /// The name of the node that its kubelet's certificate is for.
+    pub node_name: Option<String>,
     /// Whether the host has a node password.
     pub node_password: bool,
     /// SHA-256 of the cluster CA's certificate file, 64 hex digits.
     pub ca_hash: Option<String>,
+    /// The same of the copy that the host's kubelet got when it joined: agents have only this one.
+    pub agent_ca_hash: Option<String>,
     /// Content of `server/token`: the full form.
     pub server_token: Option<Secret>,
     /// Content of `server/agent-token`, unless it is only a link to the server's.

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
 use super::{Datastore, DropIn, Facts, Foreign, K3s, Node, OperatingSystem, Unit};
 use crate::digest::is_sha256;
 use crate::distribution::k3s::version::Version;
@@ -85,6 +88,10 @@ fn foreign(reply: &Reply, line: &str) -> Option<Foreign> {
 
 fn k3s(reply: &Reply, data_dir: &DataDir) -> K3s {
     let secret = |key: &str| unpacked(reply.value(key)?);
+    let hash = |key: &str| {
+        let hash = reply.value(key).filter(|hash| is_sha256(hash));
+        hash.map(str::to_owned)
+    };
     let unit = |name: &str| {
         let line = reply
             .values("unit")
@@ -101,11 +108,10 @@ fn k3s(reply: &Reply, data_dir: &DataDir) -> K3s {
             _ => None,
         },
         joined: reply.value("joined").is_some(),
+        node_name: reply.value("node_certificate").and_then(node_of),
         node_password: reply.value("node_password").is_some(),
-        ca_hash: reply
-            .value("ca_hash")
-            .filter(|hash| is_sha256(hash))
-            .map(str::to_owned),
+        ca_hash: hash("ca_hash"),
+        agent_ca_hash: hash("agent_ca_hash"),
         server_token: secret("server_token"),
         agent_token: secret("agent_token"),
         version: reply
@@ -122,6 +128,26 @@ fn k3s(reply: &Reply, data_dir: &DataDir) -> K3s {
             .filter_map(|line| node(line, reply.value("five_minutes_ago")))
             .collect(),
     }
+}
+
+/// The node that a kubelet's certificate is for: the common name of its subject is
+/// `system:node:NAME`.
+fn node_of(certificate: &str) -> Option<String> {
+    /// The object identifier 2.5.4.3 in DER; the name's tag, length and text follow.
+    const COMMON_NAME: [u8; 5] = [0x06, 0x03, 0x55, 0x04, 0x03];
+    let certificate = CertificateDer::from_pem_slice(&decode(certificate)?).ok()?;
+    let at = |(at, bytes): (usize, &[u8])| (bytes == COMMON_NAME).then_some(at + bytes.len());
+    let mut names = certificate.windows(COMMON_NAME.len()).enumerate();
+    names.find_map(|window| {
+        let (length, text) = match certificate.get(at(window)?..)? {
+            [_, 0x81, length, text @ ..] => (length, text),
+            [_, length @ ..=0x7f, text @ ..] => (length, text),
+            _ => return None,
+        };
+        let name = std::str::from_utf8(text.get(..usize::from(*length))?).ok()?;
+        let name = name.strip_prefix("system:node:")?;
+        is_node_name(name).then(|| name.to_owned())
+    })
 }
 
 fn unit(line: &str) -> Unit {
@@ -290,6 +316,33 @@ mod tests {
         let facts = read(&reply(&String::from_utf8_lossy(&output.stdout))).expect("complete");
         assert!(!facts.hostname.is_empty() && !facts.kernel.is_empty());
         assert!(facts.release_architecture().is_some() && facts.memory_kib > 0);
+    }
+
+    #[test]
+    fn a_node_is_called_what_its_certificate_says() {
+        let named = |name: &str| {
+            let key = rcgen::KeyPair::generate().expect("a key");
+            let mut subject = rcgen::CertificateParams::default();
+            subject
+                .distinguished_name
+                .push(rcgen::DnType::OrganizationName, "system:nodes");
+            subject
+                .distinguished_name
+                .push(rcgen::DnType::CommonName, name);
+            let made = subject.self_signed(&key).expect("a certificate");
+            let answer = format!(
+                "node_certificate={}\ncomplete=yes\n",
+                crate::shell::encode(made.pem().as_bytes()).replace('\n', "")
+            );
+            read(&reply(&answer)).expect("complete").k3s.node_name
+        };
+        let long = format!("{}.{}", "a".repeat(63), "b".repeat(63));
+        for name in ["w1", "rack-1.example.org", &long] {
+            assert_eq!(named(&format!("system:node:{name}")).as_deref(), Some(name));
+        }
+        for name in ["w1", "system:node:", "system:node:$(x)"] {
+            assert_eq!(named(name), None, "{name}");
+        }
     }
 
     #[test]

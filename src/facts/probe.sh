@@ -53,6 +53,11 @@ fi
 [ -f "$data/agent/kubelet.kubeconfig" ] && say joined yes
 [ -f "$data/server/tls/server-ca.crt" ] &&
     say ca_hash "$(sha256sum <"$data/server/tls/server-ca.crt" | cut -d ' ' -f 1)"
+# Its subject is the name of the node.
+[ -f "$data/agent/client-kubelet.crt" ] &&
+    say node_certificate "$(sed '/-END CERTIFICATE-/q' "$data/agent/client-kubelet.crt" | head -c 16384 | pack)"
+[ -f "$data/agent/server-ca.crt" ] &&
+    say agent_ca_hash "$(sha256sum <"$data/agent/server-ca.crt" | cut -d ' ' -f 1)"
 file server_token "$data/server/token"
 [ -h "$data/server/agent-token" ] || file agent_token "$data/server/agent-token"
 [ -s "$k3s" ] && say k3s_version "$(timeout 10 "$k3s" --version 2>/dev/null | head -n 1)"

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use crate::grow::fingerprint;
+use crate::inventory::Inventory;
 use crate::place::{Place, wait_for};
 
 #[test]
@@ -214,16 +215,25 @@ fn another_ca_is_refused_before_the_first_server_and_ends_the_run_after_it() {
 }
 
 #[test]
-fn two_clusters_in_one_inventory_are_refused() {
-    let place = Place::up(2, 0);
-    let both = place.inventory();
-    for name in ["m1", "m2"] {
-        place.deploy(&both.clone().only(&[name])).ends(0);
-    }
+fn hosts_of_two_clusters_are_neither_deployed_nor_reset_together() {
+    let place = Place::up(2, 1);
+    let [m1, m2, m3] = ["m1", "m2", "m3"].map(|name| place.machine(name));
+    let all = place.inventory();
+    let [first, second] = [["m1", "m3"], ["m2", "m3"]].map(|names| all.clone().only(&names));
+    place.deploy(&first).ends(0);
+    let address = m1.address().to_string();
+    place.api().expect_summary(&address, "m1 agent, m3 agent");
+    let replaced = place.deploy(&second.clone().only(&["m2"])).ends(0);
+    // The other cluster's kubeconfig had the same place and name.
+    let backup = place.api_of("demo.kubeconfig.towline-backup").server;
+    assert_eq!(backup, format!("https://{address}:6443"));
+    replaced.says(&["demo.kubeconfig.towline-backup"]);
+
     let machines = place.lab.machines();
     let before: Vec<String> = machines.iter().map(fingerprint).collect();
+    let both = all.only(&["m1", "m2"]);
     // Also where one might think that etcd is to take the second one in.
-    for inventory in [both.clone(), both.cluster("datastore", "etcd")] {
+    for inventory in [both.clone(), both.clone().cluster("datastore", "etcd")] {
         let refused = place.deploy(&inventory).ends(2);
         refused.says(&[
             "two tokens: m1 has one, m2 another",
@@ -231,7 +241,50 @@ fn two_clusters_in_one_inventory_are_refused() {
             "nothing was changed",
         ]);
     }
+    // An agent is no more moved than a server is, and a stale inventory resets neither.
+    let agent = "two cluster CAs: m2 has one, m3 another";
+    let joined_at = format!("joined at https://{address}:6443");
+    place.deploy(&second).ends(2).says(&[agent, &joined_at]);
+    let reset = |inventory: &Inventory, limit: &str| {
+        let reset = place.towline("reset", inventory).args("--yes");
+        reset.args(limit).run()
+    };
+    reset(&second, "")
+        .ends(2)
+        .says(&[agent, "nothing was changed"]);
+    reset(&second, "--limit m3").ends(2).says(&[agent]);
+    reset(&both, "")
+        .ends(2)
+        .says(&["two cluster CAs: m1 has one, m2 another"]);
+    let (key, known) = (place.lab.ssh_key(), place.lab.known_hosts());
+    let [two, three] = [m2, m3].map(|machine| machine.address().to_string());
+    let typed = place.command().args(&format!(
+        "join --ip {three} --server-ip {two} --ssh-key {} --known-hosts {}",
+        key.display(),
+        known.display()
+    ));
+    typed.run().ends(2).says(&[
+        &format!("two cluster CAs: {two} has one, {three} another"),
+        "look at the address of the server that was typed",
+    ]);
+
+    // A hostname that was changed is seen before k3s sees it.
+    m3.succeed("hostname renamed");
+    let plan = place.json("plan", &first).ends(1);
+    plan.says(&[
+        "m3: its node is called m3, and its hostname is now renamed",
+        "node_name: m3",
+    ]);
+    let deployed = place.deploy(&first).ends(1);
+    assert_eq!(deployed.outcomes(), "m1 unchanged, m3 failed");
+    m3.succeed("hostname m3");
     let after: Vec<String> = machines.iter().map(fingerprint).collect();
     assert_eq!(before, after);
     place.kept_its_secrets();
+
+    // What is said to be done is what does it.
+    reset(&first, "--limit m3").ends(0);
+    let moved = place.deploy(&second).ends(0);
+    assert_eq!(moved.outcomes(), "m2 unchanged, m3 changed");
+    place.api().expect_summary(&two, "m2 agent, m3 agent");
 }

@@ -277,8 +277,9 @@ fn a_node_that_would_change_its_name_or_a_member_its_address_is_refused() {
     let named = "hosts:\n  m1: {address: 10.0.0.1, role: server, node_name: other}\n";
     insta::assert_snapshot!(Lab::new(named).with("m1", member).shape().unfit["m1"], @r"
     m1: its node is called m1, and the inventory says other
-      a node keeps the name that it joined with
-      → leave it so in the inventory, or remove the node, wipe the host and let it join anew
+      a node keeps the name that it joined with: under another one it would join as a new node, and the old one would stay behind
+      → to keep the node:  node_name: m1  for m1 in the inventory
+      → to rename it, let it join anew:  towline reset -i lab.yaml --limit m1 , then deploy; its data is lost
     ");
     let lab = running().with("m3", |facts| {
         facts.k3s.config = Some(Secret::new("token: secret-one\nnode-ip: 10.9.9.9\n"));
@@ -301,6 +302,7 @@ fn cgroup_v1_is_told_with_its_remedy_before_a_kubelet_refuses_it() {
     let told = format!("cluster: {{agent_config: {{kubelet-arg: [fail-cgroupv1=false]}}}}{ONE}");
     assert!(Lab::new(&told).with("w1", old).shape().unfit.is_empty());
     let settled = Lab::new(ONE)
+        .with("m1", member)
         .with("w1", agent("https://10.0.0.1:6443"))
         .with("w1", old);
     assert!(settled.shape().unfit.is_empty());

@@ -10,7 +10,7 @@ fn wanted(cluster: &str, versions: &[(&str, Option<&'static str>)]) -> Result<Wa
             facts.k3s.version = version.map(str::to_owned);
         });
     }
-    wanted_version(&lab.inventory, &lab.reach).map_err(|problems| {
+    wanted_version(&lab.inventory, &lab.reach, &lab.selected).map_err(|problems| {
         problems
             .iter()
             .map(|problem| format!("{problem}\n"))
@@ -70,7 +70,21 @@ fn a_binary_that_was_never_started_is_no_running_version() {
         facts.k3s.version = Some("v1.30.0+k3s1".into());
     });
     assert_eq!(
-        wanted_version(&lab.inventory, &lab.reach),
+        wanted_version(&lab.inventory, &lab.reach, &lab.selected),
         Ok(Wanted::Channel("stable".into()))
     );
+}
+
+#[test]
+fn an_agent_that_is_only_read_may_stay_behind() {
+    let lab = || {
+        let old = |facts: &mut Facts| facts.k3s.version = Some("v1.35.1+k3s1".into());
+        let lab = Lab::new(&format!("cluster: {{version: {VERSION}}}{THREE}"));
+        let joined = agent("https://10.0.0.1:6443");
+        lab.with("m1", member).with("w1", joined).with("w1", old)
+    };
+    let wanted = |lab: &Lab| wanted_version(&lab.inventory, &lab.reach, &lab.selected);
+    assert!(wanted(&lab()).is_err());
+    let limited = lab().only(&["m2"]);
+    assert_eq!(wanted(&limited), Ok(Wanted::Exact(VERSION.into())));
 }

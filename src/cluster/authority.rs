@@ -1,0 +1,127 @@
+//! Which cluster a host belongs to: the one whose certificate authority it trusts. A host of one
+//! cluster is never taken for one of another, neither to change it nor to reset it.
+
+use super::Situation;
+use super::tokens::configured;
+use crate::distribution::k3s::token::{ca_hash, token_password};
+use crate::error::Problem;
+use crate::facts::Facts;
+use crate::inventory::{Host, Role};
+use crate::vars::Secret;
+
+/// The hash of the CA that a host trusts: a server's own, an agent's copy of it, or the one in the
+/// token that it joined with.
+pub(super) fn authority(facts: &Facts) -> Option<String> {
+    let k3s = &facts.k3s;
+    let file = k3s.ca_hash.as_ref().or(k3s.agent_ca_hash.as_ref()).cloned();
+    file.or_else(|| Some(ca_hash(&configured(facts, "token")?)?.to_owned()))
+}
+
+/// Whether a host has ever been in a cluster: it has a server's data, or joined as an agent.
+fn belongs(facts: &Facts) -> bool {
+    facts.k3s.datastore.is_some() || facts.k3s.joined
+}
+
+/// Whether k3s runs on a host as an agent, or would: whatever the inventory says that it is.
+pub(super) fn is_agent(facts: &Facts) -> bool {
+    facts.k3s.agent_unit.exists() && facts.k3s.datastore.is_none()
+}
+
+/// Who says which value, the inventory first.
+pub(super) type Claims = Vec<(String, String)>;
+
+/// The first two that say different values.
+pub(super) fn differing(claims: &Claims) -> Option<(&str, &str)> {
+    let (first, value) = claims.first()?;
+    let (other, _) = claims.iter().find(|(_, other)| other != value)?;
+    Some((first, other))
+}
+
+/// Why hosts cannot be reset together: a server with data, or a host that would be reset, belongs to
+/// another cluster than the first of them, or than the token in the inventory.
+pub(super) fn other_clusters(situation: &Situation<'_>) -> Option<Problem> {
+    let given = situation.inventory.cluster.token.as_ref();
+    let given = given.map(Secret::expose);
+    let named = || "the inventory".to_owned();
+    let mut authorities: Claims = given
+        .and_then(ca_hash)
+        .map(|hash| (named(), hash.to_owned()))
+        .into_iter()
+        .collect();
+    let mut tokens: Claims = given
+        .map(|token| (named(), token_password(token).to_owned()))
+        .into_iter()
+        .collect();
+    for (host, facts) in situation.reached().filter(|(_, facts)| belongs(facts)) {
+        let is_server = facts.k3s.datastore.is_some();
+        if !is_server && !situation.selected.contains(&host.name) {
+            continue;
+        }
+        authorities.extend(authority(facts).map(|hash| (host.name.clone(), hash)));
+        let token = facts.k3s.server_token.as_ref().filter(|_| is_server);
+        tokens
+            .extend(token.map(|token| (host.name.clone(), token_password(token.expose()).into())));
+    }
+    let (what, (first, other)) = [("cluster CAs", &authorities), ("tokens", &tokens)]
+        .into_iter()
+        .find_map(|(what, claims)| Some((what, differing(claims)?)))?;
+    Some(
+        Problem::new(format!("two {what}: {first} has one, {other} another"))
+            .because("they belong to different clusters, and a reset would take the other one apart, too")
+            .next("take the hosts that belong elsewhere out of the inventory")
+            .next("to reset them as well, use the inventory of their own cluster, or one that names them alone"),
+    )
+}
+
+/// Why selected agents cannot be changed: they belong to another cluster than the one of `ours`,
+/// which is who says a hash of its CA, and that hash. Where one of the hashes is not known, an agent
+/// has to know a server of `servers` already.
+pub(super) fn agents_elsewhere(
+    situation: &Situation<'_>,
+    ours: Option<&(String, String)>,
+    servers: &[String],
+) -> Vec<Problem> {
+    let agents = situation.reached().filter(|(host, facts)| {
+        let is_agent = host.role.value == Role::Agent && facts.k3s.datastore.is_none();
+        is_agent && facts.k3s.joined && situation.selected.contains(&host.name)
+    });
+    agents
+        .filter_map(|(host, facts)| {
+            let name = &host.name;
+            let server = configured(facts, "server");
+            let problem = match (ours, authority(facts)) {
+                (Some((_, hash)), Some(own)) if *hash == own => return None,
+                (Some((says, _)), Some(_)) => {
+                    let at = server.map_or_else(String::new, |url| format!(", joined at {url}"));
+                    Problem::new(format!("two cluster CAs: {says} has one, {name} another"))
+                        .because(format!("{name} is an agent of another cluster{at}"))
+                        .next(format!("if this cluster has a new CA:  systemctl restart k3s-agent  on {name}, then try again"))
+                }
+                _ if ours.is_none() && situation.inventory.cluster.server_url.is_none() => {
+                    return None;
+                }
+                _ => {
+                    let server = server.filter(|server| !servers.contains(server))?;
+                    Problem::new(format!("{name}: it is an agent of the cluster at {server}"))
+                        .because("nothing tells whether that is the cluster that it would join")
+                        .next("if it is: give the full token, which begins with K10 and names the cluster's CA")
+                }
+            };
+            Some(problem.next(to_leave(situation, host)).next(format!(
+                "to move {name} here, take it out of its cluster first:  towline reset -i FILE --limit {name} , with that cluster's inventory, or with one that names {name} alone"
+            )))
+        })
+        .collect()
+}
+
+/// What to do about a host that was not meant.
+fn to_leave(situation: &Situation<'_>, host: &Host) -> String {
+    let name = &host.name;
+    if situation.inventory.whole {
+        format!("if {name} is to stay where it is: take it out of this inventory")
+    } else {
+        format!(
+            "if {name} is to stay where it is: look at the address of the server that was typed"
+        )
+    }
+}
