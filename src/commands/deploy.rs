@@ -141,17 +141,8 @@ pub(super) async fn go(
     let mut next = None;
     let has_cluster = !matches!(survey.shape.stage, Stage::Elsewhere | Stage::Unknown);
     if let Some(target) = kubeconfig.filter(|_| !trouble && has_cluster) {
-        let first = match &survey.shape.stage {
-            Stage::Running { via } | Stage::New { leader: via } => Some(via.as_str()),
-            _ => None,
-        };
-        match kubeconfig::fetch(road, &survey.gathered, first, target).await {
-            Ok(path) => {
-                next = Some(format!(
-                    "\n  export KUBECONFIG={}\n  kubectl get nodes",
-                    quoted(&path)
-                ));
-            }
+        match kubeconfig::fetch(road, &survey.gathered, target).await {
+            Ok(commands) => next = Some(commands),
             Err(problem) => {
                 trouble = true;
                 road.events.send(Event::Trouble { problem });
@@ -235,8 +226,4 @@ fn cancel_rest(road: &Road, survey: &Survey, runner: &Runner, ledger: &mut Ledge
     }
     let problem = Problem::new("the deploy ended early").because(reason);
     road.events.send(Event::Trouble { problem });
-}
-
-fn quoted(path: &std::path::Path) -> String {
-    crate::shell::quote(&path.to_string_lossy())
 }

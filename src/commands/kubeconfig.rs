@@ -1,6 +1,6 @@
 //! `towline kubeconfig`: the cluster's kubeconfig, tried from here.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::{
@@ -9,13 +9,15 @@ use crate::cli::{
 };
 use crate::distribution::k3s::settings::API_PORT;
 use crate::error::{ExitCode, Problem};
-use crate::inventory::Role;
-use crate::kubernetes::kubeconfig::{merge, rewrite, server_url, write};
-use crate::kubernetes::verify::verify;
+use crate::inventory::{Host, Role};
+use crate::kubernetes::kubeconfig::{Kubeconfig, Written, merge, pick, rewrite, server_url, write};
+use crate::kubernetes::verify::{Verified, verify};
 use crate::run::event::{Events, NodeRow};
 use crate::run::gather::{self, Gathered};
 use crate::run::{Event, Interrupt};
+use crate::shell::quote;
 use crate::ui::Ui;
+use crate::vars::Secret;
 
 use super::road::Road;
 use super::typed::Typed;
@@ -24,6 +26,8 @@ use super::{Refusal, absolute, deploy, install, interrupt};
 /// k3s puts a new name into its certificate at the first handshake that asks for it, and the other
 /// servers follow some seconds later.
 const PATIENCE: Duration = Duration::from_secs(45);
+/// An address that has worked before works at once, or another one is taken.
+const STANDING: Duration = Duration::from_secs(10);
 
 /// Where a kubeconfig goes, and under which name.
 #[derive(Debug, Clone)]
@@ -32,6 +36,8 @@ pub(super) struct Target {
     path: Option<PathBuf>,
     /// Name of the context; the cluster's when nobody says.
     context: Option<String>,
+    /// Whether it is the file that kubectl reads when nobody says another one.
+    usual: bool,
     /// Whether what else is in the file stays.
     merge: bool,
     /// Whether it becomes the current context of a file that has one.
@@ -52,10 +58,25 @@ impl Target {
         };
         let given = arguments.kubeconfig.clone();
         Self {
+            usual: given.is_none() && arguments.merge,
             path: given.or_else(|| arguments.merge.then(usual)),
             context: arguments.context.clone(),
             merge: arguments.merge,
             use_it: arguments.use_context,
+        }
+    }
+
+    /// What to type to use the kubeconfig.
+    fn next(&self, path: &Path, context: &str) -> String {
+        let mut text = String::new();
+        if !self.usual {
+            text = format!("\n  export KUBECONFIG={}", quote(&path.to_string_lossy()));
+        }
+        // Another context may be the current one.
+        if self.merge {
+            format!("{text}\n  kubectl --context {} get nodes", quote(context))
+        } else {
+            format!("{text}\n  kubectl get nodes")
         }
     }
 }
@@ -65,6 +86,7 @@ impl From<&Destination> for Target {
         Self {
             path: Some(destination.local_path.clone()),
             context: Some(destination.context.clone()),
+            usual: false,
             merge: destination.merge,
             use_it: destination.use_context,
         }
@@ -146,14 +168,8 @@ pub(super) async fn only(
     gathered: &Gathered,
     target: &Target,
 ) -> Result<(ExitCode, Option<String>), Refusal> {
-    match fetch(road, gathered, None, target).await {
-        Ok(path) => {
-            let path = crate::shell::quote(&path.to_string_lossy());
-            Ok((
-                ExitCode::Success,
-                Some(format!("\n  export KUBECONFIG={path}")),
-            ))
-        }
+    match fetch(road, gathered, target).await {
+        Ok(next) => Ok((ExitCode::Success, Some(next))),
         Err(problem) => {
             road.events.send(Event::Trouble { problem });
             Ok((ExitCode::Failed, None))
@@ -161,43 +177,77 @@ pub(super) async fn only(
     }
 }
 
-/// Takes the kubeconfig of a live server, writes it with an address that works from here, and tries
-/// it with a real request.
+/// Takes the kubeconfig of a live server, tries it at an address that works from here with a real
+/// request, and writes it. Returns what to type to use it.
 pub(super) async fn fetch(
     road: &Road,
     gathered: &Gathered,
-    first: Option<&str>,
     target: &Target,
-) -> Result<PathBuf, Problem> {
-    let (host, source) = source(road, gathered, first).await?;
+) -> Result<String, Problem> {
+    let (host, source) = source(road, gathered).await?;
     let cluster = &road.inventory.cluster;
     let address = cluster.endpoint.as_deref().unwrap_or(&host.address);
     let server = server_url(address, API_PORT);
     let context = target.context.as_deref().unwrap_or(&cluster.name);
-    let kubeconfig = rewrite(source.expose(), &server, context)?;
+    let fresh = rewrite(source.expose(), &server, context)?;
     let default = || PathBuf::from(format!("{}.kubeconfig", cluster.name));
     let path = absolute(target.path.clone().unwrap_or_else(default));
-    if target.merge {
-        merge(&path, &kubeconfig, target.use_it)?;
-    } else {
-        write(&path, &kubeconfig)?;
+
+    let standing = pick(&path, Some(context)).ok();
+    let standing = standing.and_then(|standing| fresh.at_the_address_of(&standing));
+    let standing = standing.filter(|standing| *standing != fresh);
+    let mut reason = match &cluster.endpoint {
+        Some(_) => "that is the cluster's endpoint",
+        None => "that is the address that was typed",
     }
-    road.events.send(Event::Trying {
-        server: server.clone(),
-    });
-    let verified = tokio::select! {
-        verified = verify(&kubeconfig, PATIENCE) => verified,
-        () = interrupt::asked_for(Interrupt::Finish, road.interrupt.clone()) => {
-            return Err(Problem::new("the kubeconfig was not tried: a person asked for the end")
-                .because(format!("it was written to {}", path.display())));
+    .to_owned();
+    let mut kept = None;
+    let address_is_said = cluster.endpoint.is_some() || !road.inventory.whole;
+    if let Some(standing) = standing.as_ref().filter(|_| !address_is_said) {
+        match tried(road, standing, STANDING).await {
+            Ok(verified) => kept = Some((standing.clone(), verified)),
+            Err(problem) => reason = problem.what,
         }
+    }
+    let (kubeconfig, verified) = match kept {
+        Some(kept) => kept,
+        None => match tried(road, &fresh, PATIENCE).await {
+            Ok(verified) => (fresh, verified),
+            // Nothing is lost by a file that did not work where there was none.
+            Err(problem) if !path.exists() => {
+                write(&path, &fresh)?;
+                let why = format!(
+                    "the kubeconfig was written to {} all the same",
+                    path.display()
+                );
+                return Err(problem.because(why));
+            }
+            Err(problem) => {
+                return Err(problem.because(format!("{} was left as it was", path.display())));
+            }
+        },
     };
-    let verified = verified.map_err(|error| {
-        error.problem().because(format!(
-            "the kubeconfig was written to {} all the same",
-            path.display()
-        ))
-    })?;
+    let written = if target.merge {
+        tokio::task::block_in_place(|| merge(&path, &kubeconfig, target.use_it))?
+    } else {
+        write(&path, &kubeconfig)?
+    };
+    let note = |text| road.events.send(Event::Note { text });
+    if let Some(standing) = standing.filter(|standing| standing.server() != kubeconfig.server()) {
+        note(format!(
+            "{}: its server was {} and is {} now: {reason}",
+            path.display(),
+            standing.server(),
+            kubeconfig.server()
+        ));
+    }
+    if let Written::Kept(backup) = written {
+        note(format!(
+            "{}: what was in it before is in {}",
+            path.display(),
+            backup.display()
+        ));
+    }
     let nodes = verified
         .nodes
         .into_iter()
@@ -211,27 +261,34 @@ pub(super) async fn fetch(
         .collect();
     road.events.send(Event::Kubeconfig {
         path: path.display().to_string(),
-        server,
+        server: kubeconfig.server().to_owned(),
         nodes,
     });
-    Ok(path)
+    Ok(target.next(&path, context))
 }
 
-/// A server that answers, with its kubeconfig: known from the first exchange where the cluster
-/// already ran, asked for where it has only just begun to.
-async fn source<'a>(
-    road: &'a Road,
-    gathered: &Gathered,
-    first: Option<&str>,
-) -> Result<(&'a crate::inventory::Host, crate::vars::Secret), Problem> {
-    let servers = road
-        .inventory
-        .hosts
-        .iter()
-        .filter(|host| host.role.value == Role::Server);
-    let mut candidates: Vec<_> = servers.collect();
-    candidates.sort_by_key(|host| first != Some(host.name.as_str()));
-    for host in candidates {
+/// Asks the API with a kubeconfig.
+async fn tried(
+    road: &Road,
+    kubeconfig: &Kubeconfig,
+    patience: Duration,
+) -> Result<Verified, Problem> {
+    road.events.send(Event::Trying {
+        server: kubeconfig.server().to_owned(),
+    });
+    tokio::select! {
+        verified = verify(kubeconfig, patience) => verified.map_err(|error| error.problem()),
+        () = interrupt::asked_for(Interrupt::Finish, road.interrupt.clone()) => {
+            Err(Problem::new("the kubeconfig was not tried: a person asked for the end"))
+        }
+    }
+}
+
+/// The first server that answers, with its kubeconfig: known from the first exchange where the
+/// cluster already ran, asked for where it has only just begun to.
+async fn source<'a>(road: &'a Road, gathered: &Gathered) -> Result<(&'a Host, Secret), Problem> {
+    let servers = road.inventory.hosts.iter();
+    for host in servers.filter(|host| host.role.value == Role::Server) {
         let facts = gathered
             .reach
             .get(&host.name)

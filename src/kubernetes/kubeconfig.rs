@@ -14,7 +14,7 @@ use crate::error::Problem;
 use crate::vars::Secret;
 
 pub use file::{Written, write};
-pub use merge::{backup, merge, pick};
+pub use merge::{merge, pick};
 
 /// The most that a kubeconfig may be; the one that k3s writes has 3 KiB.
 const LIMIT: usize = 256 * 1024;
@@ -43,6 +43,15 @@ impl Kubeconfig {
     /// Where the API is: `https://host:port`.
     pub fn server(&self) -> &str {
         &self.server
+    }
+
+    /// The same at the address of another kubeconfig, when that is one of the same cluster.
+    pub fn at_the_address_of(&self, other: &Self) -> Option<Self> {
+        let same = self.certificate_authority == other.certificate_authority;
+        same.then(|| Self {
+            server: other.server.clone(),
+            ..self.clone()
+        })
     }
 
     /// The cluster's certificate authority, PEM in base64.

@@ -246,6 +246,17 @@ fn what_is_added_joins_and_what_is_there_stays_up() {
     wait_for("an answer at the new address", || {
         place.api().nodes(&virtual_address).ok()
     });
+    // An address stays while it answers.
     place.deploy(&named).changed_nothing();
+    assert_eq!(
+        place.api().server,
+        format!("https://{virtual_address}:6443")
+    );
+    place
+        .machine("m2")
+        .succeed(&format!("ip address del {virtual_address}/32 dev host0"));
+    let changed = place.towline("kubeconfig", &named).run().ends(0);
+    assert_eq!(place.api().server, format!("https://{}:6443", addresses[0]));
+    changed.says(&[&format!("its server was https://{virtual_address}:6443")]);
     place.kept_its_secrets();
 }

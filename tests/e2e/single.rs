@@ -154,11 +154,22 @@ fn three_lines_make_a_cluster_and_the_inventory_that_they_saved_changes_nothing(
         .run();
     assert_eq!(ready.ends(0).stdout, "default: all 3 nodes are Ready\n");
     fs::write(place.file("config"), "apiVersion: v1\nkind: Config\ncurrent-context: work\nclusters: [{name: work, cluster: {server: 'https://work.example:6443'}}]\ncontexts: [{name: work, context: {cluster: work, user: me}}]\nusers: [{name: me, user: {token: abc}}]\n").unwrap();
-    desk.line(&format!(
-        "get-config --ip {a1} --local-path config --context lab --merge"
-    ))
-    .run()
-    .ends(0);
+    let merge = |address: &str| {
+        let line = format!("get-config --ip {address} --local-path config --context lab --merge");
+        desk.line(&line).run()
+    };
+    fs::write(place.file("config.lock"), "").unwrap();
+    merge(&a1).ends(1).says(&["config.lock"]);
+    fs::remove_file(place.file("config.lock")).unwrap();
+    for address in [&a2, &a1] {
+        let merged = merge(address).ends(0);
+        merged.says(&["config.towline-backup", "kubectl --context lab get nodes"]);
+    }
+    let backup = fs::read_to_string(place.file("config.towline-backup")).unwrap();
+    assert!(
+        !backup.contains("name: lab"),
+        "the first one stays: {backup}"
+    );
     desk.line(&format!(
         "kubeconfig --ip {a2} --kubeconfig other --context b"
     ))

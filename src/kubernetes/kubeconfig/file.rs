@@ -1,10 +1,12 @@
 //! Writing a kubeconfig to this machine's disk: whole or not at all, readable by its owner only,
-//! and never over another cluster's.
+//! and another cluster's only when it is kept beside it.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::{Kubeconfig, parse, wire};
 use crate::error::Problem;
@@ -13,19 +15,21 @@ use crate::error::Problem;
 const MODE: u32 = 0o600;
 
 /// What writing a file came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Written {
     /// There was none before.
     Created,
-    /// It differed, in content or permissions.
+    /// It differed, in content or permissions, and held nothing but this cluster.
     Replaced,
+    /// It held something else, too. What was there before is in this file now.
+    Kept(PathBuf),
     /// It was already so.
     Unchanged,
 }
 
 /// Writes a kubeconfig to `path`, whose directories are made when they are missing. A link is
-/// followed to its file. A file that holds anything but an earlier kubeconfig of the same cluster
-/// is refused, since other clusters' keys would be lost with it.
+/// followed to its file. Another cluster's kubeconfig with a context of the same name is replaced and
+/// kept beside it; a file that holds other contexts is refused.
 pub fn write(path: &Path, kubeconfig: &Kubeconfig) -> Result<Written, Problem> {
     let text = kubeconfig.to_yaml()?;
     let target = real_target(path)?;
@@ -36,6 +40,11 @@ pub fn write(path: &Path, kubeconfig: &Kubeconfig) -> Result<Written, Problem> {
         }
         refuse_to_lose(path, &before.text, kubeconfig)?;
     }
+    let is_lost = before
+        .as_ref()
+        .is_some_and(|before| !before.text.trim().is_empty() && !is_of(kubeconfig, &before.text));
+    let kept = before.as_ref().filter(|_| is_lost);
+    let kept = kept.map(|before| keep(&target, before)).transpose()?;
     replace(&target, &text, before.as_ref()).map_err(|error| {
         Problem::new(format!(
             "{}: the kubeconfig cannot be written",
@@ -43,11 +52,99 @@ pub fn write(path: &Path, kubeconfig: &Kubeconfig) -> Result<Written, Problem> {
         ))
         .because(error.to_string())
     })?;
-    Ok(if before.is_some() {
-        Written::Replaced
-    } else {
-        Written::Created
+    Ok(match (before, kept) {
+        (_, Some(backup)) => Written::Kept(backup),
+        (Some(_), None) => Written::Replaced,
+        (None, None) => Written::Created,
     })
+}
+
+/// Whether a file holds nothing but this cluster.
+fn is_of(kubeconfig: &Kubeconfig, before: &str) -> bool {
+    parse(before).is_ok_and(|old| old.certificate_authority() == kubeconfig.certificate_authority())
+}
+
+/// Keeps what a file holds beside it: in `FILE.towline-backup`, or, since an older backup stays as it
+/// is, in `FILE.towline-backup.2` and so on.
+pub(super) fn keep(target: &Path, before: &Existing) -> Result<PathBuf, Problem> {
+    let first = backup(target);
+    let numbered = |number: u16| {
+        let mut name = first.clone().into_os_string();
+        name.push(format!(".{number}"));
+        PathBuf::from(name)
+    };
+    let mut all = std::iter::once(first.clone()).chain((2..=u16::MAX).map(numbered));
+    let free = |path: &PathBuf| match existing(path, path) {
+        Ok(None) => true,
+        Ok(Some(older)) => older.text == before.text,
+        Err(_) => false,
+    };
+    let path = all.find(free).unwrap_or(first);
+    replace(&path, &before.text, Some(before)).map_err(|error| {
+        Problem::new(format!("{}: cannot be written", path.display())).because(error.to_string())
+    })?;
+    Ok(path)
+}
+
+/// Where what was there before is kept.
+pub(super) fn backup(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".towline-backup");
+    path.with_file_name(name)
+}
+
+/// How long another program may hold a file's lock: kubectl holds it while it writes.
+const LOCKED: Duration = Duration::from_secs(5);
+
+/// The lock by which kubectl and its like keep each other from writing a file at once: a file named
+/// `FILE.lock` that its holder made. It goes when this is dropped.
+///
+/// client-go, tools/clientcmd/config.go: `lockFile`.
+pub(super) struct Lock(PathBuf);
+
+impl Lock {
+    /// Takes the lock of a file, waiting a little for who has it.
+    pub fn on(path: &Path) -> Result<Self, Problem> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".lock");
+        let lock = PathBuf::from(name);
+        let cannot = |error: &io::Error| {
+            Problem::new(format!("{}: cannot be made", lock.display())).because(error.to_string())
+        };
+        make_folder(path).map_err(|error| cannot(&error))?;
+        let until = Instant::now() + LOCKED;
+        loop {
+            match File::create_new(&lock) {
+                Ok(_file) => return Ok(Self(lock)),
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(cannot(&error));
+                }
+                Err(_) if Instant::now() < until => thread::sleep(Duration::from_millis(50)),
+                Err(_) => {
+                    return Err(Problem::new(format!(
+                        "{}: another program is writing it",
+                        path.display()
+                    ))
+                    .because(format!(
+                        "{} has been there for {} s",
+                        lock.display(),
+                        LOCKED.as_secs()
+                    ))
+                    .next(format!(
+                        "if kubectl was killed and left it:  rm {}",
+                        lock.display()
+                    )));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // What cannot be removed is said by who next wants the lock.
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 /// The file that a path means, links followed.
@@ -115,13 +212,9 @@ fn refuse_to_lose(path: &Path, before: &str, kubeconfig: &Kubeconfig) -> Result<
     let Some(names) = wire::context_names(before) else {
         return Err(foreign(path, "it is not a kubeconfig"));
     };
-    let is_same_cluster = || {
-        parse(before)
-            .is_ok_and(|old| old.certificate_authority() == kubeconfig.certificate_authority())
-    };
     match names.as_slice() {
         [] => Ok(()),
-        [name] if name == kubeconfig.context() || is_same_cluster() => Ok(()),
+        [name] if name == kubeconfig.context() || is_of(kubeconfig, before) => Ok(()),
         names => Err(foreign(
             path,
             &format!(
@@ -152,14 +245,7 @@ fn foreign(path: &Path, why: &str) -> Problem {
 
 /// Writes a file that only its owner may read, whole or not at all.
 pub(super) fn replace(target: &Path, text: &str, before: Option<&Existing>) -> io::Result<()> {
-    let directory = match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)?;
+    let directory = make_folder(target)?;
     let mut temporary = tempfile::Builder::new()
         .prefix(".kubeconfig-")
         .permissions(Permissions::from_mode(MODE))
@@ -186,4 +272,17 @@ pub(super) fn replace(target: &Path, text: &str, before: Option<&Existing>) -> i
     // file system that cannot do this is no reason to say that nothing was written.
     let _ = File::open(directory).and_then(|directory| directory.sync_all());
     Ok(())
+}
+
+/// The folder of a file, which is made when it is missing.
+fn make_folder(path: &Path) -> io::Result<&Path> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    Ok(folder)
 }

@@ -1,10 +1,10 @@
 //! Kubeconfigs that hold several clusters: one taken out, one put in.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::file::{Existing, existing, real_target, replace};
+use super::file::{Lock, existing, keep, real_target, replace};
 use super::{Kubeconfig, Written, parse};
 use crate::error::Problem;
 
@@ -16,39 +16,28 @@ const LISTS: [(&str, &str); 3] = [
 ];
 
 /// Puts a kubeconfig into a file that may hold others: its entries replace those of the same name,
-/// everything else stays. What was there before is kept beside it, in `FILE.towline-backup`. The
-/// current context is set when there was none, or when `use_it` asks for it.
+/// everything else stays. What was there before is kept beside it. The current context is set when
+/// there was none, or when `use_it` asks for it. Meanwhile no kubectl writes the file; this may wait
+/// some seconds for one that does.
 ///
 /// # Errors
 /// A file that is no kubeconfig, and an entry of the same name that another context uses.
 pub fn merge(path: &Path, kubeconfig: &Kubeconfig, use_it: bool) -> Result<Written, Problem> {
+    let _lock = Lock::on(path)?;
     let target = real_target(path)?;
-    let Some(before) = existing(path, &target)? else {
+    let before = existing(path, &target)?;
+    let Some(before) = before.filter(|before| !before.text.trim().is_empty()) else {
         return super::write(path, kubeconfig);
     };
-    if before.text.trim().is_empty() {
-        return super::write(path, kubeconfig);
-    }
     let text = merged(&before.text, kubeconfig, use_it).map_err(|why| not_merged(path, &why))?;
     if text == before.text && before.is_private() {
         return Ok(Written::Unchanged);
     }
-    let write = |target: &Path, text: &str, before: Option<&Existing>| {
-        replace(target, text, before).map_err(|error| {
-            Problem::new(format!("{}: cannot be written", target.display()))
-                .because(error.to_string())
-        })
-    };
-    write(&backup(&target), &before.text, Some(&before))?;
-    write(&target, &text, Some(&before))?;
-    Ok(Written::Replaced)
-}
-
-/// Where what was there before is kept.
-pub fn backup(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".towline-backup");
-    path.with_file_name(name)
+    let backup = keep(&target, &before)?;
+    replace(&target, &text, Some(&before)).map_err(|error| {
+        Problem::new(format!("{}: cannot be written", target.display())).because(error.to_string())
+    })?;
+    Ok(Written::Kept(backup))
 }
 
 /// One context of a file, with its cluster and user: the named one, or the current one.
@@ -203,6 +192,7 @@ fn merged(before: &str, kubeconfig: &Kubeconfig, use_it: bool) -> Result<String,
 
 #[cfg(test)]
 mod tests {
+    use super::super::file::backup;
     use super::super::tests::{credentials, source};
     use super::*;
     use std::fs;
@@ -231,7 +221,7 @@ mod tests {
         fs::write(&path, OTHERS).expect("written");
         assert_eq!(
             merge(&path, &kubeconfig("home"), false),
-            Ok(Written::Replaced)
+            Ok(Written::Kept(backup(&path)))
         );
         let text = fs::read_to_string(&path).expect("read");
         let whole = tree(&text).expect("a kubeconfig");
@@ -269,6 +259,32 @@ mod tests {
         assert_eq!(entries(&whole, "clusters").count(), 2);
         assert_eq!(whole["current-context"], "home");
         assert_eq!(pick(&path, None), Ok(moved));
+        // The first backup is what was there before towline came.
+        assert_eq!(fs::read_to_string(backup(&path)).expect("a backup"), OTHERS);
+        let second = folder.path().join("config.towline-backup.2");
+        assert_eq!(pick(&second, Some("home")), Ok(kubeconfig("home")));
+    }
+
+    #[test]
+    fn kubectl_and_towline_wait_for_each_other() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("config");
+        let lock = folder.path().join("config.lock");
+        fs::write(&path, OTHERS).expect("written");
+        fs::write(&lock, "").expect("written");
+        let problem = merge(&path, &kubeconfig("home"), false)
+            .expect_err("it is locked")
+            .to_string();
+        assert!(problem.contains("config.lock"), "{problem}");
+        assert_eq!(fs::read_to_string(&path).expect("read"), OTHERS);
+        let held = lock.clone();
+        let kubectl = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            fs::remove_file(held).expect("removed");
+        });
+        merge(&path, &kubeconfig("home"), false).expect("kubectl has ended");
+        kubectl.join().expect("it ended");
+        assert!(!lock.exists(), "and leaves none behind");
     }
 
     #[test]

@@ -232,9 +232,42 @@ fn writing_makes_directories_and_says_what_it_came_to() {
     assert_eq!(write(&path, &kubeconfig).unwrap(), Written::Replaced);
     assert_eq!(mode(), 0o600);
 
-    assert_eq!(write(&path, &made("home")).unwrap(), Written::Replaced);
+    let moved = kubeconfig.at_the_address_of(&made("home"));
+    assert_eq!(moved, None, "that is another cluster");
+    let moved = Kubeconfig {
+        server: "https://203.0.113.11:6443".to_owned(),
+        ..kubeconfig
+    };
+    assert_eq!(write(&path, &moved).unwrap(), Written::Replaced);
     let left: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().collect();
-    assert_eq!(left.len(), 1, "no temporary file stays behind: {left:?}");
+    assert_eq!(left.len(), 1, "no other file stays behind: {left:?}");
+}
+
+#[test]
+fn another_clusters_file_with_a_context_of_the_same_name_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("kubeconfig");
+    let clusters = [made("default"), made("default"), made("default")];
+    let [first, second, third] = &clusters;
+    let backups = ["kubeconfig.towline-backup", "kubeconfig.towline-backup.2"];
+    let [one, two] = backups.map(|name| directory.path().join(name));
+    assert_eq!(write(&path, first).unwrap(), Written::Created);
+    assert_eq!(write(&path, second).unwrap(), Written::Kept(one.clone()));
+    assert_eq!(write(&path, second).unwrap(), Written::Unchanged);
+    assert_eq!(write(&path, third).unwrap(), Written::Kept(two.clone()));
+    assert_eq!(
+        write(&path, first).unwrap(),
+        Written::Kept(directory.path().join("kubeconfig.towline-backup.3"))
+    );
+    // What has its backup already needs no second one.
+    assert_eq!(write(&path, second).unwrap(), Written::Kept(one.clone()));
+    for (path, cluster) in [(&path, second), (&one, first), (&two, second)] {
+        assert_eq!(parse(&fs::read_to_string(path).unwrap()).unwrap(), *cluster);
+    }
+    assert_eq!(
+        fs::metadata(&one).unwrap().permissions().mode() & 0o7777,
+        0o600
+    );
 }
 
 #[test]
@@ -255,13 +288,10 @@ fn another_clusters_file_is_not_replaced() {
         assert!(problem.to_string().contains(word), "{problem}");
         assert_eq!(fs::read_to_string(&path).unwrap(), before);
     }
-    for before in [
-        String::new(),
-        "apiVersion: v1\nkind: Config\nclusters: []\n".to_owned(),
-    ] {
-        fs::write(&path, before).unwrap();
-        assert_eq!(write(&path, &home).unwrap(), Written::Replaced);
-    }
+    fs::write(&path, "").unwrap();
+    assert_eq!(write(&path, &home).unwrap(), Written::Replaced);
+    fs::write(&path, "apiVersion: v1\nkind: Config\nclusters: []\n").unwrap();
+    assert!(matches!(write(&path, &home).unwrap(), Written::Kept(_)));
     // The same cluster under a new name.
     let renamed = Kubeconfig {
         context: "house".to_owned(),
