@@ -60,9 +60,15 @@ pub fn quote(value: &str) -> String {
     format!("'{}'", value.replace('\0', "").replace('\'', r"'\''"))
 }
 
-/// The bytes of a base64 text (RFC 4648, padded, white space ignored), or `None`.
+/// What every value in an answer begins with that travels as base64: no other is read as one, and a
+/// trace shows nothing of what follows.
+pub const PACKED: &str = "base64:";
+
+/// The bytes of a value that begins with [`PACKED`] (RFC 4648, padded, white space ignored), or
+/// `None`.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
     let packed: Vec<u8> = text
+        .strip_prefix(PACKED)?
         .bytes()
         .filter(|byte| !byte.is_ascii_whitespace())
         .collect();

@@ -13,7 +13,7 @@ use towline::inventory::{self, Inventory, Overrides};
 use towline::plan::{self, Order, Plan};
 use towline::playbook::{Assets, Book};
 use towline::run::event::Planned;
-use towline::shell::{Reply, encode};
+use towline::shell::{PACKED, Reply, encode};
 use towline::task::Task;
 use towline::ui::plan_text;
 use towline::vars::Secret;
@@ -130,7 +130,7 @@ impl Is {
                 let now = now.map(|text| format!("# Written by towline from the inventory: change it there.\n{text}"));
                 match now {
                     Some(now) if now != file.content => format!(
-                        "mode=600 0:0\nstate=differs\nhash={HASH}\ncontent={}\n",
+                        "mode=600 0:0\nstate=differs\nhash={HASH}\ncontent={PACKED}{}\n",
                         encode(now.as_bytes()).replace('\n', "")
                     ),
                     None if bare => "state=absent\n".into(),

@@ -8,7 +8,6 @@ use crate::distribution::k3s::arguments::{Settings, ShortFlags, settings, words}
 use crate::distribution::k3s::settings::MUST_BE_EQUAL;
 use crate::facts::{Facts, Foreign};
 use crate::inventory::DataDir;
-use crate::vars::Secret;
 
 /// Variables that stand for flags of k3s.
 const VARIABLES: [(&str, &str); 14] = [
@@ -165,13 +164,5 @@ pub fn certificate_names(facts: &Facts) -> Vec<String> {
         .flat_map(|names| names.split(','))
         .map(|name| name.trim().to_owned())
         .filter(|name| !name.is_empty() && !is_own(name))
-        .collect()
-}
-
-/// The secrets among what k3s is told on a host.
-pub(super) fn secrets(facts: &Facts) -> Vec<Secret> {
-    let all = in_force(facts).unwrap_or_default().into_iter();
-    all.filter(|(key, _)| crate::vars::names_a_secret(key))
-        .filter_map(|(_, value)| Some(Secret::new(value.as_str()?)))
         .collect()
 }

@@ -10,7 +10,8 @@ use serde_json::Value;
 use crate::error::Problem;
 use crate::facts::{Facts, Node};
 use crate::inventory::{Host, Inventory};
-use crate::vars::{Secret, names_a_secret};
+pub use crate::vars::LATER;
+use crate::vars::{Secret, secrets_among};
 
 mod address;
 mod adopt;
@@ -176,30 +177,20 @@ impl fmt::Debug for Place {
     }
 }
 
-/// What stands for a token that only the running leader can complete.
-pub const LATER: &str = "K10… (known after the leader)";
-
 /// Every secret that the places hold, so that it can be masked.
 pub fn secrets(shape: &Shape) -> Vec<Secret> {
-    let secret = |(key, value): (&String, &Value)| {
-        let value = value.as_str()?;
-        (names_a_secret(key) && value != LATER).then(|| Secret::new(value))
-    };
-    shape
+    let mut secrets: Vec<_> = shape
         .places
         .values()
-        .flat_map(|place| place.config.iter().filter_map(secret))
-        .collect()
+        .flat_map(|place| secrets_among(&place.config))
+        .collect();
+    secrets.retain(|secret| secret.expose() != LATER);
+    secrets
 }
 
-/// The tokens that a host knows: in k3s's own files and in its config.yaml.
+/// The secrets that a host knows: in k3s's own files and in what k3s is told there.
 pub fn known_secrets(facts: &Facts) -> Vec<Secret> {
-    let own = tokens::observed(facts);
-    let configured = own
-        .keys()
-        .filter(|key| names_a_secret(key))
-        .filter_map(|key| tokens::configured(facts, key));
-    let configured: Vec<_> = configured.map(|secret| Secret::new(&secret)).collect();
-    let secrets = facts.secrets().cloned().chain(configured);
-    secrets.chain(force::secrets(facts)).collect()
+    let told = [tokens::own_config(facts), force::in_force(facts)];
+    let told = told.iter().flatten().flat_map(secrets_among);
+    facts.secrets().cloned().chain(told).collect()
 }

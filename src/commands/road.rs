@@ -213,7 +213,7 @@ impl Road {
         };
         let shape = cluster::shape(&situation, &version).map_err(Refusal::Problems)?;
         for secret in cluster::secrets(&shape) {
-            self.redactor.learn(&secret);
+            self.redactor.learn_from_host(&secret);
         }
         let (binaries, mut fetches) = self.binaries(&situation, &shape, &version).await?;
         let plan = plan::build(&situation, &shape, &self.book, &binaries)?;

@@ -230,7 +230,7 @@ mod tests {
             "hostname=M1\nuptime=12.50\nos_id=ubuntu\nos_like=debian\ninit=systemd\ncgroup=2\n\
              address=eth0 10.0.0.1/24\naddress=eth0 fd00::1/64\ndefault_interface=eth0\n\
              datastore=etcd\nk3s_version=k3s version v1.36.3+k3s1 (abc)\n\
-             server_token=SzEwYWE6OnNlcnZlcjpwdw==\n\
+             server_token=base64:SzEwYWE6OnNlcnZlcjpwdw==\n\
              unit=k3s LoadState=loaded ActiveState=active SubState=running FragmentPath=/etc/systemd/system/k3s.service \n\
              five_minutes_ago=2026-01-02T03:04:05Z\n\
              node=m1\tTrue\tTrue\t10.0.0.1 fd00::1\tv1.36.3+k3s1\t5cc9-3e\t2026-01-02T03:04:04Z\n\
@@ -277,9 +277,9 @@ mod tests {
     #[test]
     fn what_is_unusual_is_not_taken_for_absent() {
         let facts = read(&reply(
-            "address=tun0 10.8.0.2\naddress=eth0 nonsense\nk3s_config=dG9rZW46IP8K\n\
-             drop_in=YTogMQo= 10-a.yaml\ndrop_in= 20-b.yml\n\
-             foreign=k3s-agent W1VuaXRdCg==\nforeign_environment=k3s-agent SzNTX1VSTD14Cg==\nforeign_environment=k3s eAo=\nca_hash=short\nk3s_version=k3s version $(x) (y)\n\
+            "address=tun0 10.8.0.2\naddress=eth0 nonsense\nk3s_config=base64:dG9rZW46IP8K\n\
+             drop_in=base64:YTogMQo= 10-a.yaml\ndrop_in=base64: 20-b.yml\n\
+             foreign=k3s-agent base64:W1VuaXRdCg==\nforeign_environment=k3s-agent base64:SzNTX1VSTD14Cg==\nforeign_environment=k3s base64:eAo=\nca_hash=short\nk3s_version=k3s version $(x) (y)\n\
              uptime=NaN\ncomplete=yes\n",
         ))
         .expect("complete");

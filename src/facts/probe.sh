@@ -2,7 +2,7 @@
 # Every line of the answer is key=value; what may hold newlines travels as base64. $data is the
 # folder that k3s's data is looked for in.
 say() { printf '%s=%s\n' "$1" "$2"; }
-pack() { base64 2>/dev/null | tr -d '\n'; }
+pack() { printf base64: && base64 2>/dev/null | tr -d '\n'; }
 file() { [ -f "$2" ] && say "$1" "$(head -c 262144 "$2" | pack)"; }
 
 say uid "$(id -u)"

@@ -5,17 +5,8 @@ use std::ops::Range;
 use super::Inventory;
 use super::mistake::Mistake;
 use super::node::{Entry, Node, Tree};
-use crate::vars::{MASK, Secret};
-
-/// Words in a key's name that make its value a secret.
-const SECRET_WORDS: [&str; 6] = [
-    "token",
-    "password",
-    "secret",
-    "access-key",
-    "vpn-auth",
-    "datastore-endpoint",
-];
+use crate::vars::mask::{holes, users};
+use crate::vars::{MASK, Secret, names_a_secret, secrets_among};
 
 /// A text in which secrets are replaced by `***`.
 #[derive(Clone, Default)]
@@ -44,33 +35,10 @@ impl Masked {
         }
     }
 
-    /// Masks, without knowing the structure, the rest of every line that looks like a secret's,
-    /// and the deeper lines below it.
+    /// Masks without knowing the structure.
     pub fn by_lines(source: &str) -> Self {
-        let mut holes = Vec::new();
-        let mut start = 0;
-        let mut inside: Option<usize> = None;
-        for line in source.split_inclusive('\n') {
-            let end = start + line.trim_end().len();
-            let indent = line.len() - line.trim_start().len();
-            if inside.is_some_and(|outer| indent > outer || line.trim().is_empty()) {
-                holes.push(start + indent.min(end - start)..end);
-            } else {
-                inside = None;
-                let mut from = 0;
-                while let Some(colon) = line.get(from..).and_then(|rest| rest.find(':')) {
-                    let key = line[..from + colon].rsplit([',', '{', ' ', '\t']).next();
-                    from += colon + 1;
-                    if key.is_some_and(is_secret) {
-                        holes.push((start + from).min(end)..end);
-                        inside = Some(indent);
-                        break;
-                    }
-                }
-            }
-            start += line.len();
-        }
-        Self::with(source, holes)
+        let holes = holes(source).into_iter().map(|hole| hole.range);
+        Self::with(source, holes.collect())
     }
 
     fn with(source: &str, mut holes: Vec<Range<usize>>) -> Self {
@@ -158,10 +126,8 @@ impl Inventory {
         let cluster = &self.cluster;
         let shared = cluster.config.iter().chain(&cluster.agent_config);
         let own = self.hosts.iter().flat_map(|host| &host.config);
-        let configs = shared.chain(own.map(|(key, setting)| (key, &setting.value)));
-        let secrets = configs
-            .filter(|(key, _)| is_secret(key))
-            .filter_map(|(_, value)| value.as_str().map(Secret::new));
+        let own = own.map(|(key, setting)| (key, &setting.value));
+        let secrets = secrets_among(shared.chain(own));
         let tokens = [&cluster.token, &cluster.agent_token];
         tokens
             .into_iter()
@@ -172,51 +138,13 @@ impl Inventory {
     }
 }
 
-/// Whether the value of a key of this name is a secret. Names of files are none.
-fn is_secret(key: &str) -> bool {
-    let key = key
-        .trim()
-        .trim_matches(['"', '\''])
-        .to_ascii_lowercase()
-        .replace('_', "-");
-    !key.ends_with("-file")
-        && (SECRET_WORDS.iter().any(|word| key.contains(word))
-            || strsim::osa_distance(&key, "token") < 2)
-}
-
-/// Keys whose values are addresses.
-const ADDRESS_KEYS: [&str; 4] = ["mirror:", "proxy:", "server_url:", "server-url:"];
-
-/// Where a user, with or without a password, stands in an address: `https://ann:secret@host`, also
-/// without its scheme behind a key that takes an address.
-fn users(source: &str) -> Vec<Range<usize>> {
-    let behind = |sign: &'static str| {
-        source
-            .match_indices(sign)
-            .map(move |(at, _)| at + sign.len())
-    };
-    let bare = ADDRESS_KEYS.into_iter().flat_map(behind).map(|start| {
-        let rest = &source[start..];
-        start + rest.len() - rest.trim_start_matches([' ', '"', '\'']).len()
-    });
-    let starts = behind("://").chain(bare);
-    let user = |start: usize| {
-        let ends = |c: char| c.is_whitespace() || c == '"' || c == '\'';
-        let word = source[start..].split(ends).next().unwrap_or_default();
-        let end = word.rfind('@')?;
-        let scheme = word[..end].find("://").map_or(0, |at| at + "://".len());
-        Some(start + scheme..start + end)
-    };
-    starts.filter_map(user).collect()
-}
-
 /// Finds the secret values of a tree.
 fn collect(source: &str, node: &Node, holes: &mut Vec<Range<usize>>, secrets: &mut Vec<Secret>) {
     for item in node.items() {
         collect(source, item, holes, secrets);
     }
     for entry in node.entries() {
-        if is_secret(&entry.key) {
+        if names_a_secret(&entry.key) {
             cover(source, entry, &entry.value, holes, secrets);
         } else {
             collect(source, &entry.value, holes, secrets);

@@ -11,12 +11,13 @@ use super::event::{Event, Events};
 use super::report::Outcome;
 use super::{Connector, exchange};
 use crate::cluster::{Reach, told_data_dir};
+use crate::distribution::k3s::token::token_password;
 use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::DataDir;
 use crate::inventory::{Host, Inventory};
 use crate::ssh::Remote;
-use crate::vars::Redactor;
+use crate::vars::{Redactor, Secret};
 
 /// Why a host has no facts.
 #[derive(Debug, Clone)]
@@ -209,12 +210,10 @@ async fn look(host: &Host, data_dir: &DataDir, remote: &dyn Remote) -> Result<Fa
     Facts::parse(&reply, data_dir).map_err(|why| failed(Problem::new(format!("{name}: {why}"))))
 }
 
-/// Every secret that a host knows is masked from now on.
+/// Every secret that a host knows is masked from now on, as far as it has the form of one.
 pub fn learn(facts: &Facts, redactor: &Redactor) {
-    use crate::distribution::k3s::token::token_password;
-    use crate::vars::Secret;
     for secret in crate::cluster::known_secrets(facts) {
-        redactor.learn(&Secret::new(token_password(secret.expose())));
-        redactor.learn(&secret);
+        redactor.learn_from_host(&Secret::new(token_password(secret.expose())));
+        redactor.learn_from_host(&secret);
     }
 }

@@ -370,6 +370,7 @@ fn service() -> Task {
 /// What systemd says of a unit, with its journal.
 fn unit(active: &str, sub: &str, journal: &str) -> Said {
     let journal = crate::shell::encode(journal.as_bytes()).replace('\n', "");
+    let journal = format!("{}{journal}", crate::shell::PACKED);
     Said::Out(
         0,
         format!(

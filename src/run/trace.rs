@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::{Event, event::Events};
-use crate::shell::Script;
+use crate::shell::{PACKED, Script};
 use crate::ssh::{Answer, Counts, Remote, Upload};
+use crate::vars::mask::masked;
 
 /// A host that tells what is sent to it and what it answers.
 pub struct Traced {
@@ -19,9 +20,9 @@ pub struct Traced {
 impl Remote for Traced {
     fn run<'a>(&'a self, script: &'a Script) -> Answer<'a> {
         Box::pin(async move {
-            self.sent(without_contents(&script.text));
+            self.sent(shown(&script.text));
             let output = self.remote.run(script).await;
-            let answer = format!("{}\n{}", without_packed(&output.stdout), output.stderr);
+            let answer = shown(&format!("{}\n{}", output.stdout, output.stderr));
             self.answered(&format!("{}\n{}", answer.trim(), output.exit));
             output
         })
@@ -29,13 +30,13 @@ impl Remote for Traced {
 
     fn put<'a>(&'a self, upload: &'a Upload) -> Answer<'a> {
         Box::pin(async move {
-            self.sent(format!(
+            self.sent(shown(&format!(
                 "# with {} on standard input\n{}",
                 upload.source.display(),
                 upload.receive.text
-            ));
+            )));
             let output = self.remote.put(upload).await;
-            self.answered(&format!("{}\n{}", output.stderr.trim(), output.exit));
+            self.answered(&format!("{}\n{}", shown(output.stderr.trim()), output.exit));
             output
         })
     }
@@ -61,8 +62,13 @@ impl Traced {
     }
 }
 
-/// A script without the contents of the files that it writes: they hold tokens, in a form that
-/// masking could not see.
+/// What may be seen of a script or an answer: without the contents of files, without values that
+/// travel packed, and without the values of keys, flags and variables that name a secret.
+fn shown(text: &str) -> String {
+    masked(&without_packed(&without_contents(text)))
+}
+
+/// A script without the contents of the files that it writes: masking could not see into them.
 fn without_contents(script: &str) -> String {
     let mut text = String::new();
     let mut inside = false;
@@ -82,26 +88,21 @@ fn without_contents(script: &str) -> String {
     text
 }
 
-/// An answer without values in base64, for the same reason.
+/// An answer without what travels packed, for the same reason.
 fn without_packed(answer: &str) -> String {
-    let packed = |value: &str| {
-        value.len() >= 24
-            && value
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
-    };
-    let mut text = String::new();
-    for line in answer.lines() {
-        match line.split_once('=') {
-            Some((key, value)) if packed(value) && !key.ends_with("hash") => {
-                text.push_str(&format!("{key}=({} characters)\n", value.len()));
-            }
-            _ => {
-                text.push_str(line);
-                text.push('\n');
-            }
+    let mut text = String::with_capacity(answer.len());
+    let mut rest = answer;
+    while let Some((before, packed)) = rest.split_once(PACKED) {
+        let is_packed = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
+        let length = packed.bytes().take_while(is_packed).count();
+        text.push_str(before);
+        match length {
+            0 => text.push_str(PACKED),
+            _ => text.push_str(&format!("({length} characters)")),
         }
+        rest = &packed[length..];
     }
+    text.push_str(rest);
     text
 }
 
@@ -114,13 +115,30 @@ mod tests {
         let script =
             "base64 -d >x <<'TOWLINE_CONTENT'\ndG9rZW46IHNlY3JldA==\nTOWLINE_CONTENT\nmv x y\n";
         assert_eq!(
-            without_contents(script),
+            shown(script),
             "base64 -d >x <<'TOWLINE_CONTENT'\n(the file's content)\nTOWLINE_CONTENT\nmv x y\n"
         );
-        let answer = "state=differs\nk3s_config=dG9rZW46IHNlY3JldHNlY3JldA==\n";
-        assert_eq!(
-            without_packed(answer),
-            "state=differs\nk3s_config=(28 characters)\n"
-        );
+    }
+
+    /// A host that k3s's installer set up with `K3S_TOKEN`: the packed values stand behind the name
+    /// of a unit or before that of a file, and some are short.
+    #[test]
+    fn no_secret_of_an_answer_is_seen_however_short_it_is_and_wherever_it_stands() {
+        let answer = "state=differs\nk3s_config=base64:dG9rZW46IHNlY3JldHNlY3JldA==\n\
+            foreign=k3s base64:W1NlcnZpY2Vd\nforeign_environment=k3s base64:SzNTX1RPS0VOPXB3Cg==\n\
+            drop_in=base64:dG9rZW46IHgK 10-token.yaml\nnode_password=present\n\
+            unit=k3s LoadState=loaded\nK3S_TOKEN=pw\nserver: https://ann:pw@10.0.0.1:6443\nhash=0123456789abcdef0123456789abcdef\n";
+        insta::assert_snapshot!(shown(answer), @r"
+        state=differs
+        k3s_config=(28 characters)
+        foreign=k3s (12 characters)
+        foreign_environment=k3s (20 characters)
+        drop_in=(12 characters) 10-token.yaml
+        node_password=***
+        unit=k3s LoadState=loaded
+        K3S_TOKEN=***
+        server: https://***@10.0.0.1:6443
+        hash=0123456789abcdef0123456789abcdef
+        ");
     }
 }

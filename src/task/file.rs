@@ -5,7 +5,7 @@
 //!   file: {path: /etc/sysctl.d/99-towline.conf, template: sysctl.conf, mode: "0644"}
 //! ```
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::time::Duration;
 
 use similar::TextDiff;
@@ -13,8 +13,8 @@ use similar::TextDiff;
 use super::{Change, Changes, Verdict, remedy};
 use crate::digest::{is_sha256, sha256};
 use crate::error::Problem;
-use crate::shell::{CONFLICT, Reply, Script, acting, decode, encode, quote};
-use crate::vars::{MASK, names_a_secret};
+use crate::shell::{CONFLICT, PACKED, Reply, Script, acting, decode, encode, quote};
+use crate::vars::mask::masked_pair;
 
 /// A file with exactly this content, owned by root.
 #[derive(Clone, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl File {
              stat -L -c 'mode=%a %u:%g' {path}\n\
              hash=$(sha256sum <{path} | cut -d ' ' -f 1)\n\
              if [ \"$hash\" = {hash} ]; then echo state=same\n\
-             else echo state=differs; echo \"hash=$hash\"; printf 'content=%s\\n' \"$(head -c {DIFF_LIMIT} {path} | base64 | tr -d '\\n')\"\n\
+             else echo state=differs; echo \"hash=$hash\"; printf 'content={PACKED}%s\\n' \"$(head -c {DIFF_LIMIT} {path} | base64 | tr -d '\\n')\"\n\
              fi\n"
         ))
         .within(Duration::from_secs(20))
@@ -91,14 +91,16 @@ impl File {
     }
 
     fn change(&self, verb: &str, old: &str) -> Change {
-        let diff = TextDiff::from_lines(old, &self.content)
+        // Masked first: where a value goes on can only be seen in the whole text.
+        let (old, new) = masked_pair(old, &self.content);
+        let diff = TextDiff::from_lines(&old, &new)
             .unified_diff()
             .context_radius(2)
             .to_string();
         Change {
             what: format!("{verb} {}", self.path),
             mark: Some(self.path.clone()),
-            diff: Some(mask_keys(&diff)),
+            diff: Some(diff),
         }
     }
 
@@ -133,75 +135,6 @@ impl File {
             Duration::from_mins(1),
         )
     }
-}
-
-/// Masks the values of keys that hold secrets, also those that nobody has told towline about: what
-/// a host already had in its file is as secret as what will stand there.
-fn mask_keys(diff: &str) -> String {
-    let mut masked = String::with_capacity(diff.len());
-    // Indentation of a key whose value goes on in the lines below it.
-    let mut within: Option<usize> = None;
-    let mut flagged = false;
-    for line in diff.split_inclusive('\n') {
-        let (sign, text) = line.split_at(line.chars().next().map_or(0, char::len_utf8));
-        let indentation = text.len() - text.trim_start().len();
-        if let Some(outer) = within {
-            if indentation > outer && !line.starts_with("@@") {
-                let _ = writeln!(masked, "{sign}{}{MASK}", &text[..indentation]);
-                continue;
-            }
-            within = None;
-        }
-        if std::mem::take(&mut flagged) {
-            let _ = writeln!(masked, "{sign}{}{MASK}", &text[..indentation]);
-            continue;
-        }
-        if let Some(end) = secret_word(text) {
-            // A unit's flag may have its value in the next line.
-            let rest = text[end..].trim_matches(['\'', '"', '\\', ' ', '\t', '\n']);
-            flagged = rest.is_empty();
-            let _ = writeln!(
-                masked,
-                "{sign}{}{}",
-                &text[..end],
-                if flagged { "" } else { MASK }
-            );
-            continue;
-        }
-        // Several keys can stand in one line: `{a: 1, token: x}`.
-        let secret = text.match_indices(':').find(|(at, _)| {
-            let before = text[..*at].trim_end_matches(['"', '\'', ' ']);
-            let key = before.rsplit(['"', '\'', ' ', ',', '{', '-']).next();
-            // A dash can be part of the key.
-            let dashed = before.rsplit(['"', '\'', ' ', ',', '{']).next();
-            key.into_iter().chain(dashed).any(names_a_secret)
-        });
-        match secret {
-            Some((at, _)) if !line.contains("(known after") => {
-                within = Some(indentation);
-                let _ = writeln!(masked, "{sign}{}: {MASK}", &text[..at]);
-            }
-            _ => masked.push_str(line),
-        }
-    }
-    masked
-}
-
-/// The end of the first word in a line of a unit that names a secret: `--token`, `K3S_TOKEN=`.
-fn secret_word(line: &str) -> Option<usize> {
-    let is_part = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
-    let mut start = 0;
-    for word in line.split_inclusive(|letter: char| !is_part(letter)) {
-        let end = start + word.len();
-        let name = word.trim_end_matches(|letter: char| !is_part(letter));
-        let is_flag = name.starts_with('-') && !word.ends_with(':');
-        let is_variable = word.ends_with('=') && name.contains('_');
-        if names_a_secret(name.trim_start_matches('-')) && (is_flag || is_variable) {
-            return Some(end);
-        }
-        start = end;
-    }
-    None
 }
 
 #[cfg(test)]
@@ -239,6 +172,7 @@ mod tests {
     #[test]
     fn a_diff_shows_what_changes_but_no_secret_old_or_new() {
         let old = encode(b"node-ip: 10.0.0.9\ntoken: old\nagent-token: x\n").replace('\n', "");
+        let old = format!("{PACKED}{old}");
         let Verdict::Drifted(remedy) = judged(&format!(
             "mode=600 0:0\nstate=differs\nhash={}\ncontent={old}\n",
             sha256("old")
@@ -251,44 +185,7 @@ mod tests {
         -token: ***
         -agent-token: ***
         +node-ip: 10.0.0.1
-        +token: ***
+        +token: *** (changed)
         ");
-    }
-
-    #[test]
-    fn secrets_in_a_units_flags_and_variables_are_masked() {
-        assert_snapshot!(mask_keys(
-            "-Environment=\"K3S_TOKEN=abc\" A=b\n-ExecStart=/usr/local/bin/k3s server --token abc --debug\n\
-             -\t'--agent-token=abc' \\\n-\t'--token' \\\n-\t'abc' \\\n-\t'--token-file' \\\n-\t'/x' \\\n"
-        ), @r#"
-        -Environment="K3S_TOKEN=***
-        -ExecStart=/usr/local/bin/k3s server --token ***
-        -	'--agent-token=***
-        -	'--token'
-        -	***
-        -	'--token-file' \
-        -	'/x' \
-        "#);
-    }
-
-    #[test]
-    fn secrets_are_masked_in_every_way_that_yaml_can_write_them() {
-        assert_snapshot!(mask_keys(
-            "@@ -1,9 +1,2 @@\n-token: |\n-  hunter2\n-  hunter3\n-node-ip: 10.0.0.1\n-{a: 1, \"agent-token\": hunter4, b: 2}\n \
-             etcd-s3-secret-key:\n   hunter5\n token-file: /x\n- - TOKEN: hunter6\n+token: K10… (known after the leader)\n+kubelet-arg: [a:b]\n"
-        ), @r#"
-        @@ -1,9 +1,2 @@
-        -token: ***
-        -  ***
-        -  ***
-        -node-ip: 10.0.0.1
-        -{a: 1, "agent-token": ***
-         etcd-s3-secret-key: ***
-           ***
-         token-file: /x
-        - - TOKEN: ***
-        +token: K10… (known after the leader)
-        +kubelet-arg: [a:b]
-        "#);
     }
 }

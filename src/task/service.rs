@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::{Action, Change, Changes, Pending, Remedy, Verdict};
 use crate::error::Problem;
-use crate::shell::{Reply, Script, acting, decode, quote};
+use crate::shell::{PACKED, Reply, Script, acting, decode, quote};
 
 /// How a unit's journal is read.
 #[derive(Debug, Clone)]
@@ -60,7 +60,7 @@ impl Service {
         let _ = writeln!(
             text,
             "[ \"$(systemctl is-active {unit})\" = active ] || \
-             printf 'journal=%s\\n' \"$(journalctl -q --no-pager -o cat -n 120 _SYSTEMD_INVOCATION_ID=\"$(systemctl show -p InvocationID --value {unit})\" 2>/dev/null | tail -c 24576 | base64 | tr -d '\\n')\""
+             printf 'journal={PACKED}%s\\n' \"$(journalctl -q --no-pager -o cat -n 120 _SYSTEMD_INVOCATION_ID=\"$(systemctl show -p InvocationID --value {unit})\" 2>/dev/null | tail -c 24576 | base64 | tr -d '\\n')\""
         );
         Script::new(text).within(Duration::from_secs(20))
     }

@@ -1,0 +1,505 @@
+//! Secrets in a text of any form: YAML, a systemd unit, variables, a script, JSON. Where the form
+//! is not clear, rather too much is masked than too little.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use super::names::names_a_secret;
+use super::{LATER, MASK};
+
+/// A part of a text that must not be shown. It never spans lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hole {
+    /// Where it is.
+    pub range: Range<usize>,
+    /// The key whose value it belongs to; empty for the user of an address.
+    pub key: String,
+    /// Holes of one value have the same number.
+    value: usize,
+}
+
+/// The text with every secret replaced by [`MASK`]; lines keep their numbers.
+pub fn masked(text: &str) -> String {
+    filled(text, &holes(text), |_| MASK)
+}
+
+/// Two versions of a text, masked so that they differ where a secret does.
+pub fn masked_pair(old: &str, new: &str) -> (String, String) {
+    let (in_old, in_new) = (holes(old), holes(new));
+    let values = |text: &str, holes: &[Hole]| {
+        let mut values: BTreeMap<usize, String> = BTreeMap::new();
+        for hole in holes {
+            let value = values.entry(hole.value).or_insert_with(|| hole.key.clone());
+            value.push('\n');
+            value.push_str(&text[hole.range.clone()]);
+        }
+        values
+    };
+    let keys: BTreeSet<&str> = in_old.iter().map(|hole| &*hole.key).collect();
+    let before: BTreeSet<String> = values(old, &in_old).into_values().collect();
+    let after = values(new, &in_new);
+    let fill = |hole: &Hole| {
+        let is_known = after
+            .get(&hole.value)
+            .is_some_and(|value| before.contains(value));
+        if is_known || !keys.contains(&*hole.key) {
+            MASK
+        } else {
+            CHANGED
+        }
+    };
+    (filled(old, &in_old, |_| MASK), filled(new, &in_new, fill))
+}
+
+/// What stands for a secret that is another one than before.
+const CHANGED: &str = "*** (changed)";
+
+fn filled(text: &str, holes: &[Hole], fill: impl Fn(&Hole) -> &'static str) -> String {
+    let mut filled = String::with_capacity(text.len());
+    let mut kept = 0;
+    for hole in holes {
+        filled.push_str(&text[kept..hole.range.start]);
+        filled.push_str(fill(hole));
+        kept = hole.range.end;
+    }
+    filled.push_str(&text[kept..]);
+    filled
+}
+
+/// What must not be shown of a text, in order and without overlap.
+pub fn holes(text: &str) -> Vec<Hole> {
+    let mut holes: Vec<Hole> = Vec::new();
+    let mut open = Open::No;
+    let (mut start, mut value) = (0, 0);
+    for line in text.split_inclusive('\n') {
+        let content = line.trim_end();
+        let indentation = content.len() - content.trim_start().len();
+        let at = |range: Range<usize>| start + range.start..start + range.end;
+        if content.is_empty() && matches!(open, Open::Deeper { .. }) {
+            // A blank line ends no value that is indented.
+        } else if open.covers(content, indentation) {
+            if indentation < content.len() {
+                let key = holes.last().map(|hole| hole.key.clone());
+                holes.push(Hole {
+                    range: at(indentation..content.len()),
+                    key: key.unwrap_or_default(),
+                    value,
+                });
+            }
+        } else if let Some(found) = secret_in(content) {
+            value += 1;
+            open = found.open;
+            holes.extend((found.start < content.len()).then(|| Hole {
+                range: at(found.start..content.len()),
+                key: found.key,
+                value,
+            }));
+        }
+        start += line.len();
+    }
+    for range in users(text) {
+        value += 1;
+        holes.push(Hole {
+            range,
+            key: String::new(),
+            value,
+        });
+    }
+    holes.sort_by_key(|hole| (hole.range.start, std::cmp::Reverse(hole.range.end)));
+    let mut united: Vec<Hole> = Vec::with_capacity(holes.len());
+    for hole in holes {
+        match united.last_mut() {
+            Some(last) if hole.range.start < last.range.end => {
+                last.range.end = last.range.end.max(hole.range.end);
+            }
+            _ => united.push(hole),
+        }
+    }
+    united
+}
+
+/// How a value goes on behind its line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Open {
+    No,
+    /// In the next line, whatever it is: the value of a flag, or of a key within braces.
+    Next,
+    /// In lines that begin behind this column; of an empty value also in items that begin at it.
+    Deeper {
+        column: usize,
+        items: bool,
+    },
+    /// To this quote.
+    Quoted(char),
+    /// To the end of so many brackets.
+    Within(usize),
+    /// To the end of a private key.
+    Key,
+}
+
+impl Open {
+    /// Whether a line belongs to the value; closes it where it ends.
+    fn covers(&mut self, line: &str, indentation: usize) -> bool {
+        let text = line.trim();
+        match self {
+            Self::No => return false,
+            Self::Next => *self = Self::No,
+            Self::Deeper { column, items } => {
+                let is_item = *items && indentation == *column && text.starts_with('-');
+                if indentation <= *column && !is_item {
+                    *self = Self::No;
+                    return false;
+                }
+            }
+            Self::Quoted(quote) => {
+                if closes(text, *quote) {
+                    *self = Self::No;
+                }
+            }
+            Self::Within(depth) => {
+                *depth = brackets(text, *depth);
+                if *depth == 0 {
+                    *self = Self::No;
+                }
+            }
+            Self::Key => {
+                if text.contains("-----END ") {
+                    *self = Self::No;
+                }
+            }
+        }
+        true
+    }
+}
+
+/// The first secret of a line.
+struct Found {
+    key: String,
+    /// From here on nothing of the line is shown.
+    start: usize,
+    open: Open,
+}
+
+fn secret_in(line: &str) -> Option<Found> {
+    if let Some(at) = line.find("-----BEGIN ")
+        && line.contains("PRIVATE KEY-----")
+    {
+        return Some(Found {
+            key: "private key".into(),
+            start: at,
+            open: Open::Key,
+        });
+    }
+    let (mut from, is_k3s) = (0, line.contains("k3s"));
+    while let Some((start, end)) = word(line, from) {
+        from = end;
+        let name = &line[start..end];
+        // k3s takes its token behind `-t`, too.
+        if !(names_a_secret(name) || is_k3s && name == "-t") {
+            continue;
+        }
+        let rest = line[end..].trim_start_matches(['"', '\'', '+']);
+        let sign = rest.trim_start();
+        let (value, open) = if let Some(value) = sign.strip_prefix(':') {
+            if value.starts_with("//") {
+                continue;
+            }
+            let before = &line[..start];
+            let column = before.trim_end_matches(['"', '\'']).len();
+            (value, behind_colon(value, column, before.contains('{')))
+        } else if let Some(value) = sign.strip_prefix('=') {
+            (value, unclosed(value.trim()).unwrap_or(Open::No))
+        } else if name.starts_with('-')
+            && name.len() > 1
+            && (rest.is_empty() || rest.starts_with([' ', '\t', '\\']))
+        {
+            let value = rest.trim_matches(['\'', '"', '\\', ' ', '\t']);
+            if value.is_empty() {
+                return Some(Found {
+                    key: name.into(),
+                    start: line.len(),
+                    open: Open::Next,
+                });
+            }
+            (rest, Open::No)
+        } else {
+            continue;
+        };
+        let is_plain = is_no_secret(value);
+        if is_plain && !(value.trim().is_empty() && open != Open::No) {
+            continue;
+        }
+        return Some(Found {
+            key: name.into(),
+            start: line.len() - value.trim_start().len(),
+            open,
+        });
+    }
+    None
+}
+
+/// The next word of letters, digits, dashes, dots and underscores.
+fn word(line: &str, from: usize) -> Option<(usize, usize)> {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    let start = from + line.get(from..)?.find(is_part)?;
+    let length = line[start..].find(|letter| !is_part(letter));
+    Some((start, length.map_or(line.len(), |length| start + length)))
+}
+
+/// How a value behind a key of YAML or JSON goes on.
+fn behind_colon(value: &str, column: usize, in_braces: bool) -> Open {
+    let value = value.trim();
+    let deeper = Open::Deeper {
+        column,
+        items: value.is_empty(),
+    };
+    match unclosed(value) {
+        Some(open) => open,
+        None if in_braces && value.is_empty() => Open::Next,
+        None => deeper,
+    }
+}
+
+/// What a value that is quoted or in brackets needs to end, unless it ends in its line.
+fn unclosed(value: &str) -> Option<Open> {
+    let first = value.chars().next()?;
+    match first {
+        '"' | '\'' => (!closes(&value[1..], first)).then_some(Open::Quoted(first)),
+        '[' | '{' => match brackets(value, 0) {
+            0 => None,
+            depth => Some(Open::Within(depth)),
+        },
+        _ => None,
+    }
+}
+
+/// Whether a quote ends here. In double quotes a backslash takes the meaning of what follows it.
+fn closes(text: &str, quote: char) -> bool {
+    let mut escaped = false;
+    for letter in text.chars() {
+        match letter {
+            _ if escaped => escaped = false,
+            '\\' if quote == '"' => escaped = true,
+            _ if letter == quote => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// How deep in brackets a text ends that begins so deep.
+fn brackets(text: &str, depth: usize) -> usize {
+    text.chars().fold(depth, |depth, letter| match letter {
+        '[' | '{' => depth + 1,
+        ']' | '}' => depth.saturating_sub(1),
+        _ => depth,
+    })
+}
+
+/// Whether a value tells nothing: a switch, or what stands for a token that is not known yet.
+fn is_no_secret(value: &str) -> bool {
+    let value = value.trim().trim_matches(['"', '\'', ',', '}', ']']).trim();
+    matches!(value, "" | "true" | "false" | "null" | "~" | MASK | LATER)
+}
+
+/// How keys end that hold an address.
+const ADDRESSES: [&str; 4] = ["mirror", "proxy", "url", "endpoint"];
+
+/// Where a user, with or without a password, stands in an address: `https://ann:secret@host`, also
+/// without its scheme behind a key that takes an address.
+pub fn users(text: &str) -> Vec<Range<usize>> {
+    let mut users = Vec::new();
+    // Whether the last word is a key that takes an address, and whether its sign has been seen.
+    let (mut is_address, mut has_sign) = (false, false);
+    let mut start = 0;
+    for piece in text.split_inclusive(|c: char| c.is_whitespace() || c == '"' || c == '\'') {
+        let word = piece.trim_end_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'');
+        if let Some(end) = word.rfind('@') {
+            let scheme = word.find("://").map(|at| at + "://".len());
+            let bare = (is_address && has_sign).then_some(0);
+            let own = word
+                .match_indices([':', '='])
+                .find(|(at, _)| takes_address(&word[..*at]))
+                .map(|(at, _)| at + 1);
+            let begin = scheme.or(own).or(bare).filter(|begin| *begin < end);
+            users.extend(begin.map(|begin| start + begin..start + end));
+        }
+        let key = word.trim_end_matches([':', '=']);
+        if !key.is_empty() {
+            is_address = takes_address(key);
+            has_sign = false;
+        }
+        has_sign |= key.len() < word.len();
+        start += piece.len();
+    }
+    users
+}
+
+fn takes_address(key: &str) -> bool {
+    let key = key.as_bytes();
+    ADDRESSES.iter().any(|end| {
+        let last = key.len().checked_sub(end.len()).map(|from| &key[from..]);
+        last.is_some_and(|last| last.eq_ignore_ascii_case(end.as_bytes()))
+    })
+}
+
+/// The text with every user in an address replaced by [`MASK`].
+pub fn without_users(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut kept = 0;
+    for user in users(text) {
+        shown.push_str(&text[kept..user.start]);
+        shown.push_str(MASK);
+        kept = user.end;
+    }
+    shown.push_str(&text[kept..]);
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use insta::assert_snapshot;
+
+    #[test]
+    fn secrets_are_masked_in_every_way_that_yaml_can_write_them() {
+        assert_snapshot!(masked(
+            r#"token: |
+  hunter1
+
+  hunter2
+node-ip: 10.0.0.1
+{a: 1, "agent-token": hunter3, b: 2}
+{agent-token:
+hunter4}
+etcd-s3-secret-key:
+  hunter5
+token-file: /x
+- - TOKEN: hunter6
+- token: hunter7
+  node-label: a=b
+token+: hunter8
+vpn-auth: name=tailscale,joinKey=hunter9
+vpn-auth-file: /y
+datastore-endpoint: mysql://k3s:hunter10@tcp(10.0.0.9:3306)/k3s
+password: "hunter11
+hunter12: x"
+tls-san: [a]
+passwords:
+- hunter13
+- hunter14
+secret: [hunter15,
+hunter16]
+secrets-encryption: true
+token: K10… (known after the leader)
+kube-apiserver-arg:
+- etcd-password=hunter17
+- anonymous-auth=false
+"#
+        ), @r#"
+        token: ***
+          ***
+
+          ***
+        node-ip: 10.0.0.1
+        {a: 1, "agent-token": ***
+        {agent-token:
+        ***
+        etcd-s3-secret-key:
+          ***
+        token-file: /x
+        - - TOKEN: ***
+        - token: ***
+          node-label: a=b
+        token+: ***
+        vpn-auth: ***
+        vpn-auth-file: /y
+        datastore-endpoint: ***
+        password: ***
+        ***
+        tls-san: [a]
+        passwords:
+        ***
+        ***
+        secret: ***
+        ***
+        secrets-encryption: true
+        token: K10… (known after the leader)
+        kube-apiserver-arg:
+        - etcd-password=***
+        - anonymous-auth=false
+        "#);
+    }
+
+    #[test]
+    fn secrets_are_masked_in_units_variables_and_scripts() {
+        assert_snapshot!(masked(
+            "Environment=\"K3S_TOKEN=hunter1\" A=b\nExecStart=/usr/local/bin/k3s server --token hunter2 --debug\n\
+             ExecStart=/usr/local/bin/k3s agent -t hunter3 -s https://10.0.0.1:6443\n\
+             \t'--agent-token=hunter4' \\\n\t'--token' \\\n\t'hunter5' \\\n\t'--token-file' \\\n\t'/x' \\\n\
+             \t--vpn-auth name=tailscale,joinKey=hunter6 \\\n\
+             AWS_SECRET_ACCESS_KEY=hunter7\nHTTPS_PROXY=http://ann:hunter8@10.0.0.9:3128\nhttp_proxy=ann:hunter9@10.0.0.9:3128\n\
+             K3S_DATASTORE_ENDPOINT='postgres://k3s:hunter10@h/k3s'\nPASSWORD='hunter11\nhunter12'\nNO_PROXY=10.0.0.0/8\n\
+             curl -x http://ann:hunter13@proxy:3128 https://example.org\n\
+             -----BEGIN EC PRIVATE KEY-----\nhunter14\n-----END EC PRIVATE KEY-----\nafter\n\
+             server_token=base64:aHVudGVyMTU=\nserver token: hunter16\n"
+        ), @r#"
+        Environment="K3S_TOKEN=***
+        ExecStart=/usr/local/bin/k3s server --token ***
+        ExecStart=/usr/local/bin/k3s agent -t ***
+        	'--agent-token=***
+        	'--token' \
+        	***
+        	'--token-file' \
+        	'/x' \
+        	--vpn-auth ***
+        AWS_SECRET_ACCESS_KEY=***
+        HTTPS_PROXY=http://***@10.0.0.9:3128
+        http_proxy=***@10.0.0.9:3128
+        K3S_DATASTORE_ENDPOINT=***
+        PASSWORD=***
+        ***
+        NO_PROXY=10.0.0.0/8
+        curl -x http://***@proxy:3128 https://example.org
+        ***
+        ***
+        ***
+        after
+        server_token=***
+        server token: ***
+        "#);
+    }
+
+    #[test]
+    fn two_versions_differ_where_a_secret_does() {
+        let old = "a: 1\ntoken: |\n  one\n  two\nproxy: http://u:one@h\nagent-token: same\n";
+        let new = "a: 1\ntoken: |\n  one\n  three\nproxy: http://u:two@h\nagent-token: same\npassword: first\n";
+        let (old, new) = masked_pair(old, new);
+        assert_snapshot!(format!("{old}---\n{new}"), @r"
+        a: 1
+        token: ***
+          ***
+          ***
+        proxy: http://***@h
+        agent-token: ***
+        ---
+        a: 1
+        token: *** (changed)
+          *** (changed)
+          *** (changed)
+        proxy: http://*** (changed)@h
+        agent-token: ***
+        password: ***
+        ");
+    }
+
+    #[test]
+    fn a_long_text_costs_next_to_nothing() {
+        let keys: String = (0..50_000).map(|n| format!("token{n}: x{n}\n")).collect();
+        let signs = "token=\"true\" proxy=://".repeat(10_000) + "x@";
+        let begun = std::time::Instant::now();
+        assert!(!masked(&keys).contains('x'));
+        assert!(!masked(&signs).contains("x@"));
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5));
+    }
+}
