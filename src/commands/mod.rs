@@ -93,7 +93,7 @@ enum Refusal {
 impl Refusal {
     fn tell(&self, ui: &Ui) -> ExitCode {
         match self {
-            Self::Input(text) => ui.error(text),
+            Self::Input(text) => ui.mistakes(text),
             Self::Problems(problems) => {
                 for problem in problems {
                     ui.problem(problem);

@@ -13,7 +13,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use crate::ssh::clean::clean;
 use crate::ssh::host_key::{self, Refused, Shower, Trust};
 use crate::ssh::session::Target;
 
@@ -71,7 +70,8 @@ impl Shared {
 
     /// What the host said before (or instead of) its banner.
     pub fn greeting(&self) -> Option<String> {
-        let text = clean(&lock(&self.greeting).said);
+        let greeting = lock(&self.greeting);
+        let text = String::from_utf8_lossy(&greeting.said);
         let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
         Some(line.chars().take(200).collect())
     }
@@ -140,7 +140,7 @@ impl Handler for Client {
         _language: &str,
         _session: &mut Session,
     ) -> Result<(), Self::Error> {
-        *lock(&self.shared.channel_refusal) = Some(clean(description.as_bytes()));
+        *lock(&self.shared.channel_refusal) = Some(description.to_owned());
         Ok(())
     }
 
@@ -150,8 +150,8 @@ impl Handler for Client {
     ) -> Result<(), Self::Error> {
         let (said, result) = match reason {
             DisconnectReason::ReceivedDisconnect(info) => {
-                let message = clean(info.message.as_bytes());
-                (format!("the host hung up: {}", message.trim()), Ok(()))
+                let said = format!("the host hung up: {}", info.message.trim());
+                (said, Ok(()))
             }
             DisconnectReason::Error(error) => (words(&error), Err(error)),
         };
@@ -174,10 +174,10 @@ pub(super) fn words(error: &russh::Error) -> String {
             _ => error.to_string(),
         },
         russh::Error::NoCommonAlgo { kind, theirs, .. } => {
-            let theirs = clean(theirs.join(", ").as_bytes());
+            let theirs = theirs.join(", ");
             format!("no common algorithm ({kind:?}); the host offers {theirs}")
         }
-        other => clean(other.to_string().as_bytes()),
+        other => other.to_string(),
     }
 }
 

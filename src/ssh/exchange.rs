@@ -11,7 +11,6 @@ use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 
-use crate::ssh::clean::clean;
 use crate::ssh::client::{Client, Shared, words};
 use crate::ssh::{Exit, Output};
 
@@ -136,8 +135,8 @@ pub(super) async fn exchange(
     };
     Output {
         exit,
-        stdout: clean(&received.stdout),
-        stderr: clean(whole_characters(&received.stderr)),
+        stdout: String::from_utf8_lossy(&received.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(whole_characters(&received.stderr)).into_owned(),
     }
 }
 
@@ -300,7 +299,7 @@ impl Received {
 
 fn name(signal: &Sig) -> String {
     match signal {
-        Sig::Custom(name) => clean(name.as_bytes()),
+        Sig::Custom(name) => name.clone(),
         known => format!("{known:?}"),
     }
 }

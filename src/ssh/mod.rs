@@ -2,7 +2,6 @@
 //! towline talks to a host ([`Remote`]).
 
 mod authentication;
-mod clean;
 mod client;
 mod exchange;
 mod fault;
@@ -19,7 +18,6 @@ use std::pin::Pin;
 use crate::shell::Script;
 
 pub use authentication::Denied;
-pub use clean::clean;
 pub use fault::{ConnectError, Fault, Kind, Stage};
 pub use host_key::{Ask, Policy, Question, Refusal, Refused, Shown, Trust};
 pub use keys::{KeyError, Keys};
@@ -54,7 +52,8 @@ impl fmt::Display for Exit {
     }
 }
 
-/// What a host answered in one exchange: limited in size, terminal escapes removed.
+/// What a host answered in one exchange: limited in size, and made safe only where it is shown. Bytes
+/// that are no UTF-8 are U+FFFD.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
     /// How it ended.

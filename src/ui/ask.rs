@@ -24,7 +24,7 @@ impl Ui {
             "The key of {host} ({address}) is not known:\n  {kind}  {fingerprint}\n\
              Compare it with what the machine's own console shows."
         ));
-        let question = self.redactor.clean(&format!("Trust {host} from now on?"));
+        let question = self.clean(&format!("Trust {host} from now on?"));
         self.ask(|| {
             Confirm::new()
                 .with_prompt(question)

@@ -7,7 +7,6 @@ use dialoguer::console::{measure_text_width, truncate_str};
 use super::Style;
 use super::board::{Board, Ending};
 use super::terminal::Size;
-use crate::vars::Redactor;
 
 /// In wider lines the eye no longer finds the time that belongs to a text: in a terminal of 200 columns,
 /// too, the times stand here, beside what the run has said at the left.
@@ -17,13 +16,7 @@ const WIDEST: usize = 100;
 const LOG: usize = 4;
 
 /// The lines, none of them blank, wider than the terminal, or more than it has rows.
-pub(super) fn lines(
-    board: &Board,
-    now: Duration,
-    size: Size,
-    style: Style,
-    redactor: &Redactor,
-) -> Vec<String> {
+pub(super) fn lines(board: &Board, now: Duration, size: Size, style: Style) -> Vec<String> {
     if board.title.is_empty() {
         return Vec::new();
     }
@@ -50,8 +43,8 @@ pub(super) fn lines(
     let hosts: Vec<Line> = busy[..shown]
         .iter()
         .map(|(name, busy)| Line {
-            name: plain(&redactor.clean(name)),
-            text: plain(&redactor.clean(&busy.text)),
+            name: plain(name),
+            text: plain(&busy.text),
             time: time(now.saturating_sub(busy.since)),
         })
         .collect();
@@ -61,7 +54,7 @@ pub(super) fn lines(
         .max()
         .unwrap_or(0)
         .clamp(8, (width / 3).max(8));
-    let summary = summary(board, style, redactor);
+    let summary = summary(board, style);
     let elapsed = time(now);
     let layout = Layout::new(name_width, width);
 
@@ -140,8 +133,8 @@ impl Layout {
 }
 
 /// Where the run stands: `joining servers 2/5 · 3 ok · 40 changed · 17 busy · 1 failed`.
-fn summary(board: &Board, style: Style, redactor: &Redactor) -> String {
-    let mut parts = vec![style.bold(&plain(&redactor.clean(&board.title)))];
+fn summary(board: &Board, style: Style) -> String {
+    let mut parts = vec![style.bold(&plain(&board.title))];
     if let Some((done, of)) = board.progress {
         parts[0].push_str(&format!(" {done}/{of}"));
     }

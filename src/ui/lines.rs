@@ -1,14 +1,14 @@
 //! Events as lines for people. What stays on the screen is the same with live lines and without.
 
-use super::{Format, Ui, plan, table, timeline};
+use super::{Format, Said, Ui, plan, table, timeline};
 use crate::run::Event;
 
 impl Ui {
-    /// Tells an event; the live lines tell what is left out here.
+    /// Tells an event that is safe; the live lines tell what is left out here.
     pub(super) fn event(&self, event: Event) {
         let verbose = match &event {
             Event::Sent { host, script } if self.shows_commands => {
-                self.error(&format!("# {host}\n{script}"));
+                self.write(Said::error(&format!("# {host}\n{script}")));
                 false
             }
             Event::Sent { .. } => self.verbosity >= 1,
@@ -20,7 +20,7 @@ impl Ui {
         }
         if self.format == Format::Json {
             if let Ok(line) = serde_json::to_string(&event) {
-                self.out(&line);
+                self.say(&line);
             }
             return;
         }
@@ -34,9 +34,11 @@ impl Ui {
                     ));
                 }
             }
-            Event::Unreached { problem, .. } | Event::Trouble { problem } => self.problem(&problem),
+            Event::Unreached { problem, .. } | Event::Trouble { problem } => {
+                self.failure(&problem.to_string());
+            }
             Event::Plan { about, steps } => {
-                self.out(&plan::text(&about, &steps, self.style, self.verbosity >= 1));
+                self.say(&plan::text(&about, &steps, self.style, self.verbosity >= 1));
             }
             Event::Sent { host, script } => self.block(&host, "→", &script),
             Event::Answered { host, answer } => self.block(&host, "←", &answer),
@@ -81,7 +83,7 @@ impl Ui {
                 if !problem.what.starts_with(&host) {
                     problem.what = format!("{host}: {step}: {}", problem.what);
                 }
-                self.problem(&problem);
+                self.failure(&problem.to_string());
             }
             Event::Cancelled { host, reason } => {
                 self.line(&format!(
@@ -95,15 +97,15 @@ impl Ui {
                 server,
                 nodes,
             } => {
-                self.out(&table::nodes(&nodes, self.style));
+                self.say(&table::nodes(&nodes, self.style));
                 self.line(&format!(
                     "\nkubeconfig  {path}  for {server}, tried from here"
                 ));
             }
             Event::Finished { report } => {
-                self.out(&table::report(&report, self.columns(), self.style));
+                self.say(&table::report(&report, self.columns(), self.style));
                 if self.timing && !report.timeline.is_empty() {
-                    self.out(&timeline::text(
+                    self.say(&timeline::text(
                         &report,
                         self.columns().unwrap_or(self.width),
                         self.style,
@@ -144,7 +146,7 @@ impl Ui {
     /// A line that is left out when only failures and the end are wanted.
     pub(super) fn line(&self, text: &str) {
         if self.verbosity >= 0 {
-            self.out(text);
+            self.say(text);
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::error::Problem;
+use crate::run::Event;
 use crate::run::event::Receiver;
 use crate::vars::{Redactor, Secret};
 
@@ -17,6 +18,7 @@ mod frame;
 mod lines;
 mod live;
 mod plan;
+mod safe;
 mod slow;
 mod style;
 mod table;
@@ -107,6 +109,7 @@ impl Ui {
             tokio::select! {
                 event = events.recv() => match event {
                     Some(event) => {
+                        let event = self.safe(event);
                         slow.hear(&event);
                         self.event(event);
                     }
@@ -134,23 +137,51 @@ impl Ui {
         }
     }
 
-    /// A problem, on standard error.
-    pub fn problem(&self, problem: &Problem) {
-        self.error(&format!("{} {problem}", self.style.red("error:")));
+    /// An event that may be shown as it is.
+    fn safe(&self, event: Event) -> Event {
+        safe::event(event, &self.redactor)
     }
 
-    /// Text as it is, on standard output.
+    /// A text that may be shown as it is.
+    fn clean(&self, text: &str) -> String {
+        safe::text(&self.redactor.clean(text))
+    }
+
+    /// A problem, on standard error.
+    pub fn problem(&self, problem: &Problem) {
+        self.failure(&self.clean(&problem.to_string()));
+    }
+
+    /// A problem whose words may be shown as they are.
+    fn failure(&self, words: &str) {
+        self.write(Said::error(&format!(
+            "{} {words}",
+            self.style.red("error:")
+        )));
+    }
+
+    /// Text without colours, on standard output.
     pub fn out(&self, text: &str) {
-        self.write(Said::out(&self.redactor.clean(text)));
+        self.say(&self.clean(text));
+    }
+
+    /// What was made of a safe event, on standard output.
+    fn say(&self, text: &str) {
+        self.write(Said::out(text));
     }
 
     /// A secret that was asked for, on standard output: the only way to show one.
     pub fn secret(&self, secret: &Secret) {
-        self.write(Said::out(secret.expose()));
+        self.write(Said::out(&safe::text(secret.expose())));
     }
 
-    /// Text as it is, on standard error.
+    /// Text without colours, on standard error.
     pub fn error(&self, text: &str) {
-        self.write(Said::error(&self.redactor.clean(text)));
+        self.write(Said::error(&self.clean(text)));
+    }
+
+    /// Mistakes that the inventory has laid out in colours, on standard error.
+    pub fn mistakes(&self, text: &str) {
+        self.write(Said::error(&safe::coloured(&self.redactor.clean(text))));
     }
 }

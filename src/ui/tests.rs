@@ -91,7 +91,7 @@ impl Replay {
     }
 
     fn tell(&mut self, event: Event, now: Duration) {
-        self.plain.event(event.clone());
+        self.plain.event(self.plain.safe(event.clone()));
         self.watch.event(event, now);
     }
 
@@ -303,7 +303,7 @@ fn secrets_are_masked_before_they_are_cut_and_nothing_moves_the_cursor() {
     });
     insta::assert_snapshot!(replay.at(0.2), @r"
     │ 東京-alpha  write with ***        0 s
-    │ m2          up [5A and 東…        0 s
+    │ m2          up[5A and …         0 s
     └ connecting 0/2 · 2 busy           0 s
     ");
     replay.end();

@@ -24,6 +24,7 @@ impl Watch {
 
     /// Takes in an event; it is seen with the next frame.
     pub(super) fn event(&mut self, event: Event, now: Duration) {
+        let event = self.ui.safe(event);
         self.board.tell(&event, now);
         self.ui.event(event);
     }
@@ -32,7 +33,7 @@ impl Watch {
     pub(super) fn draw(&self, now: Duration) {
         let ui = &self.ui;
         self.live
-            .draw(|size| frame::lines(&self.board, now, size, ui.style, &ui.redactor));
+            .draw(|size| frame::lines(&self.board, now, size, ui.style));
     }
 
     #[cfg(test)]

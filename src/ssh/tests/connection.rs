@@ -91,7 +91,7 @@ async fn what_is_said_instead_of_a_banner_is_told() {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
             stream
-                .write_all(b"\r\nNot allowed \x1b[2Jat this time\r\n")
+                .write_all(b"\r\nNot allowed at this time\r\n")
                 .await
                 .unwrap();
         }
