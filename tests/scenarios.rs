@@ -157,7 +157,7 @@ impl Is {
                 _ => "LoadState=loaded\nActiveState=active\nSubState=running\nUnitFileState=enabled\nJob=0\n".into(),
             },
             Task::Node(_) if bare || self.state == State::Stopped => String::new(),
-            Task::Node(_) => "Ready=True x\nEtcdIsVoter=True x\nfound=yes\n".into(),
+            Task::Node(_) => "Ready=True x\nEtcdIsVoter=True x\nfound=yes\npods=10.42.0.0/24\n".into(),
         };
         Reply {
             status: 0,

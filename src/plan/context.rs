@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use crate::cluster::{Shape, Situation};
+use crate::cluster::{Place, Shape, Situation};
 use crate::distribution::Supply;
 use crate::distribution::k3s::settings::{subcommand, unit};
 use crate::facts::Facts;
@@ -39,6 +39,7 @@ pub(super) fn context(
             "version": binary.version,
             "node_name": place.map_or("", |place| &place.node_name),
             "voter": place.is_some_and(|place| place.voter).to_string(),
+            "flannel": place.is_some_and(has_flannel).to_string(),
             "unserved": shape.unserved.to_string(),
             "config": place.map(|place| json!(place.config)).unwrap_or_default(),
             "sources": sources(situation, &shape.siblings),
@@ -47,6 +48,13 @@ pub(super) fn context(
             "data_dir": facts.k3s.data_dir.as_str(),
         },
     })
+}
+
+/// Whether the pods' network is the one that k3s brings, which needs a range of addresses for every
+/// node. Another network may keep ranges of its own.
+fn has_flannel(place: &Place) -> bool {
+    let backend = place.config.get("flannel-backend");
+    backend.and_then(Value::as_str) != Some("none")
 }
 
 /// What a firewall has to let in: nodes, pods and services.

@@ -81,6 +81,8 @@ pub(super) struct NodeEntry {
     #[serde(default)]
     pub voter: String,
     #[serde(default)]
+    pub pods: String,
+    #[serde(default)]
     pub unserved: String,
     pub kubeconfig: String,
     pub patience: u64,
@@ -92,6 +94,7 @@ pub(super) struct ServiceEntry {
     pub unit: String,
     pub newer_than: Vec<String>,
     pub diagnose: Option<String>,
+    pub kubeconfig: Option<String>,
     pub patience: u64,
 }
 

@@ -204,6 +204,10 @@ impl Book {
                     relevant: journal::relevant,
                     node: node.to_owned(),
                 }),
+                own: kind.kubeconfig.map(|kubeconfig| task::service::Own {
+                    node: node.to_owned(),
+                    kubeconfig,
+                }),
                 patience: Duration::from_secs(kind.patience),
             }));
         }
@@ -211,6 +215,7 @@ impl Book {
             return Ok(Task::Node(task::Node {
                 name: kind.name,
                 voter: flag("voter", &kind.voter)?,
+                pods: flag("pods", &kind.pods)?,
                 unserved: flag("unserved", &kind.unserved)?,
                 kubeconfig: kind.kubeconfig,
                 patience: Duration::from_secs(kind.patience),

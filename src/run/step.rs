@@ -8,7 +8,7 @@ use super::exchange::{Acted, ask, changed_meanwhile};
 use super::{Event, Runner};
 use crate::error::Problem;
 use crate::plan::Step;
-use crate::task::{Changes, GRACE, Pending, Task, Verdict};
+use crate::task::{Changes, GRACE, Pending, Remedy, Task, Verdict};
 
 /// How a step ended.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Runner {
         stale: bool,
     ) -> End {
         let begun = Instant::now();
-        let (mut acted, mut waited, mut settle) = (Vec::new(), false, begun);
+        let (mut acted, mut waited, mut settle) = (Vec::<String>::new(), false, begun);
         let (mut wait, mut undecided, mut lost) = (Wait::default(), 0_u32, None::<String>);
         let mut told = String::new();
         let mut verdict = match planned {
@@ -84,7 +84,7 @@ impl Runner {
                 Ok(Verdict::Converged) => {
                     return self.done(host, step, acted, waited, begun.elapsed());
                 }
-                Ok(Verdict::Drifted(remedy)) if acted.is_empty() => {
+                Ok(Verdict::Drifted(remedy)) if is_due(&remedy, &acted) => {
                     let changes: Vec<_> = remedy
                         .changes
                         .iter()
@@ -115,7 +115,7 @@ impl Runner {
                             break;
                         }
                     }
-                    acted = changes;
+                    acted.extend(changes);
                     settle = Instant::now() + remedy.settle;
                     verdict = match answer {
                         Some(reply) => step.task.judge(&reply, &Changes::default()),
@@ -224,6 +224,17 @@ impl Runner {
             }
         }
     }
+}
+
+/// Whether this is to be done after what the step has done already.
+fn is_due(remedy: &Remedy, acted: &[String]) -> bool {
+    let is_new = || {
+        !remedy
+            .changes
+            .iter()
+            .any(|change| acted.contains(&change.what))
+    };
+    acted.is_empty() || (remedy.follows && is_new())
 }
 
 /// Whether somebody else has changed a file since the plan was made: what would be done to it now

@@ -348,6 +348,7 @@ fn node() -> Task {
     Task::Node(Node {
         name: "m1".into(),
         voter: false,
+        pods: false,
         kubeconfig: "/k".into(),
         unserved: false,
         patience: Duration::from_secs(300),
@@ -363,6 +364,7 @@ fn service() -> Task {
             relevant: crate::distribution::k3s::journal::relevant,
             node: "m1".into(),
         }),
+        own: None,
         patience: Duration::from_secs(300),
     })
 }

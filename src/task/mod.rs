@@ -84,6 +84,8 @@ pub struct Remedy {
     pub actions: Vec<Action>,
     /// How long the effect may take to show.
     pub settle: Duration,
+    /// Whether it is done, once, also where the same step has changed something before.
+    pub follows: bool,
 }
 
 /// Something that is under way on a host.
@@ -227,5 +229,6 @@ pub(crate) fn remedy(changes: Vec<Change>, script: Script) -> Verdict {
         changes,
         actions: vec![Action::Run(script)],
         settle: Duration::ZERO,
+        follows: false,
     })
 }

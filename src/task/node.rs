@@ -2,7 +2,7 @@
 //!
 //! ```yaml
 //! - name: node
-//!   node: {name: m1, voter: true, patience: 300}
+//!   node: {name: m1, voter: true, pods: true, patience: 300}
 //! ```
 
 use std::time::Duration;
@@ -18,6 +18,9 @@ pub struct Node {
     pub name: String,
     /// Whether it has to be a voting member of etcd.
     pub voter: bool,
+    /// Whether it has to have its range of pod addresses. An agent that starts while the servers have
+    /// not begun to give these out can miss the moment at which it says READY.
+    pub pods: bool,
     /// The kubeconfig on the host to ask with. An agent asks with its kubelet's, which may get
     /// its own node and nothing else.
     pub kubeconfig: String,
@@ -32,7 +35,7 @@ impl Node {
     pub(super) fn probe(&self) -> Script {
         Script::new(format!(
             "/usr/local/bin/k3s kubectl --kubeconfig {} --request-timeout=10s get node {} -o \
-             'jsonpath={{range .status.conditions[*]}}{{.type}}={{.status}} {{.reason}}: {{.message}}{{\"\\n\"}}{{end}}found=yes{{\"\\n\"}}'\n",
+             'jsonpath={{range .status.conditions[*]}}{{.type}}={{.status}} {{.reason}}: {{.message}}{{\"\\n\"}}{{end}}found=yes{{\"\\n\"}}pods={{.spec.podCIDR}}{{\"\\n\"}}'\n",
             quote(&self.kubeconfig),
             quote(&self.name),
         ))
@@ -72,6 +75,11 @@ impl Node {
                     .unwrap_or("no condition Ready")
                     .to_owned(),
             )
+        } else if self.pods && seen.value("pods").is_none_or(str::is_empty) {
+            (
+                format!("node {name} to get its range of pod addresses"),
+                "no .spec.podCIDR: k3s's controller manager has not given it one".to_owned(),
+            )
         } else if self.voter && !is("EtcdIsVoter", "True") {
             let said = seen
                 .value("EtcdIsVoter")
@@ -100,6 +108,7 @@ mod tests {
         let node = Node {
             name: "m1".into(),
             voter: true,
+            pods: true,
             kubeconfig: "/k".into(),
             unserved: false,
             patience: Duration::from_secs(9),
@@ -111,11 +120,15 @@ mod tests {
                 Some("node m1 to be Ready"),
             ),
             (
-                "Ready=True KubeletReady: x\nEtcdIsVoter=False MemberIsLearner: x\nfound=yes\n",
+                "Ready=True KubeletReady: x\nfound=yes\npods=\n",
+                Some("node m1 to get its range of pod addresses"),
+            ),
+            (
+                "Ready=True KubeletReady: x\nEtcdIsVoter=False MemberIsLearner: x\nfound=yes\npods=10.42.0.0/24\n",
                 Some("m1 to be a voting member of etcd"),
             ),
             (
-                "Ready=True KubeletReady: x\nEtcdIsVoter=True MemberNotLearner: x\nfound=yes\n",
+                "Ready=True KubeletReady: x\nEtcdIsVoter=True MemberNotLearner: x\nfound=yes\npods=10.42.0.0/24\n",
                 None,
             ),
         ];
@@ -139,6 +152,7 @@ mod tests {
         let mut node = Node {
             name: "m1".into(),
             voter: false,
+            pods: false,
             kubeconfig: "/k".into(),
             unserved: false,
             patience: Duration::from_secs(9),

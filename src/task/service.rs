@@ -10,6 +10,11 @@
 //! compared, not dates, since a host's clock may be wrong; and a unit that is already starting is
 //! waited for, never restarted in the middle of its join, unless that is with what its files no
 //! longer say.
+//!
+//! A k3s agent that was started while the first server was still beginning to give nodes their range
+//! of pod addresses can miss the moment at which it says READY (k3s 1.36, seen in 5 of 20 new
+//! clusters): its node is Ready, and the unit stays `activating` until the kubelet's next report,
+//! five minutes later. Its kubelet's kubeconfig is what shows it, and one more start cures it.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -38,9 +43,23 @@ pub struct Service {
     pub newer_than: Vec<String>,
     /// How the journal is read; without it, its last lines are shown as they are.
     pub diagnose: Option<Diagnose>,
+    /// An agent's own node, asked for while the unit is not READY.
+    pub own: Option<Own>,
     /// How long the unit may take from its start to READY.
     pub patience: Duration,
 }
+
+/// The node of an agent, and what its kubelet asks for it with.
+#[derive(Debug, Clone)]
+pub struct Own {
+    /// The node's name.
+    pub node: String,
+    /// The kubelet's kubeconfig on the host.
+    pub kubeconfig: String,
+}
+
+/// An agent is READY within a second after its node.
+const MISSED: f64 = 20.0;
 
 impl Service {
     pub(super) fn probe(&self) -> Script {
@@ -62,6 +81,20 @@ impl Service {
             "[ \"$(systemctl is-active {unit})\" = active ] || \
              printf 'journal={PACKED}%s\\n' \"$(journalctl -q --no-pager -o cat -n 120 _SYSTEMD_INVOCATION_ID=\"$(systemctl show -p InvocationID --value {unit})\" 2>/dev/null | tail -c 24576 | base64 | tr -d '\\n')\""
         );
+        if let Some(own) = &self.own {
+            // Not before it can matter: on a small machine each of these costs a second.
+            let _ = writeln!(
+                text,
+                "started=$(systemctl show -p ExecMainStartTimestampMonotonic --value {unit})\n\
+                 if [ \"$(systemctl show -p SubState --value {unit})\" = start ] && [ -s {kubeconfig} ] &&\n\
+                 [ $(($(cut -d . -f 1 /proc/uptime) - ${{started:-0}} / 1000000)) -ge {MISSED} ]; then\n\
+                 ready=$(/usr/local/bin/k3s kubectl --kubeconfig {kubeconfig} --request-timeout=5s get node {node} -o \
+                 'jsonpath={{range .status.conditions[?(@.type==\"Ready\")]}}{{.status}} {{.lastHeartbeatTime}}{{end}}' 2>/dev/null)\n\
+                 case $ready in 'True '*) printf 'ready=%s\\n' \"$(date -d \"${{ready#True }}\" +%s)\" ;; esac\nfi",
+                kubeconfig = quote(&own.kubeconfig),
+                node = quote(&own.node),
+            );
+        }
         Script::new(text).within(Duration::from_secs(20))
     }
 
@@ -99,6 +132,18 @@ impl Service {
         }
         let busy = !matches!(get("Job"), "" | "0");
         Ok(match (get("ActiveState"), get("SubState"), restart) {
+            ("activating", "start", None) if self.missed_its_ready(seen) => {
+                let what = format!(
+                    "restart {unit}: its node has been Ready for {MISSED} s, and it has not told systemd READY"
+                );
+                match self.act_on(Some(get("InvocationID").trim()), "restart", what) {
+                    Verdict::Drifted(remedy) => Verdict::Drifted(Remedy {
+                        follows: true,
+                        ..remedy
+                    }),
+                    verdict => verdict,
+                }
+            }
             (_, _, None) if busy => self.pending(seen),
             ("active", "running", Some(what)) => {
                 let invocation = get("InvocationID").trim();
@@ -122,21 +167,26 @@ impl Service {
         })
     }
 
+    /// Whether the kubelet of this very process has reported its node Ready, and nothing of it has
+    /// changed since.
+    fn missed_its_ready(&self, seen: &Reply) -> bool {
+        let age = number(seen, "now").zip(number(seen, "ready"));
+        age.zip(process_age(seen))
+            .is_some_and(|((now, ready), process)| {
+                let age = now - ready;
+                // The report is dated in whole seconds.
+                age >= MISSED && age <= process + 1.0
+            })
+    }
+
     /// The files that are newer than the unit's process, and those that will be.
     fn newer(&self, seen: &Reply, upstream: &Changes) -> Vec<String> {
-        let number = |key: &str| {
-            seen.value(key)
-                .and_then(|text| text.trim().parse::<f64>().ok())
-        };
-        let process_age = match (number("uptime"), number("ExecMainStartTimestampMonotonic")) {
-            (Some(uptime), Some(start)) if start > 0.0 => Some(uptime - start / 1e6),
-            _ => None,
-        };
+        let process_age = process_age(seen);
         let file_age = |path: &str| {
             let line = seen
                 .values("file")
                 .find_map(|line| line.strip_suffix(path)?.strip_suffix(' '))?;
-            Some(number("now")? - line.parse::<f64>().ok()?)
+            Some(number(seen, "now")? - line.parse::<f64>().ok()?)
         };
         let is_newer = |path: &&String| {
             upstream.has(path)
@@ -211,8 +261,22 @@ impl Service {
             }],
             actions: vec![Action::Run(acting(&script, Duration::from_mins(2)))],
             settle: self.patience,
+            follows: false,
         })
     }
+}
+
+fn number(seen: &Reply, key: &str) -> Option<f64> {
+    seen.value(key)?.trim().parse().ok()
+}
+
+/// For how long the unit's process has been running, in seconds.
+fn process_age(seen: &Reply) -> Option<f64> {
+    let (uptime, start) = (
+        number(seen, "uptime")?,
+        number(seen, "ExecMainStartTimestampMonotonic")?,
+    );
+    (start > 0.0).then_some(uptime - start / 1e6)
 }
 
 #[cfg(test)]
@@ -226,6 +290,7 @@ mod tests {
             unit: "k3s".into(),
             newer_than: vec![CONFIG.into()],
             diagnose: None,
+            own: None,
             patience: Duration::from_mins(10),
         };
         let seen = Reply {
@@ -302,6 +367,23 @@ mod tests {
             (stale("inactive", "dead", 60.0), &nothing, start.clone()),
             (state("inactive", "dead", 60.0), &nothing, start.clone()),
             (state("failed", "failed", 60.0), &nothing, start.clone()),
+            // An agent whose node is Ready by what its kubelet has said 21 s, 5 s ago, or in an earlier life.
+            (
+                state("activating", "start", 60.0) + "\nready=4979",
+                &nothing,
+                "restart k3s: its node has been Ready for 20 s, and it has not told systemd READY"
+                    .to_owned(),
+            ),
+            (
+                state("activating", "start", 60.0) + "\nready=4995",
+                &nothing,
+                "pending: k3s to be READY".to_owned(),
+            ),
+            (
+                state("activating", "start", 60.0) + "\nready=4900",
+                &nothing,
+                "pending: k3s to be READY".to_owned(),
+            ),
             ("LoadState=not-found".to_owned(), &config, start),
             (
                 "LoadState=not-found".to_owned(),

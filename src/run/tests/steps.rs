@@ -150,6 +150,48 @@ async fn a_unit_that_is_started_is_watched_until_it_is_ready() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_agent_whose_node_is_ready_is_started_once_more_and_not_twice() {
+    let stuck = || match unit("activating", "start", "") {
+        Said::Out(status, text) => Said::Out(
+            status,
+            text + "uptime=100\nnow=5000\nExecMainStartTimestampMonotonic=50000000\nready=4970\n",
+        ),
+        said => said,
+    };
+    let changes = [
+        "enable and start k3s",
+        "restart k3s: its node has been Ready for 20 s, and it has not told systemd READY",
+    ];
+    let cured = move |count: usize| match count {
+        1..=2 => unit("inactive", "dead", ""),
+        3..=30 => unit("activating", "start", ""),
+        31..=32 => stuck(),
+        _ => unit("active", "running", ""),
+    };
+    let came = World::new(&["m1"])
+        .on("m1", "unit", cured)
+        .run(single(service()))
+        .await;
+    assert_eq!(came.outcomes(), [Outcome::Changed]);
+    assert!(came.events.iter().any(|event| {
+        matches!(event, Event::Changed { changes: told, .. } if *told == changes)
+    }));
+
+    let hopeless = move |count: usize| match count {
+        1..=2 => unit("inactive", "dead", ""),
+        _ => stuck(),
+    };
+    let came = World::new(&["m1"])
+        .on("m1", "unit", hopeless)
+        .run(single(service()))
+        .await;
+    assert_eq!(came.outcomes(), [Outcome::Failed]);
+    let starts = came.log.iter().filter(|line| line.ends_with("start"));
+    assert_eq!(starts.count(), 2, "{:?}", came.log);
+    assert!((300..310).contains(&came.seconds), "{}", came.seconds);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_unit_that_another_run_has_restarted_meanwhile_is_not_restarted_again() {
     let states = |count: usize| match (count, unit("active", "running", "")) {
         (1, Said::Out(status, text)) => Said::Out(status, text + "\nNeedDaemonReload=yes"),

@@ -31,6 +31,7 @@ fn a_unit_that_runs_anew_is_not_restarted_once_more() {
         unit: "k3s".into(),
         newer_than: Vec::new(),
         diagnose: None,
+        own: None,
         patience: std::time::Duration::from_mins(1),
     });
     let seen = Reply {

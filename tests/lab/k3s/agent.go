@@ -77,6 +77,10 @@ func serveAgent(ctx context.Context, s *settings) error {
 			return ctx.Err()
 		}
 	}
+	if missesReady() {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	logInfo("k3s agent is up and running")
 	notifyReady()
 	go tidyMemory()
