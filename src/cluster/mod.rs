@@ -20,6 +20,7 @@ mod check;
 mod config;
 mod force;
 mod members;
+mod needs;
 mod nodes;
 mod reset;
 mod shape;

@@ -8,14 +8,15 @@ use super::check::{
     moved, node_name, other_data_dir, other_role, outside_datastore, shared,
     sqlite_with_more_servers, unequal_servers, unfit,
 };
-use super::config::{Config, Subject};
+use super::config::Subject;
 use super::members::{fragile, silent};
+use super::needs::{cgroup_v1, lacking_controllers, no_room};
 use super::nodes::{forget, left};
 use super::stage::{leftovers, stage};
 use super::tokens::{Tokens, tokens};
 use super::{LATER, Part, Place, Shape, Situation, Stage};
 use crate::error::Problem;
-use crate::facts::{Datastore, Facts};
+use crate::facts::Datastore;
 use crate::inventory::{self, Host, Role};
 use crate::kubernetes::kubeconfig::server_url;
 
@@ -32,7 +33,9 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
             match unfit(host, facts)
                 .or_else(|| other_role(situation, host, facts))
                 .or_else(|| other_data_dir(situation, host, facts))
+                .or_else(|| lacking_controllers(host, facts))
                 .or_else(|| cgroup_v1(situation, host, facts, version))
+                .or_else(|| no_room(host, facts, version))
             {
                 Some(problem) => Err(problem),
                 None => addresses(host, facts, flannel_interface(situation, host)).and_then(
@@ -299,33 +302,4 @@ fn server_urls(situation: &Situation<'_>, known: &BTreeMap<String, Addresses>) -
             .filter_map(|node| Some(server_url(&node.internal_ip?.to_string(), 6443))),
     );
     urls
-}
-
-/// The kubelet of Kubernetes 1.35 and later refuses to start on cgroup v1 unless told to.
-fn cgroup_v1(
-    situation: &Situation<'_>,
-    host: &Host,
-    facts: &Facts,
-    version: &str,
-) -> Option<Problem> {
-    if facts.cgroup != 1 || facts.k3s.joined || !Situation::kubelet_refuses_cgroup_v1(version) {
-        return None;
-    }
-    let cluster = &situation.inventory.cluster;
-    let base: &Config = if host.role.value == Role::Server {
-        &cluster.config
-    } else {
-        &cluster.agent_config
-    };
-    let arguments = host
-        .config
-        .get("kubelet-arg")
-        .map(|setting| &setting.value)
-        .or(base.get("kubelet-arg"));
-    let told =
-        arguments.is_some_and(|arguments| arguments.to_string().contains("fail-cgroupv1=false"));
-    (!told).then(|| {
-        Problem::new(format!("{}: its kernel runs cgroup v1, and the kubelet of {version} refuses that", host.name))
-            .next("boot it with systemd.unified_cgroup_hierarchy=1, or set for servers (config) and agents (agent_config):\nkubelet-arg: [fail-cgroupv1=false]")
-    })
 }

@@ -14,6 +14,7 @@ mod adopted;
 mod clusters;
 mod configs;
 mod growing;
+mod needs;
 mod refused;
 mod resets;
 mod stages;

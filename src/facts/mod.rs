@@ -41,6 +41,10 @@ pub struct Facts {
     pub systemd: bool,
     /// Version of the cgroup hierarchy, 1 or 2.
     pub cgroup: u8,
+    /// The cgroup controllers that k3s needs and that the kernel does not offer.
+    pub missing_controllers: Vec<String>,
+    /// The file with the kernel's command line, on a machine like a Raspberry Pi.
+    pub cmdline: Option<String>,
     /// Whether the kernel speaks IPv6.
     pub ipv6: bool,
     /// Commands that towline needs on a host and did not find.
@@ -51,8 +55,21 @@ pub struct Facts {
     pub addresses: Vec<(String, IpNet)>,
     /// Interface of the default route; empty when there is none.
     pub default_interface: String,
+    /// The file system of k3s's data.
+    pub disk: Disk,
     /// What of k3s is there.
     pub k3s: K3s,
+}
+
+/// The file system that k3s's data is on, or will be.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Disk {
+    /// Room in KiB, where it is known.
+    pub free_kib: Option<u64>,
+    /// Files and folders that can still be made, where the file system has such a number.
+    pub free_inodes: Option<u64>,
+    /// Whether nothing can be written to it.
+    pub read_only: bool,
 }
 
 /// Which operating system a host runs, from `/etc/os-release`.

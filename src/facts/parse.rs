@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::{Datastore, DropIn, Facts, Foreign, K3s, Node, OperatingSystem, Unit};
+use super::{Datastore, Disk, DropIn, Facts, Foreign, K3s, Node, OperatingSystem, Unit};
 use crate::digest::is_sha256;
 use crate::distribution::k3s::version::Version;
 use crate::inventory::DataDir;
@@ -39,11 +39,26 @@ pub(super) fn facts(reply: &Reply, data_dir: &DataDir) -> Result<Facts, String> 
         },
         systemd: reply.value("init") == Some("systemd"),
         cgroup: text("cgroup").parse().unwrap_or(1),
+        missing_controllers: reply
+            .values("missing_controller")
+            .filter(|name| ["cpu", "cpuset", "memory"].contains(name))
+            .map(str::to_owned)
+            .collect(),
+        // A path that a person is told to type is one of those that were looked for.
+        cmdline: reply
+            .value("cmdline")
+            .filter(|path| ["/boot/firmware/cmdline.txt", "/boot/cmdline.txt"].contains(path))
+            .map(str::to_owned),
         ipv6: reply.value("ipv6").is_some(),
         missing: reply.values("missing").map(str::to_owned).collect(),
         ufw: reply.value("ufw").is_some(),
         addresses: reply.values("address").filter_map(address).collect(),
         default_interface: text("default_interface"),
+        disk: Disk {
+            free_kib: text("data_free_kib").parse().ok(),
+            free_inodes: text("data_free_inodes").parse().ok(),
+            read_only: reply.value("data_read_only").is_some(),
+        },
         k3s: k3s(reply, data_dir),
     })
 }
@@ -316,6 +331,8 @@ mod tests {
         let facts = read(&reply(&String::from_utf8_lossy(&output.stdout))).expect("complete");
         assert!(!facts.hostname.is_empty() && !facts.kernel.is_empty());
         assert!(facts.release_architecture().is_some() && facts.memory_kib > 0);
+        assert_eq!(facts.missing_controllers, [""; 0]);
+        assert!(facts.disk.free_kib > Some(0) && !facts.disk.read_only);
     }
 
     #[test]

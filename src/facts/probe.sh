@@ -25,6 +25,19 @@ if [ -r /etc/os-release ]; then
 fi
 [ -d /run/systemd/system ] && say init systemd
 [ -f /sys/fs/cgroup/cgroup.controllers ] && say cgroup 2 || say cgroup 1
+# What k3s and its kubelet need of them. In version 1 the fourth column says whether one is enabled.
+for controller in cpu cpuset memory; do
+    if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
+        grep -qw "$controller" /sys/fs/cgroup/cgroup.controllers
+    else
+        grep -Eq "^$controller([[:space:]]+[0-9]+){2}[[:space:]]+1$" /proc/cgroups
+    fi || say missing_controller "$controller"
+done
+# Where a Raspberry Pi has the kernel's command line; the newer place first, since the older one is
+# kept with a text that sends people there.
+for file in /boot/firmware/cmdline.txt /boot/cmdline.txt; do
+    [ -f "$file" ] && say cmdline "$file" && break
+done
 [ -d /proc/sys/net/ipv6 ] && say ipv6 yes
 for tool in flock timeout base64 sha256sum ip systemctl; do
     command -v "$tool" >/dev/null 2>&1 || say missing "$tool"
@@ -37,6 +50,13 @@ ip -o addr show scope global 2>/dev/null | grep -Ev ' (temporary|deprecated|tent
     say address "$interface $address"
 done
 say default_interface "$({ ip route show default; ip -6 route show default; } 2>/dev/null | sed -n '1s/.* dev \([^ ]*\).*/\1/p')"
+
+near=$data
+while [ ! -d "$near" ]; do near=$(dirname "$near"); done
+[ -w "$near" ] || say data_read_only yes
+df -Pk "$near" 2>/dev/null | tail -n 1 | { read -r _ _ _ free _ && say data_free_kib "$free"; }
+# Some file systems have no such number, and say 0 of 0.
+df -Pi "$near" 2>/dev/null | tail -n 1 | { read -r _ all _ free _ && [ "$all" -gt 0 ] 2>/dev/null && say data_free_inodes "$free"; }
 
 k3s=/usr/local/bin/k3s
 configuration=/etc/rancher/k3s/config.yaml

@@ -292,23 +292,6 @@ fn a_node_that_would_change_its_name_or_a_member_its_address_is_refused() {
 }
 
 #[test]
-fn cgroup_v1_is_told_with_its_remedy_before_a_kubelet_refuses_it() {
-    let old = |facts: &mut Facts| facts.cgroup = 1;
-    insta::assert_snapshot!(Lab::new(ONE).with("w1", old).shape().unfit["w1"], @r"
-    w1: its kernel runs cgroup v1, and the kubelet of v1.36.3+k3s1 refuses that
-      → boot it with systemd.unified_cgroup_hierarchy=1, or set for servers (config) and agents (agent_config):
-        kubelet-arg: [fail-cgroupv1=false]
-    ");
-    let told = format!("cluster: {{agent_config: {{kubelet-arg: [fail-cgroupv1=false]}}}}{ONE}");
-    assert!(Lab::new(&told).with("w1", old).shape().unfit.is_empty());
-    let settled = Lab::new(ONE)
-        .with("m1", member)
-        .with("w1", agent("https://10.0.0.1:6443"))
-        .with("w1", old);
-    assert!(settled.shape().unfit.is_empty());
-}
-
-#[test]
 fn a_datastore_that_the_rules_do_not_know_is_refused() {
     let inventory = format!("cluster: {{config: {{datastore-endpoint: 'postgres://x'}}}}{THREE}");
     assert!(

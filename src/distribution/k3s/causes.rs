@@ -129,6 +129,52 @@ const CAUSES: &[Cause] = &[
         means: "another program has a port that k3s needs: {port}",
         remedy: &["on this host, this shows which:\nss -ltnp 'sport = :{port}'"],
     },
+    // The kernel's word for a limit on watches is the one for a full disk.
+    Cause {
+        words: &["inotify", "no space left on device"],
+        value: Value::None,
+        means: "the host's limit of inotify watches is used up",
+        remedy: &["on the host, this raises it:\nsysctl fs.inotify.max_user_watches=524288"],
+    },
+    Cause {
+        words: &["no space left on device"],
+        value: Value::None,
+        means: "a disk of this host is full, or has no room for more files",
+        remedy: &[
+            "on this host, these show which, and how full k3s's folder is:\ndf -h; df -i\ndu -sh /var/lib/rancher/k3s",
+        ],
+    },
+    Cause {
+        words: &["read-only file system"],
+        value: Value::None,
+        means: "a file system that k3s writes to is mounted read-only",
+        remedy: &["on this host, these show which, and often why:\nfindmnt -O ro\ndmesg | tail"],
+    },
+    Cause {
+        words: &["ailed to find memory cgroup"],
+        value: Value::None,
+        means: "the kernel does not offer the memory cgroup: a Raspberry Pi has it switched off",
+        remedy: &[
+            "on a Raspberry Pi, this switches it on (in /boot/cmdline.txt, where that is the file of this system):\nsed -i '1s/$/ cgroup_memory=1 cgroup_enable=memory/' /boot/firmware/cmdline.txt && reboot",
+        ],
+    },
+    Cause {
+        words: &["failed to find ", " cgroup (v2)"],
+        value: Value::Between(&[("failed to find ", " ")], "cpu"),
+        means: "the kernel does not offer the cgroup controller {value}",
+        remedy: &[
+            "add  cgroup_enable={value}  to the kernel's command line, and restart the machine",
+        ],
+    },
+    Cause {
+        words: &["is out the range of cluster cidr"],
+        value: Value::Between(&[("out the range of cluster cidr ", " ")], "the new one"),
+        means: "the nodes have their ranges of pod addresses from another cluster-cidr than {value}: a running cluster cannot change it",
+        remedy: &[
+            "on this host, this shows where it is said:\ngrep -rn cluster-cidr /etc/rancher/k3s/",
+            "write the one back that the cluster was made with",
+        ],
+    },
     Cause {
         words: &["kubelet is configured to not run on a host using cgroup v1"],
         value: Value::None,
@@ -177,7 +223,7 @@ impl Value {
                     let (_, rest) = said.split_once(after)?;
                     let value = rest.split(before).next().unwrap_or(rest);
                     // What stands in a journal goes into a command that a person may copy.
-                    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:[]*".contains(c);
+                    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:[]*/".contains(c);
                     (!value.is_empty() && value.chars().all(is_plain)).then(|| value.to_owned())
                 });
                 found.unwrap_or_else(|| (*otherwise).to_owned())

@@ -76,6 +76,36 @@ const MEASURED: &[(&str, &str, &str)] = &[
         "\nss -ltnp 'sport = :6443'",
     ),
     (
+        r#"time="x" level=fatal msg="extracting data: write /var/lib/rancher/k3s/data/.extract/bin/containerd: no space left on device""#,
+        "a disk of this host is full, or has no room for more files",
+        "\ndf -h; df -i",
+    ),
+    (
+        r#"time="x" level=fatal msg="Error: inotify_add_watch /sys/fs/cgroup: no space left on device""#,
+        "the host's limit of inotify watches is used up",
+        "\nsysctl fs.inotify.max_user_watches=524288",
+    ),
+    (
+        r#"time="x" level=fatal msg="Error: mkdir /var/lib/rancher/k3s/server/tls: read-only file system""#,
+        "a file system that k3s writes to is mounted read-only",
+        "\nfindmnt -O ro",
+    ),
+    (
+        r#"time="x" level=error msg="Failed to find memory cgroup, you may need to add \"cgroup_memory=1 cgroup_enable=memory\" to your linux cmdline (/boot/cmdline.txt on a Raspberry Pi)""#,
+        "the kernel does not offer the memory cgroup: a Raspberry Pi has it switched off",
+        "cgroup_memory=1 cgroup_enable=memory",
+    ),
+    (
+        r#"time="x" level=fatal msg="Error: failed to find cpuset cgroup (v2)""#,
+        "the kernel does not offer the cgroup controller cpuset",
+        "cgroup_enable=cpuset",
+    ),
+    (
+        r#"time="x" level=fatal msg="controller-manager exited: cidr 10.42.0.0/24 is out the range of cluster cidr 10.50.0.0/16""#,
+        "the nodes have their ranges of pod addresses from another cluster-cidr than 10.50.0.0/16: a running cluster cannot change it",
+        "\ngrep -rn cluster-cidr /etc/rancher/k3s/",
+    ),
+    (
         "E1121 04:20:05.123456    1234 run.go:72] kubelet is configured to not run on a host using cgroup v1",
         "the kernel runs cgroup v1, and this kubelet refuses that",
         "systemd.unified_cgroup_hierarchy=1",

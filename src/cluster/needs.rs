@@ -1,0 +1,126 @@
+//! What k3s needs of a machine: cgroup controllers, and room for its data.
+
+use super::Situation;
+use super::config::Config;
+use crate::error::Problem;
+use crate::facts::Facts;
+use crate::inventory::{Host, Role};
+
+/// What a release unpacks into its data folder when it is first run: 220 MiB for k3s 1.36.
+const UNPACKED_MIB: u64 = 250;
+/// What an agent's data needs on its first day: 256 MiB for k3s 1.36.
+const AGENT_MIB: u64 = 300;
+/// The same for a server, with etcd's log: 386 MiB.
+const SERVER_MIB: u64 = 450;
+/// Fewer than any release unpacks.
+const INODES: u64 = 1000;
+
+/// Why k3s could not start for want of a cgroup controller: the memory controller is off on a new
+/// Raspberry Pi. One that runs has what it needs.
+pub(super) fn lacking_controllers(host: &Host, facts: &Facts) -> Option<Problem> {
+    let missing = &facts.missing_controllers;
+    let runs = facts.k3s.server_unit.is_ready() || facts.k3s.agent_unit.is_ready();
+    if missing.is_empty() || runs {
+        return None;
+    }
+    let mut words: Vec<_> = missing
+        .iter()
+        .map(|name| format!("cgroup_enable={name}"))
+        .collect();
+    if missing.iter().any(|name| name == "memory") {
+        words.insert(0, "cgroup_memory=1".to_owned());
+    }
+    let (missing, words) = (missing.join(", "), words.join(" "));
+    let problem = Problem::new(format!(
+        "{}: its kernel does not offer these cgroup controllers: {missing}",
+        host.name
+    ))
+    .because("k3s and its kubelet do not start without them");
+    Some(match &facts.cmdline {
+        Some(file) => problem.next(format!(
+            "on the host, this adds them to the kernel's command line (one line, as a Raspberry Pi wants it):\nsed -i '1s/$/ {words}/' {file} && reboot"
+        )),
+        None => problem.next(format!(
+            "add  {words}  to the kernel's command line (on most machines in GRUB_CMDLINE_LINUX of /etc/default/grub, then update-grub), and restart the machine"
+        )),
+    })
+}
+
+/// Why k3s could not unpack itself, or keep its data.
+pub(super) fn no_room(host: &Host, facts: &Facts, version: &str) -> Option<Problem> {
+    let (name, disk, folder) = (&host.name, &facts.disk, &facts.k3s.data_dir);
+    if disk.read_only {
+        return Some(
+            Problem::new(format!(
+                "{name}: k3s's data belongs in {folder}, and nothing can be written there"
+            ))
+            .because("its file system is mounted read-only")
+            .next(format!(
+                "on the host, these show how, and often why:\nfindmnt -T {folder}\ndmesg | tail"
+            )),
+        );
+    }
+    let needed = match host.role.value {
+        _ if facts.has_data() && facts.k3s.version.as_deref() == Some(version) => return None,
+        _ if facts.has_data() => UNPACKED_MIB,
+        Role::Server => SERVER_MIB,
+        Role::Agent => AGENT_MIB,
+    };
+    let next = "make room there, or give k3s another disk:  config: {data-dir: /FOLDER}  for the host in the inventory";
+    if let Some(free) = disk
+        .free_kib
+        .map(|free| free / 1024)
+        .filter(|free| *free < needed)
+    {
+        return Some(
+            Problem::new(format!(
+                "{name}: k3s's data belongs in {folder}, where {free} MB are free, and {version} needs {needed} MB"
+            ))
+            .next(next),
+        );
+    }
+    let free = disk.free_inodes.filter(|free| *free < INODES)?;
+    Some(
+        Problem::new(format!(
+            "{name}: k3s's data belongs in {folder}, where only {free} more files can be made"
+        ))
+        .because("the file system's inodes are used up")
+        .next(next),
+    )
+}
+
+/// The kubelet of Kubernetes 1.35 and later refuses to start on cgroup v1 unless told to.
+pub(super) fn cgroup_v1(
+    situation: &Situation<'_>,
+    host: &Host,
+    facts: &Facts,
+    version: &str,
+) -> Option<Problem> {
+    let refuses = Situation::kubelet_refuses_cgroup_v1;
+    // One that has joined was told, wherever; but an older one did not have to be.
+    let was_told = facts.k3s.joined && facts.k3s.version.as_deref().is_none_or(refuses);
+    if facts.cgroup != 1 || was_told || !refuses(version) {
+        return None;
+    }
+    let cluster = &situation.inventory.cluster;
+    let base: &Config = if host.role.value == Role::Server {
+        &cluster.config
+    } else {
+        &cluster.agent_config
+    };
+    let arguments = host
+        .config
+        .get("kubelet-arg")
+        .map(|setting| &setting.value)
+        .or(base.get("kubelet-arg"));
+    let argument = "fail-cgroupv1=false";
+    let drop_ins = &facts.k3s.drop_ins;
+    let told = arguments.is_some_and(|arguments| arguments.to_string().contains(argument))
+        || drop_ins
+            .iter()
+            .any(|file| file.text.expose().contains(argument));
+    (!told).then(|| {
+        Problem::new(format!("{}: its kernel runs cgroup v1, and the kubelet of {version} refuses that", host.name))
+            .next("boot it with systemd.unified_cgroup_hierarchy=1, or set for servers (config) and agents (agent_config):\nkubelet-arg: [fail-cgroupv1=false]")
+    })
+}
