@@ -149,6 +149,12 @@ pub(super) async fn go(
             }
         }
     }
+    // All together, and last: what was started has had some time to end by then.
+    let runner = road.runner(&survey.gathered);
+    tokio::select! {
+        () = runner.look_again(&mut ledger) => {}
+        () = interrupt::asked_for(Interrupt::Drop, road.interrupt.clone()) => {}
+    }
     let rows = road.rows(&survey.gathered).into_iter();
     let report = ledger.report(rows, begun.elapsed(), trouble);
     let code = report.exit_code();

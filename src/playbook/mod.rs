@@ -202,9 +202,10 @@ impl Book {
                 diagnose: diagnose.then(|| task::service::Diagnose {
                     cause: causes::diagnose,
                     relevant: journal::relevant,
+                    last_words: journal::last_words,
                     node: node.to_owned(),
                 }),
-                own: kind.kubeconfig.map(|kubeconfig| task::service::Own {
+                own: kind.kubeconfig.map(|kubeconfig| task::Own {
                     node: node.to_owned(),
                     kubeconfig,
                 }),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::lasting::Started;
 use crate::error::{ExitCode, Problem};
 use crate::ssh::Counts;
 
@@ -128,6 +129,7 @@ pub struct Ledger {
     hosts: BTreeMap<String, Entry>,
     timings: Vec<Timing>,
     turns: Vec<Taken>,
+    started: BTreeMap<String, Started>,
 }
 
 /// A host's turn in a stage, by the clock.
@@ -210,6 +212,18 @@ impl Ledger {
         passed.is_some_and(|passed| stage <= passed)
     }
 
+    /// Notes that a unit was started on a host. Each host has one.
+    pub(super) fn started(&mut self, host: &str, started: Started) {
+        self.started.insert(host.to_owned(), started);
+    }
+
+    /// The units that were started on hosts that are still in.
+    pub(super) fn take_started(&mut self) -> BTreeMap<String, Started> {
+        let mut started = std::mem::take(&mut self.started);
+        started.retain(|host, _| self.is_in(host));
+        started
+    }
+
     /// Begins another plan, whose stages are counted anew.
     pub fn replan(&mut self) {
         for entry in self.hosts.values_mut() {
@@ -232,8 +246,8 @@ impl Ledger {
     /// Adds a host's turn in a stage.
     pub(super) fn turn(&mut self, turn: Taken) {
         let entry = self.hosts.entry(turn.host.clone()).or_default();
+        entry.time += turn.time;
         for done in &turn.steps {
-            entry.time += done.time;
             entry.changed += usize::from(done.changed);
             self.timings.push(Timing {
                 host: turn.host.clone(),
@@ -291,5 +305,30 @@ impl Ledger {
             seconds: time.as_secs_f64(),
             trouble,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_host_that_failed_includes_its_wait() {
+        let mut ledger = Ledger::default();
+        ledger.turn(Taken {
+            host: "m1".into(),
+            stage: "agents".into(),
+            begun: Instant::now(),
+            time: Duration::from_secs(300),
+            steps: Vec::new(),
+        });
+        ledger.end("m1", Outcome::Failed, None);
+        let row = ("m1".to_owned(), "agent".to_owned(), true, Counts::default());
+        let report = ledger.report([row].into_iter(), Duration::ZERO, false);
+        assert!(
+            report.rows[0].seconds >= 300.0,
+            "{}",
+            report.rows[0].seconds
+        );
     }
 }

@@ -7,15 +7,19 @@ use std::time::Instant;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::lasting::Started;
 use super::report::{Done, Ledger, Outcome, Taken};
 use super::step::End;
 use super::{Event, Runner};
 use crate::error::Problem;
 use crate::plan::{Judged, Lane, Order, Plan};
+use crate::task::Task;
 
 /// How a lane ended.
 struct LaneEnd {
     turn: Taken,
+    /// The unit that was started in it.
+    started: Option<Started>,
     end: Result<(), Stop>,
 }
 
@@ -147,6 +151,7 @@ impl Runner {
                     let problem = Problem::new("towline itself failed").because(error.to_string());
                     LaneEnd {
                         turn: taken(host, stage.to_owned()),
+                        started: None,
                         end: Err(Stop::Failed("run".into(), problem)),
                     }
                 }
@@ -169,6 +174,7 @@ impl Runner {
         });
         let mut end = LaneEnd {
             turn: taken(lane.host.clone(), stage),
+            started: None,
             end: Ok(()),
         };
         for (position, step) in lane.steps.iter().enumerate() {
@@ -180,11 +186,21 @@ impl Runner {
             let begun = Instant::now();
             match self.step(&lane.host, step, planned, stale).await {
                 End::Unchanged => {}
-                done @ (End::Changed | End::Waited) => {
+                done @ (End::Changed { .. } | End::Waited) => {
                     stale = true;
+                    if let (Task::Service(service), End::Changed { restarted }) =
+                        (&step.task, &done)
+                    {
+                        end.started = Some(Started {
+                            service: service.clone(),
+                            step: step.name.clone(),
+                            ready: tokio::time::Instant::now(),
+                            restarted: *restarted,
+                        });
+                    }
                     end.turn.steps.push(Done {
                         step: step.name.clone(),
-                        changed: matches!(done, End::Changed),
+                        changed: matches!(done, End::Changed { .. }),
                         begun,
                         time: begun.elapsed(),
                     });
@@ -220,6 +236,9 @@ impl Runner {
             stale.insert(host.clone());
         }
         ledger.turn(lane.turn);
+        if let Some(started) = lane.started {
+            ledger.started(&host, started);
+        }
         match lane.end {
             Ok(()) => ledger.pass(&host, index),
             Err(Stop::Failed(step, problem)) => {

@@ -8,7 +8,7 @@ use super::exchange::{Acted, ask, changed_meanwhile};
 use super::{Event, Runner};
 use crate::error::Problem;
 use crate::plan::Step;
-use crate::task::{Changes, GRACE, Pending, Remedy, Task, Verdict};
+use crate::task::{Changes, ENDING, GRACE, Pending, Remedy, Task, Verdict};
 
 /// How a step ended.
 #[derive(Debug)]
@@ -16,7 +16,10 @@ pub(super) enum End {
     /// It was so.
     Unchanged,
     /// It is so now.
-    Changed,
+    Changed {
+        /// Whether a process that ran before was ended for it.
+        restarted: bool,
+    },
     /// It was under way and came to its end without an action.
     Waited,
     /// It failed.
@@ -32,7 +35,19 @@ struct Wait {
     /// The last things the host said that were not nothing: a unit that has just been started again
     /// has not said anything yet.
     said: Vec<String>,
+    ending: Option<Ending>,
 }
+
+/// A process that ends again and again with the same last words.
+struct Ending {
+    words: String,
+    since: Instant,
+    /// How often systemd had started it again when these words were first seen.
+    restarts: u32,
+}
+
+/// So many ends are no accident.
+const ENDS: u32 = 3;
 
 /// A cause that was recognised, since when it stands, and when it was seen last.
 struct Cause {
@@ -54,7 +69,7 @@ impl Runner {
         let begun = Instant::now();
         let (mut acted, mut waited, mut settle) = (Vec::<String>::new(), false, begun);
         let (mut wait, mut undecided, mut lost) = (Wait::default(), 0_u32, None::<String>);
-        let mut told = String::new();
+        let (mut told, mut restarted) = (String::new(), false);
         let mut verdict = match planned {
             Some(planned @ Ok(Verdict::Converged)) if !stale => planned.clone(),
             // Another run may have restarted the unit since: not twice, and not beside another.
@@ -82,7 +97,10 @@ impl Runner {
             let pause = match verdict {
                 Err(problem) => return End::Failed(problem),
                 Ok(Verdict::Converged) => {
-                    return self.done(host, step, acted, waited, begun.elapsed());
+                    return match self.done(host, step, acted, waited, begun.elapsed()) {
+                        End::Changed { .. } => End::Changed { restarted },
+                        end => end,
+                    };
                 }
                 Ok(Verdict::Drifted(remedy)) if is_due(&remedy, &acted) => {
                     let changes: Vec<_> = remedy
@@ -116,6 +134,7 @@ impl Runner {
                         }
                     }
                     acted.extend(changes);
+                    restarted |= remedy.restarts;
                     settle = Instant::now() + remedy.settle;
                     verdict = match answer {
                         Some(reply) => step.task.judge(&reply, &Changes::default()),
@@ -190,7 +209,7 @@ impl Runner {
         let end = if changes.is_empty() {
             End::Waited
         } else {
-            End::Changed
+            End::Changed { restarted: false }
         };
         self.events.send(Event::Changed {
             host: host.into(),
@@ -281,6 +300,9 @@ impl Wait {
             }
             (None, _) => {}
         }
+        if let Some(problem) = self.ends_again_and_again(pending) {
+            return Some(problem);
+        }
         if begun.elapsed() < pending.patience {
             return None;
         }
@@ -292,13 +314,40 @@ impl Wait {
         if let Some(cause) = self.cause.take() {
             return Some(cause.problem.because(waited));
         }
-        let problem = self
-            .said
-            .iter()
-            .fold(Problem::new(waited), Problem::because);
-        Some(match &*pending.next {
+        Some(self.told(Problem::new(waited), pending))
+    }
+
+    /// Why a process will not stop ending, if it has ended often enough with the same last words.
+    fn ends_again_and_again(&mut self, pending: &Pending) -> Option<Problem> {
+        let ended = pending.ended.as_ref()?;
+        let same = self.ending.as_ref().filter(|ending| {
+            ended.words.as_ref() == Some(&ending.words) && ended.restarts >= ending.restarts
+        });
+        let Some(ending) = same else {
+            self.ending = ended.words.clone().map(|words| Ending {
+                words,
+                since: Instant::now(),
+                restarts: ended.restarts,
+            });
+            return None;
+        };
+        let ends = ended.restarts - ending.restarts + 1;
+        let time = ending.since.elapsed();
+        (time >= ENDING && ends >= ENDS).then(|| {
+            let what = format!(
+                "its process ends again and again: {ends} times in {} s, with the same last words",
+                time.as_secs()
+            );
+            self.told(Problem::new(what), pending)
+        })
+    }
+
+    /// A problem with the last things that the host said, and where there is more.
+    fn told(&self, problem: Problem, pending: &Pending) -> Problem {
+        let problem = self.said.iter().fold(problem, Problem::because);
+        match &*pending.next {
             "" => problem,
             next => problem.next(next),
-        })
+        }
     }
 }

@@ -17,6 +17,7 @@ use crate::ssh::{Answer, Counts, Exit, Output, Remote, Upload};
 use crate::task::{Binary, Command, Node, Service, Task};
 
 mod gather;
+mod lasting;
 mod order;
 mod steps;
 
@@ -263,6 +264,7 @@ impl World {
         let mut ledger = Ledger::default();
         let last = plan.stages.len() - 1;
         let result = self.runner.stages(&plan, &judged, last, &mut ledger).await;
+        self.runner.look_again(&mut ledger).await;
         let rows = names.iter().map(|name| {
             (
                 (*name).to_owned(),
@@ -362,6 +364,7 @@ fn service() -> Task {
         diagnose: Some(crate::task::service::Diagnose {
             cause: crate::distribution::k3s::causes::diagnose,
             relevant: crate::distribution::k3s::journal::relevant,
+            last_words: crate::distribution::k3s::journal::last_words,
             node: "m1".into(),
         }),
         own: None,

@@ -122,6 +122,7 @@ impl Binary {
             changes: vec![Change::of(&self.path, what)],
             actions: vec![action],
             settle: Duration::ZERO,
+            restarts: false,
             follows: false,
         }))
     }

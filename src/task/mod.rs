@@ -18,8 +18,10 @@ pub mod binary;
 pub mod command;
 pub mod file;
 pub mod kernel;
+pub mod lasting;
 pub mod link;
 pub mod node;
+pub mod own;
 pub mod package;
 pub mod service;
 #[cfg(test)]
@@ -31,8 +33,10 @@ pub use binary::{Binary, Download};
 pub use command::Command;
 pub use file::File;
 pub use kernel::Kernel;
+pub use lasting::Since;
 pub use link::Link;
 pub use node::Node;
+pub use own::Own;
 pub use package::Package;
 pub use service::Service;
 pub use wait::Wait;
@@ -84,6 +88,8 @@ pub struct Remedy {
     pub actions: Vec<Action>,
     /// How long the effect may take to show.
     pub settle: Duration,
+    /// Whether it ends a process that ran, and starts it anew.
+    pub restarts: bool,
     /// Whether it is done, once, also where the same step has changed something before.
     pub follows: bool,
 }
@@ -98,11 +104,26 @@ pub struct Pending {
     pub cause: Option<Problem>,
     /// The last things the host said about it, for the case that the wait is in vain.
     pub said: Vec<String>,
+    /// How its process has ended, where it has just ended and is started again.
+    pub ended: Option<Ended>,
     /// Where more can be seen, for the case that the wait is in vain; may be empty.
     pub next: String,
     /// How long to wait at most.
     pub patience: Duration,
 }
+
+/// The end of a process that systemd starts again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// How often systemd has started it again so far.
+    pub restarts: u32,
+    /// What it said last, alike for two ends that differ in numbers only; `None` where that is known
+    /// to pass by itself.
+    pub words: Option<String>,
+}
+
+/// How long a process may end again and again with the same last words before it is believed.
+pub const ENDING: Duration = Duration::from_mins(1);
 
 /// How long a recognised cause may stand before it is believed: longer than the 5 s in which
 /// systemd restarts k3s and the 10 s in which a k3s agent repeats itself.
@@ -229,6 +250,7 @@ pub(crate) fn remedy(changes: Vec<Change>, script: Script) -> Verdict {
         changes,
         actions: vec![Action::Run(script)],
         settle: Duration::ZERO,
+        restarts: false,
         follows: false,
     })
 }

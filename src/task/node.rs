@@ -93,6 +93,7 @@ impl Node {
             until,
             cause,
             said: vec![said],
+            ended: None,
             next: format!("on a server, this shows more:\nk3s kubectl describe node {name}"),
             patience: self.patience,
         }))

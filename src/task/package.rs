@@ -9,9 +9,17 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Change, Changes, Verdict, remedy};
+use super::{Change, Changes, Pending, Verdict, remedy};
 use crate::error::Problem;
 use crate::shell::{Reply, Script, acting, quote};
+
+/// A shell function that says which process holds a lock of dpkg's or of apt's lists.
+const HOLDER: &str = "holder() {\n\
+    for lock in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock; do\n\
+    inode=$(stat -c %i \"$lock\" 2>/dev/null) || continue\n\
+    for process in $(sed -n \"s/^.* WRITE *\\([0-9]*\\) [0-9a-f]*:[0-9a-f]*:$inode .*/\\1/p\" /proc/locks); do\n\
+    [ -e \"/proc/$process\" ] && printf 'holder=%s (process %s)\\n' \"$(cat \"/proc/$process/comm\")\" \"$process\" && return\n\
+    done\ndone\n}\n";
 
 /// Packages by the command that shows that they are there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,12 +30,14 @@ pub struct Package {
 
 impl Package {
     pub(super) fn probe(&self) -> Script {
-        let mut text = String::new();
-        for command in self.packages.keys() {
-            let command = quote(command);
+        let mut text = String::from(HOLDER);
+        for (command, package) in &self.packages {
+            let (command, package) = (quote(command), quote(package));
             let _ = writeln!(
                 text,
-                "if [ -e {command} ] || command -v {command} >/dev/null 2>&1; then echo there={command}; else echo absent={command}; fi"
+                "if [ -e {command} ] || command -v {command} >/dev/null 2>&1; then echo there={command}; else\n\
+                 echo absent={command}; holder\n\
+                 [ \"$(dpkg-query -W -f '${{db:Status-Abbrev}}' {package} 2>/dev/null)\" = 'ii ' ] && echo installed={command}\nfi"
             );
         }
         Script::new(text).within(Duration::from_secs(20))
@@ -46,6 +56,31 @@ impl Package {
             .collect();
         if missing.is_empty() {
             return Ok(Verdict::Converged);
+        }
+        // apt would find nothing to do.
+        if let Some((command, package)) = seen
+            .value("installed")
+            .and_then(|command| self.packages.get_key_value(command))
+        {
+            return Err(Problem::new(format!(
+                "{command} is missing, and dpkg calls the package that brings it installed: {package}"
+            ))
+            .because("something has removed the file, or the package was left half unpacked")
+            .next(format!(
+                "on the host, this puts it back:\napt-get install --reinstall {package}"
+            )));
+        }
+        if let Some(holder) = seen.value("holder") {
+            return Ok(Verdict::Pending(Pending {
+                until: format!("{holder} to release dpkg's lock"),
+                cause: None,
+                said: Vec::new(),
+                ended: None,
+                next:
+                    "on the host, this shows what it does:\nps -fC apt,apt-get,dpkg,unattended-upgr"
+                        .to_owned(),
+                patience: Duration::from_mins(20),
+            }));
         }
         let names = missing
             .iter()
@@ -95,5 +130,18 @@ mod tests {
             panic!("one is missing")
         };
         assert_eq!(remedy.changes[0].what, "install kmod");
+        let held = "there=iptables\nabsent=modprobe\nholder=unattended-upgr (process 812)\n";
+        let Ok(Verdict::Pending(pending)) = judge(held) else {
+            panic!("another has the lock")
+        };
+        assert_eq!(
+            pending.until,
+            "unattended-upgr (process 812) to release dpkg's lock"
+        );
+        let gone = judge("there=iptables\nabsent=modprobe\ninstalled=modprobe\n");
+        assert_eq!(
+            gone.expect_err("apt would do nothing").what,
+            "modprobe is missing, and dpkg calls the package that brings it installed: kmod"
+        );
     }
 }

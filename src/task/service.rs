@@ -10,16 +10,12 @@
 //! compared, not dates, since a host's clock may be wrong; and a unit that is already starting is
 //! waited for, never restarted in the middle of its join, unless that is with what its files no
 //! longer say.
-//!
-//! A k3s agent that was started while the first server was still beginning to give nodes their range
-//! of pod addresses can miss the moment at which it says READY (k3s 1.36, seen in 5 of 20 new
-//! clusters): its node is Ready, and the unit stays `activating` until the kubelet's next report,
-//! five minutes later. Its kubelet's kubeconfig is what shows it, and one more start cures it.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Action, Change, Changes, Pending, Remedy, Verdict};
+use super::own::{self, Own, number, process_age};
+use super::{Action, Change, Changes, Ended, Pending, Remedy, Verdict};
 use crate::error::Problem;
 use crate::shell::{PACKED, Reply, Script, acting, decode, quote};
 
@@ -30,6 +26,8 @@ pub struct Diagnose {
     pub cause: fn(journal: &str, node: &str) -> Option<Problem>,
     /// The lines that tell of trouble.
     pub relevant: fn(journal: &str) -> Vec<String>,
+    /// The last words of a process that has ended, unless what they tell of passes by itself.
+    pub last_words: fn(journal: &str) -> Option<String>,
     /// The node's name.
     pub node: String,
 }
@@ -48,18 +46,6 @@ pub struct Service {
     /// How long the unit may take from its start to READY.
     pub patience: Duration,
 }
-
-/// The node of an agent, and what its kubelet asks for it with.
-#[derive(Debug, Clone)]
-pub struct Own {
-    /// The node's name.
-    pub node: String,
-    /// The kubelet's kubeconfig on the host.
-    pub kubeconfig: String,
-}
-
-/// An agent is READY within a second after its node.
-const MISSED: f64 = 20.0;
 
 impl Service {
     pub(super) fn probe(&self) -> Script {
@@ -82,18 +68,7 @@ impl Service {
              printf 'journal={PACKED}%s\\n' \"$(journalctl -q --no-pager -o cat -n 120 _SYSTEMD_INVOCATION_ID=\"$(systemctl show -p InvocationID --value {unit})\" 2>/dev/null | tail -c 24576 | base64 | tr -d '\\n')\""
         );
         if let Some(own) = &self.own {
-            // Not before it can matter: on a small machine each of these costs a second.
-            let _ = writeln!(
-                text,
-                "started=$(systemctl show -p ExecMainStartTimestampMonotonic --value {unit})\n\
-                 if [ \"$(systemctl show -p SubState --value {unit})\" = start ] && [ -s {kubeconfig} ] &&\n\
-                 [ $(($(cut -d . -f 1 /proc/uptime) - ${{started:-0}} / 1000000)) -ge {MISSED} ]; then\n\
-                 ready=$(/usr/local/bin/k3s kubectl --kubeconfig {kubeconfig} --request-timeout=5s get node {node} -o \
-                 'jsonpath={{range .status.conditions[?(@.type==\"Ready\")]}}{{.status}} {{.lastHeartbeatTime}}{{end}}' 2>/dev/null)\n\
-                 case $ready in 'True '*) printf 'ready=%s\\n' \"$(date -d \"${{ready#True }}\" +%s)\" ;; esac\nfi",
-                kubeconfig = quote(&own.kubeconfig),
-                node = quote(&own.node),
-            );
+            text.push_str(&own.probe(&self.unit));
         }
         Script::new(text).within(Duration::from_secs(20))
     }
@@ -132,9 +107,10 @@ impl Service {
         }
         let busy = !matches!(get("Job"), "" | "0");
         Ok(match (get("ActiveState"), get("SubState"), restart) {
-            ("activating", "start", None) if self.missed_its_ready(seen) => {
+            ("activating", "start", None) if own::missed_its_ready(seen) => {
                 let what = format!(
-                    "restart {unit}: its node has been Ready for {MISSED} s, and it has not told systemd READY"
+                    "restart {unit}: its node has been Ready for {} s, and it has not told systemd READY",
+                    own::MISSED
                 );
                 match self.act_on(Some(get("InvocationID").trim()), "restart", what) {
                     Verdict::Drifted(remedy) => Verdict::Drifted(Remedy {
@@ -167,18 +143,6 @@ impl Service {
         })
     }
 
-    /// Whether the kubelet of this very process has reported its node Ready, and nothing of it has
-    /// changed since.
-    fn missed_its_ready(&self, seen: &Reply) -> bool {
-        let age = number(seen, "now").zip(number(seen, "ready"));
-        age.zip(process_age(seen))
-            .is_some_and(|((now, ready), process)| {
-                let age = now - ready;
-                // The report is dated in whole seconds.
-                age >= MISSED && age <= process + 1.0
-            })
-    }
-
     /// The files that are newer than the unit's process, and those that will be.
     fn newer(&self, seen: &Reply, upstream: &Changes) -> Vec<String> {
         let process_age = process_age(seen);
@@ -209,10 +173,17 @@ impl Service {
             let lines: Vec<_> = journal.lines().map(str::to_owned).collect();
             (None, lines[lines.len().saturating_sub(20)..].to_vec())
         };
+        let has_ended = seen.value("SubState") == Some("auto-restart");
+        let ended = self.diagnose.as_ref().filter(|_| has_ended);
+        let ended = ended.map(|diagnose| Ended {
+            restarts: Self::restarts(seen),
+            words: (diagnose.last_words)(&journal),
+        });
         Verdict::Pending(Pending {
             until: format!("{} to be READY{restarts}", self.unit),
             cause,
             said,
+            ended,
             next: format!(
                 "on the host, this shows all that it said:\njournalctl -u {} --no-pager -n 200",
                 self.unit
@@ -261,22 +232,10 @@ impl Service {
             }],
             actions: vec![Action::Run(acting(&script, Duration::from_mins(2)))],
             settle: self.patience,
+            restarts: verb == "restart",
             follows: false,
         })
     }
-}
-
-fn number(seen: &Reply, key: &str) -> Option<f64> {
-    seen.value(key)?.trim().parse().ok()
-}
-
-/// For how long the unit's process has been running, in seconds.
-fn process_age(seen: &Reply) -> Option<f64> {
-    let (uptime, start) = (
-        number(seen, "uptime")?,
-        number(seen, "ExecMainStartTimestampMonotonic")?,
-    );
-    (start > 0.0).then_some(uptime - start / 1e6)
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ impl Wait {
                 until: self.says.clone(),
                 cause: None,
                 said: Vec::new(),
+                ended: None,
                 next: String::new(),
                 patience: self.patience,
             }),

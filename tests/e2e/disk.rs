@@ -1,8 +1,13 @@
-//! Disks that are full.
+//! Disks that are full, and what else a host may lack or a k3s may die of.
 
 use std::fs;
 
 use crate::place::Place;
+
+/// Ends k3s four seconds after its READY, as a setting does that its cluster cannot have.
+const DIES: &str = r"[Service]
+ExecStartPost=/bin/sh -c '(sleep 4; echo the wings fell off; kill -9 $MAINPID) &'
+";
 
 #[test]
 fn a_full_disk_fails_its_host_alone_and_leaves_nothing() {
@@ -10,6 +15,24 @@ fn a_full_disk_fails_its_host_alone_and_leaves_nothing() {
     let (m2, m3) = (place.machine("m2"), place.machine("m3"));
     let inventory = place.inventory();
     let size = fs::metadata(&place.lab.k3s().path).unwrap().len() / (1 << 20) + 1;
+    // Where k3s could not start, which is told before anything is changed: no room for its data, and
+    // a kernel without the memory cgroup, as on a new Raspberry Pi.
+    m2.succeed(
+        "mkdir -p /var/lib/rancher/k3s && mount -t tmpfs -o size=20m tmpfs /var/lib/rancher/k3s",
+    );
+    m3.succeed(
+        "file=/sys/fs/cgroup/cgroup.controllers; [ -f $file ] || file=/proc/cgroups
+         sed -e 's/^\\(memory.*\\)1$/\\10/' -e 's/ memory//' $file >/root/cgroups && mount --bind /root/cgroups $file",
+    );
+    let refused = place.json("plan", &inventory).ends(1);
+    refused.says(&[
+        "m2: k3s's data belongs in /var/lib/rancher/k3s, where ",
+        " MB are free, and ",
+        "m3: its kernel does not offer these cgroup controllers: memory",
+        "cgroup_memory=1 cgroup_enable=memory",
+    ]);
+    m2.succeed("umount /var/lib/rancher/k3s");
+    m3.succeed("umount /sys/fs/cgroup/cgroup.controllers 2>/dev/null || umount /proc/cgroups");
     // Where it can be seen beforehand that there is no room.
     m2.succeed("mount -t tmpfs -o size=50m tmpfs /usr/local/bin");
     // Where it looks like room, and another program takes it while the upload runs.
@@ -57,5 +80,25 @@ fn a_full_disk_fails_its_host_alone_and_leaves_nothing() {
     place
         .api()
         .expect_summary(&address, "m1 agent, m2 agent, m3 agent");
+    place.deploy(&inventory).changed_nothing();
+
+    // A k3s that is READY and dies a few seconds later, again and again, is no success.
+    m2.succeed(&format!(
+        "mkdir -p /etc/systemd/system/k3s-agent.service.d && cat >/etc/systemd/system/k3s-agent.service.d/mine.conf <<'END'\n{DIES}END"
+    ));
+    let deployed = place.deploy(&inventory).ends(1);
+    assert_eq!(deployed.outcomes(), "m1 unchanged, m2 failed, m3 unchanged");
+    let problem = deployed.row("m2").problem;
+    assert!(
+        problem.starts_with("k3s-agent was READY and did not stay so (restarts by systemd: ")
+            && problem.contains("\nthe wings fell off"),
+        "{problem}"
+    );
+    m2.succeed("rm -r /etc/systemd/system/k3s-agent.service.d");
+    let deployed = place.deploy(&inventory).ends(0);
+    assert_eq!(
+        deployed.outcomes(),
+        "m1 unchanged, m2 changed, m3 unchanged"
+    );
     place.deploy(&inventory).changed_nothing();
 }

@@ -70,6 +70,35 @@ pub fn relevant(journal: &str) -> Vec<String> {
         .collect()
 }
 
+/// What a process ends with that waits for others: a member of etcd for its turn or its quorum, an
+/// agent for its server.
+const PASSES: &[&str] = &[
+    "too many learner",
+    "unhealthy cluster",
+    "members to finish joining",
+    "leaderelection lost",
+    "leader changed",
+    "no leader",
+    "timed out",
+    "timeout",
+    "deadline exceeded",
+    "connection refused",
+    "connection reset",
+    "no route to host",
+    "network is unreachable",
+    "not ready",
+    "EOF",
+];
+
+/// The last words of trouble in the journal of a process that has ended, alike for two that differ
+/// in numbers only. `None` where there are none, or where they tell of what passes by itself.
+pub fn last_words(journal: &str) -> Option<String> {
+    let mut lines = journal.lines().rev().map(text);
+    let (_, last) = lines.find(|(level, text)| !text.trim().is_empty() && matters(*level, text))?;
+    let passes = PASSES.iter().any(|words| last.contains(words));
+    (!passes).then(|| likeness(&last))
+}
+
 /// How much a line claims to matter.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Level {
@@ -216,6 +245,22 @@ mod tests {
         for (line, expected) in table {
             assert_eq!(message(line), expected);
         }
+    }
+
+    #[test]
+    fn last_words_are_alike_but_for_numbers_and_none_where_they_pass() {
+        let last = |line: &str| last_words(&format!("level=info msg=chatter\n{line}\n"));
+        let words = last("level=fatal msg=\"database 7 is broken\"");
+        assert!(words.is_some());
+        assert_eq!(words, last("level=fatal msg=\"database 12 is broken\""));
+        assert_ne!(words, last("level=fatal msg=\"database is broken\""));
+        assert_eq!(
+            last(
+                "level=fatal msg=\"ETCD join failed: etcdserver: too many learner members in cluster\""
+            ),
+            None
+        );
+        assert_eq!(last_words(""), None);
     }
 
     #[test]

@@ -121,6 +121,64 @@ async fn a_recognised_cause_ends_the_wait_once_it_has_stood() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_process_that_ends_again_and_again_is_a_failure_after_a_minute() {
+    // An end every ten seconds, as systemd counts them; between two, it starts.
+    let ends = |words: fn(u64) -> String| {
+        let begun = Instant::now();
+        move |_: usize| {
+            let (restarts, second) = (
+                begun.elapsed().as_secs() / 10,
+                begun.elapsed().as_secs() % 10,
+            );
+            let said = match second {
+                0..5 => unit("activating", "start", "starting"),
+                _ => unit("activating", "auto-restart", &words(restarts)),
+            };
+            match said {
+                Said::Out(status, text) => Said::Out(
+                    status,
+                    text.replace("NRestarts=3", &format!("NRestarts={restarts}")),
+                ),
+                said => said,
+            }
+        }
+    };
+    let came = World::new(&["m1"])
+        .on(
+            "m1",
+            "unit",
+            ends(|count| format!("level=fatal msg=\"wing {count} is missing\"")),
+        )
+        .run(single(service()))
+        .await;
+    assert!((60..80).contains(&came.seconds), "{}", came.seconds);
+    insta::assert_snapshot!(came.problem("m1"), @r"
+    its process ends again and again: 7 times in 60 s, with the same last words
+      wing 6 is missing
+      → on the host, this shows all that it said:
+        journalctl -u k3s --no-pager -n 200
+    ");
+
+    // What passes by itself is waited for, and so is what says something new each time.
+    let words: [fn(u64) -> String; 2] = [
+        |_| "level=fatal msg=\"etcdserver: too many learner members in cluster\"".to_owned(),
+        |count| {
+            format!(
+                "level=fatal msg=\"step {}\"",
+                (0..count).map(|_| 'x').collect::<String>()
+            )
+        },
+    ];
+    for words in words {
+        let came = World::new(&["m1"])
+            .on("m1", "unit", ends(words))
+            .run(single(service()))
+            .await;
+        assert!((300..310).contains(&came.seconds), "{}", came.seconds);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_unit_that_is_started_is_watched_until_it_is_ready() {
     let states = |count: usize| match count {
         1..=2 => unit("inactive", "dead", ""),

@@ -1,0 +1,105 @@
+//! The last look: what was started in a run is believed to run when it has stayed READY.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::exchange::ask;
+use super::report::{Ledger, Outcome};
+use super::{Event, Runner};
+use crate::error::Problem;
+use crate::task::{ENDING, GRACE, Service, Since};
+
+/// A restarted unit with a setting that its cluster cannot have was seen to die up to 11 s after its
+/// READY.
+const SETTLED: Duration = Duration::from_secs(10);
+
+/// A unit that this run has started.
+#[derive(Debug, Clone)]
+pub(super) struct Started {
+    pub service: Service,
+    /// The step's name.
+    pub step: String,
+    /// When it was seen READY.
+    pub ready: Instant,
+    /// Whether it ran before, with other files. One that is new has shown by its node that all parts
+    /// of it run.
+    pub restarted: bool,
+}
+
+impl Runner {
+    /// Looks once more at every unit that was started, all hosts together; a host whose unit does not
+    /// stay READY fails.
+    pub async fn look_again(&self, ledger: &mut Ledger) {
+        let started = ledger.take_started();
+        let looks = started.into_iter().map(|(host, started)| async move {
+            let lasts = self.lasts(&host, &started).await;
+            (host, started.step, lasts)
+        });
+        for (host, step, lasts) in futures::future::join_all(looks).await {
+            if let Err(problem) = lasts {
+                self.events.send(Event::Failed {
+                    host: host.clone(),
+                    step,
+                    problem: problem.clone(),
+                });
+                ledger.end(&host, Outcome::Failed, Some(problem));
+            }
+        }
+    }
+
+    async fn lasts(&self, host: &str, started: &Started) -> Result<(), Problem> {
+        let Some(remote) = self.remotes.get(host) else {
+            return Ok(());
+        };
+        let Started { service, ready, .. } = started;
+        let waiting = || Event::Waiting {
+            host: host.into(),
+            step: started.step.clone(),
+            until: format!("{} to stay READY", service.unit),
+        };
+        let rest = SETTLED.saturating_sub(ready.elapsed());
+        if started.restarted && !rest.is_zero() {
+            self.events.send(waiting());
+            self.rest(rest).await;
+        }
+        let (begun, mut first, mut was_again) = (Instant::now(), None, false);
+        while !self.interrupted() {
+            let since = ready.elapsed();
+            let permit = self.limit.acquire().await;
+            let replies = ask(&**remote, &[service.look_again(since)]).await;
+            drop(permit);
+            // Without an answer, what was seen before stands.
+            let Some(seen) = replies.unwrap_or_default().into_iter().next().flatten() else {
+                return Ok(());
+            };
+            let ended_again = match service.since(&seen, since) {
+                None | Some(Since::Lasted) => return Ok(()),
+                Some(Since::Again(time)) if time >= GRACE => {
+                    let text = format!(
+                        "{host}: {} ended after it was READY; systemd has restarted it, and it has been READY for {} s since",
+                        service.unit,
+                        time.as_secs()
+                    );
+                    self.events.send(Event::Note { text });
+                    return Ok(());
+                }
+                Some(Since::Again(_)) => {
+                    was_again = true;
+                    false
+                }
+                Some(Since::Ended) => was_again,
+            };
+            let restarts = Service::restarts(&seen);
+            let before = *first.get_or_insert_with(|| {
+                self.events.send(waiting());
+                restarts
+            });
+            if ended_again || restarts > before + 1 || begun.elapsed() >= ENDING {
+                return Err(service.did_not_last(&seen));
+            }
+            self.rest(self.pause * 4).await;
+        }
+        Ok(())
+    }
+}

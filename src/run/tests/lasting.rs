@@ -1,0 +1,78 @@
+//! The last look at what was started.
+
+use super::*;
+
+/// What systemd says of a unit that became READY at this second of the test; the machine is up for
+/// 1000 s when it begins.
+fn state(active: &str, sub: &str, restarts: u32, entered: u64, begun: Instant) -> Said {
+    let journal = crate::shell::encode(b"level=fatal msg=\"it has no wings\"").replace('\n', "");
+    Said::Out(
+        0,
+        format!(
+            "LoadState=loaded\nActiveState={active}\nSubState={sub}\nUnitFileState=enabled\nJob=0\n\
+             NRestarts={restarts}\nActiveEnterTimestampMonotonic={}000000\nuptime={}\njournal={journal}\n",
+            1000 + entered,
+            1000 + begun.elapsed().as_secs()
+        ),
+    )
+}
+
+async fn ran(states: impl Fn(u64, Instant) -> Said + Send + Sync + 'static) -> Came {
+    let begun = Instant::now();
+    let unit = move |count: usize| match (count, state("active", "running", 0, 0, begun)) {
+        // What its files say has changed.
+        (1 | 2, Said::Out(status, text)) => Said::Out(status, text + "NeedDaemonReload=yes\n"),
+        (3, said) => said,
+        _ => states(begun.elapsed().as_secs(), begun),
+    };
+    World::new(&["m1"])
+        .on("m1", "unit", unit)
+        .run(single(service()))
+        .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restarted_unit_that_stays_ready_costs_one_exchange_and_ten_seconds() {
+    let came = ran(|_, begun| state("active", "running", 0, 0, begun)).await;
+    assert_eq!(came.outcomes(), [Outcome::Changed]);
+    assert!((10..12).contains(&came.seconds), "{}", came.seconds);
+    // The plan, a look before it acts, the action, and the last look.
+    assert_eq!(came.exchanges("m1"), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_unit_that_dies_after_its_ready_again_and_again_is_a_failure_with_its_words() {
+    // READY for 8 of 25 seconds.
+    let came = ran(|second, begun| {
+        let restarts = u32::try_from(second / 25).expect("few");
+        match second % 25 {
+            0..8 => state("active", "running", restarts, second / 25 * 25, begun),
+            8..12 => state("activating", "auto-restart", restarts, 0, begun),
+            _ => state("activating", "start", restarts + 1, 0, begun),
+        }
+    })
+    .await;
+    assert_eq!(came.outcomes(), [Outcome::Failed]);
+    assert!((30..45).contains(&came.seconds), "{}", came.seconds);
+    insta::assert_snapshot!(came.problem("m1"), @r"
+    k3s was READY and did not stay so (restarts by systemd: 1)
+      it has no wings
+      → on the host, this shows all that it said:
+        journalctl -u k3s --no-pager -n 200
+    ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_unit_that_has_ended_once_and_stays_ready_then_is_noted() {
+    let came = ran(|second, begun| match second {
+        0..5 => state("active", "running", 0, 0, begun),
+        5..20 => state("activating", "auto-restart", 0, 0, begun),
+        _ => state("active", "running", 1, 20, begun),
+    })
+    .await;
+    assert_eq!(came.outcomes(), [Outcome::Changed]);
+    assert!((40..45).contains(&came.seconds), "{}", came.seconds);
+    assert!(came.events.iter().any(|event| {
+        matches!(event, Event::Note { text } if text.starts_with("m1: k3s ended after it was READY"))
+    }));
+}
