@@ -287,4 +287,15 @@ fn hosts_of_two_clusters_are_neither_deployed_nor_reset_together() {
     let moved = place.deploy(&second).ends(0);
     assert_eq!(moved.outcomes(), "m2 unchanged, m3 changed");
     place.api().expect_summary(&two, "m2 agent, m3 agent");
+
+    // And what became of a node whose k3s saw the new name first.
+    m3.succeed("hostname renamed && systemctl restart k3s-agent");
+    wait_for("the new node to be Ready", || {
+        let nodes = m2.succeed("k3s kubectl get nodes renamed --no-headers || true");
+        nodes.contains(" Ready ").then_some(())
+    });
+    place.json("plan", &second).ends(0).says(&[
+        "node m3 is m3 under its old name, and its node is renamed now",
+        "kubectl delete node m3",
+    ]);
 }
