@@ -107,9 +107,7 @@ pub(super) fn agents_elsewhere(
                         .next("if it is: give the full token, which begins with K10 and names the cluster's CA")
                 }
             };
-            Some(problem.next(to_leave(situation, host)).next(format!(
-                "to move {name} here, take it out of its cluster first:  towline reset -i FILE --limit {name} , with that cluster's inventory, or with one that names {name} alone"
-            )))
+            Some(problem.next(to_leave(situation, host)).next(to_move(name)))
         })
         .collect()
 }
@@ -124,4 +122,11 @@ fn to_leave(situation: &Situation<'_>, host: &Host) -> String {
             "if {name} is to stay where it is: look at the address of the server that was typed"
         )
     }
+}
+
+/// What to do about a host that is to belong to another cluster than it does.
+pub(super) fn to_move(name: &str) -> String {
+    format!(
+        "to move {name} here, take it out of its cluster first:  towline reset -i FILE --limit {name} , with that cluster's inventory, or with one that names {name} alone"
+    )
 }

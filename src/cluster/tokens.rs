@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::authority::{Claims, agents_elsewhere, differing, is_agent};
+use super::authority::{Claims, agents_elsewhere, differing, is_agent, to_move};
 use super::force::in_force;
 use super::{LATER, Situation};
 use crate::distribution::k3s::settings::matters_only_at_first_start;
@@ -257,9 +257,12 @@ fn faulty(host: &str, what: &str, token: &str, next: &str) -> Option<Problem> {
 
 fn differ(found: &Claims, what: &str, why: &str) -> Option<Problem> {
     let (first, other) = differing(found)?;
-    Some(
-        Problem::new(format!("{what}: {first} has one, {other} another"))
-            .because(why)
-            .next("take the hosts that belong elsewhere out of the inventory, or wipe them"),
-    )
+    let problem = Problem::new(format!("{what}: {first} has one, {other} another"))
+        .because(why)
+        .next("take the hosts that belong elsewhere out of the inventory");
+    Some(if first == "the inventory" {
+        problem.next("if the token in the inventory is an old one, correct it")
+    } else {
+        problem.next(to_move(other))
+    })
 }

@@ -16,17 +16,20 @@ fn two_clusters_in_one_inventory_are_refused_with_both_names() {
     }), @r"
     two tokens: m1 has one, m2 another
       a token tells which cluster a server belongs to
-      → take the hosts that belong elsewhere out of the inventory, or wipe them
+      → take the hosts that belong elsewhere out of the inventory
+      → to move m2 here, take it out of its cluster first:  towline reset -i FILE --limit m2 , with that cluster's inventory, or with one that names m2 alone
     ");
     insta::assert_snapshot!(two(|facts| facts.k3s.agent_token = Some(Secret::new("another-one"))), @r"
     two agent tokens: m1 has one, m2 another
       all servers of a cluster accept the same one
-      → take the hosts that belong elsewhere out of the inventory, or wipe them
+      → take the hosts that belong elsewhere out of the inventory
+      → to move m2 here, take it out of its cluster first:  towline reset -i FILE --limit m2 , with that cluster's inventory, or with one that names m2 alone
     ");
     insta::assert_snapshot!(two(|facts| facts.k3s.ca_hash = Some("0".repeat(64))), @r"
     two cluster CAs: m1 has one, m2 another
       these servers belong to different clusters
-      → take the hosts that belong elsewhere out of the inventory, or wipe them
+      → take the hosts that belong elsewhere out of the inventory
+      → to move m2 here, take it out of its cluster first:  towline reset -i FILE --limit m2 , with that cluster's inventory, or with one that names m2 alone
     ");
 }
 
