@@ -340,4 +340,28 @@ mod tests {
         assert_eq!(place(Some("x"), true, &[&there]), Some("x".into()));
         assert_eq!(place(None, false, &[&there]), None);
     }
+
+    #[test]
+    fn what_to_type_names_the_context_where_another_one_may_be_current() {
+        let target = |usual, merge| Target {
+            path: None,
+            context: None,
+            usual,
+            merge,
+            use_it: false,
+        };
+        let next = |target: Target| target.next(Path::new("/tmp/my config"), "home");
+        assert_eq!(
+            next(target(false, false)),
+            "\n  export KUBECONFIG='/tmp/my config'\n  kubectl get nodes"
+        );
+        assert_eq!(
+            next(target(false, true)),
+            "\n  export KUBECONFIG='/tmp/my config'\n  kubectl --context home get nodes"
+        );
+        assert_eq!(
+            next(target(true, true)),
+            "\n  kubectl --context home get nodes"
+        );
+    }
 }

@@ -77,6 +77,35 @@ fn a_member_keeps_what_mattered_at_its_first_start_and_follows_the_inventory_in_
 }
 
 #[test]
+fn a_note_about_labels_and_taints_is_the_command_that_sets_them() {
+    let note = |host: &str, config: &str| {
+        let inventory = format!("hosts:\n  m1: {{address: 10.0.0.1, role: server{host}}}\n");
+        let lab = Lab::new(&inventory).with("m1", member).with("m1", |facts| {
+            facts.k3s.config = Some(Secret::new(&format!("token: secret-one\n{config}\n")));
+        });
+        let note = lab.shape().notes.join("\n");
+        let (_, command) = note.split_once("only:  ").unwrap_or_default();
+        command.to_owned()
+    };
+    let labels = ", labels: {disk: ssd, new: '1'}";
+    assert_eq!(
+        note(labels, "node-label: [disk=hdd, zone=a, '$(reboot)=x']"),
+        "kubectl label node m1 --overwrite disk=ssd new=1 zone-"
+    );
+    assert_eq!(
+        note(
+            ", taints: ['a=c:NoSchedule']",
+            "node-taint: ['a=b:NoSchedule', 'old:NoExecute']"
+        ),
+        "kubectl taint node m1 --overwrite a=c:NoSchedule old:NoExecute-"
+    );
+    assert_eq!(
+        note(", labels: {a: '1'}, taints: ['b=c:NoSchedule']", ""),
+        "kubectl label node m1 --overwrite a=1  and  kubectl taint node m1 --overwrite b=c:NoSchedule"
+    );
+}
+
+#[test]
 fn labels_in_another_order_or_as_one_word_are_no_difference() {
     let inventory = "hosts:\n  m1: {address: 10.0.0.1, role: server, labels: {a: '1', b: '2'}}\n  m2: {address: 10.0.0.2, role: server, labels: {a: '1'}}\n";
     let config =
