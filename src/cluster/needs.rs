@@ -6,12 +6,13 @@ use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::{Host, Role};
 
-/// What a release unpacks into its data folder when it is first run: 220 MiB for k3s 1.36.
+/// What a release unpacks into its data folder when it is first run, also when it is only asked for
+/// its version: 220 MiB for k3s 1.36.
 const UNPACKED_MIB: u64 = 250;
-/// What an agent's data needs on its first day: 256 MiB for k3s 1.36.
-const AGENT_MIB: u64 = 300;
-/// The same for a server, with etcd's log: 386 MiB.
-const SERVER_MIB: u64 = 450;
+/// What an agent's data needs besides on its first day: 36 MiB.
+const AGENT_MIB: u64 = 50;
+/// The same for a server, with etcd's log: 166 MiB.
+const SERVER_MIB: u64 = 200;
 /// Fewer than any release unpacks.
 const INODES: u64 = 1000;
 
@@ -60,12 +61,17 @@ pub(super) fn no_room(host: &Host, facts: &Facts, version: &str) -> Option<Probl
             )),
         );
     }
-    let needed = match host.role.value {
-        _ if facts.has_data() && facts.k3s.version.as_deref() == Some(version) => return None,
-        _ if facts.has_data() => UNPACKED_MIB,
+    let is_unpacked = facts.k3s.version.as_deref() == Some(version);
+    let unpacking = if is_unpacked { 0 } else { UNPACKED_MIB };
+    let data = match host.role.value {
+        _ if facts.has_data() => 0,
         Role::Server => SERVER_MIB,
         Role::Agent => AGENT_MIB,
     };
+    let needed = unpacking + data;
+    if needed == 0 {
+        return None;
+    }
     let next = "make room there, or give k3s another disk:  config: {data-dir: /FOLDER}  for the host in the inventory";
     if let Some(free) = disk
         .free_kib

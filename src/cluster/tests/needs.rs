@@ -79,6 +79,12 @@ fn a_folder_without_room_for_the_data_is_named_before_any_change() {
         dmesg | tail
     ");
 
+    // One whose first join failed has unpacked it.
+    let unpacked = Lab::new(ONE)
+        .with("w1", disk(60))
+        .with("w1", |facts| facts.k3s.version = Some(VERSION.into()));
+    assert!(unpacked.shape().unfit.is_empty());
+
     // What runs this version already unpacks nothing; another version does.
     let full = running()
         .with("m2", disk(20))
