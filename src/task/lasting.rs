@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::own::number;
 use super::service::Service;
 use crate::error::Problem;
-use crate::shell::{Reply, Script, decode, quote};
+use crate::shell::{PACKED, Reply, Script, decode, quote};
 
 /// So many of the last lines are told.
 const LINES: usize = 8;
@@ -37,7 +37,7 @@ impl Service {
         let _ = writeln!(
             text,
             "[ \"$(systemctl is-active {unit}) $(systemctl show -p NRestarts --value {unit})\" = 'active 0' ] || \
-             printf 'journal=%s\\n' \"$(journalctl -q --no-pager -o cat --since=-{}s _SYSTEMD_UNIT={unit}.service 2>/dev/null | tail -n 400 | tail -c 24576 | base64 | tr -d '\\n')\"",
+             printf 'journal={PACKED}%s\\n' \"$(journalctl -q --no-pager -o cat --since=-{}s _SYSTEMD_UNIT={unit}.service 2>/dev/null | tail -n 400 | tail -c 24576 | base64 | tr -d '\\n')\"",
             since.as_secs() + 5
         );
         Script::new(text).within(Duration::from_secs(20))

@@ -6,6 +6,7 @@ use super::*;
 /// 1000 s when it begins.
 fn state(active: &str, sub: &str, restarts: u32, entered: u64, begun: Instant) -> Said {
     let journal = crate::shell::encode(b"level=fatal msg=\"it has no wings\"").replace('\n', "");
+    let journal = format!("{}{journal}", crate::shell::PACKED);
     Said::Out(
         0,
         format!(
