@@ -32,6 +32,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "facts",
             "inventory",
             "kubernetes",
+            "shell",
             "vars",
         ],
     ),
@@ -97,6 +98,8 @@ const ROOMS: &[(&str, &[&str])] = &[
 const ONLY: &[(&str, &str, &[&str])] = &[
     ("task", "ssh", &["Upload"]),
     ("cluster", "kubernetes", &["kubeconfig::server_url"]),
+    // Words that a person is told to type.
+    ("cluster", "shell", &["quote"]),
     (
         "run",
         "distribution",

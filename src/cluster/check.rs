@@ -9,6 +9,7 @@ use super::force::told_data_dir;
 use crate::error::Problem;
 use crate::facts::{Datastore, Facts, is_node_name};
 use crate::inventory::{DataDir, Host, Role};
+use crate::shell::quote;
 
 /// Why a host cannot be used as it is.
 pub(super) fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
@@ -159,7 +160,7 @@ fn renamed(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Option<Prob
             .next(if situation.inventory.whole {
                 format!("to keep the node:  node_name: {was}  for {name} in the inventory")
             } else {
-                format!("to keep the node, on {name}:  hostnamectl set-hostname {was}")
+                format!("to keep the node, on {name}:  hostnamectl set-hostname {}", quote(&was))
             })
             .next(format!(
                 "to rename it, let it join anew:  {} , then deploy; its data is lost",

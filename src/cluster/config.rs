@@ -18,6 +18,7 @@ use crate::distribution::k3s::token::{ca_hash, token_password};
 use crate::facts::{Datastore, Facts};
 use crate::inventory::{Host, Role};
 use crate::kubernetes::kubeconfig::server_url;
+use crate::shell::quote;
 
 /// A config.yaml as its keys.
 pub(super) type Config = BTreeMap<String, Value>;
@@ -242,9 +243,12 @@ impl Subject<'_> {
             let changes = changes(&words(own.get(key)), &words(wanted.get(key)));
             if !changes.is_empty() {
                 differing.push(what);
+                // The host's own labels are what it says that they are.
+                let words: Vec<_> = changes.iter().map(|change| quote(change)).collect();
                 commands.push(format!(
-                    "kubectl {command} node {node} --overwrite {}",
-                    changes.join(" ")
+                    "kubectl {command} node {} --overwrite {}",
+                    quote(&node),
+                    words.join(" ")
                 ));
             }
         }

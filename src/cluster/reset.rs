@@ -13,6 +13,7 @@ use super::members::{facts_of, host_of, is_up};
 use crate::error::Problem;
 use crate::facts::{Datastore, Facts, Node};
 use crate::inventory::{DataDir, Host, Role};
+use crate::shell::quote;
 
 /// What a reset does, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -135,7 +136,7 @@ pub fn reset(situation: &Situation<'_>) -> Result<Reset, Vec<Problem>> {
     if via.is_none() && !plan.whole && going.iter().any(has_k3s) {
         let names: Vec<_> = going
             .iter()
-            .map(|one| node_name(one.host, one.facts))
+            .map(|one| quote(&node_name(one.host, one.facts)))
             .collect();
         plan.notes.push(format!(
             "no server of the cluster is READY: its nodes cannot be drained and deleted, the hosts are reset all the same. When one is: kubectl delete node {}",
@@ -206,7 +207,7 @@ fn waves(
             plan.notes.push(format!(
                 "{0} is the only server that is READY and reached, and cannot delete its own node. Afterwards: kubectl delete node {1}",
                 wave.name,
-                node_name(one.host, one.facts)
+                quote(&node_name(one.host, one.facts))
             ));
         }
         plan.waves.push(wave);

@@ -151,6 +151,20 @@ fn what_cannot_be_done_is_said() {
         "{notes:?}"
     );
     assert!(notes[0].ends_with("kubectl delete node m2 w1"), "{notes:?}");
+
+    // A hostname is what the host says that it is, and the line is there to be copied.
+    let lab = whole()
+        .with("m1", dead)
+        .with("m2", dead)
+        .with("m3", dead)
+        .with("w1", |facts| facts.hostname = "w1;$(reboot)".into());
+    let notes = decide(&lab.only(&["m2", "w1"]))
+        .expect("it is decided")
+        .notes;
+    assert!(
+        notes[0].ends_with("kubectl delete node m2 'w1;$(reboot)'"),
+        "{notes:?}"
+    );
     let none: Vec<String> = Vec::new();
     assert_eq!(decide(&Lab::new(THREE)).expect("decided").notes, none);
     let lab = whole().with("w1", |facts| facts.missing = vec!["flock".into()]);
