@@ -36,38 +36,54 @@ fn folder(inventory: &str) -> tempfile::TempDir {
     folder
 }
 
+/// A tall window on a screen of today. Most commands need half of it; `install` has k3sup's flags.
+const LINES: usize = 60;
+/// What a window is wide that no one has made wider for it.
+const COLUMNS: usize = 100;
+
+/// Every command as it is typed, with those below it.
+fn commands(of: &clap::Command, typed: &[String], found: &mut Vec<Vec<String>>) {
+    found.push(typed.to_vec());
+    for command in of
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
+    {
+        let mut typed = typed.to_vec();
+        typed.push(command.get_name().to_owned());
+        commands(command, &typed, found);
+    }
+}
+
 #[test]
-fn every_command_explains_itself_on_one_screen() {
+fn every_command_explains_itself() {
+    use clap::CommandFactory as _;
     let folder = folder("");
-    for command in [
-        "",
-        "deploy",
-        "install",
-        "join",
-        "plan",
-        "reset",
-        "kubeconfig",
-        "get-config",
-        "node-token",
-        "ready",
-        "schema",
-        "completions",
-    ] {
-        let mut arguments: Vec<_> = Some(command)
-            .filter(|command| !command.is_empty())
-            .into_iter()
-            .collect();
-        arguments.push("--help");
-        let output = towline(folder.path(), &arguments);
-        let name = format!(
-            "help-{}",
-            if command.is_empty() {
-                "towline"
-            } else {
-                command
-            }
-        );
-        insta::assert_snapshot!(name, screen(&output));
+    let mut found = Vec::new();
+    commands(&towline::cli::Cli::command(), &[], &mut found);
+    assert!(found.len() > 12, "{found:?}");
+    for command in found {
+        let help = |flag: &str| {
+            let mut arguments: Vec<_> = command.iter().map(String::as_str).collect();
+            arguments.push(flag);
+            let output = towline(folder.path(), &arguments);
+            let wide = text(&output.stdout)
+                .lines()
+                .find(|line| line.chars().count() > COLUMNS)
+                .map(str::to_owned);
+            assert_eq!(
+                wide, None,
+                "{command:?} {flag}: wider than {COLUMNS} columns"
+            );
+            output
+        };
+        // The short help is what fits on a screen; the long one explains every flag.
+        let lines = text(&help("-h").stdout).lines().count();
+        assert!(lines <= LINES, "{command:?} -h: {lines} lines");
+        let name = match command.join("-") {
+            none if none.is_empty() => "help-towline".to_owned(),
+            command => format!("help-{command}"),
+        };
+        insta::assert_snapshot!(name, screen(&help("--help")));
     }
 }
 

@@ -39,9 +39,13 @@ struct Is {
     state: State,
     /// Content of its config.yaml, without the comment on top.
     config: Option<String>,
-    /// Nodes as it lists them: name → address; `!` before the address: not Ready.
+    /// Nodes as it lists them: name → address; `!` before the address: not Ready, ` voter` behind it:
+    /// a voting member of etcd.
     #[serde(default)]
     nodes: BTreeMap<String, String>,
+    /// Whether its firewall is active, and lets only SSH in.
+    #[serde(default)]
+    ufw: bool,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq)]
@@ -79,6 +83,7 @@ impl Is {
                 format!("{}/24", host.address).parse().expect("an address"),
             )],
             default_interface: "eth0".into(),
+            ufw: self.ufw,
             ..Facts::default()
         };
         let k3s = &mut facts.k3s;
@@ -108,10 +113,11 @@ impl Is {
         k3s.nodes = self
             .nodes
             .iter()
-            .map(|(name, address)| Node {
+            .map(|(name, address)| (name, address.trim_end_matches(" voter"), address))
+            .map(|(name, address, said)| Node {
                 name: name.clone(),
                 ready: !address.starts_with('!'),
-                voter: None,
+                voter: (said != address).then_some(true),
                 internal_ip: address.trim_start_matches('!').parse().ok(),
                 version: VERSION.into(),
                 uid: "5cc9fb3e-4d5b-4c2c-9d0f-7a0d7e4a9a3b".into(),
@@ -150,6 +156,7 @@ impl Is {
                 modules.chain(sysctls).collect()
             }
             Task::Command(command) if command.says.starts_with("forget") => "answer=no\n".into(),
+            Task::Command(command) if command.says.contains("ufw") => "answer=no\n".into(),
             Task::Command(_) | Task::Wait(_) => "answer=yes\n".into(),
             Task::Service(_) => match self.state {
                 State::Bare => "LoadState=not-found\n".into(),
@@ -167,7 +174,8 @@ impl Is {
     }
 }
 
-/// The order of stages with lanes, since it is not in a plan's text.
+/// The order of stages with lanes and the hosts that are held in them, since it is not in a plan's
+/// text.
 fn orders(plan: &Plan) -> String {
     let mut text = String::new();
     for (index, stage) in plan.stages.iter().enumerate() {
@@ -188,8 +196,29 @@ fn orders(plan: &Plan) -> String {
             stage.name,
             hosts.join(", ")
         ));
+        for (host, reason) in &stage.held {
+            text.push_str(&format!("  {host} is not changed: {reason}\n"));
+        }
     }
     text
+}
+
+/// What an active firewall is asked to let in, which is in no plan's text either.
+fn let_in(plan: &Plan) -> String {
+    let steps = plan.stages.iter().flat_map(|stage| &stage.lanes);
+    let asked = steps.flat_map(|lane| {
+        lane.steps.iter().filter_map(|step| match &step.task {
+            Task::Command(command) if command.says.contains("ufw") => {
+                let lines = command.run.lines().map(str::trim);
+                let lines: Vec<_> = lines
+                    .filter(|line| line.starts_with("for ") || line.starts_with("ufw allow "))
+                    .collect();
+                Some(format!("{}: {}\n", lane.host, lines.join(" ")))
+            }
+            _ => None,
+        })
+    });
+    asked.collect()
 }
 
 /// Without the differences of files that are the same everywhere: they are no part of a scenario.
@@ -295,7 +324,8 @@ fn tell(scenario: &Scenario) -> String {
         !text.contains("secret-one") && !text.contains("fresh-"),
         "{text}"
     );
-    format!("{}\n{notes}{waiting}{unfit}\n{text}", orders(&plan))
+    let orders = orders(&plan) + &let_in(&plan);
+    format!("{orders}\n{notes}{waiting}{unfit}\n{text}")
 }
 
 #[test]

@@ -12,9 +12,14 @@ use crate::shell::{Batch, LOCK, LOCKED, acting, quote};
 
 mod restart;
 
-/// What tasks write belongs to root; without root their scripts cannot be tried.
-fn root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+/// What tasks write belongs to root; without root their scripts cannot be tried, and are not taken
+/// for right.
+fn needs_root() {
+    let is_root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+    assert!(
+        is_root,
+        "this test writes files that belong to root: run it as root, as CI does"
+    );
 }
 
 fn shell(text: &str) -> Child {
@@ -108,9 +113,7 @@ proptest! {
         before in proptest::option::of("[a-z\n]{0,20}"),
         nested in any::<bool>(),
     ) {
-        if !root() {
-            return Ok(());
-        }
+        needs_root();
         let folder = tempfile::tempdir().expect("a folder");
         let parent = if nested { folder.path().join("new ' one/two") } else { folder.path().to_owned() };
         let path = parent.join(name);
@@ -159,9 +162,7 @@ proptest! {
 
 #[test]
 fn a_file_of_another_mode_is_not_written_again() {
-    if !root() {
-        return;
-    }
+    needs_root();
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("config.yaml");
     fs::write(&path, "a: 1\n").expect("written");
@@ -183,9 +184,7 @@ fn a_file_of_another_mode_is_not_written_again() {
 
 #[test]
 fn what_a_killed_run_left_beside_a_file_is_swept() {
-    if !root() {
-        return;
-    }
+    needs_root();
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(
         folder.path().join(".config.yaml.towline.Ab12Cd"),
@@ -242,9 +241,7 @@ fn receive(script: &Script, content: &[u8]) -> std::process::Output {
 
 #[test]
 fn an_upload_that_was_cut_short_leaves_the_old_binary_and_nothing_else() {
-    if !root() {
-        return;
-    }
+    needs_root();
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("k3s it's");
     fs::write(&path, "old").expect("written");

@@ -114,6 +114,9 @@ fn a_cluster_of_the_installers_is_left_alone_until_it_is_taken_over_server_by_se
         (nodes.stdout.trim() == "4").then_some(())
     });
 
+    // What a host has in its files is told, and no terminal obeys it.
+    m4.succeed("printf '# \\033]52;c;aGk=\\007\\n' >>/etc/systemd/system/k3s-agent.service");
+
     // Without a word nothing is touched, and the words say what to type.
     let machines = [m1, m2, m3, m4];
     let before = machines.map(fingerprint);
@@ -125,6 +128,17 @@ fn a_cluster_of_the_installers_is_left_alone_until_it_is_taken_over_server_by_se
     ]);
     let planned = place.json("plan", &inventory);
     planned.says(&["deploy takes it over only with --adopt"]);
+    for arguments in ["-vv", "-vv --output json"] {
+        let planned = place.towline("plan", &inventory).args(arguments).run();
+        let said = planned.stdout + &planned.stderr;
+        assert!(
+            said.contains("]52;c;aGk=")
+                && !said.contains(['\u{1b}', '\u{7}'])
+                && !said.contains("\\u001b"),
+            "{said}"
+        );
+    }
+    place.kept_its_secrets();
     assert_eq!(machines.map(fingerprint), before, "nothing was touched");
 
     // What all servers share has to be in the inventory, first.
