@@ -283,6 +283,35 @@ fn printing_the_environment_and_remote_shells_have_one_place_each() {
     assert!(wrong.is_empty(), "\n{wrong}");
 }
 
+/// A trace shows nothing of what travels packed, and knows it by its beginning.
+#[test]
+fn what_travels_packed_says_so() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let scripts = ["src/facts", "templates", "playbooks"].map(|folder| root.join(folder));
+    let mut files: Vec<_> = sources().into_iter().map(|(_, path)| path).collect();
+    let mut folders = Vec::from(scripts);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.push(path);
+            }
+        }
+    }
+    let packs = |line: &str| line.contains("base64") && line.contains("| tr -d");
+    let says_so = |line: &str| line.contains("{PACKED}") || line.contains("printf base64:");
+    let mut found = 0;
+    for path in files {
+        for line in fs::read_to_string(&path).expect("read").lines() {
+            found += usize::from(packs(line));
+            assert!(!packs(line) || says_so(line), "{}: {line}", path.display());
+        }
+    }
+    assert!(found > 3, "{found}");
+}
+
 #[test]
 fn no_arrow_points_back() {
     // A room that is seen must not see back, over any way round.

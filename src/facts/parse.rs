@@ -348,7 +348,7 @@ mod tests {
                 .push(rcgen::DnType::CommonName, name);
             let made = subject.self_signed(&key).expect("a certificate");
             let answer = format!(
-                "node_certificate={}\ncomplete=yes\n",
+                "node_certificate=base64:{}\ncomplete=yes\n",
                 crate::shell::encode(made.pem().as_bytes()).replace('\n', "")
             );
             read(&reply(&answer)).expect("complete").k3s.node_name
