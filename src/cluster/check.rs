@@ -231,7 +231,7 @@ pub(super) fn other_data_dir(
 }
 
 /// The name of a host's node: the one that it joined with, else the one that it will join with.
-pub(super) fn node_name(host: &Host, facts: &Facts) -> String {
+pub fn node_name(host: &Host, facts: &Facts) -> String {
     let given = host
         .node_name
         .as_ref()

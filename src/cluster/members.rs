@@ -2,7 +2,7 @@
 
 use super::check::node_name;
 use super::{Part, Shape, Situation, Stage};
-use crate::facts::{Facts, Node};
+use crate::facts::{Facts, K3s, Node};
 use crate::inventory::Host;
 
 pub(super) fn facts_of<'a>(situation: &Situation<'a>, host: &Host) -> Option<&'a Facts> {
@@ -28,14 +28,24 @@ pub(super) fn host_of<'a>(situation: &Situation<'a>, node: &Node) -> Option<&'a 
     })
 }
 
-/// Whether a member is known to be up. The cluster calls a node Ready for 40 s after its power
-/// failed, so the host itself is believed first, and one that was not reached is taken for down.
-pub(super) fn is_up(situation: &Situation<'_>, member: &Node) -> bool {
-    let host = host_of(situation, member);
-    let runs = host.is_none_or(|host| {
-        facts_of(situation, host).is_some_and(|facts| facts.k3s.server_unit.is_ready())
-    });
-    member.ready && runs
+/// The voters of etcd as a server tells them, each with whether it is known to be up. Where etcd did
+/// not say, the host itself is believed first, since the cluster calls a node Ready for 40 s after
+/// its power failed; one that was not reached is taken for down.
+pub(super) fn voters(situation: &Situation<'_>, k3s: &K3s) -> Vec<(String, bool)> {
+    let runs = |name: &str| {
+        let node = k3s.nodes.iter().find(|node| node.name == name);
+        let host = node.and_then(|node| host_of(situation, node));
+        host.is_none_or(|host| {
+            facts_of(situation, host).is_some_and(|facts| facts.k3s.server_unit.is_ready())
+        })
+    };
+    let voters = k3s.voters().into_iter();
+    voters
+        .map(|voter| {
+            let up = voter.is_up() && (voter.answers.is_some() || runs(&voter.name));
+            (voter.name, up)
+        })
+        .collect()
 }
 
 /// The servers that run in a cluster that is down, and what a person should know of them.
@@ -69,20 +79,15 @@ pub(super) fn fragile(situation: &Situation<'_>, shape: &Shape) -> Option<String
         return None;
     };
     let facts = situation.reach.get(via)?.facts()?;
-    let voters: Vec<_> = facts
-        .k3s
-        .nodes
-        .iter()
-        .filter(|node| node.voter.is_some())
-        .collect();
-    let is_started = |node: &Node| {
+    let voters = voters(situation, &facts.k3s);
+    let is_started = |name: &str| {
         let mut places = shape.places.values();
-        places.any(|place| place.part == Part::Member && place.node_name == node.name)
+        places.any(|place| place.part == Part::Member && place.node_name == name)
     };
     let down: Vec<&str> = voters
         .iter()
-        .filter(|node| !is_up(situation, node) && !is_started(node))
-        .map(|node| node.name.as_str())
+        .filter(|(name, up)| !up && !is_started(name))
+        .map(|(name, _)| name.as_str())
         .collect();
     let up = voters.len() - down.len();
     let quorum = voters.len() / 2 + 1;

@@ -32,6 +32,7 @@ mod version;
 mod tests;
 
 pub use adopt::same_setting;
+pub use check::node_name;
 pub use force::{certificate_names, shared_settings, told_data_dir};
 pub use reset::{Reset, Wave, reset};
 pub use shape::shape;

@@ -9,7 +9,7 @@ use super::address::addresses;
 use super::authority::other_clusters;
 use super::check::node_name;
 use super::force::{in_force, told_data_dir};
-use super::members::{facts_of, host_of, is_up};
+use super::members::{facts_of, host_of, voters};
 use crate::error::Problem;
 use crate::facts::{Datastore, Facts, Node};
 use crate::inventory::{DataDir, Host, Role};
@@ -143,7 +143,8 @@ pub fn reset(situation: &Situation<'_>) -> Result<Reset, Vec<Problem>> {
             names.join(" ")
         ));
     }
-    waves(situation, &mut plan, going, nodes, &stay)?;
+    let voters = via.map_or_else(Vec::new, |(_, facts)| voters(situation, &facts.k3s));
+    waves(situation, &mut plan, going, &voters, &stay)?;
     Ok(plan)
 }
 
@@ -152,7 +153,7 @@ fn waves(
     situation: &Situation<'_>,
     plan: &mut Reset,
     going: Vec<Going<'_>>,
-    nodes: &[Node],
+    voters: &[(String, bool)],
     stay: &[String],
 ) -> Result<(), Vec<Problem>> {
     let (mut servers, agents): (Vec<_>, Vec<_>) = going
@@ -169,7 +170,7 @@ fn waves(
     plan.waves.extend((!wave.hosts.is_empty()).then_some(wave));
     // One that is down costs no vote that counts; the one that deletes the others goes last.
     servers.sort_by_key(|one| (plan.via.as_ref() == Some(&one.host.name), one.runs()));
-    let mut quorum = Quorum::of(situation, nodes);
+    let mut quorum = Quorum::of(situation, voters);
     let now = (quorum.members, quorum.up);
     let mut rest = Wave {
         name: "servers".into(),
@@ -179,11 +180,16 @@ fn waves(
     for one in servers {
         let name = one.host.name.clone();
         let is_via = plan.via.as_ref() == Some(&name);
-        let member = match plan.via {
-            Some(_) => one.node.is_some_and(|node| node.voter.is_some()),
-            None => one.facts.k3s.datastore == Some(Datastore::Etcd),
+        let node_name = node_name(one.host, one.facts);
+        let voter = voters.iter().find(|(voter, _)| *voter == node_name);
+        let (member, up) = match (&plan.via, voter) {
+            (Some(_), None) => (false, false),
+            (Some(_), Some((_, up))) => (true, *up),
+            (None, _) => {
+                let has_data = one.facts.k3s.datastore == Some(Datastore::Etcd);
+                (has_data, has_data)
+            }
         };
-        let up = member && (one.runs() || plan.via.is_none());
         let keeps = quorum.without(up);
         let deleted = plan.via.is_some() && !is_via && one.node.is_some();
         if plan.whole && !(deleted && keeps && rest.hosts.is_empty()) {
@@ -207,7 +213,7 @@ fn waves(
             plan.notes.push(format!(
                 "{0} is the only server that is READY and reached, and cannot delete its own node. Afterwards: kubectl delete node {1}",
                 wave.name,
-                quote(&node_name(one.host, one.facts))
+                quote(&node_name)
             ));
         }
         plan.waves.push(wave);
@@ -236,13 +242,11 @@ struct Quorum {
 }
 
 impl Quorum {
-    fn of(situation: &Situation<'_>, nodes: &[Node]) -> Self {
-        let voters: Vec<_> = nodes.iter().filter(|node| node.voter.is_some()).collect();
+    fn of(situation: &Situation<'_>, voters: &[(String, bool)]) -> Self {
         if !voters.is_empty() {
-            let up = voters.iter().filter(|node| is_up(situation, node));
             return Self {
                 members: voters.len(),
-                up: up.count(),
+                up: voters.iter().filter(|(_, up)| *up).count(),
             };
         }
         // Nobody can be asked: what has data is taken for a member that may come back, what was not

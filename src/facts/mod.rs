@@ -133,6 +133,16 @@ pub struct K3s {
     pub api_ready: bool,
     /// The nodes of the cluster, as this server's API lists them.
     pub nodes: Vec<Node>,
+    /// The members of etcd, as this server's etcd lists them with the agreement of more than half of
+    /// them; empty when that could not be had.
+    pub members: Vec<Member>,
+}
+
+impl K3s {
+    /// Who votes in etcd.
+    pub fn voters(&self) -> Vec<Voter> {
+        voters(&self.nodes, &self.members)
+    }
 }
 
 /// A file in config.yaml.d.
@@ -192,7 +202,8 @@ pub struct Node {
     pub name: String,
     /// Whether its condition `Ready` is `True`.
     pub ready: bool,
-    /// Its condition `EtcdIsVoter`; `None` on nodes without etcd.
+    /// Whether it votes in etcd, by its condition `EtcdIsVoter`; `None` on nodes without the role
+    /// `etcd`. A kubelet writes its node's conditions, and cannot give it that role.
     pub voter: Option<bool>,
     /// Its first internal address.
     pub internal_ip: Option<IpAddr>,
@@ -205,11 +216,81 @@ pub struct Node {
     pub is_young: bool,
 }
 
+/// A member of etcd, as etcd lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The name of its node; empty when it has been let in and has not started yet.
+    pub node: String,
+    /// Whether it only learns yet, and does not vote.
+    pub is_learner: bool,
+    /// Whether its etcd answered the server that was asked; `None` when it was not tried.
+    pub answers: Option<bool>,
+}
+
+/// One that votes in etcd.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Voter {
+    /// The name of its node.
+    pub name: String,
+    /// Whether its etcd answers; `None` when it was not tried.
+    pub answers: Option<bool>,
+    /// Whether its node is Ready, which it is called for 40 s after its power failed.
+    pub ready: bool,
+}
+
+impl Voter {
+    /// Whether it is up, by what the cluster says.
+    pub fn is_up(&self) -> bool {
+        self.answers.unwrap_or(self.ready)
+    }
+}
+
+/// What a script needs before it can call `cluster`, with k3s's data in that folder.
+fn cluster_script(data_dir: &DataDir) -> String {
+    format!("data={data_dir}\n{}", include_str!("cluster.sh"))
+}
+
+/// The read-only question of a server about who votes in etcd, which [`voters_told`] understands.
+pub fn voters_probe(data_dir: &DataDir) -> Script {
+    Script::new(format!("{}cluster\npeers\n", cluster_script(data_dir)))
+        .within(Duration::from_secs(50))
+}
+
+/// The answer to [`voters_probe`]; `None` when neither the API nor etcd answered the server.
+pub fn voters_told(reply: &Reply) -> Option<Vec<Voter>> {
+    let (nodes, members) = (parse::nodes(reply), parse::members(reply));
+    let answered = parse::is_api_ready(reply) || !members.is_empty();
+    answered.then(|| voters(&nodes, &members))
+}
+
+/// Who votes: as etcd says, else as the nodes with the role of etcd say.
+fn voters(nodes: &[Node], members: &[Member]) -> Vec<Voter> {
+    let is_ready = |name: &str| nodes.iter().any(|node| node.name == name && node.ready);
+    if members.is_empty() {
+        let voting = nodes.iter().filter(|node| node.voter == Some(true));
+        return voting
+            .map(|node| Voter {
+                name: node.name.clone(),
+                answers: None,
+                ready: node.ready,
+            })
+            .collect();
+    }
+    let voting = members.iter().filter(|member| !member.is_learner);
+    voting
+        .map(|member| Voter {
+            name: member.node.clone(),
+            answers: member.answers,
+            ready: is_ready(&member.node),
+        })
+        .collect()
+}
+
 impl Facts {
     /// The read-only question whose answer [`Facts::parse`] understands; k3s's data is looked for
     /// in that folder.
     pub fn probe(data_dir: &DataDir) -> Script {
-        let text = format!("data={data_dir}\n{}", include_str!("probe.sh"));
+        let text = format!("{}{}", cluster_script(data_dir), include_str!("probe.sh"));
         Script::new(text).within(Duration::from_mins(1))
     }
 

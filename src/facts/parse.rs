@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use serde_json::Value;
 
-use super::{Datastore, Disk, DropIn, Facts, Foreign, K3s, Node, OperatingSystem, Unit};
+use super::{Datastore, Disk, DropIn, Facts, Foreign, K3s, Member, Node, OperatingSystem, Unit};
 use crate::digest::is_sha256;
 use crate::distribution::k3s::version::Version;
 use crate::inventory::DataDir;
@@ -137,11 +138,9 @@ fn k3s(reply: &Reply, data_dir: &DataDir) -> K3s {
         server_unit: unit("k3s"),
         agent_unit: unit("k3s-agent"),
         kubeconfig: secret("kubeconfig"),
-        api_ready: reply.value("api") == Some("ready"),
-        nodes: reply
-            .values("node")
-            .filter_map(|line| node(line, reply.value("five_minutes_ago")))
-            .collect(),
+        api_ready: is_api_ready(reply),
+        nodes: nodes(reply),
+        members: members(reply),
     }
 }
 
@@ -165,6 +164,45 @@ fn node_of(certificate: &str) -> Option<String> {
     })
 }
 
+pub(super) fn is_api_ready(reply: &Reply) -> bool {
+    reply.value("api") == Some("ready")
+}
+
+pub(super) fn nodes(reply: &Reply) -> Vec<Node> {
+    let lines = reply.values("node");
+    let five_minutes_ago = reply.value("five_minutes_ago");
+    lines
+        .filter_map(|line| node(line, five_minutes_ago))
+        .collect()
+}
+
+/// The members of etcd, from the answer to `/v3/cluster/member/list`, and which of them answered.
+pub(super) fn members(reply: &Reply) -> Vec<Member> {
+    let list: Value = reply
+        .value("members")
+        .and_then(decode)
+        .and_then(|packed| serde_json::from_slice(&packed).ok())
+        .unwrap_or_default();
+    let were_asked = reply.value("peers").is_some();
+    let answered: Vec<_> = reply.values("peer").collect();
+    let member = |member: &Value| {
+        let urls = member["peerURLs"].as_array().into_iter().flatten();
+        let mut urls = urls.filter_map(Value::as_str);
+        Member {
+            node: node_of_member(member["name"].as_str().unwrap_or_default()).to_owned(),
+            is_learner: member["isLearner"] == true,
+            answers: were_asked.then(|| urls.any(|url| answered.contains(&url))),
+        }
+    };
+    let listed = list["members"].as_array().into_iter().flatten();
+    listed.map(member).collect()
+}
+
+/// A member is called as its node, with a dash and eight hexadecimal digits behind.
+fn node_of_member(name: &str) -> &str {
+    name.rsplit_once('-').map_or(name, |(node, _)| node)
+}
+
 fn unit(line: &str) -> Unit {
     let property = |name: &str| {
         let found = line
@@ -184,28 +222,39 @@ fn unit(line: &str) -> Unit {
 fn node(line: &str, five_minutes_ago: Option<&str>) -> Option<Node> {
     let mut fields = line.split('\t');
     let name = fields.next().filter(|name| is_node_name(name))?;
-    let ready = fields.next() == Some("True");
-    let voter = fields.next().and_then(|word| match word {
-        "True" => Some(true),
-        "False" | "Unknown" => Some(false),
-        _ => None,
+    let uid = fields.next().filter(|uid| {
+        uid.chars()
+            .all(|letter| letter.is_ascii_hexdigit() || letter == '-')
     });
-    let addresses = fields.next().unwrap_or_default();
+    let made = fields.next();
+    let mut json = || {
+        let text = fields.next().unwrap_or_default();
+        serde_json::from_str::<Value>(text).unwrap_or_default()
+    };
+    let (labels, addresses, info, conditions) = (json(), json(), json(), json());
+    let of_type = |list: &Value, kind: &str| {
+        let mut items = list.as_array().into_iter().flatten();
+        items.find(|item| item["type"] == kind).cloned()
+    };
+    let is_etcd = labels["node-role.kubernetes.io/etcd"] == "true";
+    let condition = of_type(&conditions, "EtcdIsVoter").unwrap_or_default();
+    // A voter that is down has the condition False, too, for another reason.
+    let votes = !matches!(
+        condition["reason"].as_str(),
+        Some("MemberIsLearner" | "NotAMember")
+    );
     Some(Node {
         name: name.to_owned(),
-        ready,
-        voter,
-        internal_ip: addresses.split(' ').next().and_then(|ip| ip.parse().ok()),
-        version: fields.next().unwrap_or_default().to_owned(),
-        uid: fields
-            .next()
-            .filter(|uid| {
-                uid.chars()
-                    .all(|letter| letter.is_ascii_hexdigit() || letter == '-')
-            })
+        ready: of_type(&conditions, "Ready").is_some_and(|ready| ready["status"] == "True"),
+        voter: is_etcd.then_some(votes),
+        internal_ip: of_type(&addresses, "InternalIP")
+            .and_then(|address| address["address"].as_str()?.parse().ok()),
+        version: info["kubeletVersion"]
+            .as_str()
             .unwrap_or_default()
             .to_owned(),
-        is_young: fields.next().is_none_or(|made| {
+        uid: uid.unwrap_or_default().to_owned(),
+        is_young: made.is_none_or(|made| {
             five_minutes_ago.is_none_or(|then| made.len() != then.len() || made > then)
         }),
     })
@@ -248,9 +297,9 @@ mod tests {
              server_token=base64:SzEwYWE6OnNlcnZlcjpwdw==\n\
              unit=k3s LoadState=loaded ActiveState=active SubState=running FragmentPath=/etc/systemd/system/k3s.service \n\
              five_minutes_ago=2026-01-02T03:04:05Z\n\
-             node=m1\tTrue\tTrue\t10.0.0.1 fd00::1\tv1.36.3+k3s1\t5cc9-3e\t2026-01-02T03:04:04Z\n\
-             node=m2\t\t\t\tv1\t'evil'\t2026-01-02T03:04:06Z\nnode=m4\tUnknown\t\t10.0.0.4\tv1\n\
-             node=$(evil)\tTrue\t\t\t\ncomplete=yes\n",
+             node=m1\t5cc9-3e\t2026-01-02T03:04:04Z\t{\"node-role.kubernetes.io/etcd\":\"true\"}\t[{\"address\":\"10.0.0.1\",\"type\":\"InternalIP\"},{\"address\":\"fd00::1\",\"type\":\"InternalIP\"}]\t{\"kubeletVersion\":\"v1.36.3+k3s1\"}\t[{\"type\":\"Ready\",\"status\":\"True\"},{\"type\":\"EtcdIsVoter\",\"status\":\"True\",\"reason\":\"MemberNotLearner\"}]\n\
+             node=m2\t'evil'\t2026-01-02T03:04:06Z\nnode=m4\t\t\t{}\t[]\t{}\t[{\"type\":\"Ready\",\"status\":\"Unknown\"}]\n\
+             node=$(evil)\t\t\t\t\ncomplete=yes\n",
         ))
         .expect("complete");
         assert!(facts.os.is_debian_family() && facts.systemd && facts.cgroup == 2);
@@ -286,6 +335,74 @@ mod tests {
                 ("m2", false, None, "", true),
                 ("m4", false, None, "", true)
             ]
+        );
+    }
+
+    /// A node's line as kubectl prints it.
+    fn line(name: &str, labels: &str, version: &str, voter: &str) -> String {
+        format!(
+            "node={name}\t5cc9\t2026-01-02T03:04:05Z\t{labels}\t[]\t{{\"kubeletVersion\":\"{version}\"}}\t\
+             [{{\"type\":\"Ready\",\"status\":\"True\"}},{{\"type\":\"EtcdIsVoter\",{voter}}}]\n"
+        )
+    }
+
+    const SERVER: &str = r#"{"node-role.kubernetes.io/etcd":"true"}"#;
+
+    #[test]
+    fn no_kubelet_adds_a_voter() {
+        let voting = r#""status":"True","reason":"MemberNotLearner""#;
+        let names = |text: &str| {
+            let voters = super::super::voters_told(&reply(text)).expect("it answered");
+            let names = voters.iter().map(|voter| voter.name.clone());
+            names.collect::<Vec<_>>().join(" ")
+        };
+        let forged = "v1\\nnode=x\\tTrue\\tTrue";
+        let text = format!(
+            "api=ready\n{}{}{}{}{}",
+            line("m1", SERVER, "v1", voting),
+            line("w1", "{}", forged, voting),
+            line(
+                "m2",
+                SERVER,
+                "v1",
+                r#""status":"False","reason":"Unhealthy""#
+            ),
+            line(
+                "m3",
+                SERVER,
+                "v1",
+                r#""status":"False","reason":"MemberIsLearner""#
+            ),
+            line(
+                "m4",
+                SERVER,
+                "v1",
+                r#""status":"False","reason":"NotAMember""#
+            ),
+        );
+        assert_eq!(names(&text), "m1 m2", "as the API says");
+        let facts = read(&reply(&format!("{text}complete=yes\n"))).expect("complete");
+        assert_eq!(facts.k3s.nodes.len(), 5);
+        assert_eq!(facts.k3s.nodes[1].voter, None);
+        // etcd itself is believed, wherever it answers.
+        let list = r#"{"members":[
+            {"name":"m-5-0a1b2c3d","peerURLs":["https://[fd00::5]:2380"]},
+            {"name":"m1-91bc3c39","peerURLs":["https://10.0.0.1:2380"]},
+            {"name":"m2-fd422379","peerURLs":["https://10.0.0.2:2380"],"isLearner":false},
+            {"peerURLs":["https://10.0.0.3:2380"],"isLearner":true}]}"#;
+        let listed = format!(
+            "{text}members=base64:{}\npeer=https://[fd00::5]:2380\npeer=https://10.0.0.1:2380\npeers=asked\n",
+            crate::shell::encode(list.as_bytes()).replace('\n', "")
+        );
+        let voters = super::super::voters_told(&reply(&listed)).expect("it answered");
+        let told: Vec<_> = voters
+            .iter()
+            .map(|voter| (&*voter.name, voter.is_up()))
+            .collect();
+        assert_eq!(told, [("m-5", true), ("m1", true), ("m2", false)]);
+        assert_eq!(
+            super::super::voters_told(&reply("five_minutes_ago=x\n")),
+            None
         );
     }
 

@@ -1,8 +1,6 @@
 # What towline reads from a host in its first exchange. It changes nothing.
 # Every line of the answer is key=value; what may hold newlines travels as base64. $data is the
 # folder that k3s's data is looked for in.
-say() { printf '%s=%s\n' "$1" "$2"; }
-pack() { printf base64: && base64 2>/dev/null | tr -d '\n'; }
 file() { [ -f "$2" ] && say "$1" "$(head -c 262144 "$2" | pack)"; }
 
 say uid "$(id -u)"
@@ -94,12 +92,6 @@ for unit in k3s k3s-agent; do
 done
 if [ "$(systemctl is-active k3s 2>/dev/null)" = active ]; then
     file kubeconfig /etc/rancher/k3s/k3s.yaml
-    say five_minutes_ago "$(date -u -d "@$(($(date +%s) - 300))" +%Y-%m-%dT%H:%M:%SZ)"
-    if nodes=$(timeout 15 "$k3s" kubectl get nodes -o 'jsonpath={range .items[*]}{.metadata.name}{"\t"}{.status.conditions[?(@.type=="Ready")].status}{"\t"}{.status.conditions[?(@.type=="EtcdIsVoter")].status}{"\t"}{.status.addresses[?(@.type=="InternalIP")].address}{"\t"}{.status.nodeInfo.kubeletVersion}{"\t"}{.metadata.uid}{"\t"}{.metadata.creationTimestamp}{"\n"}{end}' 2>/dev/null); then
-        say api ready
-        printf '%s\n' "$nodes" | while IFS= read -r line; do
-            say node "$line"
-        done
-    fi
+    cluster
 fi
 say complete yes

@@ -12,9 +12,11 @@ use crate::playbook::{Book, Selector, Strategy};
 use crate::task::Task;
 
 mod context;
+mod guard;
 mod judge;
 mod reset;
 
+pub use guard::Guard;
 pub use judge::{Judged, JudgedStep, judge};
 pub use reset::reset;
 
@@ -71,6 +73,8 @@ pub struct Step {
     pub name: String,
     /// The task.
     pub task: Task,
+    /// What is asked before its task stops something.
+    pub guard: Option<Guard>,
 }
 
 impl Plan {
@@ -128,9 +132,20 @@ pub fn build(
             };
             let context: Value = context::context(situation, shape, host, facts, binary);
             let tasks = book.tasks(&stage.playbook, &context, binary)?;
+            // Nobody else counts on one that joins or makes the cluster.
+            let place = shape.places.get(&host.name);
+            let guard = place
+                .filter(|_| stage.hosts == Selector::Members)
+                .and_then(|place| {
+                    Guard::new(situation, &host.name, place.node_name.clone(), false)
+                });
             let steps: Vec<_> = tasks
                 .into_iter()
-                .map(|(name, task)| Step { name, task })
+                .map(|(name, task)| Step {
+                    name,
+                    task,
+                    guard: guard.clone(),
+                })
                 .collect();
             lanes.push(Lane {
                 host: host.name.clone(),

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::context::sources;
-use super::{Lane, Order, Plan, Stage, Step};
-use crate::cluster::{Reset, Situation, Wave};
+use super::{Guard, Lane, Order, Plan, Stage, Step};
+use crate::cluster::{Reset, Situation, Wave, node_name};
 use crate::error::Problem;
 use crate::playbook::Book;
 
@@ -33,7 +33,13 @@ pub fn reset(situation: &Situation<'_>, reset: &Reset, book: &Book) -> Result<Pl
         };
         let lanes = |playbook: &str, hosts: &[String]| {
             let lane = |host: &String| {
-                let steps = steps(book, playbook, &context(host))?;
+                let mut steps = steps(book, playbook, &context(host))?;
+                if wave.careful && playbook == "reset-stop" {
+                    let guard = guard(situation, host);
+                    for step in &mut steps {
+                        step.guard.clone_from(&guard);
+                    }
+                }
                 Ok(Lane {
                     host: host.clone(),
                     steps,
@@ -80,5 +86,18 @@ fn order(wave: &Wave) -> Order {
 
 fn steps(book: &Book, playbook: &str, context: &Value) -> Result<Vec<Step>, Problem> {
     let tasks = book.tasks(playbook, context, None)?.into_iter();
-    Ok(tasks.map(|(name, task)| Step { name, task }).collect())
+    let step = |(name, task)| Step {
+        name,
+        task,
+        guard: None,
+    };
+    Ok(tasks.map(step).collect())
+}
+
+/// What is asked before a server that leaves is stopped.
+fn guard(situation: &Situation<'_>, name: &str) -> Option<Guard> {
+    let mut hosts = situation.inventory.hosts.iter();
+    let host = hosts.find(|host| host.name == name)?;
+    let facts = situation.reach.get(name)?.facts()?;
+    Guard::new(situation, name, node_name(host, facts), true)
 }

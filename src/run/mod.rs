@@ -14,6 +14,7 @@ use event::Events;
 pub mod event;
 mod exchange;
 pub mod gather;
+mod guard;
 mod lasting;
 mod planned;
 pub mod report;

@@ -183,11 +183,15 @@ struct Entry {
 }
 
 impl Ledger {
+    /// How a host came out so far.
+    pub(super) fn outcome(&self, host: &str) -> Option<Outcome> {
+        self.hosts.get(host).and_then(|entry| entry.outcome)
+    }
+
     /// Whether a host still takes part.
     pub fn is_in(&self, host: &str) -> bool {
-        let outcome = self.hosts.get(host).and_then(|entry| entry.outcome);
         !matches!(
-            outcome,
+            self.outcome(host),
             Some(Outcome::Failed | Outcome::Unreachable | Outcome::Cancelled)
         )
     }

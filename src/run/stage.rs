@@ -25,6 +25,7 @@ struct LaneEnd {
 
 enum Stop {
     Failed(String, Problem),
+    Held(String),
     Interrupted,
 }
 
@@ -107,8 +108,12 @@ impl Runner {
             let reason = if self.interrupted() {
                 "a person asked for the end".to_owned()
             } else {
+                let what = match ledger.outcome(&lane.host) {
+                    Some(Outcome::Cancelled) => "was held back",
+                    _ => "failed",
+                };
                 format!(
-                    "{} before it failed, and servers are changed one by one",
+                    "{} before it {what}, and servers are changed one by one",
                     lane.host
                 )
             };
@@ -209,6 +214,10 @@ impl Runner {
                     end.end = Err(Stop::Failed(step.name.clone(), problem));
                     break;
                 }
+                End::Held(why) => {
+                    end.end = Err(Stop::Held(why));
+                    break;
+                }
                 End::Interrupted => {
                     end.end = Err(Stop::Interrupted);
                     break;
@@ -249,6 +258,7 @@ impl Runner {
                 });
                 ledger.end(&host, Outcome::Failed, Some(problem));
             }
+            Err(Stop::Held(why)) => self.cancel(&host, why, ledger),
             Err(Stop::Interrupted) => {
                 self.cancel(&host, "a person asked for the end".into(), ledger);
             }

@@ -22,6 +22,8 @@ pub(super) enum End {
     },
     /// It was under way and came to its end without an action.
     Waited,
+    /// Nothing was done, since it would harm the cluster now, for this reason.
+    Held(String),
     /// It failed.
     Failed(Problem),
     /// A person asked for the end.
@@ -103,6 +105,12 @@ impl Runner {
                     };
                 }
                 Ok(Verdict::Drifted(remedy)) if is_due(&remedy, &acted) => {
+                    let ends = remedy.restarts || matches!(step.task, Task::Command(_));
+                    if let Some(guard) = step.guard.as_ref().filter(|_| ends)
+                        && let Err(end) = self.may_stop(host, step, guard).await
+                    {
+                        return end;
+                    }
                     let changes: Vec<_> = remedy
                         .changes
                         .iter()

@@ -17,6 +17,7 @@ use crate::ssh::{Answer, Counts, Exit, Output, Remote, Upload};
 use crate::task::{Binary, Command, Node, Service, Task};
 
 mod gather;
+mod guard;
 mod lasting;
 mod order;
 mod steps;
@@ -124,6 +125,7 @@ fn tag(body: &str) -> String {
         return word.to_owned();
     }
     for (sign, tag) in [
+        ("/v3/cluster", "voters"),
         ("get node", "node"),
         ("--no-block", "start"),
         ("systemctl show", "unit"),
@@ -305,6 +307,7 @@ fn step(task: Task) -> Step {
     Step {
         name: "step".into(),
         task,
+        guard: None,
     }
 }
 
@@ -316,6 +319,7 @@ fn command(name: &str) -> Step {
             run: format!("make a:{name}"),
             says: format!("make {name}"),
         }),
+        guard: None,
     }
 }
 

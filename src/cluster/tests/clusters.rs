@@ -203,7 +203,7 @@ fn a_node_under_the_old_name_of_a_host_is_noted() {
             ..node("m2", true, "10.0.0.2")
         },
         Node {
-            voter: Some(false),
+            voter: Some(true),
             ..node("two", false, "10.0.0.2")
         },
         node("m3", true, "10.0.0.3"),

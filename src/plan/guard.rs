@@ -1,0 +1,199 @@
+//! What a member of etcd is asked before it is stopped or restarted: whether the others can do
+//! without it, at that very moment. Pure.
+
+use std::time::Duration;
+
+use crate::cluster::Situation;
+use crate::facts::{Datastore, voters_probe, voters_told};
+use crate::inventory::DataDir;
+use crate::shell::{Reply, Script};
+
+/// How long to wait for others to come up: another run may be restarting one of them.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The question that stands before a step which stops or restarts a member of etcd. A plan is older
+/// than its steps: since it was made another server may have lost power, or another run may be at
+/// work on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guard {
+    /// The name of the member's node.
+    pub node: String,
+    /// Whether the member leaves for good. One that is only restarted may cost the quorum for that
+    /// time, when all are up: with two members there is no other way.
+    pub leaves: bool,
+    /// Servers that can be asked, with the folder of their data, the best first.
+    pub ask: Vec<(String, DataDir)>,
+    /// How long to wait until it may stop.
+    pub patience: Duration,
+}
+
+impl Guard {
+    /// The guard of a host that has data of etcd, where a server answers for the cluster.
+    pub(super) fn new(
+        situation: &Situation<'_>,
+        host: &str,
+        node: String,
+        leaves: bool,
+    ) -> Option<Self> {
+        let mut servers: Vec<_> = situation
+            .inventory
+            .hosts
+            .iter()
+            .filter_map(|other| {
+                let facts = situation.reach.get(&other.name)?.facts()?;
+                let has_data = facts.k3s.datastore == Some(Datastore::Etcd);
+                has_data.then_some((&*other.name, facts))
+            })
+            .collect();
+        let is_member = servers.iter().any(|(name, _)| *name == host);
+        if !is_member || !servers.iter().any(|(_, facts)| facts.serves()) {
+            return None;
+        }
+        servers.sort_by_key(|(name, facts)| (*name == host, !facts.serves()));
+        Some(Self {
+            node,
+            leaves,
+            ask: servers
+                .into_iter()
+                .map(|(name, facts)| (name.to_owned(), facts.k3s.data_dir.clone()))
+                .collect(),
+            patience: PATIENCE,
+        })
+    }
+
+    /// The question for a server with its data in that folder.
+    pub fn probe(data_dir: &DataDir) -> Script {
+        voters_probe(data_dir)
+    }
+
+    /// Whether the member may stop, by a server's answer; `None` when that server cannot tell.
+    ///
+    /// # Errors
+    /// Why it may not, in a sentence.
+    pub fn judge(&self, seen: &Reply) -> Option<Result<(), String>> {
+        let voters = voters_told(seen)?;
+        let node = &self.node;
+        let is_it = |name: &str| name == node;
+        // One that is down takes no vote along.
+        if !voters.iter().any(|one| is_it(&one.name) && one.is_up()) {
+            return Some(Ok(()));
+        }
+        let others = || voters.iter().filter(|one| !is_it(&one.name));
+        let down: Vec<&str> = others()
+            .filter(|one| !one.is_up())
+            .map(|one| &*one.name)
+            .collect();
+        let up = others().count() - down.len();
+        let needed = voters.len() / 2 + 1;
+        if up >= needed || (down.is_empty() && !self.leaves) {
+            return Some(Ok(()));
+        }
+        let names: Vec<_> = voters.iter().map(|one| &*one.name).collect();
+        let gone = match down.as_slice() {
+            [] => String::new(),
+            [one] => format!("{one} is down, and "),
+            several => format!("{} are down, and ", several.join(", ")),
+        };
+        Some(Err(format!(
+            "etcd has the voters {}: {gone}without {node} only {up} of them would be up, and it needs {needed}",
+            names.join(", "),
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(nodes: &[(&str, bool)]) -> Reply {
+        let lines = nodes.iter().map(|(name, ready)| {
+            format!(
+                "node={name}\t\t\t{{\"node-role.kubernetes.io/etcd\":\"true\"}}\t[]\t{{}}\t[{{\"type\":\"Ready\",\"status\":\"{}\"}}]\n",
+                if *ready { "True" } else { "Unknown" }
+            )
+        });
+        Reply {
+            status: 0,
+            stdout: format!("api=ready\n{}", lines.collect::<String>()),
+            stderr: String::new(),
+        }
+    }
+
+    /// Voters with whether they are up; why m2 is not restarted; why it does not leave.
+    type Row = (
+        &'static [(&'static str, bool)],
+        Option<&'static str>,
+        Option<&'static str>,
+    );
+
+    #[test]
+    fn a_member_stops_only_when_the_others_can_do_without_it() {
+        let lost = Some(
+            "etcd has the voters m1, m2, m3: m3 is down, and without m2 only 1 of them would be up, and it needs 2",
+        );
+        let table: [Row; 8] = [
+            (&[("m1", true), ("m2", true), ("m3", true)], None, None),
+            (&[("m1", true), ("m2", true), ("m3", false)], lost, lost),
+            // It is down itself.
+            (&[("m1", true), ("m2", false), ("m3", true)], None, None),
+            (&[("m1", true), ("m3", true)], None, None),
+            (
+                &[("m2", true)],
+                None,
+                Some(
+                    "etcd has the voters m2: without m2 only 0 of them would be up, and it needs 1",
+                ),
+            ),
+            (
+                &[("m1", true), ("m2", true)],
+                None,
+                Some(
+                    "etcd has the voters m1, m2: without m2 only 1 of them would be up, and it needs 2",
+                ),
+            ),
+            (
+                &[
+                    ("m1", true),
+                    ("m2", true),
+                    ("m3", false),
+                    ("m4", true),
+                    ("m5", true),
+                ],
+                None,
+                None,
+            ),
+            (
+                &[
+                    ("m1", false),
+                    ("m2", true),
+                    ("m3", false),
+                    ("m4", true),
+                    ("m5", true),
+                ],
+                Some(
+                    "etcd has the voters m1, m2, m3, m4, m5: m1, m3 are down, and without m2 only 2 of them would be up, and it needs 3",
+                ),
+                Some(
+                    "etcd has the voters m1, m2, m3, m4, m5: m1, m3 are down, and without m2 only 2 of them would be up, and it needs 3",
+                ),
+            ),
+        ];
+        for (nodes, restarted, left) in table {
+            for (leaves, expected) in [(false, restarted), (true, left)] {
+                let guard = Guard {
+                    node: "m2".into(),
+                    leaves,
+                    ask: Vec::new(),
+                    patience: PATIENCE,
+                };
+                let told = guard.judge(&reply(nodes)).expect("it tells");
+                assert_eq!(told.err().as_deref(), expected, "{nodes:?} {leaves}");
+                let mute = Reply {
+                    stdout: "five_minutes_ago=x\n".into(),
+                    ..reply(&[])
+                };
+                assert_eq!(guard.judge(&mute), None);
+            }
+        }
+    }
+}

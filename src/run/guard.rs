@@ -1,0 +1,56 @@
+//! Before a member of etcd is stopped: a server that runs is asked who votes now.
+
+use tokio::time::Instant;
+
+use super::exchange::ask;
+use super::step::End;
+use super::{Event, Runner};
+use crate::plan::{Guard, Step};
+
+impl Runner {
+    /// Waits until a member of etcd may be stopped.
+    ///
+    /// # Errors
+    /// How its step ends otherwise.
+    pub(super) async fn may_stop(&self, host: &str, step: &Step, guard: &Guard) -> Result<(), End> {
+        let begun = Instant::now();
+        let mut told = String::new();
+        while let Err(why) = self.vote(guard).await {
+            if self.interrupted() {
+                return Err(End::Interrupted);
+            }
+            if begun.elapsed() >= guard.patience {
+                return Err(End::Held(format!("{host} is not stopped now: {why}")));
+            }
+            if told != why {
+                told.clone_from(&why);
+                self.events.send(Event::Waiting {
+                    host: host.into(),
+                    step: step.name.clone(),
+                    until: format!("the other servers, since {why}"),
+                });
+            }
+            self.rest(self.pause * 4).await;
+        }
+        Ok(())
+    }
+
+    /// What the first server says that can tell.
+    async fn vote(&self, guard: &Guard) -> Result<(), String> {
+        for (server, data_dir) in &guard.ask {
+            let Some(remote) = self.remotes.get(server) else {
+                continue;
+            };
+            let replies = ask(&**remote, &[Guard::probe(data_dir)]).await;
+            let reply = replies.ok().and_then(|replies| replies.into_iter().next());
+            if let Some(verdict) = reply.flatten().and_then(|reply| guard.judge(&reply)) {
+                return verdict;
+            }
+        }
+        let names: Vec<_> = guard.ask.iter().map(|(server, _)| &**server).collect();
+        Err(format!(
+            "no server says who votes in etcd ({} asked)",
+            names.join(", ")
+        ))
+    }
+}
