@@ -8,7 +8,8 @@ use super::mistake::Complaint;
 use super::node::{Entry, Node, Span};
 use super::range::Pattern;
 use super::reader::{Reader, setting};
-use super::{Host, shape, syntax};
+use super::{Host, Role, shape, syntax};
+use crate::vars::Setting;
 
 /// As many hosts may stand in one inventory.
 const MOST_HOSTS: usize = 2000;
@@ -54,8 +55,9 @@ pub(super) fn hosts(reader: &mut Reader<'_>, root: &Node) -> Hosts {
     for entry in root.get("hosts").map(Node::entries).unwrap_or_default() {
         shared(reader, &entry.value, Place::Host);
         match host(reader, root, entry) {
-            Some(more) if hosts.placed.len() + more.len() <= MOST_HOSTS => {
+            Some((more, complete)) if hosts.placed.len() + more.len() <= MOST_HOSTS => {
                 hosts.placed.extend(more);
+                hosts.complete &= complete;
             }
             Some(_) => {
                 let message = format!(
@@ -86,9 +88,10 @@ fn shared(reader: &mut Reader<'_>, node: &Node, place: Place) {
     }
 }
 
-/// Reads one entry of `hosts`: all the hosts that its name stands for, unless one of the things
-/// that make a host is missing or wrong.
-fn host(reader: &mut Reader<'_>, root: &Node, entry: &Entry) -> Option<Vec<Placed>> {
+/// Reads one entry of `hosts`: all the hosts that its name stands for, and whether each of the
+/// things that make a host is right. Those that are not are mistakes by then; the others are still
+/// compared with the other hosts'.
+fn host(reader: &mut Reader<'_>, root: &Node, entry: &Entry) -> Option<(Vec<Placed>, bool)> {
     let node = &entry.value;
     let path = shape::join("hosts", &entry.key);
     let names = names(reader, entry);
@@ -105,7 +108,8 @@ fn host(reader: &mut Reader<'_>, root: &Node, entry: &Entry) -> Option<Vec<Place
 
     let role = layers::role(reader, entry, &layers);
     let ssh = layers::ssh(reader, root, &layers);
-    let names = names?;
+    let (names, named) = names?;
+    let complete = named && role.is_some();
     let per_host = PerHost {
         names: &names,
         entry,
@@ -120,7 +124,7 @@ fn host(reader: &mut Reader<'_>, root: &Node, entry: &Entry) -> Option<Vec<Place
         name: String::new(),
         address: String::new(),
         private_address: None,
-        role: role?,
+        role: role.unwrap_or(Setting::default(Role::Agent)),
         groups,
         labels: layers::labels(&layers),
         taints: layers::taints(&layers),
@@ -148,15 +152,15 @@ fn host(reader: &mut Reader<'_>, root: &Node, entry: &Entry) -> Option<Vec<Place
         private_at: at("private_address"),
         node_name_at: at("node_name"),
     });
-    Some(placed.collect())
+    Some((placed.collect(), complete))
 }
 
 fn nth(texts: Option<&Vec<String>>, index: usize) -> Option<&String> {
     texts.and_then(|texts| texts.get(index))
 }
 
-/// The names that an entry of `hosts` stands for.
-fn names(reader: &mut Reader<'_>, entry: &Entry) -> Option<Vec<String>> {
+/// The names that an entry of `hosts` stands for, and whether all of them can be names.
+fn names(reader: &mut Reader<'_>, entry: &Entry) -> Option<(Vec<String>, bool)> {
     let names = match Pattern::parse(&entry.key) {
         Ok(pattern) => pattern.expand(),
         Err(complaint) => {
@@ -164,11 +168,12 @@ fn names(reader: &mut Reader<'_>, entry: &Entry) -> Option<Vec<String>> {
             return None;
         }
     };
-    if let Some(complaint) = names.iter().find_map(|name| syntax::name(name).err()) {
-        reader.mistakes.check(entry.at, Err(complaint));
-        return None;
-    }
-    Some(names)
+    let complaint = names.iter().find_map(|name| syntax::name(name).err());
+    let good = complaint.is_none();
+    reader
+        .mistakes
+        .check(entry.at, complaint.map_or(Ok(()), Err));
+    Some((names, good))
 }
 
 /// The groups a host names; those that do not exist are mistakes.

@@ -9,21 +9,45 @@ pub(super) type Checked = Result<(), Complaint>;
 
 /// A DNS name after RFC 1123, in any case.
 pub(super) fn is_dns_name(text: &str) -> bool {
-    text.len() <= 253
-        && text.split('.').all(|label| {
-            (1..=63).contains(&label.len())
-                && label
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-        })
+    has_form_of_dns_name(text) && too_long(text).is_none()
+}
+
+/// Whether a text is a DNS name but for its length.
+fn has_form_of_dns_name(text: &str) -> bool {
+    text.split('.').all(|label| {
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    })
+}
+
+/// Which limit of DNS names a text exceeds, as help.
+fn too_long(text: &str) -> Option<String> {
+    let longest = text.split('.').map(str::len).max().unwrap_or(0);
+    if longest > 63 {
+        Some(format!(
+            "a part of a name has at most 63 characters, and this has one of {longest}"
+        ))
+    } else if text.len() > 253 {
+        let length = text.len();
+        Some(format!(
+            "a name has at most 253 characters, and this has {length}"
+        ))
+    } else {
+        None
+    }
 }
 
 /// A host's or group's name.
 pub(super) fn name(text: &str) -> Checked {
     if is_dns_name(text) {
         return Ok(());
+    }
+    if let Some(help) = too_long(text).filter(|_| has_form_of_dns_name(text)) {
+        return Err(Complaint::with(format!("`{text}` cannot be a name"), help));
     }
     let suggestion: String = text
         .chars()
@@ -71,7 +95,17 @@ pub(super) fn address(text: &str) -> Checked {
         }
         return Ok(());
     }
-    let message = format!("`{text}` is not an IP address or DNS name");
+    let message = format!("`{}` is not an IP address or DNS name", in_line(text));
+    let around =
+        |c: char| c.is_whitespace() || "\"'`\u{201c}\u{201d}\u{2018}\u{2019},;".contains(c);
+    let bare = text.trim_matches(around);
+    if bare != text && !bare.is_empty() {
+        let help = match address(bare) {
+            Ok(()) => Some(format!("write {bare}, without what stands around it")),
+            Err(complaint) => complaint.help,
+        };
+        return Err(Complaint { message, help });
+    }
     if let Some((_, host)) = text.split_once("://") {
         let host = host.split(['/', ':']).next().unwrap_or(host);
         return Err(Complaint::with(
@@ -119,13 +153,28 @@ pub(super) fn address(text: &str) -> Checked {
     if is_dns_name(text) && !last.bytes().all(|byte| byte.is_ascii_digit()) {
         return Ok(());
     }
-    Err(Complaint::new(message))
+    Err(Complaint {
+        message,
+        help: too_long(text).filter(|_| has_form_of_dns_name(text)),
+    })
+}
+
+/// A text in one line: what is pasted may end with a line.
+fn in_line(text: &str) -> String {
+    let shown = |c: char| {
+        if c.is_control() {
+            c.escape_default().to_string()
+        } else {
+            c.to_string()
+        }
+    };
+    text.chars().map(shown).collect()
 }
 
 /// A name or address for a certificate: a DNS name may start with `*.`.
 pub(super) fn certificate_name(text: &str) -> Checked {
     address(text.strip_prefix("*.").unwrap_or(text)).map_err(|complaint| Complaint {
-        message: format!("`{text}` is not an IP address or DNS name"),
+        message: format!("`{}` is not an IP address or DNS name", in_line(text)),
         help: complaint.help,
     })
 }
@@ -254,6 +303,47 @@ pub(super) mod tests {
             &["*.example.org", "10.0.0.1"],
             &["*", "a.*.org", "*."],
         );
+    }
+
+    #[test]
+    fn what_was_pasted_with_an_address_is_named() {
+        let help = |text: &str| address(text).expect_err(text).help.unwrap_or_default();
+        for around in [
+            "'10.0.0.1'",
+            " 10.0.0.1",
+            "10.0.0.1\n",
+            "\u{201c}10.0.0.1\u{201d}",
+            "10.0.0.1,",
+        ] {
+            assert_eq!(
+                help(around),
+                "write 10.0.0.1, without what stands around it"
+            );
+        }
+        assert_eq!(
+            help(" root@10.0.0.1\n"),
+            "write 10.0.0.1, and `ssh: {user: root}`"
+        );
+        let message = address("10.0.0.1\n").expect_err("a line end").message;
+        assert_eq!(message, r"`10.0.0.1\n` is not an IP address or DNS name");
+    }
+
+    #[test]
+    fn a_name_that_is_only_too_long_is_told_the_limit() {
+        let part = "a".repeat(64);
+        let whole = ["a".repeat(50).as_str(); 6].join(".");
+        for (text, limit) in [
+            (
+                part.as_str(),
+                "at most 63 characters, and this has one of 64",
+            ),
+            (&whole, "at most 253 characters, and this has 305"),
+        ] {
+            for check in [name, node_name, group_name, address] {
+                let help = check(text).expect_err(text).help.unwrap_or_default();
+                assert!(help.contains(limit), "{help}");
+            }
+        }
     }
 
     #[test]
