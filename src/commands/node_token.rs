@@ -1,4 +1,4 @@
-//! `towline node-token`: the token with which hosts join a server's cluster.
+//! `towline node-token`: the token with which agents, or servers, join a server's cluster.
 
 use crate::cli::{Environment, NodeTokenArguments};
 use crate::error::{ExitCode, Problem};
@@ -26,7 +26,9 @@ pub(super) async fn run(
             return Ok((ExitCode::Failed, None));
         };
         typed.found_data(&typed.target.clone(), facts)?;
-        token.clone_from(&facts.k3s.server_token);
+        // Where agents have no token of their own, the servers' lets them in.
+        let own = facts.k3s.agent_token.clone().filter(|_| !arguments.server);
+        token = own.or_else(|| facts.k3s.server_token.clone());
         if token.is_none() {
             return Err(
                 Problem::new(format!("{}: there is no token here", typed.target))
@@ -42,7 +44,7 @@ pub(super) async fn run(
     .await;
     // Printing it is what was asked for; nowhere else is it shown.
     if let Some(token) = token {
-        ui.secret(&token);
+        ui.token(&token);
     }
     code
 }

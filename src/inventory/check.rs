@@ -159,7 +159,13 @@ fn servers(reader: &mut Reader<'_>, root: &Node, cluster: &ClusterPlaces, hosts:
         let enough = cluster.names_token || (count == 0 && cluster.names_agent_token);
         if !enough && hosts.complete {
             let message = "`cluster.server_url` needs the cluster's token";
-            let help = "add `token_file: secrets/token`; the token is on a server, in /var/lib/rancher/k3s/server/token";
+            let (key, token) = match count {
+                0 => ("agent_token_file", "agent-token"),
+                _ => ("token_file", "token"),
+            };
+            let help = format!(
+                "add `{key}: secrets/{token}`; the token is on a server, in /var/lib/rancher/k3s/server/{token}"
+            );
             reader.mistakes.help(span, message, help);
         }
         return;

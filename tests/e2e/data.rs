@@ -53,7 +53,7 @@ fn data_on_a_disk_of_its_own_is_found_kept_and_removed() {
     place.kept_its_secrets();
 
     // Where a server has its data is read from its configuration, or was typed as for k3sup.
-    let token = m1.succeed(&format!("cat {FOLDER}/server/token"));
+    let token = m1.succeed(&format!("cat {FOLDER}/server/agent-token"));
     for typed in ["", &format!(" --server-data-dir {FOLDER}")] {
         let told = desk
             .line(&format!("node-token --ip {a1}{typed}"))

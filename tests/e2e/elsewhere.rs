@@ -16,15 +16,37 @@ fn agents_join_a_cluster_elsewhere_and_a_wrong_token_ends_with_its_cause() {
         .ends(1);
     assert_eq!(wrong.outcomes(), "m2 failed");
     wrong.says(&[
-        "the cluster does not accept this host's token",
+        "the cluster does not accept this agent's token",
         "not authorized",
-        "/var/lib/rancher/k3s/server/token",
+        "/var/lib/rancher/k3s/server/agent-token",
     ]);
 
-    let token = place
+    // What the remedy names lets it in, and so does what k3sup's users type for it.
+    let shown = place
+        .machine("m1")
+        .succeed("cat /var/lib/rancher/k3s/server/agent-token");
+    let line = |flags: &str| {
+        let command = place.command().args(&format!(
+            "node-token --ip {}{flags} --ssh-key {} --known-hosts {}",
+            place.machine("m1").address(),
+            place.lab.ssh_key().display(),
+            place.lab.known_hosts().display(),
+        ));
+        command.run().ends(0).stdout
+    };
+    assert_eq!(line(""), shown);
+    let of_servers = place
         .machine("m1")
         .succeed("cat /var/lib/rancher/k3s/server/node-token");
-    let right = agents.cluster("token", &format!("\"{}\"", token.trim()));
+    assert_eq!(line(" --server"), of_servers);
+    let refused = agents
+        .clone()
+        .cluster("token", &format!("\"{}\"", of_servers.trim()));
+    place
+        .deploy(&refused)
+        .ends(1)
+        .says(&["the cluster does not accept this agent's token"]);
+    let right = agents.cluster("agent_token", &format!("\"{}\"", shown.trim()));
     let joined = place.deploy(&right).ends(0);
     assert_eq!(joined.outcomes(), "m2 changed");
     place.deploy(&right).changed_nothing();

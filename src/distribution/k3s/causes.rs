@@ -43,6 +43,12 @@ const TOKEN: &[&str] = &[
     "write it into the file that  cluster: {token_file: …}  names in the inventory; a file in /etc/rancher/k3s/config.yaml.d on this host wins over it",
 ];
 
+/// The same of an agent. Where agents have a token of their own, the servers' lets no agent in.
+const AGENT_TOKEN: &[&str] = &[
+    "on a server of the cluster, this shows the token of agents (server/token may let only servers in):\ncat /var/lib/rancher/k3s/server/agent-token",
+    "write it into the file that  cluster: {agent_token_file: …}  names in the inventory; a file in /etc/rancher/k3s/config.yaml.d on this host wins over it",
+];
+
 /// How a node that the cluster knows otherwise is let in.
 const REINSTALLED: &[&str] = &[
     "if this host was reinstalled, on a server of the cluster:\nk3s kubectl delete node {node}",
@@ -51,6 +57,15 @@ const REINSTALLED: &[&str] = &[
 ];
 
 const CAUSES: &[Cause] = &[
+    Cause {
+        words: &[
+            "Failed to validate connection to cluster",
+            "token CA hash does not match the Cluster CA certificate hash",
+        ],
+        value: Value::None,
+        means: "the token belongs to another cluster: its CA hash is not this cluster's",
+        remedy: AGENT_TOKEN,
+    },
     Cause {
         words: &["token CA hash does not match the Cluster CA certificate hash"],
         value: Value::None,
@@ -107,6 +122,12 @@ const CAUSES: &[Cause] = &[
         remedy: &[
             "towline writes config.yaml as a whole, so it is a file beside it:\nawk 'FNR == {value} {print FILENAME \": \" $0}' /etc/rancher/k3s/config.yaml.d/*",
         ],
+    },
+    Cause {
+        words: &["failed to retrieve configuration from server: not authorized"],
+        value: Value::None,
+        means: "the cluster does not accept this agent's token",
+        remedy: AGENT_TOKEN,
     },
     Cause {
         words: &["not authorized"],

@@ -27,7 +27,7 @@ type supervisorClient struct {
 var errUnauthorized = errors.New("not authorized")
 
 // newSupervisorClient fetches the CA of the server and checks it against the
-// token. user is who a short token is for: server or node.
+// token. user is who asks, server or node, whatever user the token names.
 func newSupervisorClient(ctx context.Context, base, tokenText, user string) (*supervisorClient, error) {
 	parsed, err := parseToken(tokenText)
 	if err != nil {
@@ -55,9 +55,6 @@ func newSupervisorClient(ctx context.Context, base, tokenText, user string) (*su
 	}
 	if err := parsed.checkCA(caPEM); err != nil {
 		return nil, err
-	}
-	if parsed.user != "" {
-		user = parsed.user
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(caPEM)

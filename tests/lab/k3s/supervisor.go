@@ -128,8 +128,8 @@ func (s *supervisor) authorized(r *http.Request, allowNodes bool) bool {
 	same := func(expected string) bool {
 		return expected != "" && subtle.ConstantTimeCompare([]byte(password), []byte(expected)) == 1
 	}
-	if same(s.serverPassword) && (user == "server" || allowNodes) {
-		return true
+	if user == "server" {
+		return same(s.serverPassword)
 	}
 	return allowNodes && user == "node" && same(s.agentPassword)
 }

@@ -4,13 +4,13 @@ use super::*;
 const MEASURED: &[(&str, &str, &str)] = &[
     (
         r#"time="x" level=info msg="Waiting to retrieve agent configuration; server is not ready: failed to retrieve configuration from server: not authorized""#,
-        "the cluster does not accept this host's token",
-        "\ncat /var/lib/rancher/k3s/server/token",
+        "the cluster does not accept this agent's token",
+        "\ncat /var/lib/rancher/k3s/server/agent-token",
     ),
     (
         r#"time="x" level=error msg="Failed to validate connection to cluster at https://10.0.0.1:6443: token CA hash does not match the Cluster CA certificate hash: aaaa != 568b""#,
         "the token belongs to another cluster: its CA hash is not this cluster's",
-        "\ncat /var/lib/rancher/k3s/server/token",
+        "\ncat /var/lib/rancher/k3s/server/agent-token",
     ),
     (
         r#"time="x" level=error msg="Failed to validate connection to cluster at https://10.0.0.1:6443: failed to get CA certs: Get \"https://127.0.0.1:6444/cacerts\": read tcp 127.0.0.1:41234->127.0.0.1:6444: read: connection reset by peer""#,
