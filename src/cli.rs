@@ -1,9 +1,11 @@
 //! The command line: these comments are the help texts. The only reader of the environment.
 
 use std::env;
+use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod single;
@@ -25,7 +27,8 @@ pub struct Cli {
     #[arg(long, global = true, value_enum, default_value_t = Output::Plain, display_order = 1000)]
     pub output: Output,
 
-    /// Show what is sent to the hosts; twice: and what they answer
+    /// Show what is sent to the hosts; twice: and what they answer. Of a plan, first its long
+    /// differences to their end
     #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet", display_order = 1001)]
     pub verbose: u8,
 
@@ -65,7 +68,7 @@ pub enum Command {
     Join(Box<JoinArguments>),
 
     /// Show what a deploy would change, host by host, and touch nothing
-    Plan(InventoryArguments),
+    Plan(PlanArguments),
 
     /// Remove k3s and its data from the machines of an inventory
     ///
@@ -75,12 +78,14 @@ pub enum Command {
     Reset(ResetArguments),
 
     /// Fetch the cluster's kubeconfig again, and try it from here
+    ///
+    /// Of a server without an inventory, `towline get-config` fetches it.
     Kubeconfig(KubeconfigArguments),
 
     /// Fetch the kubeconfig of a server that is named by its address
     GetConfig(GetConfigArguments),
 
-    /// Print the token with which hosts join a server's cluster
+    /// Print the token with which agents join a server's cluster, or with --server, servers
     NodeToken(NodeTokenArguments),
 
     /// Wait until all nodes of a cluster are Ready
@@ -101,10 +106,23 @@ pub enum Command {
     },
 
     /// Print a completion script for a shell
+    #[command(alias = "completion")]
     Completions {
         /// For which shell
         #[arg(value_enum)]
         shell: clap_complete::Shell,
+    },
+
+    /// Print the version, as --version does
+    #[command(hide = true)]
+    Version,
+
+    /// Answered with the command that does it here
+    #[command(hide = true, disable_help_flag = true)]
+    Uninstall {
+        /// Whatever was typed behind it
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<OsString>,
     },
 }
 
@@ -117,18 +135,32 @@ pub enum Cache {
     Clean,
 }
 
+/// A path in which `~/` is the home also where the shell has left it: in quotes, and behind `=`.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().map(|path| at_home(path, env::var_os("HOME").as_deref()))
+}
+
+fn at_home(path: PathBuf, home: Option<&OsStr>) -> PathBuf {
+    match (path.strip_prefix("~"), home) {
+        (Ok(rest), Some(home)) if !home.is_empty() => Path::new(home).join(rest),
+        _ => path,
+    }
+}
+
 /// What there is a schema of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Schema {
     /// The inventory file
     Inventory,
+    /// A line of --output json
+    Events,
 }
 
 /// An inventory, and how to reach its hosts.
 #[derive(Debug, Clone, Args)]
 pub struct InventoryArguments {
     /// The inventory file
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_parser = path())]
     pub inventory: PathBuf,
 
     /// How to reach them.
@@ -157,11 +189,11 @@ pub struct HostsArguments {
     pub ssh_port: Option<u16>,
 
     /// Private key to offer first; repeatable
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub ssh_key: Vec<PathBuf>,
 
     /// File with the host keys to trust, instead of `~/.ssh/known_hosts`
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub known_hosts: Option<PathBuf>,
 
     /// Trust hosts that are not known yet, and remember their keys; a changed key is still refused
@@ -169,24 +201,43 @@ pub struct HostsArguments {
     pub accept_new_host_keys: bool,
 
     /// Folder with playbooks/ and templates/ of your own; they replace towline's of the same name
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_parser = path())]
     pub overrides: Option<PathBuf>,
+}
+
+/// What `towline plan` needs to know.
+#[derive(Debug, Clone, Args)]
+pub struct PlanArguments {
+    /// The inventory.
+    #[command(flatten)]
+    pub inventory: InventoryArguments,
+
+    /// Of a `deploy --adopt`, which takes over hosts on which something else set up k3s
+    #[arg(long)]
+    pub adopt: bool,
+
+    /// Refused: an inventory is named by its flag.
+    #[arg(hide = true, trailing_var_arg = true, value_parser = no_list_of_hosts)]
+    pub hosts: Vec<String>,
+}
+
+/// k3sup's plan takes a list of hosts in JSON.
+fn no_list_of_hosts(text: &str) -> Result<String, String> {
+    let is_yaml = [".yaml", ".yml"].iter().any(|end| text.ends_with(end));
+    Err(if is_yaml {
+        format!("write  towline plan -i {text}")
+    } else {
+        "write the hosts into an inventory, as docs/inventory.md shows, then  towline plan -i FILE"
+            .into()
+    })
 }
 
 /// What `towline kubeconfig` needs to know.
 #[derive(Debug, Clone, Args)]
 pub struct KubeconfigArguments {
-    /// The inventory file
-    #[arg(short, long, value_name = "FILE", required_unless_present = "ip")]
-    pub inventory: Option<PathBuf>,
-
-    /// Address of a server, instead of an inventory
-    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["inventory", "limit"])]
-    pub ip: Option<String>,
-
-    /// How to reach them.
+    /// The inventory.
     #[command(flatten)]
-    pub hosts: HostsArguments,
+    pub inventory: InventoryArguments,
 
     /// Where it goes.
     #[command(flatten)]
@@ -197,7 +248,7 @@ pub struct KubeconfigArguments {
 #[derive(Debug, Clone, Args)]
 pub struct KubeconfigFile {
     /// Where to write the kubeconfig [default: NAME.kubeconfig in this folder, after the cluster]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub kubeconfig: Option<PathBuf>,
 
     /// Name of its context, cluster and user [default: the cluster's name]
@@ -306,5 +357,33 @@ impl Environment {
                 .unwrap_or(100),
             home,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tilde_that_the_shell_has_left_is_the_home() {
+        for (written, meant) in [
+            ("~/.ssh/id", "/home/me/.ssh/id"),
+            ("~", "/home/me/"),
+            ("~you/x", "~you/x"),
+            ("./~/x", "./~/x"),
+            ("a~/x", "a~/x"),
+        ] {
+            let home = OsStr::new("/home/me");
+            assert_eq!(at_home(written.into(), Some(home)), PathBuf::from(meant));
+            assert_eq!(at_home(written.into(), None), PathBuf::from(written));
+        }
+        let line = "towline get-config --ssh-key=~/key --local-path ~/config";
+        let cli = Cli::try_parse_from(line.split(' ')).expect("it is right");
+        let Command::GetConfig(arguments) = cli.command else {
+            panic!("another command")
+        };
+        let home = PathBuf::from(env::var_os("HOME").expect("a home"));
+        assert_eq!(arguments.login.ssh_key, Some(home.join("key")));
+        assert_eq!(arguments.destination.local_path, home.join("config"));
     }
 }

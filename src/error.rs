@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a person is told when something could not be done.
 ///
 /// Plain sentences without a final full stop; the parts are laid out by the place that prints.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// What failed, naming the host or file: `m1: the host key is not known`.
     pub what: String,

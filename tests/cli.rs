@@ -157,6 +157,53 @@ fn what_is_wrong_with_the_input_ends_with_2_and_words() {
 }
 
 #[test]
+fn words_of_other_programs_have_an_answer() {
+    let folder = folder("");
+    let mut screens = String::new();
+    for (line, status) in [
+        ("version", 0),
+        ("completion bash", 0),
+        ("uninstall", 2),
+        ("uninstall --ip 10.0.0.1 --user pi", 2),
+        ("plan hosts.json --user pi", 2),
+        ("plan home.yaml", 2),
+        ("plan hosts.json -i home.yaml", 2),
+    ] {
+        let arguments: Vec<_> = line.split(' ').collect();
+        let output = towline(folder.path(), &arguments);
+        assert_eq!(output.status.code(), Some(status), "{}", screen(&output));
+        if status > 0 {
+            screens.push_str(&format!("$ towline {line}\n{}\n", text(&output.stderr)));
+        }
+    }
+    insta::assert_snapshot!("words-of-other-programs", screens);
+}
+
+#[test]
+fn ready_waits_for_a_kubeconfig_that_is_not_there_yet() {
+    let folder = folder("");
+    let line = [
+        "ready",
+        "--kubeconfig",
+        "later",
+        "--attempts",
+        "2",
+        "--pause",
+        "1ms",
+    ];
+    let output = towline(folder.path(), &line);
+    insta::assert_snapshot!(screen(&output), @r"
+    status 1
+    --- standard output
+    1 of 2: later is not there
+    2 of 2: later is not there
+    --- standard error
+    error: later is not there
+      asked 2 times
+    ");
+}
+
+#[test]
 fn a_limit_or_a_folder_that_names_nothing_is_refused() {
     let right = folder("hosts:\n  m1: {address: 10.0.0.1, role: server}\n");
     for more in [["--limit", "m9"], ["--overrides", "."]] {
@@ -180,6 +227,11 @@ fn a_host_that_cannot_be_reached_ends_with_1_and_words() {
             "{screen}"
         );
         assert!(!screen.contains("panicked"), "{screen}");
+        assert_eq!(
+            screen.contains("not known of m1; otherwise nothing to change"),
+            command == "plan",
+            "{screen}"
+        );
     }
     let output = towline(
         folder.path(),
@@ -193,6 +245,74 @@ fn a_host_that_cannot_be_reached_ends_with_1_and_words() {
     assert_eq!(
         (&last["event"], &last["report"]["rows"][0]["outcome"]),
         (&"finished".into(), &"unreachable".into())
+    );
+}
+
+#[test]
+fn with_json_all_that_is_said_is_events_of_the_schema() {
+    let folder = folder("hosts:\n  m1: {adress: 10.0.0.1, role: server}\n");
+    let right = "cluster: {version: v1.36.3+k3s1}\nssh: {port: 1}\nhosts:\n  m1: {address: 127.0.0.1, role: server}\n";
+    fs::write(folder.path().join("right.yaml"), right).expect("written");
+    let schema = towline(folder.path(), &["schema", "events"]);
+    let schema: serde_json::Value = serde_json::from_slice(&schema.stdout).expect("JSON");
+    let known = schema["oneOf"].as_array().expect("events");
+    for (line, status, last) in [
+        ("plan -i home.yaml", 2, "refused"),
+        ("deploy -i nowhere.yaml", 2, "refused"),
+        ("plan -i right.yaml", 1, "finished"),
+        ("plan -i right.yaml --limit m9", 2, "refused"),
+        ("reset -i right.yaml --plan", 1, "plan"),
+        ("reset -i right.yaml", 2, "refused"),
+        ("install --ip a@10.0.0.1", 2, "refused"),
+        (
+            "install --ip 127.0.0.1 --ssh-port 1 --k3s-version v1.36.3+k3s1 --plan",
+            1,
+            "finished",
+        ),
+        ("node-token --ip 127.0.0.1 --ssh-port 1", 1, "unreached"),
+        ("get-config --ip 127.0.0.1 --ssh-port 1", 1, "trouble"),
+        (
+            "ready --kubeconfig later --attempts 1 --pause 1ms",
+            1,
+            "trouble",
+        ),
+        ("ready --kubeconfig home.yaml", 2, "refused"),
+    ] {
+        let mut arguments: Vec<_> = line.split(' ').collect();
+        arguments.extend(["--output", "json"]);
+        let output = towline(folder.path(), &arguments);
+        assert_eq!(
+            output.status.code(),
+            Some(status),
+            "{line}: {}",
+            screen(&output)
+        );
+        assert_eq!(text(&output.stderr), "", "{line}");
+        let mut name = String::new();
+        for line in text(&output.stdout).lines() {
+            let event: serde_json::Value = serde_json::from_str(line).expect(line);
+            event["event"].as_str().expect(line).clone_into(&mut name);
+            let types = known
+                .iter()
+                .find(|known| known["properties"]["event"]["const"] == *name);
+            let fields = &types.expect(line)["properties"];
+            for (field, _) in event.as_object().expect(line) {
+                assert!(fields[field].is_object(), "{field} in {line}");
+            }
+        }
+        assert_eq!(name, last, "{line}: {}", screen(&output));
+    }
+    let output = towline(
+        folder.path(),
+        &["plan", "-i", "home.yaml", "--output", "json"],
+    );
+    let refused: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(refused["file"], "home.yaml");
+    let first = &refused["mistakes"][0];
+    assert_eq!(
+        (&first["line"], &first["column"]),
+        (&2.into(), &8.into()),
+        "{refused}"
     );
 }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::path;
+
 /// `--flag`, `--flag=true` and `--flag=false`, as programs in Go take them.
 fn switch(text: &str) -> Result<bool, String> {
     match text {
@@ -23,7 +25,7 @@ pub struct Login {
     pub user: String,
 
     /// Private key to offer first [default: the SSH agent's keys, then ~/.ssh/id_*]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub ssh_key: Option<PathBuf>,
 
     /// Port of sshd
@@ -36,7 +38,7 @@ pub struct Login {
     pub sudo: bool,
 
     /// File with the host keys to trust, instead of `~/.ssh/known_hosts`
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub known_hosts: Option<PathBuf>,
 
     /// Trust hosts that are not known yet, and remember their keys; a changed key is still refused
@@ -58,13 +60,9 @@ pub struct Release {
     #[arg(long, value_name = "VERSION")]
     pub k3s_version: Option<String>,
 
-    /// The version that this channel names today, for a new cluster; a running one keeps its own
-    #[arg(
-        long,
-        value_name = "CHANNEL",
-        default_value = "stable",
-        conflicts_with = "k3s_version"
-    )]
+    /// The version that this channel names today, for a new cluster; a running one keeps its own.
+    /// With --k3s-version, that one is taken
+    #[arg(long, value_name = "CHANNEL", default_value = "stable")]
     pub k3s_channel: String,
 }
 
@@ -73,7 +71,7 @@ pub struct Release {
 #[command(next_help_heading = "Kubeconfig")]
 pub struct Destination {
     /// Where to write the kubeconfig
-    #[arg(long, value_name = "FILE", default_value = "kubeconfig")]
+    #[arg(long, value_name = "FILE", default_value = "kubeconfig", value_parser = path())]
     pub local_path: PathBuf,
 
     /// Name of its context, cluster and user
@@ -90,20 +88,19 @@ pub struct Destination {
     pub use_context: bool,
 }
 
-/// A host by its address.
+/// A host by its address; without one, this machine itself.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Host")]
-#[group(required = true, multiple = true)]
 pub struct Address {
-    /// Address of the host
+    /// Address of the host [default: this machine itself, without SSH]
     #[arg(long, value_name = "ADDRESS")]
     pub ip: Option<String>,
 
-    /// DNS name of the host, instead of its address
-    #[arg(long, value_name = "NAME", conflicts_with = "ip")]
+    /// DNS name of the host; of both, it is the one that is used
+    #[arg(long, value_name = "NAME")]
     pub host: Option<String>,
 
-    /// This machine itself, without SSH; as root
+    /// This machine itself, without SSH, also where its address is given; as root
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
     pub local: bool,
@@ -149,7 +146,7 @@ pub struct InstallArguments {
     pub token: Option<String>,
 
     /// A file with the token of a new cluster [default: one is made]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub token_file: Option<PathBuf>,
 
     /// Change nothing, only fetch the kubeconfig
@@ -162,7 +159,7 @@ pub struct InstallArguments {
     pub plan: bool,
 
     /// Write the inventory that stands for what was typed; `towline deploy -i FILE` goes on with it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub save_inventory: Option<PathBuf>,
 
     /// Refused: a datastore outside the cluster comes later; --cluster keeps the data in etcd
@@ -195,8 +192,8 @@ pub struct JoinArguments {
     #[arg(long, value_name = "ADDRESS")]
     pub server_ip: Option<String>,
 
-    /// DNS name of a server of the cluster, instead of its address
-    #[arg(long, value_name = "NAME", conflicts_with = "server_ip")]
+    /// DNS name of a server of the cluster; of both, it is the one that is used
+    #[arg(long, value_name = "NAME")]
     pub server_host: Option<String>,
 
     /// Where the host joins, if not at that server itself, such as `https://NAME:6443`
@@ -239,7 +236,7 @@ pub struct JoinArguments {
     pub node_token: Option<String>,
 
     /// A file with the token to join with; the server is not read then
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub node_token_path: Option<PathBuf>,
 
     /// Accepted and without effect, as in k3sup
@@ -251,7 +248,7 @@ pub struct JoinArguments {
     pub plan: bool,
 
     /// Write the inventory that stands for what was typed, or add this host to the one that is there
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub save_inventory: Option<PathBuf>,
 
     /// Where k3s comes from instead of its release site: a base address in the same layout
@@ -283,6 +280,11 @@ pub struct NodeTokenArguments {
     #[command(flatten)]
     pub login: Login,
 
+    /// The token of servers, which lets agents in only where they have none of their own
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
+          default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
+    pub server: bool,
+
     /// Folder of the server's data [default: where its configuration says, else /var/lib/rancher/k3s]
     #[arg(long, value_name = "FOLDER")]
     pub server_data_dir: Option<String>,
@@ -291,8 +293,8 @@ pub struct NodeTokenArguments {
 /// What `towline ready` needs to know.
 #[derive(Debug, Clone, Args)]
 pub struct ReadyArguments {
-    /// The kubeconfig
-    #[arg(long, value_name = "FILE")]
+    /// The kubeconfig; one that is not there yet is waited for, too
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub kubeconfig: Option<PathBuf>,
 
     /// The context in it [default: its current one]

@@ -16,7 +16,7 @@ use super::road::{Road, Survey};
 use super::{Refusal, interrupt, kubeconfig};
 
 /// A new cluster is two plans, and so is one that is down and has wiped hosts; more than a few mean
-/// that something does not hold still.
+/// that what is done does not last.
 const PLANS: usize = 4;
 
 pub(super) async fn run(arguments: DeployArguments, environment: &Environment, ui: Ui) -> ExitCode {
@@ -125,10 +125,10 @@ pub(super) async fn go(
         lost(road, &survey, &mut ledger);
         plans += 1;
         if plans == PLANS {
-            let problem = Problem::new("the cluster does not hold still: what was just done has to be done again")
+            let problem = Problem::new("what was just done has to be done again: something else changes the hosts, or k3s undoes it")
                 .next("run the same command again; if it ends like this once more, look at the servers' journals");
             road.events.send(Event::Trouble { problem });
-            let reason = "the cluster does not hold still";
+            let reason = "what was done does not last";
             cancel_rest(road, &survey, &runner, &mut ledger, reason);
             trouble = true;
             break;
@@ -163,7 +163,13 @@ pub(super) async fn go(
         + report.count(Outcome::Cancelled)
         > 0
     {
-        next = Some("\nWhen what is said above is repaired, run the same command again: it goes on where this one stopped.".to_owned());
+        let is_asked = *road.interrupt.borrow() != Interrupt::None;
+        let when = if is_asked {
+            "Run the same command again"
+        } else {
+            "When what is said above is repaired, run the same command again"
+        };
+        next = Some(format!("\n{when}: it goes on where this one stopped."));
     }
     road.events.send(Event::Finished { report });
     Ok((code, next))

@@ -35,16 +35,39 @@ pub(super) async fn install(
         }
         let survey = road.survey().await.map_err(in_flags)?;
         if arguments.plan {
-            return plan::tell(&road, &survey).map(|code| (code, None));
+            return plan::tell(&road, &survey, begun);
         }
         let save = arguments.save_inventory.as_deref();
         if let Some(file) = save {
             save::possible(file, &typed)?;
         }
         let (code, next) = deploy::go(&road, survey, begun, Some(&target)).await?;
+        let next = match code {
+            ExitCode::Success => next.map(|next| next + &agents(&typed, &arguments.login)),
+            _ => next,
+        };
         keep(save, &typed, code, next)
     })
     .await
+}
+
+/// How agents join the server that was set up; an address that only this machine knows leads nowhere.
+fn agents(typed: &Typed, login: &Login) -> String {
+    let address = typed.address(&typed.target).filter(|address| {
+        let ip = address.parse::<std::net::IpAddr>();
+        !ip.is_ok_and(|ip| ip.is_loopback())
+    });
+    let Some(address) = address else {
+        return String::new();
+    };
+    let user = match login.user.as_str() {
+        "root" => String::new(),
+        user => format!(" --user {}", crate::shell::quote(user)),
+    };
+    format!(
+        "\n  towline join --ip ADDRESS --server-ip {address}{user}    adds an agent\n  \
+         towline node-token --ip {address}{user}    prints the token for agents that something else sets up"
+    )
 }
 
 pub(super) async fn join(arguments: JoinArguments, environment: &Environment, ui: Ui) -> ExitCode {
@@ -76,7 +99,7 @@ pub(super) async fn join(arguments: JoinArguments, environment: &Environment, ui
             .into());
         }
         if arguments.plan {
-            return plan::tell(&road, &survey).map(|code| (code, None));
+            return plan::tell(&road, &survey, begun);
         }
         let (code, next) = deploy::go(&road, survey, begun, None).await?;
         keep(arguments.save_inventory.as_deref(), &typed, code, next)

@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::{
-    Address, Destination, Environment, GetConfigArguments, HostsArguments, InventoryArguments,
-    KubeconfigArguments, KubeconfigFile, Login,
+    Destination, Environment, GetConfigArguments, KubeconfigArguments, KubeconfigFile,
 };
 use crate::distribution::k3s::settings::API_PORT;
 use crate::error::{ExitCode, Problem};
 use crate::inventory::{Host, Role};
 use crate::kubernetes::kubeconfig::{Kubeconfig, Written, merge, pick, rewrite, server_url, write};
-use crate::kubernetes::verify::{Verified, verify};
+use crate::kubernetes::verify::{NodeLine, Verified, verify};
 use crate::run::event::{Events, NodeRow};
 use crate::run::gather::{self, Gathered};
 use crate::run::{Event, Interrupt};
@@ -101,45 +100,13 @@ pub(super) async fn run(
     deploy::told(&ui, async |events: Events| {
         let KubeconfigArguments {
             inventory,
-            ip,
-            hosts,
             kubeconfig,
         } = arguments;
-        let road = match (inventory, ip) {
-            (Some(inventory), _) => {
-                let arguments = InventoryArguments { inventory, hosts };
-                Road::new(&arguments, false, environment, &ui, events).await?
-            }
-            (None, ip) => {
-                let (address, login) = named(ip, hosts);
-                let context = kubeconfig.context.as_deref().unwrap_or("default");
-                let typed = Typed::server(&address, &login, context)?;
-                install::road(&typed, &login, environment, &ui, events).await?
-            }
-        };
+        let road = Road::new(&inventory, false, environment, &ui, events).await?;
         let gathered = road.gather().await?;
         only(&road, &gathered, &Target::new(&kubeconfig, environment)).await
     })
     .await
-}
-
-/// A server by its address, with the flags of an inventory's hosts.
-fn named(ip: Option<String>, hosts: HostsArguments) -> (Address, Login) {
-    let address = Address {
-        ip,
-        host: None,
-        local: false,
-    };
-    let login = Login {
-        user: hosts.ssh_user.unwrap_or_else(|| "root".into()),
-        ssh_key: hosts.ssh_key.into_iter().next(),
-        ssh_port: hosts.ssh_port.unwrap_or(22),
-        sudo: true,
-        known_hosts: hosts.known_hosts,
-        accept_new_host_keys: hosts.accept_new_host_keys,
-        print_command: false,
-    };
-    (address, login)
 }
 
 /// `towline get-config`: the same of a server that is named by its address.
@@ -248,23 +215,45 @@ pub(super) async fn fetch(
             backup.display()
         ));
     }
-    let nodes = verified
-        .nodes
-        .into_iter()
-        .map(|node| NodeRow {
-            name: node.name,
-            ready: node.ready,
-            roles: node.roles.join(","),
-            version: node.kubelet_version,
-            internal_ip: node.internal_ip.unwrap_or_default(),
-        })
-        .collect();
+    let nodes = verified.nodes.into_iter().map(|node| {
+        let mut row = row(node);
+        let is_row = |host: &Host| is_node(host, &row);
+        let hosts = road.inventory.hosts.iter();
+        let mut silent = hosts.filter(|host| gathered.unreached.contains_key(&host.name));
+        row.last_heard = silent.any(is_row);
+        row
+    });
+    let nodes = nodes.collect();
     road.events.send(Event::Kubeconfig {
         path: path.display().to_string(),
         server: kubeconfig.server().to_owned(),
         nodes,
     });
     Ok(target.next(&path, context))
+}
+
+/// A node as it is told.
+pub(super) fn row(node: NodeLine) -> NodeRow {
+    NodeRow {
+        name: node.name,
+        ready: node.ready,
+        roles: node.roles.join(","),
+        version: node.kubelet_version,
+        internal_ip: node.internal_ip.unwrap_or_default(),
+        last_heard: false,
+    }
+}
+
+/// Whether a node is a host's, as far as that is known of a host that said nothing.
+fn is_node(host: &Host, node: &NodeRow) -> bool {
+    let private = host.private_address.as_ref();
+    let name = host
+        .node_name
+        .as_ref()
+        .map_or(&host.name, |name| &name.value);
+    *name == node.name
+        || host.address == node.internal_ip
+        || private.is_some_and(|private| private.value.to_string() == node.internal_ip)
 }
 
 /// Asks the API with a kubeconfig.

@@ -6,6 +6,8 @@ use clap::CommandFactory as _;
 
 use crate::cli::{Cli, Command, Environment, Output, Schema};
 use crate::error::{ExitCode, Problem};
+use crate::inventory::InputErrors;
+use crate::run::Event;
 use crate::ui::{Format, Live, Style, Ui};
 use crate::vars::Redactor;
 
@@ -36,6 +38,13 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
         } else {
             i8::try_from(cli.verbose).unwrap_or(2)
         },
+        is_preview: match &cli.command {
+            Command::Plan(_) => true,
+            Command::Install(arguments) => arguments.plan,
+            Command::Join(arguments) => arguments.plan,
+            Command::Reset(arguments) => arguments.plan,
+            _ => false,
+        },
         shows_commands: match &cli.command {
             Command::Install(arguments) => arguments.login.print_command,
             Command::Join(arguments) => arguments.login.print_command,
@@ -52,6 +61,7 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
         live: (environment.live && cli.output == Output::Plain && !cli.quiet)
             .then(Live::on_standard_output),
         gone: std::sync::Arc::default(),
+        heading: std::sync::Arc::default(),
     };
     match cli.command {
         Command::Deploy(arguments) => deploy::run(arguments, &environment, ui).await,
@@ -62,13 +72,24 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
         Command::GetConfig(arguments) => kubeconfig::of_host(arguments, &environment, ui).await,
         Command::NodeToken(arguments) => node_token::run(arguments, &environment, ui).await,
         Command::Reset(arguments) => reset::run(arguments, &environment, ui).await,
-        Command::Ready(arguments) => ready::run(&arguments, &environment, &ui).await,
-        Command::Schema {
-            of: Schema::Inventory,
-        } => {
-            let schema = crate::inventory::schema();
+        Command::Ready(arguments) => ready::run(&arguments, &environment, ui).await,
+        Command::Schema { of } => {
+            let schema = match of {
+                Schema::Inventory => crate::inventory::schema(),
+                Schema::Events => crate::run::schema(),
+            };
             ui.out(&serde_json::to_string_pretty(&schema).unwrap_or_default());
             ExitCode::Success
+        }
+        Command::Version => {
+            ui.out(&format!("towline {}", env!("CARGO_PKG_VERSION")));
+            ExitCode::Success
+        }
+        Command::Uninstall { .. } => {
+            let problem = Problem::new("k3s is removed with  towline reset")
+                .next("to see what it would do:  towline reset -i FILE --plan")
+                .next("where there is no inventory yet, the line that made the host writes one with  --save-inventory FILE");
+            Refusal::from(problem).tell(&ui)
         }
         Command::Cache { what } => cache::run(what, &environment, &ui),
         Command::Completions { shell } => {
@@ -82,8 +103,8 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
 
 /// Why a command cannot even begin: told as it is, nothing was touched.
 enum Refusal {
-    /// Mistakes in the inventory, laid out with their lines.
-    Input(String),
+    /// Mistakes in the inventory.
+    Input(Box<InputErrors>),
     /// Anything else.
     Problems(Vec<Problem>),
     /// A person asked for the end before anything was changed.
@@ -91,27 +112,42 @@ enum Refusal {
 }
 
 impl Refusal {
-    fn tell(&self, ui: &Ui) -> ExitCode {
-        match self {
-            Self::Input(text) => ui.mistakes(text),
-            Self::Problems(problems) => {
-                for problem in problems {
+    fn tell(self, ui: &Ui) -> ExitCode {
+        let code = match &self {
+            Self::Interrupted => ExitCode::Failed,
+            _ => ExitCode::Refused,
+        };
+        match (self, ui.format) {
+            (Self::Input(errors), Format::Plain) => {
+                ui.mistakes(&errors.render(ui.style.color, ui.width));
+            }
+            (Self::Problems(problems), Format::Plain) => {
+                for problem in &problems {
                     ui.problem(problem);
                 }
                 ui.error("nothing was changed");
             }
-            Self::Interrupted => {
+            (Self::Interrupted, Format::Plain) => {
                 ui.error("a person asked for the end; nothing was changed");
-                return ExitCode::Failed;
             }
+            (Self::Input(errors), Format::Json) => ui.show(Event::Refused {
+                problems: Vec::new(),
+                file: Some(errors.file.display().to_string()),
+                mistakes: errors.mistakes,
+            }),
+            (refusal, Format::Json) => ui.show(Event::Refused {
+                problems: refusal.problems(),
+                file: None,
+                mistakes: Vec::new(),
+            }),
         }
-        ExitCode::Refused
+        code
     }
 
     /// The same as problems of a run that has begun.
     fn problems(self) -> Vec<Problem> {
         match self {
-            Self::Input(text) => vec![Problem::new(text)],
+            Self::Input(errors) => vec![Problem::new(errors.to_string())],
             Self::Problems(problems) => problems,
             Self::Interrupted => vec![Problem::new("a person asked for the end")],
         }

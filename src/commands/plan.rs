@@ -1,30 +1,33 @@
 //! `towline plan`: what a deploy would change.
 
-use crate::cli::{Environment, InventoryArguments};
+use std::time::Instant;
+
+use crate::cli::{Environment, PlanArguments};
 use crate::cluster::Stage;
-use crate::error::ExitCode;
+use crate::error::{ExitCode, Problem};
 use crate::run::event::{Events, PlannedState};
-use crate::run::{Event, planned};
+use crate::run::report::Ledger;
+use crate::run::{Event, Outcome, planned};
 use crate::ui::Ui;
 
 use super::road::{Road, Survey, unfit};
 use super::{Refusal, deploy};
 
-pub(super) async fn run(
-    arguments: InventoryArguments,
-    environment: &Environment,
-    ui: Ui,
-) -> ExitCode {
+pub(super) async fn run(arguments: PlanArguments, environment: &Environment, ui: Ui) -> ExitCode {
     deploy::told(&ui, async |events: Events| {
-        let road = Road::new(&arguments, true, environment, &ui, events).await?;
+        let begun = Instant::now();
+        let road = Road::new(&arguments.inventory, true, environment, &ui, events).await?;
         let survey = road.survey().await?;
-        tell(&road, &survey).map(|code| (code, None))
+        if !arguments.adopt {
+            foreign(&road, &survey);
+        }
+        tell(&road, &survey, begun)
     })
     .await
 }
 
-/// Tells what a survey found and what would follow from it.
-pub(super) fn tell(road: &Road, survey: &Survey) -> Result<ExitCode, Refusal> {
+/// Names the hosts that the plan takes over and a deploy would not.
+fn foreign(road: &Road, survey: &Survey) {
     for host in &road.inventory.hosts {
         let facts = survey
             .gathered
@@ -40,6 +43,18 @@ pub(super) fn tell(road: &Road, survey: &Survey) -> Result<ExitCode, Refusal> {
             road.events.send(Event::Note { text });
         }
     }
+}
+
+/// Tells what a survey found and what would follow from it.
+pub(super) fn tell(
+    road: &Road,
+    survey: &Survey,
+    begun: Instant,
+) -> Result<(ExitCode, Option<String>), Refusal> {
+    let mut ledger = Ledger::default();
+    for (host, unreached) in &survey.gathered.unreached {
+        ledger.end(host, unreached.outcome, Some(unreached.problem.clone()));
+    }
     for text in &survey.shape.notes {
         road.events.send(Event::Note { text: text.clone() });
     }
@@ -48,27 +63,41 @@ pub(super) fn tell(road: &Road, survey: &Survey) -> Result<ExitCode, Refusal> {
             host: host.clone(),
             problem: problem.clone(),
         });
+        ledger.end(host, Outcome::Failed, Some(problem.clone()));
     }
     for (host, reason) in &survey.shape.waiting {
         road.events.send(Event::Cancelled {
             host: host.clone(),
             reason: reason.clone(),
         });
+        let problem = Problem::new(reason.clone());
+        ledger.end(host, Outcome::Cancelled, Some(problem));
     }
     let steps = planned(&survey.judged);
-    let bad = !survey.gathered.unreached.is_empty()
-        || !survey.shape.unfit.is_empty()
-        || !survey.shape.waiting.is_empty()
-        || steps.iter().any(|step| step.state == PlannedState::Failed);
+    let hosts = road.inventory.hosts.iter().map(|host| &host.name);
+    let unknown = hosts.filter(|host| !ledger.is_in(host) && road.selected.contains(*host));
     road.events.send(Event::Plan {
         about: about(road, survey),
-        steps,
+        unknown: unknown.cloned().collect(),
+        steps: steps.clone(),
     });
-    Ok(if bad {
-        ExitCode::Failed
-    } else {
-        ExitCode::Success
-    })
+    for step in steps {
+        if step.state == PlannedState::Failed {
+            let what = step.changes.first().map(|change| change.what.clone());
+            let problem = Problem::new(what.unwrap_or(step.step));
+            ledger.end(&step.host, Outcome::Failed, Some(problem));
+        }
+    }
+    for (host, (begun, time)) in &survey.gathered.times {
+        ledger.connected(host, *begun, *time);
+    }
+    // Whatever would change, the hosts were only read.
+    let rows = road.rows(&survey.gathered).into_iter();
+    let rows = rows.map(|(host, role, _, counts)| (host, role, false, counts));
+    let report = ledger.report(rows, begun.elapsed(), false);
+    let code = report.exit_code();
+    road.events.send(Event::Finished { report });
+    Ok((code, None))
 }
 
 /// What a plan is about, as a sentence.

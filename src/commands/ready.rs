@@ -4,55 +4,60 @@ use crate::cli::{Environment, ReadyArguments};
 use crate::error::{ExitCode, Problem};
 use crate::kubernetes::kubeconfig::pick;
 use crate::kubernetes::verify::{NodeLine, verify};
+use crate::run::Event;
+use crate::run::event::Events;
 use crate::ui::Ui;
 
-pub(super) async fn run(
-    arguments: &ReadyArguments,
-    environment: &Environment,
-    ui: &Ui,
-) -> ExitCode {
+use super::{deploy, kubeconfig};
+
+pub(super) async fn run(arguments: &ReadyArguments, environment: &Environment, ui: Ui) -> ExitCode {
     let path = arguments
         .kubeconfig
         .clone()
         .or_else(|| environment.kubeconfigs.first().cloned())
         .unwrap_or_else(|| environment.home.join(".kube/config"));
-    let kubeconfig = match pick(&path, arguments.context.as_deref()) {
-        Ok(kubeconfig) => kubeconfig,
-        Err(problem) => {
-            ui.problem(&problem);
-            return ExitCode::Refused;
-        }
-    };
-    let mut last = Problem::new("nobody was asked");
-    for attempt in 0..arguments.attempts {
-        if attempt > 0 {
-            tokio::time::sleep(arguments.pause).await;
-        }
-        match verify(&kubeconfig, arguments.pause).await {
-            Ok(verified) => match missing(&verified.nodes) {
-                None => {
-                    ui.out(&format!(
-                        "{}: all {} nodes are Ready",
-                        kubeconfig.context(),
-                        verified.nodes.len()
-                    ));
-                    return ExitCode::Success;
+    deploy::told(&ui, async |events: Events| {
+        let mut last = Problem::default();
+        for attempt in 1..=arguments.attempts {
+            if attempt > 1 {
+                tokio::time::sleep(arguments.pause).await;
+            }
+            // What makes the cluster may not have written it yet.
+            last = if path.exists() {
+                let picked = pick(&path, arguments.context.as_deref())?;
+                match verify(&picked, arguments.pause).await {
+                    Ok(verified) => match missing(&verified.nodes) {
+                        None => {
+                            let nodes = verified.nodes.into_iter().map(kubeconfig::row);
+                            events.send(Event::Ready {
+                                context: picked.context().to_owned(),
+                                nodes: nodes.collect(),
+                            });
+                            return Ok((ExitCode::Success, None));
+                        }
+                        Some(problem) => problem,
+                    },
+                    Err(error) => error.problem(),
                 }
-                Some(problem) => last = problem,
-            },
-            Err(error) => last = error.problem(),
+            } else {
+                Problem::new(format!("{} is not there", path.display()))
+            };
+            events.send(Event::NotReady {
+                attempt,
+                attempts: arguments.attempts,
+                problem: last.clone(),
+            });
         }
-        if ui.verbosity >= 0 {
-            ui.out(&format!(
-                "{} of {}: {}",
-                attempt + 1,
-                arguments.attempts,
-                last.what
-            ));
-        }
-    }
-    ui.problem(&last.because(format!("asked {} times", arguments.attempts)));
-    ExitCode::Failed
+        let times = match arguments.attempts {
+            1 => "once".to_owned(),
+            times => format!("{times} times"),
+        };
+        events.send(Event::Trouble {
+            problem: last.because(format!("asked {times}")),
+        });
+        Ok((ExitCode::Failed, None))
+    })
+    .await
 }
 
 /// Which nodes are not Ready; a cluster without nodes is not, either.

@@ -138,6 +138,13 @@ impl Survey {
         }
         let steps = planned(&self.judged);
         let failed = steps.iter().any(|step| step.state == PlannedState::Failed);
+        let all = road.inventory.hosts.iter().map(|host| &host.name);
+        let unknown = all.filter(|host| {
+            self.reset.unfit.contains_key(*host)
+                || (self.gathered.unreached.contains_key(*host) && road.selected.contains(*host))
+        });
+        let unknown: Vec<String> = unknown.cloned().collect();
+        let is_unknown = !unknown.is_empty();
         let hosts = self.reset.waves.iter().flat_map(|wave| &wave.hosts);
         let names: Vec<_> = hosts.map(String::as_str).collect();
         road.events.send(Event::Plan {
@@ -147,11 +154,9 @@ impl Survey {
                 names.join(", ")
             ),
             steps,
+            unknown,
         });
-        let mut unreached = self.gathered.unreached.keys();
-        !failed
-            && self.reset.unfit.is_empty()
-            && !unreached.any(|host| road.selected.contains(host))
+        !failed && !is_unknown
     }
 
     async fn run(&self, road: &Road, begun: Instant) -> ExitCode {

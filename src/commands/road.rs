@@ -84,10 +84,8 @@ impl Road {
             ssh_key: arguments.ssh_key.clone(),
             known_hosts: arguments.known_hosts.clone(),
         };
-        let inventory =
-            inventory::load(inventory, Some(&environment.home), &overrides).map_err(|errors| {
-                Refusal::Input(errors.render(environment.color, environment.width))
-            })?;
+        let inventory = inventory::load(inventory, Some(&environment.home), &overrides)
+            .map_err(|errors| Refusal::Input(Box::new(errors)))?;
         let selected = match &arguments.limit {
             Some(pattern) => inventory.limit(pattern)?,
             None => inventory
@@ -137,7 +135,7 @@ impl Road {
                     ways,
                     environment,
                     ui,
-                    (ui.verbosity > 0 || ui.shows_commands).then(|| events.clone()),
+                    (ui.traffic() > 0 || ui.shows_commands).then(|| events.clone()),
                 )
                 .await?,
             ),

@@ -13,9 +13,10 @@ use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::DataDir;
 use crate::inventory::{self, Inventory, Overrides};
-use crate::vars::Secret;
+use crate::vars::{Origin, Secret};
 
 mod extra;
+mod flags;
 mod join;
 
 /// The host that is this machine itself.
@@ -31,6 +32,10 @@ pub(super) struct Typed {
     server_url: Option<String>,
     /// A token that a flag said, and that no file will hold.
     token: Option<Secret>,
+    /// The flag that named the host that is set up.
+    place: &'static str,
+    /// The flag that named the cluster that is joined.
+    joined: &'static str,
     /// The host that is set up.
     pub target: String,
     /// The host that is this machine itself.
@@ -109,25 +114,27 @@ impl Typed {
     }
 
     fn begin(address: &Address, login: &Login, release: &Release) -> Result<Self, Problem> {
-        if !login.sudo && login.user != "root" && !address.local {
+        let place = address.host.as_ref().or(address.ip.as_ref());
+        let is_local = address.local || place.is_none();
+        if !login.sudo && login.user != "root" && !is_local {
             return Err(Problem::new(format!(
                 "--sudo=false: {} cannot set up a machine without sudo",
                 login.user
             ))
             .next("leave it out, or log in as root:  --user root"));
         }
-        let (target, place) = match (address.ip.as_ref().or(address.host.as_ref()), address.local) {
-            (Some(place), local) => (
-                if local {
-                    THIS_MACHINE.to_owned()
-                } else {
-                    host_name(place)
-                },
-                place.clone(),
-            ),
-            (None, true) => (THIS_MACHINE.to_owned(), "127.0.0.1".to_owned()),
-            (None, false) => return Err(Problem::new("--ip or --host is missing")),
+        let mut notes = Vec::new();
+        if place.is_none() && !address.local {
+            notes.push("without --ip or --host, the machine is this one, without SSH".to_owned());
+        }
+        if let (Some(_), Some(ip)) = (&address.host, &address.ip) {
+            notes.push(format!("--ip {ip} is not used: --host names the machine"));
+        }
+        let target = match place {
+            Some(place) if !is_local => host_name(place),
+            _ => THIS_MACHINE.to_owned(),
         };
+        let place = place.map_or("127.0.0.1", String::as_str);
         let mut cluster = Map::new();
         match &release.k3s_version {
             Some(version) => cluster.insert("version".into(), json!(version)),
@@ -152,9 +159,15 @@ impl Typed {
             hosts,
             server_url: None,
             token: None,
-            local: address.local.then(|| target.clone()),
+            place: if address.host.is_some() {
+                "--host"
+            } else {
+                "--ip"
+            },
+            joined: "--server-ip",
+            local: is_local.then(|| target.clone()),
             target,
-            notes: Vec::new(),
+            notes,
         })
     }
 
@@ -219,13 +232,20 @@ impl Typed {
                 .insert("token".into(), json!(token.expose()));
         }
         let text = document.text()?;
-        let file = Path::new("(what was typed, as an inventory)");
-        let mut inventory =
-            inventory::parse(&text, file, Some(&environment.home), &Overrides::default()).map_err(
-                |errors| Refusal::Input(errors.render(environment.color, environment.width)),
-            )?;
+        let home = Some(&*environment.home);
+        let mut inventory = inventory::parse(&text, Path::new(""), home, &Overrides::default())
+            .map_err(|errors| Refusal::Problems(self.in_flags(&text, &errors.mistakes)))?;
         inventory.whole = false;
         inventory.warnings.clear();
+        if !self.cluster.contains_key("name") {
+            let known = self.read_server().and_then(|name| self.address(name));
+            known
+                .unwrap_or("the cluster")
+                .clone_into(&mut inventory.cluster.name);
+        }
+        for host in &mut inventory.hosts {
+            host.ssh.keys.origin = Origin::Flag("ssh-key");
+        }
         if let Some(url) = &self.server_url {
             inventory.cluster.server_url = Some(url.trim_end_matches('/').to_owned());
         }

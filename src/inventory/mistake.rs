@@ -2,10 +2,13 @@
 
 use std::collections::HashSet;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::node::Span;
 
 /// One mistake in an inventory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Mistake {
     /// What is wrong, as a sentence without a full stop.
     pub message: String,
@@ -16,8 +19,10 @@ pub struct Mistake {
     /// Column in characters, from 1.
     pub column: u64,
     /// Bytes from the start of the file.
+    #[serde(skip)]
     pub offset: usize,
     /// Length of the place in bytes.
+    #[serde(skip)]
     pub length: usize,
 }
 

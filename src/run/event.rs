@@ -1,14 +1,15 @@
 //! What happens in a run, as it happens. The wording for people is the user interface's.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use super::report::Report;
 use crate::error::Problem;
+use crate::inventory::Mistake;
 
-/// Something that happened. As JSON: one object with `event` and the fields below; times are
-/// seconds.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// Something that happened: one JSON object in a line. Times are seconds.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// The hosts of the inventory are about to be connected to, so many at once.
@@ -41,6 +42,9 @@ pub enum Event {
         about: String,
         /// The steps that are not as they should be.
         steps: Vec<Planned>,
+        /// Hosts of which it is not known what would change: they were not reached, cannot be used
+        /// as they are, or wait for others.
+        unknown: Vec<String>,
     },
     /// What is sent to a host, at verbosity 1 and up.
     Sent {
@@ -163,6 +167,49 @@ pub enum Event {
         /// What and why.
         problem: Problem,
     },
+    /// Refused before anything was changed.
+    Refused {
+        /// Why.
+        problems: Vec<Problem>,
+        /// The inventory's file, where mistakes in it are the reason.
+        file: Option<String>,
+        /// The mistakes in it.
+        mistakes: Vec<Mistake>,
+    },
+    /// Not all nodes are Ready yet: what `towline ready` found at one of its attempts.
+    NotReady {
+        /// Which attempt it was, from 1.
+        attempt: u32,
+        /// So many are made.
+        attempts: u32,
+        /// Which nodes, or why they are not known.
+        problem: Problem,
+    },
+    /// All nodes are Ready: the good end of `towline ready`.
+    Ready {
+        /// The context of the kubeconfig.
+        context: String,
+        /// The nodes.
+        nodes: Vec<NodeRow>,
+    },
+    /// The token that `towline node-token` was asked for; no other event holds a secret.
+    Token {
+        /// The token.
+        token: String,
+    },
+    /// A file of the cache, as `towline cache` lists or removes it.
+    Cached {
+        /// The version of the distribution.
+        version: String,
+        /// The architecture.
+        architecture: String,
+        /// Where it is.
+        path: String,
+        /// Its size.
+        bytes: u64,
+        /// Whether it was removed.
+        removed: bool,
+    },
     /// The end.
     Finished {
         /// What came of it.
@@ -171,7 +218,7 @@ pub enum Event {
 }
 
 /// One step of a plan that is not as it should be.
-#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
 pub struct Planned {
     /// The stage.
     pub stage: String,
@@ -186,7 +233,7 @@ pub struct Planned {
 }
 
 /// What is to be said of a step that is not as it should be.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum PlannedState {
     /// It would be changed.
@@ -200,7 +247,7 @@ pub enum PlannedState {
 }
 
 /// One difference.
-#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
 pub struct PlannedChange {
     /// What differs.
     pub what: String,
@@ -209,7 +256,7 @@ pub struct PlannedChange {
 }
 
 /// A node as it is seen from outside.
-#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
 pub struct NodeRow {
     /// Its name.
     pub name: String,
@@ -221,6 +268,9 @@ pub struct NodeRow {
     pub version: String,
     /// Its internal address.
     pub internal_ip: String,
+    /// Whether its host was not reached in this run, so that the rest is what the cluster last heard.
+    #[serde(default)]
+    pub last_heard: bool,
 }
 
 /// What goes to the user interface.

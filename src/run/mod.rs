@@ -18,6 +18,7 @@ mod guard;
 mod lasting;
 mod planned;
 pub mod report;
+mod schema;
 mod stage;
 mod step;
 pub mod trace;
@@ -28,6 +29,7 @@ mod tests;
 pub use event::Event;
 pub use planned::planned;
 pub use report::{Outcome, Report, Row};
+pub use schema::{document, schema};
 
 /// How a connection that was asked for came out.
 pub type Connected<'a> =

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::lasting::Started;
@@ -10,7 +11,9 @@ use crate::error::{ExitCode, Problem};
 use crate::ssh::Counts;
 
 /// What came of a host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Everything was as it should be.
@@ -28,7 +31,7 @@ pub enum Outcome {
 }
 
 /// One host's line of the table.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Row {
     /// The host.
     pub host: String,
@@ -49,7 +52,7 @@ pub struct Row {
 }
 
 /// A step that took time.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Timing {
     /// The host.
     pub host: String,
@@ -60,7 +63,7 @@ pub struct Timing {
 }
 
 /// A host's turn in a stage. Times are seconds, the first of them since the run began.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Turn {
     /// The host.
     pub host: String,
@@ -75,7 +78,7 @@ pub struct Turn {
 }
 
 /// A step of a turn. Times are seconds, the first of them since the run began.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct TurnStep {
     /// The step.
     pub step: String,
@@ -89,7 +92,7 @@ pub struct TurnStep {
 pub const CONNECTION: &str = "connection";
 
 /// What came of a run.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// The hosts in the order of the inventory.
     pub rows: Vec<Row>,

@@ -145,6 +145,11 @@ impl Board {
             | Event::Answered { .. }
             | Event::Note { .. }
             | Event::Kubeconfig { .. }
+            | Event::Refused { .. }
+            | Event::NotReady { .. }
+            | Event::Ready { .. }
+            | Event::Token { .. }
+            | Event::Cached { .. }
             | Event::Trouble { .. } => {}
             Event::Finished { .. } => self.stage("", None),
         }

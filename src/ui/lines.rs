@@ -11,8 +11,8 @@ impl Ui {
                 self.write(Said::error(&format!("# {host}\n{script}")));
                 false
             }
-            Event::Sent { .. } => self.verbosity >= 1,
-            Event::Answered { .. } => self.verbosity >= 2,
+            Event::Sent { .. } => self.traffic() >= 1,
+            Event::Answered { .. } => self.traffic() >= 2,
             _ => true,
         };
         if !verbose {
@@ -26,7 +26,7 @@ impl Ui {
         }
         match event {
             Event::Reached { host, seconds } => {
-                if self.verbosity >= 1 {
+                if self.traffic() >= 1 {
                     self.line(&format!(
                         "{}  reached  {}",
                         self.host(&host),
@@ -37,25 +37,33 @@ impl Ui {
             Event::Unreached { problem, .. } | Event::Trouble { problem } => {
                 self.failure(&problem.to_string());
             }
-            Event::Plan { about, steps } => {
-                self.say(&plan::text(&about, &steps, self.style, self.verbosity >= 1));
+            Event::Plan {
+                about,
+                steps,
+                unknown,
+            } => {
+                let whole = self.verbosity >= 1;
+                self.say(&plan::text(&about, &steps, &unknown, self.style, whole));
             }
             Event::Sent { host, script } => self.block(&host, "→", &script),
             Event::Answered { host, answer } => self.block(&host, "←", &answer),
             Event::Note { text } => self.line(&format!("{} {text}", self.style.yellow("note:"))),
             Event::Fetching { what } => self.line(&format!("fetching {what}")),
-            Event::Replanning { reason } => self.line(&self.style.dim(&reason)),
+            Event::Replanning { reason } => {
+                self.begin_stage(None);
+                self.line(&self.style.dim(&reason));
+            }
             Event::Stage { stage, hosts } => {
                 let hosts = if hosts == 1 {
                     "1 host".into()
                 } else {
                     format!("{hosts} hosts")
                 };
-                self.line(&format!(
+                self.begin_stage(Some(format!(
                     "{} {}",
                     self.style.bold(&stage),
                     self.style.dim(&format!("({hosts})"))
-                ));
+                )));
             }
             Event::Changed {
                 host,
@@ -73,7 +81,7 @@ impl Ui {
                 } else {
                     String::new()
                 };
-                self.line(&format!("{}  {what}{time}", self.host(&host)));
+                self.line_of_stage(&format!("{}  {what}{time}", self.host(&host)));
             }
             Event::Failed {
                 host,
@@ -83,10 +91,11 @@ impl Ui {
                 if !problem.what.starts_with(&host) {
                     problem.what = format!("{host}: {step}: {}", problem.what);
                 }
+                self.head();
                 self.failure(&problem.to_string());
             }
             Event::Cancelled { host, reason } => {
-                self.line(&format!(
+                self.line_of_stage(&format!(
                     "{}  {} {reason}",
                     self.host(&host),
                     self.style.yellow("cancelled:")
@@ -97,11 +106,48 @@ impl Ui {
                 server,
                 nodes,
             } => {
+                self.begin_stage(None);
                 self.say(&table::nodes(&nodes, self.style));
                 self.line(&format!(
                     "\nkubeconfig  {path}  for {server}, tried from here"
                 ));
             }
+            Event::Refused { problems, .. } => {
+                for problem in &problems {
+                    self.failure(&problem.to_string());
+                }
+            }
+            Event::NotReady {
+                attempt,
+                attempts,
+                problem,
+            } => self.line(&format!("{attempt} of {attempts}: {}", problem.what)),
+            Event::Ready { context, nodes } => {
+                let nodes = match nodes.len() {
+                    1 => "the node is Ready".to_owned(),
+                    count => format!("all {count} nodes are Ready"),
+                };
+                self.say(&format!("{context}: {nodes}"));
+            }
+            Event::Token { token } => self.say(&token),
+            Event::Cached {
+                version,
+                architecture,
+                path,
+                bytes,
+                removed,
+            } => {
+                let word = if removed { "removed " } else { "" };
+                let size = match bytes {
+                    0 => "its hash".to_owned(),
+                    bytes => format!("{} MB", bytes.div_ceil(1 << 20)),
+                };
+                self.say(&format!(
+                    "{word}k3s {version} {architecture} ({size}) in {path}"
+                ));
+            }
+            // A plan has said it all.
+            Event::Finished { .. } if self.is_preview => {}
             Event::Finished { report } => {
                 self.say(&table::report(&report, self.columns(), self.style));
                 if self.timing && !report.timeline.is_empty() {
@@ -141,6 +187,32 @@ impl Ui {
                 self.style.dim(line)
             ));
         }
+    }
+
+    /// Another stage begins, or none. Its heading is told with the first line below it: a stage in
+    /// which nothing had to be done has none.
+    fn begin_stage(&self, heading: Option<String>) {
+        if let Ok(mut pending) = self.heading.lock() {
+            *pending = heading;
+        }
+    }
+
+    /// The heading of the stage, unless it was told.
+    fn head(&self) {
+        let pending = self
+            .heading
+            .lock()
+            .ok()
+            .and_then(|mut heading| heading.take());
+        if let Some(heading) = pending {
+            self.line(&heading);
+        }
+    }
+
+    /// A line below the heading of its stage.
+    pub(super) fn line_of_stage(&self, text: &str) {
+        self.head();
+        self.line(text);
     }
 
     /// A line that is left out when only failures and the end are wanted.

@@ -1,8 +1,8 @@
 //! The sole owner of standard output and standard error: events become lines for people or JSON,
 //! and on a terminal live lines beneath them.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::time::{MissedTickBehavior, interval};
@@ -38,7 +38,7 @@ use watch::Watch;
 
 /// The whole text of a plan, without colours.
 pub fn plan_text(about: &str, steps: &[crate::run::event::Planned]) -> String {
-    plan::text(about, steps, Style { color: false }, true)
+    plan::text(about, steps, &[], Style { color: false }, true)
 }
 
 /// In which form a run is told.
@@ -57,6 +57,9 @@ pub struct Ui {
     pub format: Format,
     /// 0 is usual, 1 shows what is sent to hosts, 2 their answers too, -1 only failures and the end.
     pub verbosity: i8,
+    /// Whether a plan is all that is wanted. Then verbosity 1 shows its long differences to their
+    /// end, what is sent to hosts begins at 2, and no table follows.
+    pub is_preview: bool,
     /// Whether the scripts that are sent are shown on standard error.
     pub shows_commands: bool,
     /// Whether lines are coloured.
@@ -71,6 +74,8 @@ pub struct Ui {
     pub live: Option<Live>,
     /// Whether a person has left a question without an answer, and is not asked again.
     pub gone: Arc<AtomicBool>,
+    /// The heading of a stage in which nothing was told yet.
+    pub heading: Arc<Mutex<Option<String>>>,
 }
 
 /// How often live lines are drawn: often enough to seem at once, seldom enough to be calm.
@@ -118,7 +123,7 @@ impl Ui {
                 _ = tick.tick(), if self.format == Format::Plain => {
                     for (host, text) in slow.due() {
                         let text = self.style.dim(&format!("… {text}"));
-                        self.line(&format!("{}  {text}", self.host(&host)));
+                        self.line_of_stage(&format!("{}  {text}", self.host(&host)));
                     }
                 }
             }
@@ -170,9 +175,23 @@ impl Ui {
         self.write(Said::out(text));
     }
 
-    /// A secret that was asked for, on standard output: the only way to show one.
-    pub fn secret(&self, secret: &Secret) {
-        self.write(Said::out(&safe::text(secret.expose())));
+    /// Tells an event at once.
+    pub fn show(&self, event: Event) {
+        self.event(self.safe(event));
+    }
+
+    /// A token that was asked for, on standard output: the only way to show one.
+    pub fn token(&self, token: &Secret) {
+        let token = safe::text(token.expose());
+        self.say(&match self.format {
+            Format::Plain => token,
+            Format::Json => serde_json::to_string(&Event::Token { token }).unwrap_or_default(),
+        });
+    }
+
+    /// How far what is exchanged with hosts is shown: 1 what is sent, 2 the answers too.
+    pub fn traffic(&self) -> i8 {
+        self.verbosity - i8::from(self.is_preview)
     }
 
     /// Text without colours, on standard error.

@@ -9,8 +9,15 @@ use crate::run::event::{Planned, PlannedState};
 /// So many lines of a longer difference are shown.
 const SHOWN: usize = 12;
 
-/// The text of a plan; `whole` shows long differences to their end.
-pub(super) fn text(about: &str, steps: &[Planned], style: Style, whole: bool) -> String {
+/// The text of a plan; `whole` shows long differences to their end. Of the hosts that are `unknown`
+/// nothing is known.
+pub(super) fn text(
+    about: &str,
+    steps: &[Planned],
+    unknown: &[String],
+    style: Style,
+    whole: bool,
+) -> String {
     let mut text = format!("{}\n", style.bold(about));
     let mut stages: Vec<&str> = Vec::new();
     for step in steps {
@@ -53,19 +60,25 @@ pub(super) fn text(about: &str, steps: &[Planned], style: Style, whole: bool) ->
         .map(|step| &step.host)
         .collect::<std::collections::BTreeSet<_>>()
         .len();
-    let _ = match (change, failed) {
-        (0, 0) => write!(text, "\nnothing to change\n"),
-        (change, 0) => write!(
-            text,
-            "\n{} on {}\n",
+    let sum = match (change, failed) {
+        (0, 0) => "nothing to change".to_owned(),
+        (change, 0) => format!(
+            "{} on {}",
             counted(change, "change"),
             counted(hosts, "host")
         ),
-        (change, failed) => write!(
-            text,
-            "\n{} on {}, {failed} that cannot be done\n",
+        (change, failed) => format!(
+            "{} on {}, {failed} that cannot be done",
             counted(change, "change"),
             counted(hosts, "host")
+        ),
+    };
+    let _ = match unknown {
+        [] => writeln!(text, "\n{sum}"),
+        unknown => writeln!(
+            text,
+            "\nnot known of {}; otherwise {sum}",
+            unknown.join(", ")
         ),
     };
     text

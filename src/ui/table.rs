@@ -237,9 +237,14 @@ pub(super) fn nodes(nodes: &[NodeRow], style: Style) -> String {
         .iter()
         .map(|node| {
             let status = if node.ready { "Ready" } else { "NotReady" };
+            let heard = if node.last_heard {
+                ", as last heard"
+            } else {
+                ""
+            };
             vec![
                 node.name.clone(),
-                status.to_owned(),
+                format!("{status}{heard}"),
                 node.roles.clone(),
                 node.internal_ip.clone(),
                 node.version.clone(),
@@ -249,6 +254,7 @@ pub(super) fn nodes(nodes: &[NodeRow], style: Style) -> String {
     let table = layout(&columns, &rows, style, |title, text, cell| {
         match (title, text) {
             ("status", "Ready") => style.green(&cell),
+            ("status", text) if text.starts_with("Ready") => style.yellow(&cell),
             ("status", _) => style.red(&cell),
             _ => cell,
         }
@@ -259,6 +265,24 @@ pub(super) fn nodes(nodes: &[NodeRow], style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_node_whose_host_was_not_reached_is_told_as_last_heard() {
+        let row = |name: &str, last_heard| NodeRow {
+            name: name.into(),
+            ready: true,
+            roles: "etcd".into(),
+            version: "v1.36.3+k3s1".into(),
+            internal_ip: "10.0.0.1".into(),
+            last_heard,
+        };
+        let text = nodes(&[row("m1", false), row("m2", true)], Style { color: false });
+        insta::assert_snapshot!(text.trim(), @r"
+        node  status                roles  address   version
+        m1    Ready                 etcd   10.0.0.1  v1.36.3+k3s1
+        m2    Ready, as last heard  etcd   10.0.0.1  v1.36.3+k3s1
+        ");
+    }
 
     #[test]
     fn a_report_is_readable_without_colour() {

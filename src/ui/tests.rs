@@ -36,6 +36,7 @@ fn ui(live: Live, color: bool) -> Ui {
     Ui {
         format: Format::Plain,
         verbosity: 0,
+        is_preview: false,
         shows_commands: false,
         style: Style { color },
         redactor: Redactor::default(),
@@ -43,6 +44,7 @@ fn ui(live: Live, color: bool) -> Ui {
         width: 80,
         live: Some(live),
         gone: std::sync::Arc::default(),
+        heading: std::sync::Arc::default(),
     }
 }
 
@@ -252,6 +254,35 @@ fn a_terminal_of_one_row_shows_the_summary_alone() {
         }
         assert_eq!(replay.end_now(), "", "{columns}");
     }
+}
+
+#[test]
+fn a_stage_in_which_nothing_was_done_has_no_heading() {
+    let mut replay = Replay::new(Vec::new(), 80, 24);
+    let stage = |stage: &str| Event::Stage {
+        stage: stage.into(),
+        hosts: 1,
+    };
+    let changed = || Event::Changed {
+        host: "m1".into(),
+        step: "x".into(),
+        changes: vec!["write x".into()],
+        seconds: 0.1,
+    };
+    for event in [
+        stage("empty"),
+        stage("first"),
+        changed(),
+        changed(),
+        stage("last"),
+    ] {
+        replay.happens(event);
+    }
+    insta::assert_snapshot!(replay.end_now(), @r"
+    first (1 host)
+    m1          write x
+    m1          write x
+    ");
 }
 
 #[test]

@@ -146,7 +146,7 @@ fn three_lines_make_a_cluster_and_the_inventory_that_they_saved_changes_nothing(
     let token = desk.line(&format!("node-token --ip {a1}")).run().ends(0);
     assert_eq!(
         token.stdout,
-        m1.succeed("cat /var/lib/rancher/k3s/server/token")
+        m1.succeed("cat /var/lib/rancher/k3s/server/agent-token")
     );
     let ready = place
         .command()
@@ -171,7 +171,7 @@ fn three_lines_make_a_cluster_and_the_inventory_that_they_saved_changes_nothing(
         "the first one stays: {backup}"
     );
     desk.line(&format!(
-        "kubeconfig --ip {a2} --kubeconfig other --context b"
+        "get-config --ip {a2} --local-path other --context b"
     ))
     .run()
     .ends(0);
@@ -275,10 +275,27 @@ fn a_single_server_installed_without_ssh_takes_agents_and_no_second_server() {
         .run(&format!("install --ip {a1} --cluster"), "")
         .ends(0);
     assert_eq!(moved.outcomes(), format!("{a1} changed"));
-    let joined = desk
-        .run(&format!("join --ip {a2} --server-ip {a1} --server"), "")
-        .ends(0);
-    assert_eq!(joined.outcomes(), format!("{a1} observed, {a2} changed"));
+
+    // Typed on the second server itself, which is then meant; the first is read over SSH.
+    carry(env!("CARGO_BIN_EXE_towline"), m2, "/root/towline");
+    for (file, name) in [
+        (place.lab.ssh_key(), "/root/key"),
+        (place.lab.known_hosts(), "/root/known_hosts"),
+    ] {
+        carry(file.to_str().unwrap(), m2, name);
+    }
+    let said = m2.succeed(&format!(
+        "cd /root && chmod 600 key && ./towline join --server-ip {a1} --server --ssh-key=key --known-hosts \"~/known_hosts\" \
+         --mirror {} --k3s-extra-args '{}' 2>&1",
+        desk.mirror.url(),
+        desk.kernel().join(" ")
+    ));
+    for words in [
+        "the machine is this one, without SSH",
+        "1 changed, 1 only read",
+    ] {
+        assert!(said.contains(words), "{said}");
+    }
     place
         .api_of("kubeconfig")
         .expect_summary(&a2, "m1 voter, m2 voter, m3 agent");

@@ -23,10 +23,17 @@ impl Typed {
             return Err(Problem::new("--tls-san and --no-extras are for servers")
                 .next("leave them out, or add  --server"));
         }
+        if let (Some(_), Some(ip)) = (&arguments.server_host, &arguments.server_ip) {
+            let note = format!("--server-ip {ip} is not used: --server-host names the server");
+            typed.notes.push(note);
+        }
         let server = arguments
-            .server_ip
+            .server_host
             .as_ref()
-            .or(arguments.server_host.as_ref());
+            .or(arguments.server_ip.as_ref());
+        if arguments.server_host.is_some() {
+            typed.joined = "--server-host";
+        }
         typed.server_url.clone_from(&arguments.server_url);
         let given = arguments.node_token.is_some() || arguments.node_token_path.is_some();
         match (server, given) {
@@ -89,7 +96,10 @@ impl Typed {
         server: Option<&String>,
     ) -> Result<(), Problem> {
         let url = match (self.server_url.take(), server) {
-            (Some(url), _) => url,
+            (Some(url), _) => {
+                self.joined = "--server-url";
+                url
+            }
             (None, Some(server)) => server_url(server, 6443),
             (None, None) => {
                 return Err(

@@ -54,7 +54,8 @@ const SWITCHES: [&str; 38] = [
 ];
 
 /// Flags that may be repeated. Of those that end in `-arg` there are more than can be listed.
-const LISTS: [&str; 12] = [
+const LISTS: [&str; 13] = [
+    "airgap-extra-registry",
     "cluster-cidr",
     "cluster-dns",
     "disable",
@@ -100,12 +101,12 @@ pub enum NotArguments {
     #[error("`{0}` belongs to no flag")]
     Loose(String),
     /// A short flag, with the long one if there is one.
-    #[error("-{short} is a short flag{}", .long.map(|long| format!("; write --{long}")).unwrap_or_default())]
+    #[error("-{short} is a short flag{}", .long.as_ref().map(|long| format!("; write --{long}")).unwrap_or_default())]
     Short {
         /// The short flag, without its dash.
         short: String,
-        /// The long one.
-        long: Option<&'static str>,
+        /// The long one, with its value where it is no secret.
+        long: Option<String>,
     },
     /// A flag that needs a value and has none.
     #[error("--{0} needs a value (a switch that towline does not know is written --{0}=true)")]
@@ -118,9 +119,10 @@ pub enum NotArguments {
     Name(String),
 }
 
-/// Words as a POSIX shell would divide them.
+/// Words as a POSIX shell would divide them. In quotes it leaves the backslash that continues a line.
 pub fn words(text: &str) -> Result<Vec<String>, NotArguments> {
-    shlex::split(text).ok_or(NotArguments::Quotes)
+    let text = text.replace("\\\r\n", " ").replace("\\\n", " ");
+    shlex::split(&text).ok_or(NotArguments::Quotes)
 }
 
 /// The settings that command-line words mean. A flag that is repeated and not a list has its last
@@ -138,13 +140,21 @@ pub fn settings(words: &[String], short: ShortFlags) -> Result<Settings, NotArgu
             None => match flag.strip_prefix('-') {
                 // Go's flags take a long name behind one dash, too.
                 Some(key) if key.len() > 1 => key.to_owned(),
-                Some(key) => long(key, short)?.to_owned(),
+                Some(key) => {
+                    let value = given.as_ref().or(words.peek().copied());
+                    long(key, value, short)?.to_owned()
+                }
                 None => return Err(NotArguments::Loose(word.clone())),
             },
         };
         let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if key.is_empty() || key.starts_with('-') || !key.bytes().all(is_name) {
             return Err(NotArguments::Name(word.clone()));
+        }
+        // k3s had it before its servers decided the backend, and people still type it.
+        if key == "no-flannel" {
+            settings.insert("flannel-backend".to_owned(), Value::String("none".into()));
+            continue;
         }
         if SWITCHES.contains(&key.as_str()) {
             let value = match given.as_deref() {
@@ -173,13 +183,20 @@ pub fn settings(words: &[String], short: ShortFlags) -> Result<Settings, NotArgu
     Ok(settings)
 }
 
-fn long(short: &str, allowed: ShortFlags) -> Result<&'static str, NotArguments> {
+fn long(
+    short: &str,
+    value: Option<&String>,
+    allowed: ShortFlags,
+) -> Result<&'static str, NotArguments> {
     let known = SHORT.iter().find(|(own, _)| *own == short);
     match (known, allowed) {
         (Some((_, long)), ShortFlags::Understood) => Ok(long),
         (known, _) => Err(NotArguments::Short {
             short: short.to_owned(),
-            long: known.map(|(_, long)| *long).filter(|long| *long != short),
+            long: known.map(|(_, long)| match value {
+                Some(value) if *long == "v" => format!("v={value}"),
+                _ => (*long).to_owned(),
+            }),
         }),
     }
 }
@@ -250,6 +267,18 @@ mod tests {
                 json!({"etcd-snapshot-retention": 5, "write-kubeconfig-mode": "0644"}),
             ),
             ("--no-deploy traefik", json!({"disable": ["traefik"]})),
+            (
+                "--no-flannel --docker",
+                json!({"flannel-backend": "none", "docker": true}),
+            ),
+            (
+                "--disable traefik \\\n  --docker\\\r\n --debug",
+                json!({"disable": ["traefik"], "docker": true, "debug": true}),
+            ),
+            (
+                "--airgap-extra-registry a.example.org --airgap-extra-registry b.example.org",
+                json!({"airgap-extra-registry": ["a.example.org", "b.example.org"]}),
+            ),
             (r#"--node-name "my node""#, json!({"node-name": "my node"})),
             (
                 "--v 4 --flannel-iface -x",
@@ -273,6 +302,8 @@ mod tests {
                 "--new needs a value (a switch that towline does not know is written --new=true)",
             ),
             ("-t secret", "-t is a short flag; write --token"),
+            ("-v 4", "-v is a short flag; write --v=4"),
+            ("-v=6", "-v is a short flag; write --v=6"),
             ("-x 1", "-x is a short flag"),
             ("traefik", "`traefik` belongs to no flag"),
             ("--docker yes", "`yes` belongs to no flag"),

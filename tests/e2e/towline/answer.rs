@@ -134,13 +134,20 @@ impl Answer {
                 words.push('\n');
                 continue;
             };
-            for part in [
+            let problems = event["problems"].as_array().into_iter().flatten();
+            let mistakes = event["mistakes"].as_array().into_iter().flatten();
+            let parts = [
                 problem(&event["problem"]),
                 text(&event["text"]),
                 text(&event["reason"]),
-            ] {
+            ];
+            let parts = parts.into_iter().chain(problems.map(problem));
+            for part in parts.chain(mistakes.map(|mistake| text(&mistake["message"]))) {
                 words.push_str(&part);
                 words.push('\n');
+            }
+            if event["event"] == "refused" {
+                words.push_str("nothing was changed\n");
             }
         }
         words
