@@ -14,6 +14,9 @@ use crate::task::{ENDING, GRACE, Service, Since};
 /// READY.
 const SETTLED: Duration = Duration::from_secs(10);
 
+/// What this is called among the stages of a run.
+const STAGE: &str = "last look";
+
 /// A unit that this run has started.
 #[derive(Debug, Clone)]
 pub(super) struct Started {
@@ -33,7 +36,17 @@ impl Runner {
     pub async fn look_again(&self, ledger: &mut Ledger) {
         let started = ledger.take_started();
         let looks = started.into_iter().map(|(host, started)| async move {
+            let begun = Instant::now();
+            self.events.send(Event::Entered {
+                host: host.clone(),
+                stage: STAGE.into(),
+            });
             let lasts = self.lasts(&host, &started).await;
+            self.events.send(Event::Left {
+                host: host.clone(),
+                stage: STAGE.into(),
+                seconds: begun.elapsed().as_secs_f64(),
+            });
             (host, started.step, lasts)
         });
         for (host, step, lasts) in futures::future::join_all(looks).await {

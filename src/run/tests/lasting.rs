@@ -11,7 +11,7 @@ fn state(active: &str, sub: &str, restarts: u32, entered: u64, begun: Instant) -
         0,
         format!(
             "LoadState=loaded\nActiveState={active}\nSubState={sub}\nUnitFileState=enabled\nJob=0\n\
-             NRestarts={restarts}\nActiveEnterTimestampMonotonic={}000000\nuptime={}\njournal=base64:{journal}\n",
+             NRestarts={restarts}\nActiveEnterTimestampMonotonic={}000000\nuptime={}\njournal={journal}\n",
             1000 + entered,
             1000 + begun.elapsed().as_secs()
         ),
