@@ -18,6 +18,7 @@ mod adopt;
 mod authority;
 mod check;
 mod config;
+mod folders;
 mod force;
 mod members;
 mod needs;
@@ -33,6 +34,7 @@ mod tests;
 
 pub use adopt::same_setting;
 pub use check::node_name;
+pub use folders::{Folders, kubelet};
 pub use force::{certificate_names, shared_settings, told_data_dir};
 pub use reset::{Reset, Wave, reset};
 pub use shape::shape;

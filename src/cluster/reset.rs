@@ -8,11 +8,11 @@ use super::Situation;
 use super::address::addresses;
 use super::authority::other_clusters;
 use super::check::node_name;
-use super::force::{in_force, told_data_dir};
+use super::folders::{Folders, folders};
 use super::members::{facts_of, host_of, voters};
 use crate::error::Problem;
 use crate::facts::{Datastore, Facts, Node};
-use crate::inventory::{DataDir, Host, Role};
+use crate::inventory::{Host, Role};
 use crate::shell::quote;
 
 /// What a reset does, in order.
@@ -28,8 +28,8 @@ pub struct Reset {
     pub unfit: BTreeMap<String, Problem>,
     /// What the firewall may have been asked to let in: the addresses of all nodes.
     pub siblings: Vec<IpAddr>,
-    /// Where k3s has its data, of hosts that have it in another folder than k3s's own.
-    pub data: BTreeMap<String, DataDir>,
+    /// Where k3s and its kubelet have their data.
+    pub folders: BTreeMap<String, Folders>,
     /// Things that a person should know.
     pub notes: Vec<String>,
 }
@@ -82,6 +82,7 @@ pub fn reset(situation: &Situation<'_>) -> Result<Reset, Vec<Problem>> {
     }
     let mut plan = Reset::default();
     let selected = |host: &Host| situation.selected.contains(&host.name);
+    let mut left: BTreeMap<Vec<String>, Vec<&str>> = BTreeMap::new();
     for (host, facts) in situation.reached() {
         if let Ok(addresses) = addresses(host, facts, None) {
             plan.siblings.push(addresses.node_ip);
@@ -89,18 +90,27 @@ pub fn reset(situation: &Situation<'_>) -> Result<Reset, Vec<Problem>> {
         if !selected(host) {
             continue;
         }
-        match data(facts) {
-            Ok(folder) if folder.is_default() => {}
-            Ok(folder) => drop(plan.data.insert(host.name.clone(), folder)),
-            Err(why) => plan.notes.push(format!(
-                "{}: {why}; what k3s has there stays, unless it is {}",
-                host.name,
-                DataDir::default()
-            )),
+        let told = folders(facts);
+        if let Some(why) = told.unread {
+            plan.notes.push(format!(
+                "{}: {why}; what k3s has elsewhere than in {} stays",
+                host.name, told.folders.data
+            ));
         }
+        if !told.left.is_empty() {
+            left.entry(told.left).or_default().push(&host.name);
+        }
+        plan.folders.insert(host.name.clone(), told.folders);
         if let Some(problem) = unfit(host, facts) {
             plan.unfit.insert(host.name.clone(), problem);
         }
+    }
+    for (paths, hosts) in left {
+        plan.notes.push(format!(
+            "{}: left as it is: {}",
+            hosts.join(", "),
+            paths.join(", ")
+        ));
     }
     let live: Vec<_> = situation
         .reached()
@@ -323,21 +333,6 @@ fn is_server(host: &Host, facts: &Facts) -> bool {
     let k3s = &facts.k3s;
     let server = k3s.datastore.is_some() || k3s.server_unit.exists();
     server || (host.role.value == Role::Server && !k3s.agent_unit.exists())
-}
-
-/// Where k3s has its data on a host, by what is there and by what k3s is told there: a folder that
-/// only the inventory names may be a person's own.
-///
-/// # Errors
-/// Why it cannot be told.
-fn data(facts: &Facts) -> Result<DataDir, String> {
-    if facts.has_data() {
-        return Ok(facts.k3s.data_dir.clone());
-    }
-    if let Err(why) = in_force(facts) {
-        return Err(format!("where k3s has its data cannot be read: {why}"));
-    }
-    Ok(told_data_dir(facts)?.unwrap_or_default())
 }
 
 /// Why a host cannot be reset as it is.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use crate::cluster::{Place, Shape, Situation};
+use crate::cluster::{Folders, Place, Shape, Situation, kubelet};
 use crate::distribution::Supply;
 use crate::distribution::k3s::settings::{subcommand, unit};
 use crate::facts::Facts;
@@ -23,6 +23,10 @@ pub(super) fn context(
     let cluster = &situation.inventory.cluster;
     let place = shape.places.get(&host.name);
     let (unit, command) = (unit(host.role.value), subcommand(host.role.value));
+    let folders = Folders {
+        data: facts.k3s.data_dir.clone(),
+        kubelet: place.and_then(|place| kubelet(&place.config)),
+    };
     json!({
         "host": {"name": host.name, "address": host.address, "role": host.role.value.to_string()},
         "cluster": {"name": cluster.name},
@@ -47,6 +51,7 @@ pub(super) fn context(
             "foreign": facts.k3s.foreign.is_some(),
             "data_dir": facts.k3s.data_dir.as_str(),
         },
+        "folders": {"data": folders.data.as_str(), "kubelet": folders.kubelet()},
     })
 }
 

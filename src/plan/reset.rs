@@ -18,7 +18,7 @@ pub fn reset(situation: &Situation<'_>, reset: &Reset, book: &Book) -> Result<Pl
     let mut stages = Vec::new();
     for wave in &reset.waves {
         let context = |host: &String| {
-            let data_dir = reset.data.get(host).cloned().unwrap_or_default();
+            let folders = reset.folders.get(host).cloned().unwrap_or_default();
             json!({
                 "cluster": {"name": situation.inventory.cluster.name},
                 "reset": {
@@ -26,9 +26,8 @@ pub fn reset(situation: &Situation<'_>, reset: &Reset, book: &Book) -> Result<Pl
                     "nodes": wave.nodes,
                     "whole": reset.whole,
                     "sources": sources,
-                    "data_dir": data_dir.as_str(),
-                    "elsewhere": !data_dir.is_default(),
                 },
+                "folders": {"data": folders.data.as_str(), "kubelet": folders.kubelet()},
             })
         };
         let lanes = |playbook: &str, hosts: &[String]| {

@@ -15,10 +15,10 @@ const PLAYBOOKS: [(&str, &str); 10] = embedded!("playbooks":
     "k3s-forget.yml", "reset-drain.yml", "reset-stop.yml", "reset-delete.yml", "reset-host.yml",
 );
 
-const TEMPLATES: [(&str, &str); 12] = embedded!("templates":
+const TEMPLATES: [(&str, &str); 14] = embedded!("templates":
     "modules.conf", "sysctl.conf", "k3s/config.yaml", "k3s/k3s.service", "k3s/killall.sh",
-    "k3s/uninstall.sh", "reset/firewall.sh", "reset/interfaces.sh", "reset/mounts.sh",
-    "reset/pods.sh", "reset/processes.sh", "reset/ufw.sh",
+    "k3s/uninstall.sh", "reset/absent.sh", "reset/firewall.sh", "reset/groups.sh",
+    "reset/interfaces.sh", "reset/mounts.sh", "reset/pods.sh", "reset/processes.sh", "reset/ufw.sh",
 );
 
 /// The texts of all playbooks and templates, by their path inside their folder.

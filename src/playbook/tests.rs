@@ -26,8 +26,12 @@ fn context(role: &str, config: &Value) -> Value {
             "voter": "true", "flannel": "true", "unserved": "false", "config": config, "sources": ["10.0.0.1", "fd00::1"], "forget": [{"name": "m2", "uid": "5cc9fb3e-4d5b-4c2c-9d0f-7a0d7e4a9a3b"}], "foreign": false,
             "data_dir": if role == "server" { "/data/k3s" } else { "/var/lib/rancher/k3s" },
         },
-        "reset": {"drain": ["m2"], "nodes": ["m2"], "whole": role == "server", "sources": ["10.0.0.1", "fd00::1"],
-            "data_dir": "/data/k3s", "elsewhere": role == "server"},
+        "reset": {"drain": ["m2"], "nodes": ["m2"], "whole": role == "server", "sources": ["10.0.0.1", "fd00::1"]},
+        "folders": if role == "server" {
+            json!({"data": "/data/k3s", "kubelet": "/srv/kubelet"})
+        } else {
+            json!({"data": "/var/lib/rancher/k3s", "kubelet": "/var/lib/kubelet"})
+        },
     })
 }
 

@@ -26,13 +26,13 @@ pub struct Absent {
     pub parents: Vec<String>,
 }
 
-/// Whether something is mounted at a path.
-const MOUNTED: &str = "mounted() { cut -d ' ' -f 2 /proc/self/mounts | grep -Fxq -e \"$1\"; }\n";
+/// Shell functions for what may be mounted in a folder that goes.
+const MOUNTS: &str = include_str!("../../templates/reset/absent.sh");
 
 impl Absent {
     pub(super) fn probe(&self) -> Script {
         let mut text = format!(
-            "{MOUNTED}look() {{\n\
+            "{MOUNTS}look() {{\n\
              [ -e \"$1\" ] || [ -h \"$1\" ] || return\n\
              {}\
              if [ -d \"$1\" ] && {{ [ -h \"$1\" ] || mounted \"$1\"; }}; then\n\
@@ -86,25 +86,11 @@ impl Absent {
 
     fn removal(&self) -> String {
         let mut text = format!(
-            "{MOUNTED}gone() {{\n\
-             [ -e \"$1\" ] || [ -h \"$1\" ] || return 0\n\
-             {}\
-             folder=$1\n\
-             [ -h \"$1\" ] && [ -d \"$1\" ] && folder=$(readlink -f -- \"$1\")\n\
-             beneath=$(cut -d ' ' -f 2 /proc/self/mounts | while read -r mount; do\n\
-             case \"$mount\" in \"$folder\"/*) echo \"$mount\" ;; esac\ndone)\n\
-             if [ -n \"$beneath\" ]; then echo \"$1 is left, since there is still mounted in it:\" $beneath >&2; return 1; fi\n\
-             if [ -d \"$folder\" ] && {{ [ \"$folder\" != \"$1\" ] || mounted \"$1\"; }}; then\n\
-             find \"$folder\" -xdev -mindepth 1 -delete\n\
-             else rm -rf --one-file-system -- \"$1\"\nfi\n}}\nfailed=0\n",
+            "{MOUNTS}take() {{\n{}gone \"$1\" || failed=1\n}}\nfailed=0\n",
             self.only_links()
         );
         for path in &self.paths {
-            let _ = writeln!(
-                text,
-                "for path in {}; do gone \"$path\" || failed=1; done",
-                glob(path)
-            );
+            let _ = writeln!(text, "for path in {}; do take \"$path\"; done", glob(path));
         }
         for parent in &self.parents {
             let parent = quote(parent);

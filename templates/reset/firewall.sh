@@ -37,3 +37,11 @@ sets() {
     command -v ipset >/dev/null 2>&1 || return 0
     ipset list -n 2>/dev/null | grep -E '^(inet6:)?KUBE-'
 }
+remove_rules() {
+    for tool in $(tools); do
+        text=$(removal "$tool")
+        [ -z "$text" ] || printf '%s\n' "$text" | "$tool-restore" --noflush >&2 || return 1
+    done
+    tables | while read -r table; do nft delete $table; done
+    for set in $(sets); do ipset destroy "$set"; done
+}

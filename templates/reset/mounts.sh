@@ -1,16 +1,18 @@
-# Deepest first. What is mounted at the folders themselves was put there by a person.
+{% include "reset/absent.sh" %}
+# What is mounted at the folders themselves was put there by a person.
 mounts() {
-    cut -d ' ' -f 2 /proc/self/mounts | sort -r | while read -r mount; do
-        case "$mount" in
-            /var/lib/rancher/k3s | {{ reset.data_dir }}) ;;
-{% if reset.elsewhere %}
-            {{ reset.data_dir }}/agent/* | {{ reset.data_dir }}/data/* | {{ reset.data_dir }}/server/* | {{ reset.data_dir }}/storage/*)
-                printf '%b\n' "$mount"
-                ;;
-{% endif %}
-            /run/k3s/* | /run/netns/cni-* | /var/lib/kubelet/* | /var/lib/rancher/*)
-                printf '%b\n' "$mount"
-                ;;
-        esac
+    below /run/k3s
+    below /run/netns cni-
+    below /var/lib/kubelet
+    below /var/lib/rancher/k3s
+{% if folders.data != "/var/lib/rancher/k3s" %}
+    for name in agent data server storage; do
+        below {{ folders.data }}/$name
     done
+{% endif %}
+{% if folders.kubelet != "/var/lib/kubelet" %}
+    for name in plugins pods; do
+        below {{ folders.kubelet }}/$name
+    done
+{% endif %}
 }

@@ -38,7 +38,8 @@ fn data_on_a_disk_of_its_own_is_found_kept_and_removed() {
     let join = format!(
         "join --ip {a2} --server-ip {a1} --server-data-dir {FOLDER} --save-inventory home.yaml"
     );
-    let joined = desk.run(&join, "--data-dir /srv/k3s").ends(0);
+    let elsewhere = "--data-dir /srv/k3s --kubelet-arg root-dir=/srv/kubelet";
+    let joined = desk.run(&join, elsewhere).ends(0);
     assert_eq!(joined.outcomes(), format!("{a1} observed, {a2} changed"));
     m2.succeed("test -f /srv/k3s/agent/kubelet.kubeconfig && ! test -e /var/lib/rancher/k3s");
     let deployed = place
@@ -93,6 +94,10 @@ fn data_on_a_disk_of_its_own_is_found_kept_and_removed() {
         .ends(0);
     assert_eq!(back.outcomes(), format!("{a1} changed, {a2} unchanged"));
 
+    m2.succeed(
+        "mkdir -p /srv/precious /srv/kubelet/pods/x/v && echo kept >/srv/precious/data && echo mine >/srv/kubelet/mine && \
+         mount --bind /srv/precious /srv/kubelet/pods/x/v",
+    );
     let reset = place
         .command()
         .args("reset -i home.yaml --yes --output json")
@@ -104,7 +109,8 @@ fn data_on_a_disk_of_its_own_is_found_kept_and_removed() {
         "photos\n",
         "a person's own file stays"
     );
-    m2.succeed("! test -e /srv/k3s");
+    m2.succeed("! test -e /srv/k3s && grep -qx kept /srv/precious/data");
+    assert_eq!(m2.succeed("ls -A /srv/kubelet"), "mine\n");
 
     // What is there by then is a person's, whatever it is called.
     m2.succeed("mkdir -p /srv/k3s/data && echo mine >/srv/k3s/data/photos");

@@ -17,7 +17,7 @@ pub fn tree(machine: &Machine) -> String {
          | LC_ALL=C sort; \
          find /etc /usr/local /opt /srv /home /root -xdev -type f ! -path /etc/ld.so.cache ! -path '/root/.kube/*' -print0 \
          | LC_ALL=C sort -z | xargs -0 sha256sum; \
-         find /etc /usr/local /opt /srv /home /var/lib -xdev -type d ! -path '/var/lib/apt*' ! -path '/var/lib/systemd*' \
+         find /etc /usr/local /usr/libexec /opt /srv /home /var/lib -xdev -type d ! -path '/var/lib/apt*' ! -path '/var/lib/systemd*' \
          ! -path '/var/lib/dpkg*' | LC_ALL=C sort",
     )
 }
@@ -58,9 +58,10 @@ const LEFT_BEHIND: &str = "
     ip6tables-nft -N KUBE-FORWARD && ip6tables-nft -A FORWARD -j KUBE-FORWARD
     ip link add cni0 type bridge && ip link add flannel.1 type dummy && ip link add kube-ipvs0 type dummy
     ip netns add cni-0123
-    mkdir -p /var/lib/kubelet/pods/x/volumes/v /run/k3s/containerd/rootfs /srv/precious
+    mkdir -p '/var/lib/kubelet/pods/x/volumes/v 4' /run/k3s/containerd/rootfs /srv/precious
     echo kept >/srv/precious/data
-    mount --bind /srv/precious /var/lib/kubelet/pods/x/volumes/v
+    mount --bind /srv/precious '/var/lib/kubelet/pods/x/volumes/v 4'
+    sh -c \"cd '/var/lib/kubelet/pods/x/volumes/v 4' && setsid sleep 7654321 >/dev/null 2>&1 &\"
     mount -t tmpfs tmpfs /run/k3s/containerd/rootfs
     mkdir -p /var/lib/rancher/k3s/data/0/bin && cp /bin/sleep /var/lib/rancher/k3s/data/0/bin/containerd-shim-runc-v2
     setsid /var/lib/rancher/k3s/data/0/bin/containerd-shim-runc-v2 7654321 >/dev/null 2>&1 &
@@ -130,6 +131,13 @@ fn a_cluster_that_is_reset_leaves_nothing_behind_and_can_be_made_again() {
         .expect_summary(&address, "m1 voter, m2 voter, m3 voter, m4 agent");
     place.deploy(&inventory).changed_nothing();
     place.kept_its_secrets();
+
+    // The script on the host takes no more than the reset does, and leaves no less.
+    let m4 = place.machine("m4");
+    m4.succeed(&format!("set -e\n{LEFT_BEHIND}"));
+    m4.succeed("k3s-agent-uninstall.sh && grep -qx kept /srv/precious/data");
+    m4.succeed("! ls -d /var/lib/kubelet /var/lib/rancher/k3s /usr/local/bin/k3s* 2>/dev/null");
+    same_lines("m4", &before[3].1, &kernel(m4));
 }
 
 /// Says which lines are more or fewer, not all of both texts.

@@ -194,14 +194,50 @@ fn data_is_removed_where_the_host_shows_it_and_nowhere_else() {
         });
     let plan = decide(&lab).expect("it goes");
     let data: Vec<_> = plan
-        .data
+        .folders
         .iter()
-        .map(|(host, folder)| format!("{host} {folder}"))
+        .map(|(host, folders)| format!("{host} {}", folders.data))
         .collect();
-    assert_eq!(data, ["m1 /data/k3s", "m2 /told/k3s"]);
+    assert_eq!(
+        data,
+        [
+            "m1 /data/k3s",
+            "m2 /told/k3s",
+            "m3 /var/lib/rancher/k3s",
+            "w1 /var/lib/rancher/k3s"
+        ]
+    );
     let notes = plan.notes.join("\n");
     assert!(
         notes.contains("m3: k3s is told to keep its data in `/tmp`"),
         "{notes}"
     );
+}
+
+#[test]
+fn every_folder_that_a_host_names_goes_or_is_listed() {
+    let text = "
+data-dir: /var/lib/rancher/k3s
+write-kubeconfig: /etc/rancher/k3s/admin.yaml
+token: /not/a/path
+token-file: /root/token
+default-local-storage-path: /mnt/volumes
+etcd-snapshot-dir: /mnt/snapshots
+kubelet-arg: [max-pods=50, root-dir=/srv/kubelet, cert-dir=/srv/kubelet/pki, log-dir=/var/log/kubelet]
+kube-apiserver-arg: audit-log-path=/var/log/k3s/audit.log
+log: k3s.log
+";
+    let configured = |facts: &mut Facts| facts.k3s.config = Some(Secret::new(text));
+    let unusual = |facts: &mut Facts| {
+        facts.k3s.config = Some(Secret::new("kubelet-arg: [root-dir=/mnt]\n"));
+    };
+    let lab = whole().with("m1", configured).with("m2", configured);
+    let plan = decide(&lab.with("w1", unusual)).expect("it goes");
+    let kubelet = |host: &str| plan.folders[host].kubelet();
+    assert_eq!(kubelet("m1"), "/srv/kubelet");
+    assert_eq!([kubelet("m3"), kubelet("w1")], ["/var/lib/kubelet"; 2]);
+    insta::assert_snapshot!(plan.notes.join("\n"), @r"
+    w1: left as it is: /mnt (kubelet-arg root-dir)
+    m1, m2: left as it is: /root/token (token-file), /mnt/volumes (default-local-storage-path), /mnt/snapshots (etcd-snapshot-dir), /var/log/kubelet (kubelet-arg log-dir), /var/log/k3s/audit.log (kube-apiserver-arg audit-log-path)
+    ");
 }

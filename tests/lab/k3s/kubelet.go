@@ -138,6 +138,17 @@ func parseTaints(values []string) ([]corev1.Taint, error) {
 	return taints, nil
 }
 
+// kubeletArgument is the value of a flag in kubelet-arg; the last one counts.
+func kubeletArgument(chosen options, name string) string {
+	value := ""
+	for _, argument := range chosen["kubelet-arg"] {
+		if own, text, _ := strings.Cut(strings.TrimLeft(argument, "-"), "="); own == name {
+			value = text
+		}
+	}
+	return value
+}
+
 // startKubelet starts the hollow kubelet and tells the server of the node's
 // addresses. It returns the kubelet's client.
 func startKubelet(ctx context.Context, s *settings, credentials *nodeCredentials) (*kubernetes.Clientset, error) {
@@ -165,7 +176,7 @@ func startKubelet(ctx context.Context, s *settings, credentials *nodeCredentials
 		NodeLabels: parseLabels(s.options["node-label"]), RegisterWithTaints: taints}
 	flags, kubeletConfig := kubemark.GetHollowKubeletConfig(hollow)
 	_ = os.RemoveAll(flags.RootDirectory) // its temporary folder
-	root := orDefault(s.options.text("kubelet-root-dir"), "/var/lib/kubelet")
+	root := orDefault(kubeletArgument(s.options, "root-dir"), "/var/lib/kubelet")
 	flags.RootDirectory = root
 	flags.CertDirectory = filepath.Join(root, "pki")
 	flags.NodeIP = strings.Join(s.nodeIPs, ",")
@@ -173,7 +184,7 @@ func startKubelet(ctx context.Context, s *settings, credentials *nodeCredentials
 		flags.CloudProvider = "external"
 	}
 	kubeletConfig.StaticPodPath = s.agentDir("pod-manifests")
-	kubeletConfig.PodLogsDir = filepath.Join(root, "standin-logs")
+	kubeletConfig.PodLogsDir = "/var/log/pods"
 	kubeletConfig.ClusterDNS, kubeletConfig.ClusterDomain = credentials.ClusterDNS, credentials.ClusterDomain
 	kubeletConfig.ProviderID = "k3s://" + s.nodeName
 	kubeletConfig.MaxOpenFiles = 1000000

@@ -1,0 +1,109 @@
+//! The folders that k3s is told to use on a host: those that go with it, and those that stay.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::force::{in_force, told_data_dir};
+use crate::facts::Facts;
+use crate::inventory::DataDir;
+use crate::vars::names_a_secret;
+
+/// Where a kubelet keeps what it has unless it is told otherwise.
+const KUBELET: &str = "/var/lib/kubelet";
+
+/// Where k3s and its kubelet have their data on a host.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Folders {
+    /// k3s's data.
+    pub data: DataDir,
+    /// The kubelet's, with the volumes of the pods, where it is not the usual one.
+    pub kubelet: Option<DataDir>,
+}
+
+impl Folders {
+    /// The kubelet's folder.
+    pub fn kubelet(&self) -> &str {
+        self.kubelet.as_ref().map_or(KUBELET, DataDir::as_str)
+    }
+
+    /// Whether a reset takes away what is at this path.
+    fn cover(&self, path: &str) -> bool {
+        let usual = ["/etc/rancher/k3s", "/run/k3s", "/var/lib/rancher/k3s"];
+        let own = usual.into_iter().chain([KUBELET, self.kubelet()]);
+        let own = own.map(str::to_owned);
+        let data = ["agent", "data", "server", "storage"];
+        let data = data.map(|name| format!("{}/{name}", self.data));
+        own.chain(data)
+            .any(|folder| Path::new(path).starts_with(folder))
+    }
+}
+
+/// What is told of the folders of a host.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// Those that go.
+    pub folders: Folders,
+    /// What else is named and stays: each path with the setting that names it.
+    pub left: Vec<String>,
+    /// Why it cannot be told.
+    pub unread: Option<String>,
+}
+
+/// Where k3s has its data on a host, by what is there and by what k3s is told there: a folder that
+/// only the inventory names may be a person's own.
+pub(super) fn folders(facts: &Facts) -> Told {
+    let mut told = Told::default();
+    if facts.has_data() {
+        told.folders.data = facts.k3s.data_dir.clone();
+    } else {
+        match told_data_dir(facts) {
+            Ok(folder) => told.folders.data = folder.unwrap_or_default(),
+            Err(why) => told.unread = Some(why),
+        }
+    }
+    let settings = match in_force(facts) {
+        Ok(settings) => settings,
+        Err(why) => {
+            told.unread = Some(format!("which folders k3s uses cannot be read: {why}"));
+            return told;
+        }
+    };
+    told.folders.kubelet = kubelet(&settings);
+    for (key, value) in &settings {
+        let texts = texts(value);
+        for text in texts.filter(|text| !names_a_secret(key) && !text.contains(char::is_control)) {
+            let (name, path) = match text.split_once('=') {
+                Some((name, path)) if !text.starts_with('/') => (format!("{key} {name}"), path),
+                _ => (key.clone(), text),
+            };
+            let one = format!("{path} ({name})");
+            if path.starts_with('/') && !told.folders.cover(path) && !told.left.contains(&one) {
+                told.left.push(one);
+            }
+        }
+    }
+    // The folder of the data itself goes when nothing else is in it.
+    let data = format!("{} (data-dir)", told.folders.data);
+    told.left.retain(|one| *one != data);
+    told
+}
+
+/// The kubelet's folder as settings of k3s name it, where it is another than the usual one and one
+/// that towline works with.
+pub fn kubelet<'a, T>(settings: T) -> Option<DataDir>
+where
+    T: IntoIterator<Item = (&'a String, &'a Value)>,
+{
+    let mut settings = settings.into_iter();
+    let (_, arguments) = settings.find(|(key, _)| *key == "kubelet-arg")?;
+    let folder = |text: &'a str| text.trim_start_matches('-').strip_prefix("root-dir=");
+    let folder = texts(arguments).filter_map(folder).last()?;
+    folder.parse().ok()
+}
+
+fn texts(value: &Value) -> impl Iterator<Item = &str> {
+    let one = value.as_str().into_iter();
+    let many = value.as_array().into_iter().flatten();
+    one.chain(many.filter_map(Value::as_str))
+}
