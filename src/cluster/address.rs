@@ -1,7 +1,9 @@
 //! Which addresses a node has for its siblings and for the world.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::Situation;
 use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::Host;
@@ -101,6 +103,47 @@ pub(super) fn addresses(
         .because(format!("it has no default route, and {}", list(facts)))
         .next("give the host a private_address in the inventory")),
     }
+}
+
+/// Whether somebody else than the host itself says that it has an address: the inventory, or the
+/// connection that it was reached by. A host can choose what it says of itself, and whatever address
+/// that is, others would let it in.
+pub(super) fn is_vouched_for(host: &Host, facts: &Facts, address: IpAddr) -> bool {
+    let named = host.address.parse().ok();
+    let private = host.private_address.as_ref().map(|private| private.value);
+    let configured = host.config.get("node-ip");
+    let configured = configured.and_then(|setting| setting.value.as_str());
+    let mut configured = configured.unwrap_or_default().split(',');
+    // towline runs on the host itself.
+    named.is_some_and(|named: IpAddr| named.is_loopback())
+        || [named, private, facts.reached_at].contains(&Some(address))
+        || configured.any(|text| text.trim().parse() == Ok(address))
+}
+
+/// What the firewalls of other hosts do not let in, since a host alone says that it has the address.
+pub(super) fn claimed(
+    situation: &Situation<'_>,
+    known: &BTreeMap<String, Addresses>,
+) -> Vec<String> {
+    let walled: Vec<_> = situation
+        .reached()
+        .filter(|(host, facts)| facts.ufw && situation.selected.contains(&host.name))
+        .map(|(host, _)| host.name.as_str())
+        .collect();
+    let claims = situation.reached().filter_map(|(host, facts)| {
+        let address = known.get(&host.name)?.node_ip;
+        let others = walled.iter().copied().filter(|name| *name != host.name);
+        let others = others.collect::<Vec<_>>().join(", ");
+        (!is_vouched_for(host, facts, address) && !others.is_empty()).then(|| {
+            let name = &host.name;
+            format!(
+                "{name}: the firewall of {others} does not let in {address}: only {name} says that it has \
+                 this address. If that is right, write  private_address: {address}  for {name} in the \
+                 inventory, or type on {others}:  ufw allow from {address}"
+            )
+        })
+    });
+    claims.collect()
 }
 
 fn list(facts: &Facts) -> String {

@@ -98,7 +98,8 @@ pub struct Shape {
     pub stage: Stage,
     /// The hosts that take part and may be changed, by name.
     pub places: BTreeMap<String, Place>,
-    /// The addresses at which the nodes talk to each other, of all hosts that were reached.
+    /// The addresses at which the nodes talk to each other, of the hosts that were reached: those that
+    /// somebody else than the host itself vouches for.
     pub siblings: Vec<IpAddr>,
     /// Hosts that cannot be used as they are, with the words for it.
     pub unfit: BTreeMap<String, Problem>,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::Situation;
-use super::address::addresses;
+use super::address::{addresses, is_vouched_for};
 use super::authority::other_clusters;
 use super::check::node_name;
 use super::folders::{Folders, folders};
@@ -84,7 +84,9 @@ pub fn reset(situation: &Situation<'_>) -> Result<Reset, Vec<Problem>> {
     let selected = |host: &Host| situation.selected.contains(&host.name);
     let mut left: BTreeMap<Vec<String>, Vec<&str>> = BTreeMap::new();
     for (host, facts) in situation.reached() {
-        if let Ok(addresses) = addresses(host, facts, None) {
+        if let Ok(addresses) = addresses(host, facts, None)
+            && is_vouched_for(host, facts, addresses.node_ip)
+        {
             plan.siblings.push(addresses.node_ip);
         }
         if !selected(host) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::address::{Addresses, addresses};
+use super::address::{Addresses, addresses, claimed, is_vouched_for};
 use super::adopt::{adoption, left_alone};
 use super::check::{
     moved, node_name, other_data_dir, other_role, outside_datastore, shared,
@@ -69,10 +69,14 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
     if !leftovers.is_empty() {
         return Err(leftovers);
     }
+    let siblings = situation.reached().filter_map(|(host, facts)| {
+        let address = known.get(&host.name)?.node_ip;
+        is_vouched_for(host, facts, address).then_some(address)
+    });
     let mut shape = Shape {
         stage,
         places: BTreeMap::new(),
-        siblings: known.values().map(|addresses| addresses.node_ip).collect(),
+        siblings: siblings.collect(),
         unfit: unfit_hosts,
         waiting: BTreeMap::new(),
         fragile: None,
@@ -91,6 +95,7 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
     shape.notes.extend(shape.fragile.clone());
     notes.append(&mut shape.notes);
     notes.extend(left(situation, &shape));
+    notes.extend(claimed(situation, &known));
     shape.notes = notes;
     Ok(shape)
 }

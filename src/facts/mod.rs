@@ -53,6 +53,8 @@ pub struct Facts {
     pub ufw: bool,
     /// Global addresses with the interface they are on.
     pub addresses: Vec<(String, IpNet)>,
+    /// The address that towline connected to. The host did not say it.
+    pub reached_at: Option<IpAddr>,
     /// Interface of the default route; empty when there is none.
     pub default_interface: String,
     /// The file system of k3s's data.

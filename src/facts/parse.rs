@@ -54,6 +54,7 @@ pub(super) fn facts(reply: &Reply, data_dir: &DataDir) -> Result<Facts, String> 
         missing: reply.values("missing").map(str::to_owned).collect(),
         ufw: reply.value("ufw").is_some(),
         addresses: reply.values("address").filter_map(address).collect(),
+        reached_at: None,
         default_interface: text("default_interface"),
         disk: Disk {
             free_kib: text("data_free_kib").parse().ok(),

@@ -66,6 +66,10 @@ shows both, as InternalIP and ExternalIP. Without `private_address`, a host that
 on no interface uses that of its default route. Servers tell agents and pods their private address,
 unless a host's `config` has an `advertise-address`.
 
+With an active ufw, the hosts let each other in by these addresses: by those that the inventory names,
+and by the one that towline has connected to. An address that a host alone says it has, as without
+`private_address` behind NAT, is let in by nobody: towline names it, with the line to write.
+
 ## Checks
 
 All mistakes are shown at once, each with its line and column, and towline ends with exit status 2

@@ -207,7 +207,12 @@ async fn look(host: &Host, data_dir: &DataDir, remote: &dyn Remote) -> Result<Fa
             "{name}: its answer about itself was cut short"
         )))
     })?;
-    Facts::parse(&reply, data_dir).map_err(|why| failed(Problem::new(format!("{name}: {why}"))))
+    let facts = Facts::parse(&reply, data_dir)
+        .map_err(|why| failed(Problem::new(format!("{name}: {why}"))))?;
+    Ok(Facts {
+        reached_at: remote.peer(),
+        ..facts
+    })
 }
 
 /// Every secret that a host knows is masked from now on, as far as it has the form of one.

@@ -1,6 +1,7 @@
 //! The runner with hosts that follow a script, under a clock that only the tests move.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -158,6 +159,10 @@ impl Remote for Scripted {
             connections: 1,
             exchanges: self.exchanges.load(Ordering::Relaxed),
         }
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        None
     }
 }
 

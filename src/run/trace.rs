@@ -1,5 +1,6 @@
 //! Shows what travels: a host whose scripts and answers are told as events.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{Event, event::Events};
@@ -43,6 +44,10 @@ impl Remote for Traced {
 
     fn counts(&self) -> Counts {
         self.remote.counts()
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        self.remote.peer()
     }
 }
 

@@ -1,5 +1,6 @@
 //! This machine itself as a host: the same scripts, without SSH.
 
+use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
@@ -79,6 +80,10 @@ impl Remote for Local {
             connections: 0,
             exchanges: self.exchanges.load(Ordering::Relaxed),
         }
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        None
     }
 }
 

@@ -12,6 +12,7 @@ mod local;
 mod session;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
 
@@ -91,4 +92,6 @@ pub trait Remote: Send + Sync {
     fn put<'a>(&'a self, upload: &'a Upload) -> Answer<'a>;
     /// Connections and exchanges so far.
     fn counts(&self) -> Counts;
+    /// The host's address that the connection goes to; nothing where there is no connection.
+    fn peer(&self) -> Option<IpAddr>;
 }

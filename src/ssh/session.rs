@@ -69,6 +69,7 @@ pub struct Session {
     handle: Handle<Client>,
     shared: Arc<Shared>,
     user: String,
+    peer: IpAddr,
     exchanges: AtomicU32,
 }
 
@@ -107,6 +108,9 @@ async fn attempt(
     stream.set_nodelay(true).map_err(|error| Fault::Tcp {
         reason: error.to_string(),
     })?;
+    let peer = stream.peer_addr().map_err(|error| Fault::Tcp {
+        reason: error.to_string(),
+    })?;
     let wire = Wire {
         stream,
         shared: Arc::clone(shared),
@@ -135,6 +139,7 @@ async fn attempt(
             handle,
             shared: Arc::clone(shared),
             user: target.user.clone(),
+            peer: peer.ip(),
             exchanges: AtomicU32::new(0),
         }),
         Ok(Err(Failed::Denied(denied))) => Err(Fault::Authentication(denied)),
@@ -363,6 +368,10 @@ impl Remote for Session {
             connections: 1,
             exchanges: self.exchanges.load(Ordering::Relaxed),
         }
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        Some(self.peer)
     }
 }
 

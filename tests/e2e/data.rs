@@ -95,8 +95,8 @@ fn data_on_a_disk_of_its_own_is_found_kept_and_removed() {
     assert_eq!(back.outcomes(), format!("{a1} changed, {a2} unchanged"));
 
     m2.succeed(
-        "mkdir -p /srv/precious /srv/kubelet/pods/x/v && echo kept >/srv/precious/data && echo mine >/srv/kubelet/mine && \
-         mount --bind /srv/precious /srv/kubelet/pods/x/v",
+        "mkdir -p /srv/precious /srv/kubelet/plugins/x/v && echo kept >/srv/precious/data && echo mine >/srv/kubelet/mine && \
+         mount --bind /srv/precious /srv/kubelet/plugins/x/v",
     );
     let reset = place
         .command()

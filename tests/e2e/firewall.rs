@@ -29,6 +29,23 @@ fn an_active_ufw_lets_the_cluster_through_and_keeps_its_own_rules() {
     ));
     let before: Vec<_> = place.lab.machines().iter().map(asked).collect();
     let inventory = place.inventory();
+
+    // Nobody but m3 says that it has this address.
+    let m3 = place.machine("m3");
+    m3.succeed("ip link add claim type dummy && ip addr add 198.51.100.9/24 dev claim && ip link set claim up");
+    let claiming = place
+        .inventory()
+        .host("m3", "config", "{flannel-iface: claim}");
+    let first = place
+        .towline("deploy", &claiming)
+        .args("--limit m1 --output json")
+        .run()
+        .ends(0);
+    first.says(&["m3: the firewall of m1 does not let in 198.51.100.9"]);
+    let rules = place.machine("m1").succeed("ufw status");
+    assert!(!rules.contains("198.51.100.9"), "{rules}");
+    m3.succeed("ip link delete claim");
+
     let deployed = place.deploy(&inventory).ends(0);
     assert_eq!(deployed.outcomes(), "m1 changed, m2 changed, m3 changed");
     for (name, clients) in [("m1", true), ("m2", false), ("m3", false)] {

@@ -1,5 +1,8 @@
 //! Which addresses a node has for its siblings and for the world.
 
+use std::net::IpAddr;
+
+use super::resets::decide;
 use super::*;
 
 /// `node-ip`, `node-external-ip` and `advertise-address` of a host that is written so and has these addresses.
@@ -96,4 +99,28 @@ fn a_servers_certificate_names_how_it_is_reached() {
         "203.0.113.5"
     ]);
     assert_eq!(lab.shape().places["m1"].config["tls-san"], names);
+}
+
+#[test]
+fn a_firewall_lets_in_no_address_that_a_host_alone_says_it_has() {
+    let lab = || {
+        Lab::new("hosts:\n  m1: {address: 10.0.0.1, role: server}\n  w1: {address: w1.example.org, role: agent}\n")
+            .with("m1", |facts| facts.ufw = true)
+            .with("w1", |facts| facts.ufw = true)
+    };
+    let seen: Vec<IpAddr> = vec![
+        "10.0.0.1".parse().expect("an address"),
+        "10.0.2.15".parse().expect("an address"),
+    ];
+    let shape = lab().shape();
+    assert_eq!(shape.siblings, seen[..1]);
+    insta::assert_snapshot!(shape.notes.join("\n"), @"w1: the firewall of m1 does not let in 10.0.2.15: only w1 says that it has this address. If that is right, write  private_address: 10.0.2.15  for w1 in the inventory, or type on m1:  ufw allow from 10.0.2.15");
+    assert_eq!(decide(&lab()).expect("it goes").siblings, seen[..1]);
+
+    let reached = lab().with("w1", |facts| facts.reached_at = Some(seen[1]));
+    assert_eq!(reached.shape().siblings, seen);
+    assert_eq!(reached.shape().notes, [""; 0]);
+    // Nobody asks a firewall that lets everybody in.
+    let open = lab().with("m1", |facts| facts.ufw = false);
+    assert_eq!(open.shape().notes, [""; 0]);
 }

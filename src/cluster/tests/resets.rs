@@ -25,7 +25,7 @@ fn whole() -> Lab {
     lab
 }
 
-fn decide(lab: &Lab) -> Result<Reset, String> {
+pub(super) fn decide(lab: &Lab) -> Result<Reset, String> {
     let situation = Situation {
         inventory: &lab.inventory,
         reach: &lab.reach,

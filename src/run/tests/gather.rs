@@ -1,5 +1,7 @@
 //! Connecting and the first question: what cannot be used is said, host by host.
 
+use std::net::IpAddr;
+
 use super::*;
 use crate::cluster::Reach;
 use crate::error::Problem;
@@ -39,6 +41,10 @@ impl Remote for Answers {
 
     fn counts(&self) -> Counts {
         Counts::default()
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        "192.0.2.7".parse().ok()
     }
 }
 
@@ -112,7 +118,8 @@ async fn one_host_of_no_use_costs_the_others_nothing() {
         "fine", "away", "panics", "password", "sudoers", "strange", "cut",
     ];
     let (_, gathered, redactor) = gathered(&names).await;
-    assert!(matches!(gathered.reach["fine"], Reach::Reached(_)));
+    let fine = gathered.reach["fine"].facts().expect("it was reached");
+    assert_eq!(fine.reached_at, "192.0.2.7".parse().ok());
     let said: Vec<_> = gathered
         .unreached
         .iter()
