@@ -15,8 +15,9 @@ for name in agent data server storage; do
 done
 {% endif %}
 {% if folders.kubelet != "/var/lib/kubelet" %}
-for name in pods plugins plugins_registry pod-resources device-plugins checkpoints pki \
-    actuated_pods_state allocated_pods_state cpu_manager_state dra_manager_state memory_manager_state; do
+for name in pods plugins plugins_registry pod-resources pods-api device-plugins checkpoints pki \
+    image_manager actuated_pods_state allocated_pods_state cpu_manager_state \
+    dra_health_state dra_manager_state graceful_node_shutdown_state memory_manager_state; do
     take "{{ folders.kubelet }}/$name"
 done
 {% endif %}

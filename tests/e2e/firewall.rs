@@ -32,7 +32,7 @@ fn an_active_ufw_lets_the_cluster_through_and_keeps_its_own_rules() {
 
     // Nobody but m3 says that it has this address.
     let m3 = place.machine("m3");
-    m3.succeed("ip link add claim type dummy && ip addr add 198.51.100.9/24 dev claim && ip link set claim up");
+    m3.succeed("ip link add claim type bridge && ip addr add 198.51.100.9/24 dev claim && ip link set claim up");
     let claiming = place
         .inventory()
         .host("m3", "config", "{flannel-iface: claim}");

@@ -56,7 +56,7 @@ const LEFT_BEHIND: &str = "
     iptables-nft -I FORWARD 1 -m comment --comment 'flanneld forward' -j FLANNEL-FWD
     iptables-nft -A FORWARD -s 10.42.0.0/16 -m comment --comment 'flanneld forward' -j ACCEPT
     ip6tables-nft -N KUBE-FORWARD && ip6tables-nft -A FORWARD -j KUBE-FORWARD
-    ip link add cni0 type bridge && ip link add flannel.1 type dummy && ip link add kube-ipvs0 type dummy
+    ip link add cni0 type bridge && ip link add flannel.1 type bridge && ip link add kube-ipvs0 type bridge
     ip netns add cni-0123
     mkdir -p '/var/lib/kubelet/pods/x/volumes/v 4' /run/k3s/containerd/rootfs /srv/precious
     echo kept >/srv/precious/data
