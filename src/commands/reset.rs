@@ -12,7 +12,7 @@ use crate::run::gather::Gathered;
 use crate::run::report::Ledger;
 use crate::run::{Event, Interrupt, Outcome, planned};
 use crate::shell::quote;
-use crate::ui::{Ui, ask};
+use crate::ui::{Format, Ui, ask};
 
 use super::road::Road;
 use super::{Refusal, deploy, interrupt};
@@ -28,7 +28,9 @@ pub(super) async fn run(arguments: ResetArguments, environment: &Environment, ui
         let mut survey = road
             .or_asked_for_the_end(Survey::of(&road, gathered))
             .await?;
-        let mut good = survey.tell(&road);
+        // Nobody is asked about it: with -q a run tells its failures and its end.
+        let shown = arguments.plan || !arguments.yes || ui.verbosity >= 0;
+        let mut good = survey.tell(&road, shown || ui.format == Format::Json);
         while survey.is_needed() && !arguments.plan && !arguments.yes {
             confirm(&road, &ui).await?;
             let agreed = survey.reset.clone();
@@ -43,7 +45,7 @@ pub(super) async fn run(arguments: ResetArguments, environment: &Environment, ui
             road.events.send(Event::Note {
                 text: "the hosts are no longer as they were when they were looked at".into(),
             });
-            good = survey.tell(&road);
+            good = survey.tell(&road, true);
         }
         if arguments.plan {
             let code = if good {
@@ -126,7 +128,8 @@ impl Survey {
     }
 
     /// Tells what was found and what follows; whether all of it can be done.
-    fn tell(&self, road: &Road) -> bool {
+    /// The plan itself is left out unless it is `shown`.
+    fn tell(&self, road: &Road, shown: bool) -> bool {
         for text in &self.reset.notes {
             road.events.send(Event::Note { text: text.clone() });
         }
@@ -147,15 +150,17 @@ impl Survey {
         let is_unknown = !unknown.is_empty();
         let hosts = self.reset.waves.iter().flat_map(|wave| &wave.hosts);
         let names: Vec<_> = hosts.map(String::as_str).collect();
-        road.events.send(Event::Plan {
-            about: format!(
-                "{}: k3s and its data are removed from {}",
-                road.inventory.cluster.name,
-                names.join(", ")
-            ),
-            steps,
-            unknown,
-        });
+        if shown {
+            road.events.send(Event::Plan {
+                about: format!(
+                    "{}: k3s and its data are removed from {}",
+                    road.inventory.cluster.name,
+                    names.join(", ")
+                ),
+                steps,
+                unknown,
+            });
+        }
         !failed && !is_unknown
     }
 

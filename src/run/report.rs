@@ -39,7 +39,8 @@ pub struct Row {
     pub role: String,
     /// What came of it.
     pub outcome: Outcome,
-    /// Steps that changed something.
+    /// Changes made on it. What a server that is only read does for others, such as deleting a node,
+    /// is none on it.
     pub changed: usize,
     /// Connections opened to it.
     pub connections: u32,
@@ -170,7 +171,7 @@ impl Taken {
 #[derive(Debug)]
 pub(super) struct Done {
     pub step: String,
-    pub changed: bool,
+    pub changed: usize,
     pub begun: Instant,
     pub time: Duration,
 }
@@ -255,7 +256,7 @@ impl Ledger {
         let entry = self.hosts.entry(turn.host.clone()).or_default();
         entry.time += turn.time;
         for done in &turn.steps {
-            entry.changed += usize::from(done.changed);
+            entry.changed += done.changed;
             self.timings.push(Timing {
                 host: turn.host.clone(),
                 step: done.step.clone(),
@@ -293,7 +294,11 @@ impl Ledger {
                     host,
                     role,
                     outcome,
-                    changed: entry.changed,
+                    changed: if outcome == Outcome::Observed {
+                        0
+                    } else {
+                        entry.changed
+                    },
                     connections: counts.connections,
                     exchanges: counts.exchanges,
                     seconds: entry.time.as_secs_f64(),
@@ -337,5 +342,41 @@ mod tests {
             "{}",
             report.rows[0].seconds
         );
+    }
+
+    #[test]
+    fn what_a_server_does_for_others_is_no_change_of_its_own() {
+        let mut ledger = Ledger::default();
+        for host in ["m1", "m2"] {
+            let done = Done {
+                step: "files".into(),
+                changed: 3,
+                begun: Instant::now(),
+                time: Duration::ZERO,
+            };
+            ledger.turn(Taken {
+                host: host.into(),
+                stage: "agents".into(),
+                begun: Instant::now(),
+                time: Duration::ZERO,
+                steps: vec![done],
+            });
+        }
+        let host = |name: &str, selected| {
+            (
+                name.to_owned(),
+                "server".to_owned(),
+                selected,
+                Counts::default(),
+            )
+        };
+        let hosts = [host("m1", false), host("m2", true)];
+        let report = ledger.report(hosts.into_iter(), Duration::ZERO, false);
+        let rows: Vec<_> = report
+            .rows
+            .iter()
+            .map(|row| (row.outcome, row.changed))
+            .collect();
+        assert_eq!(rows, [(Outcome::Observed, 0), (Outcome::Changed, 3)]);
     }
 }

@@ -193,7 +193,7 @@ impl Runner {
                 End::Unchanged => {}
                 done @ (End::Changed { .. } | End::Waited) => {
                     stale = true;
-                    if let (Task::Service(service), End::Changed { restarted }) =
+                    if let (Task::Service(service), End::Changed { restarted, .. }) =
                         (&step.task, &done)
                     {
                         end.started = Some(Started {
@@ -205,7 +205,10 @@ impl Runner {
                     }
                     end.turn.steps.push(Done {
                         step: step.name.clone(),
-                        changed: matches!(done, End::Changed { .. }),
+                        changed: match done {
+                            End::Changed { count, .. } => count,
+                            _ => 0,
+                        },
                         begun,
                         time: begun.elapsed(),
                     });

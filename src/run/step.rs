@@ -17,6 +17,8 @@ pub(super) enum End {
     Unchanged,
     /// It is so now.
     Changed {
+        /// Changes that were made.
+        count: usize,
         /// Whether a process that ran before was ended for it.
         restarted: bool,
     },
@@ -100,7 +102,7 @@ impl Runner {
                 Err(problem) => return End::Failed(problem),
                 Ok(Verdict::Converged) => {
                     return match self.done(host, step, acted, waited, begun.elapsed()) {
-                        End::Changed { .. } => End::Changed { restarted },
+                        End::Changed { count, .. } => End::Changed { count, restarted },
                         end => end,
                     };
                 }
@@ -214,10 +216,12 @@ impl Runner {
         if changes.is_empty() && !waited {
             return End::Unchanged;
         }
-        let end = if changes.is_empty() {
-            End::Waited
-        } else {
-            End::Changed { restarted: false }
+        let end = match changes.len() {
+            0 => End::Waited,
+            count => End::Changed {
+                count,
+                restarted: false,
+            },
         };
         self.events.send(Event::Changed {
             host: host.into(),

@@ -40,7 +40,7 @@ impl Ui {
         self.error("\nNothing brings the data back.");
         let typed = self.ask(|| {
             Input::<String>::new()
-                .with_prompt("Type the cluster's name to go on")
+                .with_prompt(format!("Type the cluster's name, {name}, to go on"))
                 .allow_empty(true)
                 .interact_text()
         });

@@ -1,5 +1,6 @@
 //! Events as lines for people. What stays on the screen is the same with live lines and without.
 
+use super::wrap::wrap;
 use super::{Format, Said, Ui, plan, table, timeline};
 use crate::run::Event;
 
@@ -42,8 +43,9 @@ impl Ui {
                 steps,
                 unknown,
             } => {
-                let whole = self.verbosity >= 1;
-                self.say(&plan::text(&about, &steps, &unknown, self.style, whole));
+                let (whole, columns) = (self.verbosity >= 1, self.columns());
+                let text = plan::text(&about, &steps, &unknown, self.style, whole, columns);
+                self.say(&text);
             }
             Event::Sent { host, script } => self.block(&host, "→", &script),
             Event::Answered { host, answer } => self.block(&host, "←", &answer),
@@ -81,7 +83,9 @@ impl Ui {
                 } else {
                     String::new()
                 };
-                self.line_of_stage(&format!("{}  {what}{time}", self.host(&host)));
+                let indent = host.chars().count().max(10) + 2;
+                let text = wrap(&format!("{what}{time}"), indent, self.columns());
+                self.line_of_stage(&format!("{}  {text}", self.host(&host)));
             }
             Event::Failed {
                 host,

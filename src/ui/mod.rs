@@ -25,6 +25,7 @@ mod table;
 mod terminal;
 mod timeline;
 mod watch;
+mod wrap;
 
 #[cfg(test)]
 mod tests;
@@ -38,7 +39,7 @@ use watch::Watch;
 
 /// The whole text of a plan, without colours.
 pub fn plan_text(about: &str, steps: &[crate::run::event::Planned]) -> String {
-    plan::text(about, steps, &[], Style { color: false }, true)
+    plan::text(about, steps, &[], Style { color: false }, true, None)
 }
 
 /// In which form a run is told.

@@ -4,21 +4,23 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::Style;
+use super::wrap::wrap;
 use crate::run::event::{Planned, PlannedState};
 
 /// So many lines of a longer difference are shown.
 const SHOWN: usize = 12;
 
 /// The text of a plan; `whole` shows long differences to their end. Of the hosts that are `unknown`
-/// nothing is known.
+/// nothing is known. In a terminal of so many columns lines end between words.
 pub(super) fn text(
     about: &str,
     steps: &[Planned],
     unknown: &[String],
     style: Style,
     whole: bool,
+    columns: Option<usize>,
 ) -> String {
-    let mut text = format!("{}\n", style.bold(about));
+    let mut text = format!("{}\n", style.bold(&wrap(about, 0, columns)));
     let mut stages: Vec<&str> = Vec::new();
     for step in steps {
         if !stages.contains(&step.stage.as_str()) {
@@ -35,7 +37,7 @@ pub(super) fn text(
             lanes
                 .entry(&step.host)
                 .or_default()
-                .push_str(&planned(step, style, whole));
+                .push_str(&planned(step, style, whole, columns));
         }
         let _ = write!(text, "\n{}\n", style.bold(stage));
         let mut told: Vec<&str> = Vec::new();
@@ -48,12 +50,16 @@ pub(super) fn text(
                 .filter(|other| lanes.get(*other) == lanes.get(host))
                 .copied()
                 .collect();
-            let _ = writeln!(text, "  {}", style.cyan(&same.join(", ")));
+            let names = wrap(&same.join(", "), 2, columns);
+            let _ = writeln!(text, "  {}", style.cyan(&names));
             text.push_str(lanes.get(host).map_or("", String::as_str));
             told.extend(same);
         }
     }
-    let count = |state| steps.iter().filter(|step| step.state == state).count();
+    let count = |state| {
+        let steps = steps.iter().filter(|step| step.state == state);
+        steps.map(|step| step.changes.len()).sum::<usize>()
+    };
     let (change, failed) = (count(PlannedState::Change), count(PlannedState::Failed));
     let hosts = steps
         .iter()
@@ -89,7 +95,7 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-fn planned(step: &Planned, style: Style, whole: bool) -> String {
+fn planned(step: &Planned, style: Style, whole: bool, columns: Option<usize>) -> String {
     let sign = match step.state {
         PlannedState::Change => style.green("~"),
         PlannedState::Pending => style.yellow("…"),
@@ -98,7 +104,9 @@ fn planned(step: &Planned, style: Style, whole: bool) -> String {
     };
     let mut text = String::new();
     for change in &step.changes {
-        let _ = writeln!(text, "    {sign} {}", change.what.replace('\n', "\n      "));
+        let what = change.what.lines().map(|line| wrap(line, 6, columns));
+        let what = what.collect::<Vec<_>>().join("\n      ");
+        let _ = writeln!(text, "    {sign} {what}");
         // Where a hunk stands says little about a file of a few lines.
         let lines: Vec<&str> = change.diff.iter().flat_map(|diff| diff.lines()).collect();
         let lines: Vec<&str> = lines
@@ -125,4 +133,51 @@ fn planned(step: &Planned, style: Style, whole: bool) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::event::PlannedChange;
+
+    #[test]
+    fn every_line_is_counted_and_names_of_many_hosts_stay_whole() {
+        let change = |what: &str| PlannedChange {
+            what: what.into(),
+            diff: None,
+        };
+        let step = |host: String| Planned {
+            stage: "servers: remove k3s".into(),
+            host,
+            step: "files".into(),
+            state: PlannedState::Change,
+            changes: vec![
+                change("remove /usr/local/bin/k3s"),
+                change("remove /run/k3s"),
+            ],
+        };
+        let steps: Vec<_> = (1..=6)
+            .map(|number| step(format!("server{number}")))
+            .collect();
+        let told = text(
+            "home: k3s is removed",
+            &steps,
+            &[],
+            Style { color: false },
+            false,
+            Some(30),
+        );
+        insta::assert_snapshot!(told, @r"
+        home: k3s is removed
+
+        servers: remove k3s
+          server1, server2, server3,
+          server4, server5, server6
+            ~ remove
+              /usr/local/bin/k3s
+            ~ remove /run/k3s
+
+        12 changes on 6 hosts
+        ");
+    }
 }

@@ -5,7 +5,7 @@ use crate::reset::{kernel, same_lines, tree};
 use crate::towline::Answer;
 use crate::towline::terminal::CTRL_C;
 
-const QUESTION: &str = "Type the cluster's name to go on";
+const QUESTION: &str = "Type the cluster's name, demo, to go on";
 
 /// Asserts that what is asked about was read before the question.
 #[track_caller]
