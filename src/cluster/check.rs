@@ -297,7 +297,8 @@ pub(super) fn shared(
     }));
     let notes = machines.into_iter().map(|(_, hosts)| {
         let hosts = hosts.join(" and ");
-        format!("{hosts} have the same /etc/machine-id: they are copies of one disk; systemd-machine-id-setup makes a new one")
+        // systemd-machine-id-setup leaves a file alone that has content, and copies that of D-Bus.
+        format!("{hosts} have the same /etc/machine-id: they are copies of one disk. For a new one, on all but one of them, as root:  rm -f /etc/machine-id /var/lib/dbus/machine-id && systemd-machine-id-setup")
     });
     (problems, notes.collect())
 }

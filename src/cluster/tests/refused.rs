@@ -160,6 +160,13 @@ fn one_name_or_address_for_two_hosts_is_refused_and_a_shared_machine_id_noted() 
         notes[0].starts_with("m3 and w1 have the same /etc/machine-id"),
         "{notes:?}"
     );
+    // It leaves a file alone that has content.
+    assert!(
+        notes[0].ends_with(
+            "rm -f /etc/machine-id /var/lib/dbus/machine-id && systemd-machine-id-setup"
+        ),
+        "{notes:?}"
+    );
 }
 
 #[test]
