@@ -68,7 +68,7 @@ unless a host's `config` has an `advertise-address`.
 
 With an active ufw, the hosts let each other in by these addresses: by those that the inventory names,
 and by the one that towline has connected to. An address that a host alone says it has, as without
-`private_address` behind NAT, is let in by nobody: towline names it, with the line to write.
+`private_address` behind NAT, is not let in: towline names it, with the line to write.
 
 ## Checks
 
