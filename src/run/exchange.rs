@@ -34,11 +34,11 @@ fn nonce() -> String {
 /// Asks all questions in one exchange.
 ///
 /// # Errors
-/// Why there is no answer at all.
+/// What came instead of an answer.
 pub(super) async fn ask(
     remote: &dyn Remote,
     questions: &[Script],
-) -> Result<Vec<Option<Reply>>, String> {
+) -> Result<Vec<Option<Reply>>, Output> {
     let mut batch = Batch::new(nonce());
     for question in questions {
         batch.ask(question);
@@ -46,7 +46,7 @@ pub(super) async fn ask(
     let output = remote.run(&batch.script()).await;
     match output.exit {
         Exit::Code(0) => Ok(batch.replies(&output.stdout)),
-        _ => Err(complaint(&output)),
+        _ => Err(output),
     }
 }
 
@@ -62,6 +62,15 @@ pub(super) fn complaint(output: &Output) -> String {
             output.exit
         ),
     }
+}
+
+/// What is said of a host that has no session for a command.
+pub(super) fn no_session(host: &str, reason: &str) -> Problem {
+    Problem::new(format!("{host}: sshd there lets no further command begin"))
+        .because(format!("it refuses a session: {reason}"))
+        .because("each connection has so many sessions as `MaxSessions` says, and a command that was given up holds one until it ends there")
+        .next("see what still runs there and the limit, on the host as root:\nsshd -T | grep -i maxsessions; systemctl status ssh --no-pager")
+        .next("end it or raise MaxSessions in sshd_config, then run the same command again")
 }
 
 /// What is said of a file that was not written, since it is no longer as it was looked at.
@@ -195,6 +204,7 @@ impl Runner {
                     );
                 }
                 Exit::Lost(reason) => return Acted::Lost(reason),
+                Exit::Refused(reason) => return Acted::Failed(no_session(host, &reason)),
                 exit => {
                     let mut problem =
                         Problem::new(format!("the command on the host failed ({exit})"));

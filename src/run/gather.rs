@@ -16,7 +16,7 @@ use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::DataDir;
 use crate::inventory::{Host, Inventory};
-use crate::ssh::Remote;
+use crate::ssh::{Exit, Remote};
 use crate::vars::{Redactor, Secret};
 
 /// Why a host has no facts.
@@ -189,8 +189,11 @@ async fn look(host: &Host, data_dir: &DataDir, remote: &dyn Remote) -> Result<Fa
         problem,
     };
     let (name, user) = (&host.name, &host.ssh.user.value);
-    let replies = exchange::ask(remote, &[Facts::probe(data_dir)]).await.map_err(|said| {
-        failed(if said.contains("a password is required") || said.contains("a terminal is required") {
+    let replies = exchange::ask(remote, &[Facts::probe(data_dir)]).await.map_err(|output| {
+        let said = exchange::complaint(&output);
+        failed(if let Exit::Refused(reason) = &output.exit {
+            exchange::no_session(name, reason)
+        } else if said.contains("a password is required") || said.contains("a terminal is required") {
             Problem::new(format!("{name}: sudo asks {user} for a password"))
                 .because("towline needs root on the host, and cannot type passwords yet")
                 .next(format!("on the host, as root:\necho '{user} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{user} && chmod 440 /etc/sudoers.d/{user}"))

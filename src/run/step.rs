@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::exchange::{Acted, ask, changed_meanwhile};
+use super::exchange::{Acted, ask, changed_meanwhile, complaint, no_session};
 use super::{Event, Runner};
 use crate::error::Problem;
 use crate::plan::Step;
+use crate::ssh::Exit;
 use crate::task::{Changes, ENDING, GRACE, Pending, Remedy, Task, Verdict};
 
 /// How a step ended.
@@ -249,7 +250,11 @@ impl Runner {
                     "the host's answer was cut short".into(),
                 )),
             },
-            Err(reason) => {
+            Err(output) => {
+                if let Exit::Refused(reason) = &output.exit {
+                    return Err(no_session(host, reason));
+                }
+                let reason = complaint(&output);
                 *lost = Some(reason.clone());
                 Ok(Verdict::Undecidable(reason))
             }

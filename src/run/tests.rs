@@ -90,6 +90,7 @@ impl Scripted {
             exit: Exit::Lost("the network is down".into()),
             stdout,
             stderr: String::new(),
+            start: Duration::ZERO,
         };
         let (mut stdout, marker) = (String::new(), "printf '\\n");
         let nonce = script
@@ -114,6 +115,7 @@ impl Scripted {
             exit: Exit::Code(0),
             stdout,
             stderr: String::new(),
+            start: Duration::ZERO,
         }
     }
 }
@@ -150,6 +152,7 @@ impl Remote for Scripted {
                 exit: Exit::Code(0),
                 stdout: String::new(),
                 stderr: String::new(),
+                start: Duration::ZERO,
             }
         })
     }

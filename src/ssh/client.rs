@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub(super) struct Shared {
     refused: Mutex<Option<Refused>>,
     farewell: watch::Sender<Option<String>>,
     channel_refusal: Mutex<Option<String>>,
+    /// How many channels are open.
+    pub open_channels: AtomicU32,
     greeting: Mutex<Greeting>,
     asked: Mutex<bool>,
 }
@@ -48,6 +51,7 @@ impl Shared {
             refused: Mutex::default(),
             farewell: watch::Sender::new(None),
             channel_refusal: Mutex::default(),
+            open_channels: AtomicU32::new(0),
             greeting: Mutex::default(),
             asked: Mutex::default(),
         }

@@ -24,6 +24,10 @@ const PIECE: usize = 256 * 1024;
 /// background holds it.
 const LINGER: Duration = Duration::from_secs(10);
 
+/// How long a host may refuse a session while no other command of this connection holds one: it
+/// frees the session of an ended command some time after its channel was closed.
+const FREEING: Duration = Duration::from_secs(5);
+
 /// What goes to the command's standard input.
 pub(super) enum Input<'a> {
     Bytes(Vec<u8>),
@@ -42,11 +46,25 @@ pub(super) struct Order<'a> {
 }
 
 /// Closes the channel when the exchange ends, however it ends: dropping a channel does not.
-struct Closer(Option<ChannelWriteHalf<Msg>>);
+struct Closer<'a> {
+    channel: Option<ChannelWriteHalf<Msg>>,
+    /// How many channels of this connection are open.
+    open: &'a AtomicU32,
+}
 
-impl Drop for Closer {
+impl<'a> Closer<'a> {
+    fn new(channel: ChannelWriteHalf<Msg>, open: &'a AtomicU32) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        let channel = Some(channel);
+        Self { channel, open }
+    }
+}
+
+impl Drop for Closer<'_> {
     fn drop(&mut self) {
-        if let (Some(channel), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current())
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        if let (Some(channel), Ok(runtime)) =
+            (self.channel.take(), tokio::runtime::Handle::try_current())
         {
             runtime.spawn(async move { channel.close().await });
         }
@@ -61,6 +79,8 @@ struct Received {
     refused: bool,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
+    /// When the first of it came.
+    first: Option<Instant>,
 }
 
 /// How the waiting ended.
@@ -75,11 +95,12 @@ enum End {
     Unreadable(std::io::Error),
 }
 
-fn lost(reason: impl Into<String>) -> Output {
+fn unanswered(exit: Exit) -> Output {
     Output {
-        exit: Exit::Lost(reason.into()),
+        exit,
         stdout: String::new(),
         stderr: String::new(),
+        start: Duration::ZERO,
     }
 }
 
@@ -94,21 +115,29 @@ pub(super) async fn exchange(
         Input::Bytes(bytes) => Source::Bytes(Some(bytes)),
         Input::File(path) => match File::open(path).await {
             Ok(file) => Source::File(file),
-            Err(error) => return lost(format!("{} cannot be read: {error}", path.display())),
+            Err(error) => {
+                return unanswered(Exit::Lost(format!(
+                    "{} cannot be read: {error}",
+                    path.display()
+                )));
+            }
         },
     };
     let late = || format!("no answer within {}", seconds(order.limit));
-    let begun = Instant::now();
     count.fetch_add(1, Ordering::Relaxed);
-    let channel = match tokio::time::timeout(order.limit, open(handle, &order.command)).await {
-        Ok(Ok(channel)) => channel,
-        Ok(Err(error)) => return lost(not_opened(&error, shared).await),
-        Err(_) => return lost(late()),
+    let channel = match open(handle, shared, order.limit).await {
+        Ok(channel) => channel,
+        Err(exit) => return unanswered(exit),
     };
+    let begun = Instant::now();
+    let asked = channel.exec(true, order.command).await;
     let (mut reader, writer) = channel.split();
-    let mut closer = Closer(Some(writer));
+    let mut closer = Closer::new(writer, &shared.open_channels);
+    if let Err(error) = asked {
+        return unanswered(Exit::Lost(gone(&error, shared).await));
+    }
     let mut received = Received::default();
-    let end = match &closer.0 {
+    let end = match &closer.channel {
         Some(writer) => {
             let timer = Timer {
                 limit: order.limit,
@@ -120,14 +149,15 @@ pub(super) async fn exchange(
         None => End::Gone,
     };
     if matches!(end, End::Closed) {
-        closer.0 = None;
+        closer.channel = None;
     }
+    let start = received.first.unwrap_or_else(Instant::now) - begun;
     let exit = match (received.code, received.signal, end) {
         (_, _, End::Unreadable(error)) => Exit::Lost(format!("the file cannot be read: {error}")),
         (_, Some(signal), _) => Exit::Signal(signal),
         (Some(code), None, _) => Exit::Code(code),
         (None, None, _) if received.refused => {
-            Exit::Lost("the host refused to run a command".to_owned())
+            Exit::Refused("it opened a session and refused to run a command in it".to_owned())
         }
         (None, None, End::Late) => Exit::Lost(late()),
         (None, None, End::Gone) => Exit::Lost(shared.farewell().await),
@@ -137,28 +167,47 @@ pub(super) async fn exchange(
         exit,
         stdout: String::from_utf8_lossy(&received.stdout).into_owned(),
         stderr: String::from_utf8_lossy(whole_characters(&received.stderr)).into_owned(),
+        start,
     }
 }
 
-async fn open(handle: &Handle<Client>, command: &str) -> Result<Channel<Msg>, russh::Error> {
-    let channel = handle.channel_open_session().await?;
-    channel.exec(true, command).await?;
-    Ok(channel)
-}
-
-async fn not_opened(error: &russh::Error, shared: &Shared) -> String {
-    match error {
-        russh::Error::ChannelOpenFailure(failure) => {
+/// Opens a channel. A host that has no session left is asked again as long as another command of
+/// this connection holds one, and for a short while after.
+async fn open(
+    handle: &Handle<Client>,
+    shared: &Shared,
+    limit: Duration,
+) -> Result<Channel<Msg>, Exit> {
+    let mut refused_since = Instant::now();
+    let mut pause = Duration::from_millis(20);
+    loop {
+        let failure = match tokio::time::timeout(limit, handle.channel_open_session()).await {
+            Ok(Ok(channel)) => return Ok(channel),
+            Ok(Err(russh::Error::ChannelOpenFailure(failure))) => failure,
+            Ok(Err(error)) => return Err(Exit::Lost(gone(&error, shared).await)),
+            Err(_) => {
+                let waited = seconds(limit);
+                return Err(Exit::Lost(format!("no channel was opened within {waited}")));
+            }
+        };
+        if shared.open_channels.load(Ordering::Relaxed) > 0 {
+            refused_since = Instant::now();
+        }
+        if refused_since.elapsed() >= FREEING {
             let said = shared
                 .channel_refusal()
                 .filter(|said| !said.trim().is_empty());
             let reason = said.unwrap_or_else(|| failure.description().to_owned());
-            // sshd keeps a session as long as its command runs, also after the channel was closed.
-            format!(
-                "the host opens no further channel ({}): commands that were given up may still run there and hold its sessions (MaxSessions)",
-                reason.trim()
-            )
+            return Err(Exit::Refused(reason.trim().to_owned()));
         }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(500));
+    }
+}
+
+/// Why a connection is of no more use.
+async fn gone(error: &russh::Error, shared: &Shared) -> String {
+    match error {
         russh::Error::Disconnect | russh::Error::SendError | russh::Error::RecvError => {
             shared.farewell().await
         }
@@ -278,6 +327,10 @@ impl Received {
     }
 
     fn take(&mut self, message: ChannelMsg) {
+        // Standard error does not count: sudo complains there before it starts anything.
+        if matches!(message, ChannelMsg::Data { .. }) {
+            self.first.get_or_insert_with(Instant::now);
+        }
         match message {
             ChannelMsg::Data { data } => {
                 let room = LONGEST_OUTPUT.saturating_sub(self.stdout.len());

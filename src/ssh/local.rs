@@ -92,6 +92,7 @@ fn lost(reason: String) -> Output {
         exit: Exit::Lost(reason),
         stdout: String::new(),
         stderr: String::new(),
+        start: Duration::ZERO,
     }
 }
 
@@ -137,6 +138,7 @@ async fn exchange(mut command: Command, input: Input, limit: Duration) -> Output
             },
             stdout: String::from_utf8_lossy(&stdout).into_owned(),
             stderr: String::from_utf8_lossy(&stderr).into_owned(),
+            start: Duration::ZERO,
         },
     }
 }

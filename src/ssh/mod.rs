@@ -15,6 +15,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::time::Duration;
 
 use crate::shell::Script;
 
@@ -41,6 +42,8 @@ pub enum Exit {
     Signal(String),
     /// The connection ended before a status arrived, or the time limit passed. Never success.
     Lost(String),
+    /// The host let no command begin, for this reason; the connection lives.
+    Refused(String),
 }
 
 impl fmt::Display for Exit {
@@ -49,6 +52,7 @@ impl fmt::Display for Exit {
             Self::Code(code) => write!(f, "exit status {code}"),
             Self::Signal(name) => write!(f, "ended by signal {name}"),
             Self::Lost(reason) => write!(f, "connection lost: {reason}"),
+            Self::Refused(reason) => write!(f, "no command was let begin: {reason}"),
         }
     }
 }
@@ -63,6 +67,9 @@ pub struct Output {
     pub stdout: String,
     /// Standard error, its last 64 KiB.
     pub stderr: String,
+    /// The time from the request to the first of standard output, which a script of the runner
+    /// writes as soon as its shell runs: login shell, sudo and the way.
+    pub start: Duration,
 }
 
 /// A file on this machine that goes to a host.

@@ -58,6 +58,7 @@ fn output(exit: Exit, stdout: &str, stderr: &str) -> Output {
             framed
         },
         stderr: stderr.into(),
+        start: Duration::ZERO,
     }
 }
 

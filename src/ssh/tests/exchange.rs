@@ -241,24 +241,40 @@ async fn a_signal_is_told_by_its_name() {
 }
 
 #[tokio::test]
-async fn a_refused_command_is_lost() {
+async fn a_refused_command_is_not_lost() {
     let world = world(Act::Refuse).await;
-    let output = world.connect().await.run(&Script::new("true")).await;
-    assert_eq!(
-        output.exit,
-        Exit::Lost("the host refused to run a command".to_owned())
-    );
+    let session = world.connect().await;
+    let output = session.run(&Script::new("true")).await;
+    let reason = "it opened a session and refused to run a command in it";
+    assert_eq!(output.exit, Exit::Refused(reason.to_owned()));
+    assert!(!session.is_closed());
 }
 
 #[tokio::test]
 async fn a_host_without_room_for_a_session_says_so() {
     let world = world(Act::Full).await;
-    let output = world.connect().await.run(&Script::new("true")).await;
-    let reason = reason(&output.exit);
-    assert!(
-        reason.starts_with("the host opens no further channel ("),
-        "{reason}"
-    );
+    let session = world.connect().await;
+    let output = session.run(&Script::new("true")).await;
+    assert!(matches!(output.exit, Exit::Refused(_)), "{output:?}");
+    assert!(!session.is_closed());
+}
+
+#[tokio::test]
+async fn one_session_that_is_freed_late_serves_all_exchanges() {
+    let world = world(Act::OneSession(Duration::from_millis(300))).await;
+    let session = world.connect().await;
+    // Longer together than a host may refuse sessions that none of ours holds.
+    let scripts: Vec<_> = (0..5)
+        .map(|number| Script::new(format!("sleep 1.2; echo {number}")))
+        .collect();
+    let answers = scripts.iter().map(|script| session.run(script));
+    let answers = futures::future::join_all(answers).await;
+    for (number, output) in answers.iter().enumerate() {
+        assert_eq!(output.exit, Exit::Code(0), "{output:?}");
+        assert_eq!(output.stdout.trim(), number.to_string());
+    }
+    assert!(world.server.refused.load(Ordering::SeqCst) > 0);
+    assert_eq!(session.counts().exchanges, 5);
 }
 
 #[tokio::test]

@@ -37,6 +37,8 @@ pub(super) enum Act {
     Refuse,
     /// Opens no channel.
     Full,
+    /// Really runs it, one command at a time, and frees the session of an ended one so much later.
+    OneSession(Duration),
 }
 
 pub(super) struct Server {
@@ -47,6 +49,8 @@ pub(super) struct Server {
     pub closed: Arc<AtomicUsize>,
     /// How many connections were made.
     pub connections: Arc<AtomicUsize>,
+    /// How many channels were refused.
+    pub refused: Arc<AtomicUsize>,
 }
 
 #[derive(Clone)]
@@ -72,6 +76,7 @@ pub(super) async fn serve(setup: Setup) -> Server {
         commands: Arc::default(),
         closed: Arc::default(),
         connections: Arc::default(),
+        refused: Arc::default(),
     };
     let config = Arc::new(server::Config {
         keys: setup.host_keys.clone(),
@@ -81,10 +86,11 @@ pub(super) async fn serve(setup: Setup) -> Server {
         nodelay: true,
         ..server::Config::default()
     });
-    let (commands, closed, connections) = (
+    let (commands, closed, connections, refused) = (
         server.commands.clone(),
         server.closed.clone(),
         server.connections.clone(),
+        server.refused.clone(),
     );
     tokio::spawn(async move {
         loop {
@@ -97,6 +103,9 @@ pub(super) async fn serve(setup: Setup) -> Server {
                 channel: None,
                 commands: commands.clone(),
                 closed: closed.clone(),
+                refused: refused.clone(),
+                session: Arc::default(),
+                held: None,
             };
             let config = config.clone();
             tokio::spawn(async move {
@@ -114,6 +123,10 @@ struct Peer {
     channel: Option<Channel<Msg>>,
     commands: Arc<Mutex<Vec<String>>>,
     closed: Arc<AtomicUsize>,
+    refused: Arc<AtomicUsize>,
+    /// Held while the only session there is runs a command.
+    session: Arc<tokio::sync::Mutex<()>>,
+    held: Option<tokio::sync::OwnedMutexGuard<()>>,
 }
 
 impl Handler for Peer {
@@ -136,7 +149,19 @@ impl Handler for Peer {
         reply: ChannelOpenHandle,
         _session: &mut Session,
     ) -> Result<(), Self::Error> {
-        if matches!(self.setup.act, Act::Full) {
+        let is_full = match self.setup.act {
+            Act::Full => true,
+            Act::OneSession(_) => match Arc::clone(&self.session).try_lock_owned() {
+                Ok(held) => {
+                    self.held = Some(held);
+                    false
+                }
+                Err(_) => true,
+            },
+            _ => false,
+        };
+        if is_full {
+            self.refused.fetch_add(1, Ordering::SeqCst);
             reply.reject(ChannelOpenFailure::ConnectFailed).await;
             return Ok(());
         }
@@ -160,6 +185,15 @@ impl Handler for Peer {
         }
         session.channel_success(id)?;
         let channel = self.channel.take().unwrap();
+        if let Act::OneSession(lag) = self.setup.act {
+            let held = self.held.take();
+            tokio::spawn(async move {
+                shell(channel, &command).await;
+                tokio::time::sleep(lag).await;
+                drop(held);
+            });
+            return Ok(());
+        }
         tokio::spawn(act(
             self.setup.act.clone(),
             channel,
@@ -242,7 +276,9 @@ async fn act(act: Act, mut channel: Channel<Msg>, command: String, session: serv
             channel.exit_status(code).await.unwrap();
             std::future::pending::<()>().await;
         }
-        Act::Hang | Act::Drop | Act::Refuse | Act::Full => std::future::pending().await,
+        Act::Hang | Act::Drop | Act::Refuse | Act::Full | Act::OneSession(_) => {
+            std::future::pending().await
+        }
     }
     channel.eof().await.unwrap();
     channel.close().await.unwrap();
