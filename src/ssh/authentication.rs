@@ -11,7 +11,7 @@ use russh::{MethodKind, MethodSet};
 use tokio::net::UnixStream;
 
 use crate::ssh::client::{Client, Shared};
-use crate::ssh::keys::{FileKey, Keys};
+use crate::ssh::keys::{FileKey, Keys, private_beside};
 use crate::ssh::known_hosts::fingerprint;
 
 /// An agent that does not answer within this time is left out.
@@ -92,6 +92,18 @@ pub(super) async fn authenticate(
             .is_none_or(|public| !contains(&seen, public))
     });
     denied.protected = left_out.map(|key| key.path.clone()).collect();
+    let absent = keys.halves.iter().filter(|half| {
+        half.public
+            .as_ref()
+            .is_some_and(|public| !contains(&seen, public))
+    });
+    denied.notes.extend(absent.map(|half| {
+        format!(
+            "{} is a public key, and the agent does not hold its private half: {}",
+            half.path.display(),
+            private_beside(&half.path)
+        )
+    }));
     Err(Failed::Denied(denied))
 }
 

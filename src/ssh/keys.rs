@@ -2,15 +2,30 @@
 
 use std::fmt;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use russh::keys::{PrivateKey, PublicKey, decode_secret_key};
 
 use crate::error::Problem;
+use crate::shell::quote;
 
 /// The key files that are tried after the agent, under `~/.ssh`.
 const USUAL: [&str; 3] = ["id_ed25519", "id_ecdsa", "id_rsa"];
+
+fn open(mode: u32) -> String {
+    format!("others than its owner may use the file (mode {mode:04o})")
+}
+
+/// What to do about a public key that was named as the key.
+pub(super) fn private_beside(path: &Path) -> String {
+    let beside = path.with_extension("");
+    if path.extension().is_some_and(|extension| extension == "pub") && beside.is_file() {
+        return format!("name the private key beside it: {}", beside.display());
+    }
+    "name the private key beside it".to_owned()
+}
 
 /// A private key and the file it came from.
 #[derive(Clone)]
@@ -35,6 +50,8 @@ pub struct Keys {
     pub(super) agent: Option<PathBuf>,
     pub(super) usual: Vec<FileKey>,
     pub(super) protected: Vec<Protected>,
+    /// Configured public keys, which only an agent can have the private half of.
+    pub(super) halves: Vec<Protected>,
     /// Usual keys that could not be read, as sentences.
     pub(super) unusable: Vec<String>,
 }
@@ -46,12 +63,16 @@ pub struct KeyError {
     pub path: PathBuf,
     /// What is wrong with it.
     pub reason: String,
+    /// What to do about it.
+    pub next: String,
 }
 
 enum Content {
     Private(Arc<PrivateKey>),
     Protected(Option<PublicKey>),
     Public(PublicKey),
+    /// A private key that others than its owner may read, with its mode.
+    Open(u32),
 }
 
 impl Keys {
@@ -71,12 +92,26 @@ impl Keys {
             agent,
             usual: Vec::new(),
             protected: Vec::new(),
+            halves: Vec::new(),
             unusable: Vec::new(),
         };
         for path in configured {
             match read(path).await {
                 Ok(Content::Private(key)) => keys.configured.push(FileKey::new(path, key)),
-                Ok(Content::Public(public)) => keys.preferred.push(public),
+                Ok(Content::Public(_)) if keys.agent.is_none() => {
+                    return Err(KeyError {
+                        path: path.clone(),
+                        reason: "it is a public key, and no agent is named that could hold its private half".to_owned(),
+                        next: private_beside(path),
+                    });
+                }
+                Ok(Content::Public(public)) => {
+                    keys.preferred.push(public.clone());
+                    keys.halves.push(Protected {
+                        path: path.clone(),
+                        public: Some(public),
+                    });
+                }
                 Ok(Content::Protected(public)) => {
                     keys.preferred.extend(public.clone());
                     keys.protected.push(Protected {
@@ -84,10 +119,18 @@ impl Keys {
                         public,
                     });
                 }
+                Ok(Content::Open(mode)) => {
+                    return Err(KeyError {
+                        path: path.clone(),
+                        reason: open(mode),
+                        next: format!("chmod 600 {}", quote(&path.to_string_lossy())),
+                    });
+                }
                 Err(error) => {
                     return Err(KeyError {
                         path: path.clone(),
                         reason: error.to_string(),
+                        next: "name a private key in the format of OpenSSH or PEM, or leave the key out to use the agent's and the usual ones".to_owned(),
                     });
                 }
             }
@@ -100,6 +143,11 @@ impl Keys {
                 Ok(Content::Private(key)) => keys.usual.push(FileKey::new(&path, key)),
                 Ok(Content::Protected(public)) => keys.protected.push(Protected { path, public }),
                 Ok(Content::Public(_)) => {}
+                Ok(Content::Open(mode)) => keys.unusable.push(format!(
+                    "{} was not offered: {}",
+                    path.display(),
+                    open(mode)
+                )),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => keys
                     .unusable
@@ -137,7 +185,7 @@ impl KeyError {
         let path = self.path.display();
         Problem::new(format!("the SSH key {path} cannot be used"))
             .because(self.reason.clone())
-            .next("name a private key in the format of OpenSSH or PEM, or leave the key out to use the agent's and the usual ones")
+            .next(self.next.clone())
     }
 }
 
@@ -157,6 +205,11 @@ async fn read(path: &Path) -> io::Result<Content> {
     }
     if !text.contains("-----BEGIN ") && !text.starts_with("PuTTY-User-Key-File-") {
         return Err(io::Error::other("this is no private key"));
+    }
+    // As ssh does, which leaves alone what belongs to another user: who may read that is not ours.
+    let file = tokio::fs::metadata(path).await?;
+    if file.uid() == rustix::process::getuid().as_raw() && file.mode() & 0o077 != 0 {
+        return Ok(Content::Open(file.mode() & 0o7777));
     }
     match decode_secret_key(&text, None) {
         Ok(key) if !key.is_encrypted() => Ok(Content::Private(Arc::new(key))),

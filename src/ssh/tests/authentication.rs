@@ -6,7 +6,7 @@ use russh::MethodKind;
 use russh::keys::{Algorithm, PrivateKey, key::safe_rng};
 
 use super::server::{Act, new_key};
-use super::world::{world, world_with, write_key};
+use super::world::{set_mode, world, world_with, write_key};
 use crate::ssh::{Fault, KeyError, Keys, Kind, connect};
 
 #[tokio::test]
@@ -148,6 +148,7 @@ async fn a_configured_key_must_be_usable_and_a_usual_one_may_be_broken() {
         ),
     ] {
         std::fs::write(&path, content).unwrap();
+        set_mode(&path, 0o600);
         let error = Keys::load(std::slice::from_ref(&path), None, home.path())
             .await
             .unwrap_err();
@@ -160,12 +161,71 @@ async fn a_configured_key_must_be_usable_and_a_usual_one_may_be_broken() {
     let error = KeyError {
         path: PathBuf::from("/home/x/key"),
         reason: "this is no private key".to_owned(),
+        next: "name another".to_owned(),
     };
     insta::assert_snapshot!(error, @r"
     the SSH key /home/x/key cannot be used
       this is no private key
-      → name a private key in the format of OpenSSH or PEM, or leave the key out to use the agent's and the usual ones
+      → name another
     ");
+}
+
+#[tokio::test]
+async fn a_private_key_that_others_may_read_is_refused_as_ssh_does() {
+    let world = world(Act::Shell).await;
+    let usual = world.home.path().join(".ssh/id_ed25519");
+    set_mode(&usual, 0o640);
+    let load = async |keys: &[PathBuf]| Keys::load(keys, None, world.home.path()).await;
+    let error = load(std::slice::from_ref(&usual)).await.unwrap_err();
+    assert_eq!(
+        error.reason,
+        "others than its owner may use the file (mode 0640)"
+    );
+    assert_eq!(error.next, format!("chmod 600 {}", usual.display()));
+    let Fault::Authentication(denied) = world.fault().await else {
+        panic!("not denied")
+    };
+    assert!(
+        denied.notes[0].contains("was not offered: others"),
+        "{denied:?}"
+    );
+    assert_eq!(denied.offered.len(), 0);
+    set_mode(&usual, 0o400);
+    load(&[usual]).await.unwrap();
+    world.connect().await;
+}
+
+#[tokio::test]
+async fn a_public_key_that_is_named_as_the_key_is_told_as_such() {
+    let world = world(Act::Shell).await;
+    let beside = world.home.path().join("work");
+    write_key(&beside, &new_key());
+    let path = world.home.path().join("work.pub");
+    std::fs::write(&path, new_key().public_key().to_openssh().unwrap()).unwrap();
+    let named = std::slice::from_ref(&path);
+    let error = Keys::load(named, None, world.home.path())
+        .await
+        .unwrap_err();
+    let next = format!("name the private key beside it: {}", beside.display());
+    assert!(error.reason.starts_with("it is a public key"), "{error}");
+    assert_eq!(error.next, next);
+
+    let gone = world.home.path().join("gone");
+    let keys = Keys::load(named, Some(gone), &world.home.path().join("nobody"))
+        .await
+        .unwrap();
+    let error = connect(&world.target(), &world.trust, &keys)
+        .await
+        .err()
+        .unwrap();
+    let Fault::Authentication(denied) = *error.fault else {
+        panic!("{error}")
+    };
+    let last = denied.notes.last().unwrap();
+    assert!(
+        last.contains("does not hold its private half") && last.ends_with(&next),
+        "{last}"
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! A home directory with a key, a server that lets this key in, and the way between them.
 
+use std::fs::Permissions;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,6 +28,11 @@ pub(super) struct World {
 pub(super) fn write_key(path: &Path, key: &PrivateKey) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, key.to_openssh(LineEnding::LF).unwrap()).unwrap();
+    set_mode(path, 0o600);
+}
+
+pub(super) fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
 pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
