@@ -311,6 +311,8 @@ pub struct Environment {
     pub cache: PathBuf,
     /// The proxy for fetching them.
     pub proxy: Option<String>,
+    /// What is fetched without it: names and addresses with commas.
+    pub no_proxy: Option<String>,
     /// The files of `KUBECONFIG`, in order.
     pub kubeconfigs: Vec<PathBuf>,
     /// Whether standard output may be coloured.
@@ -343,6 +345,7 @@ impl Environment {
             proxy: ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
                 .into_iter()
                 .find_map(text),
+            no_proxy: ["NO_PROXY", "no_proxy"].into_iter().find_map(text),
             kubeconfigs: env::var_os("KUBECONFIG")
                 .map(|list| {
                     env::split_paths(&list)

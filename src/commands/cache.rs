@@ -28,6 +28,7 @@ pub(super) fn run(what: Cache, environment: &Environment, ui: &Ui) -> ExitCode {
         ui.show(Event::Cached {
             version: kept.version,
             architecture: kept.architecture,
+            mirror: kept.mirror,
             path: kept.path.display().to_string(),
             bytes: kept.bytes,
             removed: what == Cache::Clean,

@@ -55,6 +55,12 @@ impl Road {
             .collect();
         let (mut binaries, mut fetches) = (BTreeMap::new(), Vec::new());
         for architecture in architectures {
+            let pinned = self
+                .inventory
+                .cluster
+                .binary_sha256
+                .get(architecture.name())
+                .cloned();
             let (mirror, proxy) = match &self.inventory.cluster.binary {
                 Binary::Path(path) => {
                     let path = path.clone();
@@ -67,6 +73,15 @@ impl Road {
                         ))
                         .because(format!("there are hosts that are {architecture}"))
                         .next("binary: {source: push}  fetches the right one for every host")
+                        .into());
+                    }
+                    if let Some(pinned) = pinned.filter(|pinned| *pinned != binary.sha256) {
+                        return Err(Problem::new(format!(
+                            "{} is not the file that the inventory names",
+                            binary.path.display()
+                        ))
+                        .because(format!("expected sha256 {pinned}"))
+                        .because(format!("the file has sha256 {}", binary.sha256))
                         .into());
                     }
                     binary.version.get_or_insert_with(|| version.to_owned());
@@ -82,6 +97,7 @@ impl Road {
                 mirror: mirror.clone(),
                 cache_dir: self.cache.clone(),
                 proxy: self.proxy.clone(),
+                sha256: pinned,
             };
             fetches.push(fetch.clone());
             let download = match proxy {

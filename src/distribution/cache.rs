@@ -1,4 +1,4 @@
-//! What lies in the cache: one folder per distribution, version and architecture.
+//! What lies in the cache: one folder per distribution, version, architecture and source.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,6 +13,8 @@ pub struct Kept {
     pub version: String,
     /// For which processor.
     pub architecture: String,
+    /// From which mirror it came; `None` is the project's own releases.
+    pub mirror: Option<String>,
     /// The size of the binary; 0 where only its hash is kept.
     pub bytes: u64,
     /// The folder.
@@ -20,25 +22,30 @@ pub struct Kept {
 }
 
 /// The names that towline gives to files in the cache.
-const NAMES: [&str; 4] = ["k3s", "sha256", "announced", "lock"];
+const NAMES: [&str; 5] = ["k3s", "sha256", "announced", "source", "lock"];
 /// What a killed run leaves of a download.
 const TEMPORARY: &str = ".download-";
 
 /// Everything in the cache, by version and architecture.
 pub fn list(cache: &Path) -> io::Result<Vec<Kept>> {
     let mut kept = Vec::new();
+    let name = |path: &Path| {
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    };
     for version in folders(&cache.join("k3s"))? {
-        for path in folders(&version)? {
-            let name = |path: &Path| {
-                let name = path.file_name().unwrap_or_default();
-                name.to_string_lossy().into_owned()
-            };
-            kept.push(Kept {
-                version: name(&version),
-                architecture: name(&path),
-                bytes: fs::metadata(path.join("k3s")).map_or(0, |file| file.len()),
-                path,
-            });
+        for architecture in folders(&version)? {
+            for path in folders(&architecture)? {
+                kept.push(Kept {
+                    version: name(&version),
+                    architecture: name(&architecture),
+                    mirror: fs::read_to_string(path.join("source"))
+                        .ok()
+                        .map(|source| source.trim().to_owned()),
+                    bytes: fs::metadata(path.join("k3s")).map_or(0, |file| file.len()),
+                    path,
+                });
+            }
         }
     }
     Ok(kept)
@@ -61,9 +68,8 @@ pub fn clean(cache: &Path) -> io::Result<Vec<Kept>> {
             }
         }
         // A folder that holds something else stays.
-        let _ = fs::remove_dir(&kept.path);
-        if let Some(version) = kept.path.parent() {
-            let _ = fs::remove_dir(version);
+        for folder in kept.path.ancestors().take(3) {
+            let _ = fs::remove_dir(folder);
         }
         removed.push(kept);
     }
@@ -96,14 +102,15 @@ mod tests {
     fn only_what_towline_has_put_there_is_listed_and_removed() {
         let cache = tempfile::tempdir().unwrap();
         assert_eq!(list(cache.path()).unwrap(), []);
-        let slot = cache.path().join("k3s/v1.36.3+k3s1/amd64");
-        let other = cache.path().join("k3s/v1.35.1+k3s1/arm64");
+        let slot = cache.path().join("k3s/v1.36.3+k3s1/amd64/release");
+        let other = cache.path().join("k3s/v1.35.1+k3s1/arm64/mirror-0123");
         for (folder, file) in [
             (&slot, "k3s"),
             (&slot, "sha256"),
             (&slot, "lock"),
             (&slot, ".download-x"),
             (&other, "announced"),
+            (&other, "source"),
             (&other, "mine"),
         ] {
             fs::create_dir_all(folder).unwrap();
@@ -112,11 +119,21 @@ mod tests {
         let listed = list(cache.path()).unwrap();
         let shown: Vec<_> = listed
             .iter()
-            .map(|kept| (&*kept.version, &*kept.architecture, kept.bytes))
+            .map(|kept| {
+                (
+                    &*kept.version,
+                    &*kept.architecture,
+                    kept.mirror.as_deref(),
+                    kept.bytes,
+                )
+            })
             .collect();
         assert_eq!(
             shown,
-            [("v1.35.1+k3s1", "arm64", 0), ("v1.36.3+k3s1", "amd64", 5)]
+            [
+                ("v1.35.1+k3s1", "arm64", Some("12345"), 0),
+                ("v1.36.3+k3s1", "amd64", None, 5)
+            ]
         );
 
         // What is being fetched stays.
@@ -125,7 +142,12 @@ mod tests {
         assert_eq!(clean(cache.path()).unwrap(), listed[..1]);
         assert!(slot.join("k3s").exists());
         drop(lock);
-        assert_eq!(clean(cache.path()).unwrap(), listed);
+        let paths = |kept: &[Kept]| {
+            kept.iter()
+                .map(|kept| kept.path.clone())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(paths(&clean(cache.path()).unwrap()), paths(&listed));
         assert!(!slot.exists());
         assert_eq!(fs::read(other.join("mine")).unwrap(), b"12345");
         assert!(!other.join("announced").exists());

@@ -2,11 +2,13 @@
 //! taken from the environment; a proxy is given by whoever asks.
 
 use std::io::{self, Read as _, Write};
+use std::net::IpAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use sha2::{Digest as _, Sha256};
-use ureq::http::{Response, StatusCode};
-use ureq::{Agent, Body, Error, Proxy};
+use ureq::http::{Response, StatusCode, Uri};
+use ureq::{Agent, Body, Error};
 
 use super::local::INVENTORY_PATH;
 use crate::digest::hexadecimal;
@@ -30,6 +32,57 @@ impl Default for Patience {
     }
 }
 
+/// A proxy, and what is reached without it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// Its address, `http://user:password@host:port`.
+    pub address: String,
+    /// What is reached directly, as `NO_PROXY` lists it: names, which stand for what is below them,
+    /// too; addresses; ranges of addresses; `*` for everything.
+    pub except: String,
+}
+
+impl Proxy {
+    fn exceptions(&self) -> impl Iterator<Item = &str> {
+        let entries = self.except.split([',', ' ']).map(str::trim);
+        entries.filter(|entry| !entry.is_empty())
+    }
+
+    /// The proxy, unless a mirror has an address that is reached without it.
+    pub fn towards(&self, mirror: Option<&str>) -> Option<&Self> {
+        let address = mirror
+            .and_then(|mirror| Uri::try_from(mirror).ok())
+            .and_then(|uri| uri.host()?.trim_matches(['[', ']']).parse::<IpAddr>().ok());
+        let is_direct = |address: &IpAddr| {
+            self.exceptions()
+                .filter_map(|entry| entry.parse::<IpNet>().ok())
+                .any(|net| net.contains(address))
+        };
+        if address.as_ref().is_some_and(is_direct) {
+            return None;
+        }
+        Some(self)
+    }
+
+    fn for_ureq(&self) -> Result<ureq::Proxy, Error> {
+        let proxy = ureq::Proxy::new(self.address.trim())?;
+        let mut builder = ureq::Proxy::builder(proxy.protocol())
+            .host(proxy.host())
+            .port(proxy.port());
+        if let Some(user) = proxy.username() {
+            builder = builder.username(user);
+        }
+        if let Some(password) = proxy.password() {
+            builder = builder.password(password);
+        }
+        for entry in self.exceptions() {
+            let name = entry.trim_start_matches("*.").trim_start_matches('.');
+            builder = builder.no_proxy(name).no_proxy(&format!(".{name}"));
+        }
+        builder.build()
+    }
+}
+
 /// A client for one origin of files.
 #[derive(Debug)]
 pub struct Client {
@@ -47,13 +100,17 @@ pub struct Received {
 
 impl Client {
     /// A client that speaks HTTPS only, or also HTTP where `plain_http` says that a mirror was
-    /// configured so; through a proxy (`http://user:password@host:port`) if one is given.
-    pub fn new(proxy: Option<&str>, plain_http: bool, patience: Patience) -> Result<Self, Problem> {
+    /// configured so; through a proxy if one is given.
+    pub fn new(
+        proxy: Option<&Proxy>,
+        plain_http: bool,
+        patience: Patience,
+    ) -> Result<Self, Problem> {
         let proxy = proxy
-            .filter(|proxy| !proxy.trim().is_empty())
+            .filter(|proxy| !proxy.address.trim().is_empty())
             .map(|proxy| {
                 // What was given may hold a password, so it is not repeated.
-                Proxy::new(proxy.trim()).map_err(|error| {
+                proxy.for_ureq().map_err(|error| {
                     Problem::new("the proxy's address cannot be used")
                         .because(error.to_string())
                         .next("write it as http://host:port")
@@ -272,6 +329,35 @@ mod tests {
         ] {
             assert_eq!(shown(url), expected);
         }
+    }
+
+    #[test]
+    fn what_is_named_is_reached_without_the_proxy() {
+        let proxy = Proxy {
+            address: "http://us%40er:pass@proxy.example.org:3128".to_owned(),
+            except: "localhost, 10.0.0.0/8,.inside.example.org,example.net,192.0.2.7".to_owned(),
+        };
+        let made = proxy.for_ureq().unwrap();
+        assert_eq!(
+            (made.host(), made.port(), made.username(), made.password()),
+            ("proxy.example.org", 3128, Some("us@er"), Some("pass"))
+        );
+        for (url, direct) in [
+            ("https://github.com/k3s", false),
+            ("https://localhost/k3s", true),
+            ("https://inside.example.org/k3s", true),
+            ("https://a.inside.example.org/k3s", true),
+            ("https://mirror.example.net/k3s", true),
+            ("https://myexample.net/k3s", false),
+            ("http://192.0.2.7:8080/k3s", true),
+            ("http://10.1.2.3:8080/k3s", true),
+            ("http://11.1.2.3/k3s", false),
+        ] {
+            let uri = Uri::try_from(url).unwrap();
+            let seen = proxy.towards(Some(url)).is_none() || made.is_no_proxy(&uri);
+            assert_eq!(seen, direct, "{url}");
+        }
+        assert_eq!(proxy.towards(None), Some(&proxy));
     }
 
     #[test]

@@ -69,6 +69,7 @@ pub(super) fn cluster(
         },
         agent_batch: node.get("agent_batch").and_then(Node::whole).unwrap_or(50),
         binary: binary(reader, node),
+        binary_sha256: binary_sha256(reader, node),
         config: config(reader, node, "config"),
         agent_config: config(reader, node, "agent_config"),
     };
@@ -123,6 +124,24 @@ fn config(reader: &mut Reader<'_>, node: &Node, key: &str) -> BTreeMap<String, V
         .collect()
 }
 
+fn binary_sha256(reader: &mut Reader<'_>, node: &Node) -> BTreeMap<String, String> {
+    let hashes = node.get("binary").and_then(|binary| binary.get("sha256"));
+    let mut pinned = BTreeMap::new();
+    for entry in hashes.map(Node::entries).unwrap_or_default() {
+        if !release::ARCHITECTURES.contains(&&*entry.key) {
+            let message = format!("`{}` is no architecture of k3s's releases", entry.key);
+            let help = format!("they are {}", release::ARCHITECTURES.join(", "));
+            reader.mistakes.help(entry.at, message, help);
+        }
+        let text = entry.value.text().unwrap_or_default();
+        reader
+            .mistakes
+            .check(entry.value.span, release::sha256(text));
+        pinned.insert(entry.key.clone(), text.to_ascii_lowercase());
+    }
+    pinned
+}
+
 fn binary(reader: &mut Reader<'_>, node: &Node) -> Binary {
     let download = Binary::Download {
         mirror: None,
@@ -154,6 +173,15 @@ fn binary(reader: &mut Reader<'_>, node: &Node) -> Binary {
     if source != "path" {
         let address = |mirror: String| mirror.trim_end_matches('/').to_owned();
         let mirror = reader.text(node, "mirror", release::mirror).map(address);
+        if let Some(mirror) = mirror
+            .as_ref()
+            .filter(|mirror| mirror.starts_with("http://"))
+            && node.get("sha256").is_none()
+        {
+            reader.warnings.push(format!(
+                "{mirror} is not encrypted: whoever is on the way to it can replace k3s together with the list of its hashes; use https://, or pin the binary with  binary: {{sha256: {{amd64: …}}}}"
+            ));
+        }
         let proxy = reader.text(node, "proxy", release::proxy).map(address);
         return if source == "push" {
             Binary::Push { mirror }

@@ -162,7 +162,9 @@ pub(super) static BINARY: Object = Object {
             .default("download"),
         key("mirror", Kind::Text, "https://mirror.example.org/k3s", "With `download` and `push`: a base address in the layout of the project's releases, in place of the project's own.")
             .also(&["url"]),
-        key("proxy", Kind::Text, "http://proxy.example.org:3128", "With `download`: the proxy through which the hosts fetch. What this machine fetches goes through the one that its own environment names."),
+        key("sha256", Kind::Labels, "{amd64: 3f4c0a3e96a5d5c0a0a0c5e1b6d9f2c47a8b1e0d5c3f2a1b0e9d8c7b6a594837}", "The SHA-256 that the binary must have, by architecture (`amd64`, `arm64`, `armhf`, `s390x`). Without it, it is what the list of the release says, which comes from the same place as the binary. An architecture that is not named is taken as without it.")
+            .also(&["checksum", "hash"]),
+        key("proxy", Kind::Text, "http://proxy.example.org:3128", "With `download`: the proxy through which the hosts fetch. What this machine fetches goes through the one that its own environment names (`HTTPS_PROXY`; what `NO_PROXY` names is fetched without it)."),
         key("path", Kind::Text, "./k3s", "With `path`: the file.").also(&["file"]),
     ],
 };

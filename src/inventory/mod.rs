@@ -115,6 +115,9 @@ pub struct Cluster {
     pub datastore: Option<Datastore>,
     /// Where the distribution's binary comes from.
     pub binary: Binary,
+    /// The SHA-256 that it must have, in lower-case hexadecimal digits, by the architecture's name
+    /// in releases.
+    pub binary_sha256: BTreeMap<String, String>,
     /// Goes into every server's config.yaml as it is.
     pub config: BTreeMap<String, Value>,
     /// Goes into every agent's config.yaml as it is.

@@ -3,6 +3,20 @@
 use super::mistake::Complaint;
 use super::syntax::{Checked, is_dns_name};
 
+/// The architectures that k3s is released for, by their names in releases.
+pub(super) const ARCHITECTURES: [&str; 4] = ["amd64", "arm64", "armhf", "s390x"];
+
+/// A SHA-256 in hexadecimal digits.
+pub(super) fn sha256(text: &str) -> Checked {
+    if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(());
+    }
+    Err(Complaint::with(
+        format!("`{text}` is not a SHA-256"),
+        "it has 64 hexadecimal digits, as `sha256sum k3s` prints them",
+    ))
+}
+
 /// A version of k3s.
 pub(super) fn version(text: &str) -> Checked {
     let message = format!("`{text}` is not a version of k3s");
@@ -162,6 +176,12 @@ mod tests {
                 "http://:1",
             ],
         );
+    }
+
+    #[test]
+    fn hashes() {
+        let hash = "0123456789abcdefABCDEF0123456789".repeat(2);
+        sort(sha256, &[&hash], &["", &hash[1..], &hash.replace('a', "g")]);
     }
 
     #[test]

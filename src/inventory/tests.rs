@@ -179,6 +179,31 @@ fn an_even_number_of_servers_is_a_warning() {
 }
 
 #[test]
+fn a_binary_is_pinned_by_its_hash_and_a_mirror_without_encryption_is_a_warning() {
+    let hash = "AB".repeat(32);
+    let with = |binary: &str| {
+        good(&format!(
+            "cluster: {{binary: {{{binary}}}}}\nhosts: {{a: {{address: 10.0.0.1, role: server}}}}"
+        ))
+    };
+    assert_eq!(with("mirror: 'https://m/k3s'").warnings.len(), 0);
+    let plain = with("source: push, mirror: 'http://m/k3s'");
+    assert!(
+        plain.warnings[0].starts_with("http://m/k3s is not encrypted: "),
+        "{:?}",
+        plain.warnings
+    );
+    let pinned = with(&format!(
+        "mirror: 'http://m/k3s', sha256: {{arm64: {hash}}}"
+    ));
+    assert_eq!(pinned.warnings.len(), 0);
+    assert_eq!(
+        pinned.cluster.binary_sha256["arm64"],
+        hash.to_ascii_lowercase()
+    );
+}
+
+#[test]
 fn machines_behind_one_address_are_told_apart_by_their_ports() {
     let inventory = good(
         "hosts: {a: {address: 127.0.0.1, role: server, ssh: {port: 1}}, b: {address: 127.0.0.1, role: agent}}",

@@ -203,6 +203,8 @@ pub enum Event {
         version: String,
         /// The architecture.
         architecture: String,
+        /// The mirror that it came from; without one, the project's own releases.
+        mirror: Option<String>,
         /// Where it is.
         path: String,
         /// Its size.

@@ -137,6 +137,7 @@ impl Ui {
             Event::Cached {
                 version,
                 architecture,
+                mirror,
                 path,
                 bytes,
                 removed,
@@ -146,8 +147,9 @@ impl Ui {
                     0 => "its hash".to_owned(),
                     bytes => format!("{} MB", bytes.div_ceil(1 << 20)),
                 };
+                let from = mirror.map_or_else(String::new, |mirror| format!(" from {mirror}"));
                 self.say(&format!(
-                    "{word}k3s {version} {architecture} ({size}) in {path}"
+                    "{word}k3s {version} {architecture} ({size}){from} in {path}"
                 ));
             }
             // A plan has said it all.

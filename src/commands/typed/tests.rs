@@ -42,6 +42,7 @@ fn environment() -> Environment {
         agent: None,
         cache: "/home/me/.cache/towline".into(),
         proxy: None,
+        no_proxy: None,
         kubeconfigs: Vec::new(),
         color: false,
         live: false,

@@ -1,8 +1,9 @@
 //! Gets the binary of k3s onto this machine, once per version and processor.
 //!
-//! The cache holds `<cache>/k3s/<version>/<architecture>/k3s` and its `sha256` beside it, and in
-//! `announced` the hash that the release's own list has for it, which is all that is needed where
-//! hosts fetch the binary themselves. A cached file is hashed before every use, so a damaged one is
+//! The cache holds `<cache>/k3s/<version>/<architecture>/<source>/k3s` and its `sha256` beside it,
+//! and in `announced` the hash that the list of this source has for it, which is all that is needed
+//! where hosts fetch the binary themselves. What came from one source never answers for another: a
+//! list of hashes is worth as much as the place that it came from. A cached file is hashed before every use, so a damaged one is
 //! never installed; a good one needs no network at all.
 
 use std::fs::{self, File, Permissions, TryLockError};
@@ -12,14 +13,17 @@ use std::path::{Path, PathBuf};
 
 use super::release::{asset, hash_in, hash_list, is_plain_http, url};
 use super::version::Version;
+use crate::digest::sha256;
 use crate::distribution::architecture::Architecture;
-use crate::distribution::download::{Client, Patience, shown};
+use crate::distribution::download::{Client, Patience, Proxy, shown};
 use crate::distribution::local::{Supply, architecture_of, sha256_of};
 use crate::error::Problem;
 
 /// The most that is downloaded; the binary has 80 MB.
 const LIMIT: u64 = 500 << 20;
 const TEMPORARY: &str = ".download-";
+/// The folder of what came from the project's own releases.
+const RELEASE: &str = "release";
 
 /// What is to be fetched.
 #[derive(Debug, Clone)]
@@ -33,7 +37,15 @@ pub struct Fetch {
     /// Where fetched files are kept.
     pub cache_dir: PathBuf,
     /// A proxy, `http://user:password@host:port`.
-    pub proxy: Option<String>,
+    pub proxy: Option<Proxy>,
+    /// The SHA-256 that it must have, whatever the source says; in lower-case digits.
+    pub sha256: Option<String>,
+}
+
+impl Fetch {
+    fn proxy_towards(&self, mirror: Option<&str>) -> Option<&Proxy> {
+        self.proxy.as_ref().and_then(|proxy| proxy.towards(mirror))
+    }
 }
 
 /// Fetches a binary, or takes it from the cache. `progress` is told how many bytes there are and,
@@ -50,17 +62,22 @@ pub fn announced(request: &Fetch) -> Result<Supply, Problem> {
 
 fn announced_with(request: &Fetch, patience: Patience) -> Result<Supply, Problem> {
     let (slot, version) = Slot::of(request)?;
-    let known = noted(&slot.hash).or_else(|| noted(&slot.announced));
-    let sha256 = if let Some(sha256) = known {
+    let kept = noted(&slot.hash);
+    let known = request.sha256.clone().or_else(|| kept.clone());
+    let sha256 = if let Some(sha256) = known.or_else(|| noted(&slot.announced)) {
         sha256
     } else {
         let sha256 = ask(request, &version, patience)?;
         fs::create_dir_all(&slot.directory)
-            .and_then(|()| slot.note(&slot.announced, &sha256))
+            .and_then(|()| slot.note_source(request))
+            .and_then(|()| slot.note(&slot.announced, &hash_line(&sha256)))
             .map_err(|error| slot.unusable(&error))?;
         sha256
     };
-    let size = fs::metadata(&slot.binary).ok().map(|file| file.len());
+    let size = fs::metadata(&slot.binary)
+        .ok()
+        .filter(|_| kept.as_ref() == Some(&sha256))
+        .map(|file| file.len());
     Ok(slot.supply(sha256, size, &version, request.architecture))
 }
 
@@ -79,7 +96,7 @@ fn fetch_with(
     let (slot, version) = Slot::of(request)?;
     // Whoever comes second waits, and then finds the file.
     let _lock = slot.lock().map_err(|error| slot.unusable(&error))?;
-    if let Some(binary) = slot.cached(&version, request.architecture) {
+    if let Some(binary) = slot.cached(request, &version) {
         return Ok(binary);
     }
     slot.clear().map_err(|error| slot.unusable(&error))?;
@@ -92,6 +109,7 @@ struct Slot {
     binary: PathBuf,
     hash: PathBuf,
     announced: PathBuf,
+    source: PathBuf,
 }
 
 impl Slot {
@@ -105,11 +123,17 @@ impl Slot {
             .cache_dir
             .join("k3s")
             .join(version.to_string())
-            .join(request.architecture.name());
+            .join(request.architecture.name())
+            .join(match &request.mirror {
+                None => RELEASE.to_owned(),
+                // An address is no name of a folder; its beginning is in the file `source`.
+                Some(mirror) => format!("mirror-{}", &sha256(mirror)[..16]),
+            });
         let slot = Self {
             binary: directory.join("k3s"),
             hash: directory.join("sha256"),
             announced: directory.join("announced"),
+            source: directory.join("source"),
             directory,
         };
         Ok((slot, version))
@@ -160,14 +184,21 @@ impl Slot {
     }
 
     /// The file of an earlier run, if it still is what it was.
-    fn cached(&self, version: &Version, architecture: Architecture) -> Option<Supply> {
+    fn cached(&self, request: &Fetch, version: &Version) -> Option<Supply> {
         let noted = noted(&self.hash)?;
+        if request
+            .sha256
+            .as_ref()
+            .is_some_and(|pinned| *pinned != noted)
+        {
+            return None;
+        }
         let (sha256, size) = sha256_of(&self.binary).ok()?;
         if sha256 != noted {
             tracing::warn!(path = %self.binary.display(), "the cached file is damaged and is fetched again");
             return None;
         }
-        Some(self.supply(sha256, Some(size), version, architecture))
+        Some(self.supply(sha256, Some(size), version, request.architecture))
     }
 
     /// Throws away what cannot be used and what a killed run left behind.
@@ -191,15 +222,22 @@ impl Slot {
         patience: Patience,
     ) -> Result<Supply, Problem> {
         let mirror = request.mirror.as_deref();
-        let client = Client::new(request.proxy.as_deref(), is_plain_http(mirror)?, patience)?;
+        let client = Client::new(
+            request.proxy_towards(mirror),
+            is_plain_http(mirror)?,
+            patience,
+        )?;
         let file = asset(request.architecture);
-        let expected = ask(request, version, patience)?;
+        let (expected, whose) = match &request.sha256 {
+            Some(pinned) => (pinned.clone(), "the inventory names"),
+            None => (ask(request, version, patience)?, "the release announces"),
+        };
         let binary_url = url(mirror, version, file);
         let binary_shown = shown(&binary_url);
         let mut temporary = self.temporary().map_err(|error| self.unusable(&error))?;
         let received = client.stream(&binary_url, LIMIT, &mut temporary, progress)?;
         if received.sha256 != expected {
-            return Err(Problem::new(format!("{binary_shown}: is not the file that the release announces"))
+            return Err(Problem::new(format!("{binary_shown}: is not the file that {whose}"))
                 .because(format!("expected sha256 {expected}"))
                 .because(format!("received sha256 {}", received.sha256))
                 .because("nothing was kept of it, and nothing was installed")
@@ -216,7 +254,7 @@ impl Slot {
             ))
             .next("see whether the mirror serves the release's own files"));
         }
-        self.keep(temporary, &received.sha256)
+        self.keep(temporary, &received.sha256, request)
             .map_err(|error| self.unusable(&error))?;
         Ok(self.supply(
             received.sha256,
@@ -233,18 +271,34 @@ impl Slot {
     }
 
     /// Gives a checked file its name; its hash follows, so that a file with a hash is whole.
-    fn keep(&self, temporary: tempfile::NamedTempFile, sha256: &str) -> io::Result<()> {
+    fn keep(
+        &self,
+        temporary: tempfile::NamedTempFile,
+        sha256: &str,
+        request: &Fetch,
+    ) -> io::Result<()> {
         temporary
             .as_file()
             .set_permissions(Permissions::from_mode(0o755))?;
         persist(temporary, &self.binary)?;
-        self.note(&self.announced, sha256)?;
-        self.note(&self.hash, sha256)
+        self.note_source(request)?;
+        if request.sha256.is_none() {
+            self.note(&self.announced, &hash_line(sha256))?;
+        }
+        self.note(&self.hash, &hash_line(sha256))
     }
 
-    fn note(&self, path: &Path, sha256: &str) -> io::Result<()> {
+    /// Where this comes from, for whoever looks into the cache.
+    fn note_source(&self, request: &Fetch) -> io::Result<()> {
+        match &request.mirror {
+            Some(mirror) => self.note(&self.source, mirror),
+            None => Ok(()),
+        }
+    }
+
+    fn note(&self, path: &Path, line: &str) -> io::Result<()> {
         let mut note = self.temporary()?;
-        writeln!(note, "{sha256}  k3s")?;
+        writeln!(note, "{line}")?;
         persist(note, path)
     }
 }
@@ -252,7 +306,11 @@ impl Slot {
 /// The hash that the release's list has for the binary.
 fn ask(request: &Fetch, version: &Version, patience: Patience) -> Result<String, Problem> {
     let mirror = request.mirror.as_deref();
-    let client = Client::new(request.proxy.as_deref(), is_plain_http(mirror)?, patience)?;
+    let client = Client::new(
+        request.proxy_towards(mirror),
+        is_plain_http(mirror)?,
+        patience,
+    )?;
     let file = asset(request.architecture);
     let list_url = url(mirror, version, hash_list(request.architecture));
     let list = client.text(&list_url, 1 << 20)?;
@@ -262,6 +320,10 @@ fn ask(request: &Fetch, version: &Version, patience: Patience) -> Result<String,
             .next("see whether the mirror serves the release's own list of hashes")
     })?;
     Ok(hash.to_ascii_lowercase())
+}
+
+fn hash_line(sha256: &str) -> String {
+    format!("{sha256}  k3s")
 }
 
 /// The hash in a note of an earlier run.

@@ -3,7 +3,7 @@
 
 use super::version::Version;
 use crate::distribution::architecture::Architecture;
-use crate::distribution::download::{Client, Patience, shown};
+use crate::distribution::download::{Client, Patience, Proxy, shown};
 use crate::error::Problem;
 
 /// Where the project publishes its releases.
@@ -69,7 +69,7 @@ pub(super) fn is_plain_http(mirror: Option<&str>) -> Result<bool, Problem> {
 pub fn resolve_channel(
     channel: &str,
     mirror: Option<&str>,
-    proxy: Option<&str>,
+    proxy: Option<&Proxy>,
 ) -> Result<String, Problem> {
     resolve_with(channel, mirror, proxy, Patience::default())
 }
@@ -77,7 +77,7 @@ pub fn resolve_channel(
 pub(super) fn resolve_with(
     channel: &str,
     mirror: Option<&str>,
-    proxy: Option<&str>,
+    proxy: Option<&Proxy>,
     patience: Patience,
 ) -> Result<String, Problem> {
     let is_word = !channel.is_empty()
@@ -93,6 +93,7 @@ pub(super) fn resolve_with(
         ))
         .next("channels are `stable`, `latest` and one per minor version, such as `v1.36`"));
     }
+    let proxy = proxy.and_then(|proxy| proxy.towards(mirror));
     let client = Client::new(proxy, is_plain_http(mirror)?, patience)?;
     let url = match mirror {
         Some(mirror) => format!("{}/channels/{channel}", mirror.trim_end_matches('/')),

@@ -34,6 +34,7 @@ fn request(server: &Server, cache: &Path) -> Fetch {
         mirror: Some(server.base.clone()),
         cache_dir: cache.to_owned(),
         proxy: None,
+        sha256: None,
     }
 }
 
@@ -43,10 +44,11 @@ fn get(server: &Server, cache: &Path) -> Result<Supply, Problem> {
 
 /// Names of what is in the slot, without the lock.
 fn kept(cache: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(cache.join("k3s").join(VERSION).join("amd64"))
+    let kept = crate::distribution::cache::list(cache).unwrap();
+    let mut names: Vec<String> = fs::read_dir(&kept[0].path)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name != "lock")
+        .filter(|name| name != "lock" && name != "source")
         .collect();
     names.sort();
     names
@@ -120,6 +122,60 @@ fn what_a_release_announces_is_asked_once_and_the_binary_is_not_fetched_for_it()
         ..request
     };
     assert_eq!(announced_with(&request, HURRY).unwrap(), fetched);
+    assert_eq!(server.asked(), asked);
+}
+
+#[test]
+fn what_came_from_one_source_is_not_used_for_another() {
+    let (one, cache) = (Server::with_release(), tempfile::tempdir().unwrap());
+    let other = Server::with_release();
+    let forged = elf(Architecture::Amd64).repeat(2);
+    one.set(LIST, Reply::Body(list(&forged)));
+    one.set(BINARY, Reply::Body(forged.clone()));
+    let tainted = get(&one, cache.path()).unwrap();
+    assert_eq!(tainted.sha256, sha256(&forged));
+
+    let announced = announced_with(&request(&other, cache.path()), HURRY).unwrap();
+    let fetched = get(&other, cache.path()).unwrap();
+    for good in [&announced, &fetched] {
+        assert_eq!(good.sha256, sha256(elf(Architecture::Amd64)));
+    }
+    assert_ne!(fetched.path, tainted.path);
+    let kept = crate::distribution::cache::list(cache.path()).unwrap();
+    let mut mirrors: Vec<_> = kept.iter().filter_map(|kept| kept.mirror.clone()).collect();
+    mirrors.sort();
+    let mut expected = [one.base.clone(), other.base.clone()];
+    expected.sort();
+    assert_eq!(mirrors, expected);
+}
+
+#[test]
+fn a_pinned_hash_counts_whatever_the_source_says() {
+    let (server, cache) = (Server::with_release(), tempfile::tempdir().unwrap());
+    let right = sha256(elf(Architecture::Amd64));
+    let forged = elf(Architecture::Amd64).repeat(2);
+    let pinned = Fetch {
+        sha256: Some(right.clone()),
+        ..request(&server, cache.path())
+    };
+    // What an earlier run without the pin has kept is no way around it.
+    server.set(LIST, Reply::Body(list(&forged)));
+    server.set(BINARY, Reply::Body(forged));
+    get(&server, cache.path()).unwrap();
+    let known = announced_with(&pinned, HURRY).unwrap();
+    assert_eq!((known.sha256, known.size), (right.clone(), None));
+    let problem = fetch_with(&pinned, &|_, _| {}, HURRY)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        problem.contains("is not the file that the inventory names"),
+        "{problem}"
+    );
+    server.set(BINARY, Reply::Body(elf(Architecture::Amd64)));
+    let fetched = fetch_with(&pinned, &|_, _| {}, HURRY).unwrap();
+    assert_eq!((fetched.sha256, fetched.size), (right, Some(5020)));
+    let asked = server.asked();
+    fetch_with(&pinned, &|_, _| {}, HURRY).unwrap();
     assert_eq!(server.asked(), asked);
 }
 
@@ -266,7 +322,10 @@ fn a_proxy_is_used_when_it_is_given_and_its_password_is_not_repeated() {
         .local_addr()
         .unwrap();
     let through = |proxy: String| Fetch {
-        proxy: Some(proxy),
+        proxy: Some(Proxy {
+            address: proxy,
+            except: String::new(),
+        }),
         ..request(&server, cache.path())
     };
     assert!(
