@@ -305,7 +305,7 @@ pub struct ReadyArguments {
     #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..))]
     pub attempts: u32,
 
-    /// Time between two attempts: 500ms, 2s, 1m
+    /// Time between two attempts, an hour at most: 500ms, 2s, 1m
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
     pub pause: std::time::Duration,
 }
@@ -321,7 +321,13 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
         "m" => 60.0,
         _ => return Err(wrong()),
     };
-    std::time::Duration::try_from_secs_f64(number * unit).map_err(|_| wrong())
+    let hour = std::time::Duration::from_hours(1);
+    std::time::Duration::try_from_secs_f64(number * unit)
+        .map_err(|_| wrong())
+        .and_then(|time| {
+            let too_long = || format!("`{text}` is longer than an hour");
+            (time <= hour).then_some(time).ok_or_else(too_long)
+        })
 }
 
 #[cfg(test)]
@@ -338,6 +344,10 @@ mod tests {
             ("2", None),
             ("", None),
             ("-1s", None),
+            ("60m", Some(Duration::from_hours(1))),
+            ("61m", None),
+            ("10000000000000000000s", None),
+            ("99999999999999999999999s", None),
             ("2 hours", None),
         ] {
             assert_eq!(duration(text).ok(), expected, "{text}");
