@@ -333,3 +333,42 @@ fn a_reset_that_nobody_can_be_asked_about_names_the_line_to_type() {
     nothing was changed
     ");
 }
+
+#[test]
+fn more_hosts_than_files_may_be_open_are_told_before_the_first_connection() {
+    // It takes connections and never says a word.
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let inventory = format!(
+        "cluster: {{version: v1.36.3+k3s1}}\nssh: {{port: {port}, connect_timeout_seconds: 1}}\nhosts: {{'m[1:60]': {{address: '127.0.0.[1:60]', role: server}}}}"
+    );
+    let folder = folder(&inventory);
+    let limited = |limit: &str| {
+        let line = format!(
+            "ulimit {limit} && exec '{}' plan -i home.yaml --parallel 60",
+            env!("CARGO_BIN_EXE_towline")
+        );
+        let output = Command::new("sh")
+            .args(["-c", &line])
+            .current_dir(folder.path())
+            .env_clear()
+            .env("HOME", folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .expect("it runs");
+        (output.status.code(), screen(&output))
+    };
+    let (code, said) = limited("-n 48");
+    assert_eq!(code, Some(2), "{said}");
+    assert!(
+        said.contains("60 hosts need 332 open files here") && said.contains("hard limit is 48"),
+        "{said}"
+    );
+    assert!(!said.contains("m1: "), "{said}");
+    let (_, said) = limited("-Sn 48");
+    assert!(said.contains("m60: cannot be reached"), "{said}");
+    assert!(
+        !said.to_lowercase().contains("too many open files"),
+        "{said}"
+    );
+}

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::sync::{Semaphore, watch};
 
 use super::road::Ways;
 use crate::cli::Environment;
@@ -12,14 +15,22 @@ use crate::inventory::{Host, Inventory};
 use crate::run::event::Events;
 use crate::run::gather::Unreached;
 use crate::run::trace::Traced;
-use crate::run::{Connected, Connector, Outcome};
-use crate::ssh::{self, Keys, KnownHosts, Local, Policy, Question, Remote, Target, Trust};
+use crate::run::{Connected, Connector, Interrupt, Outcome};
+use crate::ssh::{
+    self, Fault, Keys, KnownHosts, Local, Policy, Refusal, Refused, Remote, Target, Trust,
+};
+use crate::ui::ask::NewHost;
 use crate::ui::{Ui, ask};
 
 /// Connects over SSH. Every key file is read once, whatever the number of hosts.
 pub(super) struct Ssh {
     keys: BTreeMap<Vec<PathBuf>, Arc<Keys>>,
-    policy: Policy,
+    /// Whether hosts that are not known yet are trusted.
+    accepts_new: bool,
+    /// Where a person is asked about them.
+    asks: Option<Ui>,
+    /// What is known of hosts that were not known when the run began.
+    met: Mutex<BTreeMap<String, Met>>,
     home: PathBuf,
     /// The host that is this machine itself.
     local: Option<String>,
@@ -27,11 +38,22 @@ pub(super) struct Ssh {
     trace: Option<Events>,
 }
 
+/// What came of the first look at a host that was not known.
+enum Met {
+    /// The key that it showed, which a person takes or not.
+    Answered(Policy),
+    /// A connection: its key is known after all.
+    Connected(Arc<ssh::Session>),
+    /// There was no connection; this is told in place of another attempt.
+    Failed(Unreached),
+}
+
 impl Ssh {
     /// Reads the keys that the inventory names.
     ///
     /// # Errors
-    /// A key that is named and cannot be read.
+    /// A key that is named and cannot be read; more hosts than this machine lets a program have
+    /// connections.
     pub async fn new(
         inventory: &Inventory,
         ways: &Ways,
@@ -57,24 +79,12 @@ impl Ssh {
                 })?;
             keys.insert(paths.clone(), Arc::new(loaded));
         }
-        let policy = if ways.accept_new_host_keys {
-            Policy::AcceptNew
-        } else if ask::possible() {
-            let ui = ui.clone();
-            Policy::Ask(Arc::new(move |question: Question| {
-                ui.trust_host_key(
-                    &question.host,
-                    &question.address,
-                    &question.key_type,
-                    &question.fingerprint,
-                )
-            }))
-        } else {
-            Policy::Refuse
-        };
+        room_for(inventory.hosts.len(), ways.parallel)?;
         Ok(Self {
             keys,
-            policy,
+            accepts_new: ways.accept_new_host_keys,
+            asks: (!ways.accept_new_host_keys && ask::possible()).then(|| ui.clone()),
+            met: Mutex::default(),
             home: environment.home.clone(),
             local: ways.local.clone(),
             trace,
@@ -93,6 +103,152 @@ impl Ssh {
             }),
         }
     }
+
+    fn met(&self) -> MutexGuard<'_, BTreeMap<String, Met>> {
+        self.met.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known_hosts(&self, host: &Host) -> KnownHosts {
+        let given = host.ssh.known_hosts.as_ref();
+        KnownHosts::new(given.map(|setting| setting.value.clone()), &self.home)
+    }
+
+    async fn session(&self, host: &Host, policy: Policy) -> Result<ssh::Session, Opened> {
+        let Some(keys) = self.keys.get(&host.ssh.keys.value) else {
+            let problem = Problem::new(format!("{}: its keys were not read", host.name));
+            return Err(Opened::Failed(unreachable(problem)));
+        };
+        let trust = Trust {
+            known_hosts: self.known_hosts(host),
+            policy,
+        };
+        ssh::connect(&target(host), &trust, keys)
+            .await
+            .map_err(|error| match &*error.fault {
+                Fault::HostKey(Refused {
+                    shown,
+                    refusal: Refusal::Unknown { .. },
+                }) if self.asks.is_some() => Opened::Unknown(
+                    NewHost {
+                        name: host.name.clone(),
+                        address: host.address.clone(),
+                        kind: shown.key_type.clone(),
+                        fingerprint: shown.fingerprint.clone(),
+                    },
+                    unreachable(error.problem()),
+                ),
+                _ => Opened::Failed(unreachable(error.problem())),
+            })
+    }
+
+    /// Looks at the keys of the hosts that are not known yet, where there is a person to ask about
+    /// them: in the order of the inventory.
+    pub async fn look(&self, inventory: &Inventory, limit: &Semaphore) -> Vec<NewHost> {
+        if self.asks.is_none() {
+            return Vec::new();
+        }
+        let looks = inventory.hosts.iter().map(|host| async move {
+            if self.local.as_ref() == Some(&host.name) || self.met().contains_key(&host.name) {
+                return None;
+            }
+            // A file that cannot be read is told by the connection itself.
+            if self
+                .known_hosts(host)
+                .knows(&target(host))
+                .await
+                .unwrap_or(true)
+            {
+                return None;
+            }
+            let _permit = limit.acquire().await;
+            let met = match self.session(host, Policy::Refuse).await {
+                Ok(session) => Met::Connected(Arc::new(session)),
+                Err(Opened::Unknown(shown, _)) => return Some(shown),
+                Err(Opened::Failed(failed)) => Met::Failed(failed),
+            };
+            self.met().insert(host.name.clone(), met);
+            None
+        });
+        let looked = futures::future::join_all(looks).await;
+        looked.into_iter().flatten().collect()
+    }
+
+    /// Asks a person about the keys of hosts that are not known yet. Ends at Ctrl-C, too.
+    pub async fn ask(&self, hosts: Vec<NewHost>, interrupt: watch::Receiver<Interrupt>) {
+        let Some(ui) = self.asks.clone().filter(|_| !hosts.is_empty()) else {
+            return;
+        };
+        let asked = hosts.clone();
+        let answers = tokio::task::spawn_blocking(move || {
+            ui.trust_host_keys(&asked, &|| *interrupt.borrow() != Interrupt::None)
+        });
+        let trusted = answers.await.unwrap_or_default();
+        self.met().extend(hosts.into_iter().map(|host| {
+            let policy = if trusted.contains(&host.name) {
+                Policy::Accept(host.fingerprint)
+            } else {
+                Policy::Decline
+            };
+            (host.name, Met::Answered(policy))
+        }));
+    }
+}
+
+/// Makes room for one open connection a host, which lasts as long as the run, and for what is open
+/// besides: several addresses of a host that are tried at once, the agent, files that are read.
+fn room_for(hosts: usize, parallel: u16) -> Result<(), Problem> {
+    let hosts = u64::try_from(hosts).unwrap_or(u64::MAX);
+    let needed = hosts
+        .saturating_add(4 * u64::from(parallel).min(hosts))
+        .saturating_add(32);
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= needed) {
+        return Ok(());
+    }
+    let raised = Rlimit {
+        current: Some(needed),
+        maximum: limit.maximum,
+    };
+    let why = match limit.maximum {
+        Some(maximum) if maximum < needed => format!("the hard limit is {maximum}"),
+        _ => match setrlimit(Resource::Nofile, raised) {
+            Ok(()) => return Ok(()),
+            Err(error) => error.to_string(),
+        },
+    };
+    Err(Problem::new(format!(
+        "{hosts} hosts need {needed} open files here, and the limit cannot be raised so far"
+    ))
+    .because(why)
+    .because("every host has one connection for as long as the run lasts")
+    .next("raise the limit of this shell, then run the same command again:")
+    .next(format!("sudo prlimit --pid $$ --nofile={needed}:{needed}")))
+}
+
+/// Why there is no connection.
+enum Opened {
+    /// The host shows this key, which is not known.
+    Unknown(NewHost, Unreached),
+    /// Anything else.
+    Failed(Unreached),
+}
+
+fn unreachable(problem: Problem) -> Unreached {
+    Unreached {
+        outcome: Outcome::Unreachable,
+        problem,
+    }
+}
+
+fn target(host: &Host) -> Target {
+    Target {
+        name: host.name.clone(),
+        address: host.address.clone(),
+        port: host.ssh.port.value,
+        user: host.ssh.user.value.clone(),
+        connect_timeout: Duration::from_secs(host.ssh.connect_timeout_seconds.value),
+        alive_interval: Duration::from_secs(15),
+    }
 }
 
 impl Connector for Ssh {
@@ -101,36 +257,22 @@ impl Connector for Ssh {
             if self.local.as_ref() == Some(&host.name) {
                 return Ok(self.traced(host, Arc::new(Local::default())));
             }
-            let failed = |problem| Unreached {
-                outcome: Outcome::Unreachable,
-                problem,
+            let met = self.met().remove(&host.name);
+            let policy = match met {
+                Some(Met::Failed(failed)) => return Err(failed),
+                Some(Met::Connected(session)) => return Ok(self.traced(host, session)),
+                Some(Met::Answered(policy)) => {
+                    // It holds for every connection of this run.
+                    let again = Met::Answered(policy.clone());
+                    self.met().insert(host.name.clone(), again);
+                    policy
+                }
+                None if self.accepts_new => Policy::AcceptNew,
+                None => Policy::Refuse,
             };
-            let Some(keys) = self.keys.get(&host.ssh.keys.value) else {
-                return Err(failed(Problem::new(format!(
-                    "{}: its keys were not read",
-                    host.name
-                ))));
-            };
-            let target = Target {
-                name: host.name.clone(),
-                address: host.address.clone(),
-                port: host.ssh.port.value,
-                user: host.ssh.user.value.clone(),
-                connect_timeout: Duration::from_secs(host.ssh.connect_timeout_seconds.value),
-                alive_interval: Duration::from_secs(15),
-            };
-            let given = host
-                .ssh
-                .known_hosts
-                .as_ref()
-                .map(|setting| setting.value.clone());
-            let trust = Trust {
-                known_hosts: KnownHosts::new(given, &self.home),
-                policy: self.policy.clone(),
-            };
-            match ssh::connect(&target, &trust, keys).await {
+            match self.session(host, policy).await {
                 Ok(session) => Ok(self.traced(host, Arc::new(session))),
-                Err(error) => Err(failed(error.problem())),
+                Err(Opened::Unknown(_, failed) | Opened::Failed(failed)) => Err(failed),
             }
         })
     }

@@ -12,6 +12,7 @@ use super::supply::{blocking, sent};
 use super::{Refusal, interrupt};
 use crate::cli::{Environment, InventoryArguments};
 use crate::cluster::{self, Fresh, Shape, Situation, Wanted};
+use crate::distribution::download::Proxy;
 use crate::distribution::k3s::fetch::Fetch;
 use crate::distribution::k3s::release;
 use crate::error::Problem;
@@ -36,7 +37,7 @@ pub(super) struct Road {
     pub fresh: Fresh,
     adopt: bool,
     pub(super) cache: std::path::PathBuf,
-    pub(super) proxy: Option<String>,
+    pub(super) proxy: Option<Proxy>,
     redactor: crate::vars::Redactor,
 }
 
@@ -150,7 +151,10 @@ impl Road {
             fresh,
             adopt: ways.adopt,
             cache: environment.cache.clone(),
-            proxy: environment.proxy.clone(),
+            proxy: environment.proxy.clone().map(|address| Proxy {
+                address,
+                except: environment.no_proxy.clone().unwrap_or_default(),
+            }),
             redactor: ui.redactor.clone(),
             inventory,
         })
@@ -164,6 +168,11 @@ impl Road {
 
     /// Asks all hosts.
     pub async fn gather(&self) -> Result<Gathered, Refusal> {
+        let look = async { Ok(self.connector.look(&self.inventory, &self.limit).await) };
+        let unknown = self.or_asked_for_the_end(look).await?;
+        // What was said before is not said in the middle of a question.
+        self.events.told().await;
+        self.connector.ask(unknown, self.interrupt.clone()).await;
         let connector = Arc::clone(&self.connector);
         let gathered = gather::gather(
             &self.inventory,
@@ -279,7 +288,7 @@ impl Road {
         };
         let (proxy, name) = (self.proxy.clone(), channel.clone());
         let version =
-            blocking(move || release::resolve_channel(&name, mirror.as_deref(), proxy.as_deref()))
+            blocking(move || release::resolve_channel(&name, mirror.as_deref(), proxy.as_ref()))
                 .await?;
         self.events.send(Event::Note {
             text: format!("channel {channel} is {version} today"),

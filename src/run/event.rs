@@ -97,6 +97,19 @@ pub enum Event {
         /// What it changes.
         changes: Vec<String>,
     },
+    /// A file is on its way to a host; told at most once a second.
+    Uploading {
+        /// The host.
+        host: String,
+        /// The step.
+        step: String,
+        /// So many bytes are on their way or have arrived.
+        bytes: u64,
+        /// So many there are.
+        total: u64,
+        /// Bytes a second since the beginning.
+        rate: u64,
+    },
     /// A step waits for something that is under way.
     Waiting {
         /// The host.

@@ -1,7 +1,7 @@
 //! Exchanges with a host: questions alone, or an action and then its question, in one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::Runner;
@@ -9,7 +9,7 @@ use super::event::Event;
 use crate::error::Problem;
 use crate::plan::{self, Judged, Plan};
 use crate::shell::{Batch, CONFLICT, LEFT, LOCKED, Reply, Script};
-use crate::ssh::{Exit, Output, Remote};
+use crate::ssh::{Exit, Output, Remote, Upload};
 use crate::task::Action;
 
 /// How an action came out.
@@ -31,21 +31,33 @@ fn nonce() -> String {
     format!("towline_{:032x}", rand::random::<u128>())
 }
 
+/// What a host answered to some questions.
+#[derive(Default)]
+pub(super) struct Answered {
+    /// The answer to each; `None` where it was cut short.
+    pub replies: Vec<Option<Reply>>,
+    /// What was said before the first of them: by the login shell or by sudo.
+    pub said: String,
+    /// How long it took until the first of them was asked there.
+    pub start: Duration,
+}
+
 /// Asks all questions in one exchange.
 ///
 /// # Errors
 /// What came instead of an answer.
-pub(super) async fn ask(
-    remote: &dyn Remote,
-    questions: &[Script],
-) -> Result<Vec<Option<Reply>>, Output> {
+pub(super) async fn ask(remote: &dyn Remote, questions: &[Script]) -> Result<Answered, Output> {
     let mut batch = Batch::new(nonce());
     for question in questions {
         batch.ask(question);
     }
     let output = remote.run(&batch.script()).await;
     match output.exit {
-        Exit::Code(0) => Ok(batch.replies(&output.stdout)),
+        Exit::Code(0) => Ok(Answered {
+            replies: batch.replies(&output.stdout),
+            said: output.stderr,
+            start: output.start,
+        }),
         _ => Err(output),
     }
 }
@@ -102,12 +114,40 @@ impl Runner {
                 let _permit = limit.acquire().await;
                 (
                     host.to_owned(),
-                    ask(&*remote, &questions).await.unwrap_or_default(),
+                    ask(&*remote, &questions).await.unwrap_or_default().replies,
                 )
             })
         });
         let replies: BTreeMap<_, _> = futures::future::join_all(asked).await.into_iter().collect();
         plan::judge(plan, &replies)
+    }
+
+    /// Tells how an upload goes on, at most once a second.
+    fn uploading<'a>(
+        &'a self,
+        host: &'a str,
+        step: &'a str,
+        upload: &Upload,
+    ) -> impl Fn(u64) + Send + Sync + 'a {
+        let total = std::fs::metadata(&upload.source).map_or(0, |file| file.len());
+        let begun = tokio::time::Instant::now();
+        let told = Mutex::new(begun);
+        move |bytes| {
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.elapsed() < Duration::from_secs(1) {
+                return;
+            }
+            *told = tokio::time::Instant::now();
+            let milliseconds = begun.elapsed().as_millis().max(1);
+            let rate = u128::from(bytes) * 1000 / milliseconds;
+            self.events.send(Event::Uploading {
+                host: host.into(),
+                step: step.into(),
+                bytes,
+                total,
+                rate: u64::try_from(rate).unwrap_or(u64::MAX),
+            });
+        }
     }
 
     /// Does one action; a script is followed by `question` in the same exchange. When another run
@@ -145,7 +185,8 @@ impl Runner {
                     );
                 }
                 Action::Put(upload) => {
-                    let output = remote.put(upload).await;
+                    let progress = self.uploading(host, step, upload);
+                    let output = remote.put(upload, &progress).await;
                     (output.exit.clone(), output, None)
                 }
                 Action::Run(script) => {

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::event::{Event, Events};
+use super::exchange::Answered;
 use super::report::Outcome;
-use super::{Connector, exchange};
+use super::{Connector, exchange, notice};
 use crate::cluster::{Reach, told_data_dir};
 use crate::distribution::k3s::token::token_password;
 use crate::error::Problem;
@@ -44,9 +45,18 @@ pub struct Gathered {
 type One = (
     String,
     Option<Arc<dyn Remote>>,
-    Result<Facts, Unreached>,
+    Result<Found, Unreached>,
     (Instant, Duration),
 );
+
+/// What a host said of itself, and what of it is worth a word.
+struct Found {
+    facts: Facts,
+    /// How far its clock is ahead of this machine's, seconds.
+    ahead: Option<i64>,
+    /// Why commands take long to start there.
+    slow: Option<String>,
+}
 
 /// Connects to every host of the inventory and reads its facts.
 pub async fn gather(
@@ -80,8 +90,9 @@ pub async fn gather(
         names.insert(handle.id(), name);
     }
     let mut gathered = Gathered::default();
+    let mut clocks = BTreeMap::new();
     while let Some(result) = hosts.join_next_with_id().await {
-        let (name, remote, facts, time) = match result {
+        let (name, remote, found, time) = match result {
             Ok((_, one)) => one,
             Err(error) => {
                 let name = names.get(&error.id()).cloned().unwrap_or_default();
@@ -102,14 +113,18 @@ pub async fn gather(
             gathered.remotes.insert(name.clone(), remote);
         }
         gathered.times.insert(name.clone(), time);
-        let reach = match facts {
-            Ok(facts) => {
-                learn(&facts, redactor);
+        let reach = match found {
+            Ok(found) => {
+                learn(&found.facts, redactor);
                 events.send(Event::Reached {
                     host: name.clone(),
                     seconds: time.1.as_secs_f64(),
                 });
-                Reach::Reached(Box::new(facts))
+                if let Some(text) = found.slow {
+                    events.send(Event::Note { text });
+                }
+                clocks.extend(found.ahead.map(|ahead| (name.clone(), ahead)));
+                Reach::Reached(Box::new(found.facts))
             }
             Err(unreached) => {
                 let problem = unreached.problem.clone();
@@ -123,6 +138,9 @@ pub async fn gather(
         };
         gathered.reach.insert(name, reach);
     }
+    for text in notice::clocks(&clocks) {
+        events.send(Event::Note { text });
+    }
     gathered
 }
 
@@ -131,8 +149,9 @@ async fn one(host: Host, data_dir: &DataDir, connector: &dyn Connector) -> One {
     match connector.connect(&host).await {
         Err(unreached) => (host.name, None, Err(unreached), (begun, begun.elapsed())),
         Ok(remote) => {
-            let facts = facts(&host, data_dir, &*remote).await;
-            (host.name, Some(remote), facts, (begun, begun.elapsed()))
+            let found = find(&host, data_dir, &*remote).await;
+            let time = begun.elapsed();
+            (host.name, Some(remote), found, (begun, time))
         }
     }
 }
@@ -171,25 +190,36 @@ pub async fn facts(
     data_dir: &DataDir,
     remote: &dyn Remote,
 ) -> Result<Facts, Unreached> {
-    let first = look(host, data_dir, remote).await?;
-    // A folder that cannot be used is said where the host would be changed.
-    let told = told_data_dir(&first).unwrap_or_default();
-    match told.filter(|told| told != data_dir) {
-        None => Ok(first),
-        Some(told) => {
-            let second = look(host, &told, remote).await?;
-            Ok(if second.has_data() { second } else { first })
-        }
-    }
+    Ok(find(host, data_dir, remote).await?.facts)
 }
 
-async fn look(host: &Host, data_dir: &DataDir, remote: &dyn Remote) -> Result<Facts, Unreached> {
+async fn find(host: &Host, data_dir: &DataDir, remote: &dyn Remote) -> Result<Found, Unreached> {
+    let before = SystemTime::now();
+    let (mut facts, answered) = look(host, data_dir, remote).await?;
+    let ahead = notice::ahead(facts.clock, before, SystemTime::now());
+    let slow = notice::slow_start(host, &facts, remote, &answered).await;
+    // A folder that cannot be used is said where the host would be changed.
+    let told = told_data_dir(&facts).unwrap_or_default();
+    if let Some(told) = told.filter(|told| told != data_dir) {
+        let (second, _) = look(host, &told, remote).await?;
+        if second.has_data() {
+            facts = second;
+        }
+    }
+    Ok(Found { facts, ahead, slow })
+}
+
+async fn look(
+    host: &Host,
+    data_dir: &DataDir,
+    remote: &dyn Remote,
+) -> Result<(Facts, Answered), Unreached> {
     let failed = |problem| Unreached {
         outcome: Outcome::Failed,
         problem,
     };
     let (name, user) = (&host.name, &host.ssh.user.value);
-    let replies = exchange::ask(remote, &[Facts::probe(data_dir)]).await.map_err(|output| {
+    let answered = exchange::ask(remote, &[Facts::probe(data_dir)]).await.map_err(|output| {
         let said = exchange::complaint(&output);
         failed(if let Exit::Refused(reason) = &output.exit {
             exchange::no_session(name, reason)
@@ -205,17 +235,22 @@ async fn look(host: &Host, data_dir: &DataDir, remote: &dyn Remote) -> Result<Fa
             Problem::new(format!("{name}: it was reached, and did not answer the first question")).because(said)
         })
     })?;
-    let reply = replies.into_iter().next().flatten().ok_or_else(|| {
-        failed(Problem::new(format!(
-            "{name}: its answer about itself was cut short"
-        )))
-    })?;
-    let facts = Facts::parse(&reply, data_dir)
-        .map_err(|why| failed(Problem::new(format!("{name}: {why}"))))?;
-    Ok(Facts {
-        reached_at: remote.peer(),
-        ..facts
-    })
+    let reply = answered
+        .replies
+        .first()
+        .and_then(Option::as_ref)
+        .ok_or_else(|| {
+            failed(Problem::new(format!(
+                "{name}: its answer about itself was cut short"
+            )))
+        })?;
+    match Facts::parse(reply, data_dir) {
+        Ok(mut facts) => {
+            facts.reached_at = remote.peer();
+            Ok((facts, answered))
+        }
+        Err(why) => Err(failed(Problem::new(format!("{name}: {why}")))),
+    }
 }
 
 /// Every secret that a host knows is masked from now on, as far as it has the form of one.

@@ -41,8 +41,10 @@ impl Runner {
             let Some(remote) = self.remotes.get(server) else {
                 continue;
             };
-            let replies = ask(&**remote, &[Guard::probe(data_dir)]).await;
-            let reply = replies.ok().and_then(|replies| replies.into_iter().next());
+            let answered = ask(&**remote, &[Guard::probe(data_dir)]).await;
+            let reply = answered
+                .ok()
+                .and_then(|answered| answered.replies.into_iter().next());
             if let Some(verdict) = reply.flatten().and_then(|reply| guard.judge(&reply)) {
                 return verdict;
             }

@@ -80,10 +80,11 @@ impl Runner {
         while !self.interrupted() {
             let since = ready.elapsed();
             let permit = self.limit.acquire().await;
-            let replies = ask(&**remote, &[service.look_again(since)]).await;
+            let answered = ask(&**remote, &[service.look_again(since)]).await;
             drop(permit);
             // Without an answer, what was seen before stands.
-            let Some(seen) = replies.unwrap_or_default().into_iter().next().flatten() else {
+            let answered = answered.unwrap_or_default();
+            let Some(seen) = answered.replies.into_iter().next().flatten() else {
                 return Ok(());
             };
             let ended_again = match service.since(&seen, since) {

@@ -16,6 +16,7 @@ mod exchange;
 pub mod gather;
 mod guard;
 mod lasting;
+mod notice;
 mod planned;
 pub mod report;
 mod schema;

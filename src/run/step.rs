@@ -244,7 +244,7 @@ impl Runner {
             return Ok(Verdict::Undecidable(String::new()));
         };
         match ask(&**remote, &[step.task.probe()]).await {
-            Ok(replies) => match replies.into_iter().next().flatten() {
+            Ok(answered) => match answered.replies.into_iter().next().flatten() {
                 Some(reply) => step.task.judge(&reply, &Changes::default()),
                 None => Ok(Verdict::Undecidable(
                     "the host's answer was cut short".into(),

@@ -14,7 +14,7 @@ use super::report::{Ledger, Outcome, Report};
 use super::{Event, Interrupt, Runner};
 use crate::plan::{Lane, Order, Plan, Stage, Step};
 use crate::shell::Script;
-use crate::ssh::{Answer, Counts, Exit, Output, Remote, Upload};
+use crate::ssh::{Answer, Counts, Exit, Output, Progress, Remote, Upload};
 use crate::task::{Binary, Command, Node, Service, Task};
 
 mod gather;
@@ -145,9 +145,13 @@ impl Remote for Scripted {
         Box::pin(self.answer(script))
     }
 
-    fn put<'a>(&'a self, _: &'a Upload) -> Answer<'a> {
-        Box::pin(async {
+    fn put<'a>(&'a self, _: &'a Upload, progress: Progress<'a>) -> Answer<'a> {
+        Box::pin(async move {
             self.part("put").await;
+            for bytes in [0, 1000, 2000] {
+                progress(bytes);
+                tokio::time::sleep(Duration::from_millis(600)).await;
+            }
             Output {
                 exit: Exit::Code(0),
                 stdout: String::new(),

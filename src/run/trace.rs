@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Event, event::Events};
 use crate::shell::{PACKED, Script};
-use crate::ssh::{Answer, Counts, Remote, Upload};
+use crate::ssh::{Answer, Counts, Progress, Remote, Upload};
 use crate::vars::mask::masked;
 
 /// A host that tells what is sent to it and what it answers.
@@ -29,14 +29,14 @@ impl Remote for Traced {
         })
     }
 
-    fn put<'a>(&'a self, upload: &'a Upload) -> Answer<'a> {
+    fn put<'a>(&'a self, upload: &'a Upload, progress: Progress<'a>) -> Answer<'a> {
         Box::pin(async move {
             self.sent(shown(&format!(
                 "# with {} on standard input\n{}",
                 upload.source.display(),
                 upload.receive.text
             )));
-            let output = self.remote.put(upload).await;
+            let output = self.remote.put(upload, progress).await;
             self.answered(&format!("{}\n{}", shown(output.stderr.trim()), output.exit));
             output
         })

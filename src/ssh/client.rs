@@ -23,15 +23,12 @@ const GREETING: usize = 2048;
 /// What one connection's parts tell each other.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// `true` while a person is being asked about the host key.
-    pub asking: watch::Sender<bool>,
     refused: Mutex<Option<Refused>>,
     farewell: watch::Sender<Option<String>>,
     channel_refusal: Mutex<Option<String>>,
     /// How many channels are open.
     pub open_channels: AtomicU32,
     greeting: Mutex<Greeting>,
-    asked: Mutex<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -47,24 +44,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Shared {
     pub fn new() -> Self {
         Self {
-            asking: watch::Sender::new(false),
             refused: Mutex::default(),
             farewell: watch::Sender::new(None),
             channel_refusal: Mutex::default(),
             open_channels: AtomicU32::new(0),
             greeting: Mutex::default(),
-            asked: Mutex::default(),
         }
     }
 
     /// The host key that was not taken.
     pub fn refused(&self) -> Option<Refused> {
         lock(&self.refused).take()
-    }
-
-    /// Whether a person took the host key on this connection.
-    pub fn was_asked(&self) -> bool {
-        *lock(&self.asked)
     }
 
     /// Whether the host said that it speaks SSH.
@@ -116,17 +106,10 @@ impl Handler for Client {
         shown: &PublicKeyOrCertificate,
     ) -> Result<bool, Self::Error> {
         let host = Shower {
-            name: &self.target.name,
             address: self.target.bare_address(),
             port: self.target.port,
         };
-        let mut watching = self.shared.asking.subscribe();
-        watching.mark_unchanged();
-        let judged =
-            host_key::judge(&self.trust, host, &shown.public_key(), &self.shared.asking).await;
-        if watching.has_changed().unwrap_or(false) {
-            *lock(&self.shared.asked) = judged.is_ok();
-        }
+        let judged = host_key::judge(&self.trust, host, &shown.public_key()).await;
         match judged {
             Ok(()) => Ok(true),
             Err(refused) => {

@@ -12,7 +12,7 @@ use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 
 use crate::ssh::client::{Client, Shared, words};
-use crate::ssh::{Exit, Output};
+use crate::ssh::{Exit, Output, Progress};
 
 /// As much of standard output is kept.
 const LONGEST_OUTPUT: usize = 8 * 1024 * 1024;
@@ -28,10 +28,15 @@ const LINGER: Duration = Duration::from_secs(10);
 /// frees the session of an ended command some time after its channel was closed.
 const FREEING: Duration = Duration::from_secs(5);
 
+/// A file may take as long as it takes to send it at this rate, bytes a second: slower than any
+/// line that a cluster can be run over.
+const SLOWEST: u64 = 32 * 1024;
+
 /// What goes to the command's standard input.
 pub(super) enum Input<'a> {
     Bytes(Vec<u8>),
-    File(&'a Path),
+    /// A file, and what is told how many bytes of it are on their way.
+    File(&'a Path, Progress<'a>),
 }
 
 /// What to do in one exchange.
@@ -39,10 +44,9 @@ pub(super) struct Order<'a> {
     /// The command line for the user's login shell.
     pub command: String,
     pub input: Input<'a>,
-    /// How long it may take.
+    /// How long it may take; with a file, how long it may take without any progress, and in all so
+    /// much more than this as its size allows.
     pub limit: Duration,
-    /// Whether the limit starts again whenever something was sent or received.
-    pub progress_counts: bool,
 }
 
 /// Closes the channel when the exchange ends, however it ends: dropping a channel does not.
@@ -89,8 +93,8 @@ enum End {
     Closed,
     /// The connection ended.
     Gone,
-    /// The time limit passed.
-    Late,
+    /// A time limit passed; why, as words.
+    Late(String),
     /// The file on this side could not be read.
     Unreadable(std::io::Error),
 }
@@ -111,10 +115,10 @@ pub(super) async fn exchange(
     count: &AtomicU32,
     order: Order<'_>,
 ) -> Output {
-    let source = match order.input {
-        Input::Bytes(bytes) => Source::Bytes(Some(bytes)),
-        Input::File(path) => match File::open(path).await {
-            Ok(file) => Source::File(file),
+    let (source, size) = match order.input {
+        Input::Bytes(bytes) => (Source::Bytes(Some(bytes)), None),
+        Input::File(path, progress) => match open_file(path).await {
+            Ok((file, size)) => (Source::File(file, 0, progress), Some(size)),
             Err(error) => {
                 return unanswered(Exit::Lost(format!(
                     "{} cannot be read: {error}",
@@ -123,7 +127,6 @@ pub(super) async fn exchange(
             }
         },
     };
-    let late = || format!("no answer within {}", seconds(order.limit));
     count.fetch_add(1, Ordering::Relaxed);
     let channel = match open(handle, shared, order.limit).await {
         Ok(channel) => channel,
@@ -139,11 +142,7 @@ pub(super) async fn exchange(
     let mut received = Received::default();
     let end = match &closer.channel {
         Some(writer) => {
-            let timer = Timer {
-                limit: order.limit,
-                progress_counts: order.progress_counts,
-                last: Mutex::new(begun),
-            };
+            let timer = Timer::new(begun, order.limit, size);
             talk(&mut reader, writer, source, &timer, &mut received).await
         }
         None => End::Gone,
@@ -159,7 +158,7 @@ pub(super) async fn exchange(
         (None, None, _) if received.refused => {
             Exit::Refused("it opened a session and refused to run a command in it".to_owned())
         }
-        (None, None, End::Late) => Exit::Lost(late()),
+        (None, None, End::Late(why)) => Exit::Lost(why),
         (None, None, End::Gone) => Exit::Lost(shared.farewell().await),
         (None, None, End::Closed) => Exit::Lost("the command ended without a status".to_owned()),
     };
@@ -220,7 +219,7 @@ async fn gone(error: &russh::Error, shared: &Shared) -> String {
 async fn talk(
     reader: &mut ChannelReadHalf,
     writer: &ChannelWriteHalf<Msg>,
-    source: Source,
+    source: Source<'_>,
     timer: &Timer,
     received: &mut Received,
 ) -> End {
@@ -242,24 +241,34 @@ async fn talk(
                 Ok(()) => sent = true,
                 Err(error) => return End::Unreadable(error),
             },
-            () = timer.passed(received.ended()) => return End::Late,
+            why = timer.passed(received.ended()) => return End::Late(why),
         }
     }
 }
 
-enum Source {
-    Bytes(Option<Vec<u8>>),
-    File(File),
+async fn open_file(path: &Path) -> std::io::Result<(File, u64)> {
+    let file = File::open(path).await?;
+    let size = file.metadata().await?.len();
+    Ok((file, size))
 }
 
-impl Source {
+enum Source<'a> {
+    Bytes(Option<Vec<u8>>),
+    /// A file, how much of it was read, and what is told so.
+    File(File, u64, Progress<'a>),
+}
+
+impl Source<'_> {
     /// The next piece; an empty one is the end.
     async fn next(&mut self) -> std::io::Result<Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Ok(bytes.take().unwrap_or_default()),
-            Self::File(file) => {
+            Self::File(file, read, progress) => {
+                // What was read before has been taken by the connection.
+                progress(*read);
                 let mut piece = Vec::with_capacity(PIECE);
                 file.take(PIECE as u64).read_to_end(&mut piece).await?;
+                *read += piece.len() as u64;
                 Ok(piece)
             }
         }
@@ -270,7 +279,7 @@ impl Source {
 /// the channel is seen by the side that reads.
 async fn send(
     writer: &ChannelWriteHalf<Msg>,
-    mut source: Source,
+    mut source: Source<'_>,
     timer: &Timer,
 ) -> std::io::Result<()> {
     loop {
@@ -288,35 +297,61 @@ async fn send(
     }
 }
 
-/// The time limit of an exchange.
+/// The time limits of an exchange.
 struct Timer {
+    begun: Instant,
     limit: Duration,
-    progress_counts: bool,
+    /// The size of the file that is sent. With a file the limit starts again with every progress.
+    size: Option<u64>,
     /// The last progress, or the beginning.
     last: Mutex<Instant>,
 }
 
 impl Timer {
+    fn new(begun: Instant, limit: Duration, size: Option<u64>) -> Self {
+        Self {
+            begun,
+            limit,
+            size,
+            last: Mutex::new(begun),
+        }
+    }
+
     fn last(&self) -> std::sync::MutexGuard<'_, Instant> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn progress(&self) {
-        if self.progress_counts {
+        if self.size.is_some() {
             *self.last() = Instant::now();
         }
     }
 
-    /// Returns when the limit has passed; sooner when the command has ended.
-    async fn passed(&self, ended: bool) {
+    /// Returns when a limit has passed, and which; sooner when the command has ended.
+    async fn passed(&self, ended: bool) -> String {
         let lingered = Instant::now() + LINGER;
+        let whole = self
+            .size
+            .map(|size| self.limit + Duration::from_secs(size.div_ceil(SLOWEST)));
         loop {
-            let limit = *self.last() + self.limit;
-            let limit = if ended { limit.min(lingered) } else { limit };
-            if Instant::now() >= limit {
-                return;
+            let stalled = *self.last() + self.limit;
+            let mut end = whole.map_or(stalled, |whole| stalled.min(self.begun + whole));
+            if ended {
+                end = end.min(lingered);
             }
-            tokio::time::sleep_until(limit).await;
+            let now = Instant::now();
+            if now >= end {
+                return match whole {
+                    Some(whole) if now < stalled => format!(
+                        "{} MB did not arrive within {}: that is less than {} KiB a second",
+                        self.size.unwrap_or_default().div_ceil(1_000_000),
+                        seconds(whole),
+                        SLOWEST / 1024
+                    ),
+                    _ => format!("no answer within {}", seconds(self.limit)),
+                };
+            }
+            tokio::time::sleep_until(end).await;
         }
     }
 }

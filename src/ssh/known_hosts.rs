@@ -13,6 +13,8 @@ use russh::keys::{Algorithm, HashAlg, PublicKey};
 use sha1::Sha1;
 use tokio::io::AsyncWriteExt;
 
+use crate::ssh::session::Target;
+
 /// The port that `known_hosts` files do not mention.
 const DEFAULT_PORT: u16 = 22;
 /// Longer lines are no host keys; also bounds how deep a key can nest.
@@ -109,6 +111,13 @@ impl KnownHosts {
             }
         }
         Ok(records)
+    }
+
+    /// Whether a key of the host at this very port is known, whichever.
+    pub async fn knows(&self, target: &Target) -> Result<bool, FileError> {
+        let records = self.read().await?;
+        let name = entry_name(target.bare_address(), target.port);
+        Ok(records.plain(&name).next().is_some())
     }
 
     /// Adds a host's key at the end of the first file, which is created (mode 0600, its directory

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
 use super::session::wrap;
-use super::{Answer, Counts, Exit, Output, Remote, Upload};
+use super::{Answer, Counts, Exit, Output, Progress, Remote, Upload};
 use crate::shell::Script;
 
 /// As much of standard output is kept, as over SSH.
@@ -56,7 +56,7 @@ impl Remote for Local {
         Box::pin(exchange(self.shell(), input, script.timeout))
     }
 
-    fn put<'a>(&'a self, upload: &'a Upload) -> Answer<'a> {
+    fn put<'a>(&'a self, upload: &'a Upload, _: Progress<'a>) -> Answer<'a> {
         Box::pin(async move {
             let file = match std::fs::File::open(&upload.source) {
                 Ok(file) => file,
@@ -187,7 +187,10 @@ mod tests {
             source,
             receive: Script::new(format!("cat >{}", target.display())),
         };
-        assert_eq!(Local::default().put(&upload).await.exit, Exit::Code(0));
+        assert_eq!(
+            Local::default().put(&upload, &|_| {}).await.exit,
+            Exit::Code(0)
+        );
         assert_eq!(std::fs::read(target).expect("read"), vec![7; 300_000]);
     }
 }

@@ -21,7 +21,7 @@ use crate::shell::Script;
 
 pub use authentication::Denied;
 pub use fault::{ConnectError, Fault, Kind, Stage};
-pub use host_key::{Ask, Policy, Question, Refusal, Refused, Shown, Trust};
+pub use host_key::{Policy, Refusal, Refused, Shown, Trust};
 pub use keys::{KeyError, Keys};
 pub use known_hosts::{FileError, KnownHosts, Place};
 pub use local::Local;
@@ -32,6 +32,9 @@ mod tests;
 
 /// The future that a [`Remote`] answers with.
 pub type Answer<'a> = Pin<Box<dyn Future<Output = Output> + Send + 'a>>;
+
+/// What is told how many bytes of a file are on their way, or have arrived.
+pub type Progress<'a> = &'a (dyn Fn(u64) + Send + Sync);
 
 /// How an exchange with a host ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,8 +98,10 @@ pub struct Counts {
 pub trait Remote: Send + Sync {
     /// Runs a script as root: it travels on the standard input of `/bin/sh`.
     fn run<'a>(&'a self, script: &'a Script) -> Answer<'a>;
-    /// Streams a file into the standard input of a receiving script, as root.
-    fn put<'a>(&'a self, upload: &'a Upload) -> Answer<'a>;
+    /// Streams a file into the standard input of a receiving script, as root. The script's time
+    /// limit starts again with every progress, and in all as much is added to it as the file's size
+    /// takes at 32 KiB a second.
+    fn put<'a>(&'a self, upload: &'a Upload, progress: Progress<'a>) -> Answer<'a>;
     /// Connections and exchanges so far.
     fn counts(&self) -> Counts;
     /// The host's address that the connection goes to; nothing where there is no connection.

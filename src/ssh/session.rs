@@ -12,8 +12,6 @@ use russh::client::{Config, Handle};
 use russh::keys::{Algorithm, HashAlg};
 use russh::{Disconnect, Preferred, cipher};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
-use tokio::time::Instant;
 
 use crate::shell::{Script, quote};
 use crate::ssh::authentication::{Failed, authenticate};
@@ -22,7 +20,7 @@ use crate::ssh::exchange::{self, Input, Order};
 use crate::ssh::fault::{ConnectError, Fault, Stage};
 use crate::ssh::host_key::Trust;
 use crate::ssh::keys::Keys;
-use crate::ssh::{Answer, Counts, Remote, Upload};
+use crate::ssh::{Answer, Counts, Progress, Remote, Upload};
 
 /// How often a connection that ends before the banner is tried again: sshd drops some of many
 /// that come at once (`MaxStartups`).
@@ -46,7 +44,7 @@ pub struct Target {
     /// The user to log in as. Anyone but `root` needs sudo without a password.
     pub user: String,
     /// Limit for each of: resolving the name, TCP, banner and key exchange. Authentication gets
-    /// at least a minute. The time in which a person is asked does not count.
+    /// at least a minute.
     pub connect_timeout: Duration,
     /// How long the host may be silent before it is asked whether it still lives; after three
     /// unanswered questions the connection is lost. 15 seconds are a good value.
@@ -74,10 +72,9 @@ pub struct Session {
 }
 
 /// Connects and logs in. A connection that ends before the host's banner is tried up to three
-/// times more; one that the host gave up while a person was asked is made again once.
+/// times more.
 pub async fn connect(target: &Target, trust: &Trust, keys: &Keys) -> Result<Session, ConnectError> {
     let mut retries = 0;
-    let mut asked = false;
     loop {
         let shared = Arc::new(Shared::new());
         match attempt(target, trust, keys, &shared).await {
@@ -86,9 +83,6 @@ pub async fn connect(target: &Target, trust: &Trust, keys: &Keys) -> Result<Sess
                 retries += 1;
                 let pause = rand::random_range(200..800) * u64::from(retries);
                 tokio::time::sleep(Duration::from_millis(pause)).await;
-            }
-            Err(Fault::KeyExchange { .. } | Fault::Lost { .. }) if !asked && shared.was_asked() => {
-                asked = true;
             }
             Err(fault) => return Err(ConnectError::new(target, fault)),
         }
@@ -122,15 +116,16 @@ async fn attempt(
         shared: Arc::clone(shared),
     };
     let config = Arc::new(config(target, trust).await?);
-    let mut handle = tokio::select! {
-        connected = russh::client::connect_stream(config, wire, client) => {
-            connected.map_err(|error| not_connected(&error, shared))?
-        }
-        () = patience(limit, shared.asking.subscribe()) => {
-            let stage = if shared.has_banner() { Stage::KeyExchange } else { Stage::Banner };
-            return Err(Fault::TimedOut { stage, limit });
-        }
+    let connecting = russh::client::connect_stream(config, wire, client);
+    let Ok(connected) = tokio::time::timeout(limit, connecting).await else {
+        let stage = if shared.has_banner() {
+            Stage::KeyExchange
+        } else {
+            Stage::Banner
+        };
+        return Err(Fault::TimedOut { stage, limit });
     };
+    let mut handle = connected.map_err(|error| not_connected(&error, shared))?;
     let limit = limit.max(LEAST_FOR_AUTHENTICATION);
     let authenticated =
         tokio::time::timeout(limit, authenticate(&mut handle, shared, &target.user, keys)).await;
@@ -225,23 +220,6 @@ fn not_connected(error: &russh::Error, shared: &Shared) -> Fault {
             russh::Error::Disconnect | russh::Error::HUP | russh::Error::IO(_)
         ),
         reason: words(error),
-    }
-}
-
-/// Returns when `limit` has passed, not counting the time in which a person is asked.
-async fn patience(limit: Duration, mut asking: watch::Receiver<bool>) {
-    let mut left = limit;
-    loop {
-        let answered = asking.wait_for(|asking| !asking).await.is_ok();
-        let begun = Instant::now();
-        if !answered
-            || tokio::time::timeout(left, asking.wait_for(|asking| *asking))
-                .await
-                .is_err()
-        {
-            return;
-        }
-        left = left.saturating_sub(begun.elapsed());
     }
 }
 
@@ -350,16 +328,14 @@ impl Remote for Session {
             command: self.as_root().to_owned(),
             input: Input::Bytes(wrap(&script.text).into_bytes()),
             limit: script.timeout,
-            progress_counts: false,
         })
     }
 
-    fn put<'a>(&'a self, upload: &'a Upload) -> Answer<'a> {
+    fn put<'a>(&'a self, upload: &'a Upload, progress: Progress<'a>) -> Answer<'a> {
         self.exchange(Order {
             command: format!("{} -c {}", self.as_root(), quote(&upload.receive.text)),
-            input: Input::File(&upload.source),
+            input: Input::File(&upload.source, progress),
             limit: upload.receive.timeout,
-            progress_counts: true,
         })
     }
 

@@ -1,12 +1,52 @@
 //! Questions to a person at a terminal.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::sync::atomic::Ordering;
 
+use dialoguer::Input;
 use dialoguer::console::Term;
-use dialoguer::{Confirm, Input};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::termios::{QueueSelector, tcflush};
 
 use super::Ui;
+
+/// A host whose key a person is asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewHost {
+    /// Its name in the inventory.
+    pub name: String,
+    /// The address that it was reached at.
+    pub address: String,
+    /// The type of its key, for example `ssh-ed25519`.
+    pub kind: String,
+    /// The key's fingerprint, `SHA256:…`.
+    pub fingerprint: String,
+}
+
+/// An answer about a host's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    Yes,
+    No,
+    All,
+}
+
+/// What a line means as an answer about the key with this fingerprint, of so many that are shown;
+/// or what to ask instead. As with ssh, an answer is a whole word, or the fingerprint itself.
+fn understood(line: &str, fingerprint: &str, shown: usize) -> Result<Trust, String> {
+    match line.trim() {
+        typed if typed == fingerprint => Ok(Trust::Yes),
+        typed if typed.eq_ignore_ascii_case("yes") => Ok(Trust::Yes),
+        typed if typed.eq_ignore_ascii_case("no") => Ok(Trust::No),
+        "a" if shown > 1 => Ok(Trust::All),
+        typed if typed.starts_with("SHA256:") => {
+            Err("That is not the fingerprint that it shows; yes, no or its fingerprint".to_owned())
+        }
+        _ => Err("Please type yes, no or its fingerprint".to_owned()),
+    }
+}
 
 /// Whether there is a person to ask.
 pub fn possible() -> bool {
@@ -14,24 +54,119 @@ pub fn possible() -> bool {
 }
 
 impl Ui {
-    /// Asks whether to trust a host's key. No answer is a no, and Ctrl-C is a no to all that follow.
-    pub fn trust_host_key(&self, host: &str, address: &str, kind: &str, fingerprint: &str) -> bool {
-        if self.gone.load(Ordering::Relaxed) {
-            return false;
+    /// Shows the keys of hosts that are not known yet and asks about one after the other; the hosts
+    /// that a person trusts. Whatever was typed before a question is no answer to it. Ctrl-C, which
+    /// `interrupted` tells, and the end of the input are a no to all that follow.
+    pub fn trust_host_keys(
+        &self,
+        hosts: &[NewHost],
+        interrupted: &(dyn Fn() -> bool + Sync),
+    ) -> BTreeSet<String> {
+        let width = |text: fn(&NewHost) -> &str| {
+            let widths = hosts.iter().map(|host| text(host).len());
+            widths.max().unwrap_or_default()
+        };
+        let (names, addresses) = (width(|host| &host.name), width(|host| &host.address));
+        let lines = hosts.iter().map(|host| {
+            format!(
+                "  {:names$}  {:addresses$}  {}  {}",
+                host.name, host.address, host.kind, host.fingerprint
+            )
+        });
+        let lines: Vec<String> = lines.collect();
+        let ask = || {
+            self.terminal(&format!(
+                "{}\n{}\nCompare with what the machine's own console shows:  ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub\n",
+                match hosts.len() {
+                    1 => "The key of this host is not known yet:".to_owned(),
+                    count => format!("The keys of these {count} hosts are not known yet:"),
+                },
+                lines.join("\n")
+            ));
+            let mut trusted = BTreeSet::new();
+            for (asked, host) in hosts.iter().enumerate() {
+                match self.trust_host_key(host, hosts.len(), interrupted) {
+                    Some(Trust::Yes) => {
+                        trusted.insert(host.name.clone());
+                    }
+                    Some(Trust::No) => {}
+                    Some(Trust::All) => {
+                        let rest = hosts[asked..].iter().map(|host| host.name.clone());
+                        trusted.extend(rest);
+                        break;
+                    }
+                    None => {
+                        self.terminal("\n");
+                        break;
+                    }
+                }
+            }
+            trusted
+        };
+        match &self.live {
+            Some(live) => live.aside(ask),
+            None => ask(),
         }
-        // Said before the question: what is asked is drawn again when it is answered, one line of it.
-        self.error(&format!(
-            "The key of {host} ({address}) is not known:\n  {kind}  {fingerprint}\n\
-             Compare it with what the machine's own console shows."
-        ));
-        let question = self.clean(&format!("Trust {host} from now on?"));
-        self.ask(|| {
-            Confirm::new()
-                .with_prompt(question)
-                .default(false)
-                .interact()
-        })
-        .unwrap_or(false)
+    }
+
+    /// Asks about one host until there is an answer; none at Ctrl-C and at the end of the input.
+    fn trust_host_key(
+        &self,
+        host: &NewHost,
+        count: usize,
+        interrupted: &(dyn Fn() -> bool + Sync),
+    ) -> Option<Trust> {
+        let all = if count > 1 {
+            ", or a for all that are shown above"
+        } else {
+            ""
+        };
+        let mut question = format!("Trust {}? yes, no, its fingerprint{all}: ", host.name);
+        loop {
+            let line = self.line_typed(&question, interrupted)?;
+            match understood(&line, &host.fingerprint, count) {
+                Ok(answer) => return Some(answer),
+                Err(what) => question = format!("{what}: "),
+            }
+        }
+    }
+
+    /// A whole line that is typed after the question was asked.
+    fn line_typed(
+        &self,
+        question: &str,
+        interrupted: &(dyn Fn() -> bool + Sync),
+    ) -> Option<String> {
+        let stdin = std::io::stdin();
+        // Without a terminal there is nothing typed ahead, and no person was asked.
+        let _ = tcflush(&stdin, QueueSelector::IFlush);
+        self.terminal(question);
+        loop {
+            if interrupted() {
+                return None;
+            }
+            let mut ready = [PollFd::new(&stdin, PollFlags::IN)];
+            let tenth = Timespec {
+                tv_sec: 0,
+                tv_nsec: 100_000_000,
+            };
+            match poll(&mut ready, Some(&tenth)) {
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => break,
+                Err(_) => return None,
+            }
+        }
+        let mut line = String::new();
+        match stdin.read_line(&mut line) {
+            Ok(1..) => Some(line),
+            _ => None,
+        }
+    }
+
+    /// Text on the person's terminal, without a newline of its own.
+    fn terminal(&self, text: &str) {
+        // Nothing is left to say it to when this fails; the answer is a no then.
+        let _ = Term::stderr().write_str(&self.clean(text));
     }
 
     /// Asks for the cluster's name before its data is removed: whether it was typed, or nothing when
@@ -65,5 +200,30 @@ impl Ui {
             Some(live) => live.aside(ask),
             None => ask(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_about_a_key_is_a_whole_word_or_the_fingerprint() {
+        let shown = "SHA256:abc";
+        for (line, expected) in [
+            ("yes\n", Some(Trust::Yes)),
+            (" Yes \n", Some(Trust::Yes)),
+            ("no\n", Some(Trust::No)),
+            ("SHA256:abc\n", Some(Trust::Yes)),
+            ("a\n", Some(Trust::All)),
+            ("SHA256:abd\n", None),
+            ("sha256:abc\n", None),
+            ("y\n", None),
+            ("yes no\n", None),
+            ("\n", None),
+        ] {
+            assert_eq!(understood(line, shown, 2).ok(), expected, "{line:?}");
+        }
+        assert!(understood("a\n", shown, 1).is_err());
     }
 }

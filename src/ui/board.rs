@@ -11,6 +11,8 @@ use crate::run::Event;
 pub(super) struct Busy {
     /// What, as words.
     pub text: String,
+    /// How far it is, where that is known.
+    pub progress: Option<String>,
     /// The step; empty between steps.
     step: String,
     /// Since when, counted from the beginning of the run.
@@ -120,6 +122,17 @@ impl Board {
             Event::Waiting { host, step, until } => {
                 self.begin(host, step, &format!("waiting for {until}"), now);
             }
+            Event::Uploading {
+                host,
+                bytes,
+                total,
+                rate,
+                ..
+            } => {
+                if let Some(busy) = &mut self.host(host).busy {
+                    busy.progress = Some(uploaded(*bytes, *total, *rate));
+                }
+            }
             Event::Changed { host, changes, .. } => {
                 self.host(host).changed |= !changes.is_empty();
                 self.begin(host, "", "looking", now);
@@ -177,6 +190,7 @@ impl Board {
         };
         host.busy = Some(Busy {
             text: text.to_owned(),
+            progress: None,
             step: step.to_owned(),
             since,
         });
@@ -201,4 +215,16 @@ impl Board {
             self.stage("planning", None);
         }
     }
+}
+
+/// `48 % of 70 MB, 5.2 MB/s`.
+fn uploaded(bytes: u64, total: u64, rate: u64) -> String {
+    let percent = (u128::from(bytes) * 100)
+        .checked_div(u128::from(total))
+        .unwrap_or(100);
+    let megabytes = total.div_ceil(1_000_000);
+    format!(
+        "{percent} % of {megabytes} MB, {:.1} MB/s",
+        rate as f64 / 1e6
+    )
 }

@@ -44,7 +44,11 @@ pub(super) fn lines(board: &Board, now: Duration, size: Size, style: Style) -> V
         .iter()
         .map(|(name, busy)| Line {
             name: plain(name),
-            text: plain(&busy.text),
+            // In front, where a narrow terminal cuts nothing off.
+            text: match &busy.progress {
+                Some(progress) => plain(&format!("{progress}: {}", busy.text)),
+                None => plain(&busy.text),
+            },
             time: time(now.saturating_sub(busy.since)),
         })
         .collect();

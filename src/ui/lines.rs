@@ -170,6 +170,7 @@ impl Ui {
             | Event::Left { .. }
             | Event::Begun { .. }
             | Event::Waiting { .. }
+            | Event::Uploading { .. }
             | Event::Trying { .. }
             | Event::Interrupted { .. } => {}
         }

@@ -341,6 +341,47 @@ fn secrets_are_masked_before_they_are_cut_and_nothing_moves_the_cursor() {
 }
 
 #[test]
+fn an_upload_shows_how_far_it_is_also_where_the_text_is_cut() {
+    let mut replay = Replay::new(Vec::new(), 60, 10);
+    let uploading = |host: &str, bytes| Event::Uploading {
+        host: host.into(),
+        step: "k3s".into(),
+        bytes,
+        total: 69_730_304,
+        rate: 5_234_567,
+    };
+    replay.happens(Event::Gathering {
+        hosts: vec!["m1".into(), "m2".into()],
+    });
+    for host in ["m1", "m2"] {
+        replay.happens(Event::Entered {
+            host: host.into(),
+            stage: "k3s".into(),
+        });
+        replay.happens(Event::Begun {
+            host: host.into(),
+            step: "k3s".into(),
+            changes: vec!["upload k3s v1.36.3+k3s1 to /usr/local/bin/k3s".into()],
+        });
+    }
+    replay.happens(uploading("m1", 33_500_000));
+    replay.happens(uploading("m2", 33_500_000));
+    replay.happens(Event::Changed {
+        host: "m2".into(),
+        step: "k3s".into(),
+        changes: vec!["upload k3s".into()],
+        seconds: 0.1,
+    });
+    let seen = replay.at(0.2);
+    assert!(
+        seen.contains("m1        48 % of 70 MB, 5.2 MB/s: upload k3s"),
+        "{seen}"
+    );
+    assert!(seen.contains("m2        looking "), "{seen}");
+    replay.end();
+}
+
+#[test]
 fn a_question_has_the_terminal_for_itself() {
     let mut replay = Replay::new(sixty::story(), 80, 24);
     replay.at(20.0);

@@ -1,10 +1,12 @@
 //! What cannot be done, in whose words, and who goes on all the same.
 
+use std::fs;
 use std::process::Command;
 
 use crate::grow::fingerprint;
 use crate::inventory::Inventory;
 use crate::place::{Place, wait_for};
+use crate::towline::terminal::CTRL_C;
 
 #[test]
 fn who_cannot_be_logged_into_or_used_says_why_and_the_others_finish() {
@@ -60,6 +62,45 @@ fn who_cannot_be_logged_into_or_used_says_why_and_the_others_finish() {
         !place.file("known").exists(),
         "a refused key is not remembered"
     );
+
+    // A person sees all of them first, in the order of the inventory, and answers with whole lines;
+    // what was typed before a question is no answer to it.
+    let ask = || {
+        let mut running = place.towline("plan", &unknown).on_a_terminal();
+        running.types("yes\r");
+        running.shows("Trust m1? yes, no, its fingerprint, or a for all that are shown above: ");
+        running
+    };
+    let mut running = ask();
+    running.types("y\r");
+    running.shows("Please type yes, no or its fingerprint: ");
+    running.types("no\r");
+    running.shows("Trust m2? ");
+    running.types("yes\r");
+    let planned = running.wait().ends(1);
+    planned.says(&["m1: the host key was not accepted"]);
+    let shown = planned
+        .stdout
+        .find("The keys of these 2 hosts are not known yet:");
+    assert!(
+        shown < planned.stdout.find("Trust m1?"),
+        "{}",
+        planned.stdout
+    );
+    let known = fs::read_to_string(place.file("known")).unwrap();
+    assert!(known.starts_with(&m2.address().to_string()), "{known}");
+    assert_eq!(known.lines().count(), 1);
+    fs::remove_file(place.file("known")).unwrap();
+    let mut running = ask();
+    running.presses(CTRL_C).unwrap();
+    running.wait().ends(1);
+    assert!(!place.file("known").exists());
+    let mut running = ask();
+    running.types("a\r");
+    running.wait().ends(0);
+    let known = fs::read_to_string(place.file("known")).unwrap();
+    assert_eq!(known.lines().count(), 2);
+    fs::remove_file(place.file("known")).unwrap();
 
     // One hostname for two.
     m2.succeed("hostname m1");

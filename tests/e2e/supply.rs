@@ -30,6 +30,9 @@ fn k3s_is_fetched_once_and_checked_and_packages_come_from_the_hosts_repository()
             &format!("{{source: push, mirror: \"{}\"}}", mirror.url()),
         );
 
+    // sshd there is as strict as can be: it has one session for a connection.
+    m1.succeed("echo 'MaxSessions 1' >>/etc/ssh/sshd_config && systemctl reload ssh && sshd -T | grep -qx 'maxsessions 1'");
+
     // A repository on the machine itself, which has what the machine has lost.
     let certificates = "mkdir -p etc/ssl/certs; cp /root/ca-certificates.crt etc/ssl/certs/";
     let slow = "printf '#!/bin/sh\\nuntil [ -e /run/go-on ]; do sleep 0.1; done\\n' >DEBIAN/preinst; chmod 755 DEBIAN/preinst";

@@ -73,6 +73,15 @@ const CAUSES: &[Cause] = &[
         remedy: TOKEN,
     },
     Cause {
+        words: &["certificate has expired or is not yet valid", " is before "],
+        value: Value::None,
+        means: "by this host's clock the cluster's certificates are not yet valid: it is more than an hour behind the clock of the server that made them",
+        remedy: &[
+            "on this host and on a server, compare:\ntimedatectl",
+            "where it is wrong, as root:\ntimedatectl set-ntp true",
+        ],
+    },
+    Cause {
         words: &["Node password rejected"],
         value: Value::None,
         means: "the cluster knows a node {node} with another password: this host was reinstalled or lost /etc/rancher/node/password, or another host has this name",

@@ -35,7 +35,7 @@ impl Remote for Answers {
         Box::pin(async { output })
     }
 
-    fn put<'a>(&'a self, _: &'a Upload) -> Answer<'a> {
+    fn put<'a>(&'a self, _: &'a Upload, _: Progress<'a>) -> Answer<'a> {
         unreachable!("nothing is sent")
     }
 
@@ -87,6 +87,23 @@ impl Connector for Door {
                 output(Exit::Code(0), ELSEWHERE, ""),
                 output(Exit::Code(0), &format!("datastore=etcd\n{ELSEWHERE}"), ""),
             ],
+            "nameless" | "loaded" => {
+                let resolver =
+                    "sudo: unable to resolve host m1: Temporary failure in name resolution\n";
+                let said = if host.name == "nameless" {
+                    resolver
+                } else {
+                    ""
+                };
+                let mut slow = output(Exit::Code(0), FACTS, said);
+                slow.start = Duration::from_millis(5100);
+                vec![slow, output(Exit::Code(0), FACTS, "")]
+            }
+            "late" => {
+                let mut slow = output(Exit::Code(0), "hostname=m1\nclock=1\ncomplete=yes\n", "");
+                slow.start = Duration::from_millis(2100);
+                vec![slow]
+            }
             "nowhere" => vec![output(Exit::Code(0), ELSEWHERE, "")],
             _ => vec![output(Exit::Code(0), FACTS, "")],
         };
@@ -96,6 +113,12 @@ impl Connector for Door {
 }
 
 async fn gathered(names: &[&str]) -> (Inventory, Gathered, Redactor) {
+    let (inventory, gathered, redactor, _) = told(names).await;
+    (inventory, gathered, redactor)
+}
+
+/// The same, with what was noted.
+async fn told(names: &[&str]) -> (Inventory, Gathered, Redactor, Vec<String>) {
     let hosts: String = (1..)
         .zip(names)
         .map(|(number, name)| format!("  {name}: {{address: 10.0.0.{number}, role: server}}\n"))
@@ -107,10 +130,38 @@ async fn gathered(names: &[&str]) -> (Inventory, Gathered, Redactor) {
         &Overrides::default(),
     )
     .unwrap_or_else(|errors| panic!("{}", errors.render(false, 100)));
-    let (events, _receiver) = Events::channel();
+    let (events, mut receiver) = Events::channel();
     let (redactor, limit) = (Redactor::default(), Arc::new(Semaphore::new(2)));
     let gathered = gather(&inventory, Arc::new(Door), &limit, &events, &redactor).await;
-    (inventory, gathered, redactor)
+    let events = receiver.drain().into_iter();
+    let mut notes: Vec<_> = events
+        .filter_map(|event| match event {
+            Event::Note { text } => Some(text),
+            _ => None,
+        })
+        .collect();
+    notes.sort();
+    (inventory, gathered, redactor, notes)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_whose_commands_start_late_or_whose_clock_is_wrong_is_noted_once() {
+    // The second time the commands of `loaded` start at once.
+    let (_, gathered, _, notes) = told(&["fine", "nameless", "loaded", "late"]).await;
+    assert_eq!(gathered.unreached.len(), 0);
+    assert_eq!(notes.len(), 3, "{notes:#?}");
+    assert!(notes[0].starts_with("late: every command takes 2.1 s to start there; look at"));
+    assert!(notes[1].starts_with("late: its clock is "), "{}", notes[1]);
+    assert!(
+        notes[1].contains(" days behind this machine's"),
+        "{}",
+        notes[1]
+    );
+    assert_eq!(
+        notes[2],
+        "nameless: every command takes 5.1 s to start there, since sudo cannot resolve the host's \
+         own name; on the host, as root:\necho '127.0.1.1 m1' >> /etc/hosts"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! Exchanges with a real server in this process, well-behaved or not.
 
+use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -72,7 +73,9 @@ async fn another_user_goes_through_sudo() {
         .await
         .unwrap();
     session.run(&Script::new("id")).await;
-    session.put(&world.upload(10, "cat > '/tmp/a b'")).await;
+    session
+        .put(&world.upload(10, "cat > '/tmp/a b'"), &|_| {})
+        .await;
     let commands = world.server.commands.lock().unwrap().join("\n");
     assert_eq!(
         commands,
@@ -89,14 +92,19 @@ async fn a_file_arrives_whole() {
         9_000_001,
         &format!("cat > '{}'; echo taken", there.display()),
     );
-    let output = session.put(&upload).await;
+    let progress = Mutex::new(Vec::new());
+    let note = |bytes| progress.lock().unwrap().push(bytes);
+    let output = session.put(&upload, &note).await;
     assert_eq!(
         (output.exit, output.stdout.as_str()),
         (Exit::Code(0), "taken\n")
     );
+    let progress = progress.into_inner().unwrap();
+    assert!(progress.is_sorted());
+    assert_eq!((progress[0], *progress.last().unwrap()), (0, 9_000_001));
     assert!(std::fs::read(there).unwrap() == std::fs::read(&upload.source).unwrap());
     let empty = world.upload(0, "wc -c");
-    assert_eq!(session.put(&empty).await.stdout.trim(), "0");
+    assert_eq!(session.put(&empty, &|_| {}).await.stdout.trim(), "0");
 }
 
 #[tokio::test]
@@ -107,7 +115,7 @@ async fn a_file_that_is_not_there_is_no_success_and_no_exchange() {
         source: world.home.path().join("nothing"),
         receive: Script::new("cat"),
     };
-    let output = session.put(&upload).await;
+    let output = session.put(&upload, &|_| {}).await;
     assert!(
         reason(&output.exit)
             .ends_with("nothing cannot be read: No such file or directory (os error 2)")
@@ -117,7 +125,9 @@ async fn a_file_that_is_not_there_is_no_success_and_no_exchange() {
         source: world.home.path().to_owned(),
         receive: Script::new("cat"),
     };
-    assert!(reason(&session.put(&upload).await.exit).starts_with("the file cannot be read: "));
+    assert!(
+        reason(&session.put(&upload, &|_| {}).await.exit).starts_with("the file cannot be read: ")
+    );
 }
 
 #[tokio::test]
@@ -127,7 +137,7 @@ async fn a_full_disk_ends_the_upload_at_once_and_the_connection_lives_on() {
     let upload = world.upload(16_000_000, "cat > /dev/full");
     let begun = Instant::now();
     for _ in 0..3 {
-        let output = session.put(&upload).await;
+        let output = session.put(&upload, &|_| {}).await;
         assert_eq!(output.exit, Exit::Code(28));
         assert_eq!(output.stderr, "No space left on device\n");
     }
@@ -147,7 +157,7 @@ async fn a_slow_upload_may_take_longer_than_its_limit() {
     let limit = Duration::from_secs(4);
     upload.receive = upload.receive.within(limit);
     let begun = Instant::now();
-    assert_eq!(session.put(&upload).await.exit, Exit::Code(0));
+    assert_eq!(session.put(&upload, &|_| {}).await.exit, Exit::Code(0));
     assert!(begun.elapsed() > limit, "{:?}", begun.elapsed());
 }
 
@@ -158,8 +168,20 @@ async fn an_upload_without_progress_is_given_up() {
     let mut upload = world.upload(20_000_000, "cat");
     upload.receive = upload.receive.within(Duration::from_millis(300));
     assert_eq!(
-        session.put(&upload).await.exit,
+        session.put(&upload, &|_| {}).await.exit,
         Exit::Lost("no answer within 0.3 s".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn an_upload_that_is_kept_alive_without_coming_to_an_end_is_given_up() {
+    let world = world(Act::Drip(Duration::from_millis(50))).await;
+    let session = world.connect().await;
+    let mut upload = world.upload(40_000, "cat");
+    upload.receive = upload.receive.within(Duration::from_secs(1));
+    assert_eq!(
+        session.put(&upload, &|_| {}).await.exit,
+        Exit::Lost("1 MB did not arrive within 3 s: that is less than 32 KiB a second".to_owned())
     );
 }
 
@@ -213,7 +235,7 @@ async fn a_dropped_connection_is_lost_and_never_success() {
         "{reason}"
     );
     let session = world.connect().await;
-    let output = session.put(&world.upload(20_000_000, "cat")).await;
+    let output = session.put(&world.upload(20_000_000, "cat"), &|_| {}).await;
     assert!(matches!(output.exit, Exit::Lost(_)), "{output:?}");
 }
 

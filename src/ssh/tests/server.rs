@@ -31,6 +31,8 @@ pub(super) enum Act {
     Hang,
     /// Reads all its input, with a pause after each piece, then ends well.
     Slow(Duration),
+    /// Never reads, and says something from time to time.
+    Drip(Duration),
     /// Ends with this status, but something keeps the channel open.
     Held(u32),
     /// Refuses to run anything.
@@ -272,12 +274,16 @@ async fn act(act: Act, mut channel: Channel<Msg>, command: String, session: serv
             }
             channel.exit_status(0).await.unwrap();
         }
+        Act::Drip(pause) => loop {
+            channel.data_bytes(b".".to_vec()).await.unwrap();
+            tokio::time::sleep(pause).await;
+        },
         Act::Held(code) => {
             channel.exit_status(code).await.unwrap();
             std::future::pending::<()>().await;
         }
         Act::Hang | Act::Drop | Act::Refuse | Act::Full | Act::OneSession(_) => {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
     channel.eof().await.unwrap();

@@ -37,20 +37,6 @@ fn a_script_that_is_cut_anywhere_runs_nothing() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn patience_does_not_count_the_time_of_a_question() {
-    let asking = watch::Sender::new(false);
-    let begun = Instant::now();
-    let waiting = patience(Duration::from_secs(10), asking.subscribe());
-    let ((), ()) = tokio::join!(waiting, async {
-        tokio::time::sleep(Duration::from_secs(4)).await;
-        asking.send_replace(true);
-        tokio::time::sleep(Duration::from_secs(1000)).await;
-        asking.send_replace(false);
-    });
-    assert_eq!(begun.elapsed(), Duration::from_secs(1010));
-}
-
 #[test]
 fn known_types_are_asked_for_first_and_sha1_never() {
     let names = |known: &[Algorithm]| {

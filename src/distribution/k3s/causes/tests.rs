@@ -3,6 +3,11 @@ use super::*;
 /// A line as k3s writes it, what it means, and what stands in the first remedy.
 const MEASURED: &[(&str, &str, &str)] = &[
     (
+        r#"time="x" level=fatal msg="Error: preparing server: failed to bootstrap cluster data: failed to check if bootstrap data has been initialized: failed to validate token: Get \"https://10.0.0.1:6443/v1-k3s/server-bootstrap\": tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2026-11-27T13:00:00Z is before 2026-11-27T15:17:05Z""#,
+        "by this host's clock the cluster's certificates are not yet valid: it is more than an hour behind the clock of the server that made them",
+        "\ntimedatectl",
+    ),
+    (
         r#"time="x" level=info msg="Waiting to retrieve agent configuration; server is not ready: failed to retrieve configuration from server: not authorized""#,
         "the cluster does not accept this agent's token",
         "\ncat /var/lib/rancher/k3s/server/agent-token",
