@@ -74,7 +74,7 @@ impl Runner {
         let begun = Instant::now();
         let (mut acted, mut waited, mut settle) = (Vec::<String>::new(), false, begun);
         let (mut wait, mut undecided, mut lost) = (Wait::default(), 0_u32, None::<String>);
-        let (mut told, mut restarted) = (String::new(), false);
+        let (mut told, mut restarted, mut last) = (String::new(), false, begun);
         let mut verdict = match planned {
             Some(planned @ Ok(Verdict::Converged)) if !stale => planned.clone(),
             // Another run may have restarted the unit since: not twice, and not beside another.
@@ -107,7 +107,7 @@ impl Runner {
                         end => end,
                     };
                 }
-                Ok(Verdict::Drifted(remedy)) if is_due(&remedy, &acted) => {
+                Ok(Verdict::Drifted(remedy)) if is_due(&remedy, &acted, last) => {
                     let ends = remedy.restarts || matches!(step.task, Task::Command(_));
                     if let Some(guard) = step.guard.as_ref().filter(|_| ends)
                         && let Err(end) = self.may_stop(host, step, guard).await
@@ -146,7 +146,8 @@ impl Runner {
                     }
                     acted.extend(changes);
                     restarted |= remedy.restarts;
-                    settle = Instant::now() + remedy.settle;
+                    last = Instant::now();
+                    settle = last + remedy.settle;
                     verdict = match answer {
                         Some(reply) => step.task.judge(&reply, &Changes::default()),
                         None if lost.is_some() => {
@@ -262,15 +263,15 @@ impl Runner {
     }
 }
 
+/// So often a remedy that may follow others is tried: on a busy machine one start more can miss its
+/// moment, too.
+const TRIES: usize = 3;
+
 /// Whether this is to be done after what the step has done already.
-fn is_due(remedy: &Remedy, acted: &[String]) -> bool {
-    let is_new = || {
-        !remedy
-            .changes
-            .iter()
-            .any(|change| acted.contains(&change.what))
-    };
-    acted.is_empty() || (remedy.follows && is_new())
+fn is_due(remedy: &Remedy, acted: &[String], last: Instant) -> bool {
+    let what = remedy.changes.first().map(|change| &change.what);
+    let tries = acted.iter().filter(|done| Some(*done) == what).count();
+    acted.is_empty() || (remedy.follows && tries < TRIES && last.elapsed() >= GRACE)
 }
 
 /// Whether somebody else has changed a file since the plan was made: what would be done to it now

@@ -90,7 +90,7 @@ pub struct Remedy {
     pub settle: Duration,
     /// Whether it ends a process that ran, and starts it anew.
     pub restarts: bool,
-    /// Whether it is done, once, also where the same step has changed something before.
+    /// Whether it is done, a few times at most, also where the same step has changed something before.
     pub follows: bool,
 }
 

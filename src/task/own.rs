@@ -3,7 +3,8 @@
 //! A k3s agent that was started while the first server was still beginning to give nodes their range
 //! of pod addresses can miss that moment (k3s 1.36, seen in 5 of 20 new clusters): its node is Ready,
 //! and the unit stays `activating` until the kubelet's next report, five minutes later. One more start
-//! cures it.
+//! mostly cures it (on a machine whose cores were five times overloaded, three of six; so it is tried
+//! again).
 
 use crate::shell::{Reply, quote};
 
