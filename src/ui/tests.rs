@@ -286,6 +286,23 @@ fn a_stage_in_which_nothing_was_done_has_no_heading() {
 }
 
 #[test]
+fn of_a_plan_more_words_show_its_lines_before_the_scripts() {
+    for (verbosity, is_shown) in [(0, false), (1, false), (2, true)] {
+        let screen = Screen::new(80, 24);
+        let ui = Ui {
+            verbosity,
+            is_preview: true,
+            ..ui(Live::on(screen.clone()), false)
+        };
+        ui.event(Event::Sent {
+            host: "m1".into(),
+            script: "uname".into(),
+        });
+        assert_eq!(screen.text().contains("uname"), is_shown, "{verbosity}");
+    }
+}
+
+#[test]
 fn an_interrupt_is_seen_at_once_and_nothing_is_left_behind() {
     let mut replay = Replay::new(four(), 80, 24);
     replay.at(30.0);

@@ -128,7 +128,7 @@ fn a_cluster_of_the_installers_is_left_alone_until_it_is_taken_over_server_by_se
     ]);
     let planned = place.json("plan", &inventory);
     planned.says(&["deploy takes it over only with --adopt"]);
-    for arguments in ["-vv", "-vv --output json"] {
+    for arguments in ["-vvv", "-vvv --output json"] {
         let planned = place.towline("plan", &inventory).args(arguments).run();
         let said = planned.stdout + &planned.stderr;
         assert!(

@@ -100,7 +100,7 @@ fn bare_machines_become_a_cluster_and_the_second_run_changes_nothing() {
     place.deploy(&inventory).changed_nothing();
     let plan = place.json("plan", &inventory).ends(0);
     assert!(plan.planned().is_empty(), "{:?}", plan.planned());
-    let plan = place.towline("plan", &inventory).args("-vv").run().ends(0);
+    let plan = place.towline("plan", &inventory).args("-vvv").run().ends(0);
     assert!(plan.stdout.contains("nothing to change"), "{}", plan.stdout);
     place
         .towline("deploy", &inventory)
