@@ -264,6 +264,7 @@ fn tell(scenario: &Scenario) -> String {
         selected: &selected,
         fresh: &fresh,
         adopt: false,
+        keep: false,
     };
     let shape = match cluster::shape(&situation, VERSION) {
         Ok(shape) => shape,

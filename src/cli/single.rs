@@ -158,6 +158,10 @@ pub struct InstallArguments {
     #[arg(long)]
     pub plan: bool,
 
+    /// Take away what the host's config.yaml says and this line does not
+    #[arg(long, hide_short_help = true)]
+    pub reset_config: bool,
+
     /// Write the inventory that stands for what was typed; `towline deploy -i FILE` goes on with it
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub save_inventory: Option<PathBuf>,
@@ -246,6 +250,10 @@ pub struct JoinArguments {
     /// Show what would change, and touch nothing
     #[arg(long)]
     pub plan: bool,
+
+    /// Take away what the host's config.yaml says and this line does not
+    #[arg(long, hide_short_help = true)]
+    pub reset_config: bool,
 
     /// Write the inventory that stands for what was typed, or add this host to the one that is there
     #[arg(long, value_name = "FILE", value_parser = path())]

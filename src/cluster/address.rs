@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::Situation;
+use super::tokens::configured;
+use super::{Situation, networks};
 use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::Host;
@@ -13,39 +14,128 @@ use crate::inventory::Host;
 pub(super) struct Addresses {
     /// What its siblings reach it at; on one of its interfaces.
     pub node_ip: IpAddr,
+    /// Its address of the other family, where the network of the pods has two.
+    pub second: Option<IpAddr>,
     /// What the world reaches it at, when that is another one.
     pub external: Option<IpAddr>,
 }
 
-/// Decides the addresses of a host's node. `interface` is flannel's, whose address k3s takes, too.
+impl Addresses {
+    /// The value of `node-ip`.
+    pub fn node_ips(&self) -> String {
+        match self.second {
+            Some(second) => format!("{},{second}", self.node_ip),
+            None => self.node_ip.to_string(),
+        }
+    }
+}
+
+/// Decides the addresses of a host's node.
 ///
 /// etcd and the kubelet always use the internal address, so it has to be on an interface: behind
 /// NAT the address of the inventory is none.
 pub(super) fn addresses(
+    situation: &Situation<'_>,
     host: &Host,
     facts: &Facts,
-    interface: Option<&str>,
 ) -> Result<Addresses, Problem> {
     let public = host.address.parse::<IpAddr>().ok();
     // towline runs on the host itself: nobody else reaches it at that address.
     let public = public.filter(|public| !public.is_loopback());
-    if let Some(text) = host
-        .config
-        .get("node-ip")
-        .and_then(|setting| setting.value.as_str())
-    {
-        let first = text.split(',').next().unwrap_or_default().trim();
-        let node_ip = first.parse().map_err(|_| {
+    let families = networks::families(situation).unwrap_or_default();
+    let named = host.config.get("node-ip").map(|setting| &setting.value);
+    if let Some(text) = named.and_then(|value| value.as_str()) {
+        let read = text.split(',').map(|one| one.trim().parse::<IpAddr>());
+        let told = read.collect::<Result<Vec<_>, _>>();
+        let told = told.ok().filter(|told| !told.is_empty()).ok_or_else(|| {
             Problem::new(format!(
                 "{}: config.node-ip is no address: {text}",
                 host.name
             ))
         })?;
-        return Ok(Addresses {
-            node_ip,
-            external: public.filter(|public| *public != node_ip),
-        });
+        let lacks = families
+            .iter()
+            .any(|ipv6| !told.iter().any(|ip| ip.is_ipv6() == *ipv6));
+        if lacks {
+            return Err(lacking(host, facts, &families, &told));
+        }
+        return Ok(of(told[0], told.get(1).copied(), public));
     }
+    let first = match kept(situation, host, facts) {
+        Some(own) => own,
+        None => first(situation, host, facts, public)?,
+    };
+    let Some(wanted) = families.first() else {
+        return Ok(of(first, None, public));
+    };
+    let beside = |ipv6: bool| {
+        if first.is_ipv6() == ipv6 {
+            return Some(first);
+        }
+        facts.beside(first).find(|ip| ip.is_ipv6() == ipv6)
+    };
+    let second = families.get(1).map(|ipv6| beside(*ipv6));
+    match (beside(*wanted), second) {
+        (Some(first), None) => Ok(of(first, None, public)),
+        (Some(first), Some(Some(second))) => Ok(of(first, Some(second), public)),
+        _ => Err(lacking(host, facts, &families, &[first])),
+    }
+}
+
+fn of(node_ip: IpAddr, second: Option<IpAddr>, public: Option<IpAddr>) -> Addresses {
+    Addresses {
+        node_ip,
+        second,
+        external: public.filter(|public| *public != node_ip && Some(*public) != second),
+    }
+}
+
+/// The address that the host's own config.yaml has, where that is kept and still right.
+fn kept(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Option<IpAddr> {
+    let own = configured(facts, "node-ip").filter(|_| situation.keep)?;
+    let own: IpAddr = own.split(',').next()?.trim().parse().ok()?;
+    (host.private_address.is_none() && facts.has_address(own)).then_some(own)
+}
+
+/// The host has no address of a family that the network of the pods has.
+fn lacking(host: &Host, facts: &Facts, families: &[bool], told: &[IpAddr]) -> Problem {
+    let name = |ipv6: &bool| if *ipv6 { "IPv6" } else { "IPv4" };
+    let names: Vec<_> = families.iter().map(name).collect();
+    let has = |ipv6: &&bool| !told.iter().any(|ip| ip.is_ipv6() == **ipv6);
+    let lacks: Vec<_> = families.iter().filter(has).map(name).collect();
+    let examples = families.iter().map(|ipv6| {
+        let own = told.iter().find(|ip| ip.is_ipv6() == *ipv6);
+        let own = own.map(ToString::to_string);
+        own.unwrap_or_else(|| {
+            if *ipv6 {
+                "IPV6_ADDRESS"
+            } else {
+                "IPV4_ADDRESS"
+            }
+            .to_owned()
+        })
+    });
+    Problem::new(format!(
+        "{}: the pods' network has {}, and the node no address of {}",
+        host.name,
+        names.join(" and "),
+        lacks.join(" and ")
+    ))
+    .because(format!("k3s starts no node that lacks one of them; the host has {}", list(facts)))
+    .next(format!(
+        "give the host one; if it has one that was not found, under  hosts: {}: config:\nnode-ip: \"{}\"",
+        host.name,
+        examples.collect::<Vec<_>>().join(",")
+    ))
+}
+
+/// The address for its siblings, whatever its family.
+fn first(
+    situation: &Situation<'_>,
+    host: &Host,
+    facts: &Facts,
+    public: Option<IpAddr>,
+) -> Result<IpAddr, Problem> {
     if let Some(private) = &host.private_address {
         let node_ip = private.value;
         if !facts.has_address(node_ip) {
@@ -59,12 +149,11 @@ pub(super) fn addresses(
                 private.origin
             )));
         }
-        return Ok(Addresses {
-            node_ip,
-            external: public.filter(|public| *public != node_ip),
-        });
+        return Ok(node_ip);
     }
-    if let Some(interface) = interface {
+    // k3s takes the address of flannel's interface, too.
+    let interface = situation.inventory.configured(host, "flannel-iface");
+    if let Some(interface) = interface.and_then(|interface| interface.as_str()) {
         let mut own: Vec<_> = facts
             .addresses
             .iter()
@@ -72,37 +161,26 @@ pub(super) fn addresses(
             .map(|(_, net)| net.addr())
             .collect();
         own.sort_by_key(IpAddr::is_ipv6);
-        let Some(node_ip) = own.first().copied() else {
-            return Err(Problem::new(format!(
+        return own.first().copied().ok_or_else(|| {
+            Problem::new(format!(
                 "{}: there is no address on {interface}, which flannel-iface names",
                 host.name
             ))
             .because(format!("it has {}", list(facts)))
-            .next("correct flannel-iface in the inventory"));
-        };
-        return Ok(Addresses {
-            node_ip,
-            external: public.filter(|public| *public != node_ip),
+            .next("correct flannel-iface in the inventory")
         });
     }
     if let Some(public) = public.filter(|public| facts.has_address(*public)) {
-        return Ok(Addresses {
-            node_ip: public,
-            external: None,
-        });
+        return Ok(public);
     }
-    match facts.default_address() {
-        Some(node_ip) => Ok(Addresses {
-            node_ip,
-            external: public,
-        }),
-        None => Err(Problem::new(format!(
+    facts.default_address().ok_or_else(|| {
+        Problem::new(format!(
             "{}: no address for its siblings to reach it at",
             host.name
         ))
         .because(format!("it has no default route, and {}", list(facts)))
-        .next("give the host a private_address in the inventory")),
-    }
+        .next("give the host a private_address in the inventory")
+    })
 }
 
 /// Whether somebody else than the host itself says that it has an address: the inventory, or the

@@ -1,18 +1,18 @@
 //! Taking over a host on which something else set up k3s: its installer, another tool, a person.
 //!
 //! What k3s is told there moves from flags and variables into config.yaml. What all servers must
-//! share may not change on the way; the rest may, and is told.
+//! share may not change on the way, and what the inventory does not name needs a line in it.
 
 use serde_json::Value;
 
 use super::config::Config;
-use super::force::in_force;
-use crate::distribution::k3s::settings::{
-    MUST_BE_EQUAL, matters_only_at_first_start, shared_default,
-};
+use super::force::{in_force, replaced, told};
+use super::keep::{self, unnamed};
+use crate::distribution::k3s::settings::{MUST_BE_EQUAL, shared_default};
 use crate::error::Problem;
 use crate::facts::{Facts, Foreign};
 use crate::inventory::{Host, Role};
+use crate::vars::names_a_secret;
 
 /// Why a host that something else set up is left alone.
 pub(super) fn left_alone(host: &Host, foreign: &Foreign) -> Problem {
@@ -27,7 +27,8 @@ pub(super) fn left_alone(host: &Host, foreign: &Foreign) -> Problem {
     .next("towline plan  shows what taking it over would change;  towline deploy --adopt  does it, server by server")
 }
 
-/// What a host that is taken over loses, as a sentence.
+/// Whether a host can be taken over; `config` is what its config.yaml would say, `named` what of it
+/// the inventory does.
 ///
 /// # Errors
 /// What it must not lose.
@@ -35,13 +36,10 @@ pub(super) fn adoption(
     host: &Host,
     facts: &Facts,
     config: &Config,
-) -> Result<Option<String>, Problem> {
+    named: &Config,
+) -> Result<(), Problem> {
     let name = &host.name;
-    let all = in_force(facts).map_err(|why| {
-        Problem::new(format!("{name}: what k3s is told here cannot be read"))
-            .because(why)
-            .next("move it into /etc/rancher/k3s/config.yaml by hand, restart k3s, then try again")
-    })?;
+    let all = in_force(facts).map_err(|why| unreadable(name, why))?;
     for (key, supported) in [
         ("config", Some("/etc/rancher/k3s/config.yaml")),
         ("datastore-endpoint", None),
@@ -68,32 +66,77 @@ pub(super) fn adoption(
             }
         }
     }
-    if !differing.is_empty() {
-        let mut problem = Problem::new(format!(
-            "{name}: taking it over would change what all servers of its cluster share"
-        ));
-        problem = problem.because("k3s does not start with other values than the cluster's");
-        return Err(problem.next(format!(
-            "make the inventory say what the host does, under  config:  of  cluster:\n{}",
-            differing.join("\n")
-        )));
+    let lost = replaced(facts).and_then(|own| {
+        // What stands in config.yaml.d, too, is in force as it says.
+        let own = own.keys().map(|key| key.trim_end_matches('+'));
+        let own = own.filter_map(|key| Some((key.to_owned(), all.get(key)?.clone())));
+        let own = own.collect();
+        let after = told(facts, config)?;
+        Ok(unnamed(&own, named, |key| after.get(key)))
+    });
+    let mut lost = lost.map_err(|why| unreadable(name, why))?;
+    if host.role.value == Role::Server {
+        lost.retain(|key, _| !MUST_BE_EQUAL.contains(&key.as_str()));
     }
-    let lost: Vec<_> = all
-        .keys()
-        .map(|key| key.trim_end_matches('+'))
-        .filter(|key| {
-            !config.contains_key(*key)
-                && !matters_only_at_first_start(key)
-                && !MUST_BE_EQUAL.contains(key)
-                && !["config", "data-dir", "tls-san"].contains(key)
-        })
-        .collect();
-    Ok((!lost.is_empty()).then(|| {
-        format!(
-            "{name}: in force now and gone when it is taken over: {}; to keep them, put them under config: in the inventory",
-            lost.join(", ")
-        )
-    }))
+    let lines = (!lost.is_empty()).then(|| needs_lines(host, &lost, config));
+    if differing.is_empty() {
+        return lines.map_or(Ok(()), Err);
+    }
+    let mut problem = Problem::new(format!(
+        "{name}: taking it over would change what all servers of its cluster share"
+    ))
+    .because("k3s does not start with other values than the cluster's")
+    .next(format!(
+        "make the inventory say what the host does, under  config:  of  cluster:\n{}",
+        differing.join("\n")
+    ));
+    if let Some(lines) = lines {
+        problem = problem.because(lines.what);
+        problem.next.extend(lines.next);
+    }
+    Err(problem)
+}
+
+fn unreadable(name: &str, why: String) -> Problem {
+    Problem::new(format!("{name}: what k3s is told here cannot be read"))
+        .because(why)
+        .next("move it into /etc/rancher/k3s/config.yaml by hand, restart k3s, then try again")
+}
+
+/// The lines that the inventory lacks.
+fn needs_lines(host: &Host, lost: &Config, config: &Config) -> Problem {
+    let name = &host.name;
+    let problem = Problem::new(format!(
+        "{name}: k3s is told here what the inventory does not say, and would lose it: {}",
+        lost.keys().cloned().collect::<Vec<_>>().join(", ")
+    ))
+    .because("an inventory is the whole truth of its cluster");
+    let (names, rest): (Config, Config) = lost
+        .clone()
+        .into_iter()
+        .partition(|(key, _)| key == "tls-san");
+    let mut problem = problem;
+    if let Some(names) = names.get("tls-san") {
+        problem = problem.next(format!("add to  cluster: {{tls_sans: …}}\n{names}"));
+    }
+    if rest.is_empty() {
+        return problem;
+    }
+    let lines = rest.iter().map(|(key, value)| {
+        if names_a_secret(key) {
+            return format!("{key}: …   # a secret; it stands on the host");
+        }
+        let mut whole = config.clone();
+        keep::add(&mut whole, &Config::from([(key.clone(), value.clone())]));
+        format!("{key}: {}", whole[key])
+    });
+    let lines: Vec<_> = lines.collect();
+    problem
+        .next(format!(
+            "write under  hosts: {name}: config:  , or once for all hosts that share it\n{}",
+            lines.join("\n")
+        ))
+        .next("what may go is written as  KEY: null")
 }
 
 /// Whether two values mean the same to k3s: a list and its words with commas, any order, the default
@@ -106,8 +149,7 @@ pub fn same_setting(key: &str, one: Option<&Value>, other: Option<&Value>) -> bo
 fn plain(key: &str, value: Option<&Value>) -> String {
     let mut words: Vec<String> = match value {
         None | Some(Value::Null | Value::Bool(false)) => Vec::new(),
-        Some(Value::Array(items)) => items.iter().map(word).collect(),
-        Some(one) => vec![word(one)],
+        Some(value) => plain_words(value),
     };
     words = words
         .iter()
@@ -120,6 +162,14 @@ fn plain(key: &str, value: Option<&Value>) -> String {
     match (words.is_empty(), shared_default(key)) {
         (true, Some(default)) => default.to_owned(),
         _ => words.join(","),
+    }
+}
+
+/// The words of a list, or the one word that a value is.
+pub(super) fn plain_words(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(items) => items.iter().map(word).collect(),
+        one => vec![word(one)],
     }
 }
 

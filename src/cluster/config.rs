@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use super::address::Addresses;
 use super::check::node_name;
-use super::tokens::{Tokens, configured, observed};
+use super::keep::{self, unnamed};
+use super::tokens::{Tokens, configured, observed, own_config};
 use super::{LATER, Part, Situation};
 use crate::distribution::k3s::settings::matters_only_at_first_start;
 use crate::distribution::k3s::token::{ca_hash, token_password};
@@ -43,6 +44,8 @@ impl Subject<'_> {
     /// The whole config.yaml.
     pub fn config(&self) -> Config {
         let mut config = self.lasting();
+        keep::add(&mut config, &self.kept_settings());
+        config.retain(|_, value| !value.is_null());
         let first = match self.part {
             Part::Leader => self.leader(),
             Part::Joining => self.joining(),
@@ -53,21 +56,50 @@ impl Subject<'_> {
         config
     }
 
-    /// What holds at every start.
-    fn lasting(&self) -> Config {
+    /// What the inventory says of it.
+    pub fn named(&self) -> Config {
         let cluster = &self.situation.inventory.cluster;
         let server = self.host.role.value == Role::Server;
-        let mut config = if server {
+        let mut named = if server {
             cluster.config.clone()
         } else {
             cluster.agent_config.clone()
         };
-        config.extend(
-            self.host
-                .config
-                .iter()
-                .map(|(key, setting)| (key.clone(), setting.value.clone())),
-        );
+        let own = self.host.config.iter();
+        named.extend(own.map(|(key, setting)| (key.clone(), setting.value.clone())));
+        if self.host.private_address.is_some() {
+            named
+                .entry("node-ip".into())
+                .or_insert_with(|| json!(self.addresses.node_ips()));
+        }
+        if server {
+            let mut names: Vec<&String> = Vec::new();
+            for name in cluster.endpoint.iter().chain(&cluster.tls_sans) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+            if !names.is_empty() {
+                named.insert("tls-san".into(), json!(names));
+            }
+        }
+        named
+    }
+
+    /// What the host's own config.yaml says and the inventory does not, where that is kept.
+    pub fn kept_settings(&self) -> Config {
+        if !self.situation.keep {
+            return Config::new();
+        }
+        let own = own_config(self.facts).unwrap_or_default();
+        let base = self.lasting();
+        unnamed(&own, &self.named(), |key| base.get(key))
+    }
+
+    /// What holds at every start.
+    fn lasting(&self) -> Config {
+        let server = self.host.role.value == Role::Server;
+        let mut config = self.named();
         // A node keeps the name that it joined with.
         let configured = configured(self.facts, "node-name").filter(|_| self.facts.k3s.joined);
         let given = self.host.node_name.as_ref().map(|name| name.value.clone());
@@ -76,7 +108,7 @@ impl Subject<'_> {
         }
         config
             .entry("node-ip".into())
-            .or_insert_with(|| json!(self.addresses.node_ip.to_string()));
+            .or_insert_with(|| json!(self.addresses.node_ips()));
         if let Some(external) = self.addresses.external {
             config
                 .entry("node-external-ip".into())
@@ -93,20 +125,18 @@ impl Subject<'_> {
             let own = [
                 Some(self.host.address.clone()),
                 Some(self.addresses.node_ip.to_string()),
+                self.addresses.second.map(|second| second.to_string()),
             ];
-            let mut names: Vec<String> = Vec::new();
-            let all = cluster
-                .endpoint
-                .iter()
-                .chain(&cluster.tls_sans)
-                .cloned()
-                .chain(own.into_iter().flatten());
-            for name in all {
+            let mut names = match config.remove("tls-san") {
+                Some(Value::Array(names)) => names,
+                _ => Vec::new(),
+            };
+            for name in own.into_iter().flatten().map(Value::String) {
                 if !names.contains(&name) {
                     names.push(name);
                 }
             }
-            config.insert("tls-san".into(), json!(names));
+            config.insert("tls-san".into(), Value::Array(names));
         }
         config
     }
@@ -233,6 +263,9 @@ impl Subject<'_> {
             return None;
         }
         let (own, wanted) = (observed(self.facts), self.registration());
+        if self.situation.keep && wanted.is_empty() {
+            return None;
+        }
         let node = node_name(self.host, self.facts);
         let mut differing = Vec::new();
         let mut commands = Vec::new();

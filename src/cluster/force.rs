@@ -3,8 +3,9 @@
 
 use serde_json::{Map, Value};
 
+use super::config::Config;
 use super::tokens::{own_config, read_config};
-use crate::distribution::k3s::arguments::{Settings, ShortFlags, settings, words};
+use crate::distribution::k3s::arguments::{Settings, ShortFlags, is_list, settings, words};
 use crate::distribution::k3s::settings::MUST_BE_EQUAL;
 use crate::facts::{Facts, Foreign};
 use crate::inventory::DataDir;
@@ -32,24 +33,64 @@ const VARIABLES: [(&str, &str); 14] = [
 /// # Errors
 /// Where it stands and why it cannot be read, without any of its content.
 pub(super) fn in_force(facts: &Facts) -> Result<Map<String, Value>, String> {
+    layers(facts, config_yaml(facts)?, unit_flags(facts)?)
+}
+
+/// All that k3s would be told on a host with this config.yaml and towline's own unit, which reads the
+/// same variables and has no flags.
+///
+/// # Errors
+/// As [`in_force`].
+pub(super) fn told(facts: &Facts, config: &Config) -> Result<Map<String, Value>, String> {
+    let config = config.clone().into_iter().collect();
+    layers(facts, config, Settings::new())
+}
+
+/// What of it is gone when towline writes config.yaml and its own unit.
+///
+/// # Errors
+/// As [`in_force`].
+pub(super) fn replaced(facts: &Facts) -> Result<Map<String, Value>, String> {
+    let mut own = config_yaml(facts)?;
+    for (key, value) in unit_flags(facts)? {
+        add_flag(&mut own, key, value);
+    }
+    Ok(own)
+}
+
+fn config_yaml(facts: &Facts) -> Result<Map<String, Value>, String> {
+    own_config(facts).map_err(|why| format!("/etc/rancher/k3s/config.yaml {why}"))
+}
+
+fn unit_flags(facts: &Facts) -> Result<Settings, String> {
+    let Some(foreign) = &facts.k3s.foreign else {
+        return Ok(Settings::new());
+    };
+    flags(foreign).map_err(|why| format!("the unit {}: {why}", foreign.unit))
+}
+
+fn layers(
+    facts: &Facts,
+    config: Map<String, Value>,
+    flags: Settings,
+) -> Result<Map<String, Value>, String> {
     let k3s = &facts.k3s;
     let mut all = Map::new();
     if let Some(foreign) = &k3s.foreign {
         all.extend(environment(foreign)?);
     }
-    all.extend(own_config(facts).map_err(|why| format!("/etc/rancher/k3s/config.yaml {why}"))?);
+    for (key, value) in config {
+        add(&mut all, key, value);
+    }
     for drop_in in &k3s.drop_ins {
         let read = read_config(drop_in.text.expose());
         let keys = read.map_err(|why| format!("config.yaml.d/{} {why}", drop_in.name))?;
         for (key, value) in keys {
-            match key.strip_suffix('+') {
-                Some(key) => append(&mut all, key, value),
-                None => drop(all.insert(key, value)),
-            }
+            add(&mut all, key, value);
         }
     }
-    if let Some(foreign) = &k3s.foreign {
-        all.extend(flags(foreign).map_err(|why| format!("the unit {}: {why}", foreign.unit))?);
+    for (key, value) in flags {
+        add_flag(&mut all, key, value);
     }
     for key in ["node-ip", "node-external-ip"] {
         if let Some(Value::Array(addresses)) = all.get(key) {
@@ -59,6 +100,24 @@ pub(super) fn in_force(facts: &Facts) -> Result<Map<String, Value>, String> {
         }
     }
     Ok(all)
+}
+
+/// Of a file: a key takes the place of an earlier one, `key+` adds to it.
+fn add(all: &mut Map<String, Value>, key: String, value: Value) {
+    match key.strip_suffix('+') {
+        Some(key) => append(all, key, value),
+        None => drop(all.insert(key, value)),
+    }
+}
+
+/// Of a unit: k3s puts what its files say before the flags, so a list becomes longer and anything else
+/// has its last value (k3s: pkg/configfilearg/parser.go).
+fn add_flag(all: &mut Map<String, Value>, key: String, value: Value) {
+    if is_list(&key) {
+        append(all, &key, value);
+    } else {
+        all.insert(key, value);
+    }
 }
 
 /// The folder of k3s's data as k3s is told on a host; nothing is known of it when no file there

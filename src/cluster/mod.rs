@@ -18,10 +18,14 @@ mod adopt;
 mod authority;
 mod check;
 mod config;
+mod fixed;
 mod folders;
 mod force;
+mod keep;
+mod keys;
 mod members;
 mod needs;
+mod networks;
 mod nodes;
 mod reset;
 mod shape;
@@ -73,6 +77,9 @@ pub struct Situation<'a> {
     pub fresh: &'a Fresh,
     /// Whether hosts on which something else set up k3s are taken over.
     pub adopt: bool,
+    /// Whether a host keeps the settings of its own config.yaml that the inventory does not name: an
+    /// inventory of a file is the whole truth of its cluster, and a typed line is not.
+    pub keep: bool,
 }
 
 impl<'a> Situation<'a> {

@@ -1,7 +1,10 @@
 //! What k3s needs of a machine: cgroup controllers, and room for its data.
 
+use serde_json::{Map, Value};
+
 use super::Situation;
 use super::config::Config;
+use super::force::{in_force, told};
 use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::{Host, Role};
@@ -95,38 +98,31 @@ pub(super) fn no_room(host: &Host, facts: &Facts, version: &str) -> Option<Probl
     )
 }
 
-/// The kubelet of Kubernetes 1.35 and later refuses to start on cgroup v1 unless told to.
+/// The kubelet of Kubernetes 1.35 and later refuses to start on cgroup v1 unless told to; `config` is
+/// what the host's config.yaml would say.
 pub(super) fn cgroup_v1(
-    situation: &Situation<'_>,
     host: &Host,
     facts: &Facts,
+    config: &Config,
     version: &str,
 ) -> Option<Problem> {
     let refuses = Situation::kubelet_refuses_cgroup_v1;
-    // One that has joined was told, wherever; but an older one did not have to be.
-    let was_told = facts.k3s.joined && facts.k3s.version.as_deref().is_none_or(refuses);
-    if facts.cgroup != 1 || was_told || !refuses(version) {
+    if facts.cgroup != 1 || !refuses(version) {
         return None;
     }
-    let cluster = &situation.inventory.cluster;
-    let base: &Config = if host.role.value == Role::Server {
-        &cluster.config
-    } else {
-        &cluster.agent_config
+    let allows = |told: Result<Map<String, Value>, String>| {
+        let told = told.unwrap_or_default();
+        told.get("kubelet-arg")
+            .is_some_and(|arguments| arguments.to_string().contains("fail-cgroupv1=false"))
     };
-    let arguments = host
-        .config
-        .get("kubelet-arg")
-        .map(|setting| &setting.value)
-        .or(base.get("kubelet-arg"));
-    let argument = "fail-cgroupv1=false";
-    let drop_ins = &facts.k3s.drop_ins;
-    let told = arguments.is_some_and(|arguments| arguments.to_string().contains(argument))
-        || drop_ins
-            .iter()
-            .any(|file| file.text.expose().contains(argument));
-    (!told).then(|| {
+    // One that has joined was told, wherever; but an older one did not have to be.
+    let has_to = facts.k3s.joined && facts.k3s.version.as_deref().is_none_or(refuses);
+    let was_told_elsewhere = has_to && !allows(in_force(facts));
+    if was_told_elsewhere || allows(told(facts, config)) {
+        return None;
+    }
+    Some(
         Problem::new(format!("{}: its kernel runs cgroup v1, and the kubelet of {version} refuses that", host.name))
-            .next("boot it with systemd.unified_cgroup_hierarchy=1, or set for servers (config) and agents (agent_config):\nkubelet-arg: [fail-cgroupv1=false]")
-    })
+            .next("boot it with systemd.unified_cgroup_hierarchy=1, or set for servers (config) and agents (agent_config):\nkubelet-arg: [fail-cgroupv1=false]"),
+    )
 }

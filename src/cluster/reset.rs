@@ -84,7 +84,7 @@ pub fn reset(situation: &Situation<'_>) -> Result<Reset, Vec<Problem>> {
     let selected = |host: &Host| situation.selected.contains(&host.name);
     let mut left: BTreeMap<Vec<String>, Vec<&str>> = BTreeMap::new();
     for (host, facts) in situation.reached() {
-        if let Ok(addresses) = addresses(host, facts, None)
+        if let Ok(addresses) = addresses(situation, host, facts)
             && is_vouched_for(host, facts, addresses.node_ip)
         {
             plan.siblings.push(addresses.node_ip);

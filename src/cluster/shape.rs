@@ -14,10 +14,10 @@ use super::needs::{cgroup_v1, lacking_controllers, no_room};
 use super::nodes::{forget, left};
 use super::stage::{leftovers, stage};
 use super::tokens::{Tokens, tokens};
-use super::{LATER, Part, Place, Shape, Situation, Stage};
+use super::{LATER, Part, Place, Shape, Situation, Stage, fixed, keep, keys, networks};
 use crate::error::Problem;
 use crate::facts::Datastore;
-use crate::inventory::{self, Host, Role};
+use crate::inventory::{self, Role};
 use crate::kubernetes::kubeconfig::server_url;
 
 /// Decides what every host is to the others and what follows for it.
@@ -29,22 +29,20 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
     let mut unfit_hosts = BTreeMap::new();
     let mut known = BTreeMap::new();
     for (host, facts) in situation.reached() {
-        let verdict =
-            match unfit(host, facts)
-                .or_else(|| other_role(situation, host, facts))
-                .or_else(|| other_data_dir(situation, host, facts))
-                .or_else(|| lacking_controllers(host, facts))
-                .or_else(|| cgroup_v1(situation, host, facts, version))
-                .or_else(|| no_room(host, facts, version))
-            {
-                Some(problem) => Err(problem),
-                None => addresses(host, facts, flannel_interface(situation, host)).and_then(
-                    |addresses| match moved(situation, host, facts, addresses.node_ip) {
-                        Some(problem) => Err(problem),
-                        None => Ok(addresses),
-                    },
-                ),
-            };
+        let verdict = match unfit(host, facts)
+            .or_else(|| other_role(situation, host, facts))
+            .or_else(|| other_data_dir(situation, host, facts))
+            .or_else(|| lacking_controllers(host, facts))
+            .or_else(|| no_room(host, facts, version))
+        {
+            Some(problem) => Err(problem),
+            None => addresses(situation, host, facts).and_then(|addresses| {
+                match moved(situation, host, facts, addresses.node_ip) {
+                    Some(problem) => Err(problem),
+                    None => Ok(addresses),
+                }
+            }),
+        };
         match verdict {
             Ok(addresses) => drop(known.insert(host.name.clone(), addresses)),
             Err(problem) => drop(unfit_hosts.insert(host.name.clone(), problem)),
@@ -58,6 +56,10 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
     problems.extend(sqlite_with_more_servers(situation));
     problems.extend(outside_datastore(situation));
     problems.extend(unequal_servers(situation));
+    problems.extend(networks::faults(situation, &known));
+    let (mistakes, doubts) = keys::unknown(situation, version);
+    problems.extend(mistakes);
+    notes.extend(doubts);
     let servers = server_urls(situation, &known);
     let tokens = match tokens(situation, &servers) {
         Ok(tokens) if problems.is_empty() => tokens,
@@ -69,9 +71,11 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
     if !leftovers.is_empty() {
         return Err(leftovers);
     }
-    let siblings = situation.reached().filter_map(|(host, facts)| {
-        let address = known.get(&host.name)?.node_ip;
-        is_vouched_for(host, facts, address).then_some(address)
+    let siblings = situation.reached().flat_map(|(host, facts)| {
+        let own = known.get(&host.name);
+        let own = own.map(|own| [Some(own.node_ip), own.second]);
+        let own = own.into_iter().flatten().flatten();
+        own.filter(move |address| is_vouched_for(host, facts, *address))
     });
     let mut shape = Shape {
         stage,
@@ -86,7 +90,13 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
         forgetter: None,
         notes: Vec::new(),
     };
-    place(situation, &tokens, &known, &servers, &reason, &mut shape);
+    place(
+        situation, &tokens, &known, &servers, &reason, version, &mut shape,
+    );
+    let fixed = fixed::changed(situation, &shape);
+    if !fixed.is_empty() {
+        return Err(fixed);
+    }
     hold_back(situation, &mut shape);
     silent(situation, &mut shape);
     shape.unserved = unserved(situation, &shape);
@@ -100,17 +110,13 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
     Ok(shape)
 }
 
-fn flannel_interface<'a>(situation: &Situation<'a>, host: &'a Host) -> Option<&'a str> {
-    let configured = situation.inventory.configured(host, "flannel-iface");
-    configured?.as_str()
-}
-
 fn place(
     situation: &Situation<'_>,
     tokens: &Tokens,
     known: &BTreeMap<String, Addresses>,
     servers: &[String],
     reason: &str,
+    version: &str,
     shape: &mut Shape,
 ) {
     let via_name = match &shape.stage {
@@ -159,17 +165,26 @@ fn place(
         let config = subject.config();
         if let Some(foreign) = &facts.k3s.foreign {
             let taken = if situation.adopt {
-                adoption(host, facts, &config)
+                adoption(host, facts, &config, &subject.named())
             } else {
                 Err(left_alone(host, foreign))
             };
-            match taken {
-                Ok(note) => shape.notes.extend(note),
-                Err(problem) => {
-                    shape.unfit.insert(host.name.clone(), problem);
-                    continue;
-                }
+            if let Err(problem) = taken {
+                shape.unfit.insert(host.name.clone(), problem);
+                continue;
             }
+        }
+        if let Some(problem) = cgroup_v1(host, facts, &config, version) {
+            shape.unfit.insert(host.name.clone(), problem);
+            continue;
+        }
+        let kept = subject.kept_settings();
+        if !kept.is_empty() {
+            shape.notes.push(format!(
+                "{}: its config.yaml says more than the line, and keeps it: {}; --reset-config takes it away, and so does an inventory without it",
+                host.name,
+                keep::names(&kept)
+            ));
         }
         shape.notes.extend(subject.registration_note());
         if !facts.k3s.drop_ins.is_empty() {

@@ -14,9 +14,11 @@ mod adopted;
 mod clusters;
 mod configs;
 mod growing;
+mod kept;
 mod needs;
 mod refused;
 mod resets;
+mod settings;
 mod stages;
 mod versions;
 
@@ -45,6 +47,7 @@ struct Lab {
     selected: BTreeSet<String>,
     fresh: Fresh,
     adopt: bool,
+    keep: bool,
 }
 
 impl Lab {
@@ -72,6 +75,7 @@ impl Lab {
                 agent: Secret::new("fresh-agent"),
             },
             adopt: false,
+            keep: false,
             inventory,
         }
     }
@@ -101,6 +105,7 @@ impl Lab {
             selected: &self.selected,
             fresh: &self.fresh,
             adopt: self.adopt,
+            keep: self.keep,
         };
         shape(&situation, VERSION)
     }

@@ -27,7 +27,8 @@ pub(super) async fn install(
         let begun = Instant::now();
         let typed = Typed::install(&arguments)?;
         tell(&typed, &events);
-        let road = road(&typed, &arguments.login, environment, &ui, events).await?;
+        let mut road = road(&typed, &arguments.login, environment, &ui, events).await?;
+        road.reset_config = arguments.reset_config;
         let target = Target::from(&arguments.destination);
         if arguments.skip_install {
             let gathered = road.gather().await?;
@@ -76,6 +77,7 @@ pub(super) async fn join(arguments: JoinArguments, environment: &Environment, ui
         let mut typed = Typed::join(&arguments)?;
         tell(&typed, &events);
         let mut road = road(&typed, &arguments.login, environment, &ui, events).await?;
+        road.reset_config = arguments.reset_config;
         let gathered = road.gather().await?;
         if let Some(name) = typed.read_server().map(str::to_owned) {
             let Some(facts) = gathered.reach.get(&name).and_then(|reach| reach.facts()) else {

@@ -110,6 +110,7 @@ impl Survey {
             selected: &road.selected,
             fresh: &road.fresh,
             adopt: false,
+            keep: false,
         };
         let reset = cluster::reset(&situation).map_err(Refusal::Problems)?;
         let plan = plan::reset(&situation, &reset, &road.book)?;

@@ -36,6 +36,8 @@ pub(super) struct Road {
     pub book: Book,
     pub fresh: Fresh,
     adopt: bool,
+    /// Whether the settings of a host that a typed line does not name are taken away.
+    pub reset_config: bool,
     pub(super) cache: std::path::PathBuf,
     pub(super) proxy: Option<Proxy>,
     redactor: crate::vars::Redactor,
@@ -150,6 +152,7 @@ impl Road {
             limit: Arc::new(Semaphore::new(usize::from(ways.parallel))),
             fresh,
             adopt: ways.adopt,
+            reset_config: false,
             cache: environment.cache.clone(),
             proxy: environment.proxy.clone().map(|address| Proxy {
                 address,
@@ -217,6 +220,7 @@ impl Road {
             selected: &self.selected,
             fresh: &self.fresh,
             adopt: self.adopt,
+            keep: !self.inventory.whole && !self.reset_config,
         };
         let shape = cluster::shape(&situation, &version).map_err(Refusal::Problems)?;
         for secret in cluster::secrets(&shape) {

@@ -330,6 +330,21 @@ impl Facts {
         addresses.first().copied()
     }
 
+    /// The other addresses of the host: those on the interface of this one first, then those on the
+    /// interface of the default route.
+    pub fn beside(&self, address: IpAddr) -> impl Iterator<Item = IpAddr> {
+        let own = self.addresses.iter().find(|(_, net)| net.addr() == address);
+        let own = own.map_or("", |(interface, _)| interface);
+        let on = move |wanted: &str| {
+            let wanted = wanted.to_owned();
+            self.addresses
+                .iter()
+                .filter(move |(interface, _)| *interface == wanted)
+                .map(|(_, net)| net.addr())
+        };
+        on(own).chain(on(&self.default_interface))
+    }
+
     /// The architecture that binaries for this host are made for.
     pub fn release_architecture(&self) -> Option<Architecture> {
         Architecture::from_uname(&self.architecture)

@@ -82,7 +82,15 @@ is a warning: it survives no more losses than one server fewer.
 `config` is given to k3s as it is, but for the keys that towline decides (`cluster-init`, `server`)
 or that have their own place here (`token`, `agent-token`, `tls-san`, `node-name`, `node-label`,
 `node-taint`). `node-ip` and `node-external-ip` may stand in one host's `config`. Numbers that YAML
-would read differently than they are written (`0644`, `1.10`) need quotes.
+would read differently than they are written (`0644`, `1.10`) need quotes. `KEY: null` leaves a key
+out, also one that a group or the cluster has. A key that is no flag of this version of `k3s server` or
+`k3s agent` is refused: a server would drop it without a word, and an agent would not start.
+
+`cluster-cidr`, `service-cidr` and `cluster-dns` are read as one set, with the addresses of the hosts:
+both ranges have the same families in the same order, no address is in two of them, and no host is in
+one. With two families every node gets its address of each as `node-ip`; a host that lacks one is
+refused. On a running cluster these three, `cluster-domain`, `flannel-backend`, `secrets-encryption`
+(switched off) and the datastore stay as they are, and a change is refused with what the cluster has.
 
 With `data-dir` k3s keeps its data in another folder, on a disk of its own for example. It is for
 new hosts: where k3s has data, a host whose folder would change is left alone, since k3s would start

@@ -39,6 +39,7 @@ pub use load::{load, parse};
 pub use mistake::Mistake;
 pub use render::InputErrors;
 pub use schema::schema;
+pub use shape::similar;
 
 /// What the command line says about every host; it wins over the inventory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -234,7 +234,7 @@ fn plain(word: &str) -> String {
 }
 
 /// The word of a list that is most like this one, if any is.
-pub(super) fn similar<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn similar<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = plain(word);
     words
         .map(|candidate| {

@@ -82,6 +82,8 @@ fn a_cluster_of_the_installers_is_left_alone_until_it_is_taken_over_server_by_se
             "--cluster-init",
             "--tls-san",
             &san(m1),
+            "--tls-san",
+            "old.example.org",
             "--disable",
             "traefik",
         ],
@@ -150,6 +152,8 @@ fn a_cluster_of_the_installers_is_left_alone_until_it_is_taken_over_server_by_se
     refused.says(&[
         "would change what all servers of its cluster share",
         "disable: [\"traefik\"]",
+        "add to  cluster: {tls_sans: …}",
+        "old.example.org",
     ]);
     for (machine, before) in [m1, m2, m3].iter().zip(&before) {
         assert_eq!(&fingerprint(machine), before, "{}", machine.name());
@@ -163,6 +167,7 @@ fn a_cluster_of_the_installers_is_left_alone_until_it_is_taken_over_server_by_se
         "config",
         &format!("{{disable: [traefik], {}}}", config.join(", ")),
     );
+    let inventory = inventory.cluster("tls_sans", "[old.example.org]");
     let planned = place.json("plan", &inventory).ends(0).planned();
     for host in ["m1", "m2", "m3"] {
         let unit = &planned[&(host.to_owned(), "unit, taken over".to_owned())];
@@ -194,6 +199,10 @@ fn a_cluster_of_the_installers_is_left_alone_until_it_is_taken_over_server_by_se
     place
         .api()
         .expect_summary(&first, "m1 voter, m2 voter, m3 voter, m4 agent");
+    place
+        .api()
+        .ask_as("old.example.org", &first, "/readyz")
+        .unwrap();
     place.deploy(&inventory).changed_nothing();
     place.kept_its_secrets();
 }

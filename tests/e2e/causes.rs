@@ -16,11 +16,14 @@ exit 3
 #[test]
 fn a_join_that_fails_ends_with_its_cause_and_an_unknown_one_with_the_journal() {
     let place = Place::up(2, 3);
-    let [m2, m3, m5] = ["m2", "m3", "m5"].map(|name| place.machine(name));
+    let [m2, m3, m4, m5] = ["m2", "m3", "m4", "m5"].map(|name| place.machine(name));
     // A file beside towline's, which k3s reads as well.
     m2.succeed(
         "mkdir -p /etc/rancher/k3s/config.yaml.d
          printf 'cluster-cidr: 10.99.0.0/16\ndisable-network-policy: true\n' >/etc/rancher/k3s/config.yaml.d/mine.yaml",
+    );
+    m4.succeed(
+        "mkdir -p /etc/rancher/k3s/config.yaml.d && echo 'nosuchkey: 1' >/etc/rancher/k3s/config.yaml.d/mine.yaml",
     );
     m3.succeed(
         "nft add table inet test && nft add chain inet test out '{ type filter hook output priority 0; }' &&
@@ -30,8 +33,7 @@ fn a_join_that_fails_ends_with_its_cause_and_an_unknown_one_with_the_journal() {
         "cat >/root/wings <<'END'\n{WINGS}END\nchmod 755 /root/wings; mkdir -p /etc/systemd/system/k3s-agent.service.d
          printf '[Service]\nExecStart=\nExecStart=/root/wings\n' >/etc/systemd/system/k3s-agent.service.d/mine.conf"
     ));
-    let inventory = place.inventory().host("m4", "config", "{nosuchkey: 1}");
-    let failed = place.deploy(&inventory).ends(1);
+    let failed = place.deploy(&place.inventory()).ends(1);
     assert_eq!(
         failed.outcomes(),
         "m1 changed, m2 failed, m3 failed, m4 failed, m5 failed"
@@ -76,15 +78,26 @@ fn a_join_that_fails_ends_with_its_cause_and_an_unknown_one_with_the_journal() {
         assert!(!problem.contains("6444"), "{host}: {problem}");
     }
 
-    // Without what stood in their way they join by themselves, all but the one whose configuration
-    // was wrong, and the one whose systemd still has what was removed.
-    m2.succeed("rm /etc/rancher/k3s/config.yaml.d/mine.yaml");
+    // In the inventory such a key is refused before anything is asked to start with it.
+    let refused = place
+        .inventory()
+        .host("m4", "config", "{kubelet-args: [a=b]}");
+    place
+        .deploy(&refused)
+        .ends(2)
+        .says(&["did you mean `kubelet-arg`?", "nothing was changed"]);
+
+    // Without what stood in their way they join by themselves, all but the one whose systemd still
+    // has what was removed.
+    for host in [m2, m4] {
+        host.succeed("rm /etc/rancher/k3s/config.yaml.d/mine.yaml");
+    }
     m3.succeed("nft delete table inet test");
     m5.succeed("rm -r /etc/systemd/system/k3s-agent.service.d");
     let deployed = place.deploy(&place.inventory()).ends(0);
     assert_eq!(
         deployed.outcomes(),
-        "m1 unchanged, m2 unchanged, m3 unchanged, m4 changed, m5 changed"
+        "m1 unchanged, m2 unchanged, m3 unchanged, m4 unchanged, m5 changed"
     );
     assert_eq!(
         deployed.changes()[&("m5".to_owned(), "service".to_owned())],

@@ -31,7 +31,7 @@ enum Start {
     Works,
 }
 
-const ROWS: [Row; 12] = [
+const ROWS: [Row; 13] = [
     Row {
         cause: "agent, wrong token",
         unit: "k3s-agent",
@@ -113,8 +113,14 @@ const ROWS: [Row; 12] = [
         ],
     },
     Row {
-        cause: "unknown key",
+        cause: "server, unknown key",
         unit: "k3s",
+        start: Start::Works,
+        words: &["Unknown flag --nosuchkey found in config.yaml, skipping"],
+    },
+    Row {
+        cause: "agent, unknown key",
+        unit: "k3s-agent",
         start: Start::Fails,
         words: &["Error: flag provided but not defined: -nosuchkey"],
     },
@@ -246,6 +252,9 @@ fn a_failed_join_says_what_is_known_of_it() {
             let itself = format!("server: https://{}:6443\ntoken: {TOKEN}\n", m4.address());
             configure(&place, m4, &itself);
             Row::of("agent, port closed").holds_on(m4);
+            let unknown = format!("{via}nosuchkey: 1\ntoken: {TOKEN}\n");
+            configure(&place, m4, &unknown);
+            Row::of("agent, unknown key").holds_on(m4);
             configure(&place, m4, &format!("{via}token: {TOKEN}\n"));
             Row::of("agent, short token").holds_on(m4);
             // What an earlier start has left is taken away, the node's password with it.
@@ -255,19 +264,19 @@ fn a_failed_join_says_what_is_known_of_it() {
         scope.spawn(|| {
             configure(&place, m2, &format!("{via}token: wrong\n"));
             Row::of("server, wrong token").holds_on(m2);
-            configure(&place, m2, &format!("{via}nosuchkey: 1\ntoken: {TOKEN}\n"));
-            Row::of("unknown key").holds_on(m2);
             configure(&place, m2, "token: a\nserver: b\ndisable: }\n");
             Row::of("broken file").holds_on(m2);
             let others = "cluster-cidr: 10.44.0.0/16\ndisable-network-policy: true\n";
             configure(&place, m2, &format!("{via}{others}token: {TOKEN}\n"));
             Row::of("server, other settings, the network").holds_on(m2);
             Row::of("server, other settings").holds_on(m2);
-            // Three members, so that the cluster outlives the one that is wiped.
-            for server in [m2, m3] {
-                configure(&place, server, &format!("{via}token: {TOKEN}\n"));
-                server.succeed("systemctl start k3s");
-            }
+            // Three members, so that the cluster outlives the one that is wiped. One of them has a key
+            // that no server knows.
+            let unknown = format!("{via}nosuchkey: 1\ntoken: {TOKEN}\n");
+            configure(&place, m2, &unknown);
+            Row::of("server, unknown key").holds_on(m2);
+            configure(&place, m3, &format!("{via}token: {TOKEN}\n"));
+            m3.succeed("systemctl start k3s");
             configure(&place, m2, &format!("{via}token: {TOKEN}\n"));
             Row::of("server, wiped and back under its old name").holds_on(m2);
         });

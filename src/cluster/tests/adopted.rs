@@ -97,28 +97,32 @@ fn what_all_servers_share_may_not_change_on_the_way() {
     insta::assert_snapshot!(shape.unfit["m2"], @r#"
     m2: taking it over would change what all servers of its cluster share
       k3s does not start with other values than the cluster's
+      m2: k3s is told here what the inventory does not say, and would lose it: kubelet-arg
       → make the inventory say what the host does, under  config:  of  cluster:
         cluster-cidr: ["10.52.0.0/16"]
         disable: ["traefik","servicelb"]
+      → write under  hosts: m2: config:  , or once for all hosts that share it
+        kubelet-arg: ["max-pods=9"]
+      → what may go is written as  KEY: null
     "#);
 }
 
 #[test]
-fn what_is_lost_otherwise_is_told_without_its_values() {
+fn what_would_be_lost_beside_what_is_shared_is_told_with_it() {
     let lab = mixed(
         THREE,
-        &[
-            "--kubelet-arg",
-            "max-pods=9",
-            "--write-kubeconfig-mode=644",
-            "--debug",
-        ],
+        &["--disable=traefik", "--debug", "--tls-san=old.example.org"],
     );
-    let notes = lab.adopting().shape().notes.join("\n");
-    assert!(
-        notes.contains("m2: in force now and gone when it is taken over: debug, kubelet-arg, write-kubeconfig-mode;"),
-        "{notes}"
-    );
+    let problem = lab.adopting().shape().unfit["m2"].to_string();
+    for line in [
+        "disable: [\"traefik\"]",
+        "would lose it: debug, tls-san",
+        "debug: true",
+        "add to  cluster: {tls_sans: …}",
+        "[\"old.example.org\"]",
+    ] {
+        assert!(problem.contains(line), "{line} in\n{problem}");
+    }
 }
 
 #[test]

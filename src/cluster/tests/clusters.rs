@@ -30,6 +30,7 @@ fn refused_reset(lab: &Lab) -> String {
         selected: &lab.selected,
         fresh: &lab.fresh,
         adopt: false,
+        keep: false,
     };
     match reset(&situation) {
         Ok(_) => "it goes".to_owned(),

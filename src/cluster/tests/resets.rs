@@ -32,6 +32,7 @@ pub(super) fn decide(lab: &Lab) -> Result<Reset, String> {
         selected: &lab.selected,
         fresh: &lab.fresh,
         adopt: false,
+        keep: false,
     };
     reset(&situation).map_err(|problems| {
         let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();

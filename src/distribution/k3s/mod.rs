@@ -3,7 +3,9 @@
 pub mod arguments;
 pub mod causes;
 pub mod fetch;
+pub mod flags;
 pub mod journal;
+pub mod network;
 pub mod release;
 pub mod settings;
 pub mod token;

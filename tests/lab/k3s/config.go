@@ -177,7 +177,7 @@ func scalarText(value any) string {
 }
 
 // loadOptions combines environment, configuration files and command line; the
-// later of these three wins, for lists too.
+// later of these three wins, and lists of the last two are joined.
 func loadOptions(command string, arguments []string) (options, error) {
 	flags := flagsOf(command)
 	fromCommandLine, err := parseArguments(flags, arguments)
@@ -203,6 +203,9 @@ func loadOptions(command string, arguments []string) (options, error) {
 	if err != nil {
 		return nil, err
 	}
+	if command == "server" {
+		dropUnknown(flags, fromFiles)
+	}
 	checked, err := parseArguments(flags, configArguments(fromFiles))
 	if err != nil {
 		return nil, err
@@ -211,9 +214,24 @@ func loadOptions(command string, arguments []string) (options, error) {
 		result[name] = values
 	}
 	for name, values := range fromCommandLine {
+		// The files become arguments before the others, so a list becomes longer.
+		if flag, _ := findFlag(flags, name); flag.kind == listFlag {
+			values = append(append([]string(nil), checked[name]...), values...)
+		}
 		result[name] = values
 	}
 	return result, nil
+}
+
+// dropUnknown takes away what a server does not know, with a warning each; an
+// agent refuses it (k3s: pkg/configfilearg/parser.go, ValidFlags).
+func dropUnknown(flags []flagDefinition, configured options) {
+	for name := range configured {
+		if _, known := findFlag(flags, name); !known {
+			logWarning("Unknown flag --%s found in config.yaml, skipping\n", name)
+			delete(configured, name)
+		}
+	}
 }
 
 // configArguments is the configuration as arguments: k3s puts it before the

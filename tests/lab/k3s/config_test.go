@@ -58,7 +58,6 @@ func TestCommandLineBeatsFileBeatsEnvironment(t *testing.T) {
 
 func TestMistakesInK3sWords(t *testing.T) {
 	for content, wanted := range map[string]string{
-		"nosuchkey: 1\n":         "flag provided but not defined: -nosuchkey",
 		"cluster-init: perhaps":  `invalid boolean value "perhaps" for -cluster-init: parse error`,
 		"a: 1\nb: 2\nc: [\n":     "yaml: line 3: did not find expected node content",
 		"a: 1\n  b: 2\n- c: 3\n": "yaml: line 2: mapping values are not allowed in this context",
@@ -68,6 +67,14 @@ func TestMistakesInK3sWords(t *testing.T) {
 		if err == nil || err.Error() != wanted {
 			t.Errorf("%q: %v, wanted %s", content, err, wanted)
 		}
+	}
+	unknown := writeFiles(t, map[string]string{"config.yaml": "nosuchkey: 1\ndisable: [traefik]\n"})
+	if _, err := loadOptions("agent", []string{"--config=" + unknown}); err == nil || err.Error() != "flag provided but not defined: -disable" {
+		t.Errorf("an agent and keys that it does not know: %v", err)
+	}
+	chosen, err := loadOptions("server", []string{"--config=" + unknown, "--disable=servicelb"})
+	if err != nil || strings.Join(chosen.list("disable"), " ") != "traefik servicelb" {
+		t.Errorf("a server and a key that it does not know: %v, %v", chosen, err)
 	}
 	if _, err := loadOptions("agent", []string{"--cluster-init"}); err == nil {
 		t.Error("an agent took a server's flag")

@@ -96,7 +96,7 @@ func serverFlags() []flagDefinition {
 	flags = append(flags, stringsOf(listFlag,
 		"cluster-cidr", "service-cidr", "cluster-dns", "kube-apiserver-arg",
 		"etcd-arg", "kube-controller-manager-arg", "kube-scheduler-arg", "kube-cloud-controller-manager-arg",
-		"kube-controller-arg")...)
+		"kube-controller-arg", "kube-cloud-controller-arg", "helm-controller-arg")...)
 	return flags
 }
 

@@ -1,0 +1,215 @@
+//! What a running cluster has and a restart cannot change: compared with what its servers are told
+//! now, and refused with the reason and the way.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde_json::{Map, Value};
+
+use super::adopt::{plain_words, same_setting};
+use super::force::{in_force, told};
+use super::{Part, Shape, Situation};
+use crate::distribution::k3s::network::{KEYS, Networks};
+use crate::distribution::k3s::settings::{MUST_BE_EQUAL, shared_default};
+use crate::error::Problem;
+use crate::facts::{Datastore, Facts};
+use crate::inventory;
+
+/// A setting that stays.
+struct Fixed {
+    key: &'static str,
+    because: &'static str,
+    way: &'static str,
+}
+
+const NEW_CLUSTER: &str = "another one needs a new cluster:  towline reset , then  towline deploy";
+
+const FIXED: [Fixed; 6] = [
+    Fixed {
+        key: "cluster-cidr",
+        because: "every node keeps the range of pods that it was given, and k3s ends soon after each start with ranges outside of it",
+        way: NEW_CLUSTER,
+    },
+    Fixed {
+        key: "service-cidr",
+        because: "services keep their addresses, and the servers' certificates name one of them",
+        way: NEW_CLUSTER,
+    },
+    Fixed {
+        key: "cluster-dns",
+        because: "the service kube-dns keeps its address, and pods were told it",
+        way: NEW_CLUSTER,
+    },
+    Fixed {
+        key: "cluster-domain",
+        because: "pods were told the names of services, and certificates hold them",
+        way: NEW_CLUSTER,
+    },
+    Fixed {
+        key: "flannel-backend",
+        because: "nodes with two backends do not reach each other's pods, and an agent learns of another one only when it starts",
+        way: "by hand: change it in /etc/rancher/k3s/config.yaml of all servers, restart all nodes, servers first, then write it here (docs.k3s.io/networking/basic-network-options)",
+    },
+    Fixed {
+        key: "secrets-encryption-provider",
+        because: "the secrets in the datastore were encrypted by the other one",
+        way: "k3s secrets-encrypt rotate-keys  changes it (docs.k3s.io/cli/secrets-encrypt); then write it here",
+    },
+];
+
+/// Without it the secrets that are there could not be read.
+const ENCRYPTION: Fixed = Fixed {
+    key: "secrets-encryption",
+    because: "the secrets in the datastore are encrypted, and servers without it cannot read them",
+    way: "by hand:  k3s secrets-encrypt disable , and on from there by docs.k3s.io/cli/secrets-encrypt; then take it out of /etc/rancher/k3s/config.yaml of all servers",
+};
+
+/// What would change that cannot.
+pub(super) fn changed(situation: &Situation<'_>, shape: &Shape) -> Vec<Problem> {
+    let mut found: BTreeMap<(&str, String, String), Vec<&str>> = BTreeMap::new();
+    for (host, facts) in situation.servers() {
+        let place = shape.places.get(&host.name);
+        let Some(place) = place.filter(|place| place.part == Part::Member) else {
+            continue;
+        };
+        let (Ok(has), Ok(wants)) = (in_force(facts), told(facts, &place.config)) else {
+            continue;
+        };
+        for (key, has, wants) in differing(&has, &wants, place.node_ip) {
+            found.entry((key, has, wants)).or_default().push(&host.name);
+        }
+    }
+    let mut problems: Vec<_> = found
+        .into_iter()
+        .map(|((key, has, wants), hosts)| problem(situation, key, &has, &wants, &hosts))
+        .collect();
+    problems.extend(datastore(situation));
+    problems.extend(beside_members(situation, shape));
+    problems
+}
+
+/// The keys of which a server has one value and would have another.
+fn differing(
+    has: &Map<String, Value>,
+    wants: &Map<String, Value>,
+    node_ip: IpAddr,
+) -> Vec<(&'static str, String, String)> {
+    let networks = (networks(has, node_ip), networks(wants, node_ip));
+    let shown = |told: &Map<String, Value>, key: &str| {
+        let own = told.get(key).map(plain_words).unwrap_or_default();
+        match shared_default(key) {
+            Some(default) if own.is_empty() => default.to_owned(),
+            _ => own.join(","),
+        }
+    };
+    let is_on =
+        |told: &Map<String, Value>| !same_setting(ENCRYPTION.key, told.get(ENCRYPTION.key), None);
+    let mut differing = Vec::new();
+    for Fixed { key, .. } in FIXED {
+        let (one, other) = match &networks {
+            (Some(has), Some(wants)) if KEYS.contains(&key) => (has.value(key), wants.value(key)),
+            _ if same_setting(key, has.get(key), wants.get(key)) => continue,
+            _ => (shown(has, key), shown(wants, key)),
+        };
+        let is_free = key == "secrets-encryption-provider" && !is_on(has);
+        if one != other && !is_free {
+            differing.push((key, one, other));
+        }
+    }
+    if is_on(has) && !is_on(wants) {
+        differing.push((ENCRYPTION.key, "true".into(), "false".into()));
+    }
+    differing
+}
+
+fn networks(told: &Map<String, Value>, node_ip: IpAddr) -> Option<Networks> {
+    Networks::read(|key| told.get(key), node_ip.is_ipv6()).ok()
+}
+
+fn problem(
+    situation: &Situation<'_>,
+    key: &str,
+    has: &str,
+    wants: &str,
+    hosts: &[&str],
+) -> Problem {
+    let all = FIXED.iter().chain([&ENCRYPTION]);
+    let fixed = all.into_iter().find(|fixed| fixed.key == key);
+    let (because, way) = fixed.map_or(("", ""), |fixed| (fixed.because, fixed.way));
+    let problem = Problem::new(format!(
+        "{}: {key} is {has} in this cluster, and would be {wants}",
+        hosts.join(", ")
+    ))
+    .because(because);
+    let problem = if situation.inventory.whole {
+        problem.next(format!(
+            "let the inventory say what the cluster has, under  cluster: config:\n{key}: {has}"
+        ))
+    } else {
+        problem.next(format!(
+            "--k3s-extra-args '--{key} {has}', or nothing: it is kept"
+        ))
+    };
+    problem.next(way)
+}
+
+/// The data of embedded etcd does not go back into sqlite.
+fn datastore(situation: &Situation<'_>) -> Option<Problem> {
+    if situation.inventory.cluster.datastore != Some(inventory::Datastore::Sqlite) {
+        return None;
+    }
+    let is_etcd = |facts: &Facts| facts.k3s.datastore == Some(Datastore::Etcd);
+    let (host, _) = situation.servers().find(|(_, facts)| is_etcd(facts))?;
+    Some(
+        Problem::new(format!(
+            "{}: it keeps its cluster in embedded etcd, and the inventory says  datastore: sqlite",
+            host.name
+        ))
+        .because("k3s moves data from sqlite to etcd, and not back")
+        .next("write  datastore: etcd  under cluster:, or leave it out"),
+    )
+}
+
+/// A server that joins beside members that are not changed now has to be told what they are.
+fn beside_members(situation: &Situation<'_>, shape: &Shape) -> Vec<Problem> {
+    let is_member = |facts: &Facts| facts.k3s.datastore.is_some();
+    let Some((member, has)) = situation.servers().find_map(|(host, facts)| {
+        let stays = is_member(facts) && !shape.places.contains_key(&host.name);
+        Some((&host.name, in_force(facts).ok()?)).filter(|_| stays)
+    }) else {
+        return Vec::new();
+    };
+    let mut problems = Vec::new();
+    for (host, facts) in situation.servers() {
+        let place = shape.places.get(&host.name);
+        let Some(place) = place.filter(|place| place.part == Part::Joining) else {
+            continue;
+        };
+        let Ok(wants) = told(facts, &place.config) else {
+            continue;
+        };
+        let is_network = |key: &&str| KEYS.contains(key);
+        let differ = MUST_BE_EQUAL.into_iter().filter(|key| {
+            match (
+                networks(&has, place.node_ip),
+                networks(&wants, place.node_ip),
+            ) {
+                (Some(has), Some(wants)) if is_network(key) => has.value(key) != wants.value(key),
+                _ => !same_setting(key, has.get(*key), wants.get(*key)),
+            }
+        });
+        let differ: Vec<_> = differ.collect();
+        if !differ.is_empty() {
+            problems.push(
+                Problem::new(format!(
+                    "{} would join with other values than {member} has for {}",
+                    host.name,
+                    differ.join(", ")
+                ))
+                .because("all servers of a cluster must have the same: k3s refuses to start otherwise")
+                .next("deploy to all servers, so that they are changed together, or say what the cluster has"),
+            );
+        }
+    }
+    problems
+}

@@ -1,0 +1,115 @@
+//! The networks of pods and services against each other and against the hosts.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde_json::Value;
+
+use super::Situation;
+use super::address::Addresses;
+use super::force::in_force;
+use crate::distribution::k3s::network::{Fault, KEYS, Networks, words};
+use crate::error::Problem;
+use crate::inventory::Role;
+
+/// What k3s is told of the networks: by a server that has data, which is what the cluster has, or
+/// else by the inventory. `None` where no server is in the inventory.
+fn told(situation: &Situation<'_>) -> Option<(BTreeMap<&'static str, Value>, bool)> {
+    let has_data = situation
+        .servers()
+        .find(|(_, facts)| facts.k3s.datastore.is_some());
+    if let Some((_, facts)) = has_data {
+        let all = in_force(facts).ok()?;
+        let own = KEYS
+            .iter()
+            .filter_map(|key| Some((*key, all.get(*key)?.clone())));
+        return Some((own.collect(), true));
+    }
+    let mut hosts = situation.inventory.hosts.iter();
+    let host = hosts.find(|host| host.role.value == Role::Server)?;
+    let named = KEYS.iter().filter_map(|key| {
+        let value = situation.inventory.configured(host, key)?;
+        Some((*key, value.clone()))
+    });
+    Some((named.collect(), false))
+}
+
+/// The families of the pods' network, whether each is IPv6, where they were said. Otherwise k3s takes
+/// that of the node's address.
+pub(super) fn families(situation: &Situation<'_>) -> Option<Vec<bool>> {
+    let (told, _) = told(situation)?;
+    if told.values().all(|value| words(Some(value)).is_empty()) {
+        return None;
+    }
+    let networks = Networks::read(|key| told.get(key), false).ok()?;
+    let families = networks.pods.iter().map(|range| range.addr().is_ipv6());
+    Some(families.collect())
+}
+
+/// What is wrong with the networks of a cluster that is made now, and hosts that cannot join because
+/// their addresses are in them.
+pub(super) fn faults(
+    situation: &Situation<'_>,
+    known: &BTreeMap<String, Addresses>,
+) -> Vec<Problem> {
+    let Some((told, runs)) = told(situation) else {
+        return Vec::new();
+    };
+    let ipv6 = known
+        .values()
+        .next()
+        .is_some_and(|own| own.node_ip.is_ipv6());
+    let networks = match Networks::read(|key| told.get(key), ipv6) {
+        Ok(networks) => networks,
+        // What runs with it is not refused for it.
+        Err(_) if runs => return Vec::new(),
+        Err(fault) => return vec![of(&fault)],
+    };
+    let mut taken: BTreeMap<&str, (String, Vec<String>)> = BTreeMap::new();
+    for (host, facts) in situation.reached() {
+        let Some(own) = known.get(&host.name).filter(|_| !facts.k3s.joined) else {
+            continue;
+        };
+        let public = host.address.parse::<IpAddr>().ok();
+        let all = [Some(own.node_ip), own.second, own.external, public];
+        let inside = all
+            .into_iter()
+            .flatten()
+            .find_map(|address| Some((address, networks.taken(address)?)));
+        if let Some((address, (key, range))) = inside {
+            let entry = taken.entry(key).or_insert((range.to_string(), Vec::new()));
+            entry.1.push(format!("{} has {address}", host.name));
+        }
+    }
+    let problems = taken.into_iter().map(|(key, (range, hosts))| {
+        let problem = Problem::new(format!(
+            "{key} is {range}, and hosts have addresses in it: {}",
+            hosts.join(", ")
+        ))
+        .because("an address in it is looked for inside the cluster, and the host is not reached");
+        if runs {
+            problem.next("the cluster keeps its networks: give the host another address, as  private_address: …")
+        } else {
+            problem.next(format!(
+                "choose a range that is free in your network, under  cluster: config:  , for example\n{key}: {}",
+                example(key, &networks)
+            ))
+        }
+    });
+    problems.collect()
+}
+
+fn of(fault: &Fault) -> Problem {
+    Problem::new(format!("config.{}: {}", fault.key, fault.what)).next(fault.help.clone())
+}
+
+/// Ranges that are not those that are taken.
+fn example(key: &str, networks: &Networks) -> &'static str {
+    let ipv6 = networks.pods.iter().all(|range| range.addr().is_ipv6());
+    match (key, ipv6) {
+        ("cluster-cidr", false) => "172.30.0.0/16",
+        ("cluster-cidr", true) => "fd72:30::/56",
+        (_, false) => "172.31.0.0/16",
+        (_, true) => "fd72:31::/112",
+    }
+}
