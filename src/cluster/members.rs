@@ -1,9 +1,11 @@
 //! Members of etcd: which of them are up, and whether one more may stop.
 
+use std::fmt::Write as _;
+
 use super::check::node_name;
 use super::{Part, Shape, Situation, Stage};
-use crate::facts::{Facts, K3s, Node};
-use crate::inventory::Host;
+use crate::facts::{Datastore, Facts, K3s, Node};
+use crate::inventory::{Host, Role};
 
 pub(super) fn facts_of<'a>(situation: &Situation<'a>, host: &Host) -> Option<&'a Facts> {
     situation.reach.get(&host.name)?.facts()
@@ -69,6 +71,47 @@ pub(super) fn silent(situation: &Situation<'_>, shape: &mut Shape) {
             format!("{name}: k3s runs here, and its API does not answer; it is looked at again when the servers that are down have been started")
         }));
     }
+}
+
+/// What is known at once of a cluster that does not answer, when the servers whose data was reached are
+/// not more than half of the inventory's: they cannot answer alone, if the others were members.
+pub(super) fn outnumbered(situation: &Situation<'_>, shape: &Shape) -> Option<String> {
+    if shape.stage != Stage::Down {
+        return None;
+    }
+    let hosts = situation.inventory.hosts.iter();
+    let servers: Vec<_> = hosts
+        .filter(|host| host.role.value == Role::Server)
+        .collect();
+    let (mut there, mut off, mut bare) = (Vec::new(), Vec::new(), Vec::new());
+    for host in &servers {
+        match facts_of(situation, host) {
+            Some(facts) if facts.k3s.datastore == Some(Datastore::Etcd) => there.push(&*host.name),
+            Some(_) => bare.push(&*host.name),
+            None => off.push(&*host.name),
+        }
+    }
+    let needed = servers.len() / 2 + 1;
+    if there.is_empty() || there.len() >= needed {
+        return None;
+    }
+    let all: Vec<_> = servers.iter().map(|host| &*host.name).collect();
+    let mut note = format!(
+        "the cluster does not answer, and etcd needs more than half of its members: {needed} of {}, and only {} was reached with its data",
+        all.join(", "),
+        there.join(", ")
+    );
+    if !off.is_empty() {
+        let _ = write!(note, "; switch on {}", off.join(" or "));
+    }
+    if !bare.is_empty() {
+        let _ = write!(
+            note,
+            "; {} has no data and joins when the cluster answers",
+            bare.join(", ")
+        );
+    }
+    Some(note)
 }
 
 /// Why no healthy member may be restarted: others are down that this run cannot start, and without

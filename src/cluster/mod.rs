@@ -30,6 +30,7 @@ mod nodes;
 mod reset;
 mod shape;
 mod stage;
+mod successor;
 mod tokens;
 mod version;
 
@@ -42,6 +43,7 @@ pub use folders::{Folders, kubelet};
 pub use force::{certificate_names, shared_settings, told_data_dir};
 pub use reset::{Reset, Wave, reset};
 pub use shape::shape;
+pub use successor::Successor;
 pub use tokens::Fresh;
 pub use version::{Wanted, wanted_version};
 
@@ -117,6 +119,8 @@ pub struct Shape {
     /// Servers of a cluster that is down whose k3s runs: only their API did not answer, and they are
     /// not restarted together with others.
     pub silent: BTreeSet<String>,
+    /// What is known of a cluster that is down whose data was reached on too few servers.
+    pub outnumbered: Option<String>,
     /// Whether no server of the cluster runs or is starting, and none is started now.
     pub unserved: bool,
     /// Nodes whose machines were wiped and come back under their names; forgotten before they join.

@@ -10,6 +10,7 @@ use super::authority::other_clusters;
 use super::check::node_name;
 use super::folders::{Folders, folders};
 use super::members::{facts_of, host_of, voters};
+use super::successor::{Successor, successors};
 use crate::error::Problem;
 use crate::facts::{Datastore, Facts, Node};
 use crate::inventory::{Host, Role};
@@ -30,6 +31,8 @@ pub struct Reset {
     pub siblings: Vec<IpAddr>,
     /// Where k3s and its kubelet have their data.
     pub folders: BTreeMap<String, Folders>,
+    /// Hosts that stay and name a server that goes.
+    pub successors: Vec<Successor>,
     /// Things that a person should know.
     pub notes: Vec<String>,
 }
@@ -157,6 +160,7 @@ pub fn reset(situation: &Situation<'_>) -> Result<Reset, Vec<Problem>> {
     }
     let voters = via.map_or_else(Vec::new, |(_, facts)| voters(situation, &facts.k3s));
     waves(situation, &mut plan, going, &voters, &stay)?;
+    plan.successors = successors(situation);
     Ok(plan)
 }
 

@@ -9,15 +9,15 @@ use super::check::{
     sqlite_with_more_servers, unequal_servers, unfit,
 };
 use super::config::Subject;
-use super::members::{fragile, silent};
+use super::members::{fragile, outnumbered, silent};
 use super::needs::{cgroup_v1, lacking_controllers, no_room};
 use super::nodes::{forget, left};
 use super::stage::{leftovers, stage};
 use super::tokens::{Tokens, tokens};
 use super::{LATER, Part, Place, Shape, Situation, Stage, fixed, keep, keys, networks};
 use crate::error::Problem;
-use crate::facts::Datastore;
-use crate::inventory::{self, Role};
+use crate::facts::{Datastore, Facts, Member};
+use crate::inventory::{self, Host, Role};
 use crate::kubernetes::kubeconfig::server_url;
 
 /// Decides what every host is to the others and what follows for it.
@@ -85,6 +85,7 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
         waiting: BTreeMap::new(),
         fragile: None,
         silent: BTreeSet::new(),
+        outnumbered: None,
         unserved: false,
         forget: Vec::new(),
         forgetter: None,
@@ -99,6 +100,8 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
     }
     hold_back(situation, &mut shape);
     silent(situation, &mut shape);
+    shape.outnumbered = outnumbered(situation, &shape);
+    shape.notes.extend(shape.outnumbered.clone());
     shape.unserved = unserved(situation, &shape);
     forget(situation, &mut shape)?;
     shape.fragile = fragile(situation, &shape);
@@ -141,6 +144,7 @@ fn place(
             continue;
         };
         let part = match (host.role.value, &shape.stage) {
+            (Role::Server, _) if is_removed(situation, &shape.stage, host, facts) => Part::Joining,
             (Role::Server, _) if facts.k3s.datastore.is_some() => Part::Member,
             (Role::Server, Stage::New { leader }) if *leader == host.name => Part::Leader,
             (Role::Server, _) => Part::Joining,
@@ -211,6 +215,26 @@ fn place(
             },
         );
     }
+}
+
+/// Whether a server has data of etcd and is no member any more, as when its node was deleted: k3s
+/// goes on running, and only a start makes it join again.
+pub(super) fn is_removed(
+    situation: &Situation<'_>,
+    stage: &Stage,
+    host: &Host,
+    facts: &Facts,
+) -> bool {
+    let Stage::Running { via } = stage else {
+        return false;
+    };
+    let told = situation.reach.get(via).and_then(|reach| reach.facts());
+    let members = told.map_or(&[][..], |told| &told.k3s.members);
+    let name = node_name(host, facts);
+    // One without a name has just been let in, and may be this one.
+    let is_it = |member: &Member| member.node == name || member.node.is_empty();
+    let is_missing = !members.is_empty() && !members.iter().any(is_it);
+    facts.k3s.datastore == Some(Datastore::Etcd) && *via != host.name && is_missing
 }
 
 /// Whether no server of the cluster runs, is starting, or is started now.

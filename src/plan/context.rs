@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use crate::cluster::{Folders, Place, Shape, Situation, kubelet};
+use crate::cluster::{Folders, Part, Place, Shape, Situation, kubelet};
 use crate::distribution::Supply;
 use crate::distribution::k3s::settings::{subcommand, unit};
 use crate::facts::Facts;
@@ -49,10 +49,17 @@ pub(super) fn context(
             "sources": sources(situation, &shape.siblings),
             "forget": shape.forget.iter().map(|node| json!({"name": node.name, "uid": node.uid})).collect::<Vec<_>>(),
             "foreign": facts.k3s.foreign.is_some(),
+            "removed": is_removed(place, facts),
             "data_dir": facts.k3s.data_dir.as_str(),
         },
         "folders": {"data": folders.data.as_str(), "kubelet": folders.kubelet()},
     })
+}
+
+/// Whether a server joins that has data of a membership which it lost.
+fn is_removed(place: Option<&Place>, facts: &Facts) -> bool {
+    let joins = place.is_some_and(|place| place.part == Part::Joining);
+    joins && facts.k3s.datastore.is_some()
 }
 
 /// Whether the pods' network is the one that k3s brings, which needs a range of addresses for every

@@ -1,6 +1,7 @@
 //! From the shape of a cluster to a plan: stages of lanes of steps. Pure.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -19,6 +20,10 @@ mod reset;
 pub use guard::Guard;
 pub use judge::{Judged, JudgedStep, judge};
 pub use reset::reset;
+
+/// How long servers of a cluster are waited for that is known to lack others: it may be that those were
+/// no members.
+const OUTNUMBERED: Duration = Duration::from_mins(3);
 
 /// What is to be done, in order.
 #[derive(Debug, Clone)]
@@ -141,10 +146,15 @@ pub fn build(
                 });
             let steps: Vec<_> = tasks
                 .into_iter()
-                .map(|(name, task)| Step {
-                    name,
-                    task,
-                    guard: guard.clone(),
+                .map(|(name, mut task)| {
+                    if let (Task::Service(service), Some(_)) = (&mut task, &shape.outnumbered) {
+                        service.patience = service.patience.min(OUTNUMBERED);
+                    }
+                    Step {
+                        name,
+                        task,
+                        guard: guard.clone(),
+                    }
                 })
                 .collect();
             lanes.push(Lane {

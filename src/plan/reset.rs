@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::context::sources;
 use super::{Guard, Lane, Order, Plan, Stage, Step};
-use crate::cluster::{Reset, Situation, Wave, node_name};
+use crate::cluster::{Reset, Situation, Successor, Wave, node_name};
 use crate::error::Problem;
+use crate::facts::is_node_name;
 use crate::playbook::Book;
 
 /// Builds the plan of a reset: for every wave its nodes are drained, its hosts stopped, its nodes
@@ -24,6 +25,7 @@ pub fn reset(situation: &Situation<'_>, reset: &Reset, book: &Book) -> Result<Pl
                 "reset": {
                     "drain": wave.drain,
                     "nodes": wave.nodes,
+                    "holders": holders(situation, wave),
                     "whole": reset.whole,
                     "sources": sources,
                 },
@@ -69,6 +71,24 @@ pub fn reset(situation: &Situation<'_>, reset: &Reset, book: &Book) -> Result<Pl
             lanes("reset-host", &wave.hosts)?,
         );
     }
+    let stay = |one: &Successor| {
+        let line = |url: &str| format!("server: {}", json!(url));
+        let context = json!({"reset": {"from": line(&one.from), "to": line(&one.to)}});
+        Ok(Lane {
+            host: one.host.clone(),
+            steps: steps(book, "reset-stay", &context)?,
+        })
+    };
+    let lanes = reset.successors.iter().map(stay);
+    let lanes = lanes.collect::<Result<Vec<_>, Problem>>()?;
+    if !lanes.is_empty() {
+        stages.push(Stage {
+            name: "hosts that stay: server".into(),
+            order: Order::Parallel,
+            lanes,
+            held: std::collections::BTreeMap::new(),
+        });
+    }
     Ok(Plan {
         stages,
         replan_after: None,
@@ -91,6 +111,19 @@ fn steps(book: &Book, playbook: &str, context: &Value) -> Result<Vec<Step>, Prob
         guard: None,
     };
     Ok(tasks.map(step).collect())
+}
+
+/// What the servers of a wave are called in leases: k3s takes the kernel's hostname.
+fn holders<'a>(situation: &Situation<'a>, wave: &Wave) -> Vec<&'a str> {
+    let reached = wave
+        .hosts
+        .iter()
+        .filter_map(|host| situation.reach.get(host)?.facts());
+    reached
+        .filter(|facts| facts.k3s.datastore.is_some())
+        .map(|facts| facts.hostname.as_str())
+        .filter(|name| is_node_name(&name.to_ascii_lowercase()))
+        .collect()
 }
 
 /// What is asked before a server that leaves is stopped.

@@ -10,14 +10,15 @@ macro_rules! embedded {
     };
 }
 
-const PLAYBOOKS: [(&str, &str); 10] = embedded!("playbooks":
+const PLAYBOOKS: [(&str, &str); 11] = embedded!("playbooks":
     "site.yml", "bootstrap-os.yml", "k3s-files.yml", "k3s-server.yml", "k3s-agent.yml",
     "k3s-forget.yml", "reset-drain.yml", "reset-stop.yml", "reset-delete.yml", "reset-host.yml",
+    "reset-stay.yml",
 );
 
-const TEMPLATES: [(&str, &str); 14] = embedded!("templates":
+const TEMPLATES: [(&str, &str); 15] = embedded!("templates":
     "modules.conf", "sysctl.conf", "k3s/config.yaml", "k3s/k3s.service", "k3s/killall.sh",
-    "k3s/uninstall.sh", "reset/absent.sh", "reset/firewall.sh", "reset/groups.sh",
+    "k3s/membership.sh", "k3s/uninstall.sh", "reset/absent.sh", "reset/firewall.sh", "reset/groups.sh",
     "reset/interfaces.sh", "reset/mounts.sh", "reset/pods.sh", "reset/processes.sh", "reset/ufw.sh",
 );
 

@@ -73,7 +73,13 @@ pub enum Strategy {
 }
 
 /// The playbooks of a reset. Which hosts they are for, and in what order, is no choice of a file.
-const RESET: [&str; 4] = ["reset-drain", "reset-stop", "reset-delete", "reset-host"];
+const RESET: [&str; 5] = [
+    "reset-drain",
+    "reset-stop",
+    "reset-delete",
+    "reset-host",
+    "reset-stay",
+];
 
 /// The playbooks, read and checked, with their templates.
 #[derive(Debug)]

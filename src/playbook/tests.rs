@@ -24,9 +24,10 @@ fn context(role: &str, config: &Value) -> Value {
         "k3s": {
             "unit": unit, "command": command, "version": "v1.36.3+k3s1", "node_name": "m1",
             "voter": "true", "flannel": "true", "unserved": "false", "config": config, "sources": ["10.0.0.1", "fd00::1"], "forget": [{"name": "m2", "uid": "5cc9fb3e-4d5b-4c2c-9d0f-7a0d7e4a9a3b"}], "foreign": false,
+            "removed": role == "server",
             "data_dir": if role == "server" { "/data/k3s" } else { "/var/lib/rancher/k3s" },
         },
-        "reset": {"drain": ["m2"], "nodes": ["m2"], "whole": role == "server", "sources": ["10.0.0.1", "fd00::1"]},
+        "reset": {"drain": ["m2"], "nodes": ["m2"], "holders": ["m2"], "from": "server: \"https://10.0.0.1:6443\"", "to": "server: \"https://10.0.0.2:6443\"", "whole": role == "server", "sources": ["10.0.0.1", "fd00::1"]},
         "folders": if role == "server" {
             json!({"data": "/data/k3s", "kubelet": "/srv/kubelet"})
         } else {

@@ -242,3 +242,33 @@ log: k3s.log
     m1, m2: left as it is: /root/token (token-file), /mnt/volumes (default-local-storage-path), /mnt/snapshots (etcd-snapshot-dir), /var/log/kubelet (kubelet-arg log-dir), /var/log/k3s/audit.log (kube-apiserver-arg audit-log-path)
     ");
 }
+
+#[test]
+fn hosts_that_stay_are_told_of_another_server_than_the_one_that_goes() {
+    let names = |url: &'static str| {
+        move |facts: &mut Facts| {
+            let own = facts.k3s.config.take().expect("there is one");
+            facts.k3s.config = Some(Secret::new(&format!("{}\nserver: {url}\n", own.expose())));
+        }
+    };
+    let told = |lab: Lab| {
+        let plan = decide(&lab).expect("it is decided");
+        let told = plan.successors.iter();
+        told.map(|one| format!("{} {} -> {}", one.host, one.from, one.to))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let lab = || {
+        whole()
+            .with("m2", names("https://10.0.0.1:6443"))
+            .with("m3", names("https://10.0.0.1:6443"))
+    };
+    assert_eq!(
+        told(lab().only(&["m1"])),
+        "m2 https://10.0.0.1:6443 -> https://10.0.0.3:6443\n\
+         m3 https://10.0.0.1:6443 -> https://10.0.0.2:6443\n\
+         w1 https://10.0.0.1:6443 -> https://10.0.0.2:6443"
+    );
+    assert_eq!(told(lab().only(&["m2"])), "", "none names it");
+    assert_eq!(told(lab()), "", "none stays");
+}

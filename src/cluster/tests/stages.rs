@@ -1,6 +1,7 @@
 //! Where the cluster stands, and who leads.
 
 use super::*;
+use crate::facts::Member;
 
 fn new(leader: &str) -> Stage {
     Stage::New {
@@ -245,4 +246,42 @@ fn healthy_servers_are_not_restarted_when_one_more_would_cost_the_quorum() {
             )
         );
     }
+}
+
+#[test]
+fn a_server_that_etcd_does_not_know_any_more_joins() {
+    let member = |node: &str| Member {
+        node: node.into(),
+        is_learner: false,
+        answers: None,
+    };
+    let part = |members: &[&str]| {
+        let members: Vec<_> = members.iter().map(|node| member(node)).collect();
+        let lab = running().with("m1", |facts| facts.k3s.members = members);
+        let shape = lab.shape();
+        assert!(shape.forget.is_empty());
+        shape.places["m3"].clone()
+    };
+    let removed = part(&["m1", "m2"]);
+    assert_eq!(removed.part, Part::Joining);
+    assert_eq!(text(&removed, "server"), "https://10.0.0.1:6443");
+    assert_eq!(part(&["m1", "m2", "m3"]).part, Part::Member);
+    assert_eq!(
+        part(&["m1", "m2", ""]).part,
+        Part::Member,
+        "it may be that one"
+    );
+    assert_eq!(part(&[]).part, Part::Member, "etcd did not say");
+}
+
+#[test]
+fn one_server_of_three_is_known_to_wait_for_another() {
+    let down = || running().with("m1", stopped).with("m2", stopped);
+    let wiped = |facts: &mut Facts| *facts = bare("m3", "10.0.0.3");
+    let lab = down().without("m2").with("m3", wiped);
+    let told = "the cluster does not answer, and etcd needs more than half of its members: 2 of m1, m2, m3, and only m1 was reached with its data; switch on m2; m3 has no data and joins when the cluster answers";
+    let shape = lab.shape();
+    assert_eq!(shape.outnumbered.as_deref(), Some(told));
+    assert!(shape.notes.contains(&told.to_owned()));
+    assert_eq!(down().with("m3", wiped).shape().outnumbered, None);
 }

@@ -145,6 +145,18 @@ const CAUSES: &[Cause] = &[
         remedy: TOKEN,
     },
     Cause {
+        words: &["failed to get MemberList from server"],
+        value: Value::Between(
+            &[("Get \"https://", "/")],
+            "the server that it is to join through",
+        ),
+        means: "{value} does not tell the members of etcd: it has left the cluster, is down, or etcd has no quorum",
+        remedy: &[
+            "on this host, this shows which server it is to join through:\ngrep '^server:' /etc/rancher/k3s/config.yaml",
+            "if that one has left the cluster, run the same command again: it names another one",
+        ],
+    },
+    Cause {
         words: &["failed to get CA certs"],
         value: SERVER,
         means: "{value} could not be reached from this host: nothing listens there, a firewall is between, or the address is wrong",

@@ -56,6 +56,11 @@ const MEASURED: &[(&str, &str, &str)] = &[
         "\nk3s kubectl delete node m4",
     ),
     (
+        r#"time="x" level=info msg="Waiting to retrieve etcd cluster member list: failed to get MemberList from server: Get \"https://10.0.0.1:6443/db/info\": dial tcp 10.0.0.1:6443: connect: no route to host""#,
+        "10.0.0.1:6443 does not tell the members of etcd: it has left the cluster, is down, or etcd has no quorum",
+        "\ngrep '^server:' /etc/rancher/k3s/config.yaml",
+    ),
+    (
         r#"time="x" level=fatal msg="Error: flag provided but not defined: -nosuchkey""#,
         "the configuration has a key that this k3s does not know: nosuchkey",
         "\ngrep -rn 'nosuchkey' /etc/rancher/k3s/",

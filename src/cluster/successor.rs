@@ -1,0 +1,66 @@
+//! The server that hosts name in `server:`, when that one is taken out of the cluster.
+
+use super::Situation;
+use super::address::addresses;
+use super::tokens::observed;
+use crate::inventory::Role;
+use crate::kubernetes::kubeconfig::server_url;
+
+/// A host that stays and names a server which goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Successor {
+    /// The host.
+    pub host: String,
+    /// What its config.yaml says: `https://10.0.0.1:6443`.
+    pub from: String,
+    /// What it is to say: a server that stays and is READY.
+    pub to: String,
+}
+
+/// Which hosts that stay name a server that goes. k3s looks there when it joins again, also years
+/// later, and agents when they have lost all that they know.
+pub(super) fn successors(situation: &Situation<'_>) -> Vec<Successor> {
+    let selected = |name: &str| situation.selected.contains(name);
+    let going: Vec<String> = situation
+        .inventory
+        .hosts
+        .iter()
+        .filter(|host| host.role.value == Role::Server && selected(&host.name))
+        .flat_map(|host| {
+            let facts = situation
+                .reach
+                .get(&host.name)
+                .and_then(|reach| reach.facts());
+            let own = facts.map_or(&[][..], |facts| &facts.addresses);
+            let own = own.iter().map(|(_, net)| net.addr().to_string());
+            let private = host.private_address.iter();
+            let private = private.map(|address| address.value.to_string());
+            own.chain(private).chain([host.address.clone()])
+        })
+        .map(|address| server_url(&address, 6443))
+        .collect();
+    let staying: Vec<(&str, String)> = situation
+        .servers()
+        .filter(|(host, facts)| !selected(&host.name) && facts.serves())
+        .filter_map(|(host, facts)| {
+            let address = addresses(situation, host, facts).ok()?.node_ip;
+            Some((&*host.name, server_url(&address.to_string(), 6443)))
+        })
+        .filter(|(_, url)| !going.contains(url))
+        .collect();
+    let stays = situation
+        .reached()
+        .filter(|(host, facts)| !selected(&host.name) && facts.k3s.foreign.is_none());
+    stays
+        .filter_map(|(host, facts)| {
+            let config = observed(facts);
+            let from = config.get("server")?.as_str()?;
+            let (_, to) = staying.iter().find(|(name, _)| *name != host.name)?;
+            going.iter().any(|url| url == from).then(|| Successor {
+                host: host.name.clone(),
+                from: from.to_owned(),
+                to: to.clone(),
+            })
+        })
+        .collect()
+}
