@@ -183,7 +183,7 @@ fn first(
     })
 }
 
-/// Whether somebody else than the host itself says that it has an address: the inventory, or the
+/// Whether anything but the host itself says that it has an address: the inventory, or the
 /// connection that it was reached by. A host can choose what it says of itself, and whatever address
 /// that is, others would let it in.
 pub(super) fn is_vouched_for(host: &Host, facts: &Facts, address: IpAddr) -> bool {

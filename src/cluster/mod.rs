@@ -108,7 +108,7 @@ pub struct Shape {
     /// The hosts that take part and may be changed, by name.
     pub places: BTreeMap<String, Place>,
     /// The addresses at which the nodes talk to each other, of the hosts that were reached: those that
-    /// somebody else than the host itself vouches for.
+    /// the inventory names or towline connected to.
     pub siblings: Vec<IpAddr>,
     /// Hosts that cannot be used as they are, with the words for it.
     pub unfit: BTreeMap<String, Problem>,

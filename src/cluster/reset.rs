@@ -265,7 +265,7 @@ impl Quorum {
                 up: voters.iter().filter(|(_, up)| *up).count(),
             };
         }
-        // Nobody can be asked: what has data is taken for a member that may come back, what was not
+        // No server can be asked: what has data is taken for a member that may come back, what was not
         // reached for one that is down.
         let hosts = situation.inventory.hosts.iter();
         let members = hosts.filter(|host| match facts_of(situation, host) {

@@ -183,7 +183,7 @@ async fn planned_again(road: &Road, survey: &Survey) -> Result<Survey, Refusal> 
     Ok(survey)
 }
 
-/// Tells a person who asked for the end that this was heard, and what can be asked for next.
+/// Tells a person who interrupts the run that this was heard, and what a second Ctrl-C does.
 pub(super) async fn announce(road: &Road) -> Infallible {
     interrupt::asked_for(Interrupt::Finish, road.interrupt.clone()).await;
     road.events.send(Event::Note {

@@ -35,7 +35,7 @@ pub(super) struct Target {
     path: Option<PathBuf>,
     /// Name of the context; the cluster's when nobody says.
     context: Option<String>,
-    /// Whether it is the file that kubectl reads when nobody says another one.
+    /// Whether it is the file that kubectl reads unless it is told another one.
     usual: bool,
     /// Whether what else is in the file stays.
     merge: bool,
@@ -268,7 +268,7 @@ async fn tried(
     tokio::select! {
         verified = verify(kubeconfig, patience) => verified.map_err(|error| error.problem()),
         () = interrupt::asked_for(Interrupt::Finish, road.interrupt.clone()) => {
-            Err(Problem::new("the kubeconfig was not tried: a person asked for the end"))
+            Err(Problem::new("the kubeconfig was not tried: interrupted"))
         }
     }
 }

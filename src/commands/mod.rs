@@ -107,7 +107,7 @@ enum Refusal {
     Input(Box<InputErrors>),
     /// Anything else.
     Problems(Vec<Problem>),
-    /// A person asked for the end before anything was changed.
+    /// It was interrupted before anything was changed.
     Interrupted,
 }
 
@@ -128,7 +128,7 @@ impl Refusal {
                 ui.error("nothing was changed");
             }
             (Self::Interrupted, Format::Plain) => {
-                ui.error("a person asked for the end; nothing was changed");
+                ui.error("interrupted; nothing was changed");
             }
             (Self::Input(errors), Format::Json) => ui.show(Event::Refused {
                 problems: Vec::new(),
@@ -149,7 +149,7 @@ impl Refusal {
         match self {
             Self::Input(errors) => vec![Problem::new(errors.to_string())],
             Self::Problems(problems) => problems,
-            Self::Interrupted => vec![Problem::new("a person asked for the end")],
+            Self::Interrupted => vec![Problem::new("interrupted")],
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) async fn run(arguments: ResetArguments, environment: &Environment, ui
         let mut survey = road
             .or_asked_for_the_end(Survey::of(&road, gathered))
             .await?;
-        // Nobody is asked about it: with -q a run tells its failures and its end.
+        // No question follows: with -q a run tells its failures and its end.
         let shown = arguments.plan || !arguments.yes || ui.verbosity >= 0;
         let mut good = survey.tell(&road, shown || ui.format == Format::Json);
         while survey.is_needed() && !arguments.plan && !arguments.yes {

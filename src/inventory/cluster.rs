@@ -179,7 +179,7 @@ fn binary(reader: &mut Reader<'_>, node: &Node) -> Binary {
             && node.get("sha256").is_none()
         {
             reader.warnings.push(format!(
-                "{mirror} is not encrypted: whoever is on the way to it can replace k3s together with the list of its hashes; use https://, or pin the binary with  binary: {{sha256: {{amd64: …}}}}"
+                "{mirror} is not encrypted: anyone on the network path can replace k3s together with the list of its hashes; use https://, or pin the binary with  binary: {{sha256: {{amd64: …}}}}"
             ));
         }
         let proxy = reader.text(node, "proxy", release::proxy).map(address);

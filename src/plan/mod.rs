@@ -137,7 +137,7 @@ pub fn build(
             };
             let context: Value = context::context(situation, shape, host, facts, binary);
             let tasks = book.tasks(&stage.playbook, &context, binary)?;
-            // Nobody else counts on one that joins or makes the cluster.
+            // One that joins, or makes the cluster, is no member yet.
             let place = shape.places.get(&host.name);
             let guard = place
                 .filter(|_| stage.hosts == Selector::Members)

@@ -161,7 +161,7 @@ pub enum Event {
         /// The address of the server in it.
         server: String,
     },
-    /// A person asked for the end.
+    /// The run was interrupted.
     Interrupted {
         /// Whether it is the second time, and the connections are dropped.
         again: bool,

@@ -22,7 +22,7 @@ pub(super) enum Acted {
     Failed(Problem),
     /// The connection was lost; whether it was done is unknown.
     Lost(String),
-    /// A person asked for the end before it began.
+    /// It was interrupted before it began.
     Interrupted,
 }
 

@@ -42,7 +42,7 @@ pub trait Connector: Send + Sync {
     fn connect<'a>(&'a self, host: &'a Host) -> Connected<'a>;
 }
 
-/// How far a person has asked for the end.
+/// How far the run is interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Interrupt {
     /// Not at all.
@@ -62,7 +62,7 @@ pub struct Runner {
     pub events: Events,
     /// So many hosts are worked on at once.
     pub limit: Arc<Semaphore>,
-    /// Whether a person has asked for the end.
+    /// Whether the run is interrupted.
     pub interrupt: watch::Receiver<Interrupt>,
     /// Time between two looks at something that is under way.
     pub pause: Duration,

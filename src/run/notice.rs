@@ -12,7 +12,7 @@ use crate::ssh::Remote;
 /// From this on the start of a command is long: a usual one takes a tenth of it.
 const LONG: Duration = Duration::from_secs(2);
 
-/// Clocks that differ by more than so many seconds are told: etcd and whoever reads logs suffer.
+/// Clocks that differ by more than so many seconds are told: etcd and readers of logs suffer.
 const APART: i64 = 30;
 
 /// k3s makes its certificates valid from an hour ago (dynamiclistener, `CalculateNotBefore`), so

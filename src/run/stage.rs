@@ -84,7 +84,7 @@ impl Runner {
                 }
             }
             if self.interrupted() {
-                return Err("a person asked for the end".into());
+                return Err("interrupted".into());
             }
             essential(plan, index, ledger)?;
         }
@@ -106,7 +106,7 @@ impl Runner {
                 continue;
             }
             let reason = if self.interrupted() {
-                "a person asked for the end".to_owned()
+                "interrupted".to_owned()
             } else {
                 let what = match ledger.outcome(&lane.host) {
                     Some(Outcome::Cancelled) => "was held back",
@@ -263,7 +263,7 @@ impl Runner {
             }
             Err(Stop::Held(why)) => self.cancel(&host, why, ledger),
             Err(Stop::Interrupted) => {
-                self.cancel(&host, "a person asked for the end".into(), ledger);
+                self.cancel(&host, "interrupted".into(), ledger);
             }
         }
     }

@@ -29,7 +29,7 @@ pub(super) enum End {
     Held(String),
     /// It failed.
     Failed(Problem),
-    /// A person asked for the end.
+    /// The run was interrupted.
     Interrupted,
 }
 

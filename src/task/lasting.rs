@@ -16,7 +16,7 @@ const LINES: usize = 8;
 /// What became of a unit since it was READY.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Since {
-    /// It has stayed READY, or somebody else has restarted it.
+    /// It has stayed READY, or something else has restarted it.
     Lasted,
     /// It has ended and is READY again, for so long.
     Again(Duration),

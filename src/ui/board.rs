@@ -39,7 +39,7 @@ pub(super) struct Counts {
     pub failed: usize,
 }
 
-/// How far a person has asked for the end.
+/// How far the run is interrupted.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
     /// Not at all.
@@ -61,7 +61,7 @@ pub(super) struct Board {
     pub title: String,
     /// So many of so many hosts are through with it.
     pub progress: Option<(usize, usize)>,
-    /// Whether a person asked for the end.
+    /// Whether the run was interrupted.
     pub ending: Ending,
 }
 

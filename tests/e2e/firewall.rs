@@ -30,7 +30,7 @@ fn an_active_ufw_lets_the_cluster_through_and_keeps_its_own_rules() {
     let before: Vec<_> = place.lab.machines().iter().map(asked).collect();
     let inventory = place.inventory();
 
-    // Nobody but m3 says that it has this address.
+    // Only m3 says that it has this address.
     let m3 = place.machine("m3");
     m3.succeed("ip link add claim type bridge && ip addr add 198.51.100.9/24 dev claim && ip link set claim up");
     let claiming = place

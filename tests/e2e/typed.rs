@@ -76,7 +76,7 @@ fn a_reset_on_a_terminal_begins_when_the_clusters_name_was_typed_and_only_then()
     });
     let ended = running.wait().ends(1);
     showed_the_plan_first(&ended);
-    ended.says(&["a person asked for the end; nothing was changed"]);
+    ended.says(&["interrupted; nothing was changed"]);
     assert_eq!(before.0, alive());
     let now = kernel(m1);
     let gone = before.1.lines().find(|line| !now.contains(line));

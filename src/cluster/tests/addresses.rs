@@ -120,7 +120,7 @@ fn a_firewall_lets_in_no_address_that_a_host_alone_says_it_has() {
     let reached = lab().with("w1", |facts| facts.reached_at = Some(seen[1]));
     assert_eq!(reached.shape().siblings, seen);
     assert_eq!(reached.shape().notes, [""; 0]);
-    // Nobody asks a firewall that lets everybody in.
+    // A firewall that is not active is not asked.
     let open = lab().with("m1", |facts| facts.ufw = false);
     assert_eq!(open.shape().notes, [""; 0]);
 }

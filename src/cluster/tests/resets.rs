@@ -73,7 +73,7 @@ fn who_goes_when_and_who_lets_them_go() {
         // One that is down goes first and takes no vote along.
         (whole().with("m2", dead), "m3: w1 xw1; m2 xm2; m1+m3"),
         (whole().with("m2", dead).only(&["m2"]), "m1: m2 xm2"),
-        // Nobody can be asked: the hosts are reset all the same.
+        // No server can be asked: the hosts are reset all the same.
         (
             whole().with("m1", dead).with("m2", dead).with("m3", dead),
             "nobody: w1; m1+m2+m3",
@@ -121,7 +121,7 @@ fn servers_that_stay_keep_their_quorum() {
     assert!(told(&lab).starts_with("refused: without m2"));
     let lab = whole().with("m1", dead).with("m2", dead).without("m3");
     assert!(told(&lab.only(&["m2"])).starts_with("refused: without m2"));
-    // Nobody can be asked, and a majority of the data would go.
+    // No server can be asked, and a majority of the data would go.
     let lab = whole().with("m1", dead).with("m2", dead).with("m3", dead);
     assert!(told(&lab.only(&["m1", "m2"])).starts_with("refused: without m2"));
 }

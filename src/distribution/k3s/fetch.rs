@@ -288,7 +288,7 @@ impl Slot {
         self.note(&self.hash, &hash_line(sha256))
     }
 
-    /// Where this comes from, for whoever looks into the cache.
+    /// Where this comes from, for a person who looks into the cache.
     fn note_source(&self, request: &Fetch) -> io::Result<()> {
         match &request.mirror {
             Some(mirror) => self.note(&self.source, mirror),

@@ -159,7 +159,7 @@ async fn the_running_action_ends_and_nothing_new_begins_when_a_person_asks() {
                 stage("t", order, &[("m3", &["y"])]),
             ])
             .await;
-        assert_eq!(came.result, Err("a person asked for the end".into()));
+        assert_eq!(came.result, Err("interrupted".into()));
         assert!(
             !came.log.iter().any(|line| line.ends_with("a:y")),
             "{:?}",
@@ -172,11 +172,7 @@ async fn the_running_action_ends_and_nothing_new_begins_when_a_person_asks() {
         assert_eq!(came.outcomes()[..2], [Outcome::Cancelled; 2]);
         assert_eq!(came.report.rows[0].changed, 1);
         for host in ["m1", "m2"] {
-            assert_eq!(
-                came.problem(host),
-                "a person asked for the end",
-                "{order:?} {host}"
-            );
+            assert_eq!(came.problem(host), "interrupted", "{order:?} {host}");
         }
     }
 }
