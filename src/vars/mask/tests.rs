@@ -1,4 +1,3 @@
-
 use super::*;
 use insta::assert_snapshot;
 
