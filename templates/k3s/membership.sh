@@ -9,3 +9,10 @@ is_member() {
     done
     return 1
 }
+# Whether k3s finds a tombstone when it starts, or has found it.
+is_buried() {
+    [ -e "$etcd/tombstone" ] || return 1
+    case "$(systemctl is-active k3s)" in inactive | failed) return 0 ;; esac
+    started=$(date -d "$(systemctl show -p ExecMainStartTimestamp --value k3s)" +%s) &&
+        [ "$(stat -c %Y "$etcd/tombstone")" -lt "$started" ]
+}

@@ -145,12 +145,9 @@ const CAUSES: &[Cause] = &[
         remedy: TOKEN,
     },
     Cause {
-        words: &["failed to get MemberList from server"],
-        value: Value::Between(
-            &[("Get \"https://", "/")],
-            "the server that it is to join through",
-        ),
-        means: "{value} does not tell the members of etcd: it has left the cluster, is down, or etcd has no quorum",
+        words: &["failed to get MemberList from server: Get "],
+        value: SERVER,
+        means: "{value}, through which this server is to join, does not answer: it has left the cluster, or it is down",
         remedy: &[
             "on this host, this shows which server it is to join through:\ngrep '^server:' /etc/rancher/k3s/config.yaml",
             "if that one has left the cluster, run the same command again: it names another one",

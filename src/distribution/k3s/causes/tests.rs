@@ -57,7 +57,7 @@ const MEASURED: &[(&str, &str, &str)] = &[
     ),
     (
         r#"time="x" level=info msg="Waiting to retrieve etcd cluster member list: failed to get MemberList from server: Get \"https://10.0.0.1:6443/db/info\": dial tcp 10.0.0.1:6443: connect: no route to host""#,
-        "10.0.0.1:6443 does not tell the members of etcd: it has left the cluster, is down, or etcd has no quorum",
+        "10.0.0.1:6443, through which this server is to join, does not answer: it has left the cluster, or it is down",
         "\ngrep '^server:' /etc/rancher/k3s/config.yaml",
     ),
     (
