@@ -22,8 +22,9 @@ impl Towline {
             )
             .map(|word| format!("'{word}'"))
             .collect();
+        // Ctrl-C reaches the shell, too, which would end with a status of its own.
         let line = format!(
-            "stty cols 100 rows 40; before=$(stty -g); {}; code=$?; [ \"$(stty -g)\" = \"$before\" ] || exit 99; exit $code",
+            "trap : INT; stty cols 100 rows 40; before=$(stty -g); {}; code=$?; [ \"$(stty -g)\" = \"$before\" ] || exit 99; exit $code",
             words.join(" ")
         );
         let mut command = Command::new("script");
