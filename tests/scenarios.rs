@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use towline::cluster::{self, Fresh, Reach, Situation};
+use towline::digest::sha256;
 use towline::distribution::{Architecture, Supply};
 use towline::facts::{Datastore, Facts, Node, OperatingSystem, Unit};
 use towline::inventory::{self, Inventory, Overrides};
@@ -133,10 +134,11 @@ impl Is {
         let stdout = match task {
             Task::File(file) => {
                 let now = self.config.as_deref().filter(|_| file.path == CONFIG);
-                let now = now.map(|text| format!("# Written by towline from the inventory: change it there.\n{text}"));
+                let now = now.map(|text| format!("# Another version's comment.\n{text}"));
                 match now {
                     Some(now) if now != file.content => format!(
-                        "mode=600 0:0\nstate=differs\nhash={HASH}\ncontent={PACKED}{}\n",
+                        "mode=600 0:0\nstate=differs\nhash={}\ncontent={PACKED}{}\n",
+                        sha256(&now),
                         encode(now.as_bytes()).replace('\n', "")
                     ),
                     None if bare => "state=absent\n".into(),

@@ -1,4 +1,5 @@
-//! A file with exactly this content.
+//! A file with this content. One that differs in nothing but comments is left as it is: a word in a
+//! comment is no reason to restart k3s.
 //!
 //! ```yaml
 //! - name: sysctls at boot
@@ -16,7 +17,7 @@ use crate::error::Problem;
 use crate::shell::{CONFLICT, PACKED, Reply, Script, acting, decode, encode, quote};
 use crate::vars::mask::masked_pair;
 
-/// A file with exactly this content, owned by root.
+/// A file with this content, comments aside, owned by root.
 #[derive(Clone, PartialEq, Eq)]
 pub struct File {
     /// Absolute path on the host.
@@ -59,7 +60,11 @@ impl File {
 
     pub(super) fn judge(&self, seen: &Reply, _: &Changes) -> Result<Verdict, Problem> {
         let mode = format!("{:o} 0:0", self.mode);
-        let (change, seen) = match seen.value("state") {
+        let state = seen.value("state").map(|state| {
+            let is_same = state == "differs" && self.differs_in_comments(seen);
+            if is_same { "same" } else { state }
+        });
+        let (change, seen) = match state {
             Some("same") if seen.value("mode") == Some(&mode) => return Ok(Verdict::Converged),
             Some("same") => {
                 let was = seen.value("mode").unwrap_or("?");
@@ -88,6 +93,21 @@ impl File {
             }
         };
         Ok(remedy(vec![change], self.write(seen)))
+    }
+
+    /// Whether the file that was seen says the same, line by line, without the lines that begin with
+    /// `#`. In a script such a line may be more than a comment.
+    fn differs_in_comments(&self, seen: &Reply) -> bool {
+        let old = seen.value("content").and_then(decode);
+        let Some(old) = old.and_then(|old| String::from_utf8(old).ok()) else {
+            return false;
+        };
+        let is_whole = seen.value("hash") == Some(&sha256(&old));
+        let said = |text: &'_ str| {
+            let lines = text.split('\n').filter(|line| !line.starts_with('#'));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        is_whole && !self.content.starts_with("#!") && said(&old) == said(&self.content)
     }
 
     fn change(&self, verb: &str, old: &str) -> Change {
@@ -167,6 +187,33 @@ mod tests {
             Verdict::Drifted(_)
         ));
         assert!(matches!(judged(""), Verdict::Undecidable(_)));
+    }
+
+    #[test]
+    fn another_comment_is_no_change() {
+        let with = |old: &str, hash: &str, mode: &str| {
+            let content = encode(old.as_bytes()).replace('\n', "");
+            judged(&format!(
+                "mode={mode} 0:0\nstate=differs\nhash={hash}\ncontent={PACKED}{content}\n"
+            ))
+        };
+        let same = "# From another place.\nnode-ip: 10.0.0.1\n# really\ntoken: new\n";
+        assert_eq!(with(same, &sha256(same), "600"), Verdict::Converged);
+        let Verdict::Drifted(remedy) = with(same, &sha256(same), "644") else {
+            panic!("its mode differs");
+        };
+        assert!(remedy.changes[0].what.starts_with("set mode"));
+        let other = "node-ip: 10.0.0.1\n#token: new\n";
+        for (old, hash) in [
+            (other, sha256(other)),
+            // More follows than what was answered.
+            (same, sha256("longer")),
+        ] {
+            assert!(
+                matches!(with(old, &hash, "600"), Verdict::Drifted(_)),
+                "{old}"
+            );
+        }
     }
 
     #[test]
