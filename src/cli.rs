@@ -37,6 +37,17 @@ pub struct Cli {
     pub quiet: bool,
 }
 
+impl Cli {
+    /// Reads the command line.
+    ///
+    /// # Errors
+    /// What is wrong with it, or the help that it asks for; and how to tell it.
+    pub fn read() -> Result<Self, (clap::Error, Output)> {
+        let words: Vec<_> = env::args_os().collect();
+        Self::try_parse_from(&words).map_err(|error| (error, Output::of(&words)))
+    }
+}
+
 /// Form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
@@ -44,6 +55,15 @@ pub enum Output {
     Plain,
     /// One JSON object per line
     Json,
+}
+
+impl Output {
+    /// What is asked for by words that may not be understood.
+    pub fn of(words: &[OsString]) -> Self {
+        let is_json = words.iter().any(|word| word == "--output=json")
+            || words.windows(2).any(|pair| pair == ["--output", "json"]);
+        if is_json { Self::Json } else { Self::Plain }
+    }
 }
 
 /// What to do.

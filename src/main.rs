@@ -2,12 +2,14 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use towline::cli::{Cli, Environment};
 use towline::commands;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::read() {
+        Ok(cli) => cli,
+        Err((error, output)) => return ExitCode::from(commands::mistyped(&error, output) as u8),
+    };
     let code = match tokio::runtime::Runtime::new() {
         Ok(runtime) => {
             let code = runtime.block_on(commands::run(cli, Environment::read()));

@@ -261,7 +261,7 @@ fn with_json_all_that_is_said_is_events_of_the_schema() {
         ("deploy -i nowhere.yaml", 2, "refused"),
         ("plan -i right.yaml", 1, "finished"),
         ("plan -i right.yaml --limit m9", 2, "refused"),
-        ("reset -i right.yaml --plan", 1, "plan"),
+        ("reset -i right.yaml --plan", 1, "finished"),
         ("reset -i right.yaml", 2, "refused"),
         ("install --ip a@10.0.0.1", 2, "refused"),
         (
@@ -269,13 +269,25 @@ fn with_json_all_that_is_said_is_events_of_the_schema() {
             1,
             "finished",
         ),
-        ("node-token --ip 127.0.0.1 --ssh-port 1", 1, "unreached"),
-        ("get-config --ip 127.0.0.1 --ssh-port 1", 1, "trouble"),
+        ("node-token --ip 127.0.0.1 --ssh-port 1", 1, "finished"),
+        ("get-config --ip 127.0.0.1 --ssh-port 1", 1, "finished"),
         (
             "ready --kubeconfig later --attempts 1 --pause 1ms",
             1,
-            "trouble",
+            "finished",
         ),
+        ("kubeconfig -i right.yaml", 1, "finished"),
+        (
+            "join --ip 127.0.0.1 --server-ip 127.0.0.2 --ssh-port 1",
+            1,
+            "finished",
+        ),
+        ("cache list", 0, "finished"),
+        ("cache clean", 0, "finished"),
+        ("uninstall --now", 2, "refused"),
+        ("plan", 2, "refused"),
+        ("plan -i home.yaml --colour", 2, "refused"),
+        ("cache", 2, "refused"),
         ("ready --kubeconfig home.yaml", 2, "refused"),
     ] {
         let mut arguments: Vec<_> = line.split(' ').collect();

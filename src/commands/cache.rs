@@ -1,13 +1,23 @@
 //! `towline cache`: what was fetched to this machine.
 
+use std::time::Instant;
+
 use crate::cli::{Cache, Environment};
 use crate::distribution::cache;
 use crate::error::{ExitCode, Problem};
 use crate::run::Event;
+use crate::run::report::Report;
 use crate::ui::{Format, Ui};
 
 pub(super) fn run(what: Cache, environment: &Environment, ui: &Ui) -> ExitCode {
     let folder = &environment.cache;
+    let begun = Instant::now();
+    let finish = |is_good| {
+        let report = Report::without_hosts(begun, is_good);
+        let code = report.exit_code();
+        ui.show(Event::Finished { report });
+        code
+    };
     let done = match what {
         Cache::List => cache::list(folder),
         Cache::Clean => cache::clean(folder),
@@ -18,7 +28,7 @@ pub(super) fn run(what: Cache, environment: &Environment, ui: &Ui) -> ExitCode {
             let problem = Problem::new(format!("{}: the cache cannot be used", folder.display()));
             let problem = problem.because(error.to_string());
             ui.show(Event::Trouble { problem });
-            return ExitCode::Failed;
+            return finish(false);
         }
     };
     if kept.is_empty() && ui.format == Format::Plain {
@@ -34,5 +44,5 @@ pub(super) fn run(what: Cache, environment: &Environment, ui: &Ui) -> ExitCode {
             removed: what == Cache::Clean,
         });
     }
-    ExitCode::Success
+    finish(true)
 }

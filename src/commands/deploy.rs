@@ -7,7 +7,7 @@ use crate::cli::{DeployArguments, Environment};
 use crate::cluster::Stage;
 use crate::error::{ExitCode, Problem};
 use crate::run::event::Events;
-use crate::run::report::Ledger;
+use crate::run::report::{Ledger, Report};
 use crate::run::{Event, Interrupt, Outcome, Runner};
 use crate::ui::Ui;
 
@@ -37,17 +37,26 @@ pub(super) async fn run(arguments: DeployArguments, environment: &Environment, u
     .await
 }
 
-/// Does a command's work while its events are told, then says what to type next.
+/// What came of a command's work, and what to type next.
+pub(super) type Ended = (Report, Option<String>);
+
+/// Does a command's work while its events are told, ends them with what came of it, then says what
+/// to type next.
 pub(super) async fn told(
     ui: &Ui,
-    work: impl AsyncFnOnce(Events) -> Result<(ExitCode, Option<String>), Refusal>,
+    work: impl AsyncFnOnce(Events) -> Result<Ended, Refusal>,
 ) -> ExitCode {
     let (events, receiver) = Events::channel();
     let teller = tokio::spawn(ui.clone().tell(receiver));
-    let result = work(events).await;
+    let ended = work(events.clone()).await.map(|(report, next)| {
+        let code = report.exit_code();
+        events.send(Event::Finished { report });
+        (code, next)
+    });
+    drop(events);
     // All senders are gone now; what they said is told before anything else.
     let _ = teller.await;
-    match result {
+    match ended {
         Ok((code, next)) => {
             if let Some(next) = next.filter(|_| ui.format == crate::ui::Format::Plain) {
                 ui.out(&next);
@@ -65,7 +74,7 @@ pub(super) async fn go(
     mut survey: Survey,
     begun: Instant,
     kubeconfig: Option<&Target>,
-) -> Result<(ExitCode, Option<String>), Refusal> {
+) -> Result<Ended, Refusal> {
     let mut ledger = Ledger::default();
     for (host, (begun, time)) in &survey.gathered.times {
         ledger.connected(host, *begun, *time);
@@ -157,7 +166,6 @@ pub(super) async fn go(
     }
     let rows = road.rows(&survey.gathered).into_iter();
     let report = ledger.report(rows, begun.elapsed(), trouble);
-    let code = report.exit_code();
     if report.count(Outcome::Failed)
         + report.count(Outcome::Unreachable)
         + report.count(Outcome::Cancelled)
@@ -171,8 +179,7 @@ pub(super) async fn go(
         };
         next = Some(format!("\n{when}: it goes on where this one stopped."));
     }
-    road.events.send(Event::Finished { report });
-    Ok((code, next))
+    Ok((report, next))
 }
 
 /// The rest, planned with what the hosts say now. What was done stands, so a refusal is the end of a

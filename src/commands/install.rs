@@ -11,12 +11,14 @@ use crate::facts::{Datastore, Facts};
 use crate::kubernetes::kubeconfig::server_url;
 use crate::run::Event;
 use crate::run::event::Events;
+use crate::run::report::Report;
 use crate::ui::Ui;
 
+use super::deploy::{self, Ended};
 use super::kubeconfig::Target;
 use super::road::{Road, Ways};
 use super::typed::Typed;
-use super::{Refusal, deploy, kubeconfig, plan, save};
+use super::{Refusal, kubeconfig, plan, save};
 
 pub(super) async fn install(
     arguments: InstallArguments,
@@ -32,22 +34,22 @@ pub(super) async fn install(
         let target = Target::from(&arguments.destination);
         if arguments.skip_install {
             let gathered = road.gather().await?;
-            return kubeconfig::only(&road, &gathered, &target).await;
+            return Ok(kubeconfig::only(&road, &gathered, &target, begun).await);
         }
         let survey = road.survey().await.map_err(in_flags)?;
         if arguments.plan {
-            return plan::tell(&road, &survey, begun);
+            return Ok(plan::tell(&road, &survey, begun));
         }
         let save = arguments.save_inventory.as_deref();
         if let Some(file) = save {
             save::possible(file, &typed)?;
         }
-        let (code, next) = deploy::go(&road, survey, begun, Some(&target)).await?;
-        let next = match code {
+        let (report, next) = deploy::go(&road, survey, begun, Some(&target)).await?;
+        let next = match report.exit_code() {
             ExitCode::Success => next.map(|next| next + &agents(&typed, &arguments.login)),
             _ => next,
         };
-        keep(save, &typed, code, next)
+        keep(save, &typed, report, next)
     })
     .await
 }
@@ -81,7 +83,7 @@ pub(super) async fn join(arguments: JoinArguments, environment: &Environment, ui
         let gathered = road.gather().await?;
         if let Some(name) = typed.read_server().map(str::to_owned) {
             let Some(facts) = gathered.reach.get(&name).and_then(|reach| reach.facts()) else {
-                return Ok((ExitCode::Failed, Some(unread(&name))));
+                return Ok((Report::without_hosts(begun, false), Some(unread(&name))));
             };
             of_server(&mut typed, &name, facts, arguments.server)?;
             let (inventory, _) = typed.inventory(environment)?;
@@ -101,10 +103,10 @@ pub(super) async fn join(arguments: JoinArguments, environment: &Environment, ui
             .into());
         }
         if arguments.plan {
-            return plan::tell(&road, &survey, begun);
+            return Ok(plan::tell(&road, &survey, begun));
         }
-        let (code, next) = deploy::go(&road, survey, begun, None).await?;
-        keep(arguments.save_inventory.as_deref(), &typed, code, next)
+        let (report, next) = deploy::go(&road, survey, begun, None).await?;
+        keep(arguments.save_inventory.as_deref(), &typed, report, next)
     })
     .await
 }
@@ -200,16 +202,16 @@ fn ways(typed: &Typed, login: &Login) -> Ways {
 fn keep(
     file: Option<&Path>,
     typed: &Typed,
-    code: ExitCode,
+    report: Report,
     next: Option<String>,
-) -> Result<(ExitCode, Option<String>), Refusal> {
+) -> Result<Ended, Refusal> {
     let Some(file) = file else {
-        return Ok((code, next));
+        return Ok((report, next));
     };
     save::save(file, typed)?;
     let said = format!(
         "\n  towline deploy -i {}    goes on with what was typed",
         crate::shell::quote(&file.to_string_lossy())
     );
-    Ok((code, Some(next.unwrap_or_default() + &said)))
+    Ok((report, Some(next.unwrap_or_default() + &said)))
 }

@@ -1,7 +1,7 @@
 //! `towline kubeconfig`: the cluster's kubeconfig, tried from here.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cli::{
     Destination, Environment, GetConfigArguments, KubeconfigArguments, KubeconfigFile,
@@ -13,14 +13,16 @@ use crate::kubernetes::kubeconfig::{Kubeconfig, Written, merge, pick, rewrite, s
 use crate::kubernetes::verify::{NodeLine, Verified, verify};
 use crate::run::event::{Events, NodeRow};
 use crate::run::gather::{self, Gathered};
+use crate::run::report::Report;
 use crate::run::{Event, Interrupt};
 use crate::shell::quote;
 use crate::ui::Ui;
 use crate::vars::Secret;
 
+use super::deploy::{self, Ended};
 use super::road::Road;
 use super::typed::Typed;
-use super::{Refusal, absolute, deploy, install, interrupt};
+use super::{absolute, install, interrupt};
 
 /// k3s puts a new name into its certificate at the first handshake that asks for it, and the other
 /// servers follow some seconds later.
@@ -98,13 +100,15 @@ pub(super) async fn run(
     ui: Ui,
 ) -> ExitCode {
     deploy::told(&ui, async |events: Events| {
+        let begun = Instant::now();
         let KubeconfigArguments {
             inventory,
             kubeconfig,
         } = arguments;
         let road = Road::new(&inventory, false, environment, &ui, events).await?;
         let gathered = road.gather().await?;
-        only(&road, &gathered, &Target::new(&kubeconfig, environment)).await
+        let target = Target::new(&kubeconfig, environment);
+        Ok(only(&road, &gathered, &target, begun).await)
     })
     .await
 }
@@ -116,6 +120,7 @@ pub(super) async fn of_host(
     ui: Ui,
 ) -> ExitCode {
     deploy::told(&ui, async |events: Events| {
+        let begun = Instant::now();
         let typed = Typed::server(
             &arguments.address,
             &arguments.login,
@@ -123,7 +128,8 @@ pub(super) async fn of_host(
         )?;
         let road = install::road(&typed, &arguments.login, environment, &ui, events).await?;
         let gathered = road.gather().await?;
-        only(&road, &gathered, &Target::from(&arguments.destination)).await
+        let target = Target::from(&arguments.destination);
+        Ok(only(&road, &gathered, &target, begun).await)
     })
     .await
 }
@@ -134,14 +140,16 @@ pub(super) async fn only(
     road: &Road,
     gathered: &Gathered,
     target: &Target,
-) -> Result<(ExitCode, Option<String>), Refusal> {
-    match fetch(road, gathered, target).await {
-        Ok(next) => Ok((ExitCode::Success, Some(next))),
+    begun: Instant,
+) -> Ended {
+    let next = match fetch(road, gathered, target).await {
+        Ok(next) => Some(next),
         Err(problem) => {
             road.events.send(Event::Trouble { problem });
-            Ok((ExitCode::Failed, None))
+            None
         }
-    }
+    };
+    (Report::without_hosts(begun, next.is_some()), next)
 }
 
 /// Takes the kubeconfig of a live server, tries it at an address that works from here with a real

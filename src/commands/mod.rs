@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use clap::CommandFactory as _;
+use clap::error::ErrorKind;
 
 use crate::cli::{Cli, Command, Environment, Output, Schema};
 use crate::error::{ExitCode, Problem};
 use crate::inventory::InputErrors;
 use crate::run::Event;
 use crate::ui::{Format, Live, Style, Ui};
-use crate::vars::Redactor;
 
 mod cache;
 mod connect;
@@ -55,13 +55,11 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
         style: Style {
             color: environment.color,
         },
-        redactor: Redactor::default(),
         timing: matches!(&cli.command, Command::Deploy(arguments) if arguments.timing),
         width: environment.width,
         live: (environment.live && cli.output == Output::Plain && !cli.quiet)
             .then(Live::on_standard_output),
-        gone: std::sync::Arc::default(),
-        heading: std::sync::Arc::default(),
+        ..Ui::default()
     };
     match cli.command {
         Command::Deploy(arguments) => deploy::run(arguments, &environment, ui).await,
@@ -85,10 +83,14 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
             ui.out(&format!("towline {}", env!("CARGO_PKG_VERSION")));
             ExitCode::Success
         }
-        Command::Uninstall { .. } => {
+        Command::Uninstall { rest } => {
             let problem = Problem::new("k3s is removed with  towline reset")
                 .next("to see what it would do:  towline reset -i FILE --plan")
                 .next("where there is no inventory yet, the line that made the host writes one with  --save-inventory FILE");
+            let ui = match Output::of(&rest) {
+                Output::Json => Ui::json(),
+                Output::Plain => ui,
+            };
             Refusal::from(problem).tell(&ui)
         }
         Command::Cache { what } => cache::run(what, &environment, &ui),
@@ -99,6 +101,29 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
             ExitCode::Success
         }
     }
+}
+
+/// Tells what is wrong with a command line, or the help or version that it asks for.
+pub fn mistyped(error: &clap::Error, output: Output) -> ExitCode {
+    if !error.use_stderr() || output == Output::Plain {
+        // There is nothing to be said where nothing can be written.
+        drop(error.print());
+        return if error.use_stderr() {
+            ExitCode::Refused
+        } else {
+            ExitCode::Success
+        };
+    }
+    let problem = if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        Problem::new("there is no command").next("--help  lists them")
+    } else {
+        let text = error.render().to_string();
+        let mut parts = text.trim().split("\n\n").map(str::trim);
+        let what = parts.next().unwrap_or_default();
+        let what = Problem::new(what.strip_prefix("error: ").unwrap_or(what));
+        parts.fold(what, Problem::next)
+    };
+    Refusal::from(problem).tell(&Ui::json())
 }
 
 /// Why a command cannot even begin: told as it is, nothing was touched.

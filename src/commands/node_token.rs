@@ -1,8 +1,11 @@
 //! `towline node-token`: the token with which agents, or servers, join a server's cluster.
 
+use std::time::Instant;
+
 use crate::cli::{Environment, NodeTokenArguments};
 use crate::error::{ExitCode, Problem};
 use crate::run::event::Events;
+use crate::run::report::Report;
 use crate::ui::Ui;
 
 use super::typed::Typed;
@@ -13,8 +16,8 @@ pub(super) async fn run(
     environment: &Environment,
     ui: Ui,
 ) -> ExitCode {
-    let mut token = None;
-    let code = deploy::told(&ui, async |events: Events| {
+    deploy::told(&ui, async |events: Events| {
+        let begun = Instant::now();
         let mut typed = Typed::token_of(&arguments)?;
         let road = install::road(&typed, &arguments.login, environment, &ui, events).await?;
         let gathered = road.gather().await?;
@@ -23,13 +26,12 @@ pub(super) async fn run(
             .get(&typed.target)
             .and_then(|reach| reach.facts())
         else {
-            return Ok((ExitCode::Failed, None));
+            return Ok((Report::without_hosts(begun, false), None));
         };
         typed.found_data(&typed.target.clone(), facts)?;
         // Where agents have no token of their own, the servers' lets them in.
         let own = facts.k3s.agent_token.clone().filter(|_| !arguments.server);
-        token = own.or_else(|| facts.k3s.server_token.clone());
-        if token.is_none() {
+        let Some(token) = own.or_else(|| facts.k3s.server_token.clone()) else {
             return Err(
                 Problem::new(format!("{}: there is no token here", typed.target))
                     .because(format!(
@@ -38,13 +40,11 @@ pub(super) async fn run(
                     ))
                     .into(),
             );
-        }
-        Ok((ExitCode::Success, None))
-    })
-    .await;
-    // Printing it is what was asked for; nowhere else is it shown.
-    if let Some(token) = token {
+        };
+        // Printing it is what was asked for; nowhere else is it shown, so it is no event.
+        road.events.told().await;
         ui.token(&token);
-    }
-    code
+        Ok((Report::without_hosts(begun, true), None))
+    })
+    .await
 }

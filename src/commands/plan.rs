@@ -5,13 +5,14 @@ use std::time::Instant;
 use crate::cli::{Environment, PlanArguments};
 use crate::cluster::Stage;
 use crate::error::{ExitCode, Problem};
-use crate::run::event::{Events, PlannedState};
-use crate::run::report::Ledger;
+use crate::run::event::{Events, Planned, PlannedState};
+use crate::run::gather::Gathered;
+use crate::run::report::{Ledger, Report};
 use crate::run::{Event, Outcome, planned};
 use crate::ui::Ui;
 
+use super::deploy::{self, Ended};
 use super::road::{Road, Survey, unfit};
-use super::{Refusal, deploy};
 
 pub(super) async fn run(arguments: PlanArguments, environment: &Environment, ui: Ui) -> ExitCode {
     deploy::told(&ui, async |events: Events| {
@@ -21,7 +22,7 @@ pub(super) async fn run(arguments: PlanArguments, environment: &Environment, ui:
         if !arguments.adopt {
             foreign(&road, &survey);
         }
-        tell(&road, &survey, begun)
+        Ok(tell(&road, &survey, begun))
     })
     .await
 }
@@ -46,11 +47,7 @@ fn foreign(road: &Road, survey: &Survey) {
 }
 
 /// Tells what a survey found and what would follow from it.
-pub(super) fn tell(
-    road: &Road,
-    survey: &Survey,
-    begun: Instant,
-) -> Result<(ExitCode, Option<String>), Refusal> {
+pub(super) fn tell(road: &Road, survey: &Survey, begun: Instant) -> Ended {
     let mut ledger = Ledger::default();
     for (host, unreached) in &survey.gathered.unreached {
         ledger.end(host, unreached.outcome, Some(unreached.problem.clone()));
@@ -81,6 +78,21 @@ pub(super) fn tell(
         unknown: unknown.cloned().collect(),
         steps: steps.clone(),
     });
+    for (host, (begun, time)) in &survey.gathered.times {
+        ledger.connected(host, *begun, *time);
+    }
+    (report(road, &survey.gathered, ledger, steps, begun), None)
+}
+
+/// What came of a plan: a host with a step that cannot be done has failed, and whatever would
+/// change, the others were only read.
+pub(super) fn report(
+    road: &Road,
+    gathered: &Gathered,
+    mut ledger: Ledger,
+    steps: Vec<Planned>,
+    begun: Instant,
+) -> Report {
     for step in steps {
         if step.state == PlannedState::Failed {
             let what = step.changes.first().map(|change| change.what.clone());
@@ -88,16 +100,9 @@ pub(super) fn tell(
             ledger.end(&step.host, Outcome::Failed, Some(problem));
         }
     }
-    for (host, (begun, time)) in &survey.gathered.times {
-        ledger.connected(host, *begun, *time);
-    }
-    // Whatever would change, the hosts were only read.
-    let rows = road.rows(&survey.gathered).into_iter();
+    let rows = road.rows(gathered).into_iter();
     let rows = rows.map(|(host, role, _, counts)| (host, role, false, counts));
-    let report = ledger.report(rows, begun.elapsed(), false);
-    let code = report.exit_code();
-    road.events.send(Event::Finished { report });
-    Ok((code, None))
+    ledger.report(rows, begun.elapsed(), false)
 }
 
 /// What a plan is about, as a sentence.

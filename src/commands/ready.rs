@@ -1,11 +1,14 @@
 //! `towline ready`: waits until all nodes of a cluster are Ready.
 
+use std::time::Instant;
+
 use crate::cli::{Environment, ReadyArguments};
 use crate::error::{ExitCode, Problem};
 use crate::kubernetes::kubeconfig::pick;
 use crate::kubernetes::verify::{NodeLine, verify};
 use crate::run::Event;
 use crate::run::event::Events;
+use crate::run::report::Report;
 use crate::ui::Ui;
 
 use super::{deploy, kubeconfig};
@@ -17,6 +20,7 @@ pub(super) async fn run(arguments: &ReadyArguments, environment: &Environment, u
         .or_else(|| environment.kubeconfigs.first().cloned())
         .unwrap_or_else(|| environment.home.join(".kube/config"));
     deploy::told(&ui, async |events: Events| {
+        let begun = Instant::now();
         let mut last = Problem::default();
         for attempt in 1..=arguments.attempts {
             if attempt > 1 {
@@ -33,7 +37,7 @@ pub(super) async fn run(arguments: &ReadyArguments, environment: &Environment, u
                                 context: picked.context().to_owned(),
                                 nodes: nodes.collect(),
                             });
-                            return Ok((ExitCode::Success, None));
+                            return Ok((Report::without_hosts(begun, true), None));
                         }
                         Some(problem) => problem,
                     },
@@ -55,7 +59,7 @@ pub(super) async fn run(arguments: &ReadyArguments, environment: &Environment, u
         events.send(Event::Trouble {
             problem: last.because(format!("asked {times}")),
         });
-        Ok((ExitCode::Failed, None))
+        Ok((Report::without_hosts(begun, false), None))
     })
     .await
 }

@@ -7,9 +7,9 @@ use crate::cli::{Environment, InventoryArguments, ResetArguments};
 use crate::cluster::{self, Reset, Situation};
 use crate::error::{ExitCode, Problem};
 use crate::plan::{self, Judged, Plan};
-use crate::run::event::{Events, PlannedState};
+use crate::run::event::Events;
 use crate::run::gather::Gathered;
-use crate::run::report::Ledger;
+use crate::run::report::{Ledger, Report};
 use crate::run::{Event, Interrupt, Outcome, planned};
 use crate::shell::quote;
 use crate::ui::{Format, Ui, ask};
@@ -30,7 +30,7 @@ pub(super) async fn run(arguments: ResetArguments, environment: &Environment, ui
             .await?;
         // No question follows: with -q a run tells its failures and its end.
         let shown = arguments.plan || !arguments.yes || ui.verbosity >= 0;
-        let mut good = survey.tell(&road, shown || ui.format == Format::Json);
+        survey.tell(&road, shown || ui.format == Format::Json);
         while survey.is_needed() && !arguments.plan && !arguments.yes {
             confirm(&road, &ui).await?;
             let agreed = survey.reset.clone();
@@ -45,15 +45,13 @@ pub(super) async fn run(arguments: ResetArguments, environment: &Environment, ui
             road.events.send(Event::Note {
                 text: "the hosts are no longer as they were when they were looked at".into(),
             });
-            good = survey.tell(&road, true);
+            survey.tell(&road, true);
         }
         if arguments.plan {
-            let code = if good {
-                ExitCode::Success
-            } else {
-                ExitCode::Failed
-            };
-            return Ok((code, None));
+            let steps = planned(&survey.judged);
+            let ledger = survey.ledger(&road);
+            let report = super::plan::report(&road, &survey.gathered, ledger, steps, begun);
+            return Ok((report, None));
         }
         let mut unreached = survey.gathered.unreached.keys();
         if !survey.is_needed() && !unreached.any(|host| road.selected.contains(host)) {
@@ -128,9 +126,8 @@ impl Survey {
         !planned(&self.judged).is_empty()
     }
 
-    /// Tells what was found and what follows; whether all of it can be done.
-    /// The plan itself is left out unless it is `shown`.
-    fn tell(&self, road: &Road, shown: bool) -> bool {
+    /// Tells what was found and what follows; the plan itself only when it is `shown`.
+    fn tell(&self, road: &Road, shown: bool) {
         for text in &self.reset.notes {
             road.events.send(Event::Note { text: text.clone() });
         }
@@ -140,15 +137,12 @@ impl Survey {
                 problem: problem.clone(),
             });
         }
-        let steps = planned(&self.judged);
-        let failed = steps.iter().any(|step| step.state == PlannedState::Failed);
         let all = road.inventory.hosts.iter().map(|host| &host.name);
         let unknown = all.filter(|host| {
             self.reset.unfit.contains_key(*host)
                 || (self.gathered.unreached.contains_key(*host) && road.selected.contains(*host))
         });
         let unknown: Vec<String> = unknown.cloned().collect();
-        let is_unknown = !unknown.is_empty();
         let hosts = self.reset.waves.iter().flat_map(|wave| &wave.hosts);
         let names: Vec<_> = hosts.map(String::as_str).collect();
         if shown {
@@ -158,14 +152,14 @@ impl Survey {
                     road.inventory.cluster.name,
                     names.join(", ")
                 ),
-                steps,
+                steps: planned(&self.judged),
                 unknown,
             });
         }
-        !failed && !is_unknown
     }
 
-    async fn run(&self, road: &Road, begun: Instant) -> ExitCode {
+    /// What is known of the hosts before anything is done.
+    fn ledger(&self, road: &Road) -> Ledger {
         let mut ledger = Ledger::default();
         for (host, (begun, time)) in &self.gathered.times {
             ledger.connected(host, *begun, *time);
@@ -178,6 +172,11 @@ impl Survey {
         for (host, problem) in &self.reset.unfit {
             ledger.end(host, Outcome::Failed, Some(problem.clone()));
         }
+        ledger
+    }
+
+    async fn run(&self, road: &Road, begun: Instant) -> Report {
+        let mut ledger = self.ledger(road);
         let runner = road.runner(&self.gathered);
         let last = self.plan.stages.len().saturating_sub(1);
         let ended = tokio::select! {
@@ -199,9 +198,6 @@ impl Survey {
             road.events.send(Event::Trouble { problem });
         }
         let rows = road.rows(&self.gathered).into_iter();
-        let report = ledger.report(rows, begun.elapsed(), trouble);
-        let code = report.exit_code();
-        road.events.send(Event::Finished { report });
-        code
+        ledger.report(rows, begun.elapsed(), trouble)
     }
 }

@@ -225,7 +225,7 @@ pub enum Event {
         /// Whether it was removed.
         removed: bool,
     },
-    /// The end.
+    /// The end of every command that was not refused.
     Finished {
         /// What came of it.
         report: Report,

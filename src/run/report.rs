@@ -95,7 +95,8 @@ pub const CONNECTION: &str = "connection";
 /// What came of a run.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
-    /// The hosts in the order of the inventory.
+    /// The hosts in the order of the inventory; none where hosts are only asked for something, as by
+    /// `get-config`.
     pub rows: Vec<Row>,
     /// The slowest steps, slowest first.
     pub slowest: Vec<Timing>,
@@ -103,11 +104,17 @@ pub struct Report {
     pub timeline: Vec<Turn>,
     /// Time for all of it.
     pub seconds: f64,
-    /// Whether something about the cluster as a whole failed.
+    /// Whether something failed besides what the rows say. Where nothing did, and no row is failed,
+    /// unreachable or cancelled, the exit status is 0.
     pub trouble: bool,
 }
 
 impl Report {
+    /// Of work that is not about hosts, or that only asked them.
+    pub fn without_hosts(begun: Instant, is_good: bool) -> Self {
+        Ledger::default().report(std::iter::empty(), begun.elapsed(), !is_good)
+    }
+
     /// How many hosts came out so.
     pub fn count(&self, outcome: Outcome) -> usize {
         self.rows

@@ -18,10 +18,10 @@ const INTRODUCTION: &str = "\
 
 With `--output json` every command prints one JSON object a line on standard output, and nothing
 else. Its key `event` says what it is; `towline schema events` prints all of this as a JSON schema.
-A run of `deploy`, `plan`, `install`, `join` or `reset` ends with `finished` (`reset --plan` with `plan`),
-unless it was refused, which is `refused` and exit status 2. A mistake in the command line itself is told on standard error
-in words, with the same status. Times are seconds. Programs should pass over events and keys that they
-do not know: there will be more.
+The last one is `finished`, with exit status 0 or 1, or `refused` with status 2 (or 1, when it was interrupted):
+then nothing was changed. A mistake in the command line itself is `refused`, too. Not so are `schema`,
+`completions`, `version` and `--help`, which print what they are asked for. Times are seconds. Programs
+should pass over events and keys that they do not know: there will be more.
 ";
 
 /// The text of `docs/events.md`.

@@ -152,8 +152,8 @@ impl Ui {
                     "{word}k3s {version} {architecture} ({size}){from} in {path}"
                 ));
             }
-            // A plan has said it all.
-            Event::Finished { .. } if self.is_preview => {}
+            // What came before has said it all.
+            Event::Finished { report } if self.is_preview || report.rows.is_empty() => {}
             Event::Finished { report } => {
                 self.say(&table::report(&report, self.columns(), self.style));
                 if self.timing && !report.timeline.is_empty() {

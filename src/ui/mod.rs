@@ -43,16 +43,17 @@ pub fn plan_text(about: &str, steps: &[crate::run::event::Planned]) -> String {
 }
 
 /// In which form a run is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
     /// Lines for people.
+    #[default]
     Plain,
     /// One JSON object per line.
     Json,
 }
 
 /// Tells a run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Ui {
     /// In which form.
     pub format: Format,
@@ -83,6 +84,14 @@ pub struct Ui {
 const FRAME: Duration = Duration::from_millis(100);
 
 impl Ui {
+    /// Tells in JSON what nothing else is known of.
+    pub fn json() -> Self {
+        Self {
+            format: Format::Json,
+            ..Self::default()
+        }
+    }
+
     /// Tells events until their senders are gone.
     pub async fn tell(self, events: Receiver) {
         match self.live.clone() {

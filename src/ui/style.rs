@@ -1,7 +1,7 @@
 //! Colours. Everything is readable without them; each has one meaning.
 
 /// Whether and how text is coloured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Style {
     /// Whether there are colours at all.
     pub color: bool,
