@@ -263,8 +263,7 @@ impl Runner {
     }
 }
 
-/// So often a remedy that may follow others is tried: on a busy machine one start more can miss its
-/// moment, too.
+/// So often a remedy that may follow others is tried: on a slow machine it can come too early.
 const TRIES: usize = 3;
 
 /// Whether this is to be done after what the step has done already.

@@ -129,9 +129,10 @@ fn tag(body: &str) -> String {
     }
     for (sign, tag) in [
         ("/v3/cluster", "voters"),
-        ("get node", "node"),
+        ("replace --raw", "report"),
         ("--no-block", "start"),
         ("systemctl show", "unit"),
+        ("get node", "node"),
     ] {
         if body.contains(sign) {
             return tag.into();

@@ -1,12 +1,18 @@
-//! An agent's own node, which shows that the agent has missed the moment at which it says READY.
+//! An agent's own node, which shows that the agent has missed the report it says READY after.
 //!
-//! A k3s agent that was started while the first server was still beginning to give nodes their range
-//! of pod addresses can miss that moment (k3s 1.36, seen in 5 of 20 new clusters): its node is Ready,
-//! and the unit stays `activating` until the kubelet's next report, five minutes later. One more start
-//! mostly cures it (on a machine whose cores were five times overloaded, three of six; so it is tried
-//! again).
+//! Before its READY a k3s agent starts its network policy controller, which looks at its node every two
+//! seconds until a Ready condition that is True has a `lastHeartbeatTime` not before the second in which
+//! it began to look, and until the cloud provider's taint is gone (k3s 1.36, pkg/agent/netpol/netpol.go
+//! `Run`, called by `startNetwork` in pkg/agent/run.go). On a busy machine the kubelet of a new node has
+//! reported Ready in an earlier second. A kubelet reports again when its node's status is not as it
+//! last said it, which it looks at every 10 s, and else after 2.5 to 7.5 minutes
+//! (`tryUpdateNodeStatus` in `kubelet_node_status.go`). So it is made to: the condition's message is changed
+//! in its name. No time is made up, and the kubelet itself writes its message back.
 
-use crate::shell::{Reply, quote};
+use std::time::Duration;
+
+use super::{Action, Change, Remedy};
+use crate::shell::{Reply, acting, quote};
 
 /// The node of an agent, and what its kubelet asks for it with.
 #[derive(Debug, Clone)]
@@ -17,8 +23,11 @@ pub struct Own {
     pub kubeconfig: String,
 }
 
-/// After so many seconds: an agent is READY within one after its node.
-pub(super) const MISSED: f64 = 20.0;
+/// After so many seconds: an agent is READY within two after the report that it waits for.
+pub(super) const MISSED: f64 = 10.0;
+
+/// What only another cloud provider than k3s's own takes away; until then the agent waits rightly.
+const TAINT: &str = "node.cloudprovider.kubernetes.io/uninitialized";
 
 impl Own {
     /// Shell text that says when the kubelet reported the node Ready, where a unit has been starting
@@ -31,9 +40,33 @@ impl Own {
              if [ \"$(systemctl show -p SubState --value {unit})\" = start ] && [ -s {kubeconfig} ] &&\n\
              [ $(($(cut -d . -f 1 /proc/uptime) - ${{started:-0}} / 1000000)) -ge {MISSED} ]; then\n\
              ready=$(/usr/local/bin/k3s kubectl --kubeconfig {kubeconfig} --request-timeout=5s get node {node} -o \
-             'jsonpath={{range .status.conditions[?(@.type==\"Ready\")]}}{{.status}} {{.lastHeartbeatTime}}{{end}}' 2>/dev/null)\n\
-             case $ready in 'True '*) printf 'ready=%s\\n' \"$(date -d \"${{ready#True }}\" +%s)\" ;; esac\nfi\n"
+             'jsonpath={{range .status.conditions[?(@.type==\"Ready\")]}}{{.status}} {{.lastHeartbeatTime}}{{end}} {{.spec.taints[*].key}}' 2>/dev/null)\n\
+             case $ready in *{TAINT}*) ;; 'True '*) ready=${{ready#True }}; printf 'ready=%s\\n' \"$(date -d \"${{ready%% *}}\" +%s)\" ;; esac\nfi\n"
         )
+    }
+
+    /// Makes the kubelet report again. `kubectl patch` first reads the subresource that it changes, which
+    /// a kubelet may not; the object is replaced instead, and only if nothing else has changed it.
+    pub(super) fn report(&self, unit: &str, settle: Duration) -> Remedy {
+        let (name, kubeconfig) = (&self.node, quote(&self.kubeconfig));
+        let node = quote(name);
+        let script = format!(
+            "kubectl() {{ /usr/local/bin/k3s kubectl --kubeconfig {kubeconfig} --request-timeout=10s \"$@\"; }}\n\
+             tries=3\n\
+             until kubectl get node {node} -o json | sed 's/\"kubelet is posting ready status[^\"]*\"/\"to be reported again\"/' |\n\
+             kubectl replace --raw /api/v1/nodes/{node}/status -f - >/dev/null; do\n\
+             tries=$((tries - 1)); [ $tries -gt 0 ] || exit 1; sleep 1\ndone\n"
+        );
+        let what = format!(
+            "have the kubelet report node {name} again: it has been Ready for {MISSED} s, and {unit} has not told systemd READY"
+        );
+        Remedy {
+            changes: vec![Change::new(what)],
+            actions: vec![Action::Run(acting(&script, Duration::from_mins(1)))],
+            settle,
+            restarts: false,
+            follows: true,
+        }
     }
 }
 

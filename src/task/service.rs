@@ -107,19 +107,10 @@ impl Service {
         }
         let busy = !matches!(get("Job"), "" | "0");
         Ok(match (get("ActiveState"), get("SubState"), restart) {
-            ("activating", "start", None) if own::missed_its_ready(seen) => {
-                let what = format!(
-                    "restart {unit}: its node has been Ready for {} s, and it has not told systemd READY",
-                    own::MISSED
-                );
-                match self.act_on(Some(get("InvocationID").trim()), "restart", what) {
-                    Verdict::Drifted(remedy) => Verdict::Drifted(Remedy {
-                        follows: true,
-                        ..remedy
-                    }),
-                    verdict => verdict,
-                }
-            }
+            ("activating", "start", None) if own::missed_its_ready(seen) => match &self.own {
+                Some(own) => Verdict::Drifted(own.report(unit, self.patience)),
+                None => self.pending(seen),
+            },
             (_, _, None) if busy => self.pending(seen),
             ("active", "running", Some(what)) => {
                 let invocation = get("InvocationID").trim();
@@ -249,7 +240,10 @@ mod tests {
             unit: "k3s".into(),
             newer_than: vec![CONFIG.into()],
             diagnose: None,
-            own: None,
+            own: Some(Own {
+                node: "m1".into(),
+                kubeconfig: "/k".into(),
+            }),
             patience: Duration::from_mins(10),
         };
         let seen = Reply {
@@ -326,11 +320,11 @@ mod tests {
             (stale("inactive", "dead", 60.0), &nothing, start.clone()),
             (state("inactive", "dead", 60.0), &nothing, start.clone()),
             (state("failed", "failed", 60.0), &nothing, start.clone()),
-            // An agent whose node is Ready by what its kubelet has said 21 s, 5 s ago, or in an earlier life.
+            // An agent whose node is Ready by what its kubelet has said 11 s, 5 s ago, or in an earlier life.
             (
-                state("activating", "start", 60.0) + "\nready=4979",
+                state("activating", "start", 60.0) + "\nready=4989",
                 &nothing,
-                "restart k3s: its node has been Ready for 20 s, and it has not told systemd READY"
+                "have the kubelet report node m1 again: it has been Ready for 10 s, and k3s has not told systemd READY"
                     .to_owned(),
             ),
             (

@@ -208,7 +208,17 @@ async fn a_unit_that_is_started_is_watched_until_it_is_ready() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_agent_whose_node_is_ready_is_started_once_more_and_not_for_ever() {
+async fn an_agent_that_missed_a_report_of_its_node_gets_another_and_is_not_restarted() {
+    let agent = || match service() {
+        Task::Service(mut service) => {
+            service.own = Some(crate::task::Own {
+                node: "m1".into(),
+                kubeconfig: "/k".into(),
+            });
+            Task::Service(service)
+        }
+        task => task,
+    };
     let stuck = || match unit("activating", "start", "") {
         Said::Out(status, text) => Said::Out(
             status,
@@ -218,22 +228,28 @@ async fn an_agent_whose_node_is_ready_is_started_once_more_and_not_for_ever() {
     };
     let changes = [
         "enable and start k3s",
-        "restart k3s: its node has been Ready for 20 s, and it has not told systemd READY",
+        "have the kubelet report node m1 again: it has been Ready for 10 s, and k3s has not told systemd READY",
     ];
+    let count_of =
+        |came: &Came, what: &str| came.log.iter().filter(|line| line.ends_with(what)).count();
     let cured = move |count: usize| match count {
         1..=2 => unit("inactive", "dead", ""),
         3..=50 => unit("activating", "start", ""),
-        51..=52 => stuck(),
+        51..=55 => stuck(),
         _ => unit("active", "running", ""),
     };
     let came = World::new(&["m1"])
         .on("m1", "unit", cured)
-        .run(single(service()))
+        .run(single(agent()))
         .await;
     assert_eq!(came.outcomes(), [Outcome::Changed]);
     assert!(came.events.iter().any(|event| {
         matches!(event, Event::Changed { changes: told, .. } if *told == changes)
     }));
+    assert_eq!(
+        (count_of(&came, "start"), count_of(&came, "report")),
+        (1, 1)
+    );
 
     let hopeless = move |count: usize| match count {
         1..=2 => unit("inactive", "dead", ""),
@@ -241,11 +257,13 @@ async fn an_agent_whose_node_is_ready_is_started_once_more_and_not_for_ever() {
     };
     let came = World::new(&["m1"])
         .on("m1", "unit", hopeless)
-        .run(single(service()))
+        .run(single(agent()))
         .await;
     assert_eq!(came.outcomes(), [Outcome::Failed]);
-    let starts = came.log.iter().filter(|line| line.ends_with("start"));
-    assert_eq!(starts.count(), 4, "{:?}", came.log);
+    assert_eq!(
+        (count_of(&came, "start"), count_of(&came, "report")),
+        (1, 3)
+    );
     assert!((360..370).contains(&came.seconds), "{}", came.seconds);
 }
 

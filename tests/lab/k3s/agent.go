@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os/exec"
 	"os/signal"
 	"strconv"
 	"syscall"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 )
 
 const (
@@ -77,15 +80,39 @@ func serveAgent(ctx context.Context, s *settings) error {
 			return ctx.Err()
 		}
 	}
-	if missesReady() {
-		<-ctx.Done()
-		return ctx.Err()
-	}
+	awaitPolicyController(ctx, client, s.nodeName)
 	logInfo("k3s agent is up and running")
 	notifyReady()
 	go tidyMemory()
 	<-ctx.Done()
 	return ctx.Err()
+}
+
+// awaitPolicyController waits as k3s's network policy controller does before
+// an agent tells READY: from the moment at which `ipset save` has ended, for a
+// report of the node's Ready condition that is not older
+// (k3s: pkg/agent/netpol/netpol.go). So a slow ipset misses the report; a
+// machine without an ipset misses none.
+func awaitPolicyController(ctx context.Context, client kubernetes.Interface, name string) {
+	begun := time.Time{}
+	if path, err := exec.LookPath("ipset"); err == nil {
+		_ = exec.CommandContext(ctx, path, "save").Run()
+		begun = time.Now().Truncate(time.Second)
+	}
+	for {
+		node, err := client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+		if err == nil {
+			for _, condition := range node.Status.Conditions {
+				isReady := condition.Type == corev1.NodeReady && condition.Status == corev1.ConditionTrue
+				if isReady && !condition.LastHeartbeatTime.Time.Before(begun) {
+					return
+				}
+			}
+		}
+		if !pause(ctx, 200*time.Millisecond) {
+			return
+		}
+	}
 }
 
 // pause waits, and says whether there is reason to go on.
