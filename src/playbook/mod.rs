@@ -209,6 +209,8 @@ impl Book {
                     cause: causes::diagnose,
                     relevant: journal::relevant,
                     last_words: journal::last_words,
+                    warning: journal::SKIPS,
+                    notes: journal::skipped,
                     node: node.to_owned(),
                 }),
                 own: kind.kubeconfig.map(|kubeconfig| task::Own {

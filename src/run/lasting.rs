@@ -88,7 +88,13 @@ impl Runner {
                 return Ok(());
             };
             let ended_again = match service.since(&seen, since) {
-                None | Some(Since::Lasted) => return Ok(()),
+                None | Some(Since::Lasted) => {
+                    for note in service.notes(&seen) {
+                        let text = format!("{host}: {note}");
+                        self.events.send(Event::Note { text });
+                    }
+                    return Ok(());
+                }
                 Some(Since::Again(time)) if time >= GRACE => {
                     let text = format!(
                         "{host}: {} ended after it was READY; systemd has restarted it, and it has been READY for {} s since",

@@ -382,6 +382,8 @@ fn service() -> Task {
             cause: crate::distribution::k3s::causes::diagnose,
             relevant: crate::distribution::k3s::journal::relevant,
             last_words: crate::distribution::k3s::journal::last_words,
+            warning: crate::distribution::k3s::journal::SKIPS,
+            notes: crate::distribution::k3s::journal::skipped,
             node: "m1".into(),
         }),
         own: None,

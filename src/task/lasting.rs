@@ -26,7 +26,7 @@ pub enum Since {
 
 impl Service {
     /// The read-only question whose answer [`Service::since`] understands; with what the unit said
-    /// in the time since it was READY, where it did not last.
+    /// in the time since it was READY, where it did not last, and what it warned of at its start.
     pub fn look_again(&self, since: Duration) -> Script {
         let unit = quote(&self.unit);
         let mut text = format!(
@@ -40,7 +40,22 @@ impl Service {
              printf 'journal={PACKED}%s\\n' \"$(journalctl -q --no-pager -o cat --since=-{}s _SYSTEMD_UNIT={unit}.service 2>/dev/null | tail -n 400 | tail -c 24576 | base64 | tr -d '\\n')\"",
             since.as_secs() + 5
         );
+        if let Some(diagnose) = &self.diagnose {
+            let _ = writeln!(
+                text,
+                "printf 'warned={PACKED}%s\\n' \"$(journalctl -q --no-pager -o cat _SYSTEMD_INVOCATION_ID=\"$(systemctl show -p InvocationID --value {unit})\" 2>/dev/null | head -n 400 | grep -F {} | head -n 20 | tail -c 4096 | base64 | tr -d '\\n')\"",
+                quote(diagnose.warning)
+            );
+        }
         Script::new(text).within(Duration::from_secs(20))
+    }
+
+    /// What is to be known of the unit although it runs.
+    pub fn notes(&self, seen: &Reply) -> Vec<String> {
+        let bytes = seen.value("warned").and_then(decode).unwrap_or_default();
+        let lines = String::from_utf8_lossy(&bytes);
+        let diagnose = self.diagnose.as_ref();
+        diagnose.map_or_else(Vec::new, |diagnose| (diagnose.notes)(&lines))
     }
 
     /// What became of the unit in the time since it was READY; `None` where systemd did not answer.

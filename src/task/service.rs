@@ -28,6 +28,10 @@ pub struct Diagnose {
     pub relevant: fn(journal: &str) -> Vec<String>,
     /// The last words of a process that has ended, unless what they tell of passes by itself.
     pub last_words: fn(journal: &str) -> Option<String>,
+    /// The words in lines that [`Self::notes`] understands.
+    pub warning: &'static str,
+    /// What these lines tell of a process that runs: things to know, not failures.
+    pub notes: fn(lines: &str) -> Vec<String>,
     /// The node's name.
     pub node: String,
 }

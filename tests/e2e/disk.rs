@@ -50,8 +50,16 @@ fn a_full_disk_fails_its_host_alone_and_leaves_nothing() {
          fallocate -l 40M /usr/local/bin/stolen'",
         size + 20
     ));
+    // A mistyped key of a file that is not towline's: a server starts without it.
+    let typo = "/etc/rancher/k3s/config.yaml.d/mine.yaml";
+    place.machine("m1").succeed(&format!(
+        "mkdir -p $(dirname {typo}) && echo 'kubelet-args: [max-pods=50]' >{typo}"
+    ));
     let deployed = place.deploy(&inventory).ends(1);
     assert_eq!(deployed.outcomes(), "m1 changed, m2 failed, m3 failed");
+    deployed.says(&[
+        "m1: k3s skips `kubelet-args` of its configuration: it has no such flag (did you mean `kubelet-arg`?).",
+    ]);
     let problem = deployed.row("m2").problem;
     assert!(
         problem.contains("/usr/local/bin has ") && problem.contains(" MB free"),

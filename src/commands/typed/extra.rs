@@ -4,8 +4,10 @@ use serde_json::{Value, json};
 
 use super::{Typed, append, object};
 use crate::distribution::k3s::arguments::{self, Settings, ShortFlags};
+use crate::distribution::k3s::flags::is_known;
 use crate::distribution::k3s::settings::MUST_BE_EQUAL;
 use crate::error::Problem;
+use crate::inventory::Role;
 
 impl Typed {
     /// Flags of k3s, each where the inventory has it.
@@ -16,6 +18,18 @@ impl Typed {
         no_extras: bool,
     ) -> Result<(), Problem> {
         let is_server = self.target().get("role") == Some(&json!("server"));
+        let is_servers_only =
+            |key: &&String| is_known(key, Role::Server) && !is_known(key, Role::Agent);
+        if !is_server && let Some(key) = extra.keys().find(is_servers_only) {
+            let typed = match key.as_str() {
+                "flannel-backend" => "--flannel-backend (or --no-flannel)".to_owned(),
+                key => format!("--{key}"),
+            };
+            return Err(Problem::new(format!(
+                "--k3s-extra-args: {typed} is for servers, and an agent does not start with it"
+            ))
+            .next("leave it out: what servers decide, an agent takes from them"));
+        }
         let take = |extra: &mut Settings, key: &str| extra.remove(key);
         if let Some(Value::Array(names)) = take(&mut extra, "tls-san") {
             append(&mut self.cluster, "tls_sans", names);

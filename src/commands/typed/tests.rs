@@ -123,6 +123,8 @@ fn lines_that_are_refused_say_what_to_type_instead() {
         "towline join --ip 10.0.0.2 --server-ip 10.0.0.2",
         "towline join --ip 10.0.0.2 --server-ip 10.0.0.1 --server-url lb.example.org:6443",
         "towline join --ip 10.0.0.2 --server-ip 10.0.0.1 --tls-san x",
+        "towline join --ip 10.0.0.2 --server-ip 10.0.0.1 --k3s-extra-args '--node-label a=b --no-flannel'",
+        "towline join --ip 10.0.0.2 --server-ip 10.0.0.1 --k3s-extra-args '--disable traefik'",
         "towline join --ip 10.0.0.2 --server-ip 10.0.0.1 --server-data-dir ../data",
         "towline join --ip 10.0.0.2 --server-ip 10.0.0.1 --node-token secret-secret --save-inventory x.yaml",
     ]));

@@ -1,5 +1,11 @@
 //! The lines of k3s's journal: their frames taken off, and those kept that tell of trouble.
 
+use std::collections::BTreeSet;
+
+use super::flags::instead;
+use crate::inventory::Role;
+use crate::shell::quote;
+
 /// How many lines of a journal are shown.
 const SHOWN: usize = 20;
 /// How long a line is shown at most.
@@ -97,6 +103,29 @@ pub fn last_words(journal: &str) -> Option<String> {
     let (_, last) = lines.find(|(level, text)| !text.trim().is_empty() && matters(*level, text))?;
     let passes = PASSES.iter().any(|words| last.contains(words));
     (!passes).then(|| likeness(&last))
+}
+
+/// What a server warns with, early after its start, of a key of config.yaml or config.yaml.d that it does
+/// not know (k3s 1.36, pkg/configfilearg/parser.go `stripInvalidFlags`). An agent does not start.
+pub const SKIPS: &str = " found in config.yaml, skipping";
+
+/// What to tell of lines with [`SKIPS`]: each key once, with what was probably meant.
+pub fn skipped(lines: &str) -> Vec<String> {
+    let key = |line: &str| {
+        let message = text(line).1;
+        let (_, rest) = message.split_once("Unknown flag --")?;
+        Some(rest.split_once(SKIPS)?.0.to_owned())
+    };
+    let keys: BTreeSet<String> = lines.lines().filter_map(key).collect();
+    let note = |key: String| {
+        let meant = instead(&key, Role::Server).map(|meant| format!(" ({meant})"));
+        format!(
+            "k3s skips `{key}` of its configuration: it has no such flag{}. On the host, this shows where it stands:\ngrep -rnF -e {} /etc/rancher/k3s",
+            meant.unwrap_or_default(),
+            quote(&key)
+        )
+    };
+    keys.into_iter().map(note).collect()
 }
 
 /// How much a line claims to matter.
@@ -261,6 +290,31 @@ mod tests {
             None
         );
         assert_eq!(last_words(""), None);
+    }
+
+    #[test]
+    fn keys_that_a_server_skips_are_told_once_with_what_was_meant() {
+        let line = |key| {
+            format!(
+                r#"time="x" level=warning msg="Unknown flag --{key} found in config.yaml, skipping\n""#
+            )
+        };
+        let lines = [
+            line("nosuchkey"),
+            line("it's"),
+            line("kubelet-args"),
+            line("nosuchkey"),
+        ]
+        .join("\n");
+        insta::assert_snapshot!(skipped(&lines).join("\n"), @r#"
+        k3s skips `it's` of its configuration: it has no such flag. On the host, this shows where it stands:
+        grep -rnF -e 'it'\''s' /etc/rancher/k3s
+        k3s skips `kubelet-args` of its configuration: it has no such flag (did you mean `kubelet-arg`?). On the host, this shows where it stands:
+        grep -rnF -e kubelet-args /etc/rancher/k3s
+        k3s skips `nosuchkey` of its configuration: it has no such flag. On the host, this shows where it stands:
+        grep -rnF -e nosuchkey /etc/rancher/k3s
+        "#);
+        assert!(skipped("nothing of the kind").is_empty());
     }
 
     #[test]

@@ -42,6 +42,30 @@ async fn a_restarted_unit_that_stays_ready_costs_one_exchange_and_ten_seconds() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_unit_warned_of_at_its_start_is_noted() {
+    let warned = crate::shell::encode(
+        b"level=warning msg=\"Unknown flag --nosuchkey found in config.yaml, skipping\\n\"",
+    );
+    let warned = format!(
+        "warned={}{}\n",
+        crate::shell::PACKED,
+        warned.replace('\n', "")
+    );
+    let came = ran(
+        move |_, begun| match state("active", "running", 0, 0, begun) {
+            Said::Out(status, text) => Said::Out(status, text + &warned),
+            said => said,
+        },
+    )
+    .await;
+    assert_eq!(came.outcomes(), [Outcome::Changed]);
+    let notes = came.events.iter().filter(|event| {
+        matches!(event, Event::Note { text } if text.starts_with("m1: k3s skips `nosuchkey` of its configuration"))
+    });
+    assert_eq!(notes.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_unit_that_dies_after_its_ready_again_and_again_is_a_failure_with_its_words() {
     // READY for 8 of 25 seconds.
     let came = ran(|second, begun| {
