@@ -122,6 +122,7 @@ impl Is {
                 internal_ip: address.trim_start_matches('!').parse().ok(),
                 version: VERSION.into(),
                 uid: "5cc9fb3e-4d5b-4c2c-9d0f-7a0d7e4a9a3b".into(),
+                pods: Vec::new(),
                 is_young: false,
             })
             .collect();

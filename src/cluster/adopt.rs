@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::config::Config;
-use super::force::{in_force, replaced, told};
+use super::force::{besides, in_force, replaced, told};
 use super::keep::{self, unnamed};
 use crate::distribution::k3s::settings::{MUST_BE_EQUAL, shared_default};
 use crate::error::Problem;
@@ -52,6 +52,19 @@ pub(super) fn adoption(
             ))
             .next("leave this host out of the inventory"));
         }
+    }
+    let besides = facts.k3s.foreign.as_ref().map_or(Ok(Vec::new()), besides);
+    let besides = besides.map_err(|why| unreadable(name, why))?;
+    if let (false, Some(foreign)) = (besides.is_empty(), &facts.k3s.foreign) {
+        let unit = &foreign.unit;
+        return Err(Problem::new(format!(
+            "{name}: the unit {unit} gives k3s variables that towline's unit would not: {}",
+            besides.join(", ")
+        ))
+        .because("towline writes the unit anew, and its unit has variables from files only")
+        .next(format!(
+            "move the variables into this file, which towline's unit reads:\n/etc/systemd/system/{unit}.service.env"
+        )));
     }
     let mut differing = Vec::new();
     if host.role.value == Role::Server {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use serde_json::{Map, Value};
 
 use super::adopt::{plain_words, same_setting};
@@ -24,9 +25,11 @@ struct Fixed {
 
 const NEW_CLUSTER: &str = "another one needs a new cluster:  towline reset , then  towline deploy";
 
+const PODS: &str = "cluster-cidr";
+
 const FIXED: [Fixed; 6] = [
     Fixed {
-        key: "cluster-cidr",
+        key: PODS,
         because: "every node keeps the range of pods that it was given, and k3s ends soon after each start with ranges outside of it",
         way: NEW_CLUSTER,
     },
@@ -67,6 +70,7 @@ const ENCRYPTION: Fixed = Fixed {
 /// What would change that cannot.
 pub(super) fn changed(situation: &Situation<'_>, shape: &Shape) -> Vec<Problem> {
     let mut found: BTreeMap<(&str, String, String), Vec<&str>> = BTreeMap::new();
+    let mut others = Vec::new();
     for (host, facts) in situation.servers() {
         let place = shape.places.get(&host.name);
         let Some(place) = place.filter(|place| place.part == Part::Member) else {
@@ -75,7 +79,20 @@ pub(super) fn changed(situation: &Situation<'_>, shape: &Shape) -> Vec<Problem> 
         let (Ok(has), Ok(wants)) = (in_force(facts), told(facts, &place.config)) else {
             continue;
         };
-        for (key, has, wants) in differing(&has, &wants, place.node_ip) {
+        let mut differing = differing(&has, &wants, place.node_ip);
+        let mut nodes = facts.k3s.nodes.iter();
+        let node = nodes.find(|node| node.name == place.node_name);
+        let pods = node.map_or(&[][..], |node| &node.pods);
+        // A file may say what the cluster was not made with; then k3s dies of it, or has not read it.
+        if outside(&has, pods, place.node_ip).is_some() {
+            differing.retain(|(key, _, _)| *key != PODS);
+        }
+        if let Some(range) = outside(&wants, pods, place.node_ip)
+            && !differing.iter().any(|(key, _, _)| *key == PODS)
+        {
+            others.push(of_another_range(&host.name, &range, pods));
+        }
+        for (key, has, wants) in differing {
             found.entry((key, has, wants)).or_default().push(&host.name);
         }
     }
@@ -83,9 +100,32 @@ pub(super) fn changed(situation: &Situation<'_>, shape: &Shape) -> Vec<Problem> 
         .into_iter()
         .map(|((key, has, wants), hosts)| problem(situation, key, &has, &wants, &hosts))
         .collect();
+    problems.extend(others);
     problems.extend(datastore(situation));
     problems.extend(beside_members(situation, shape));
     problems
+}
+
+/// The pods' network that k3s is told, where a node has pod addresses that are not in it.
+fn outside(told: &Map<String, Value>, pods: &[IpNet], node_ip: IpAddr) -> Option<String> {
+    let networks = networks(told, node_ip)?;
+    let is_in = |range: &IpNet| networks.pods.iter().any(|all| all.contains(range));
+    (!pods.iter().all(is_in)).then(|| networks.value(PODS))
+}
+
+/// A server is told the same as before, and it is not what its cluster was made with.
+fn of_another_range(host: &str, range: &str, pods: &[IpNet]) -> Problem {
+    let pods: Vec<_> = pods.iter().map(ToString::to_string).collect();
+    let [fixed, ..] = FIXED;
+    Problem::new(format!(
+        "{host}: {PODS} is {range}, and its node has the pod addresses {}",
+        pods.join(",")
+    ))
+    .because(fixed.because)
+    .next(format!(
+        "on the host, this shows where it is said:\ngrep -rn {PODS} /etc/rancher/k3s/"
+    ))
+    .next("write the one back that the cluster was made with")
 }
 
 /// The keys of which a server has one value and would have another.

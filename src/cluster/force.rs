@@ -33,7 +33,12 @@ const VARIABLES: [(&str, &str); 14] = [
 /// # Errors
 /// Where it stands and why it cannot be read, without any of its content.
 pub(super) fn in_force(facts: &Facts) -> Result<Map<String, Value>, String> {
-    layers(facts, config_yaml(facts)?, unit_flags(facts)?)
+    let mut variables = Settings::new();
+    if let Some(foreign) = &facts.k3s.foreign {
+        variables = unit_variables(foreign)?;
+        variables.extend(environment(foreign)?);
+    }
+    layers(facts, variables, config_yaml(facts)?, unit_flags(facts)?)
 }
 
 /// All that k3s would be told on a host with this config.yaml and towline's own unit, which reads the
@@ -43,7 +48,9 @@ pub(super) fn in_force(facts: &Facts) -> Result<Map<String, Value>, String> {
 /// As [`in_force`].
 pub(super) fn told(facts: &Facts, config: &Config) -> Result<Map<String, Value>, String> {
     let config = config.clone().into_iter().collect();
-    layers(facts, config, Settings::new())
+    let foreign = facts.k3s.foreign.as_ref();
+    let variables = foreign.map_or(Ok(Settings::new()), environment)?;
+    layers(facts, variables, config, Settings::new())
 }
 
 /// What of it is gone when towline writes config.yaml and its own unit.
@@ -51,7 +58,14 @@ pub(super) fn told(facts: &Facts, config: &Config) -> Result<Map<String, Value>,
 /// # Errors
 /// As [`in_force`].
 pub(super) fn replaced(facts: &Facts) -> Result<Map<String, Value>, String> {
-    let mut own = config_yaml(facts)?;
+    let foreign = facts.k3s.foreign.as_ref();
+    let mut own: Map<_, _> = foreign
+        .map_or(Ok(Settings::new()), unit_variables)?
+        .into_iter()
+        .collect();
+    for (key, value) in config_yaml(facts)? {
+        add(&mut own, key, value);
+    }
     for (key, value) in unit_flags(facts)? {
         add_flag(&mut own, key, value);
     }
@@ -71,18 +85,15 @@ fn unit_flags(facts: &Facts) -> Result<Settings, String> {
 
 fn layers(
     facts: &Facts,
+    variables: Settings,
     config: Map<String, Value>,
     flags: Settings,
 ) -> Result<Map<String, Value>, String> {
-    let k3s = &facts.k3s;
-    let mut all = Map::new();
-    if let Some(foreign) = &k3s.foreign {
-        all.extend(environment(foreign)?);
-    }
+    let mut all: Map<_, _> = variables.into_iter().collect();
     for (key, value) in config {
         add(&mut all, key, value);
     }
-    for drop_in in &k3s.drop_ins {
+    for drop_in in &facts.k3s.drop_ins {
         let read = read_config(drop_in.text.expose());
         let keys = read.map_err(|why| format!("config.yaml.d/{} {why}", drop_in.name))?;
         for (key, value) in keys {
@@ -150,35 +161,109 @@ fn append(all: &mut Map<String, Value>, key: &str, value: Value) {
     all.insert(key.to_owned(), Value::Array(items));
 }
 
+/// The variables in the files of a unit, which towline's unit reads, too.
 fn environment(foreign: &Foreign) -> Result<Settings, String> {
     let mut settings = Settings::new();
     for line in foreign.environment.expose().lines() {
         let Some((name, value)) = line.trim().split_once('=') else {
             continue;
         };
-        let Some((_, key)) = VARIABLES.iter().find(|(own, _)| *own == name.trim()) else {
-            continue;
-        };
         let value = words(value)
             .map_err(|why| format!("the environment of the unit {}: {why}", foreign.unit))?
             .concat();
-        let value = match (*key, value.as_str()) {
-            (_, "") => continue,
-            ("cluster-init" | "selinux", value) => Value::Bool(value == "true" || value == "1"),
-            (_, value) => Value::String(value.to_owned()),
-        };
-        settings.insert((*key).to_owned(), value);
+        settings.extend(setting(name.trim(), &value));
     }
     Ok(settings)
 }
 
-/// The flags in the unit's `ExecStart=`.
-fn flags(foreign: &Foreign) -> Result<Settings, String> {
+/// The variables in a unit itself that stand for flags of k3s.
+fn unit_variables(foreign: &Foreign) -> Result<Settings, String> {
+    let variables = variables(foreign)?;
+    let settings = variables
+        .iter()
+        .filter_map(|(name, value)| setting(name, value));
+    Ok(settings.collect())
+}
+
+/// What a variable stands for.
+fn setting(name: &str, value: &str) -> Option<(String, Value)> {
+    let (_, key) = VARIABLES.iter().find(|(own, _)| *own == name)?;
+    let value = match (*key, value) {
+        (_, "") => return None,
+        ("cluster-init" | "selinux", value) => Value::Bool(value == "true" || value == "1"),
+        (_, value) => Value::String(value.to_owned()),
+    };
+    Some(((*key).to_owned(), value))
+}
+
+/// The variables in a unit itself.
+fn variables(foreign: &Foreign) -> Result<Vec<(String, String)>, String> {
+    let mut variables = Vec::new();
+    for line in directives(foreign, "Environment") {
+        if line.is_empty() {
+            variables.clear();
+        }
+        let words = words(&line)
+            .map_err(|why| format!("the unit {}: its Environment: {why}", foreign.unit))?;
+        let pairs = words.iter().filter_map(|word| word.split_once('='));
+        variables.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+    Ok(variables)
+}
+
+/// What a unit has for k3s's process besides flags, and towline's has not: variables that stand for
+/// no flag, and files of variables.
+///
+/// # Errors
+/// As [`in_force`].
+pub(super) fn besides(foreign: &Foreign) -> Result<Vec<String>, String> {
+    let unit = &foreign.unit;
+    let in_a_file = |name: &str| {
+        let mut lines = foreign.environment.expose().lines();
+        lines.any(|line| {
+            line.split_once('=')
+                .is_some_and(|(own, _)| own.trim() == name)
+        })
+    };
+    let variables = variables(foreign)?.into_iter().map(|(name, _)| name);
+    let mut besides: Vec<_> = variables
+        .filter(|name| !VARIABLES.iter().any(|(own, _)| own == name) && !in_a_file(name))
+        .collect();
+    let known = [
+        "/etc/default/%N",
+        "/etc/sysconfig/%N",
+        "/etc/systemd/system/%N.service.env",
+    ];
+    besides.extend(
+        directives(foreign, "EnvironmentFile")
+            .into_iter()
+            .filter_map(|file| {
+                let path = file
+                    .trim_start_matches('-')
+                    .replace("%N", unit)
+                    .replace("%n", &format!("{unit}.service"));
+                let is_read = known.iter().any(|known| known.replace("%N", unit) == path);
+                (!path.is_empty() && !is_read).then_some(path)
+            }),
+    );
+    Ok(besides)
+}
+
+/// The values that a unit gives a directive, in order.
+fn directives(foreign: &Foreign, name: &str) -> Vec<String> {
     // The last line of the installer's units goes on into an empty one.
     let text = format!("{}\n", foreign.text.expose()).replace("\\\n", " ");
-    let command = text
+    let values = text
         .lines()
-        .filter_map(|line| line.trim().strip_prefix("ExecStart="))
+        .filter_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='));
+    values.map(|value| value.trim().to_owned()).collect()
+}
+
+/// The flags in the unit's `ExecStart=`.
+fn flags(foreign: &Foreign) -> Result<Settings, String> {
+    let commands = directives(foreign, "ExecStart");
+    let command = commands
+        .iter()
         .rfind(|command| !command.is_empty())
         .ok_or("it has no ExecStart")?;
     let command = command.trim_start_matches(['@', '-', ':', '+', '!']);

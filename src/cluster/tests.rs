@@ -206,6 +206,7 @@ fn node(name: &str, ready: bool, address: &str) -> Node {
         internal_ip: address.parse().ok(),
         version: VERSION.into(),
         uid: "5cc9fb3e-4d5b-4c2c-9d0f-7a0d7e4a9a3b".into(),
+        pods: Vec::new(),
         is_young: false,
     }
 }

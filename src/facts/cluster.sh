@@ -7,7 +7,7 @@ kubectl() { timeout 15 /usr/local/bin/k3s kubectl "$@" 2>/dev/null; }
 
 cluster() {
     say five_minutes_ago "$(date -u -d "@$(($(date +%s) - 300))" +%Y-%m-%dT%H:%M:%SZ)"
-    if nodes=$(kubectl get nodes -o 'jsonpath={range .items[*]}{.metadata.name}{"\t"}{.metadata.uid}{"\t"}{.metadata.creationTimestamp}{"\t"}{.metadata.labels}{"\t"}{.status.addresses}{"\t"}{.status.nodeInfo}{"\t"}{.status.conditions}{"\n"}{end}'); then
+    if nodes=$(kubectl get nodes -o 'jsonpath={range .items[*]}{.metadata.name}{"\t"}{.metadata.uid}{"\t"}{.metadata.creationTimestamp}{"\t"}{.metadata.labels}{"\t"}{.status.addresses}{"\t"}{.status.nodeInfo}{"\t"}{.status.conditions}{"\t"}{.spec.podCIDRs}{"\n"}{end}'); then
         say api ready
         printf '%s\n' "$nodes" | while IFS= read -r line; do
             say node "$line"

@@ -213,6 +213,8 @@ pub struct Node {
     pub version: String,
     /// What tells it from a later node of the same name: hex digits and dashes.
     pub uid: String,
+    /// The ranges of pod addresses that it was given.
+    pub pods: Vec<ipnet::IpNet>,
     /// Whether it may have registered in the last five minutes, by the clock of the server that
     /// was asked.
     pub is_young: bool,

@@ -232,7 +232,7 @@ fn node(line: &str, five_minutes_ago: Option<&str>) -> Option<Node> {
         let text = fields.next().unwrap_or_default();
         serde_json::from_str::<Value>(text).unwrap_or_default()
     };
-    let (labels, addresses, info, conditions) = (json(), json(), json(), json());
+    let (labels, addresses, info, conditions, pods) = (json(), json(), json(), json(), json());
     let of_type = |list: &Value, kind: &str| {
         let mut items = list.as_array().into_iter().flatten();
         items.find(|item| item["type"] == kind).cloned()
@@ -255,6 +255,12 @@ fn node(line: &str, five_minutes_ago: Option<&str>) -> Option<Node> {
             .unwrap_or_default()
             .to_owned(),
         uid: uid.unwrap_or_default().to_owned(),
+        pods: pods
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|range| range.as_str()?.parse().ok())
+            .collect(),
         is_young: made.is_none_or(|made| {
             five_minutes_ago.is_none_or(|then| made.len() != then.len() || made > then)
         }),

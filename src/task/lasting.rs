@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::own::number;
-use super::service::Service;
+use super::service::{Service, WITHOUT_CHATTER};
 use crate::error::Problem;
 use crate::shell::{PACKED, Reply, Script, decode, quote};
 
@@ -37,7 +37,7 @@ impl Service {
         let _ = writeln!(
             text,
             "[ \"$(systemctl is-active {unit}) $(systemctl show -p NRestarts --value {unit})\" = 'active 0' ] || \
-             printf 'journal={PACKED}%s\\n' \"$(journalctl -q --no-pager -o cat --since=-{}s _SYSTEMD_UNIT={unit}.service 2>/dev/null | tail -n 400 | tail -c 24576 | base64 | tr -d '\\n')\"",
+             printf 'journal={PACKED}%s\\n' \"$(journalctl -q --no-pager -o cat --since=-{}s _SYSTEMD_UNIT={unit}.service 2>/dev/null | {WITHOUT_CHATTER} | tail -c 65536 | base64 | tr -d '\\n')\"",
             since.as_secs() + 5
         );
         if let Some(diagnose) = &self.diagnose {

@@ -19,6 +19,10 @@ use super::{Action, Change, Changes, Ended, Pending, Remedy, Verdict};
 use crate::error::Problem;
 use crate::shell::{PACKED, Reply, Script, acting, decode, quote};
 
+/// Takes klog's lines of information and the list of flags out of a journal: where a part of k3s ends,
+/// it prints the latter, some 350 lines.
+pub(super) const WITHOUT_CHATTER: &str = "grep -vE '^(   |I[0-9]{4} )'";
+
 /// How a unit's journal is read.
 #[derive(Debug, Clone)]
 pub struct Diagnose {
@@ -69,7 +73,7 @@ impl Service {
         let _ = writeln!(
             text,
             "[ \"$(systemctl is-active {unit})\" = active ] || \
-             printf 'journal={PACKED}%s\\n' \"$(journalctl -q --no-pager -o cat -n 120 _SYSTEMD_INVOCATION_ID=\"$(systemctl show -p InvocationID --value {unit})\" 2>/dev/null | tail -c 24576 | base64 | tr -d '\\n')\""
+             printf 'journal={PACKED}%s\\n' \"$(journalctl -q --no-pager -o cat -n 400 _SYSTEMD_INVOCATION_ID=\"$(systemctl show -p InvocationID --value {unit})\" 2>/dev/null | {WITHOUT_CHATTER} | tail -c 24576 | base64 | tr -d '\\n')\""
         );
         if let Some(own) = &self.own {
             text.push_str(&own.probe(&self.unit));

@@ -108,6 +108,54 @@ fn what_all_servers_share_may_not_change_on_the_way() {
 }
 
 #[test]
+fn what_the_unit_itself_gives_k3s_is_not_lost() {
+    let with = |lines: &str, environment: &str| {
+        let lab = mixed(THREE, &[]).with("m2", |facts| {
+            let foreign = facts.k3s.foreign.as_mut().expect("it is foreign");
+            let text = foreign.text.expose();
+            let text = text.replace("[Service]\n", &format!("[Service]\n{lines}\n"));
+            foreign.text = Secret::new(&text);
+            foreign.environment = Secret::new(environment);
+        });
+        let shape = lab.adopting().shape();
+        shape
+            .unfit
+            .get("m2")
+            .map(ToString::to_string)
+            .unwrap_or_default()
+    };
+    let lines = "Environment=\"K3S_KUBECONFIG_MODE=0644\" HTTPS_PROXY=http://u:hidden@proxy:3128\nEnvironmentFile=/etc/mine.env";
+    let refusal = with(lines, "");
+    assert!(!refusal.contains("hidden"), "{refusal}");
+    insta::assert_snapshot!(refusal, @r"
+    m2: the unit k3s gives k3s variables that towline's unit would not: HTTPS_PROXY, /etc/mine.env
+      towline writes the unit anew, and its unit has variables from files only
+      → move the variables into this file, which towline's unit reads:
+        /etc/systemd/system/k3s.service.env
+    ");
+    // systemd lets a file win over the unit.
+    let lost = with(
+        "Environment=K3S_KUBECONFIG_MODE=0644 HTTPS_PROXY=x",
+        "HTTPS_PROXY=x\n",
+    );
+    assert!(lost.contains("write-kubeconfig-mode: \"0644\""), "{lost}");
+    assert_eq!(
+        with(
+            "Environment=K3S_KUBECONFIG_MODE=0644",
+            "K3S_KUBECONFIG_MODE=0600\n"
+        ),
+        ""
+    );
+    assert_eq!(
+        with(
+            "Environment=A=b\nEnvironment=\nEnvironmentFile=-/etc/sysconfig/%N",
+            ""
+        ),
+        ""
+    );
+}
+
+#[test]
 fn what_would_be_lost_beside_what_is_shared_is_told_with_it() {
     let lab = mixed(
         THREE,

@@ -97,6 +97,39 @@ fn what_a_running_cluster_cannot_change_is_refused_with_what_it_has() {
 }
 
 #[test]
+fn what_a_file_says_of_the_pods_network_is_held_against_the_nodes() {
+    let lab = |has: &str| {
+        told(has).with("m1", |facts| {
+            let mut node = node("m1", true, "10.0.0.1");
+            node.pods = vec!["10.42.0.0/24".parse().expect("a range")];
+            facts.k3s.nodes = vec![node];
+        })
+    };
+    let said = "m1: cluster-cidr is 10.50.0.0/16, and its node has the pod addresses 10.42.0.0/24";
+    let by_hand = lab("").with("m1", |facts| {
+        facts.k3s.drop_ins = vec![DropIn {
+            name: "50-mine.yaml".into(),
+            text: Secret::new("cluster-cidr: 10.50.0.0/16\n"),
+        }];
+    });
+    let refusal = refused(by_hand, "");
+    assert!(refusal.contains(said), "{refusal}");
+    // The inventory repairs what somebody wrote into the file.
+    let wrong = "cluster-cidr: 10.50.0.0/16";
+    let only_m1 = |has: &str| Lab {
+        selected: ["m1".into()].into(),
+        ..lab(has)
+    };
+    assert_eq!(refused(only_m1(wrong), ""), "");
+    assert_eq!(refused(lab(""), "cluster-cidr: 10.42.0.0/16"), "");
+    let refusal = refused(lab(""), "cluster-cidr: 10.50.0.0/16");
+    assert!(
+        refusal.contains("is 10.42.0.0/16 in this cluster") && !refusal.contains(said),
+        "{refusal}"
+    );
+}
+
+#[test]
 fn a_server_that_joins_beside_servers_that_are_not_changed_has_to_fit_them() {
     let lab = running()
         .with("m3", |facts| *facts = bare("m3", "10.0.0.3"))

@@ -11,6 +11,9 @@ const SHOWN: usize = 20;
 /// How long a line is shown at most.
 const LONGEST: usize = 300;
 
+/// What k3s says, with the reason, when one of its parts has ended and it ends, too.
+const ENDS: &str = "Shutdown request received";
+
 /// What k3s says at every start, also at one that succeeds.
 const USUAL: &[&str] = &[
     "but the token does not include a CA hash",
@@ -62,6 +65,12 @@ pub fn relevant(journal: &str) -> Vec<String> {
         let said = kept.iter().position(|(known, _, _)| *known == likeness);
         let times = said.map_or(0, |index| kept.remove(index).2);
         kept.push((likeness, cut(&text), times + 1));
+    }
+    // What makes k3s end is followed by the complaints of all of its parts.
+    let why = |(_, text, _): &(String, String, usize)| text.starts_with(ENDS);
+    if let Some(index) = kept.iter().rposition(why) {
+        let why = kept.remove(index);
+        kept.push(why);
     }
     if kept.is_empty() {
         return last.into_iter().collect();
@@ -290,6 +299,20 @@ mod tests {
             None
         );
         assert_eq!(last_words(""), None);
+    }
+
+    /// As k3s 1.36.3 ends with a flag that a part of it does not know.
+    #[test]
+    fn why_k3s_ends_is_told_last() {
+        let journal = "time=\"x\" level=error msg=\"Shutdown request received: \\\"scheduler exited: unknown flag: --no-such-flag\\\"\"\n\
+                       E1127 20:13:19.000001    1234 event.go:368] \"Unable to write event (may retry after sleeping)\"\n";
+        assert_eq!(
+            relevant(journal),
+            [
+                "\"Unable to write event (may retry after sleeping)\"",
+                "Shutdown request received: \"scheduler exited: unknown flag: --no-such-flag\""
+            ]
+        );
     }
 
     #[test]
