@@ -15,15 +15,28 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("shell", &[]),
     // What is given and what is known; all of it data.
     ("inventory", &["error", "vars"]),
-    ("distribution", &["digest", "error", "inventory", "vars"]),
+    (
+        "distribution",
+        &["digest", "error", "inventory", "shell", "vars"],
+    ),
     (
         "facts",
-        &["digest", "distribution", "inventory", "shell", "vars"],
+        &[
+            "digest",
+            "distribution",
+            "inventory",
+            "kubernetes",
+            "shell",
+            "vars",
+        ],
     ),
     ("kubernetes", &["error", "vars"]),
     // What decides; all of it pure. Of `ssh` a task only names the file that is to be sent, of
     // `kubernetes` the rules only take the form of a server's address.
-    ("task", &["digest", "error", "shell", "ssh", "vars"]),
+    (
+        "task",
+        &["digest", "error", "kubernetes", "shell", "ssh", "vars"],
+    ),
     (
         "cluster",
         &[
@@ -98,8 +111,11 @@ const ROOMS: &[(&str, &[&str])] = &[
 const ONLY: &[(&str, &str, &[&str])] = &[
     ("task", "ssh", &["Upload"]),
     ("cluster", "kubernetes", &["kubeconfig::server_url"]),
+    ("facts", "kubernetes", &["lacks_network"]),
+    ("task", "kubernetes", &["lacks_network"]),
     // Words that a person is told to type.
     ("cluster", "shell", &["quote"]),
+    ("distribution", "shell", &["quote"]),
     (
         "run",
         "distribution",

@@ -118,6 +118,7 @@ impl Is {
             .map(|(name, address, said)| Node {
                 name: name.clone(),
                 ready: !address.starts_with('!'),
+                lacks_network: false,
                 voter: (said != address).then_some(true),
                 internal_ip: address.trim_start_matches('!').parse().ok(),
                 version: VERSION.into(),

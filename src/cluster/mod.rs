@@ -25,6 +25,7 @@ mod keep;
 mod keys;
 mod members;
 mod needs;
+mod network;
 mod networks;
 mod nodes;
 mod reset;
@@ -127,8 +128,19 @@ pub struct Shape {
     pub forget: Vec<Node>,
     /// The server that forgets them.
     pub forgetter: Option<String>,
+    /// What of the pods' network k3s brings.
+    pub network: Network,
     /// Things that a person should know and that towline does not change.
     pub notes: Vec<String>,
+}
+
+/// What of the pods' network k3s brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    /// The network itself, by flannel; otherwise by a plug-in (CNI) that is installed in the cluster.
+    pub flannel: bool,
+    /// The network policies, which wait for whatever network there is.
+    pub policies: bool,
 }
 
 /// Where the cluster stands.

@@ -35,7 +35,7 @@ pub(super) fn forget(situation: &Situation<'_>, shape: &mut Shape) -> Result<(),
         let is_own = |ip| ip == place.node_ip || own.is_some_and(|own| own.has_address(ip));
         if let Some(other) = node.internal_ip.filter(|ip| !is_own(*ip)) {
             let problem = stranger(name, node, other, place.node_ip);
-            if node.ready {
+            if node.is_alive() {
                 problems.push(problem);
             } else {
                 strangers.insert(name.clone(), problem);
@@ -70,9 +70,9 @@ fn stranger(host: &str, node: &Node, other: IpAddr, own: IpAddr) -> Problem {
     let name = &node.name;
     let rename = format!("give {host} another hostname, or set  node_name:  in the inventory");
     let place = format!("that one is at {other}, {host} at {own}");
-    if node.ready {
+    if node.is_alive() {
         return Problem::new(format!(
-            "{host}: another machine is a Ready node under its name, {name}"
+            "{host}: another machine runs as a node under its name, {name}"
         ))
         .because(place)
         .next(rename);

@@ -67,7 +67,7 @@ impl Going<'_> {
     /// The node, in a wave that drains and deletes it.
     fn leaves(&self, wave: &mut Wave, whole: bool) {
         let Some(node) = self.node else { return };
-        if !whole && self.runs() && node.ready {
+        if !whole && self.runs() && node.is_alive() {
             wave.drain.push(node.name.clone());
         }
         wave.nodes.push(node.name.clone());

@@ -14,7 +14,9 @@ use super::needs::{cgroup_v1, lacking_controllers, no_room};
 use super::nodes::{forget, left};
 use super::stage::{leftovers, stage};
 use super::tokens::{Tokens, tokens};
-use super::{LATER, Part, Place, Shape, Situation, Stage, fixed, keep, keys, networks};
+use super::{
+    LATER, Network, Part, Place, Shape, Situation, Stage, fixed, keep, keys, network, networks,
+};
 use crate::error::Problem;
 use crate::facts::{Datastore, Facts, Member};
 use crate::inventory::{self, Host, Role};
@@ -89,6 +91,10 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
         unserved: false,
         forget: Vec::new(),
         forgetter: None,
+        network: Network {
+            flannel: true,
+            policies: true,
+        },
         notes: Vec::new(),
     };
     place(
@@ -98,6 +104,8 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
     if !fixed.is_empty() {
         return Err(fixed);
     }
+    shape.network = network::network(situation, &shape);
+    shape.notes.extend(network::note(situation, &shape));
     hold_back(situation, &mut shape);
     silent(situation, &mut shape);
     shape.outnumbered = outnumbered(situation, &shape);

@@ -202,6 +202,7 @@ fn node(name: &str, ready: bool, address: &str) -> Node {
     Node {
         name: name.into(),
         ready,
+        lacks_network: false,
         voter: None,
         internal_ip: address.parse().ok(),
         version: VERSION.into(),

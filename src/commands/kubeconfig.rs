@@ -223,6 +223,8 @@ pub(super) async fn fetch(
             backup.display()
         ));
     }
+    let lacking = verified.nodes.iter().filter(|node| node.lacks_network);
+    let lacking: Vec<_> = lacking.map(|node| node.name.clone()).collect();
     let nodes = verified.nodes.into_iter().map(|node| {
         let mut row = row(node);
         let is_row = |host: &Host| is_node(host, &row);
@@ -237,6 +239,14 @@ pub(super) async fn fetch(
         server: kubeconfig.server().to_owned(),
         nodes,
     });
+    if !lacking.is_empty() {
+        note(format!(
+            "not Ready until a network plug-in (CNI) runs there: {}; this shows when they are:\ntowline ready --kubeconfig {} --context {}",
+            lacking.join(", "),
+            quote(&path.to_string_lossy()),
+            quote(context)
+        ));
+    }
     Ok(target.next(&path, context))
 }
 

@@ -74,5 +74,18 @@ fn missing(nodes: &[NodeLine]) -> Option<Problem> {
         .filter(|node| !node.ready)
         .map(|node| node.name.as_str())
         .collect();
-    (!names.is_empty()).then(|| Problem::new(format!("not Ready: {}", names.join(", "))))
+    let problem = Problem::new(format!("not Ready: {}", names.join(", ")));
+    let lacking: Vec<_> = nodes
+        .iter()
+        .filter(|node| node.lacks_network)
+        .map(|node| node.name.as_str())
+        .collect();
+    match (names.is_empty(), lacking.is_empty()) {
+        (true, _) => None,
+        (_, true) => Some(problem),
+        _ => Some(problem.because(format!(
+            "no network plug-in (CNI) runs on {}",
+            lacking.join(", ")
+        ))),
+    }
 }

@@ -204,6 +204,8 @@ pub struct Node {
     pub name: String,
     /// Whether its condition `Ready` is `True`.
     pub ready: bool,
+    /// Whether it is not Ready for want of a network plug-in (CNI) alone.
+    pub lacks_network: bool,
     /// Whether it votes in etcd, by its condition `EtcdIsVoter`; `None` on nodes without the role
     /// `etcd`. A kubelet writes its node's conditions, and cannot give it that role.
     pub voter: Option<bool>,
@@ -218,6 +220,13 @@ pub struct Node {
     /// Whether it may have registered in the last five minutes, by the clock of the server that
     /// was asked.
     pub is_young: bool,
+}
+
+impl Node {
+    /// Whether its kubelet runs and has no complaint that could not be the network's.
+    pub const fn is_alive(&self) -> bool {
+        self.ready || self.lacks_network
+    }
 }
 
 /// A member of etcd, as etcd lists it.
@@ -238,14 +247,14 @@ pub struct Voter {
     pub name: String,
     /// Whether its etcd answers; `None` when it was not tried.
     pub answers: Option<bool>,
-    /// Whether its node is Ready, which it is called for 40 s after its power failed.
-    pub ready: bool,
+    /// Whether its node is alive, which it is called for 40 s after its power failed.
+    pub alive: bool,
 }
 
 impl Voter {
     /// Whether it is up, by what the cluster says.
     pub fn is_up(&self) -> bool {
-        self.answers.unwrap_or(self.ready)
+        self.answers.unwrap_or(self.alive)
     }
 }
 
@@ -269,14 +278,17 @@ pub fn voters_told(reply: &Reply) -> Option<Vec<Voter>> {
 
 /// Who votes: as etcd says, else as the nodes with the role of etcd say.
 fn voters(nodes: &[Node], members: &[Member]) -> Vec<Voter> {
-    let is_ready = |name: &str| nodes.iter().any(|node| node.name == name && node.ready);
+    let is_alive = |name: &str| {
+        let mut named = nodes.iter().filter(|node| node.name == name);
+        named.any(Node::is_alive)
+    };
     if members.is_empty() {
         let voting = nodes.iter().filter(|node| node.voter == Some(true));
         return voting
             .map(|node| Voter {
                 name: node.name.clone(),
                 answers: None,
-                ready: node.ready,
+                alive: node.is_alive(),
             })
             .collect();
     }
@@ -285,7 +297,7 @@ fn voters(nodes: &[Node], members: &[Member]) -> Vec<Voter> {
         .map(|member| Voter {
             name: member.node.clone(),
             answers: member.answers,
-            ready: is_ready(&member.node),
+            alive: is_alive(&member.node),
         })
         .collect()
 }

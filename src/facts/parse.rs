@@ -10,6 +10,7 @@ use super::{Datastore, Disk, DropIn, Facts, Foreign, K3s, Member, Node, Operatin
 use crate::digest::is_sha256;
 use crate::distribution::k3s::version::Version;
 use crate::inventory::DataDir;
+use crate::kubernetes::lacks_network;
 use crate::shell::{Reply, decode};
 use crate::vars::Secret;
 
@@ -238,6 +239,7 @@ fn node(line: &str, five_minutes_ago: Option<&str>) -> Option<Node> {
         items.find(|item| item["type"] == kind).cloned()
     };
     let is_etcd = labels["node-role.kubernetes.io/etcd"] == "true";
+    let ready = of_type(&conditions, "Ready").unwrap_or_default();
     let condition = of_type(&conditions, "EtcdIsVoter").unwrap_or_default();
     // A voter that is down has the condition False, too, for another reason.
     let votes = !matches!(
@@ -246,7 +248,9 @@ fn node(line: &str, five_minutes_ago: Option<&str>) -> Option<Node> {
     );
     Some(Node {
         name: name.to_owned(),
-        ready: of_type(&conditions, "Ready").is_some_and(|ready| ready["status"] == "True"),
+        ready: ready["status"] == "True",
+        lacks_network: ready["status"] == "False"
+            && lacks_network(ready["message"].as_str().unwrap_or_default()),
         voter: is_etcd.then_some(votes),
         internal_ip: of_type(&addresses, "InternalIP")
             .and_then(|address| address["address"].as_str()?.parse().ok()),

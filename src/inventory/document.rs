@@ -92,6 +92,12 @@ one. With two families every node gets its address of each as `node-ip`; a host 
 refused. On a running cluster these three, `cluster-domain`, `flannel-backend`, `secrets-encryption`
 (switched off) and the datastore stay as they are, and a change is refused with what the cluster has.
 
+With `flannel-backend: none` the pods' network is a plug-in (CNI) of your own, such as Cilium or Calico,
+which is installed with the kubeconfig. A node that lacks nothing but it is as it should be: towline ends
+with status 0, says which nodes wait for it, and `towline ready` waits until they are Ready. Set
+`disable-network-policy: true` beside it: k3s's own network policies wait for the plug-in, too, and while
+they do agents stay `activating` and k3s ends every 15 minutes on each node and is started again.
+
 With `data-dir` k3s keeps its data in another folder, on a disk of its own for example. It is for
 new hosts: where k3s has data, a host whose folder would change is left alone, since k3s would start
 with nothing in the other one. So is a server on which k3s has run and whose folder is empty: its

@@ -2,3 +2,10 @@
 
 pub mod kubeconfig;
 pub mod verify;
+
+/// Whether a node is not Ready for this reason alone: no network plug-in (CNI) runs on it. `message` is
+/// that of its condition `Ready`. A kubelet writes a list in brackets where there are more reasons
+/// (Kubernetes 1.36, pkg/kubelet/nodestatus/setters.go).
+pub fn lacks_network(message: &str) -> bool {
+    message.starts_with("container runtime network not ready: ")
+}

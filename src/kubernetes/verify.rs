@@ -13,6 +13,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::kubeconfig::Kubeconfig;
+use super::lacks_network;
 pub use failure::{Failure, VerifyError};
 
 /// How long one attempt may take; a server far away answers within two seconds.
@@ -37,6 +38,8 @@ pub struct NodeLine {
     pub name: String,
     /// Whether it takes workloads.
     pub ready: bool,
+    /// Whether it is not Ready for want of a network plug-in (CNI) alone.
+    pub lacks_network: bool,
     /// Its roles in alphabetical order; an agent has none.
     pub roles: Vec<String>,
     /// The address its siblings reach it at.
@@ -194,6 +197,10 @@ fn node_line(node: Node) -> NodeLine {
     NodeLine {
         name: node.metadata.name.unwrap_or_default(),
         ready: condition("Ready") == Some(true),
+        lacks_network: conditions.iter().any(|condition| {
+            let message = condition.message.as_deref().unwrap_or_default();
+            condition.type_ == "Ready" && condition.status == "False" && lacks_network(message)
+        }),
         roles,
         internal_ip: status
             .addresses

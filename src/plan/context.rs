@@ -43,7 +43,8 @@ pub(super) fn context(
             "version": binary.version,
             "node_name": place.map_or("", |place| &place.node_name),
             "voter": place.is_some_and(|place| place.voter).to_string(),
-            "flannel": place.is_some_and(has_flannel).to_string(),
+            "flannel": shape.network.flannel.to_string(),
+            "awaits_network": (!shape.network.flannel && shape.network.policies).to_string(),
             "unserved": shape.unserved.to_string(),
             "config": place.map(|place| json!(place.config)).unwrap_or_default(),
             "sources": sources(situation, &shape.siblings),
@@ -60,13 +61,6 @@ pub(super) fn context(
 fn is_removed(place: Option<&Place>, facts: &Facts) -> bool {
     let joins = place.is_some_and(|place| place.part == Part::Joining);
     joins && facts.k3s.datastore.is_some()
-}
-
-/// Whether the pods' network is the one that k3s brings, which needs a range of addresses for every
-/// node. Another network may keep ranges of its own.
-fn has_flannel(place: &Place) -> bool {
-    let backend = place.config.get("flannel-backend");
-    backend.and_then(Value::as_str) != Some("none")
 }
 
 /// What a firewall has to let in: nodes, pods and services.

@@ -80,8 +80,7 @@ pub(super) struct NodeEntry {
     pub name: String,
     #[serde(default)]
     pub voter: String,
-    #[serde(default)]
-    pub pods: String,
+    pub flannel: String,
     #[serde(default)]
     pub unserved: String,
     pub kubeconfig: String,
@@ -95,6 +94,8 @@ pub(super) struct ServiceEntry {
     pub newer_than: Vec<String>,
     pub diagnose: Option<String>,
     pub kubeconfig: Option<String>,
+    #[serde(default)]
+    pub awaits_network: String,
     pub patience: u64,
 }
 

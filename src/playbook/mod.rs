@@ -202,6 +202,12 @@ impl Book {
                     )));
                 }
             };
+            let awaits_network = flag("awaits_network", &kind.awaits_network)?;
+            let own = kind.kubeconfig.map(|kubeconfig| task::Own {
+                node: node.to_owned(),
+                kubeconfig,
+                awaits_network,
+            });
             return Ok(Task::Service(task::Service {
                 unit: kind.unit,
                 newer_than: kind.newer_than,
@@ -213,10 +219,7 @@ impl Book {
                     notes: journal::skipped,
                     node: node.to_owned(),
                 }),
-                own: kind.kubeconfig.map(|kubeconfig| task::Own {
-                    node: node.to_owned(),
-                    kubeconfig,
-                }),
+                own,
                 patience: Duration::from_secs(kind.patience),
             }));
         }
@@ -224,7 +227,7 @@ impl Book {
             return Ok(Task::Node(task::Node {
                 name: kind.name,
                 voter: flag("voter", &kind.voter)?,
-                pods: flag("pods", &kind.pods)?,
+                flannel: flag("flannel", &kind.flannel)?,
                 unserved: flag("unserved", &kind.unserved)?,
                 kubeconfig: kind.kubeconfig,
                 patience: Duration::from_secs(kind.patience),

@@ -367,7 +367,7 @@ fn node() -> Task {
     Task::Node(Node {
         name: "m1".into(),
         voter: false,
-        pods: false,
+        flannel: false,
         kubeconfig: "/k".into(),
         unserved: false,
         patience: Duration::from_secs(300),

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::own::number;
+use super::own::{self, number};
 use super::service::{Service, WITHOUT_CHATTER};
 use crate::error::Problem;
 use crate::shell::{PACKED, Reply, Script, decode, quote};
@@ -47,6 +47,9 @@ impl Service {
                 quote(diagnose.warning)
             );
         }
+        if let Some(own) = &self.own {
+            text.push_str(&own.probe(&self.unit));
+        }
         Script::new(text).within(Duration::from_secs(20))
     }
 
@@ -61,6 +64,9 @@ impl Service {
     /// What became of the unit in the time since it was READY; `None` where systemd did not answer.
     pub fn since(&self, seen: &Reply, since: Duration) -> Option<Since> {
         seen.value("LoadState").filter(|state| !state.is_empty())?;
+        if own::awaits_network(self.own.as_ref(), seen) {
+            return Some(Since::Lasted);
+        }
         let state = |key| seen.value(key).unwrap_or_default();
         if (state("ActiveState"), state("SubState")) != ("active", "running") {
             return Some(Since::Ended);

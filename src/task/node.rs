@@ -2,13 +2,14 @@
 //!
 //! ```yaml
 //! - name: node
-//!   node: {name: m1, voter: true, pods: true, patience: 300}
+//!   node: {name: m1, voter: true, flannel: true, patience: 300}
 //! ```
 
 use std::time::Duration;
 
 use super::{Changes, Pending, Verdict};
 use crate::error::Problem;
+use crate::kubernetes::lacks_network;
 use crate::shell::{Reply, Script, quote};
 
 /// A node of the cluster, asked for on its own host.
@@ -18,9 +19,11 @@ pub struct Node {
     pub name: String,
     /// Whether it has to be a voting member of etcd.
     pub voter: bool,
-    /// Whether it has to have its range of pod addresses. An agent that starts while the servers have
-    /// not begun to give these out can miss the moment at which it says READY.
-    pub pods: bool,
+    /// Whether k3s brings the pods' network. It needs a range of addresses for every node, and an agent
+    /// that starts while the servers have not begun to give these out can miss the moment at which it
+    /// says READY. Otherwise a node that lacks nothing but a network plug-in (CNI) is as it should be:
+    /// that one is installed by means of the cluster's API.
+    pub flannel: bool,
     /// The kubeconfig on the host to ask with. An agent asks with its kubelet's, which may get
     /// its own node and nothing else.
     pub kubeconfig: String,
@@ -68,14 +71,14 @@ impl Node {
                 }
                 (format!("the API to answer for node {name}"), said)
             }
-        } else if !is("Ready", "True") {
+        } else if !is("Ready", "True") && (self.flannel || !is_for_network(seen, "Ready")) {
             (
                 format!("node {name} to be Ready"),
                 seen.value("Ready")
                     .unwrap_or("no condition Ready")
                     .to_owned(),
             )
-        } else if self.pods && seen.value("pods").is_none_or(str::is_empty) {
+        } else if self.flannel && seen.value("pods").is_none_or(str::is_empty) {
             (
                 format!("node {name} to get its range of pod addresses"),
                 "no .spec.podCIDR: k3s's controller manager has not given it one".to_owned(),
@@ -100,68 +103,104 @@ impl Node {
     }
 }
 
+/// Whether a condition `Ready` in the form `STATUS REASON: MESSAGE` is wrong for want of a network
+/// plug-in alone.
+pub(super) fn is_for_network(seen: &Reply, key: &str) -> bool {
+    let message = seen.value(key).and_then(|told| {
+        let (_, message) = told.strip_prefix("False ")?.split_once(": ")?;
+        Some(message)
+    });
+    message.is_some_and(lacks_network)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_node_is_waited_for_until_it_is_ready_and_votes() {
-        let node = Node {
+    const READY: &str = "Ready=True KubeletReady: x\n";
+    const WITHOUT_NETWORK: &str = "Ready=False KubeletNotReady: container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized\n";
+    const VOTER: &str = "EtcdIsVoter=True MemberNotLearner: x\n";
+    const LEARNER: &str = "EtcdIsVoter=False MemberIsLearner: x\n";
+    const PODS: &str = "pods=10.42.0.0/24\n";
+
+    fn node() -> Node {
+        Node {
             name: "m1".into(),
             voter: true,
-            pods: true,
+            flannel: true,
             kubeconfig: "/k".into(),
             unserved: false,
             patience: Duration::from_secs(9),
+        }
+    }
+
+    /// What is waited for after this answer about a node that was found, if anything is.
+    fn until(node: &Node, answer: &[&str]) -> Option<String> {
+        let found = answer.first().map_or("", |_| "found=yes\n");
+        let seen = Reply {
+            status: 0,
+            stdout: format!("{}{found}", answer.concat()),
+            stderr: String::new(),
         };
-        let table = [
-            ("", Some("the API to answer for node m1")),
+        match node.judge(&seen, &Changes::default()).expect("a verdict") {
+            Verdict::Pending(pending) => Some(pending.until),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_node_is_waited_for_until_it_is_ready_and_votes() {
+        let table: [(&[&str], _); 6] = [
+            (&[], Some("the API to answer for node m1")),
             (
-                "Ready=False KubeletNotReady: x\nfound=yes\n",
+                &["Ready=False KubeletNotReady: x\n"],
                 Some("node m1 to be Ready"),
             ),
+            (&[WITHOUT_NETWORK, VOTER, PODS], Some("node m1 to be Ready")),
             (
-                "Ready=True KubeletReady: x\nfound=yes\npods=\n",
+                &[READY, VOTER, "pods=\n"],
                 Some("node m1 to get its range of pod addresses"),
             ),
             (
-                "Ready=True KubeletReady: x\nEtcdIsVoter=False MemberIsLearner: x\nfound=yes\npods=10.42.0.0/24\n",
+                &[READY, LEARNER, PODS],
                 Some("m1 to be a voting member of etcd"),
             ),
-            (
-                "Ready=True KubeletReady: x\nEtcdIsVoter=True MemberNotLearner: x\nfound=yes\npods=10.42.0.0/24\n",
-                None,
-            ),
+            (&[READY, VOTER, PODS], None),
         ];
         for (answer, waits) in table {
-            let seen = Reply {
-                status: 0,
-                stdout: answer.into(),
-                stderr: String::new(),
-            };
-            let verdict = node.judge(&seen, &Changes::default()).expect("a verdict");
-            let until = match &verdict {
-                Verdict::Pending(pending) => Some(pending.until.as_str()),
-                _ => None,
-            };
-            assert_eq!(until, waits, "{answer}");
+            assert_eq!(until(&node(), answer).as_deref(), waits, "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn a_network_plug_in_of_ones_own_is_not_waited_for_and_all_else_is() {
+        let node = Node {
+            flannel: false,
+            ..node()
+        };
+        let more = WITHOUT_NETWORK.replace(": container", ": [container");
+        let silent = WITHOUT_NETWORK.replace("=False", "=Unknown");
+        let table: [(&[&str], _); 5] = [
+            (&[WITHOUT_NETWORK, VOTER], None),
+            (&[READY, VOTER], None),
+            (
+                &[WITHOUT_NETWORK, LEARNER],
+                Some("m1 to be a voting member of etcd"),
+            ),
+            (&[&more, VOTER], Some("node m1 to be Ready")),
+            (&[&silent, VOTER], Some("node m1 to be Ready")),
+        ];
+        for (answer, waits) in table {
+            assert_eq!(until(&node, answer).as_deref(), waits, "{answer:?}");
         }
     }
 
     #[test]
     fn an_api_that_does_not_answer_is_final_when_nobody_could_bring_it_back() {
-        let mut node = Node {
-            name: "m1".into(),
-            voter: false,
-            pods: false,
-            kubeconfig: "/k".into(),
-            unserved: false,
-            patience: Duration::from_secs(9),
-        };
         let refused = "The connection to the server 127.0.0.1:6444 was refused";
         let missing = "Error from server (NotFound): nodes \"m1\" not found";
-        let mut is_final = |unserved: bool, stderr: &str| {
-            node.unserved = unserved;
+        let is_final = |unserved: bool, stderr: &str| {
+            let node = Node { unserved, ..node() };
             let seen = Reply {
                 status: 1,
                 stdout: String::new(),

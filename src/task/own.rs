@@ -9,8 +9,10 @@
 //! (`tryUpdateNodeStatus` in `kubelet_node_status.go`). So it is made to: the condition's message is changed
 //! in its name. No time is made up, and the kubelet itself writes its message back.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::node::is_for_network;
 use super::{Action, Change, Remedy};
 use crate::shell::{Reply, acting, quote};
 
@@ -21,6 +23,9 @@ pub struct Own {
     pub node: String,
     /// The kubelet's kubeconfig on the host.
     pub kubeconfig: String,
+    /// Whether the unit is READY only once a network plug-in (CNI) runs that k3s does not bring, since
+    /// its network policies wait for a Ready node (k3s 1.36, pkg/agent/netpol/netpol.go).
+    pub awaits_network: bool,
 }
 
 /// After so many seconds: an agent is READY within two after the report that it waits for.
@@ -35,14 +40,25 @@ impl Own {
     pub(super) fn probe(&self, unit: &str) -> String {
         let (unit, kubeconfig) = (quote(unit), quote(&self.kubeconfig));
         let node = quote(&self.node);
-        format!(
+        let mut text = String::new();
+        if self.awaits_network {
+            let _ = writeln!(
+                text,
+                "if [ \"$(systemctl show -p SubState --value {unit})\" = start ] && [ -s {kubeconfig} ]; then\n\
+                 printf 'condition=%s\\n' \"$(/usr/local/bin/k3s kubectl --kubeconfig {kubeconfig} --request-timeout=5s get node {node} -o \
+                 'jsonpath={{range .status.conditions[?(@.type==\"Ready\")]}}{{.status}} {{.reason}}: {{.message}}{{end}}' 2>/dev/null | head -n 1)\"\nfi"
+            );
+        }
+        let _ = writeln!(
+            text,
             "started=$(systemctl show -p ExecMainStartTimestampMonotonic --value {unit})\n\
              if [ \"$(systemctl show -p SubState --value {unit})\" = start ] && [ -s {kubeconfig} ] &&\n\
              [ $(($(cut -d . -f 1 /proc/uptime) - ${{started:-0}} / 1000000)) -ge {MISSED} ]; then\n\
              ready=$(/usr/local/bin/k3s kubectl --kubeconfig {kubeconfig} --request-timeout=5s get node {node} -o \
              'jsonpath={{range .status.conditions[?(@.type==\"Ready\")]}}{{.status}} {{.lastHeartbeatTime}}{{end}} {{.spec.taints[*].key}}' 2>/dev/null)\n\
-             case $ready in *{TAINT}*) ;; 'True '*) ready=${{ready#True }}; printf 'ready=%s\\n' \"$(date -d \"${{ready%% *}}\" +%s)\" ;; esac\nfi\n"
-        )
+             case $ready in *{TAINT}*) ;; 'True '*) ready=${{ready#True }}; printf 'ready=%s\\n' \"$(date -d \"${{ready%% *}}\" +%s)\" ;; esac\nfi"
+        );
+        text
     }
 
     /// Makes the kubelet report again. `kubectl patch` first reads the subresource that it changes, which
@@ -68,6 +84,14 @@ impl Own {
             follows: true,
         }
     }
+}
+
+/// Whether the unit is not READY for want of a network plug-in that k3s does not bring.
+pub(super) fn awaits_network(own: Option<&Own>, seen: &Reply) -> bool {
+    let is_starting = (seen.value("ActiveState"), seen.value("SubState"));
+    own.is_some_and(|own| own.awaits_network)
+        && is_starting == (Some("activating"), Some("start"))
+        && is_for_network(seen, "condition")
 }
 
 /// Whether the kubelet of this very process has reported its node Ready, and nothing of it has

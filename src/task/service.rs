@@ -119,6 +119,7 @@ impl Service {
                 Some(own) => Verdict::Drifted(own.report(unit, self.patience)),
                 None => self.pending(seen),
             },
+            (_, _, None) if own::awaits_network(self.own.as_ref(), seen) => Verdict::Converged,
             (_, _, None) if busy => self.pending(seen),
             ("active", "running", Some(what)) => {
                 let invocation = get("InvocationID").trim();
@@ -240,6 +241,7 @@ impl Service {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::Since;
 
     const CONFIG: &str = "/etc/rancher/k3s/config.yaml";
 
@@ -251,6 +253,7 @@ mod tests {
             own: Some(Own {
                 node: "m1".into(),
                 kubeconfig: "/k".into(),
+                awaits_network: false,
             }),
             patience: Duration::from_mins(10),
         };
@@ -275,6 +278,41 @@ mod tests {
              ExecMainStartTimestampMonotonic=50000000\nfile={} {CONFIG}",
             5000.0 - file_age
         )
+    }
+
+    #[test]
+    fn an_agent_that_waits_for_a_network_plug_in_of_ones_own_is_as_it_should_be() {
+        let lacks = "\ncondition=False KubeletNotReady: container runtime network not ready: NetworkReady=false";
+        let judged = |awaits_network: bool, said: &str| {
+            let service = Service {
+                unit: "k3s-agent".into(),
+                newer_than: vec![CONFIG.into()],
+                diagnose: None,
+                own: Some(Own {
+                    node: "m1".into(),
+                    kubeconfig: "/k".into(),
+                    awaits_network,
+                }),
+                patience: Duration::from_mins(10),
+            };
+            let state = state("activating", "start", 60.0).replace("Job=0", "Job=77");
+            let seen = Reply {
+                status: 0,
+                stdout: format!("{state}{said}\nuptime=100.0\nnow=5000.0\n"),
+                stderr: String::new(),
+            };
+            let is_so = matches!(
+                service.judge(&seen, &Changes::default()),
+                Ok(Verdict::Converged)
+            );
+            let lasts = service.since(&seen, Duration::from_secs(9)) == Some(Since::Lasted);
+            assert_eq!(is_so, lasts);
+            is_so
+        };
+        assert!(judged(true, lacks));
+        assert!(!judged(false, lacks));
+        assert!(!judged(true, "\ncondition="));
+        assert!(!judged(true, "\ncondition=True KubeletReady: x"));
     }
 
     #[test]

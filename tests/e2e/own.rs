@@ -1,9 +1,10 @@
-//! What a person has of their own: playbooks and templates in place of towline's, and quiet.
+//! What a person has of their own: playbooks and templates in place of towline's, a network plug-in, and
+//! quiet.
 
 use std::fs;
 
 use crate::grow::fingerprint;
-use crate::place::Place;
+use crate::place::{Place, wait_for};
 
 /// All that is to be done to the operating system, as this person sees it.
 const PLAYBOOK: &str = "\
@@ -123,5 +124,42 @@ fn a_playbook_of_ones_own_replaces_towlines_and_quiet_is_quiet() {
         "{said:?}"
     );
     m1.boot().unwrap();
+    place.kept_its_secrets();
+}
+
+#[test]
+fn a_network_plug_in_of_ones_own_is_not_waited_for() {
+    let place = Place::up(1, 1);
+    let [m1, m2] = ["m1", "m2"].map(|name| place.machine(name));
+    let address = m1.address().to_string();
+    let inventory = place
+        .inventory()
+        .host("m1", "config", "{flannel-backend: none}");
+
+    let deployed = place.deploy(&inventory).ends(0);
+    deployed.says(&[
+        "flannel-backend is none",
+        "not Ready until a network plug-in (CNI) runs there: m1, m2",
+    ]);
+    place
+        .api()
+        .expect_summary(&address, "m1 agent NotReady, m2 agent NotReady");
+    // k3s's own network policies wait for the plug-in, and with them this unit.
+    let unit = "systemctl is-active k3s-agent || :";
+    assert_eq!(m2.succeed(unit).trim(), "activating");
+    place.deploy(&inventory).changed_nothing();
+
+    for machine in [m1, m2] {
+        machine.succeed(
+            "mkdir -p /etc/cni/net.d && echo '{\"cniVersion\": \"1.0.0\", \"name\": \"own\", \"plugins\": [{\"type\": \"loopback\"}]}' \
+             >/etc/cni/net.d/10-own.conflist",
+        );
+    }
+    let ready = "ready --kubeconfig demo.kubeconfig --attempts 60 --pause 3s";
+    place.command().args(ready).run().ends(0);
+    wait_for("READY", || {
+        (m2.succeed(unit).trim() == "active").then_some(())
+    });
+    place.deploy(&inventory).changed_nothing();
     place.kept_its_secrets();
 }

@@ -93,7 +93,7 @@ fn a_node_of_another_address_is_another_machine() {
         })
     };
     insta::assert_snapshot!(lab(true).refusal(), @r"
-    m2: another machine is a Ready node under its name, m2
+    m2: another machine runs as a node under its name, m2
       that one is at 10.0.0.77, m2 at 10.0.0.2
       → give m2 another hostname, or set  node_name:  in the inventory
     ");

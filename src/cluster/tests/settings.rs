@@ -308,3 +308,30 @@ fn a_line_that_says_less_does_not_bring_a_running_host_where_a_new_one_is_refuse
     lab.keep = false;
     assert!(unfit(&lab));
 }
+
+#[test]
+fn a_network_plug_in_of_ones_own_is_told_until_it_runs() {
+    let new = |config: &str| Lab::new(&format!("cluster: {{config: {{{config}}}}}{THREE}")).shape();
+    let said = |shape: &Shape| shape.notes.join("\n");
+    let usual = new("");
+    assert!(usual.network.flannel && said(&usual).is_empty());
+    let own = new("flannel-backend: none");
+    assert!(!own.network.flannel && own.network.policies);
+    insta::assert_snapshot!(said(&own), @"flannel-backend is none: nodes are not Ready until a network plug-in (CNI) is installed in the cluster, which towline does not wait for. k3s's network policies wait for it: until then k3s-agent stays activating, and k3s restarts every 15 minutes on each node; with  disable-network-policy: true  it does not");
+    let alone = new("flannel-backend: none, disable-network-policy: true");
+    assert!(!alone.network.flannel && !alone.network.policies);
+    insta::assert_snapshot!(said(&alone), @"flannel-backend is none: nodes are not Ready until a network plug-in (CNI) is installed in the cluster, which towline does not wait for");
+
+    // An agent is told nothing of it; its servers are.
+    let runs = |lacks_network: bool| {
+        let lab = told("flannel-backend: none").with("m1", |facts| {
+            facts.k3s.nodes = vec![Node {
+                lacks_network,
+                ..node("m1", !lacks_network, "10.0.0.1")
+            }];
+        });
+        lab.only(&["w1"]).shape()
+    };
+    assert!(!runs(true).network.flannel && said(&runs(true)).contains("is none"));
+    assert!(!runs(false).network.flannel && !said(&runs(false)).contains("is none"));
+}

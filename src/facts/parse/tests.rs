@@ -63,6 +63,26 @@ fn a_server_of_a_running_cluster_is_read_whole() {
     );
 }
 
+#[test]
+fn a_node_that_lacks_nothing_but_a_network_is_alive() {
+    let alive = |status: &str, message: &str| {
+        let told = format!(
+            "node=m1\t5cc9\t\t{{}}\t[]\t{{}}\t[{{\"type\":\"Ready\",\"status\":\"{status}\",\"message\":\"{message}\"}}]\n"
+        );
+        let nodes = nodes(&reply(&told));
+        (nodes[0].ready, nodes[0].is_alive())
+    };
+    let lacks = "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized";
+    assert_eq!(
+        alive("True", "kubelet is posting ready status"),
+        (true, true)
+    );
+    assert_eq!(alive("False", lacks), (false, true));
+    assert_eq!(alive("Unknown", lacks), (false, false));
+    let more = format!("[{lacks}, node is shutting down]");
+    assert_eq!(alive("False", &more), (false, false));
+}
+
 /// A node's line as kubectl prints it.
 fn line(name: &str, labels: &str, version: &str, voter: &str) -> String {
     format!(

@@ -193,6 +193,7 @@ async fn a_healthy_api_tells_its_version_and_nodes() {
             NodeLine {
                 name: "alpha".to_owned(),
                 ready: true,
+                lacks_network: false,
                 roles: vec!["control-plane".to_owned(), "etcd".to_owned()],
                 internal_ip: Some("10.0.0.1".to_owned()),
                 kubelet_version: "v1.36.3+k3s1".to_owned(),
@@ -201,6 +202,7 @@ async fn a_healthy_api_tells_its_version_and_nodes() {
             NodeLine {
                 name: "beta".to_owned(),
                 ready: false,
+                lacks_network: false,
                 roles: Vec::new(),
                 internal_ip: None,
                 kubelet_version: "v1.36.2+k3s1".to_owned(),

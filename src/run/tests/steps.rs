@@ -214,6 +214,7 @@ async fn an_agent_that_missed_a_report_of_its_node_gets_another_and_is_not_resta
             service.own = Some(crate::task::Own {
                 node: "m1".into(),
                 kubeconfig: "/k".into(),
+                awaits_network: false,
             });
             Task::Service(service)
         }

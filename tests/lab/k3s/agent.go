@@ -80,7 +80,9 @@ func serveAgent(ctx context.Context, s *settings) error {
 			return ctx.Err()
 		}
 	}
-	awaitPolicyController(ctx, client, s.nodeName)
+	if !credentials.DisableNPC {
+		awaitPolicyController(ctx, client, s.nodeName)
+	}
 	logInfo("k3s agent is up and running")
 	notifyReady()
 	go tidyMemory()

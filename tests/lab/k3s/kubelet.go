@@ -38,6 +38,8 @@ type nodeCredentials struct {
 	ClientCA, ServerCA             []byte
 	ClusterDNS                     []string
 	ClusterDomain                  string
+	FlannelBackend                 string
+	DisableNPC                     bool
 }
 
 // issueNodeCredentials checks the node's password and signs its certificates.
@@ -55,6 +57,8 @@ func (s *server) issueNodeCredentials(ctx context.Context, request nodeRequest) 
 	}
 	answer := &nodeCredentials{ClientCA: clientAuthority.certificatePEM, ServerCA: serverAuthority.certificatePEM,
 		ClusterDNS: s.settings.clusterDNS, ClusterDomain: s.settings.clusterDomain}
+	critical := s.settings.critical()
+	answer.FlannelBackend, answer.DisableNPC = critical.FlannelBackend, critical.DisableNPC
 	answer.ClientCertificate, answer.ClientKey, err = clientAuthority.issue(certificateRequest{
 		name: "system:node:" + request.Name, groups: []string{"system:nodes"}, client: true})
 	if err != nil {
@@ -216,7 +220,7 @@ func startKubelet(ctx context.Context, s *settings, credentials *nodeCredentials
 	}
 	_ = os.Remove(strings.TrimPrefix(endpoint, "unix://")) // connected; nothing to leave behind
 	kubelet := kubemark.NewHollowKubelet(flags, kubeletConfig, client, heartbeatClient, &machine{},
-		runtime.ImageService, newPretendRuntime(runtimeService, runtime.RuntimeService), cm.NewStubContainerManager())
+		runtime.ImageService, newPretendRuntime(runtimeService, runtime.RuntimeService, credentials.FlannelBackend), cm.NewStubContainerManager())
 	kubelet.KubeletDeps.TLSOptions = &kubeletserver.TLSOptions{
 		CertFile: s.agentDir("serving-kubelet.crt"), KeyFile: s.agentDir("serving-kubelet.key")}
 	logInfo("Running kubelet %s", strings.Join(s.nodeIPs, ","))

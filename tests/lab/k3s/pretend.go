@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net"
 	"os"
+	"path/filepath"
 	"sync"
 
 	internalapi "k8s.io/cri-api/pkg/apis"
@@ -21,6 +22,8 @@ const pretendFile = "/run/k3s/standin-runtime.json"
 type pretendRuntime struct {
 	internalapi.RuntimeService
 	fake *apitest.FakeRuntimeService
+	// flannel says whether k3s brings the network of the pods.
+	flannel bool
 
 	mutex   sync.Mutex
 	podCIDR string
@@ -35,8 +38,8 @@ type pretendState struct {
 	Containers map[string]*apitest.FakeContainer
 }
 
-func newPretendRuntime(service internalapi.RuntimeService, fake *apitest.FakeRuntimeService) *pretendRuntime {
-	runtime := &pretendRuntime{RuntimeService: service, fake: fake}
+func newPretendRuntime(service internalapi.RuntimeService, fake *apitest.FakeRuntimeService, backend string) *pretendRuntime {
+	runtime := &pretendRuntime{RuntimeService: service, fake: fake, flannel: backend != "none"}
 	var state pretendState
 	if content, err := os.ReadFile(pretendFile); err == nil && json.Unmarshal(content, &state) == nil && state.Sandboxes != nil && state.Containers != nil {
 		fake.Lock()
@@ -61,6 +64,22 @@ func (p *pretendRuntime) keep(action error) error {
 		logDebugf("Failed to keep the state of the pretended containers: %v", err)
 	}
 	return action
+}
+
+// Status implements internalapi.RuntimeService. A plug-in of one's own is there
+// when it has written its configuration, as for containerd.
+func (p *pretendRuntime) Status(ctx context.Context, verbose bool) (*runtimeapi.StatusResponse, error) {
+	answer, err := p.RuntimeService.Status(ctx, verbose)
+	if plugins, _ := filepath.Glob("/etc/cni/net.d/*.conf*"); err != nil || p.flannel || len(plugins) > 0 {
+		return answer, err
+	}
+	for _, condition := range answer.GetStatus().GetConditions() {
+		if condition.Type == runtimeapi.NetworkReady {
+			condition.Status, condition.Reason = false, "NetworkPluginNotReady"
+			condition.Message = "Network plugin returns error: cni plugin not initialized"
+		}
+	}
+	return answer, nil
 }
 
 // UpdateRuntimeConfig learns the node's network for pods.
