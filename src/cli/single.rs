@@ -132,9 +132,9 @@ pub struct InstallArguments {
           default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
     pub no_extras: bool,
 
-    /// Long flags of k3s, in quotes; they become keys of its config.yaml
+    /// Long flags of k3s, in quotes; they become keys of its config.yaml; repeatable
     #[arg(long, value_name = "FLAGS", allow_hyphen_values = true)]
-    pub k3s_extra_args: Option<String>,
+    pub k3s_extra_args: Vec<String>,
 
     /// A further name or address for the certificate; repeatable. The host's own address is always
     /// in it (k3sup puts this one in its place)
@@ -226,9 +226,9 @@ pub struct JoinArguments {
           default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
     pub no_extras: bool,
 
-    /// Long flags of k3s, in quotes; they become keys of its config.yaml
+    /// Long flags of k3s, in quotes; they become keys of its config.yaml; repeatable
     #[arg(long, value_name = "FLAGS", allow_hyphen_values = true)]
-    pub k3s_extra_args: Option<String>,
+    pub k3s_extra_args: Vec<String>,
 
     /// A further name or address for a server's certificate; repeatable
     #[arg(long, value_name = "NAME")]

@@ -44,7 +44,13 @@ impl Subject<'_> {
     /// The whole config.yaml.
     pub fn config(&self) -> Config {
         let mut config = self.lasting();
-        keep::add(&mut config, &self.kept_settings());
+        let kept = self.kept_settings();
+        keep::add(&mut config, &kept);
+        keep::order(
+            &mut config,
+            &kept,
+            &own_config(self.facts).unwrap_or_default(),
+        );
         config.retain(|_, value| !value.is_null());
         let first = match self.part {
             Part::Leader => self.leader(),

@@ -97,6 +97,18 @@ pub(super) fn add(config: &mut Config, kept: &Config) {
     }
 }
 
+/// Gives lists with kept elements the order that they have on the host: another order is no change that
+/// k3s is restarted for.
+pub(super) fn order(config: &mut Config, kept: &Config, own: &Map<String, Value>) {
+    for key in kept.keys() {
+        let own = own.get(key).map(|own| words(key, own)).unwrap_or_default();
+        if let Some(Value::Array(items)) = config.get_mut(key) {
+            let place = |item: &Value| own.iter().position(|own| item == own.as_str());
+            items.sort_by_key(|item| place(item).unwrap_or(own.len()));
+        }
+    }
+}
+
 /// The elements of a list; what is passed on to another program may hold commas of its own.
 fn words(key: &str, value: &Value) -> Vec<String> {
     let words = plain_words(value);

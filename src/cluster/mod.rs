@@ -130,6 +130,8 @@ pub struct Shape {
     pub forgetter: Option<String>,
     /// What of the pods' network k3s brings.
     pub network: Network,
+    /// What hosts keep though no line names it; of a list, with its other elements.
+    pub kept: BTreeMap<String, BTreeMap<String, Value>>,
     /// Things that a person should know and that towline does not change.
     pub notes: Vec<String>,
 }

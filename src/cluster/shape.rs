@@ -95,6 +95,7 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
             flannel: true,
             policies: true,
         },
+        kept: BTreeMap::new(),
         notes: Vec::new(),
     };
     place(
@@ -197,6 +198,12 @@ fn place(
                 host.name,
                 keep::names(&kept)
             ));
+            // The certificate's names are those of the cluster and the server's own.
+            let whole = kept.into_iter().map(|(key, value)| match config.get(&key) {
+                Some(whole) if key != "tls-san" => (key, whole.clone()),
+                _ => (key, value),
+            });
+            shape.kept.insert(host.name.clone(), whole.collect());
         }
         shape.notes.extend(subject.registration_note());
         if !facts.k3s.drop_ins.is_empty() {

@@ -14,9 +14,9 @@ use crate::run::event::Events;
 use crate::run::report::Report;
 use crate::ui::Ui;
 
-use super::deploy::{self, Ended};
+use super::deploy;
 use super::kubeconfig::Target;
-use super::road::{Road, Ways};
+use super::road::{Road, Survey, Ways};
 use super::typed::Typed;
 use super::{Refusal, kubeconfig, plan, save};
 
@@ -27,7 +27,7 @@ pub(super) async fn install(
 ) -> ExitCode {
     deploy::told(&ui, async |events: Events| {
         let begun = Instant::now();
-        let typed = Typed::install(&arguments)?;
+        let mut typed = Typed::install(&arguments)?;
         tell(&typed, &events);
         let mut road = road(&typed, &arguments.login, environment, &ui, events).await?;
         road.reset_config = arguments.reset_config;
@@ -41,15 +41,13 @@ pub(super) async fn install(
             return Ok(plan::tell(&road, &survey, begun));
         }
         let save = arguments.save_inventory.as_deref();
-        if let Some(file) = save {
-            save::possible(file, &typed)?;
-        }
+        write(save, &mut typed, &survey, &road)?;
         let (report, next) = deploy::go(&road, survey, begun, Some(&target)).await?;
         let next = match report.exit_code() {
             ExitCode::Success => next.map(|next| next + &agents(&typed, &arguments.login)),
             _ => next,
         };
-        keep(save, &typed, report, next)
+        Ok((report, goes_on(save, next)))
     })
     .await
 }
@@ -89,9 +87,6 @@ pub(super) async fn join(arguments: JoinArguments, environment: &Environment, ui
             let (inventory, _) = typed.inventory(environment)?;
             road.inventory = inventory;
         }
-        if let Some(file) = arguments.save_inventory.as_deref() {
-            save::possible(file, &typed)?;
-        }
         let survey = road.decide(gathered).await.map_err(in_flags)?;
         if let (Stage::Down | Stage::Unknown, Some(name)) =
             (&survey.shape.stage, typed.read_server())
@@ -105,8 +100,10 @@ pub(super) async fn join(arguments: JoinArguments, environment: &Environment, ui
         if arguments.plan {
             return Ok(plan::tell(&road, &survey, begun));
         }
+        let save = arguments.save_inventory.as_deref();
+        write(save, &mut typed, &survey, &road)?;
         let (report, next) = deploy::go(&road, survey, begun, None).await?;
-        keep(arguments.save_inventory.as_deref(), &typed, report, next)
+        Ok((report, goes_on(save, next)))
     })
     .await
 }
@@ -198,20 +195,39 @@ fn ways(typed: &Typed, login: &Login) -> Ways {
     }
 }
 
-/// Writes the inventory, also when a host failed: the same line or a deploy goes on from there.
-fn keep(
+/// Writes the inventory before the first change: the same line or a deploy goes on from there, whatever
+/// happens.
+fn write(
     file: Option<&Path>,
-    typed: &Typed,
-    report: Report,
-    next: Option<String>,
-) -> Result<Ended, Refusal> {
+    typed: &mut Typed,
+    survey: &Survey,
+    road: &Road,
+) -> Result<(), Refusal> {
     let Some(file) = file else {
-        return Ok((report, next));
+        return Ok(());
     };
-    save::save(file, typed)?;
+    if let Some(kept) = survey.shape.kept.get(&typed.target) {
+        let left_out = typed.keep(kept)?;
+        if !left_out.is_empty() {
+            let text = format!(
+                "{} leaves out what may be secret: {}; write it by hand, or a deploy takes it away",
+                file.display(),
+                left_out.join(", ")
+            );
+            road.events.send(Event::Note { text });
+        }
+    }
+    Ok(save::save(file, typed)?)
+}
+
+/// What to type next, with an inventory that was written.
+fn goes_on(file: Option<&Path>, next: Option<String>) -> Option<String> {
+    let Some(file) = file else {
+        return next;
+    };
     let said = format!(
         "\n  towline deploy -i {}    goes on with what was typed",
         crate::shell::quote(&file.to_string_lossy())
     );
-    Ok((report, Some(next.unwrap_or_default() + &said)))
+    Some(next.unwrap_or_default() + &said)
 }

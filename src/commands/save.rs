@@ -10,19 +10,11 @@ use crate::inventory::{self, Inventory, Overrides};
 
 const HEADER: &str = "# Written by towline: what was typed, as an inventory. Change it, then  towline deploy -i THIS_FILE\n";
 
-/// Whether the inventory can be written, before anything is done on the hosts.
-///
-/// # Errors
-/// A file that is there and is not the inventory of the same cluster.
-pub(super) fn possible(file: &Path, typed: &Typed) -> Result<(), Problem> {
-    new_text(file, typed).map(drop)
-}
-
 /// Writes the inventory; into one that is there, the hosts that it lacks are added and everything
 /// else stays as it is.
 ///
 /// # Errors
-/// As [`possible`], and what the file system refuses.
+/// A file that is there and is not the inventory of the same cluster, and what the file system refuses.
 pub(super) fn save(file: &Path, typed: &Typed) -> Result<(), Problem> {
     let text = new_text(file, typed)?;
     let failed = |error: std::io::Error| {

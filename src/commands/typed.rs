@@ -79,7 +79,7 @@ impl Typed {
             typed.warn_of_process_lists("--token", "--token-file");
             typed.token = Some(Secret::new(token));
         }
-        let extra = extra::settings(arguments.k3s_extra_args.as_deref())?;
+        let extra = extra::settings(&arguments.k3s_extra_args)?;
         typed.extra(extra, true, arguments.no_extras)?;
         Ok(typed)
     }

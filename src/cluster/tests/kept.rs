@@ -66,10 +66,25 @@ fn what_the_line_names_is_as_it_says_and_of_a_list_the_rest_is_kept() {
     );
     assert_eq!(
         config["tls-san"],
-        serde_json::json!(["old.example.org", "new.example.org", "10.0.0.1"])
+        serde_json::json!(["old.example.org", "10.0.0.1", "new.example.org"])
     );
     assert_eq!(config["snapshotter"], "overlayfs");
     assert!(!config.contains_key("debug"), "null has it gone");
+}
+
+#[test]
+fn of_a_list_that_is_the_same_in_another_order_nothing_changes() {
+    let lab = typed(
+        "cluster: {config: {kubelet-arg: ['eviction-hard=memory.available<5%,nodefs.available<10%']}}\n\
+         hosts:\n  m1: {address: 10.0.0.1, role: server}\n",
+    );
+    assert_eq!(
+        lab.shape().places["m1"].config["kubelet-arg"],
+        serde_json::json!([
+            "max-pods=50",
+            "eviction-hard=memory.available<5%,nodefs.available<10%"
+        ])
+    );
 }
 
 /// [`EVERY_KIND`] in the flags of a foreign unit, the tokens in its variables.

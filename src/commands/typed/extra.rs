@@ -8,8 +8,24 @@ use crate::distribution::k3s::flags::is_known;
 use crate::distribution::k3s::settings::MUST_BE_EQUAL;
 use crate::error::Problem;
 use crate::inventory::Role;
+use crate::vars::names_a_secret;
 
 impl Typed {
+    /// Names what the host keeps though the line does not, for an inventory that stands for it.
+    /// Returns the keys that are left out: a secret goes into no file.
+    ///
+    /// # Errors
+    /// As of flags.
+    pub fn keep(&mut self, kept: &Settings) -> Result<Vec<String>, Problem> {
+        let (secret, open): (Settings, Settings) = kept
+            .clone()
+            .into_iter()
+            .partition(|(key, _)| names_a_secret(key));
+        let is_server = self.target().get("role") == Some(&json!("server"));
+        self.extra(open, is_server && self.read_server().is_none(), false)?;
+        Ok(secret.into_keys().collect())
+    }
+
     /// Flags of k3s, each where the inventory has it.
     pub(super) fn extra(
         &mut self,
@@ -103,10 +119,9 @@ impl Typed {
 }
 
 /// The settings that the text of `--k3s-extra-args` means.
-pub(super) fn settings(text: Option<&str>) -> Result<Settings, Problem> {
-    let parse = |text| arguments::settings(&arguments::words(text)?, ShortFlags::Refused);
-    parse(text.unwrap_or_default())
-        .map_err(|error| Problem::new(format!("--k3s-extra-args: {error}")))
+pub(super) fn settings(texts: &[String]) -> Result<Settings, Problem> {
+    let parse = |text: &str| arguments::settings(&arguments::words(text)?, ShortFlags::Refused);
+    parse(&texts.join(" ")).map_err(|error| Problem::new(format!("--k3s-extra-args: {error}")))
 }
 
 fn list(value: Option<Value>) -> Vec<String> {

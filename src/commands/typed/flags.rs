@@ -59,6 +59,12 @@ impl Typed {
             let flag = match (setting.split_once(": ")?, is_target) {
                 (("user", user), true) => format!("--user {user}"),
                 (("user", user), false) => format!("--server-user {user}"),
+                ((_, "6443"), _) => {
+                    let before = before.trim_end_matches(", and ");
+                    return Some(format!(
+                        "{before}: 6443 is the port of the API, which is known"
+                    ));
+                }
                 ((_, port), true) => format!("--ssh-port {port}"),
                 ((_, port), false) => format!("--server-ssh-port {port}"),
             };

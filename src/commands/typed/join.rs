@@ -45,7 +45,7 @@ impl Typed {
             (_, true) => typed.elsewhere(arguments, server)?,
             (Some(server), false) => typed.observed(arguments, server)?,
         }
-        let extra = extra::settings(arguments.k3s_extra_args.as_deref())?;
+        let extra = extra::settings(&arguments.k3s_extra_args)?;
         typed.extra(extra, false, arguments.no_extras)?;
         Ok(typed)
     }
@@ -100,7 +100,20 @@ impl Typed {
                 self.joined = "--server-url";
                 url
             }
-            (None, Some(server)) => server_url(server, 6443),
+            (None, Some(server)) => {
+                let port = server.rsplit_once(':').filter(|(host, port)| {
+                    !host.contains(':') && port.bytes().all(|byte| byte.is_ascii_digit())
+                });
+                if let Some((host, _)) = port {
+                    return Err(Problem::new(format!(
+                        "{}: `{server}` is not an IP address or DNS name",
+                        self.joined
+                    ))
+                    .next(format!("write {host}: with a token the server is not logged in to"))
+                    .next(format!("if that is the port of the API, write  --server-url https://{server}  instead")));
+                }
+                server_url(server, 6443)
+            }
             (None, None) => {
                 return Err(
                     Problem::new("--server-ip, --server-host or --server-url is missing")

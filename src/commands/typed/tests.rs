@@ -88,6 +88,7 @@ fn lines_that_people_type() {
         "towline join --host b.example.org --ip 10.0.0.2 --server-host a.example.org --server-ip 10.0.0.1",
         "towline install --ip 10.0.0.1 --k3s-extra-args '--disable traefik \\\n  --node-label a=b \\\n'",
         "towline install --ip 10.0.0.1 --k3s-extra-args '--airgap-extra-registry a.example.org --airgap-extra-registry b.example.org'",
+        "towline install --ip 10.0.0.1 --k3s-extra-args '--disable traefik' --k3s-extra-args='--node-label a=b'",
         "towline install --ip 10.0.0.1 --k3s-extra-args=\"--disable servicelb --kube-apiserver-arg='a=b' --v=4\"",
     ]));
 }
@@ -104,6 +105,9 @@ fn flags_of_k3s_go_where_the_inventory_has_them() {
 fn lines_that_are_refused_say_what_to_type_instead() {
     insta::assert_snapshot!(all(&[
         "towline install --ip 10.0.0.1 --ipsec",
+        "towline join --ip 10.0.0.2 --server-ip 10.0.0.1:2222",
+        "towline join --ip 10.0.0.2 --server-ip 10.0.0.1:6443",
+        "towline join --ip 10.0.0.2 --server-ip 10.0.0.1:2222 --node-token-path /run/token",
         "towline install --ip 10.0.0.1 --datastore mysql://x",
         "towline install --ip 10.0.0.1 --user pi --sudo=false",
         "towline install --ip 10.0.0.1 --k3s-extra-args '-t secret'",
@@ -180,5 +184,41 @@ fn what_all_servers_share_is_carried_over_and_may_not_be_typed_otherwise() {
     --disable is shared by all servers of a cluster, and 10.0.0.1 has another value
       it has ["traefik"], and ["servicelb"] was typed
       → leave it out: what all servers share is taken over from that server
+    "#);
+}
+
+#[test]
+fn what_a_host_keeps_stands_in_the_inventory_that_is_saved_but_for_secrets() {
+    let line = "towline install --ip 10.0.0.1 --k3s-extra-args '--disable traefik'";
+    let cli = Cli::try_parse_from(shlex::split(line).expect("words")).expect("it is right");
+    let Command::Install(arguments) = cli.command else {
+        panic!("another command")
+    };
+    let mut typed = Typed::install(&arguments).expect("typed");
+    let kept = json!({
+        "tls-san": ["old.example.org"],
+        "disable": ["servicelb", "traefik"],
+        "debug": true,
+        "etcd-s3-secret-key": "bucket-secret",
+    });
+    let kept: Settings = serde_json::from_value(kept).expect("settings");
+    assert_eq!(typed.keep(&kept).expect("kept"), ["etcd-s3-secret-key"]);
+    insta::assert_snapshot!(typed.text().expect("text"), @r#"
+    cluster:
+      name: default
+      channel: stable
+      config:
+        disable:
+        - servicelb
+        - traefik
+        debug: true
+      tls_sans:
+      - old.example.org
+    ssh:
+      user: root
+    hosts:
+      "10.0.0.1":
+        address: "10.0.0.1"
+        role: server
     "#);
 }
