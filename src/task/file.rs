@@ -1,5 +1,5 @@
-//! A file with this content. One that differs in nothing but comments is left as it is: a word in a
-//! comment is no reason to restart k3s.
+//! A file with exactly this content, but for towline's line about itself: other words there are no
+//! reason to restart k3s.
 //!
 //! ```yaml
 //! - name: sysctls at boot
@@ -17,7 +17,10 @@ use crate::error::Problem;
 use crate::shell::{CONFLICT, PACKED, Reply, Script, acting, decode, encode, quote};
 use crate::vars::mask::masked_pair;
 
-/// A file with this content, comments aside, owned by root.
+/// How the line begins in which towline names itself.
+const HEADER: &str = "# Written by towline";
+
+/// A file with this content, owned by root.
 #[derive(Clone, PartialEq, Eq)]
 pub struct File {
     /// Absolute path on the host.
@@ -61,7 +64,7 @@ impl File {
     pub(super) fn judge(&self, seen: &Reply, _: &Changes) -> Result<Verdict, Problem> {
         let mode = format!("{:o} 0:0", self.mode);
         let state = seen.value("state").map(|state| {
-            let is_same = state == "differs" && self.differs_in_comments(seen);
+            let is_same = state == "differs" && self.differs_in_its_header(seen);
             if is_same { "same" } else { state }
         });
         let (change, seen) = match state {
@@ -95,19 +98,18 @@ impl File {
         Ok(remedy(vec![change], self.write(seen)))
     }
 
-    /// Whether the file that was seen says the same, line by line, without the lines that begin with
-    /// `#`. In a script such a line may be more than a comment.
-    fn differs_in_comments(&self, seen: &Reply) -> bool {
+    /// Whether the file that was seen is the same but for the line in which towline names itself.
+    fn differs_in_its_header(&self, seen: &Reply) -> bool {
         let old = seen.value("content").and_then(decode);
         let Some(old) = old.and_then(|old| String::from_utf8(old).ok()) else {
             return false;
         };
         let is_whole = seen.value("hash") == Some(&sha256(&old));
-        let said = |text: &'_ str| {
-            let lines = text.split('\n').filter(|line| !line.starts_with('#'));
+        let said = |text: &str| {
+            let lines = text.split('\n').filter(|line| !line.starts_with(HEADER));
             lines.map(str::to_owned).collect::<Vec<_>>()
         };
-        is_whole && !self.content.starts_with("#!") && said(&old) == said(&self.content)
+        is_whole && said(&old) == said(&self.content)
     }
 
     fn change(&self, verb: &str, old: &str) -> Change {
@@ -190,20 +192,20 @@ mod tests {
     }
 
     #[test]
-    fn another_comment_is_no_change() {
+    fn other_words_about_towline_are_no_change() {
         let with = |old: &str, hash: &str, mode: &str| {
             let content = encode(old.as_bytes()).replace('\n', "");
             judged(&format!(
                 "mode={mode} 0:0\nstate=differs\nhash={hash}\ncontent={PACKED}{content}\n"
             ))
         };
-        let same = "# From another place.\nnode-ip: 10.0.0.1\n# really\ntoken: new\n";
+        let same = "# Written by towline long ago.\nnode-ip: 10.0.0.1\ntoken: new\n";
         assert_eq!(with(same, &sha256(same), "600"), Verdict::Converged);
         let Verdict::Drifted(remedy) = with(same, &sha256(same), "644") else {
             panic!("its mode differs");
         };
         assert!(remedy.changes[0].what.starts_with("set mode"));
-        let other = "node-ip: 10.0.0.1\n#token: new\n";
+        let other = "# A word of mine.\nnode-ip: 10.0.0.1\ntoken: new\n";
         for (old, hash) in [
             (other, sha256(other)),
             // More follows than what was answered.
