@@ -1,11 +1,10 @@
 //! Members of etcd: which of them are up, and whether one more may stop.
 
-use std::fmt::Write as _;
-
 use super::check::node_name;
 use super::{Part, Shape, Situation, Stage};
 use crate::facts::{Datastore, Facts, K3s, Node};
 use crate::inventory::{Host, Role};
+use crate::kubernetes::kubeconfig::server_url;
 
 pub(super) fn facts_of<'a>(situation: &Situation<'a>, host: &Host) -> Option<&'a Facts> {
     situation.reach.get(&host.name)?.facts()
@@ -75,7 +74,29 @@ pub(super) fn silent(situation: &Situation<'_>, shape: &mut Shape) {
 
 /// What is known at once of a cluster that does not answer, when the servers whose data was reached are
 /// not more than half of the inventory's: they cannot answer alone, if the others were members.
-pub(super) fn outnumbered(situation: &Situation<'_>, shape: &Shape) -> Option<String> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outnumbered {
+    /// How many of which servers are needed, in a sentence.
+    pub needed: String,
+    /// What is left to do, each in a sentence.
+    pub left: Vec<String>,
+    /// Servers that were not reached: the name, and where its etcd serves other members.
+    pub awaited: Vec<(String, String)>,
+}
+
+impl Outnumbered {
+    /// All of it, for one who reads it before anything is waited for.
+    pub(super) fn note(&self) -> String {
+        let left = self.left.iter().map(|left| format!("; {left}"));
+        format!(
+            "the cluster does not answer: {}{}",
+            self.needed,
+            left.collect::<String>()
+        )
+    }
+}
+
+pub(super) fn outnumbered(situation: &Situation<'_>, shape: &Shape) -> Option<Outnumbered> {
     if shape.stage != Stage::Down {
         return None;
     }
@@ -88,7 +109,7 @@ pub(super) fn outnumbered(situation: &Situation<'_>, shape: &Shape) -> Option<St
         match facts_of(situation, host) {
             Some(facts) if facts.k3s.datastore == Some(Datastore::Etcd) => there.push(&*host.name),
             Some(_) => bare.push(&*host.name),
-            None => off.push(&*host.name),
+            None => off.push(*host),
         }
     }
     let needed = servers.len() / 2 + 1;
@@ -96,22 +117,42 @@ pub(super) fn outnumbered(situation: &Situation<'_>, shape: &Shape) -> Option<St
         return None;
     }
     let all: Vec<_> = servers.iter().map(|host| &*host.name).collect();
-    let mut note = format!(
-        "the cluster does not answer, and etcd needs more than half of its members: {needed} of {}, and only {} was reached with its data",
-        all.join(", "),
-        there.join(", ")
-    );
+    let mut left = Vec::new();
     if !off.is_empty() {
-        let _ = write!(note, "; switch on {}", off.join(" or "));
+        let names: Vec<_> = off.iter().map(|host| &*host.name).collect();
+        left.push(format!(
+            "switch on {}, then run the same command again",
+            names.join(" or ")
+        ));
     }
     if !bare.is_empty() {
-        let _ = write!(
-            note,
-            "; {} has no data and joins when the cluster answers",
+        let one = if bare.len() == 1 {
+            "has no data and joins"
+        } else {
+            "have no data and join"
+        };
+        left.push(format!(
+            "{} {one} when the cluster answers",
             bare.join(", ")
-        );
+        ));
     }
-    Some(note)
+    let awaited = off.iter().map(|host| {
+        let private = host
+            .private_address
+            .as_ref()
+            .map(|private| private.value.to_string());
+        let address = private.unwrap_or_else(|| host.address.clone());
+        (host.name.clone(), server_url(&address, 2380))
+    });
+    Some(Outnumbered {
+        needed: format!(
+            "etcd needs more than half of its members, {needed} of {}, and only {} was reached with its data",
+            all.join(", "),
+            there.join(", ")
+        ),
+        left,
+        awaited: awaited.collect(),
+    })
 }
 
 /// Why no healthy member may be restarted: others are down that this run cannot start, and without

@@ -42,6 +42,7 @@ pub use adopt::same_setting;
 pub use check::node_name;
 pub use folders::{Folders, kubelet};
 pub use force::{certificate_names, shared_settings, told_data_dir};
+pub use members::Outnumbered;
 pub use reset::{Reset, Wave, reset};
 pub use shape::shape;
 pub use successor::Successor;
@@ -121,7 +122,7 @@ pub struct Shape {
     /// not restarted together with others.
     pub silent: BTreeSet<String>,
     /// What is known of a cluster that is down whose data was reached on too few servers.
-    pub outnumbered: Option<String>,
+    pub outnumbered: Option<Outnumbered>,
     /// Whether no server of the cluster runs or is starting, and none is started now.
     pub unserved: bool,
     /// Nodes whose machines were wiped and come back under their names; forgotten before they join.

@@ -9,7 +9,7 @@ use super::check::{
     sqlite_with_more_servers, unequal_servers, unfit,
 };
 use super::config::Subject;
-use super::members::{fragile, outnumbered, silent};
+use super::members::{Outnumbered, fragile, outnumbered, silent};
 use super::needs::{cgroup_v1, lacking_controllers, no_room};
 use super::nodes::{forget, left};
 use super::stage::{leftovers, stage};
@@ -110,7 +110,9 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
     hold_back(situation, &mut shape);
     silent(situation, &mut shape);
     shape.outnumbered = outnumbered(situation, &shape);
-    shape.notes.extend(shape.outnumbered.clone());
+    shape
+        .notes
+        .extend(shape.outnumbered.as_ref().map(Outnumbered::note));
     shape.unserved = unserved(situation, &shape);
     forget(situation, &mut shape)?;
     shape.fragile = fragile(situation, &shape);

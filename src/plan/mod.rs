@@ -1,7 +1,6 @@
 //! From the shape of a cluster to a plan: stages of lanes of steps. Pure.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -10,7 +9,7 @@ use crate::distribution::{Architecture, Supply};
 use crate::error::Problem;
 use crate::inventory::Join;
 use crate::playbook::{Book, Selector, Strategy};
-use crate::task::Task;
+use crate::task::{Quorum, Task};
 
 mod context;
 mod guard;
@@ -20,10 +19,6 @@ mod reset;
 pub use guard::Guard;
 pub use judge::{Judged, JudgedStep, judge};
 pub use reset::reset;
-
-/// How long servers of a cluster are waited for that is known to lack others: it may be that those were
-/// no members.
-const OUTNUMBERED: Duration = Duration::from_mins(3);
 
 /// What is to be done, in order.
 #[derive(Debug, Clone)]
@@ -147,8 +142,12 @@ pub fn build(
             let steps: Vec<_> = tasks
                 .into_iter()
                 .map(|(name, mut task)| {
-                    if let (Task::Service(service), Some(_)) = (&mut task, &shape.outnumbered) {
-                        service.patience = service.patience.min(OUTNUMBERED);
+                    if let (Task::Service(service), Some(few)) = (&mut task, &shape.outnumbered) {
+                        service.quorum = Some(Quorum {
+                            needed: few.needed.clone(),
+                            left: few.left.clone(),
+                            awaited: few.awaited.clone(),
+                        });
                     }
                     Step {
                         name,

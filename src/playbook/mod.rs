@@ -217,9 +217,11 @@ impl Book {
                     last_words: journal::last_words,
                     warning: journal::SKIPS,
                     notes: journal::skipped,
+                    seeks_leader: journal::seeks_leader,
                     node: node.to_owned(),
                 }),
                 own,
+                quorum: None,
                 patience: Duration::from_secs(kind.patience),
             }));
         }

@@ -384,9 +384,11 @@ fn service() -> Task {
             last_words: crate::distribution::k3s::journal::last_words,
             warning: crate::distribution::k3s::journal::SKIPS,
             notes: crate::distribution::k3s::journal::skipped,
+            seeks_leader: crate::distribution::k3s::journal::seeks_leader,
             node: "m1".into(),
         }),
         own: None,
+        quorum: None,
         patience: Duration::from_secs(300),
     })
 }

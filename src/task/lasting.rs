@@ -125,6 +125,7 @@ mod tests {
             newer_than: Vec::new(),
             diagnose: None,
             own: None,
+            quorum: None,
             patience: Duration::from_mins(10),
         };
         // READY 50 s after boot; it is now 100 s after boot.

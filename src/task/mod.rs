@@ -23,6 +23,7 @@ pub mod link;
 pub mod node;
 pub mod own;
 pub mod package;
+pub mod quorum;
 pub mod service;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ pub use link::Link;
 pub use node::Node;
 pub use own::Own;
 pub use package::Package;
+pub use quorum::Quorum;
 pub use service::Service;
 pub use wait::Wait;
 

@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::own::{self, Own, number, process_age};
-use super::{Action, Change, Changes, Ended, Pending, Remedy, Verdict};
+use super::{Action, Change, Changes, Ended, Pending, Quorum, Remedy, Verdict};
 use crate::error::Problem;
 use crate::shell::{PACKED, Reply, Script, acting, decode, quote};
 
@@ -36,6 +36,8 @@ pub struct Diagnose {
     pub warning: &'static str,
     /// What these lines tell of a process that runs: things to know, not failures.
     pub notes: fn(lines: &str) -> Vec<String>,
+    /// Whether a member of etcd looks for a leader and finds none.
+    pub seeks_leader: fn(journal: &str) -> bool,
     /// The node's name.
     pub node: String,
 }
@@ -51,9 +53,14 @@ pub struct Service {
     pub diagnose: Option<Diagnose>,
     /// An agent's own node, asked for while the unit is not READY.
     pub own: Option<Own>,
+    /// What a member of etcd needs, where it was seen beforehand that it lacks others.
+    pub quorum: Option<Quorum>,
     /// How long the unit may take from its start to READY.
     pub patience: Duration,
 }
+
+/// How long an etcd may take to answer on a machine that is up: its k3s starts at boot, or not at all.
+const COMING: Duration = Duration::from_mins(3);
 
 impl Service {
     pub(super) fn probe(&self) -> Script {
@@ -77,6 +84,9 @@ impl Service {
         );
         if let Some(own) = &self.own {
             text.push_str(&own.probe(&self.unit));
+        }
+        if let Some(quorum) = &self.quorum {
+            text.push_str(&quorum.probe(&self.unit));
         }
         Script::new(text).within(Duration::from_secs(20))
     }
@@ -179,7 +189,7 @@ impl Service {
             restarts: Self::restarts(seen),
             words: (diagnose.last_words)(&journal),
         });
-        Verdict::Pending(Pending {
+        let mut pending = Pending {
             until: format!("{} to be READY{restarts}", self.unit),
             cause,
             said,
@@ -189,7 +199,31 @@ impl Service {
                 self.unit
             ),
             patience: self.patience,
-        })
+        };
+        let diagnose = self.diagnose.as_ref();
+        if diagnose.is_some_and(|diagnose| (diagnose.seeks_leader)(&journal)) {
+            self.await_quorum(seen, &mut pending);
+        }
+        Verdict::Pending(pending)
+    }
+
+    /// What a wait is for, and how long it makes sense, where a member of etcd finds no leader.
+    fn await_quorum(&self, seen: &Reply, pending: &mut Pending) {
+        let Some(quorum) = &self.quorum else {
+            pending.said = vec![
+                "etcd has no leader: more than half of its members must reach each other at port 2380".into(),
+            ];
+            return;
+        };
+        match quorum.coming(seen).as_slice() {
+            [] => pending.cause = Some(quorum.problem()),
+            coming => {
+                pending.until = format!("etcd of {}, whose machine is up", coming.join(" or "));
+                pending.said = vec![quorum.needed.clone()];
+                pending.next = quorum.left.join("; ");
+                pending.patience = pending.patience.min(COMING);
+            }
+        }
     }
 
     fn act(&self, verb: &str, what: String) -> Verdict {
@@ -255,6 +289,7 @@ mod tests {
                 kubeconfig: "/k".into(),
                 awaits_network: false,
             }),
+            quorum: None,
             patience: Duration::from_mins(10),
         };
         let seen = Reply {
@@ -293,6 +328,7 @@ mod tests {
                     kubeconfig: "/k".into(),
                     awaits_network,
                 }),
+                quorum: None,
                 patience: Duration::from_mins(10),
             };
             let state = state("activating", "start", 60.0).replace("Job=0", "Job=77");

@@ -137,6 +137,17 @@ pub fn skipped(lines: &str) -> Vec<String> {
     keys.into_iter().map(note).collect()
 }
 
+/// Whether etcd's newest word about its leader is that it holds an election, so that too few of its
+/// members answer (raft 3.6, node.go and raft.go). One that is alone is elected at once.
+pub fn seeks_leader(journal: &str) -> bool {
+    let leader = |line: &str| {
+        let has_one = line.contains(" elected leader ") || line.contains(" became leader at term ");
+        let seeks = line.contains(" is starting a new election at term ");
+        (has_one || seeks).then_some(seeks)
+    };
+    journal.lines().rev().find_map(leader).unwrap_or_default()
+}
+
 /// How much a line claims to matter.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Level {
@@ -313,6 +324,23 @@ mod tests {
                 "Shutdown request received: \"scheduler exited: unknown flag: --no-such-flag\""
             ]
         );
+    }
+
+    #[test]
+    fn a_member_seeks_a_leader_until_it_has_one() {
+        let raft = |msg| format!(r#"{{"level":"info","ts":"x","logger":"raft","msg":"{msg}"}}"#);
+        let election = raft("97d7f0b6b6f4a58 is starting a new election at term 3");
+        let leader = raft("raft.node: 97d7f0b6b6f4a58 elected leader 97d7f0b6b6f4a58 at term 4");
+        let lost = raft("97d7f0b6b6f4a58 became pre-candidate at term 3");
+        for (lines, seeks) in [
+            (vec![], false),
+            (vec![&election, &lost], true),
+            (vec![&election, &leader, &lost], false),
+            (vec![&leader, &election], true),
+        ] {
+            let journal: Vec<_> = lines.iter().map(|line| line.as_str()).collect();
+            assert_eq!(seeks_leader(&journal.join("\n")), seeks, "{journal:?}");
+        }
     }
 
     #[test]

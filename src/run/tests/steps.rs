@@ -269,6 +269,71 @@ async fn an_agent_that_missed_a_report_of_its_node_gets_another_and_is_not_resta
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_member_without_quorum_waits_for_machines_that_are_up_and_for_no_others() {
+    let task = || match service() {
+        Task::Service(mut service) => {
+            service.patience = Duration::from_secs(900);
+            service.quorum = Some(crate::task::Quorum {
+                needed: "etcd needs 2 of m1, m2, m3, and only m1 was reached with its data".into(),
+                left: vec![
+                    "switch on m3, then run the same command again".into(),
+                    "m2 has no data and joins when the cluster answers".into(),
+                ],
+                awaited: vec![("m3".into(), "https://10.0.0.3:2380".into())],
+            });
+            Task::Service(service)
+        }
+        task => task,
+    };
+    let alone = || {
+        unit(
+            "activating",
+            "start",
+            "{\"level\":\"info\",\"logger\":\"raft\",\"msg\":\"97d7f is starting a new election at term 3\"}",
+        )
+    };
+    let there = move || match alone() {
+        Said::Out(status, text) => Said::Out(status, text + "\nthere=m3\n"),
+        said => said,
+    };
+    let came = World::new(&["m1"])
+        .on("m1", "unit", move |_| alone())
+        .run(single(task()))
+        .await;
+    assert!((20..25).contains(&came.seconds), "{}", came.seconds);
+    insta::assert_snapshot!(came.problem("m1"), @r"
+    etcd needs 2 of m1, m2, m3, and only m1 was reached with its data
+      → switch on m3, then run the same command again
+      → m2 has no data and joins when the cluster answers
+    ");
+
+    let came = World::new(&["m1"])
+        .on("m1", "unit", move |_| there())
+        .run(single(task()))
+        .await;
+    assert!((180..185).contains(&came.seconds), "{}", came.seconds);
+    insta::assert_snapshot!(came.problem("m1"), @r"
+    waited 180 s for etcd of m3, whose machine is up in vain
+      etcd needs 2 of m1, m2, m3, and only m1 was reached with its data
+      → switch on m3, then run the same command again; m2 has no data and joins when the cluster answers
+    ");
+
+    // It is up, and its etcd answers at last.
+    let came = World::new(&["m1"])
+        .on("m1", "unit", move |count| match count {
+            0..=10 => alone(),
+            11..=60 => there(),
+            _ => unit("active", "running", ""),
+        })
+        .run(single(task()))
+        .await;
+    assert_eq!(came.problem("m1"), "");
+    assert!(came.events.iter().any(|event| {
+        matches!(event, Event::Waiting { until, .. } if until == "etcd of m3, whose machine is up")
+    }));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_unit_that_another_run_has_restarted_meanwhile_is_not_restarted_again() {
     let states = |count: usize| match (count, unit("active", "running", "")) {
         (1, Said::Out(status, text)) => Said::Out(status, text + "\nNeedDaemonReload=yes"),

@@ -32,6 +32,7 @@ fn a_unit_that_runs_anew_is_not_restarted_once_more() {
         newer_than: Vec::new(),
         diagnose: None,
         own: None,
+        quorum: None,
         patience: std::time::Duration::from_mins(1),
     });
     let seen = Reply {
