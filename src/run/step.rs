@@ -41,6 +41,8 @@ struct Wait {
     /// has not said anything yet.
     said: Vec<String>,
     ending: Option<Ending>,
+    /// How often systemd has started the process again, as seen at one of its ends.
+    restarts: u32,
 }
 
 /// A process that ends again and again with the same last words.
@@ -174,12 +176,20 @@ impl Runner {
                     if let Some(problem) = wait.is_over(&pending, begun) {
                         return End::Failed(problem);
                     }
-                    if told != pending.until {
-                        told.clone_from(&pending.until);
+                    // That it ends is told once, however often.
+                    let until = match wait.restarts {
+                        0 => pending.until,
+                        _ => format!(
+                            "{}; its process ends, and systemd starts it again",
+                            pending.until
+                        ),
+                    };
+                    if told != until {
+                        told.clone_from(&until);
                         self.events.send(Event::Waiting {
                             host: host.into(),
                             step: step.name.clone(),
-                            until: pending.until,
+                            until,
                         });
                     }
                     waited = true;
@@ -292,6 +302,9 @@ impl Wait {
         if !pending.said.is_empty() {
             self.said.clone_from(&pending.said);
         }
+        if let Some(ended) = &pending.ended {
+            self.restarts = ended.restarts;
+        }
         match (&pending.cause, &mut self.cause) {
             (Some(problem), Some(cause)) if cause.problem.what == problem.what => {
                 cause.problem = problem.clone();
@@ -323,8 +336,12 @@ impl Wait {
         if begun.elapsed() < pending.patience {
             return None;
         }
+        let restarts = match self.restarts {
+            0 => String::new(),
+            count => format!(" (restarts by systemd: {count})"),
+        };
         let waited = format!(
-            "waited {} s for {} in vain",
+            "waited {} s for {}{restarts} in vain",
             pending.patience.as_secs(),
             pending.until
         );

@@ -172,10 +172,6 @@ impl Service {
     fn pending(&self, seen: &Reply) -> Verdict {
         let bytes = seen.value("journal").and_then(decode).unwrap_or_default();
         let journal = String::from_utf8_lossy(&bytes).into_owned();
-        let restarts = match seen.value("NRestarts") {
-            Some("0" | "") | None => String::new(),
-            Some(count) => format!(" (systemd has restarted it {count} times)"),
-        };
         let (cause, said) = if let Some(diagnose) = &self.diagnose {
             let cause = (diagnose.cause)(&journal, &diagnose.node);
             (cause, (diagnose.relevant)(&journal))
@@ -190,7 +186,7 @@ impl Service {
             words: (diagnose.last_words)(&journal),
         });
         let mut pending = Pending {
-            until: format!("{} to be READY{restarts}", self.unit),
+            until: format!("{} to be READY", self.unit),
             cause,
             said,
             ended,

@@ -66,7 +66,7 @@ async fn a_wait_in_vain_ends_with_the_last_things_the_host_said() {
         .run(single(service()))
         .await;
     insta::assert_snapshot!(came.problem("m1"), @r"
-    waited 300 s for k3s to be READY (systemd has restarted it 3 times) in vain
+    waited 300 s for k3s to be READY in vain
       one
       two
       → on the host, this shows all that it said:
@@ -175,6 +175,15 @@ async fn a_process_that_ends_again_and_again_is_a_failure_after_a_minute() {
             .run(single(service()))
             .await;
         assert!((300..310).contains(&came.seconds), "{}", came.seconds);
+        let told = came.events.iter().filter_map(|event| match event {
+            Event::Waiting { until, .. } => Some(&**until),
+            _ => None,
+        });
+        let once = [
+            "k3s to be READY",
+            "k3s to be READY; its process ends, and systemd starts it again",
+        ];
+        assert_eq!(told.collect::<Vec<_>>(), once);
     }
 }
 
