@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::flags::instead;
 use crate::inventory::Role;
-use crate::shell::quote;
 
 /// How many lines of a journal are shown.
 const SHOWN: usize = 20;
@@ -128,10 +127,18 @@ pub fn skipped(lines: &str) -> Vec<String> {
     let keys: BTreeSet<String> = lines.lines().filter_map(key).collect();
     let note = |key: String| {
         let meant = instead(&key, Role::Server).map(|meant| format!(" ({meant})"));
+        // It goes into a command that a person may copy.
+        let plain = |c: char| {
+            if c.is_ascii_alphanumeric() || c == '-' {
+                c
+            } else {
+                '.'
+            }
+        };
+        let pattern: String = key.chars().map(plain).collect();
         format!(
-            "k3s skips `{key}` of its configuration: it has no such flag{}. On the host, this shows where it stands:\ngrep -rnF -e {} /etc/rancher/k3s",
-            meant.unwrap_or_default(),
-            quote(&key)
+            "k3s skips `{key}` of its configuration: it has no such flag{}. On the host, this shows where it stands:\ngrep -rn '{pattern}' /etc/rancher/k3s",
+            meant.unwrap_or_default()
         )
     };
     keys.into_iter().map(note).collect()
@@ -359,11 +366,11 @@ mod tests {
         .join("\n");
         insta::assert_snapshot!(skipped(&lines).join("\n"), @r#"
         k3s skips `it's` of its configuration: it has no such flag. On the host, this shows where it stands:
-        grep -rnF -e 'it'\''s' /etc/rancher/k3s
+        grep -rn 'it.s' /etc/rancher/k3s
         k3s skips `kubelet-args` of its configuration: it has no such flag (did you mean `kubelet-arg`?). On the host, this shows where it stands:
-        grep -rnF -e kubelet-args /etc/rancher/k3s
+        grep -rn 'kubelet-args' /etc/rancher/k3s
         k3s skips `nosuchkey` of its configuration: it has no such flag. On the host, this shows where it stands:
-        grep -rnF -e nosuchkey /etc/rancher/k3s
+        grep -rn 'nosuchkey' /etc/rancher/k3s
         "#);
         assert!(skipped("nothing of the kind").is_empty());
     }
