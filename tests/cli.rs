@@ -328,6 +328,63 @@ fn with_json_all_that_is_said_is_events_of_the_schema() {
     );
 }
 
+/// What no answer of a host could make right.
+#[test]
+fn what_k3s_does_not_take_is_refused_with_its_place_before_any_connection() {
+    let inventory = "cluster:\n  version: v1.36.3+k3s1\n  config:\n    kubelet-args: [max-pods=50]\n    cluster-cidr: 10.52.0.0\n\
+                     groups:\n  edge: {config: {resolvconf: /etc/x}}\n\
+                     hosts:\n  m1: {address: 192.0.2.1, role: server}\n  w1: {address: 192.0.2.2, role: agent, groups: [edge]}\n";
+    let folder = folder(inventory);
+    insta::assert_snapshot!(screen(&towline(folder.path(), &["plan", "-i", "home.yaml"])), @r"
+    status 2
+    --- standard output
+    --- standard error
+      × `kubelet-args` is no flag of k3s server; k3s v1.36.3+k3s1 does not know it: a server drops it,
+      │ with one warning in its journal
+       ╭─[home.yaml:4:5]
+     4 │     kubelet-args: [max-pods=50]
+       ·     ────────────
+       ╰────
+      help: did you mean `kubelet-arg`?
+
+      × `cluster-cidr`: `10.52.0.0` is not a range of addresses
+       ╭─[home.yaml:5:5]
+     5 │     cluster-cidr: 10.52.0.0
+       ·     ────────────
+       ╰────
+      help: with its size: 10.52.0.0/16
+
+      × `resolvconf` is no flag of k3s agent; k3s v1.36.3+k3s1 does not know it: an agent refuses to
+      │ start with it
+       ╭─[home.yaml:7:31]
+     7 │   edge: {config: {resolvconf: /etc/x}}
+       ·                               ──────
+       ╰────
+      help: did you mean `resolv-conf`?
+
+    3 mistakes in home.yaml; nothing was touched
+    ");
+    // Of a channel it is not known yet which version it is.
+    let channel = inventory.replace("version: v1.36.3+k3s1", "channel: stable");
+    let channel = channel.replace("    cluster-cidr: 10.52.0.0\n", "");
+    fs::write(folder.path().join("channel.yaml"), channel).expect("written");
+    let said = screen(&towline(
+        folder.path(),
+        &["plan", "-i", "channel.yaml", "--limit", "m9"],
+    ));
+    assert!(
+        said.contains("m9") && !said.contains("kubelet-args"),
+        "{said}"
+    );
+    let line = "install --ip 192.0.2.1 --k3s-version v1.36.3+k3s1 --k3s-extra-args --kubelet-args=max-pods=50";
+    let words: Vec<_> = line.split(' ').collect();
+    let said = screen(&towline(folder.path(), &words));
+    assert!(
+        said.contains("--k3s-extra-args: `kubelet-args` is no flag of k3s server"),
+        "{said}"
+    );
+}
+
 #[test]
 fn a_reset_that_nobody_can_be_asked_about_names_the_line_to_type() {
     let right = folder("hosts:\n  m1: {address: 10.0.0.1, role: server}\n");

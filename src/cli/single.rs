@@ -132,7 +132,7 @@ pub struct InstallArguments {
           default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
     pub no_extras: bool,
 
-    /// Long flags of k3s, in quotes; they become keys of its config.yaml; repeatable
+    /// Long flags of k3s, in quotes: keys of its config.yaml; repeatable
     #[arg(long, value_name = "FLAGS", allow_hyphen_values = true)]
     pub k3s_extra_args: Vec<String>,
 
@@ -226,7 +226,7 @@ pub struct JoinArguments {
           default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
     pub no_extras: bool,
 
-    /// Long flags of k3s, in quotes; they become keys of its config.yaml; repeatable
+    /// Long flags of k3s, in quotes: keys of its config.yaml; repeatable
     #[arg(long, value_name = "FLAGS", allow_hyphen_values = true)]
     pub k3s_extra_args: Vec<String>,
 

@@ -9,51 +9,119 @@ use super::force::in_force;
 use crate::distribution::k3s::flags::{are_right_for, flannel_backend, instead, is_known};
 use crate::distribution::k3s::network::words;
 use crate::error::Problem;
-use crate::inventory::Role;
+use crate::inventory::{Inventory, Remark, Role, Version};
+use crate::vars::Origin;
 
-/// What the inventory says that k3s would not take: mistakes, and for a version that the tables are
-/// not made for, notes.
-pub(super) fn unknown(situation: &Situation<'_>, version: &str) -> (Vec<Problem>, Vec<String>) {
-    let inventory = situation.inventory;
+/// What no version of k3s takes that the tables are made for, where the inventory names the version.
+pub(super) fn remarks(inventory: &Inventory) -> Vec<Remark> {
+    match &inventory.cluster.version {
+        Version::Exact(version) if are_right_for(version) => found(inventory)
+            .into_iter()
+            .map(|unknown| unknown.remark(version))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A key that is no flag of a role.
+struct Unknown {
+    key: String,
+    role: Role,
+    /// Where a group or host says it.
+    origin: Option<Origin>,
+}
+
+impl Unknown {
+    fn section(&self) -> &'static str {
+        match self.role {
+            Role::Server => "config",
+            Role::Agent => "agent_config",
+        }
+    }
+
+    /// Where it stands, for people.
+    fn place(&self) -> String {
+        let shared = || format!("cluster.{}.{}", self.section(), self.key);
+        self.origin.as_ref().map_or_else(shared, Origin::to_string)
+    }
+
+    fn plain(&self) -> &str {
+        self.key.trim_end_matches('+')
+    }
+
+    fn does(&self) -> &'static str {
+        match self.role {
+            Role::Server => "a server drops it, with one warning in its journal",
+            Role::Agent => "an agent refuses to start with it",
+        }
+    }
+
+    /// What to do about it.
+    fn help(&self) -> String {
+        let role = self.role;
+        instead(self.plain(), role).unwrap_or_else(|| format!("k3s {role} --help  lists the flags"))
+    }
+
+    fn what(&self) -> String {
+        format!("`{}` is no flag of k3s {}", self.plain(), self.role)
+    }
+
+    fn why(&self, version: &str) -> String {
+        format!("k3s {version} does not know it: {}", self.does())
+    }
+
+    fn remark(self, version: &str) -> Remark {
+        Remark {
+            section: self.section(),
+            message: format!("{}; {}", self.what(), self.why(version)),
+            help: Some(self.help()),
+            origin: self.origin,
+            key: self.key,
+        }
+    }
+}
+
+/// The keys of an inventory that are no flags of the role that they are for.
+fn found(inventory: &Inventory) -> Vec<Unknown> {
     let cluster = &inventory.cluster;
-    let mut all: BTreeMap<(String, Role), String> = BTreeMap::new();
+    let mut all: BTreeMap<(String, Role), Option<Origin>> = BTreeMap::new();
     let has = |role: Role| inventory.hosts.iter().any(|host| host.role.value == role);
-    for (config, role, place) in [
-        (&cluster.config, Role::Server, "cluster.config"),
-        (&cluster.agent_config, Role::Agent, "cluster.agent_config"),
+    for (config, role) in [
+        (&cluster.config, Role::Server),
+        (&cluster.agent_config, Role::Agent),
     ] {
         for key in config.keys().filter(|_| has(role)) {
-            all.insert((key.clone(), role), format!("{place}.{key}"));
+            all.insert((key.clone(), role), None);
         }
     }
     for host in &inventory.hosts {
         for (key, setting) in &host.config {
             all.entry((key.clone(), host.role.value))
-                .or_insert_with(|| setting.origin.to_string());
+                .or_insert_with(|| Some(setting.origin.clone()));
         }
     }
+    let all = all.into_iter();
+    all.map(|((key, role), origin)| Unknown { key, role, origin })
+        .filter(|unknown| !is_known(unknown.plain(), unknown.role))
+        .collect()
+}
+
+/// What the inventory says that k3s would not take: mistakes, and for a version that the tables are
+/// not made for, notes.
+pub(super) fn unknown(situation: &Situation<'_>, version: &str) -> (Vec<Problem>, Vec<String>) {
     let (mut problems, mut notes) = (Vec::new(), Vec::new());
-    for ((key, role), place) in all {
-        let plain = key.trim_end_matches('+');
-        if is_known(plain, role) {
-            continue;
-        }
-        let does = match role {
-            Role::Server => "a server drops it, with one warning in its journal",
-            Role::Agent => "an agent refuses to start with it",
-        };
-        let meant = instead(plain, role);
+    for unknown in found(situation.inventory) {
+        let place = unknown.place();
         if are_right_for(version) {
-            let problem = Problem::new(format!("{place}: `{plain}` is no flag of k3s {role}"))
-                .because(format!("k3s {version} does not know it: {does}"));
-            problems.push(match meant {
-                Some(meant) => problem.next(meant),
-                None => problem.next(format!("k3s {role} --help  lists the flags")),
-            });
+            let problem = Problem::new(format!("{place}: {}", unknown.what()));
+            problems.push(problem.because(unknown.why(version)).next(unknown.help()));
         } else {
+            let meant = instead(unknown.plain(), unknown.role);
             let meant = meant.map(|meant| format!("; {meant}")).unwrap_or_default();
             notes.push(format!(
-                "{place}: `{plain}` is no flag of k3s {role} that towline knows, and if k3s {version} does not know it, {does}{meant}"
+                "{place}: {} that towline knows, and if k3s {version} does not know it, {}{meant}",
+                unknown.what(),
+                unknown.does()
             ));
         }
     }

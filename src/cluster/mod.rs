@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::error::Problem;
 use crate::facts::{Facts, Node};
-use crate::inventory::{Host, Inventory};
+use crate::inventory::{Host, Inventory, Remark};
 pub use crate::vars::LATER;
 use crate::vars::{Secret, secrets_among};
 
@@ -206,6 +206,13 @@ impl fmt::Debug for Place {
             .field("voter", &self.voter)
             .finish()
     }
+}
+
+/// What is wrong with an inventory that no fact can make right: keys and networks that k3s does not take.
+pub fn remarks(inventory: &Inventory) -> Vec<Remark> {
+    let mut remarks = keys::remarks(inventory);
+    remarks.extend(networks::remarks(inventory));
+    remarks
 }
 
 /// Every secret that the places hold, so that it can be masked.

@@ -10,7 +10,7 @@ use super::address::Addresses;
 use super::force::in_force;
 use crate::distribution::k3s::network::{Fault, KEYS, Networks, words};
 use crate::error::Problem;
-use crate::inventory::Role;
+use crate::inventory::{Inventory, Remark, Role};
 
 /// What k3s is told of the networks: by a server that has data, which is what the cluster has, or
 /// else by the inventory. `None` where no server is in the inventory.
@@ -32,6 +32,27 @@ fn told(situation: &Situation<'_>) -> Option<(BTreeMap<&'static str, Value>, boo
         Some((*key, value.clone()))
     });
     Some((named.collect(), false))
+}
+
+/// What k3s does not start with, for an inventory of which no host was asked yet.
+pub(super) fn remarks(inventory: &Inventory) -> Vec<Remark> {
+    let mut hosts = inventory.hosts.iter();
+    let Some(host) = hosts.find(|host| host.role.value == Role::Server) else {
+        return Vec::new();
+    };
+    let read = Networks::read(|key| inventory.configured(host, key), false);
+    let fault = read.err().filter(|fault| fault.is_fatal);
+    let remark = |fault: Fault| Remark {
+        section: "config",
+        key: fault.key.to_owned(),
+        origin: host
+            .config
+            .get(fault.key)
+            .map(|setting| setting.origin.clone()),
+        message: format!("`{}`: {}", fault.key, fault.what),
+        help: Some(fault.help),
+    };
+    fault.map(remark).into_iter().collect()
 }
 
 /// The families of the pods' network, whether each is IPv6, where they were said. Otherwise k3s takes

@@ -87,8 +87,13 @@ impl Road {
             ssh_key: arguments.ssh_key.clone(),
             known_hosts: arguments.known_hosts.clone(),
         };
-        let inventory = inventory::load(inventory, Some(&environment.home), &overrides)
-            .map_err(|errors| Refusal::Input(Box::new(errors)))?;
+        let inventory = inventory::load(
+            inventory,
+            Some(&environment.home),
+            &overrides,
+            cluster::remarks,
+        )
+        .map_err(|errors| Refusal::Input(Box::new(errors)))?;
         let selected = match &arguments.limit {
             Some(pattern) => inventory.limit(pattern)?,
             None => inventory

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::Refusal;
 use crate::cli::{Address, Environment, InstallArguments, Login, NodeTokenArguments, Release};
-use crate::cluster::told_data_dir;
+use crate::cluster::{remarks, told_data_dir};
 use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::DataDir;
@@ -233,8 +233,9 @@ impl Typed {
         }
         let text = document.text()?;
         let home = Some(&*environment.home);
-        let mut inventory = inventory::parse(&text, Path::new(""), home, &Overrides::default())
-            .map_err(|errors| Refusal::Problems(self.in_flags(&text, &errors.mistakes)))?;
+        let mut inventory =
+            inventory::parse_by(&text, Path::new(""), home, &Overrides::default(), remarks)
+                .map_err(|errors| Refusal::Problems(self.in_flags(&text, &errors.mistakes)))?;
         inventory.whole = false;
         inventory.warnings.clear();
         if !self.cluster.contains_key("name") {

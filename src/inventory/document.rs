@@ -84,7 +84,9 @@ or that have their own place here (`token`, `agent-token`, `tls-san`, `node-name
 `node-taint`). `node-ip` and `node-external-ip` may stand in one host's `config`. Numbers that YAML
 would read differently than they are written (`0644`, `1.10`) need quotes. `KEY: null` leaves a key
 out, also one that a group or the cluster has. A key that is no flag of this version of `k3s server` or
-`k3s agent` is refused: a server would drop it without a word, and an agent would not start.
+`k3s agent` is refused: a server would drop it without a word, and an agent would not start. With
+`version` this is said before any connection, with line and column; with a `channel`, when the version
+is known.
 
 `cluster-cidr`, `service-cidr` and `cluster-dns` are read as one set, with the addresses of the hosts:
 both ranges have the same families in the same order, no address is in two of them, and no host is in

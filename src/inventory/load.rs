@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::mask::Masked;
-use super::mistake::Mistakes;
+use super::mistake::{Mistakes, Rules};
 use super::node::{self, Span};
 use super::reader::{Reader, sentence};
 use super::{InputErrors, Inventory, Overrides, check, cluster, hosts, language, shape, yaml};
@@ -14,14 +14,16 @@ const LARGEST: u64 = 4 * 1024 * 1024;
 
 /// Reads an inventory's file. Opens no connection. `home` is what `~` stands for.
 ///
-/// All mistakes are found at once, unless the file cannot be read or is no YAML at all.
+/// All mistakes are found at once, unless the file cannot be read or is no YAML at all. `rules` look
+/// at an inventory that has none.
 pub fn load(
     file: &Path,
     home: Option<&Path>,
     overrides: &Overrides,
+    rules: Rules,
 ) -> Result<Inventory, InputErrors> {
     match read(file) {
-        Ok(source) => parse(&source, file, home, overrides),
+        Ok(source) => parse_by(&source, file, home, overrides, rules),
         Err((source, span, message)) => {
             let mut mistakes = Mistakes::default();
             mistakes.add(span, message);
@@ -30,13 +32,24 @@ pub fn load(
     }
 }
 
-/// Reads an inventory from memory. `file` is its name in messages and the start of relative
-/// paths; files that it names (a token's) are read.
+/// Reads an inventory from memory by the language alone. `file` is its name in messages and the start
+/// of relative paths; files that it names (a token's) are read.
 pub fn parse(
     source: &str,
     file: &Path,
     home: Option<&Path>,
     overrides: &Overrides,
+) -> Result<Inventory, InputErrors> {
+    parse_by(source, file, home, overrides, |_| Vec::new())
+}
+
+/// The same with rules.
+pub fn parse_by(
+    source: &str,
+    file: &Path,
+    home: Option<&Path>,
+    overrides: &Overrides,
+    rules: Rules,
 ) -> Result<Inventory, InputErrors> {
     let source = source.strip_prefix('\u{feff}').unwrap_or(source);
     let mut reader = Reader {
@@ -60,13 +73,20 @@ pub fn parse(
         let hosts = hosts::hosts(&mut reader, &root);
         check::across(&mut reader, &root, &places, &hosts);
         if reader.mistakes.len() == 0 {
-            return Ok(Inventory {
+            let inventory = Inventory {
                 file: file.to_owned(),
                 cluster,
                 hosts: hosts.placed.into_iter().map(|placed| placed.host).collect(),
                 whole: true,
                 warnings: reader.warnings,
-            });
+            };
+            let remarks = rules(&inventory);
+            if remarks.is_empty() {
+                return Ok(inventory);
+            }
+            for remark in remarks {
+                reader.mistakes.remark(&root, remark);
+            }
         }
     }
     Err(InputErrors::new(

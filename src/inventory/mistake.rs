@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::node::Span;
+use super::Inventory;
+use super::node::{Entry, Node, Span};
+use crate::vars::Origin;
 
 /// One mistake in an inventory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +28,24 @@ pub struct Mistake {
     pub length: usize,
 }
 
+/// What rules that know k3s find wrong with a key of a `config`, before any host is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// The key of `cluster` under which it stands, where no group or host says it.
+    pub section: &'static str,
+    /// The key.
+    pub key: String,
+    /// Where a group or host says it.
+    pub origin: Option<Origin>,
+    /// What is wrong, as a sentence without a full stop.
+    pub message: String,
+    /// What to write instead.
+    pub help: Option<String>,
+}
+
+/// Rules beyond those of the inventory's language.
+pub type Rules = fn(&Inventory) -> Vec<Remark>;
+
 /// Collects mistakes while a file is read.
 #[derive(Debug, Default)]
 pub(super) struct Mistakes {
@@ -35,6 +55,20 @@ pub(super) struct Mistakes {
 }
 
 impl Mistakes {
+    /// Notes what rules have found.
+    pub fn remark(&mut self, root: &Node, remark: Remark) {
+        let all = root
+            .get("cluster")
+            .and_then(|node| node.get(remark.section));
+        let span = match &remark.origin {
+            Some(Origin::Inventory { line, column, .. }) => at(root, *line, *column),
+            _ => all
+                .and_then(|node| node.entry(&remark.key))
+                .map(|entry| entry.at),
+        };
+        self.push(span.unwrap_or_default(), remark.message, remark.help);
+    }
+
     /// Notes a mistake.
     pub fn add(&mut self, span: Span, message: impl Into<String>) {
         self.push(span, message.into(), None);
@@ -85,6 +119,21 @@ impl Mistakes {
             .sort_by_key(|mistake| (mistake.line, mistake.column));
         self.found
     }
+}
+
+/// The key or value that begins at a place.
+fn at(node: &Node, line: u64, column: u64) -> Option<Span> {
+    let is_here = |span: &Span| (span.line, span.column) == (line, column);
+    let of_entry = |entry: &Entry| {
+        Some(entry.at)
+            .filter(is_here)
+            .or_else(|| at(&entry.value, line, column))
+    };
+    Some(node.span)
+        .filter(is_here)
+        .filter(|_| node.entries().is_empty())
+        .or_else(|| node.entries().iter().find_map(of_entry))
+        .or_else(|| node.items().iter().find_map(|item| at(item, line, column)))
 }
 
 /// What is wrong with a value, before its place is known.

@@ -35,8 +35,8 @@ mod yaml;
 
 pub use data_dir::DataDir;
 pub use document::document;
-pub use load::{load, parse};
-pub use mistake::Mistake;
+pub use load::{load, parse, parse_by};
+pub use mistake::{Mistake, Remark, Rules};
 pub use render::InputErrors;
 pub use schema::schema;
 pub use shape::similar;

@@ -20,7 +20,12 @@ fn files(folder: &str) -> Vec<PathBuf> {
 }
 
 fn read(file: &Path) -> Result<Inventory, InputErrors> {
-    load(file, Some(Path::new("/home/me")), &Overrides::default())
+    load(
+        file,
+        Some(Path::new("/home/me")),
+        &Overrides::default(),
+        |_| Vec::new(),
+    )
 }
 
 fn good(source: &str) -> Inventory {
@@ -79,7 +84,10 @@ fn the_nearest_layer_wins_and_every_setting_knows_its_place() {
         ..Overrides::default()
     };
     let file = Path::new("tests/inventory/good/layers.yaml");
-    let inventory = load(file, Some(Path::new("/home/me")), &overrides).unwrap();
+    let inventory = load(file, Some(Path::new("/home/me")), &overrides, |_| {
+        Vec::new()
+    })
+    .unwrap();
     let host = &inventory.hosts[2];
     let mut text = String::new();
     let mut line = |key: &str, value: &dyn std::fmt::Debug, origin: &Origin| {

@@ -26,6 +26,8 @@ pub struct Fault {
     pub what: String,
     /// What to write instead.
     pub help: String,
+    /// Whether k3s does not start with it, so that no cluster runs so.
+    pub is_fatal: bool,
 }
 
 const PODS: &str = "cluster-cidr";
@@ -81,6 +83,7 @@ impl Networks {
                     example(&pods, 0),
                     example(&pods, 1)
                 ),
+                is_fatal: true,
             });
         }
         for (one, range) in pods.iter().map(|pods| (pods, &services)) {
@@ -93,6 +96,7 @@ impl Networks {
                     },
                     what: format!("{other} for services and {one} for pods share addresses"),
                     help: "give each a range of its own".into(),
+                    is_fatal: false,
                 });
             }
         }
@@ -103,6 +107,7 @@ impl Networks {
                     key: DNS,
                     what: format!("{address} is not in service-cidr, {}", listed(&services)),
                     help: format!("k3s takes {} by itself", tenth(services[0])),
+                    is_fatal: false,
                 });
             };
             let first = nth(*range, 1);
@@ -111,6 +116,7 @@ impl Networks {
                     key: DNS,
                     what: format!("{address} is the address of the API's own service, kubernetes"),
                     help: format!("k3s takes {} by itself", tenth(*range)),
+                    is_fatal: false,
                 });
             }
         }
@@ -177,7 +183,12 @@ fn ranges(key: &'static str, value: Option<&Value>) -> Result<Vec<IpNet>, Fault>
                     Err(_) => "a range is written 10.42.0.0/16 or fd00:42::/56".to_owned(),
                 };
                 let what = format!("`{word}` is not a range of addresses");
-                Fault { key, what, help }
+                Fault {
+                    key,
+                    what,
+                    help,
+                    is_fatal: true,
+                }
             })
     });
     let ranges = read.collect::<Result<Vec<_>, _>>()?;
@@ -193,6 +204,7 @@ fn ranges(key: &'static str, value: Option<&Value>) -> Result<Vec<IpNet>, Fault>
         key,
         what: format!("has {} ranges", ranges.len()),
         help: "it takes one, or one of IPv4 and one of IPv6".into(),
+        is_fatal: true,
     })
 }
 
@@ -203,6 +215,7 @@ fn addresses(value: Option<&Value>) -> Result<Vec<IpAddr>, Fault> {
             key: DNS,
             what: format!("`{word}` is not an address"),
             help: "it is one address in service-cidr, or one of each family".into(),
+            is_fatal: true,
         })
     });
     read.collect()

@@ -142,7 +142,10 @@ impl Answer {
                 text(&event["reason"]),
             ];
             let parts = parts.into_iter().chain(problems.map(problem));
-            for part in parts.chain(mistakes.map(|mistake| text(&mistake["message"]))) {
+            let of_mistake = |mistake: &Value| {
+                format!("{}\n{}", text(&mistake["message"]), text(&mistake["help"]))
+            };
+            for part in parts.chain(mistakes.map(of_mistake)) {
                 words.push_str(&part);
                 words.push('\n');
             }
