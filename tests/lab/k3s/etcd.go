@@ -153,7 +153,7 @@ func (d *database) baseConfig() *embed.Config {
 	config := embed.NewConfig()
 	config.Name = d.name
 	config.Dir = d.folder()
-	config.LogLevel = "error"
+	config.LogLevel = "info" // raft's words, as k3s's journal has them
 	config.Logger = "zap"
 	config.TickMs = 200 // k3s: 500 and 5000, too slow for many restarts
 	config.ElectionMs = 2000
@@ -302,7 +302,7 @@ func (d *database) waitUsable(ctx context.Context) error {
 		}
 		if time.Since(said) > 5*time.Second {
 			said = time.Now()
-			logInfo("Waiting for etcd server to become available: %v", err)
+			logInfo("Failed to test etcd connection: %v", err)
 		}
 		select {
 		case <-ctx.Done():
