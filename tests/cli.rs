@@ -328,6 +328,31 @@ fn with_json_all_that_is_said_is_events_of_the_schema() {
     );
 }
 
+#[test]
+fn an_interrupted_wait_ends_with_an_event_too() {
+    let folder = folder("");
+    let child = Command::new(env!("CARGO_BIN_EXE_towline"))
+        .args(["ready", "--kubeconfig", "later", "--output", "json"])
+        .current_dir(folder.path())
+        .env_clear()
+        .env("HOME", folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let kill = format!("sleep 1; kill -TERM {}", child.id());
+    let killed = Command::new("sh").args(["-c", &kill]).status();
+    assert!(killed.expect("it runs").success());
+    let output = child.wait_with_output().expect("it ends");
+    let said = screen(&output);
+    let last = text(&output.stdout).lines().last().map(str::to_owned);
+    assert!(
+        last.is_some_and(|last| last.starts_with(r#"{"event":"refused""#)),
+        "{said}"
+    );
+    assert_eq!(output.status.code(), Some(1), "{said}");
+}
+
 /// What no answer of a host could make right.
 #[test]
 fn what_k3s_does_not_take_is_refused_with_its_place_before_any_connection() {

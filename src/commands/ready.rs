@@ -1,17 +1,18 @@
 //! `towline ready`: waits until all nodes of a cluster are Ready.
 
+use std::path::Path;
 use std::time::Instant;
 
 use crate::cli::{Environment, ReadyArguments};
 use crate::error::{ExitCode, Problem};
 use crate::kubernetes::kubeconfig::pick;
 use crate::kubernetes::verify::{NodeLine, verify};
-use crate::run::Event;
 use crate::run::event::Events;
 use crate::run::report::Report;
+use crate::run::{Event, Interrupt};
 use crate::ui::Ui;
 
-use super::{deploy, kubeconfig};
+use super::{Refusal, deploy, interrupt, kubeconfig};
 
 pub(super) async fn run(arguments: &ReadyArguments, environment: &Environment, ui: Ui) -> ExitCode {
     let path = arguments
@@ -20,48 +21,60 @@ pub(super) async fn run(arguments: &ReadyArguments, environment: &Environment, u
         .or_else(|| environment.kubeconfigs.first().cloned())
         .unwrap_or_else(|| environment.home.join(".kube/config"));
     deploy::told(&ui, async |events: Events| {
-        let begun = Instant::now();
-        let mut last = Problem::default();
-        for attempt in 1..=arguments.attempts {
-            if attempt > 1 {
-                tokio::time::sleep(arguments.pause).await;
-            }
-            // What makes the cluster may not have written it yet.
-            last = if path.exists() {
-                let picked = pick(&path, arguments.context.as_deref())?;
-                match verify(&picked, arguments.pause).await {
-                    Ok(verified) => match missing(&verified.nodes) {
-                        None => {
-                            let nodes = verified.nodes.into_iter().map(kubeconfig::row);
-                            events.send(Event::Ready {
-                                context: picked.context().to_owned(),
-                                nodes: nodes.collect(),
-                            });
-                            return Ok((Report::without_hosts(begun, true), None));
-                        }
-                        Some(problem) => problem,
-                    },
-                    Err(error) => error.problem(),
-                }
-            } else {
-                Problem::new(format!("{} is not there", path.display()))
-            };
-            events.send(Event::NotReady {
-                attempt,
-                attempts: arguments.attempts,
-                problem: last.clone(),
-            });
+        let interrupt = interrupt::watch(events.clone());
+        tokio::select! {
+            ended = wait(arguments, &path, &events) => ended,
+            () = interrupt::asked_for(Interrupt::Finish, interrupt) => Err(Refusal::Interrupted),
         }
-        let times = match arguments.attempts {
-            1 => "once".to_owned(),
-            times => format!("{times} times"),
-        };
-        events.send(Event::Trouble {
-            problem: last.because(format!("asked {times}")),
-        });
-        Ok((Report::without_hosts(begun, false), None))
     })
     .await
+}
+
+async fn wait(
+    arguments: &ReadyArguments,
+    path: &Path,
+    events: &Events,
+) -> Result<deploy::Ended, Refusal> {
+    let begun = Instant::now();
+    let mut last = Problem::default();
+    for attempt in 1..=arguments.attempts {
+        if attempt > 1 {
+            tokio::time::sleep(arguments.pause).await;
+        }
+        // What makes the cluster may not have written it yet.
+        last = if path.exists() {
+            let picked = pick(path, arguments.context.as_deref())?;
+            match verify(&picked, arguments.pause).await {
+                Ok(verified) => match missing(&verified.nodes) {
+                    None => {
+                        let nodes = verified.nodes.into_iter().map(kubeconfig::row);
+                        events.send(Event::Ready {
+                            context: picked.context().to_owned(),
+                            nodes: nodes.collect(),
+                        });
+                        return Ok((Report::without_hosts(begun, true), None));
+                    }
+                    Some(problem) => problem,
+                },
+                Err(error) => error.problem(),
+            }
+        } else {
+            Problem::new(format!("{} is not there", path.display()))
+        };
+        events.send(Event::NotReady {
+            attempt,
+            attempts: arguments.attempts,
+            problem: last.clone(),
+        });
+    }
+    let times = match arguments.attempts {
+        1 => "once".to_owned(),
+        times => format!("{times} times"),
+    };
+    events.send(Event::Trouble {
+        problem: last.because(format!("asked {times}")),
+    });
+    Ok((Report::without_hosts(begun, false), None))
 }
 
 /// Which nodes are not Ready; a cluster without nodes is not, either.
