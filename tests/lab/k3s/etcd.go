@@ -273,6 +273,12 @@ func (d *database) tryJoin(ctx context.Context, remote *supervisorClient) (strin
 	return strings.Join(initial, ","), nil
 }
 
+// votes says whether this member votes, and whether it is one at all.
+func (d *database) votes() (votes, isMember bool) {
+	member := d.etcd.Server.Cluster().Member(d.etcd.Server.MemberID())
+	return member != nil && !member.IsLearner, member != nil
+}
+
 // usable says whether this member votes, knows a leader and answers a read
 // that needs a quorum (k3s: pkg/etcd, Test).
 func (d *database) usable(ctx context.Context) error {
@@ -280,10 +286,11 @@ func (d *database) usable(ctx context.Context) error {
 	if node.Leader() == 0 {
 		return errors.New("etcd has no leader")
 	}
-	if !node.IsMemberExist(node.MemberID()) {
+	votes, isMember := d.votes()
+	if !isMember {
 		return errors.New("not a member of the etcd cluster")
 	}
-	if node.IsLearner() {
+	if !votes {
 		return errors.New("this server has not yet been promoted from learner to voting member")
 	}
 	short, cancel := context.WithTimeout(ctx, 2*time.Second)

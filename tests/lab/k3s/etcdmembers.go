@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,6 +22,7 @@ const (
 	promoteFile          = "/etc/k3s-standin/promote-seconds"
 	promoteFileLook      = 500 * time.Millisecond // between two looks at the file, at most
 	learnerMaxStall      = 5 * time.Minute        // k3s: learnerMaxStallTime
+	memberRemovalTimeout = time.Minute
 )
 
 // promotePeriod is how often the leader looks for learners to promote.
@@ -124,47 +126,69 @@ func (d *database) clientAddresses(ctx context.Context) ([]string, error) {
 	return addresses, nil
 }
 
-// removeNode removes the member of a deleted node: the one its annotation
-// named, so that a member which joined since under the same node name stays.
-func (d *database) removeNode(ctx context.Context, memberName string) {
-	if d.server.sqlite || memberName == "" {
-		return
+// removePeer removes the member of that name and address, after its leadership
+// was moved to another one. It may be this server's own.
+func (d *database) removePeer(ctx context.Context, name, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, memberRemovalTimeout)
+	defer cancel()
+	members, err := d.members(ctx)
+	if err != nil {
+		return err
 	}
-	for attempt := 0; attempt < 10; attempt++ {
-		members, err := d.members(ctx)
-		if err == nil {
-			index := slices.IndexFunc(members, func(member *etcdserverpb.Member) bool { return member.Name == memberName })
-			if index < 0 {
-				return
-			}
-			member := members[index]
-			short, cancel := context.WithTimeout(ctx, 5*time.Second)
-			_, err = d.client.MemberRemove(short, member.ID)
-			cancel()
-			if err == nil || errors.Is(err, rpctypes.ErrMemberNotFound) {
-				logInfo("Removing name=%s id=%d address=%v from etcd", member.Name, member.ID, member.PeerURLs)
-				return
-			}
+	isIt := func(member *etcdserverpb.Member) bool {
+		return member.Name == name && slices.ContainsFunc(member.PeerURLs, func(peer string) bool {
+			parsed, err := url.Parse(peer)
+			return err == nil && parsed.Hostname() == address
+		})
+	}
+	index := slices.IndexFunc(members, isIt)
+	if index < 0 {
+		return nil
+	}
+	member := members[index]
+	if uint64(d.etcd.Server.Leader()) == member.ID {
+		other := slices.IndexFunc(members, func(other *etcdserverpb.Member) bool { return !other.IsLearner && other.ID != member.ID })
+		if other < 0 {
+			return rpctypes.ErrMemberNotEnoughStarted
 		}
-		logWarning("Failed to remove etcd member %s: %v", memberName, err)
-		if !pause(ctx, time.Second) {
-			return
+		if err := d.moveLeader(ctx, member, members[other]); err != nil {
+			return err
 		}
 	}
+	logInfo("Removing name=%s id=%d address=%s from etcd", member.Name, member.ID, address)
+	_, err = d.client.MemberRemove(ctx, member.ID)
+	if errors.Is(err, rpctypes.ErrMemberNotFound) {
+		return nil
+	}
+	return err
 }
 
-// watchEnd ends the process when etcd ends by itself, as it does when this
-// member was removed from the cluster. The tombstone makes the next start
-// join anew.
+// moveLeader asks the leader itself: no other member can.
+func (d *database) moveLeader(ctx context.Context, from, to *etcdserverpb.Member) error {
+	client, err := d.remoteClient(from.ClientURLs)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	logInfo("Moving etcd cluster leader from %s to %s", from.Name, to.Name)
+	_, err = client.MoveLeader(ctx, to.ID)
+	return err
+}
+
+// watchEnd sees etcd end by itself, as it does when this member was removed
+// from the cluster. The tombstone makes the next start join anew; until then
+// the process goes on without etcd.
 func (d *database) watchEnd() {
 	<-d.etcd.Server.StopNotify()
 	if d.server.stopping.Load() {
 		return
 	}
-	if err := writeFileAtomically(filepath.Join(d.folder(), "tombstone"), nil, 0o600); err != nil {
-		logWarning("Failed to write tombstone: %v", err)
+	tombstone := filepath.Join(d.folder(), "tombstone")
+	if err := os.WriteFile(tombstone, nil, 0o600); err != nil {
+		fatal("Failed to write tombstone file to %s: %v", tombstone, err)
 	}
-	fatal("Error: this server has been removed from the etcd cluster: the member has been permanently removed from the cluster")
+	d.etcd.Close()
+	logInfo("This node has been removed from the cluster - please restart k3s to rejoin the cluster")
 }
 
 func (d *database) hasTombstone() bool {

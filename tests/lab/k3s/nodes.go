@@ -27,11 +27,12 @@ const (
 	etcdNodeName         = "etcd.k3s.cattle.io/node-name"
 	etcdNodeAddress      = "etcd.k3s.cattle.io/node-address"
 	uninitializedTaint   = "node.cloudprovider.kubernetes.io/uninitialized"
+	etcdRole             = "node-role.kubernetes.io/etcd"
 	voterCondition       = "EtcdIsVoter"
 )
 
-// nodeController does for nodes what k3s's cloud controller and etcd
-// controller do. It runs on every server; all it does may be done twice.
+// nodeController does for nodes what k3s's controllers do. Most of it runs on
+// every server, and may be done twice.
 type nodeController struct {
 	server *server
 	client *kubernetes.Clientset
@@ -93,7 +94,7 @@ func (c *nodeController) run(ctx context.Context) {
 				object = tombstone.Obj
 			}
 			if node, isNode := object.(*corev1.Node); isNode {
-				go c.deleted(ctx, node.Name, node.Annotations[etcdNodeName])
+				go c.deleted(ctx, node.Name)
 			}
 		},
 	})
@@ -101,6 +102,7 @@ func (c *nodeController) run(ctx context.Context) {
 		logWarning("Failed to watch nodes: %v", err)
 	}
 	factory.Start(ctx.Done())
+	c.runElected(ctx)
 	<-ctx.Done()
 }
 
@@ -175,7 +177,7 @@ func (c *nodeController) markServer(ctx context.Context, node *corev1.Node) erro
 	labels := map[string]string{"node-role.kubernetes.io/control-plane": "true"}
 	annotations := map[string]string{}
 	if !c.server.sqlite {
-		labels["node-role.kubernetes.io/etcd"] = "true"
+		labels[etcdRole] = "true"
 		annotations[etcdNodeName] = c.server.database.name
 		annotations[etcdNodeAddress] = c.server.settings.nodeIPs[0]
 	}
@@ -198,7 +200,11 @@ func (c *nodeController) markServer(ctx context.Context, node *corev1.Node) erro
 	if c.server.sqlite {
 		return nil
 	}
-	return c.setVoter(ctx, node, !c.server.database.etcd.Server.IsLearner())
+	votes, isMember := c.server.database.votes()
+	if !isMember {
+		return nil
+	}
+	return c.setVoter(ctx, node, votes)
 }
 
 // setVoter writes the condition EtcdIsVoter in k3s's words.
@@ -231,12 +237,11 @@ func (c *nodeController) learnerSeen(ctx context.Context, memberName string) {
 	}
 }
 
-// deleted forgets a node: its password and, for a server, its etcd member.
-func (c *nodeController) deleted(ctx context.Context, name, memberName string) {
+// deleted forgets the password of a node.
+func (c *nodeController) deleted(ctx context.Context, name string) {
 	logInfo("Node %s was deleted", name)
 	err := c.client.CoreV1().Secrets(metav1.NamespaceSystem).Delete(ctx, name+".node-password.k3s", metav1.DeleteOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		logWarning("Failed to delete the password of node %s: %v", name, err)
 	}
-	c.server.database.removeNode(ctx, memberName)
 }

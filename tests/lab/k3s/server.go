@@ -192,15 +192,15 @@ func (s *server) adopt(data bootstrapData) error { return s.setBootstrap(data) }
 // chooseDatastore decides between embedded etcd and what stands for sqlite.
 // Present etcd data wins over all flags.
 func (s *server) chooseDatastore() (hasData, join bool, err error) {
-	if s.database.hasTombstone() && s.database.hasData() {
+	if s.database.hasTombstone() {
 		if s.settings.serverURL == "" {
-			return false, false, errors.New("tombstone file has been detected but --server is empty: the etcd member of this server was removed from the cluster; set --server to rejoin it")
+			return false, false, errors.New("tombstone file has been detected but --server is empty: backup and delete ${datadir}/server/db to create a new cluster, or set --server to rejoin the cluster")
 		}
+		logInfo("tombstone file has been detected, removing ${datadir}/server/db to rejoin the cluster")
 		old := fmt.Sprintf("%s-old-%d", s.database.folder(), time.Now().Unix())
 		if err := os.Rename(s.database.folder(), old); err != nil {
 			return false, false, err
 		}
-		logInfo("Moved the data of a removed etcd member to %s", old)
 	}
 	if s.database.hasData() {
 		return true, false, nil
