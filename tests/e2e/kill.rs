@@ -94,7 +94,7 @@ END
 }
 
 /// Everything that changes when a unit's process is started again.
-fn lives(machine: &Machine) -> String {
+pub fn lives(machine: &Machine) -> String {
     machine.succeed(
         "systemctl show -p InvocationID -p NRestarts -p ExecMainStartTimestampMonotonic k3s",
     )

@@ -3,8 +3,8 @@
 use towline_lab::Machine;
 
 use crate::adopt::install;
-use crate::kill::{Watch, stands_still};
-use crate::place::Place;
+use crate::kill::{Watch, lives, stands_still};
+use crate::place::{Place, wait_for};
 
 /// Everything that a machine has on its disk, but for what changes by itself and for what
 /// docs/reset.md says stays: logs, what apt and systemd keep for themselves, caches, packages.
@@ -153,6 +153,9 @@ pub fn same_lines(name: &str, before: &str, after: &str) {
     assert_eq!(old, new, "{name}");
 }
 
+/// The lease of the controller that removes members of etcd.
+const LEASE: &str = "k3s kubectl --namespace kube-system get lease k3s-etcd";
+
 #[test]
 fn an_agent_and_a_server_leave_a_cluster_that_stays_and_half_dead_hosts_are_reset_too() {
     let place = Place::up(3, 1);
@@ -168,16 +171,44 @@ fn an_agent_and_a_server_leave_a_cluster_that_stays_and_half_dead_hosts_are_rese
     let refused = reset("--yes --limit m2,m3").ends(2);
     refused.says(&["would lose their quorum", "nothing was changed"]);
 
-    let left = reset("--yes --limit m3,m4").ends(0);
+    // The first server holds the leases of k3s's controllers and is named by all others. What it holds
+    // is given back for it: the controller that removes members would wait for the lease's end.
+    let m2 = place.machine("m2");
+    let holders = Watch::on(
+        m2,
+        &format!(
+            "while :; do {LEASE} --watch -o 'jsonpath={{.spec.holderIdentity}}{{\"\\n\"}}'; done >/run/holders"
+        ),
+    );
+    wait_for("the holder of the lease", || {
+        let seen = m2.ssh("cat /run/holders").unwrap().stdout;
+        seen.starts_with("m1\n").then_some(())
+    });
+    let lives = || ["m2", "m3"].map(|name| lives(place.machine(name)));
+    let before = lives();
+    let left = reset("--yes --limit m1,m4").ends(0);
     assert_eq!(
         left.outcomes(),
-        "m1 observed, m2 observed, m3 changed, m4 changed"
+        "m1 changed, m2 observed, m3 observed, m4 changed"
     );
-    for name in ["m1", "m2"] {
-        let address = place.machine(name).address().to_string();
-        place.api().expect_summary(&address, "m1 voter, m2 voter");
+    drop(holders);
+    assert!(
+        m2.succeed("uniq /run/holders").starts_with("m1\n\nm"),
+        "the lease was not given back: {:?}",
+        m2.succeed("uniq /run/holders")
+    );
+    for name in ["m2", "m3"] {
+        let machine = place.machine(name);
+        let address = machine.address().to_string();
+        place.api().expect_summary(&address, "m2 voter, m3 voter");
+        let server = machine.succeed("grep '^server:' /etc/rancher/k3s/config.yaml");
+        assert!(
+            !server.contains(&place.machine("m1").address().to_string()),
+            "{name} names a server that has left: {server}"
+        );
     }
-    for name in ["m3", "m4"] {
+    assert_eq!(lives(), before, "no server was started again for it");
+    for name in ["m1", "m4"] {
         place
             .machine(name)
             .succeed("! ls -d /var/lib/rancher/* /usr/local/bin/k3s 2>/dev/null");
@@ -187,10 +218,21 @@ fn an_agent_and_a_server_leave_a_cluster_that_stays_and_half_dead_hosts_are_rese
         .says(&["would lose their quorum"]);
     // They come back under their names: their members and their passwords are forgotten.
     place.deploy(&inventory).ends(0);
-    let address = place.machine("m3").address().to_string();
-    place
-        .api()
-        .expect_summary(&address, "m1 voter, m2 voter, m3 voter, m4 agent");
+    let all = "m1 voter, m2 voter, m3 voter, m4 agent";
+    let address = place.machine("m1").address().to_string();
+    place.api().expect_summary(&address, all);
+
+    // A server that runs and whose node is deleted is no member any more, and its k3s runs on. m1 holds
+    // no lease, so nothing but the deploy ends it.
+    m2.succeed("k3s kubectl delete node m1 --timeout=120s");
+    place.machine("m1").succeed("systemctl is-active k3s");
+    let joined = place.deploy(&inventory).ends(0);
+    assert_eq!(
+        joined.outcomes(),
+        "m1 changed, m2 unchanged, m3 unchanged, m4 unchanged"
+    );
+    place.api().expect_summary(&address, all);
+    place.deploy(&inventory).changed_nothing();
 
     // One whose binary is gone and whose unit fails, one that somebody has begun to uninstall, and
     // one that cannot be reached.
