@@ -177,7 +177,7 @@ func (d *database) moveLeader(ctx context.Context, from, to *etcdserverpb.Member
 
 // watchEnd sees etcd end by itself, as it does when this member was removed
 // from the cluster. The tombstone makes the next start join anew; until then
-// the process goes on without etcd.
+// the process goes on without etcd, and without an API that needs it.
 func (d *database) watchEnd() {
 	<-d.etcd.Server.StopNotify()
 	if d.server.stopping.Load() {
@@ -188,6 +188,10 @@ func (d *database) watchEnd() {
 		fatal("Failed to write tombstone file to %s: %v", tombstone, err)
 	}
 	d.etcd.Close()
+	if d.server.cancelAPI != nil {
+		d.server.supervisor.api.Store(nil)
+		d.server.cancelAPI()
+	}
 	logInfo("This node has been removed from the cluster - please restart k3s to rejoin the cluster")
 }
 
