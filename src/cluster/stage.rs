@@ -28,12 +28,18 @@ pub(super) fn stage(
     let healthy: Vec<_> = with_data
         .iter()
         .filter(|(_, facts)| facts.serves())
-        .map(|(host, _)| host.name.clone())
         .collect();
-    if let Some(via) = healthy.iter().find(|name| known.contains_key(*name)) {
+    let usable = || {
+        let usable = healthy.iter();
+        usable.filter(|(host, _)| known.contains_key(&host.name))
+    };
+    // One whose etcd does not answer may have lost its membership.
+    let told = usable().find(|(_, facts)| !facts.k3s.members.is_empty());
+    if let Some(via) = told.or(usable().next()).map(|(host, _)| &host.name) {
         return (Stage::Running { via: via.clone() }, String::new());
     }
-    if let Some(name) = healthy.first() {
+    if let Some((host, _)) = healthy.first() {
+        let name = &host.name;
         return (
             Stage::Unknown,
             format!("{name}, the server that runs, cannot be used as it is"),
