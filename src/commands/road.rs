@@ -32,6 +32,8 @@ pub(super) struct Road {
     pub events: Events,
     pub interrupt: watch::Receiver<Interrupt>,
     pub limit: Arc<Semaphore>,
+    /// What tells this run from all others where two of them meet.
+    run: Arc<str>,
     connector: Arc<Ssh>,
     pub book: Book,
     pub fresh: Fresh,
@@ -155,6 +157,7 @@ impl Road {
             interrupt: interrupt::watch(events.clone()),
             events,
             limit: Arc::new(Semaphore::new(usize::from(ways.parallel))),
+            run: format!("{:032x}", rand::random::<u128>()).into(),
             fresh,
             adopt: ways.adopt,
             reset_config: false,
@@ -252,6 +255,7 @@ impl Road {
     /// What runs a plan on the hosts that were reached.
     pub fn runner(&self, gathered: &Gathered) -> Runner {
         Runner {
+            run: Arc::clone(&self.run),
             remotes: gathered.remotes.clone(),
             events: self.events.clone(),
             limit: Arc::clone(&self.limit),

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use crate::distribution::Architecture;
 use crate::inventory::DataDir;
 pub use crate::inventory::Datastore;
-use crate::shell::{Reply, Script};
+use crate::shell::{Reply, Script, quote};
 use crate::vars::Secret;
 
 mod parse;
@@ -263,10 +263,23 @@ fn cluster_script(data_dir: &DataDir) -> String {
     format!("data={data_dir}\n{}", include_str!("cluster.sh"))
 }
 
-/// The read-only question of a server about who votes in etcd, which [`voters_told`] understands.
-pub fn voters_probe(data_dir: &DataDir) -> Script {
-    Script::new(format!("{}cluster\npeers\n", cluster_script(data_dir)))
-        .within(Duration::from_secs(50))
+/// The question of a server about who votes in etcd, which [`voters_told`] understands. Before it, the
+/// turn to stop a server is taken for `holder`, which has the form `NODE/RUN`; [`turn_told`] says who
+/// has it.
+pub fn voters_probe(data_dir: &DataDir, holder: &str) -> Script {
+    Script::new(format!(
+        "{}{}turn {}\ncluster\npeers\n",
+        cluster_script(data_dir),
+        include_str!("turn.sh"),
+        quote(holder)
+    ))
+    .within(Duration::from_secs(70))
+}
+
+/// Who has the turn to stop a server, as node and run; `None` when the server's API did not answer.
+pub fn turn_told(reply: &Reply) -> Option<(&str, &str)> {
+    let (node, run) = reply.value("turn")?.split_once('/')?;
+    is_node_name(node).then_some((node, run))
 }
 
 /// The answer to [`voters_probe`]; `None` when neither the API nor etcd answered the server.

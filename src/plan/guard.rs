@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::cluster::Situation;
-use crate::facts::{Datastore, voters_probe, voters_told};
+use crate::facts::{Datastore, turn_told, voters_probe, voters_told};
 use crate::inventory::DataDir;
 use crate::shell::{Reply, Script};
 
@@ -61,17 +61,19 @@ impl Guard {
         })
     }
 
-    /// The question for a server with its data in that folder.
-    pub fn probe(data_dir: &DataDir) -> Script {
-        voters_probe(data_dir)
+    /// The question for a server with its data in that folder, by this run. It takes the turn to stop
+    /// a server.
+    pub fn probe(&self, data_dir: &DataDir, run: &str) -> Script {
+        voters_probe(data_dir, &format!("{}/{run}", self.node))
     }
 
-    /// Whether the member may stop, by a server's answer; `None` when that server cannot tell.
+    /// Whether this run may stop the member, by a server's answer; `None` when that server cannot tell.
     ///
     /// # Errors
     /// Why it may not, in a sentence.
-    pub fn judge(&self, seen: &Reply) -> Option<Result<(), String>> {
+    pub fn judge(&self, seen: &Reply, run: &str) -> Option<Result<(), String>> {
         let voters = voters_told(seen)?;
+        let (stopped, turn) = turn_told(seen)?;
         let node = &self.node;
         let is_it = |name: &str| name == node;
         // One that is down takes no vote along.
@@ -86,7 +88,11 @@ impl Guard {
         let up = others().count() - down.len();
         let needed = voters.len() / 2 + 1;
         if up >= needed || (down.is_empty() && !self.leaves) {
-            return Some(Ok(()));
+            return Some(if turn == run {
+                Ok(())
+            } else {
+                Err(format!("another run of towline is about to stop {stopped}"))
+            });
         }
         let names: Vec<_> = voters.iter().map(|one| &*one.name).collect();
         let gone = match down.as_slice() {
@@ -114,7 +120,7 @@ mod tests {
         });
         Reply {
             status: 0,
-            stdout: format!("api=ready\n{}", lines.collect::<String>()),
+            stdout: format!("turn=m2/run\napi=ready\n{}", lines.collect::<String>()),
             stderr: String::new(),
         }
     }
@@ -186,14 +192,36 @@ mod tests {
                     ask: Vec::new(),
                     patience: PATIENCE,
                 };
-                let told = guard.judge(&reply(nodes)).expect("it tells");
+                let told = guard.judge(&reply(nodes), "run").expect("it tells");
                 assert_eq!(told.err().as_deref(), expected, "{nodes:?} {leaves}");
                 let mute = Reply {
                     stdout: "five_minutes_ago=x\n".into(),
                     ..reply(&[])
                 };
-                assert_eq!(guard.judge(&mute), None);
+                assert_eq!(guard.judge(&mute, "run"), None);
             }
         }
+    }
+
+    #[test]
+    fn a_member_stops_only_when_it_is_this_runs_turn() {
+        let guard = Guard {
+            node: "m2".into(),
+            leaves: false,
+            ask: Vec::new(),
+            patience: PATIENCE,
+        };
+        let told = |turn: &str, up| {
+            let reply = reply(&[("m1", true), ("m2", up), ("m3", true)]);
+            let stdout = reply.stdout.replace("turn=m2/run\n", turn);
+            guard.judge(&Reply { stdout, ..reply }, "run")
+        };
+        let taken = || Some(Err("another run of towline is about to stop m3".to_owned()));
+        assert_eq!(told("turn=m1/run\n", true), Some(Ok(())));
+        assert_eq!(told("turn=m3/other\n", true), taken());
+        assert_eq!(told("turn=m3/other\n", false), Some(Ok(())));
+        // No lease could be had, or a person has written into it.
+        assert_eq!(told("", true), None);
+        assert_eq!(told("turn=M 3/other\n", true), None);
     }
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::Runner;
 use super::event::Event;
+use super::step::End;
 use crate::error::Problem;
-use crate::plan::{self, Judged, Plan};
+use crate::plan::{self, Guard, Judged, Plan};
 use crate::shell::{Batch, CONFLICT, LEFT, LOCKED, Reply, Script};
 use crate::ssh::{Exit, Output, Remote, Upload};
 use crate::task::Action;
@@ -24,6 +25,8 @@ pub(super) enum Acted {
     Lost(String),
     /// It was interrupted before it began.
     Interrupted,
+    /// What guards it held it back after all.
+    Ended(End),
 }
 
 /// A nonce for one exchange: 128 random bits.
@@ -151,13 +154,14 @@ impl Runner {
     }
 
     /// Does one action; a script is followed by `question` in the same exchange. When another run
-    /// of towline acts on the host, its end is waited for.
+    /// of towline acts on the host, its end is waited for, and then what guards the action asked again.
     pub(super) async fn act(
         &self,
         host: &str,
         step: &str,
         action: &Action,
         question: &Script,
+        guard: Option<&Guard>,
     ) -> Acted {
         let Some(remote) = self.remotes.get(host) else {
             return Acted::Lost("there is no connection".into());
@@ -221,6 +225,12 @@ impl Runner {
                         until,
                     });
                     self.rest(self.pause * 2).await;
+                    // What its guard was answered is old by now.
+                    if let Some(guard) = guard
+                        && let Err(end) = self.may_stop(host, step, guard).await
+                    {
+                        return Acted::Ended(end);
+                    }
                 }
                 Exit::Code(LOCKED) => {
                     return Acted::Failed(

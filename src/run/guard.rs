@@ -1,18 +1,19 @@
-//! Before a member of etcd is stopped: a server that runs is asked who votes now.
+//! Before a member of etcd is stopped: a server that runs is asked who votes now, and for the turn to
+//! stop one.
 
 use tokio::time::Instant;
 
 use super::exchange::ask;
 use super::step::End;
 use super::{Event, Runner};
-use crate::plan::{Guard, Step};
+use crate::plan::Guard;
 
 impl Runner {
     /// Waits until a member of etcd may be stopped.
     ///
     /// # Errors
     /// How its step ends otherwise.
-    pub(super) async fn may_stop(&self, host: &str, step: &Step, guard: &Guard) -> Result<(), End> {
+    pub(super) async fn may_stop(&self, host: &str, step: &str, guard: &Guard) -> Result<(), End> {
         let begun = Instant::now();
         let mut told = String::new();
         while let Err(why) = self.vote(guard).await {
@@ -26,7 +27,7 @@ impl Runner {
                 told.clone_from(&why);
                 self.events.send(Event::Waiting {
                     host: host.into(),
-                    step: step.name.clone(),
+                    step: step.into(),
                     until: format!("the other servers, since {why}"),
                 });
             }
@@ -41,17 +42,20 @@ impl Runner {
             let Some(remote) = self.remotes.get(server) else {
                 continue;
             };
-            let answered = ask(&**remote, &[Guard::probe(data_dir)]).await;
+            let answered = ask(&**remote, &[guard.probe(data_dir, &self.run)]).await;
             let reply = answered
                 .ok()
                 .and_then(|answered| answered.replies.into_iter().next());
-            if let Some(verdict) = reply.flatten().and_then(|reply| guard.judge(&reply)) {
+            if let Some(verdict) = reply
+                .flatten()
+                .and_then(|reply| guard.judge(&reply, &self.run))
+            {
                 return verdict;
             }
         }
         let names: Vec<_> = guard.ask.iter().map(|(server, _)| &**server).collect();
         Err(format!(
-            "no server says who votes in etcd ({} asked)",
+            "no server says who votes in etcd and lets this run have its turn ({} asked)",
             names.join(", ")
         ))
     }

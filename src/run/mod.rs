@@ -56,6 +56,8 @@ pub enum Interrupt {
 /// What every part of a run needs.
 #[derive(Clone)]
 pub struct Runner {
+    /// What tells this run from all others where two of them meet.
+    pub run: Arc<str>,
     /// The hosts that are connected.
     pub remotes: BTreeMap<String, Arc<dyn Remote>>,
     /// Where events go.

@@ -111,8 +111,9 @@ impl Runner {
                 }
                 Ok(Verdict::Drifted(remedy)) if is_due(&remedy, &acted, last) => {
                     let ends = remedy.restarts || matches!(step.task, Task::Command(_));
-                    if let Some(guard) = step.guard.as_ref().filter(|_| ends)
-                        && let Err(end) = self.may_stop(host, step, guard).await
+                    let guard = step.guard.as_ref().filter(|_| ends);
+                    if let Some(guard) = guard
+                        && let Err(end) = self.may_stop(host, &step.name, guard).await
                     {
                         return end;
                     }
@@ -128,7 +129,9 @@ impl Runner {
                     });
                     let mut answer = None;
                     for action in &remedy.actions {
-                        match self.act(host, &step.name, action, &step.task.probe()).await {
+                        let question = step.task.probe();
+                        match self.act(host, &step.name, action, &question, guard).await {
+                            Acted::Ended(end) => return end,
                             Acted::Done(reply) => answer = reply,
                             Acted::Failed(problem) => return End::Failed(problem),
                             Acted::Left(why) => {

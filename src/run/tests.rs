@@ -210,6 +210,7 @@ impl World {
         Self {
             hosts: names.iter().map(|name| (*name, host(name))).collect(),
             runner: Runner {
+                run: "run".into(),
                 remotes: BTreeMap::new(),
                 events,
                 limit: Arc::new(Semaphore::new(32)),

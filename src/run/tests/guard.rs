@@ -12,7 +12,15 @@ fn voters(down: &[&str]) -> Said {
         )
     };
     let nodes: String = ["m1", "m2", "m3"].iter().map(node).collect();
-    Said::Out(0, format!("api=ready\n{nodes}"))
+    Said::Out(0, format!("turn=m1/run\napi=ready\n{nodes}"))
+}
+
+/// The same, while another run is about to stop m3.
+fn taken() -> Said {
+    match voters(&[]) {
+        Said::Out(status, text) => Said::Out(status, text.replace("m1/run", "m3/other")),
+        said => said,
+    }
 }
 
 /// Servers one by one, each of which asks the others first.
@@ -102,6 +110,51 @@ async fn without_an_answer_nothing_is_stopped() {
     let came = world.run(guarded()).await;
     assert_eq!(
         came.problem("m1"),
-        "m1 is not stopped now: no server says who votes in etcd (m2, m3 asked)"
+        "m1 is not stopped now: no server says who votes in etcd and lets this run have its turn (m2, m3 asked)"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_runs_that_ask_at_once_one_waits() {
+    let world = World::new(&NAMES)
+        .on("m2", "voters", |count| {
+            if count < 4 { taken() } else { voters(&[]) }
+        })
+        .done("m2", "x")
+        .done("m3", "x");
+    let came = world.run(guarded()).await;
+    assert_eq!(came.log.last().map(String::as_str), Some("6 m1 a:x"));
+    let waits = |event: &Event| match event {
+        Event::Waiting { until, .. } => Some(until.clone()),
+        _ => None,
+    };
+    assert_eq!(
+        came.events.iter().filter_map(waits).collect::<Vec<_>>(),
+        ["the other servers, since another run of towline is about to stop m3"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_answered_before_a_wait_for_the_hosts_lock_is_asked_again() {
+    let world = World::new(&NAMES)
+        .on("m1", "a:x", |count| {
+            if count < 2 {
+                Said::Out(75, String::new())
+            } else {
+                Said::Usual
+            }
+        })
+        .on("m2", "voters", |count| {
+            voters(if count < 2 { &[] } else { &["m3"] })
+        })
+        .done("m2", "x")
+        .done("m3", "x");
+    let came = world.run(guarded()).await;
+    assert_eq!(came.log[..3], ["0 m2 voters", "0 m1 a:x", "1 m2 voters"]);
+    assert_eq!(came.outcomes()[0], Outcome::Cancelled);
+    assert!(
+        came.problem("m1").contains("m3 is down"),
+        "{}",
+        came.problem("m1")
     );
 }
