@@ -65,6 +65,18 @@ impl Drop for Watch {
     }
 }
 
+/// Takes a machine's lock as soon as its k3s is configured with this, so that no run that configured it
+/// gets to the restart until this is dropped.
+pub fn holds_the_restart(machine: &Machine, setting: &str) -> Watch {
+    Watch::on(
+        machine,
+        &format!(
+            "until grep -qF {setting} /etc/rancher/k3s/config.yaml; do :; done; \
+             exec 9>/run/towline.lock; flock 9; echo seen; sleep 600"
+        ),
+    )
+}
+
 /// Waits until the run wants to act on a machine whose lock somebody else holds: from then on it
 /// stands still until the lock is free.
 #[track_caller]

@@ -3,7 +3,8 @@
 use std::process::Command;
 use std::time::Instant;
 
-use crate::place::Place;
+use crate::kill::{holds_the_restart, lives, stands_still};
+use crate::place::{Place, wait_for};
 
 /// Pulls the cords of these machines and puts them back in.
 fn cycle(place: &Place, names: &[&str]) {
@@ -52,14 +53,39 @@ fn a_cluster_outlives_power_cords_and_takes_wiped_machines_back() {
     assert!(plan.planned().is_empty(), "{:?}", plan.planned());
     place.machine("m2").boot().unwrap();
 
+    // One that loses power when a plan was made that restarts the others: none of them is restarted.
+    let m1 = place.machine("m1");
+    place
+        .machine("m2")
+        .succeed("until systemctl is-active k3s; do sleep 0.2; done");
+    let life = lives(m1);
+    let held = holds_the_restart(m1, "k8s.example.org");
+    let named = inventory.clone().cluster("tls_sans", "[k8s.example.org]");
+    let mut running = place
+        .towline("deploy", &named)
+        .args("--output json")
+        .start();
+    stands_still(&mut running);
+    place.machine("m2").cut().unwrap();
+    wait_for("the restart to be held back", || {
+        assert!(running.is_running(), "it was not held back");
+        let said = running.said();
+        said.contains("m2 is down, and without m1 only 1 of them would be up")
+            .then_some(())
+    });
+    drop(held);
+    running.interrupt();
+    assert_ne!(running.wait().code, Some(0), "it came to its end");
+    assert_eq!(lives(m1), life, "it was restarted beside one that is down");
+
     // All servers without power, and one of them back: it waits for no machine that is not there, and
     // says which are needed.
-    for name in servers {
+    for name in ["m1", "m3"] {
         place.machine(name).cut().unwrap();
     }
     place.machine("m1").boot().unwrap();
     let begun = Instant::now();
-    let deployed = place.deploy(&inventory).ends(1);
+    let deployed = place.deploy(&named).ends(1);
     assert!(begun.elapsed().as_secs() < 120, "{:?}", begun.elapsed());
     let problem = deployed.row("m1").problem;
     assert_eq!(
