@@ -274,7 +274,7 @@ fn a_server_that_etcd_does_not_know_any_more_joins() {
     assert_eq!(part(&[]).part, Part::Member, "etcd did not say");
     // The API of the first one answers for a while, and its etcd does not.
     let lab = running().with("m2", |facts| {
-        facts.k3s.members = ["m2", "m3"].map(member).into()
+        facts.k3s.members = ["m2", "m3"].map(member).into();
     });
     let shape = lab.shape();
     assert_eq!(shape.stage, Stage::Running { via: "m2".into() });
