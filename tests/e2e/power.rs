@@ -90,7 +90,7 @@ fn a_cluster_outlives_power_cords_and_takes_wiped_machines_back() {
     let problem = deployed.row("m1").problem;
     assert_eq!(
         problem,
-        "etcd needs more than half of its members, 2 of m1, m2, m3, and only m1 was reached with its data\n  → switch on m2 or m3, then run the same command again"
+        "etcd needs more than half of its members, 2 of m1, m2, m3, and only m1 was reached with its data\nswitch on m2 or m3, then run the same command again"
     );
     // None is READY alone, so a deploy must not wait for one.
     for name in ["m2", "m3"] {
