@@ -136,7 +136,7 @@ impl Is {
         let stdout = match task {
             Task::File(file) => {
                 let now = self.config.as_deref().filter(|_| file.path == CONFIG);
-                let now = now.map(|text| format!("# Another version's comment.\n{text}"));
+                let now = now.map(|text| format!("# Written by towline, another version.\n{text}"));
                 match now {
                     Some(now) if now != file.content => format!(
                         "mode=600 0:0\nstate=differs\nhash={}\ncontent={PACKED}{}\n",
