@@ -32,13 +32,14 @@ demo:
 	$(DEMO_LAB) up 3+1 --inventory $(INVENTORY) | sed '/Next:/,$$d'
 	target=$${CARGO_TARGET_DIR:-target}
 	echo
-	echo "\$$ towline deploy -i $(INVENTORY) --kubeconfig $(KUBECONFIG_FILE)"
+	echo "\$$ $$target/debug/towline deploy -i $(INVENTORY) --kubeconfig $(KUBECONFIG_FILE)"
 	"$$target"/debug/towline deploy -i $(INVENTORY) --kubeconfig $(KUBECONFIG_FILE)
 	echo
 	echo "The demo's machines, from this folder:"
 	echo "  $$target/debug/towline plan -i $(INVENTORY)"
 	echo "  $(DEMO_LAB) ssh m1 kubectl get nodes"
-	echo "  $(DEMO_LAB) cut m2        pulls a power cord; then deploy again"
+	echo "  $(DEMO_LAB) cut m2        pulls a power cord ('boot m2' powers it on again)"
+	echo "  $$target/debug/towline deploy -i $(INVENTORY) --kubeconfig $(KUBECONFIG_FILE)"
 	echo "  make demo-down            removes all of it"
 
 demo-down:
