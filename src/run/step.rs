@@ -344,7 +344,7 @@ impl Wait {
             count => format!(" (restarts by systemd: {count})"),
         };
         let waited = format!(
-            "waited {} s for {}{restarts} in vain",
+            "timed out after {} s, waiting for {}{restarts}",
             pending.patience.as_secs(),
             pending.until
         );

@@ -104,11 +104,11 @@ pub struct Pending {
     /// A cause that was recognised and will not go away by itself. If it stands for
     /// [`GRACE`], the wait is over.
     pub cause: Option<Problem>,
-    /// The last things the host said about it, for the case that the wait is in vain.
+    /// The last things the host said about it, for the case that the wait times out.
     pub said: Vec<String>,
     /// How its process has ended, where it has just ended and is started again.
     pub ended: Option<Ended>,
-    /// Where more can be seen, for the case that the wait is in vain; may be empty.
+    /// Where more can be seen, for the case that the wait times out; may be empty.
     pub next: String,
     /// How long to wait at most.
     pub patience: Duration,

@@ -208,7 +208,7 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         }
         assert!(
             Instant::now() < deadline,
-            "waited {PATIENCE:?} for {what} in vain"
+            "timed out after {PATIENCE:?}, waiting for {what}"
         );
         thread::sleep(Duration::from_millis(100));
     }

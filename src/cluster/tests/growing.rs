@@ -77,7 +77,7 @@ fn a_machine_that_registers_while_it_is_asked_is_not_taken_for_a_wiped_one() {
     };
     let starts = ["activating", "start"];
     assert_eq!(lab(starts, true), "");
-    // One that was there before these were asked is not theirs: they try in vain.
+    // One that was there before these were asked is not theirs: they cannot register.
     assert_eq!(lab(starts, false), "m2 w1");
     assert_eq!(lab(["activating", "auto-restart"], false), "m2 w1");
     assert_eq!(lab(["active", "running"], false), "");

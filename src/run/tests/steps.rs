@@ -44,7 +44,7 @@ async fn a_wait_in_vain_ends_with_the_last_things_the_host_said() {
     });
     let came = world.run(single(node())).await;
     insta::assert_snapshot!(came.problem("m1"), @r"
-    waited 300 s for node m1 to be Ready in vain
+    timed out after 300 s, waiting for node m1 to be Ready
       False KubeletNotReady: cni plugin not initialized
       → on a server, this shows more:
         k3s kubectl describe node m1
@@ -66,7 +66,7 @@ async fn a_wait_in_vain_ends_with_the_last_things_the_host_said() {
         .run(single(service()))
         .await;
     insta::assert_snapshot!(came.problem("m1"), @r"
-    waited 300 s for k3s to be READY in vain
+    timed out after 300 s, waiting for k3s to be READY
       one
       two
       → on the host, this shows all that it said:
@@ -322,7 +322,7 @@ async fn a_member_without_quorum_waits_for_machines_that_are_up_and_for_no_other
         .await;
     assert!((180..185).contains(&came.seconds), "{}", came.seconds);
     insta::assert_snapshot!(came.problem("m1"), @r"
-    waited 180 s for etcd of m3, whose machine is up in vain
+    timed out after 180 s, waiting for etcd of m3, whose machine is up
       etcd needs 2 of m1, m2, m3, and only m1 was reached with its data
       → switch on m3, then run the same command again; m2 has no data and joins when the cluster answers
     ");
