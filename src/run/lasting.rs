@@ -25,8 +25,8 @@ pub(super) struct Started {
     pub step: String,
     /// When it was seen READY.
     pub ready: Instant,
-    /// Whether it ran before, with other files. One that is new has shown by its node that all parts
-    /// of it run.
+    /// Whether it ran before, with other files, or was found starting. One that is new has shown by its
+    /// node that all parts of it run.
     pub restarted: bool,
 }
 
@@ -35,13 +35,17 @@ impl Runner {
     /// stay READY fails.
     pub async fn look_again(&self, ledger: &mut Ledger) {
         let started = ledger.take_started();
+        // Some parts of k3s run on one server at a time: what one cannot bear shows when it takes over
+        // from another that is restarted.
+        let last = started.values().filter(|started| started.restarted);
+        let last = last.map(|started| started.ready).max();
         let looks = started.into_iter().map(|(host, started)| async move {
             let begun = Instant::now();
             self.events.send(Event::Entered {
                 host: host.clone(),
                 stage: STAGE.into(),
             });
-            let lasts = self.lasts(&host, &started).await;
+            let lasts = self.lasts(&host, &started, last).await;
             self.events.send(Event::Left {
                 host: host.clone(),
                 stage: STAGE.into(),
@@ -61,7 +65,12 @@ impl Runner {
         }
     }
 
-    async fn lasts(&self, host: &str, started: &Started) -> Result<(), Problem> {
+    async fn lasts(
+        &self,
+        host: &str,
+        started: &Started,
+        last: Option<Instant>,
+    ) -> Result<(), Problem> {
         let Some(remote) = self.remotes.get(host) else {
             return Ok(());
         };
@@ -71,7 +80,7 @@ impl Runner {
             step: started.step.clone(),
             until: format!("{} to stay READY", service.unit),
         };
-        let rest = SETTLED.saturating_sub(ready.elapsed());
+        let rest = SETTLED.saturating_sub(last.unwrap_or(*ready).elapsed());
         if started.restarted && !rest.is_zero() {
             self.events.send(waiting());
             self.rest(rest).await;

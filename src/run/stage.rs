@@ -113,7 +113,7 @@ impl Runner {
                     _ => "failed",
                 };
                 format!(
-                    "{} before it {what}, and servers are changed one by one",
+                    "{}, which comes before it, {what}; servers are changed one by one",
                     lane.host
                 )
             };
@@ -193,14 +193,18 @@ impl Runner {
                 End::Unchanged => {}
                 done @ (End::Changed { .. } | End::Waited) => {
                     stale = true;
-                    if let (Task::Service(service), End::Changed { restarted, .. }) =
-                        (&step.task, &done)
-                    {
+                    if let Task::Service(service) = &step.task {
                         end.started = Some(Started {
                             service: service.clone(),
                             step: step.name.clone(),
                             ready: tokio::time::Instant::now(),
-                            restarted: *restarted,
+                            restarted: !matches!(
+                                done,
+                                End::Changed {
+                                    restarted: false,
+                                    ..
+                                }
+                            ),
                         });
                     }
                     end.turn.steps.push(Done {

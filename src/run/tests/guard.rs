@@ -82,7 +82,7 @@ async fn when_a_server_goes_down_in_the_middle_no_other_is_restarted() {
     );
     assert_eq!(
         came.problem("m3"),
-        "m2 before it was held back, and servers are changed one by one"
+        "m2, which comes before it, was held back; servers are changed one by one"
     );
     assert!((60..65).contains(&came.seconds), "{}", came.seconds);
 }

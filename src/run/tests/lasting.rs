@@ -42,6 +42,54 @@ async fn a_restarted_unit_that_stays_ready_costs_one_exchange_and_ten_seconds() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_dies_when_a_later_one_is_restarted_is_seen() {
+    let begun = Instant::now();
+    let restarted = move |count: usize, later: Said| match (count, later) {
+        (1 | 2, _) => match state("active", "running", 0, 0, begun) {
+            Said::Out(status, text) => Said::Out(status, text + "NeedDaemonReload=yes\n"),
+            said => said,
+        },
+        (_, later) => later,
+    };
+    let first = move |count| {
+        restarted(
+            count,
+            match begun.elapsed().as_secs() {
+                0..26 => state("active", "running", 0, 0, begun),
+                _ => state("activating", "auto-restart", 0, 0, begun),
+            },
+        )
+    };
+    let second = move |count| {
+        restarted(
+            count,
+            match begun.elapsed().as_secs() {
+                0..24 => state("activating", "start", 0, 0, begun),
+                _ => state("active", "running", 0, 24, begun),
+            },
+        )
+    };
+    let lane = |host: &str| Lane {
+        host: host.into(),
+        steps: vec![step(service())],
+    };
+    let stage = Stage {
+        name: "servers".into(),
+        order: Order::Serial,
+        lanes: vec![lane("m1"), lane("m2")],
+        held: BTreeMap::new(),
+    };
+    let world = World::new(&["m1", "m2"]);
+    let world = world.on("m1", "unit", first).on("m2", "unit", second);
+    let came = world.run(vec![stage]).await;
+    assert_eq!(came.outcomes(), [Outcome::Failed, Outcome::Changed]);
+    assert!(
+        came.problem("m1")
+            .starts_with("k3s was READY and did not stay so")
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_unit_warned_of_at_its_start_is_noted() {
     let warned = crate::shell::encode(
         b"level=warning msg=\"Unknown flag --nosuchkey found in config.yaml, skipping\\n\"",

@@ -73,7 +73,7 @@ async fn a_failed_restart_ends_the_restarts_after_it_and_nothing_else() {
     );
     assert_eq!(
         came.problem("m3"),
-        "m2 before it failed, and servers are changed one by one"
+        "m2, which comes before it, failed; servers are changed one by one"
     );
     assert_eq!(came.result, Ok(()));
 }
