@@ -31,8 +31,8 @@ impl Service {
         let unit = quote(&self.unit);
         let mut text = format!(
             "systemctl show -p LoadState -p ActiveState -p SubState -p NRestarts \
-             -p ActiveEnterTimestampMonotonic {unit}\n\
-             printf 'uptime=%s\\n' \"$(cut -d ' ' -f 1 /proc/uptime)\"\n"
+             -p ActiveEnterTimestampMonotonic -p ExecMainStartTimestampMonotonic {unit}\n\
+             printf 'uptime=%s\\nnow=%s\\n' \"$(cut -d ' ' -f 1 /proc/uptime)\" \"$(date +%s.%N)\"\n"
         );
         let _ = writeln!(
             text,

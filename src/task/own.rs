@@ -45,8 +45,9 @@ impl Own {
             let _ = writeln!(
                 text,
                 "if [ \"$(systemctl show -p SubState --value {unit})\" = start ] && [ -s {kubeconfig} ]; then\n\
-                 printf 'condition=%s\\n' \"$(/usr/local/bin/k3s kubectl --kubeconfig {kubeconfig} --request-timeout=5s get node {node} -o \
-                 'jsonpath={{range .status.conditions[?(@.type==\"Ready\")]}}{{.status}} {{.reason}}: {{.message}}{{end}}' 2>/dev/null | head -n 1)\"\nfi"
+                 told=$(/usr/local/bin/k3s kubectl --kubeconfig {kubeconfig} --request-timeout=5s get node {node} -o \
+                 'jsonpath={{range .status.conditions[?(@.type==\"Ready\")]}}{{.lastHeartbeatTime}} {{.status}} {{.reason}}: {{.message}}{{end}}' 2>/dev/null | head -n 1)\n\
+                 [ -z \"$told\" ] || printf 'condition=%s\\nsaid=%s\\n' \"${{told#* }}\" \"$(date -d \"${{told%% *}}\" +%s)\"\nfi"
             );
         }
         let _ = writeln!(
@@ -86,24 +87,26 @@ impl Own {
     }
 }
 
-/// Whether the unit is not READY for want of a network plug-in that k3s does not bring.
+/// Whether the unit is not READY for want of a network plug-in that k3s does not bring, as the kubelet
+/// of this very process says.
 pub(super) fn awaits_network(own: Option<&Own>, seen: &Reply) -> bool {
     let is_starting = (seen.value("ActiveState"), seen.value("SubState"));
     own.is_some_and(|own| own.awaits_network)
         && is_starting == (Some("activating"), Some("start"))
         && is_for_network(seen, "condition")
+        && reported(seen, "said").is_some_and(|(age, process)| age <= process + 1.0)
 }
 
 /// Whether the kubelet of this very process has reported its node Ready, and nothing of it has
 /// changed since.
 pub(super) fn missed_its_ready(seen: &Reply) -> bool {
-    let age = number(seen, "now").zip(number(seen, "ready"));
-    age.zip(process_age(seen))
-        .is_some_and(|((now, ready), process)| {
-            let age = now - ready;
-            // The report is dated in whole seconds.
-            age >= MISSED && age <= process + 1.0
-        })
+    reported(seen, "ready").is_some_and(|(age, process)| age >= MISSED && age <= process + 1.0)
+}
+
+/// How old a kubelet's report and the unit's process are, in seconds. A report is dated in whole ones.
+fn reported(seen: &Reply, key: &str) -> Option<(f64, f64)> {
+    let age = number(seen, "now")? - number(seen, key)?;
+    Some((age, process_age(seen)?))
 }
 
 /// A number of the answer.

@@ -116,7 +116,11 @@ impl Service {
             "not-found" if upstream.any() => {
                 return Ok(self.act("start", format!("enable and start {unit}")));
             }
-            "not-found" => return Err(Problem::new(format!("there is no unit {unit}"))),
+            "not-found" => {
+                return Err(Problem::new(format!("there is no unit {unit}"))
+                    .because("it was there, or was written, before: something else removes k3s from this host")
+                    .next("when that has ended, run the same command again"));
+            }
             "masked" => {
                 return Err(Problem::new(format!("the unit {unit} is masked"))
                     .next(format!("systemctl unmask {unit}")));

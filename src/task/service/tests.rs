@@ -26,7 +26,7 @@ fn judged(state: &str, upstream: &Changes) -> String {
         Ok(Verdict::Drifted(remedy)) => remedy.changes[0].what.clone(),
         Ok(Verdict::Pending(pending)) => format!("pending: {}", pending.until),
         Ok(Verdict::Undecidable(why)) => format!("undecidable: {why}"),
-        Err(problem) => format!("error: {problem}"),
+        Err(problem) => format!("error: {}", problem.what),
     }
 }
 
@@ -41,7 +41,7 @@ fn state(active: &str, sub: &str, file_age: f64) -> String {
 
 #[test]
 fn an_agent_that_waits_for_a_network_plug_in_of_ones_own_is_as_it_should_be() {
-    let lacks = "\ncondition=False KubeletNotReady: container runtime network not ready: NetworkReady=false";
+    let lacks = "\nsaid=4960\ncondition=False KubeletNotReady: container runtime network not ready: NetworkReady=false";
     let judged = |awaits_network: bool, said: &str| {
         let service = Service {
             unit: "k3s-agent".into(),
@@ -71,6 +71,8 @@ fn an_agent_that_waits_for_a_network_plug_in_of_ones_own_is_as_it_should_be() {
     };
     assert!(judged(true, lacks));
     assert!(!judged(false, lacks));
+    // What was said before this process began.
+    assert!(!judged(true, &lacks.replace("said=4960", "said=4940")));
     assert!(!judged(true, "\ncondition="));
     assert!(!judged(true, "\ncondition=True KubeletReady: x"));
 }
