@@ -81,6 +81,7 @@ pub(super) struct NodeEntry {
     #[serde(default)]
     pub voter: String,
     pub flannel: String,
+    pub agent: Option<String>,
     #[serde(default)]
     pub unserved: String,
     pub kubeconfig: String,

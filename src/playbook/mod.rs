@@ -230,6 +230,7 @@ impl Book {
                 name: kind.name,
                 voter: flag("voter", &kind.voter)?,
                 flannel: flag("flannel", &kind.flannel)?,
+                agent: kind.agent,
                 unserved: flag("unserved", &kind.unserved)?,
                 kubeconfig: kind.kubeconfig,
                 patience: Duration::from_secs(kind.patience),

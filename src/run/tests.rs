@@ -369,6 +369,7 @@ fn node() -> Task {
         name: "m1".into(),
         voter: false,
         flannel: false,
+        agent: None,
         kubeconfig: "/k".into(),
         unserved: false,
         patience: Duration::from_secs(300),

@@ -7,10 +7,10 @@
 
 use std::time::Duration;
 
-use super::{Changes, Pending, Verdict};
+use super::{Action, Change, Changes, Pending, Remedy, Verdict};
 use crate::error::Problem;
 use crate::kubernetes::lacks_network;
-use crate::shell::{Reply, Script, quote};
+use crate::shell::{Reply, Script, acting, quote};
 
 /// A node of the cluster, asked for on its own host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,9 @@ pub struct Node {
     /// The kubeconfig on the host to ask with. An agent asks with its kubelet's, which may get
     /// its own node and nothing else.
     pub kubeconfig: String,
+    /// An agent's unit. It tells READY when its node is there, and registers one that was deleted since
+    /// only when it is started again; a server's node comes later than its READY.
+    pub agent: Option<String>,
     /// Whether no server of the cluster is known to run or is started now: an API that does not
     /// answer is then not worth waiting for.
     pub unserved: bool,
@@ -60,6 +63,9 @@ impl Node {
         let (until, said) = if seen.value("found").is_none() {
             let said = seen.stderr.lines().last().unwrap_or("no answer").to_owned();
             if said.contains("(NotFound)") {
+                if let Some(unit) = &self.agent {
+                    return Ok(self.register_again(unit));
+                }
                 (format!("node {name} to appear"), said)
             } else {
                 if self.unserved {
@@ -103,6 +109,23 @@ impl Node {
     }
 }
 
+impl Node {
+    fn register_again(&self, unit: &str) -> Verdict {
+        let what = format!(
+            "restart {unit}: the cluster has no node {} any more",
+            self.name
+        );
+        let script = format!("systemctl restart --no-block {}\n", quote(unit));
+        Verdict::Drifted(Remedy {
+            changes: vec![Change::new(what)],
+            actions: vec![Action::Run(acting(&script, Duration::from_mins(1)))],
+            settle: self.patience,
+            restarts: true,
+            follows: false,
+        })
+    }
+}
+
 /// Whether a condition `Ready` in the form `STATUS REASON: MESSAGE` is wrong for want of a network
 /// plug-in alone.
 pub(super) fn is_for_network(seen: &Reply, key: &str) -> bool {
@@ -129,6 +152,7 @@ mod tests {
             voter: true,
             flannel: true,
             kubeconfig: "/k".into(),
+            agent: None,
             unserved: false,
             patience: Duration::from_secs(9),
         }
@@ -193,6 +217,31 @@ mod tests {
         for (answer, waits) in table {
             assert_eq!(until(&node, answer).as_deref(), waits, "{answer:?}");
         }
+    }
+
+    #[test]
+    fn an_agent_whose_node_was_deleted_is_restarted_and_a_server_is_waited_for() {
+        let seen = Reply {
+            status: 1,
+            stdout: String::new(),
+            stderr: "Error from server (NotFound): nodes \"m1\" not found".into(),
+        };
+        let judged = |agent: Option<&str>| {
+            let node = Node {
+                agent: agent.map(str::to_owned),
+                ..node()
+            };
+            match node.judge(&seen, &Changes::default()).expect("a verdict") {
+                Verdict::Pending(pending) => pending.until,
+                Verdict::Drifted(remedy) => remedy.changes[0].what.clone(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(judged(None), "node m1 to appear");
+        assert_eq!(
+            judged(Some("k3s-agent")),
+            "restart k3s-agent: the cluster has no node m1 any more"
+        );
     }
 
     #[test]

@@ -223,13 +223,17 @@ fn an_agent_and_a_server_leave_a_cluster_that_stays_and_half_dead_hosts_are_rese
     place.api().expect_summary(&address, all);
 
     // A server that runs and whose node is deleted is no member any more, and its k3s runs on. m1 holds
-    // no lease, so nothing but the deploy ends it.
-    m2.succeed("k3s kubectl delete node m1 --timeout=120s");
+    // no lease, so nothing but the deploy ends it. A kubelet registers once in its life.
+    m2.succeed("k3s kubectl delete node m1 m4 --timeout=120s");
     place.machine("m1").succeed("systemctl is-active k3s");
     let joined = place.deploy(&inventory).ends(0);
     assert_eq!(
         joined.outcomes(),
-        "m1 changed, m2 unchanged, m3 unchanged, m4 unchanged"
+        "m1 changed, m2 unchanged, m3 unchanged, m4 changed"
+    );
+    assert_eq!(
+        joined.changes()[&("m4".to_owned(), "node".to_owned())],
+        ["restart k3s-agent: the cluster has no node m4 any more"]
     );
     place.api().expect_summary(&address, all);
     place.deploy(&inventory).changed_nothing();
