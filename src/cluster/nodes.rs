@@ -130,11 +130,15 @@ pub(super) fn left(situation: &Situation<'_>, shape: &Shape) -> Vec<String> {
         ))
     });
     others
-        .map(|node| {
-            format!(
+        .map(|node| match node.voter {
+            Some(_) => format!(
+                "node {} is a server of the cluster and not in the inventory; towline leaves it alone",
+                node.name
+            ),
+            None => format!(
                 "node {} is in the cluster and not in the inventory; towline leaves it alone. To remove it: kubectl drain {0} --ignore-daemonsets && kubectl delete node {0}",
                 node.name
-            )
+            ),
         })
         .chain(renamed)
         .collect()

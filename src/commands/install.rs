@@ -47,7 +47,7 @@ pub(super) async fn install(
             ExitCode::Success => next.map(|next| next + &agents(&typed, &arguments.login)),
             _ => next,
         };
-        Ok((report, goes_on(save, next)))
+        Ok((report, goes_on(save, next, None)))
     })
     .await
 }
@@ -103,7 +103,7 @@ pub(super) async fn join(arguments: JoinArguments, environment: &Environment, ui
         let save = arguments.save_inventory.as_deref();
         write(save, &mut typed, &survey, &road)?;
         let (report, next) = deploy::go(&road, survey, begun, None).await?;
-        Ok((report, goes_on(save, next)))
+        Ok((report, goes_on(save, next, typed.read_server())))
     })
     .await
 }
@@ -220,14 +220,18 @@ fn write(
     Ok(save::save(file, typed)?)
 }
 
-/// What to type next, with an inventory that was written.
-fn goes_on(file: Option<&Path>, next: Option<String>) -> Option<String> {
+/// What to type next, with an inventory that was written. Of a server that was only read it may say less
+/// than the server's own config.yaml, which a deploy would then lose.
+fn goes_on(file: Option<&Path>, next: Option<String>, read: Option<&str>) -> Option<String> {
     let Some(file) = file else {
         return next;
     };
-    let said = format!(
-        "\n  towline deploy -i {}    goes on with what was typed",
-        crate::shell::quote(&file.to_string_lossy())
-    );
+    let file = crate::shell::quote(&file.to_string_lossy());
+    let said = match read {
+        None => format!("\n  towline deploy -i {file}    goes on with what was typed"),
+        Some(server) => format!(
+            "\n  towline plan -i {file}    shows what a deploy with it would change, on {server} too"
+        ),
+    };
     Some(next.unwrap_or_default() + &said)
 }
