@@ -8,6 +8,7 @@ use super::Situation;
 use super::force::in_force;
 use crate::distribution::k3s::flags::{are_right_for, flannel_backend, instead, is_known};
 use crate::distribution::k3s::network::words;
+use crate::distribution::k3s::settings::shared_default;
 use crate::error::Problem;
 use crate::inventory::{Inventory, Remark, Role, Version};
 use crate::vars::Origin;
@@ -126,7 +127,56 @@ pub(super) fn unknown(situation: &Situation<'_>, version: &str) -> (Vec<Problem>
         }
     }
     problems.extend(backend(situation));
+    problems.extend(ranges(situation));
     (problems, notes)
+}
+
+/// The networks' ranges as arguments of a part of k3s, which it gets from k3s itself, and the key that
+/// says them to all parts.
+const RANGES: [(&str, &str, &str); 4] = [
+    (
+        "kube-apiserver-arg",
+        "service-cluster-ip-range",
+        "service-cidr",
+    ),
+    (
+        "kube-controller-manager-arg",
+        "cluster-cidr",
+        "cluster-cidr",
+    ),
+    (
+        "kube-controller-manager-arg",
+        "service-cluster-ip-range",
+        "service-cidr",
+    ),
+    ("kube-proxy-arg", "cluster-cidr", "cluster-cidr"),
+];
+
+/// Ranges that one part of k3s would have and the others not: k3s ends when that part meets them.
+fn ranges(situation: &Situation<'_>) -> Vec<Problem> {
+    let inventory = situation.inventory;
+    let said = |key: &str, argument: &str, own: &str| {
+        let mut hosts = inventory.hosts.iter();
+        hosts.find_map(|host| {
+            let told = words(inventory.configured(host, key));
+            let mut told = told.iter().map(|word| word.trim_start_matches('-'));
+            let value = told.find_map(|word| word.strip_prefix(argument)?.strip_prefix('='))?;
+            let mut ranges = words(inventory.configured(host, own));
+            if ranges.is_empty() {
+                ranges.extend(shared_default(own).map(str::to_owned));
+            }
+            (!ranges.iter().any(|range| range == value)).then(|| value.to_owned())
+        })
+    };
+    let problem = |(key, argument, own): (&str, &str, &str)| {
+        let value = said(key, argument, own)?;
+        Some(
+            Problem::new(format!("config.{key}: {argument} is given to it by k3s"))
+                .because("with another range than the rest of k3s has, k3s ends when this part of it begins to work")
+                .next(format!("for a new cluster:  {own}: {value}  (a running one keeps its ranges)")),
+        )
+    };
+    RANGES.into_iter().filter_map(problem).collect()
 }
 
 /// A backend that k3s does not have. A cluster that runs with it is told so when it is upgraded.

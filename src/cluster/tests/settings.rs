@@ -293,6 +293,29 @@ fn backends_of_flannel_that_k3s_gave_up_are_refused() {
 }
 
 #[test]
+fn a_range_that_one_part_of_k3s_alone_would_have_is_refused() {
+    let said = |config: &str| refused(Lab::new(THREE), config);
+    let other = said("kube-controller-manager-arg: [v=2, cluster-cidr=10.99.0.0/16]");
+    insta::assert_snapshot!(other, @r"
+    config.kube-controller-manager-arg: cluster-cidr is given to it by k3s
+      with another range than the rest of k3s has, k3s ends when this part of it begins to work
+      → for a new cluster:  cluster-cidr: 10.99.0.0/16  (a running one keeps its ranges)
+    ");
+    let services = said("kube-apiserver-arg: --service-cluster-ip-range=10.99.0.0/16");
+    assert!(
+        services.contains("service-cidr: 10.99.0.0/16"),
+        "{services}"
+    );
+    for same in [
+        "kube-controller-manager-arg: [cluster-cidr=10.42.0.0/16]",
+        "cluster-cidr: 10.99.0.0/16, kube-proxy-arg: [cluster-cidr=10.99.0.0/16]",
+        "kube-controller-manager-arg: [node-cidr-mask-size=23]",
+    ] {
+        assert_eq!(said(same), "");
+    }
+}
+
+#[test]
 fn a_line_that_says_less_does_not_bring_a_running_host_where_a_new_one_is_refused() {
     let mut lab = Lab::new("hosts:\n  m1: {address: 10.0.0.1, role: server}\n").with("m1", member);
     lab = lab.with("m1", |facts| {
