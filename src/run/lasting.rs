@@ -105,6 +105,9 @@ impl Runner {
                     return Ok(());
                 }
                 Some(Since::Again(time)) if time >= GRACE => {
+                    if service.ends_again(&seen) {
+                        return Err(service.did_not_last(&seen));
+                    }
                     let text = format!(
                         "{host}: {} ended after it was READY; systemd has restarted it, and it has been READY for {} s since",
                         service.unit,

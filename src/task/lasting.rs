@@ -87,6 +87,14 @@ impl Service {
         count.unwrap_or_default()
     }
 
+    /// Whether it has ended of what does not pass by itself, so that it will end again.
+    pub fn ends_again(&self, seen: &Reply) -> bool {
+        let bytes = seen.value("journal").and_then(decode).unwrap_or_default();
+        let journal = String::from_utf8_lossy(&bytes);
+        let diagnose = self.diagnose.as_ref();
+        diagnose.is_some_and(|diagnose| (diagnose.cause)(&journal, &diagnose.node).is_some())
+    }
+
     /// Why a unit that did not last is a failure.
     pub fn did_not_last(&self, seen: &Reply) -> Problem {
         let bytes = seen.value("journal").and_then(decode).unwrap_or_default();

@@ -136,6 +136,41 @@ async fn a_unit_that_dies_after_its_ready_again_and_again_is_a_failure_with_its_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_unit_that_has_ended_once_is_a_failure_where_it_will_end_again() {
+    let out_of_range = crate::shell::encode(
+        b"E1127 21:54:20.433533    4628 controllermanager.go:278] \"Error building controllers\" err=\"cidr 10.42.0.0/24 is out the range of cluster cidr 10.99.0.0/16\"\nE1127 21:54:20.433568    4628 controllermanager.go:413] \"leaderelection lost/stopped\"",
+    );
+    let out_of_range = out_of_range.replace('\n', "");
+    let came = ran(move |second, begun| {
+        let said = match second {
+            0..5 => state("active", "running", 0, 0, begun),
+            5..20 => state("activating", "auto-restart", 0, 0, begun),
+            _ => state("active", "running", 1, 20, begun),
+        };
+        match said {
+            Said::Out(status, text) => {
+                let text = text.lines().map(|line| match line.split_once('=') {
+                    Some(("journal", _)) => {
+                        format!("journal={}{out_of_range}\n", crate::shell::PACKED)
+                    }
+                    _ => format!("{line}\n"),
+                });
+                Said::Out(status, text.collect())
+            }
+            said => said,
+        }
+    })
+    .await;
+    assert_eq!(came.outcomes(), [Outcome::Failed]);
+    let problem = came.problem("m1");
+    assert!(
+        problem
+            .starts_with("the nodes have their ranges of pod addresses from another cluster-cidr"),
+        "{problem}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_unit_that_has_ended_once_and_stays_ready_then_is_noted() {
     let came = ran(|second, begun| match second {
         0..5 => state("active", "running", 0, 0, begun),
