@@ -34,10 +34,11 @@ impl Service {
              -p ActiveEnterTimestampMonotonic -p ExecMainStartTimestampMonotonic {unit}\n\
              printf 'uptime=%s\\nnow=%s\\n' \"$(cut -d ' ' -f 1 /proc/uptime)\" \"$(date +%s.%N)\"\n"
         );
+        // What a process that runs now says at its start is much, and not of the one that has ended.
         let _ = writeln!(
             text,
             "[ \"$(systemctl is-active {unit}) $(systemctl show -p NRestarts --value {unit})\" = 'active 0' ] || \
-             printf 'journal={PACKED}%s\\n' \"$(journalctl -q --no-pager -o cat --since=-{}s _SYSTEMD_UNIT={unit}.service 2>/dev/null | {WITHOUT_CHATTER} | tail -c 65536 | base64 | tr -d '\\n')\"",
+             printf 'journal={PACKED}%s\\n' \"$(journalctl -q --no-pager -o short --since=-{}s _SYSTEMD_UNIT={unit}.service 2>/dev/null | grep -vF \"[$(systemctl show -p MainPID --value {unit})]: \" | sed -E 's/^.{{15}} [^ ]+ [^ ]+\\[[0-9]+\\]: //' | {WITHOUT_CHATTER} | tail -c 65536 | base64 | tr -d '\\n')\"",
             since.as_secs() + 5
         );
         if let Some(diagnose) = &self.diagnose {
