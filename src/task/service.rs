@@ -67,7 +67,7 @@ impl Service {
         let unit = quote(&self.unit);
         let mut text = format!(
             "systemctl show -p LoadState -p ActiveState -p SubState -p NRestarts -p UnitFileState \
-             -p NeedDaemonReload -p Job -p ExecMainStartTimestampMonotonic -p InvocationID {unit}\n\
+             -p NeedDaemonReload -p Job -p ExecMainStartTimestampMonotonic -p InvocationID -p Result {unit}\n\
              printf 'uptime=%s\\nnow=%s\\n' \"$(cut -d ' ' -f 1 /proc/uptime)\" \"$(date +%s.%N)\"\n"
         );
         for path in &self.newer_than {
@@ -176,7 +176,7 @@ impl Service {
     fn pending(&self, seen: &Reply) -> Verdict {
         let bytes = seen.value("journal").and_then(decode).unwrap_or_default();
         let journal = String::from_utf8_lossy(&bytes).into_owned();
-        let (cause, said) = if let Some(diagnose) = &self.diagnose {
+        let (cause, mut said) = if let Some(diagnose) = &self.diagnose {
             let cause = (diagnose.cause)(&journal, &diagnose.node);
             (cause, (diagnose.relevant)(&journal))
         } else {
@@ -184,10 +184,15 @@ impl Service {
             (None, lines[lines.len().saturating_sub(20)..].to_vec())
         };
         let has_ended = seen.value("SubState") == Some("auto-restart");
+        // One that crashes says nothing: what systemd says of its end stands for its words.
+        let silent = journal.trim().is_empty() && has_ended;
+        let result = seen.value("Result").filter(|_| silent);
+        let result = result.map(|result| format!("it ended without a word; systemd: {result}"));
+        said.extend(result.clone());
         let ended = self.diagnose.as_ref().filter(|_| has_ended);
         let ended = ended.map(|diagnose| Ended {
             restarts: Self::restarts(seen),
-            words: (diagnose.last_words)(&journal),
+            words: (diagnose.last_words)(&journal).or(result),
         });
         let mut pending = Pending {
             until: format!("{} to be READY", self.unit),

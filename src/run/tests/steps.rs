@@ -159,6 +159,23 @@ async fn a_process_that_ends_again_and_again_is_a_failure_after_a_minute() {
         journalctl -u k3s --no-pager -n 200
     ");
 
+    // One that crashes says nothing.
+    let silent = ends(|_| String::new());
+    let came = World::new(&["m1"])
+        .on("m1", "unit", move |count| match silent(count) {
+            Said::Out(status, text) => Said::Out(status, text + "\nResult=core-dump\n"),
+            said => said,
+        })
+        .run(single(service()))
+        .await;
+    assert!((60..80).contains(&came.seconds), "{}", came.seconds);
+    assert!(
+        came.problem("m1")
+            .contains("it ended without a word; systemd: core-dump"),
+        "{}",
+        came.problem("m1")
+    );
+
     // What passes by itself is waited for, and so is what says something new each time.
     let words: [fn(u64) -> String; 2] = [
         |_| "level=fatal msg=\"etcdserver: too many learner members in cluster\"".to_owned(),
