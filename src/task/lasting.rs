@@ -90,29 +90,31 @@ impl Service {
 
     /// Whether it has ended of what does not pass by itself, so that it will end again.
     pub fn ends_again(&self, seen: &Reply) -> bool {
-        let bytes = seen.value("journal").and_then(decode).unwrap_or_default();
-        let journal = String::from_utf8_lossy(&bytes);
-        let diagnose = self.diagnose.as_ref();
-        diagnose.is_some_and(|diagnose| (diagnose.cause)(&journal, &diagnose.node).is_some())
+        self.cause(&journal(seen)).is_some()
+    }
+
+    /// A cause that is recognised in its journal.
+    pub(super) fn cause(&self, journal: &str) -> Option<Problem> {
+        let diagnose = self.diagnose.as_ref()?;
+        (diagnose.cause)(journal, &diagnose.node)
     }
 
     /// Why a unit that did not last is a failure.
     pub fn did_not_last(&self, seen: &Reply) -> Problem {
-        let bytes = seen.value("journal").and_then(decode).unwrap_or_default();
-        let journal = String::from_utf8_lossy(&bytes);
+        let journal = journal(seen);
         let unit = &self.unit;
         let what = format!(
             "{unit} was READY and did not stay so (restarts by systemd: {})",
             Self::restarts(seen)
         );
-        let diagnose = self.diagnose.as_ref();
-        if let Some(cause) =
-            diagnose.and_then(|diagnose| (diagnose.cause)(&journal, &diagnose.node))
-        {
+        if let Some(cause) = self.cause(&journal) {
             return cause.because(what);
         }
         // Of two starts; the end is what matters.
-        let said = diagnose.map(|diagnose| (diagnose.relevant)(&journal));
+        let said = self
+            .diagnose
+            .as_ref()
+            .map(|diagnose| (diagnose.relevant)(&journal));
         let said = said.unwrap_or_default();
         said[said.len().saturating_sub(LINES)..]
             .iter()
@@ -121,6 +123,12 @@ impl Service {
                 "on the host, this shows all that it said:\njournalctl -u {unit} --no-pager -n 200"
             ))
     }
+}
+
+/// What a unit said, as it was answered.
+pub(super) fn journal(seen: &Reply) -> String {
+    let bytes = seen.value("journal").and_then(decode).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

@@ -14,10 +14,11 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::lasting::journal;
 use super::own::{self, Own, number, process_age};
 use super::{Action, Change, Changes, Ended, Pending, Quorum, Remedy, Verdict};
 use crate::error::Problem;
-use crate::shell::{PACKED, Reply, Script, acting, decode, quote};
+use crate::shell::{PACKED, Reply, Script, acting, quote};
 
 /// Takes klog's lines of information and the list of flags out of a journal: where a part of k3s ends,
 /// it prints the latter, some 350 lines.
@@ -174,14 +175,13 @@ impl Service {
     }
 
     fn pending(&self, seen: &Reply) -> Verdict {
-        let bytes = seen.value("journal").and_then(decode).unwrap_or_default();
-        let journal = String::from_utf8_lossy(&bytes).into_owned();
-        let (cause, mut said) = if let Some(diagnose) = &self.diagnose {
-            let cause = (diagnose.cause)(&journal, &diagnose.node);
-            (cause, (diagnose.relevant)(&journal))
+        let journal = journal(seen);
+        let cause = self.cause(&journal);
+        let mut said = if let Some(diagnose) = &self.diagnose {
+            (diagnose.relevant)(&journal)
         } else {
             let lines: Vec<_> = journal.lines().map(str::to_owned).collect();
-            (None, lines[lines.len().saturating_sub(20)..].to_vec())
+            lines[lines.len().saturating_sub(20)..].to_vec()
         };
         let has_ended = seen.value("SubState") == Some("auto-restart");
         // One that crashes says nothing: what systemd says of its end stands for its words.
