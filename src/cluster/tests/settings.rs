@@ -114,7 +114,7 @@ fn what_a_file_says_of_the_pods_network_is_held_against_the_nodes() {
     });
     let refusal = refused(by_hand, "");
     assert!(refusal.contains(said), "{refusal}");
-    // The inventory repairs what somebody wrote into the file.
+    // The inventory repairs what was written into the file by hand.
     let wrong = "cluster-cidr: 10.50.0.0/16";
     let only_m1 = |has: &str| Lab {
         selected: ["m1".into()].into(),
