@@ -29,6 +29,7 @@ mod network;
 mod networks;
 mod nodes;
 mod reset;
+mod servers;
 mod shape;
 mod stage;
 mod successor;

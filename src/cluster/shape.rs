@@ -4,14 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::address::{Addresses, addresses, claimed, is_vouched_for};
 use super::adopt::{adoption, left_alone};
-use super::check::{
-    moved, node_name, other_data_dir, other_role, outside_datastore, shared,
-    sqlite_with_more_servers, unequal_servers, unfit,
-};
+use super::check::{moved, node_name, other_data_dir, other_role, shared, unfit};
 use super::config::Subject;
 use super::members::{Outnumbered, fragile, outnumbered, silent};
 use super::needs::{cgroup_v1, lacking_controllers, no_room};
 use super::nodes::{forget, left};
+use super::servers::{outside_datastore, sqlite_with_more_servers, unequal_servers};
 use super::stage::{leftovers, stage};
 use super::tokens::{Tokens, tokens};
 use super::{

@@ -22,6 +22,7 @@ mod guard;
 mod lasting;
 mod order;
 mod steps;
+mod waits;
 
 /// What a host says to one part of an exchange.
 #[derive(Clone)]

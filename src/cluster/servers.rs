@@ -1,0 +1,105 @@
+//! What the servers of a cluster have in common: settings, and where they keep their data.
+
+use super::Situation;
+use super::adopt::unequal;
+use crate::error::Problem;
+use crate::facts::Datastore;
+use crate::inventory::{self, Role};
+
+/// Servers whose settings differ where k3s wants all servers to have the same.
+pub(super) fn unequal_servers(situation: &Situation<'_>) -> Option<Problem> {
+    if !changes_servers(situation) {
+        return None;
+    }
+    let inventory = situation.inventory;
+    let mut servers = inventory
+        .hosts
+        .iter()
+        .filter(|host| host.role.value == Role::Server)
+        .map(|host| {
+            let mut config = inventory.cluster.config.clone();
+            config.extend(
+                host.config
+                    .iter()
+                    .map(|(key, setting)| (key.clone(), setting.value.clone())),
+            );
+            (host, config)
+        });
+    let (first, config) = servers.next()?;
+    let (other, keys) = servers.find_map(|(host, other)| {
+        let keys: Vec<_> = unequal(&config, &other).collect();
+        (!keys.is_empty()).then_some((host, keys))
+    })?;
+    Some(
+        Problem::new(format!(
+            "{} and {} would have different values for {}",
+            first.name,
+            other.name,
+            keys.join(", ")
+        ))
+        .because("all servers of a cluster must have the same: k3s refuses to start otherwise")
+        .next("say it once, under  config:  of  cluster:"),
+    )
+}
+
+/// A datastore outside the cluster is not among the rules yet: its servers have no data to be known
+/// by.
+pub(super) fn outside_datastore(situation: &Situation<'_>) -> Option<Problem> {
+    let key = "datastore-endpoint";
+    let inventory = situation.inventory;
+    let mut hosts = inventory.hosts.iter();
+    let given = inventory.cluster.config.contains_key(key)
+        || hosts.any(|host| host.config.contains_key(key));
+    given.then(|| {
+        Problem::new(
+            "config.datastore-endpoint: a datastore outside the cluster is not supported yet",
+        )
+        .next("leave it out: several servers keep their data in embedded etcd")
+    })
+}
+
+/// Whether a server may be changed, or only agents.
+fn changes_servers(situation: &Situation<'_>) -> bool {
+    let mut hosts = situation.inventory.hosts.iter();
+    hosts.any(|host| host.role.value == Role::Server && situation.selected.contains(&host.name))
+}
+
+/// A cluster on sqlite has one server, and no other can join it.
+pub(super) fn sqlite_with_more_servers(situation: &Situation<'_>) -> Option<Problem> {
+    if !changes_servers(situation) {
+        return None;
+    }
+    let inventory = situation.inventory;
+    let servers: Vec<_> = inventory
+        .hosts
+        .iter()
+        .filter(|host| host.role.value == Role::Server)
+        .map(|host| host.name.as_str())
+        .collect();
+    if inventory.cluster.datastore == Some(inventory::Datastore::Sqlite) && servers.len() > 1 {
+        return Some(
+            Problem::new("the inventory says  datastore: sqlite , which only one server can use")
+                .because(format!("it has {}", servers.join(", ")))
+                .next("set  datastore: etcd  under cluster:, or leave it out"),
+        );
+    }
+    let (host, _) = situation
+        .servers()
+        .find(|(_, facts)| facts.k3s.datastore == Some(Datastore::Sqlite))?;
+    let others: Vec<_> = situation
+        .inventory
+        .hosts
+        .iter()
+        .filter(|other| other.role.value == Role::Server && other.name != host.name)
+        .map(|other| other.name.as_str())
+        .collect();
+    let wants_etcd = situation.inventory.cluster.datastore == Some(inventory::Datastore::Etcd);
+    if others.is_empty() || wants_etcd {
+        return None;
+    }
+    Some(
+        Problem::new(format!("{} keeps its cluster in sqlite, which only one server can use", host.name))
+            .because(format!("the inventory has more servers: {}", others.join(", ")))
+            .next("set  datastore: etcd  under cluster: and deploy again: k3s moves the data to embedded etcd, then the others join"),
+    )
+}
