@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod inventory;
 mod single;
 
+pub use inventory::InventoryCommand;
 pub use single::{
     Address, Destination, GetConfigArguments, InstallArguments, JoinArguments, Login,
     NodeTokenArguments, ReadyArguments, Release,
@@ -110,6 +112,13 @@ pub enum Command {
 
     /// Wait until all nodes of a cluster are Ready
     Ready(ReadyArguments),
+
+    /// Check inventories, show what they say, or make one
+    Inventory {
+        /// What to do
+        #[command(subcommand)]
+        what: InventoryCommand,
+    },
 
     /// Print a JSON schema, for editors and scripts
     Schema {

@@ -16,7 +16,14 @@ const HEADER: &str = "# Written by towline: what was typed, as an inventory. Cha
 /// # Errors
 /// A file that is there and is not the inventory of the same cluster, and what the file system refuses.
 pub(super) fn save(file: &Path, typed: &Typed) -> Result<(), Problem> {
-    let text = new_text(file, typed)?;
+    write(file, &new_text(file, typed)?)
+}
+
+/// Writes a file as a whole, or leaves what was there.
+///
+/// # Errors
+/// What the file system refuses.
+pub(super) fn write(file: &Path, text: &str) -> Result<(), Problem> {
     let failed = |error: std::io::Error| {
         Problem::new(format!("{} cannot be written", file.display())).because(error.to_string())
     };
@@ -33,7 +40,7 @@ pub(super) fn save(file: &Path, typed: &Typed) -> Result<(), Problem> {
 }
 
 fn new_text(file: &Path, typed: &Typed) -> Result<String, Problem> {
-    let fresh = format!("{HEADER}{}", typed.text()?);
+    let fresh = format!("{HEADER}{}", typed.draft.text()?);
     let before = match fs::read_to_string(file) {
         Ok(before) => before,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(fresh),

@@ -11,8 +11,7 @@ use crate::cli::{Address, Environment, InstallArguments, Login, NodeTokenArgumen
 use crate::cluster::{remarks, told_data_dir};
 use crate::error::Problem;
 use crate::facts::Facts;
-use crate::inventory::DataDir;
-use crate::inventory::{self, Inventory, Overrides};
+use crate::inventory::{self, DataDir, Draft, Inventory, Overrides};
 use crate::vars::{Origin, Secret};
 
 mod extra;
@@ -25,9 +24,7 @@ const THIS_MACHINE: &str = "this-machine";
 /// An inventory in the making.
 #[derive(Debug, Clone)]
 pub(super) struct Typed {
-    cluster: Map<String, Value>,
-    ssh: Map<String, Value>,
-    hosts: Map<String, Value>,
+    pub draft: Draft,
     /// Where hosts join, when that is not a server's own address.
     server_url: Option<String>,
     /// A token that a flag said, and that no file will hold.
@@ -59,7 +56,7 @@ impl Typed {
         }
         let mut typed = Self::begin(&arguments.address, &arguments.login, &arguments.release)?;
         typed.host("server");
-        let cluster = &mut typed.cluster;
+        let cluster = &mut typed.draft.cluster;
         cluster.shift_insert(
             0,
             "name".into(),
@@ -72,6 +69,7 @@ impl Typed {
         typed.mirror(arguments.mirror.as_deref());
         if let Some(file) = &arguments.token_file {
             typed
+                .draft
                 .cluster
                 .insert("token_file".into(), json!(absolute(file)));
         }
@@ -96,7 +94,7 @@ impl Typed {
     /// The data of a server is looked for in this folder, unless its configuration has another.
     fn look_in(&mut self, folder: Option<DataDir>, server: &str) {
         if let Some(folder) = folder {
-            let host = object(&mut self.hosts, server);
+            let host = object(&mut self.draft.hosts, server);
             object(host, "config").insert("data-dir".into(), json!(folder.as_str()));
         }
     }
@@ -109,7 +107,10 @@ impl Typed {
         };
         let mut typed = Self::begin(address, login, &release)?;
         typed.host("server");
-        typed.cluster.insert("name".into(), json!(name(context)));
+        typed
+            .draft
+            .cluster
+            .insert("name".into(), json!(name(context)));
         Ok(typed)
     }
 
@@ -154,9 +155,12 @@ impl Typed {
         let mut hosts = Map::new();
         hosts.insert(target.clone(), json!({"address": place}));
         Ok(Self {
-            cluster,
-            ssh,
-            hosts,
+            draft: Draft {
+                cluster,
+                ssh,
+                hosts,
+                ..Draft::default()
+            },
             server_url: None,
             token: None,
             place: if address.host.is_some() {
@@ -177,13 +181,13 @@ impl Typed {
 
     /// The entry of the host that is set up.
     fn target(&mut self) -> &mut Map<String, Value> {
-        object(&mut self.hosts, &self.target.clone())
+        object(&mut self.draft.hosts, &self.target.clone())
     }
 
     fn names(&mut self, names: &[String]) {
         let names = names.iter().flat_map(|names| names.split(','));
         append(
-            &mut self.cluster,
+            &mut self.draft.cluster,
             "tls_sans",
             names.map(|name| json!(name.trim())),
         );
@@ -192,7 +196,7 @@ impl Typed {
     fn mirror(&mut self, mirror: Option<&str>) {
         if let Some(mirror) = mirror {
             let binary = json!({"mirror": mirror});
-            self.cluster.insert("binary".into(), binary);
+            self.draft.cluster.insert("binary".into(), binary);
         }
     }
 
@@ -200,21 +204,6 @@ impl Typed {
         self.notes.push(format!(
             "{flag} stands in this machine's process list and in the shell's history; {instead} FILE does not"
         ));
-    }
-
-    /// The inventory's text.
-    pub fn text(&self) -> Result<String, Problem> {
-        let mut document = Map::new();
-        for (key, value) in [
-            ("cluster", &self.cluster),
-            ("ssh", &self.ssh),
-            ("hosts", &self.hosts),
-        ] {
-            if !value.is_empty() {
-                document.insert(key.into(), json!(value));
-            }
-        }
-        serde_yaml::to_string(&document).map_err(|error| Problem::new(error.to_string()))
     }
 
     /// The inventory, and the hosts of it that may be changed.
@@ -225,20 +214,18 @@ impl Typed {
         &self,
         environment: &Environment,
     ) -> Result<(Inventory, BTreeSet<String>), Refusal> {
-        let mut document = self.clone();
+        let mut draft = self.draft.clone();
         if let Some(token) = &self.token {
-            document
-                .cluster
-                .insert("token".into(), json!(token.expose()));
+            draft.cluster.insert("token".into(), json!(token.expose()));
         }
-        let text = document.text()?;
+        let text = draft.text()?;
         let home = Some(&*environment.home);
         let mut inventory =
             inventory::parse_by(&text, Path::new(""), home, &Overrides::default(), remarks)
                 .map_err(|errors| Refusal::Problems(self.in_flags(&text, &errors.mistakes)))?;
         inventory.whole = false;
         inventory.warnings.clear();
-        if !self.cluster.contains_key("name") {
+        if !self.draft.cluster.contains_key("name") {
             let known = self.read_server().and_then(|name| self.address(name));
             known
                 .unwrap_or("the cluster")
@@ -260,7 +247,7 @@ impl Typed {
     pub fn found_data(&mut self, server: &str, facts: &Facts) -> Result<(), Problem> {
         told_data_dir(facts).map_err(|why| Problem::new(format!("{server}: {why}")))?;
         let own = &facts.k3s.data_dir;
-        let host = object(&mut self.hosts, server);
+        let host = object(&mut self.draft.hosts, server);
         let typed = host.get("config").and_then(|config| config.get("data-dir"));
         if let Some(typed) = typed.and_then(Value::as_str)
             && typed != own.as_str()
@@ -280,17 +267,17 @@ impl Typed {
 
     /// The address of a host.
     pub fn address(&self, name: &str) -> Option<&str> {
-        self.hosts.get(name)?.get("address")?.as_str()
+        self.draft.hosts.get(name)?.get("address")?.as_str()
     }
 
     /// The names of the hosts, the server that is read first.
     pub fn names_of_hosts(&self) -> impl Iterator<Item = &str> {
-        self.hosts.keys().map(String::as_str)
+        self.draft.hosts.keys().map(String::as_str)
     }
 
     /// The lines of one host, for a file that has others.
     pub fn host_lines(&self, name: &str) -> Result<String, Problem> {
-        let host = self.hosts.get(name).cloned().unwrap_or_default();
+        let host = self.draft.hosts.get(name).cloned().unwrap_or_default();
         let entry = Map::from_iter([(name.to_owned(), host)]);
         serde_yaml::to_string(&entry).map_err(|error| Problem::new(error.to_string()))
     }

@@ -13,6 +13,7 @@ mod check;
 mod cluster;
 mod data_dir;
 mod document;
+mod draft;
 mod hosts;
 mod kubernetes;
 mod language;
@@ -35,6 +36,7 @@ mod yaml;
 
 pub use data_dir::DataDir;
 pub use document::document;
+pub use draft::Draft;
 pub use load::{load, parse, parse_by};
 pub use mistake::{Mistake, Remark, Rules};
 pub use render::InputErrors;

@@ -225,6 +225,17 @@ pub enum Event {
         /// Whether it was removed.
         removed: bool,
     },
+    /// An inventory without mistakes.
+    Checked {
+        /// The file, as it was named.
+        file: String,
+        /// The name of the cluster.
+        cluster: String,
+        /// How many of its hosts are servers.
+        servers: usize,
+        /// How many are agents.
+        agents: usize,
+    },
     /// The end of every command that was not refused.
     Finished {
         /// What came of it.

@@ -163,6 +163,7 @@ impl Board {
             | Event::Ready { .. }
             | Event::Token { .. }
             | Event::Cached { .. }
+            | Event::Checked { .. }
             | Event::Trouble { .. } => {}
             Event::Finished { .. } => self.stage("", None),
         }

@@ -1,7 +1,8 @@
 //! Events as lines for people. What stays on the screen is the same with live lines and without.
 
+use super::plan::{self, counted};
 use super::wrap::wrap;
-use super::{Format, Said, Ui, plan, table, timeline};
+use super::{Format, Said, Ui, table, timeline};
 use crate::run::Event;
 
 impl Ui {
@@ -152,6 +153,16 @@ impl Ui {
                     "{word}k3s {version} {architecture} ({size}){from} in {path}"
                 ));
             }
+            Event::Checked {
+                file,
+                cluster,
+                servers,
+                agents,
+            } => self.say(&format!(
+                "{file}: no mistakes; cluster {cluster}: {}, {}",
+                counted(servers, "server"),
+                counted(agents, "agent")
+            )),
             // What came before has said it all.
             Event::Finished { report } if self.is_preview || report.rows.is_empty() => {}
             Event::Finished { report } => {

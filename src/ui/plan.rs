@@ -91,7 +91,7 @@ pub(super) fn text(
 }
 
 /// So many of something, in words.
-fn counted(count: usize, what: &str) -> String {
+pub(super) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 

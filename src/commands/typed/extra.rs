@@ -48,10 +48,10 @@ impl Typed {
         }
         let take = |extra: &mut Settings, key: &str| extra.remove(key);
         if let Some(Value::Array(names)) = take(&mut extra, "tls-san") {
-            append(&mut self.cluster, "tls_sans", names);
+            append(&mut self.draft.cluster, "tls_sans", names);
         }
         if take(&mut extra, "cluster-init") == Some(Value::Bool(true)) {
-            self.cluster.insert("datastore".into(), json!("etcd"));
+            self.draft.cluster.insert("datastore".into(), json!("etcd"));
         }
         for (key, instead) in [
             (
@@ -109,7 +109,7 @@ impl Typed {
             .into_iter()
             .partition(|(key, _)| is_whole || (is_server && MUST_BE_EQUAL.contains(&key.as_str())));
         if !shared.is_empty() {
-            object(&mut self.cluster, "config").extend(shared);
+            object(&mut self.draft.cluster, "config").extend(shared);
         }
         if !own.is_empty() {
             object(self.target(), "config").extend(own);

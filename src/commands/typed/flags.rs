@@ -26,7 +26,7 @@ impl Typed {
 
     /// The flag that said what stands at a place of the inventory.
     fn flag(&self, path: &[&str]) -> Option<&'static str> {
-        let joins = self.cluster.contains_key("server_url");
+        let joins = self.draft.cluster.contains_key("server_url");
         Some(match path {
             ["cluster", "name", ..] => "--context",
             ["cluster", "version", ..] => "--k3s-version",

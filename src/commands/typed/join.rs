@@ -53,7 +53,7 @@ impl Typed {
     /// The server that is read, and not changed.
     fn observed(&mut self, arguments: &JoinArguments, server: &str) -> Result<(), Problem> {
         let name = host_name(server);
-        if self.hosts.contains_key(&name) {
+        if self.draft.hosts.contains_key(&name) {
             return Err(Problem::new(format!("{server} cannot join itself"))
                 .next("--ip names the host that joins, --server-ip a server that is there"));
         }
@@ -69,9 +69,9 @@ impl Typed {
             host["ssh"] = json!(ssh);
         }
         // The server stands first, as in a file that a person writes.
-        let own = std::mem::take(&mut self.hosts);
-        self.hosts.insert(name.clone(), host);
-        self.hosts.extend(own);
+        let own = std::mem::take(&mut self.draft.hosts);
+        self.draft.hosts.insert(name.clone(), host);
+        self.draft.hosts.extend(own);
         self.look_in(checked(arguments.server_data_dir.as_ref())?, &name);
         if let Some(url) = &self.server_url {
             let Some(authority) = url.strip_prefix("https://") else {
@@ -84,7 +84,7 @@ impl Typed {
                 .rsplit_once(':')
                 .map_or(authority, |(name, _)| name);
             let name = name.trim_matches(['[', ']']).to_owned();
-            append(&mut self.cluster, "tls_sans", [json!(name)]);
+            append(&mut self.draft.cluster, "tls_sans", [json!(name)]);
         }
         Ok(())
     }
@@ -121,9 +121,10 @@ impl Typed {
                 );
             }
         };
-        self.cluster.insert("server_url".into(), json!(url));
+        self.draft.cluster.insert("server_url".into(), json!(url));
         if let Some(file) = &arguments.node_token_path {
-            self.cluster
+            self.draft
+                .cluster
                 .insert("token_file".into(), json!(absolute(file)));
         }
         if let Some(token) = &arguments.node_token {
@@ -139,7 +140,7 @@ impl Typed {
 
     /// The name of the server that is read, if one is.
     pub fn read_server(&self) -> Option<&str> {
-        let mut others = self.hosts.keys().filter(|name| **name != self.target);
+        let mut others = self.draft.hosts.keys().filter(|name| **name != self.target);
         others.next().map(String::as_str)
     }
 
@@ -155,8 +156,12 @@ impl Typed {
     ) -> Result<(), Problem> {
         let own = self.address(server).unwrap_or_default().to_owned();
         let names = names.into_iter().filter(|name| *name != own);
-        append(&mut self.cluster, "tls_sans", names.map(Value::String));
-        let config = object(&mut self.cluster, "config");
+        append(
+            &mut self.draft.cluster,
+            "tls_sans",
+            names.map(Value::String),
+        );
+        let config = object(&mut self.draft.cluster, "config");
         for (key, value) in &*config {
             let theirs = shared.get(key);
             if !same_setting(key, theirs, Some(value)) {
@@ -170,7 +175,7 @@ impl Typed {
         }
         config.extend(shared);
         if config.is_empty() {
-            self.cluster.remove("config");
+            self.draft.cluster.remove("config");
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ fn meant(line: &str) -> String {
         Command::Join(arguments) => Typed::join(&arguments),
         _ => panic!("neither install nor join: {line}"),
     };
-    match typed.and_then(|typed| Ok((typed.text()?, typed))) {
+    match typed.and_then(|typed| Ok((typed.draft.text()?, typed))) {
         Ok((text, typed)) => {
             let environment = environment();
             if let Err(refusal) = typed.inventory(&environment) {
@@ -203,7 +203,7 @@ fn what_a_host_keeps_stands_in_the_inventory_that_is_saved_but_for_secrets() {
     });
     let kept: Settings = serde_json::from_value(kept).expect("settings");
     assert_eq!(typed.keep(&kept).expect("kept"), ["etcd-s3-secret-key"]);
-    insta::assert_snapshot!(typed.text().expect("text"), @r#"
+    insta::assert_snapshot!(typed.draft.text().expect("text"), @r#"
     cluster:
       name: default
       channel: stable

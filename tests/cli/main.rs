@@ -1,5 +1,7 @@
 //! The real binary in an empty environment: whole screens, exit codes, words.
 
+mod inventory;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

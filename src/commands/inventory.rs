@@ -1,0 +1,45 @@
+//! `towline inventory`: what can be said of an inventory without its hosts.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::Refusal;
+use crate::cli::{Environment, InventoryCommand};
+use crate::cluster::remarks;
+use crate::error::ExitCode;
+use crate::inventory::{self, Overrides, Role};
+use crate::run::Event;
+use crate::run::report::Report;
+use crate::ui::Ui;
+
+pub(super) fn run(what: InventoryCommand, environment: &Environment, ui: &Ui) -> ExitCode {
+    let begun = Instant::now();
+    let done = match what {
+        InventoryCommand::Check { inventory } => check(&inventory, environment, ui),
+    };
+    if let Err(refusal) = done {
+        return refusal.tell(ui);
+    }
+    let report = Report::without_hosts(begun, true);
+    ui.show(Event::Finished { report });
+    ExitCode::Success
+}
+
+fn check(file: &Path, environment: &Environment, ui: &Ui) -> Result<(), Refusal> {
+    let home = Some(&*environment.home);
+    let inventory = inventory::load(file, home, &Overrides::default(), remarks)
+        .map_err(|errors| Refusal::Input(Box::new(errors)))?;
+    for text in inventory.warnings {
+        ui.show(Event::Note { text });
+    }
+    let servers = inventory.hosts.iter();
+    let servers = servers.filter(|host| host.role.value == Role::Server);
+    let servers = servers.count();
+    ui.show(Event::Checked {
+        file: file.display().to_string(),
+        cluster: inventory.cluster.name,
+        servers,
+        agents: inventory.hosts.len() - servers,
+    });
+    Ok(())
+}
