@@ -236,11 +236,33 @@ pub enum Event {
         /// How many are agents.
         agents: usize,
     },
+    /// An inventory that was made, or brought up to date.
+    Written {
+        /// Its file; none when it goes to standard output alone.
+        file: Option<String>,
+        /// The inventory.
+        text: String,
+        /// How many hosts it has.
+        hosts: usize,
+        /// What differs from the file as it was before, as sentences; none when the file is new.
+        changes: Option<Vec<String>>,
+        /// What was there and is not in it.
+        left_out: Vec<LeftOut>,
+    },
     /// The end of every command that was not refused.
     Finished {
         /// What came of it.
         report: Report,
     },
+}
+
+/// Something that an inventory was made of and that it does not hold.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Where it stands: a file with its line, or a machine.
+    pub place: String,
+    /// What it is, and why it is left out.
+    pub what: String,
 }
 
 /// One step of a plan that is not as it should be.

@@ -4,6 +4,7 @@ use super::plan::{self, counted};
 use super::wrap::wrap;
 use super::{Format, Said, Ui, table, timeline};
 use crate::run::Event;
+use crate::run::event::LeftOut;
 
 impl Ui {
     /// Tells an event that is safe; the live lines tell what is left out here.
@@ -163,6 +164,13 @@ impl Ui {
                 counted(servers, "server"),
                 counted(agents, "agent")
             )),
+            Event::Written {
+                file,
+                text,
+                hosts,
+                changes,
+                left_out,
+            } => self.written(file, &text, hosts, changes, &left_out),
             // What came before has said it all.
             Event::Finished { report } if self.is_preview || report.rows.is_empty() => {}
             Event::Finished { report } => {
@@ -184,6 +192,36 @@ impl Ui {
             | Event::Uploading { .. }
             | Event::Trying { .. }
             | Event::Interrupted { .. } => {}
+        }
+    }
+
+    fn written(
+        &self,
+        file: Option<String>,
+        text: &str,
+        hosts: usize,
+        changes: Option<Vec<String>>,
+        left_out: &[LeftOut],
+    ) {
+        let hosts = counted(hosts, "host");
+        match (file, changes) {
+            (None, _) => self.say(text.trim_end()),
+            (Some(file), None) => self.say(&format!("wrote {file}: {hosts}")),
+            (Some(file), Some(changes)) if changes.is_empty() => {
+                self.say(&format!("{file}: nothing has changed, {hosts}"));
+            }
+            (Some(file), Some(changes)) => {
+                self.say(&format!(
+                    "updated {file}: {hosts}\n  {}",
+                    changes.join("\n  ")
+                ));
+            }
+        }
+        for LeftOut { place, what } in left_out {
+            self.write(Said::error(&format!(
+                "{} {place}: {what}",
+                self.style.yellow("left out:")
+            )));
         }
     }
 
