@@ -188,9 +188,9 @@ pub enum Schema {
 /// An inventory, and how to reach its hosts.
 #[derive(Debug, Clone, Args)]
 pub struct InventoryArguments {
-    /// The inventory file
-    #[arg(short, long, value_name = "FILE", value_parser = path())]
-    pub inventory: PathBuf,
+    /// The inventory file, or - for standard input; repeatable, a later one lies over the others
+    #[arg(short, long, value_name = "FILE", required = true, value_parser = path())]
+    pub inventory: Vec<PathBuf>,
 
     /// How to reach them.
     #[command(flatten)]

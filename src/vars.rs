@@ -1,6 +1,7 @@
 //! Values that know where they came from, and values that must never be shown.
 
 use std::fmt;
+use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -20,7 +21,9 @@ pub enum Origin {
     Inventory {
         /// Dotted path of the key.
         path: String,
-        /// Line in the inventory file, from 1.
+        /// The file, as it was named; empty for what was typed as flags.
+        file: Arc<str>,
+        /// Line in the file, from 1.
         line: u64,
         /// Column in that line, from 1.
         column: u64,
@@ -33,7 +36,10 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
-            Self::Inventory { path, line, .. } => write!(f, "{path}, line {line}"),
+            Self::Inventory { path, file, .. } if file.is_empty() => f.write_str(path),
+            Self::Inventory {
+                path, file, line, ..
+            } => write!(f, "{path}, {file}:{line}"),
             Self::Flag(name) => write!(f, "--{name}"),
         }
     }

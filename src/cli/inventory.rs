@@ -13,8 +13,8 @@ pub enum InventoryCommand {
     ///
     /// All mistakes are shown at once, with their lines; then the status is 2.
     Check {
-        /// The inventory file
-        #[arg(short, long, value_name = "FILE", value_parser = path())]
-        inventory: PathBuf,
+        /// The inventory file, or - for standard input; repeatable, a later one lies over the others
+        #[arg(short, long, value_name = "FILE", required = true, value_parser = path())]
+        inventory: Vec<PathBuf>,
     },
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use super::Situation;
 use super::force::told_data_dir;
@@ -66,12 +67,20 @@ pub(super) fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
 /// What to type so that a host is bare again.
 pub(super) fn reset_line(situation: &Situation<'_>, name: &str) -> String {
     let inventory = situation.inventory;
-    let file = if inventory.whole {
-        inventory.file.display().to_string()
+    let files = if inventory.whole {
+        in_flags(&inventory.files)
     } else {
-        "FILE".to_owned()
+        "-i FILE".to_owned()
     };
-    format!("towline reset -i {file} --limit {name}")
+    format!("towline reset {files} --limit {name}")
+}
+
+/// The flags that name these files of an inventory, as they are typed.
+pub fn in_flags(files: &[PathBuf]) -> String {
+    let flags = files
+        .iter()
+        .map(|file| format!("-i {}", quote(&file.to_string_lossy())));
+    flags.collect::<Vec<_>>().join(" ")
 }
 
 /// Why a host cannot become what it is not.

@@ -40,7 +40,7 @@ mod version;
 mod tests;
 
 pub use adopt::same_setting;
-pub use check::node_name;
+pub use check::{in_flags, node_name};
 pub use folders::{Folders, kubelet};
 pub use force::{certificate_names, shared_settings, told_data_dir};
 pub use members::Outnumbered;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{Semaphore, watch};
 
+use super::can_ask;
 use super::road::Ways;
 use crate::cli::Environment;
 use crate::error::Problem;
@@ -19,8 +20,8 @@ use crate::run::{Connected, Connector, Interrupt, Outcome};
 use crate::ssh::{
     self, Fault, Keys, KnownHosts, Local, Policy, Refusal, Refused, Remote, Target, Trust,
 };
+use crate::ui::Ui;
 use crate::ui::ask::NewHost;
-use crate::ui::{Ui, ask};
 
 /// Connects over SSH. Every key file is read once, whatever the number of hosts.
 pub(super) struct Ssh {
@@ -83,7 +84,7 @@ impl Ssh {
         Ok(Self {
             keys,
             accepts_new: ways.accept_new_host_keys,
-            asks: (!ways.accept_new_host_keys && ask::possible()).then(|| ui.clone()),
+            asks: (!ways.accept_new_host_keys && can_ask(&inventory.files)).then(|| ui.clone()),
             met: Mutex::default(),
             home: environment.home.clone(),
             local: ways.local.clone(),

@@ -1,9 +1,9 @@
 //! `towline inventory`: what can be said of an inventory without its hosts.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Instant;
 
-use super::Refusal;
+use super::{Refusal, surroundings};
 use crate::cli::{Environment, InventoryCommand};
 use crate::cluster::remarks;
 use crate::error::ExitCode;
@@ -25,9 +25,9 @@ pub(super) fn run(what: InventoryCommand, environment: &Environment, ui: &Ui) ->
     ExitCode::Success
 }
 
-fn check(file: &Path, environment: &Environment, ui: &Ui) -> Result<(), Refusal> {
-    let home = Some(&*environment.home);
-    let inventory = inventory::load(file, home, &Overrides::default(), remarks)
+fn check(files: &[PathBuf], environment: &Environment, ui: &Ui) -> Result<(), Refusal> {
+    let overrides = Overrides::default();
+    let inventory = inventory::load(files, surroundings(environment, &overrides), remarks)
         .map_err(|errors| Refusal::Input(Box::new(errors)))?;
     for text in inventory.warnings {
         ui.show(Event::Note { text });
@@ -36,7 +36,7 @@ fn check(file: &Path, environment: &Environment, ui: &Ui) -> Result<(), Refusal>
     let servers = servers.filter(|host| host.role.value == Role::Server);
     let servers = servers.count();
     ui.show(Event::Checked {
-        file: file.display().to_string(),
+        files: files.iter().map(|file| inventory::name(file)).collect(),
         cluster: inventory.cluster.name,
         servers,
         agents: inventory.hosts.len() - servers,

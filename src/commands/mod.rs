@@ -1,15 +1,15 @@
 //! One file per command: gather, plan, run, report.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 
 use crate::cli::{Cli, Command, Environment, Output, Schema};
 use crate::error::{ExitCode, Problem};
-use crate::inventory::InputErrors;
+use crate::inventory::{InputErrors, Overrides, STANDARD_INPUT, Surroundings};
 use crate::run::Event;
-use crate::ui::{Format, Live, Style, Ui};
+use crate::ui::{Format, Live, Style, Ui, ask};
 
 mod cache;
 mod connect;
@@ -159,12 +159,10 @@ impl Refusal {
             }
             (Self::Input(errors), Format::Json) => ui.show(Event::Refused {
                 problems: Vec::new(),
-                file: Some(errors.file.display().to_string()),
                 mistakes: errors.mistakes,
             }),
             (refusal, Format::Json) => ui.show(Event::Refused {
                 problems: refusal.problems(),
-                file: None,
                 mistakes: Vec::new(),
             }),
         }
@@ -185,6 +183,22 @@ impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
         Self::Problems(vec![problem])
     }
+}
+
+/// What an inventory does not say itself.
+fn surroundings<'a>(environment: &'a Environment, overrides: &'a Overrides) -> Surroundings<'a> {
+    Surroundings {
+        home: Some(&environment.home),
+        overrides,
+    }
+}
+
+/// Whether there is a person to ask: not where standard input is an inventory.
+fn can_ask(inventory: &[PathBuf]) -> bool {
+    let is_read = inventory
+        .iter()
+        .any(|file| file == Path::new(STANDARD_INPUT));
+    !is_read && ask::possible()
 }
 
 /// A path as a person can use it from any folder.

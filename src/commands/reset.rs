@@ -1,24 +1,26 @@
 //! `towline reset`: from hosts of a cluster to bare machines.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::cli::{Environment, InventoryArguments, ResetArguments};
 use crate::cluster::{self, Reset, Situation};
 use crate::error::{ExitCode, Problem};
+use crate::inventory::STANDARD_INPUT;
 use crate::plan::{self, Judged, Plan};
 use crate::run::event::Events;
 use crate::run::gather::Gathered;
 use crate::run::report::{Ledger, Report};
 use crate::run::{Event, Interrupt, Outcome, planned};
 use crate::shell::quote;
-use crate::ui::{Format, Ui, ask};
+use crate::ui::{Format, Ui};
 
 use super::road::Road;
-use super::{Refusal, deploy, interrupt};
+use super::{Refusal, can_ask, deploy, interrupt};
 
 pub(super) async fn run(arguments: ResetArguments, environment: &Environment, ui: Ui) -> ExitCode {
-    if !arguments.plan && !arguments.yes && !ask::possible() {
+    if !arguments.plan && !arguments.yes && !can_ask(&arguments.inventory.inventory) {
         return Refusal::from(unasked(&arguments)).tell(&ui);
     }
     deploy::told(&ui, async |events: Events| {
@@ -80,16 +82,26 @@ async fn confirm(road: &Road, ui: &Ui) -> Result<(), Refusal> {
     }
 }
 
-/// Without a terminal nobody can be asked.
+/// Without a terminal, or with an inventory in its place, a person cannot be asked.
 fn unasked(arguments: &ResetArguments) -> Problem {
     let InventoryArguments { inventory, hosts } = &arguments.inventory;
-    let mut line = format!("towline reset -i {}", quote(&inventory.to_string_lossy()));
+    let mut line = format!("towline reset {}", cluster::in_flags(inventory));
     if let Some(limit) = &hosts.limit {
         line = format!("{line} --limit {}", quote(limit));
     }
-    Problem::new("a reset removes a cluster with its data, and there is no terminal to ask on")
-        .next(format!("to see what it would do:  {line} --plan"))
-        .next(format!("to do it:  {line} --yes"))
+    let why = if inventory
+        .iter()
+        .any(|file| file == Path::new(STANDARD_INPUT))
+    {
+        "standard input, where the answer would be typed, is the inventory"
+    } else {
+        "there is no terminal to ask on"
+    };
+    Problem::new(format!(
+        "a reset removes a cluster with its data, and {why}"
+    ))
+    .next(format!("to see what it would do:  {line} --plan"))
+    .next(format!("to do it:  {line} --yes"))
 }
 
 /// What the hosts are, and what follows.

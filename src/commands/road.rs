@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::connect::Ssh;
 use super::supply::{blocking, sent};
-use super::{Refusal, interrupt};
+use super::{Refusal, interrupt, surroundings};
 use crate::cli::{Environment, InventoryArguments};
 use crate::cluster::{self, Fresh, Shape, Situation, Wanted};
 use crate::distribution::download::Proxy;
@@ -89,13 +89,9 @@ impl Road {
             ssh_key: arguments.ssh_key.clone(),
             known_hosts: arguments.known_hosts.clone(),
         };
-        let inventory = inventory::load(
-            inventory,
-            Some(&environment.home),
-            &overrides,
-            cluster::remarks,
-        )
-        .map_err(|errors| Refusal::Input(Box::new(errors)))?;
+        let surroundings = surroundings(environment, &overrides);
+        let inventory = inventory::load(inventory, surroundings, cluster::remarks)
+            .map_err(|errors| Refusal::Input(Box::new(errors)))?;
         let selected = match &arguments.limit {
             Some(pattern) => inventory.limit(pattern)?,
             None => inventory

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::Refusal;
+use super::{Refusal, surroundings};
 use crate::cli::{Address, Environment, InstallArguments, Login, NodeTokenArguments, Release};
 use crate::cluster::{remarks, told_data_dir};
 use crate::error::Problem;
@@ -219,10 +219,10 @@ impl Typed {
             draft.cluster.insert("token".into(), json!(token.expose()));
         }
         let text = draft.text()?;
-        let home = Some(&*environment.home);
-        let mut inventory =
-            inventory::parse_by(&text, Path::new(""), home, &Overrides::default(), remarks)
-                .map_err(|errors| Refusal::Problems(self.in_flags(&text, &errors.mistakes)))?;
+        let overrides = Overrides::default();
+        let around = surroundings(environment, &overrides);
+        let mut inventory = inventory::parse_by(&text, Path::new(""), around, remarks)
+            .map_err(|errors| Refusal::Problems(self.in_flags(&text, &errors.mistakes)))?;
         inventory.whole = false;
         inventory.warnings.clear();
         if !self.draft.cluster.contains_key("name") {

@@ -68,7 +68,7 @@ fn twice(
     value: impl Fn(&Placed) -> Option<(String, String, Span)>,
 ) {
     let mut seen: HashMap<String, (&Placed, Span)> = HashMap::new();
-    let mut overlaps: BTreeMap<(usize, usize), Overlap<'_>> = BTreeMap::new();
+    let mut overlaps: BTreeMap<(usize, usize, usize, usize), Overlap<'_>> = BTreeMap::new();
     for placed in all {
         let Some((key, shown, span)) = value(placed) else {
             continue;
@@ -79,7 +79,7 @@ fn twice(
                 continue;
             }
             overlaps
-                .entry((span.offset, first_span.offset))
+                .entry((span.file, span.offset, first_span.file, first_span.offset))
                 .or_insert_with(|| Overlap {
                     shown: Vec::new(),
                     span,
@@ -106,10 +106,11 @@ fn twice(
             1 => format!("the {what} `{one}` stands twice"),
             count => format!("the {what} `{one}`, and {} more, stand twice", count - 1),
         };
-        let help = if first_span.offset == span.offset {
+        let help = if first_span == span {
             format!("`{}` gives it to several hosts", first.key)
         } else {
-            format!("`{}` in line {} has it, too", first.key, first_span.line)
+            let place = reader.sources.line(first_span, span);
+            format!("`{}` in {place} has it, too", first.key)
         };
         reader.mistakes.help(span, message, help);
     }
@@ -121,8 +122,8 @@ fn groups_are_no_hosts(reader: &mut Reader<'_>, root: &Node, all: &[Placed]) {
         if let Some(placed) = all.iter().find(|placed| placed.host.name == group.key) {
             let message = format!("`{}` is both a group and a host", group.key);
             let help = format!(
-                "the host is in line {}; rename one of them",
-                placed.name_at.line
+                "the host is in {}; rename one of them",
+                reader.sources.line(placed.name_at, group.at)
             );
             reader.mistakes.help(group.at, message, help);
         }

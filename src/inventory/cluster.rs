@@ -1,7 +1,7 @@
 //! Reads the key `cluster`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -21,12 +21,8 @@ pub(super) struct ClusterPlaces {
     pub names_agent_token: bool,
 }
 
-/// Reads the cluster's settings; `file` gives it its default name.
-pub(super) fn cluster(
-    reader: &mut Reader<'_>,
-    root: &Node,
-    file: &Path,
-) -> (Cluster, ClusterPlaces) {
+/// Reads the cluster's settings.
+pub(super) fn cluster(reader: &mut Reader<'_>, root: &Node) -> (Cluster, ClusterPlaces) {
     let nothing = Node {
         tree: Tree::Null,
         span: Span::default(),
@@ -46,9 +42,7 @@ pub(super) fn cluster(
         reader.mistakes.help(node.span, message, "write k3s");
     }
     let cluster = Cluster {
-        name: reader
-            .text(node, "name", syntax::group_name)
-            .unwrap_or_else(|| default_name(file)),
+        name: name(reader, node),
         distribution: Distribution::K3s,
         version: version(reader, node),
         endpoint: reader.text(node, "endpoint", syntax::address),
@@ -74,6 +68,27 @@ pub(super) fn cluster(
         agent_config: config(reader, node, "agent_config"),
     };
     (cluster, places)
+}
+
+/// The cluster's name. Of several files none is the one that all sites share or the one of this site.
+fn name(reader: &mut Reader<'_>, node: &Node) -> String {
+    if let [_, .., last] = reader.files
+        && node.entry("name").is_none()
+    {
+        let span = Span {
+            file: reader.files.len() - 1,
+            ..Span::default()
+        };
+        let help = format!(
+            "add `cluster: {{name: {}}}` to this file",
+            default_name(last)
+        );
+        let message = "an inventory of several files names its cluster";
+        reader.mistakes.help(span, message, help);
+    }
+    let said = reader.text(node, "name", syntax::group_name);
+    let file = reader.files.first().map_or(Path::new(""), PathBuf::as_path);
+    said.unwrap_or_else(|| default_name(file))
 }
 
 /// The file's stem, made into a name.
@@ -117,7 +132,7 @@ fn config(reader: &mut Reader<'_>, node: &Node, key: &str) -> BTreeMap<String, V
     let Some(node) = node.get(key) else {
         return BTreeMap::new();
     };
-    kubernetes::config(reader.source, node, Place::Shared, &mut reader.mistakes);
+    kubernetes::config(reader.sources, node, Place::Shared, &mut reader.mistakes);
     node.entries()
         .iter()
         .map(|entry| (entry.key.clone(), kubernetes::json(&entry.value)))

@@ -7,7 +7,7 @@ use super::layers::{self, Layer};
 use super::mistake::Complaint;
 use super::node::{Entry, Node, Span};
 use super::range::Pattern;
-use super::reader::{Reader, setting};
+use super::reader::Reader;
 use super::{Host, Role, shape, syntax};
 use crate::vars::Setting;
 
@@ -84,7 +84,7 @@ fn shared(reader: &mut Reader<'_>, node: &Node, place: Place) {
         reader.mistakes.check(span, kubernetes::taint(text));
     }
     if let Some(config) = node.get("config") {
-        kubernetes::config(reader.source, config, place, &mut reader.mistakes);
+        kubernetes::config(reader.sources, config, place, &mut reader.mistakes);
     }
 }
 
@@ -104,7 +104,10 @@ fn host(reader: &mut Reader<'_>, root: &Node, entry: &Entry) -> Option<(Vec<Plac
             Some(Layer { node, path })
         })
         .collect();
-    layers.push(Layer { node, path });
+    layers.push(Layer {
+        node,
+        path: path.clone(),
+    });
 
     let role = layers::role(reader, entry, &layers);
     let ssh = layers::ssh(reader, root, &layers);
@@ -126,24 +129,28 @@ fn host(reader: &mut Reader<'_>, root: &Node, entry: &Entry) -> Option<(Vec<Plac
         private_address: None,
         role: role.unwrap_or(Setting::default(Role::Agent)),
         groups,
-        labels: layers::labels(&layers),
-        taints: layers::taints(&layers),
+        labels: layers::labels(reader, &layers),
+        taints: layers::taints(reader, &layers),
         node_name: None,
-        config: layers::config(&layers),
+        config: layers::config(reader, &layers),
         ssh,
-        line: entry.at.line,
+        origin: reader.origin(path.clone(), entry.at),
+        address_origin: match node.get("address") {
+            Some(address) => reader.origin(format!("{path}.address"), address.span),
+            None => reader.origin(path.clone(), entry.at),
+        },
     };
     let at = |key: &str| node.get(key).map_or(entry.at, |node| node.span);
-    let said = |key: &str| format!("hosts.{}.{key}", entry.key);
+    let said = |key: &str| format!("{path}.{key}");
     let placed = names.iter().enumerate().map(|(index, name)| Placed {
         host: Host {
             name: name.clone(),
             address: nth(addresses.as_ref(), index).unwrap_or(name).clone(),
             private_address: nth(private.as_ref(), index)
                 .and_then(|text| text.parse::<IpAddr>().ok())
-                .map(|ip| setting(ip, said("private_address"), at("private_address"))),
+                .map(|ip| reader.setting(ip, said("private_address"), at("private_address"))),
             node_name: nth(node_names.as_ref(), index)
-                .map(|text| setting(text.clone(), said("node_name"), at("node_name"))),
+                .map(|text| reader.setting(text.clone(), said("node_name"), at("node_name"))),
             ..template.clone()
         },
         key: entry.key.clone(),

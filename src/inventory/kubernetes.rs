@@ -4,8 +4,9 @@ use serde_json::{Map, Number, Value};
 
 use super::data_dir::DataDir;
 use super::mistake::{Complaint, Mistakes};
-use super::node::{Entry, Node, Span, Tree};
+use super::node::{Entry, Node, Tree};
 use super::shape;
+use super::source::Sources;
 
 type Checked = Result<(), Complaint>;
 
@@ -159,7 +160,7 @@ fn owned(key: &str, place: Place) -> Checked {
 }
 
 /// Notes what is wrong with a config.
-pub(super) fn config(source: &str, node: &Node, place: Place, mistakes: &mut Mistakes) {
+pub(super) fn config(sources: &Sources, node: &Node, place: Place, mistakes: &mut Mistakes) {
     for Entry { key, at, value } in node.entries() {
         let flag = key.trim_start_matches('-').replace('_', "-");
         if let Err(complaint) = owned(&flag, place) {
@@ -173,7 +174,7 @@ pub(super) fn config(source: &str, node: &Node, place: Place, mistakes: &mut Mis
         } else if key == "data-dir" {
             data_dir(value, mistakes);
         }
-        ambiguous(source, value, mistakes);
+        ambiguous(sources, value, mistakes);
     }
 }
 
@@ -190,9 +191,8 @@ fn data_dir(node: &Node, mistakes: &mut Mistakes) {
 }
 
 /// Notes values that YAML reads differently than they are written: `0644`, `1.10`, `yes`.
-fn ambiguous(source: &str, node: &Node, mistakes: &mut Mistakes) {
-    let Span { offset, length, .. } = node.span;
-    let written = source.get(offset..offset + length).unwrap_or("").trim();
+fn ambiguous(sources: &Sources, node: &Node, mistakes: &mut Mistakes) {
+    let written = sources.written(node.span);
     match &node.tree {
         Tree::Whole(number) if written != number.to_string() => {
             quote(node, written, &number.to_string(), mistakes);
@@ -215,12 +215,12 @@ fn ambiguous(source: &str, node: &Node, mistakes: &mut Mistakes) {
         }
         Tree::List(items) => {
             for item in items {
-                ambiguous(source, item, mistakes);
+                ambiguous(sources, item, mistakes);
             }
         }
         Tree::Map(entries) => {
             for entry in entries {
-                ambiguous(source, &entry.value, mistakes);
+                ambiguous(sources, &entry.value, mistakes);
             }
         }
         _ => {}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::node::{Entry, Node, Tree};
-use super::reader::{Reader, setting};
+use super::reader::Reader;
 use super::{Role, Ssh, kubernetes, shape, syntax};
 use crate::vars::{Origin, Setting};
 
@@ -35,11 +35,7 @@ pub(super) fn role(
             Some("agent") => Role::Agent,
             _ => continue,
         };
-        role = Some(setting(
-            value,
-            format!("{}.role", layer.path),
-            entry.value.span,
-        ));
+        role = Some(reader.setting(value, format!("{}.role", layer.path), entry.value.span));
     }
     // What is neither a map nor nothing is a mistake of its own.
     if !said && matches!(entry.value.tree, Tree::Map(_) | Tree::Null) {
@@ -51,21 +47,33 @@ pub(super) fn role(
 }
 
 /// A host's labels.
-pub(super) fn labels(layers: &[Layer<'_>]) -> BTreeMap<String, Setting<String>> {
+pub(super) fn labels(
+    reader: &Reader<'_>,
+    layers: &[Layer<'_>],
+) -> BTreeMap<String, Setting<String>> {
     by_key(layers, "labels")
         .filter_map(|(entry, path)| {
             let text = entry.value.text()?.to_owned();
-            Some((entry.key.clone(), setting(text, path, entry.value.span)))
+            Some((
+                entry.key.clone(),
+                reader.setting(text, path, entry.value.span),
+            ))
         })
         .collect()
 }
 
 /// A host's config.
-pub(super) fn config(layers: &[Layer<'_>]) -> BTreeMap<String, Setting<serde_json::Value>> {
+pub(super) fn config(
+    reader: &Reader<'_>,
+    layers: &[Layer<'_>],
+) -> BTreeMap<String, Setting<serde_json::Value>> {
     by_key(layers, "config")
         .map(|(entry, path)| {
             let value = kubernetes::json(&entry.value);
-            (entry.key.clone(), setting(value, path, entry.value.span))
+            (
+                entry.key.clone(),
+                reader.setting(value, path, entry.value.span),
+            )
         })
         .collect()
 }
@@ -82,7 +90,7 @@ fn by_key<'a>(layers: &'a [Layer<'a>], key: &str) -> impl Iterator<Item = (&'a E
 }
 
 /// A host's taints, the nearest last.
-pub(super) fn taints(layers: &[Layer<'_>]) -> Vec<Setting<String>> {
+pub(super) fn taints(reader: &Reader<'_>, layers: &[Layer<'_>]) -> Vec<Setting<String>> {
     let mut taints: Vec<Setting<String>> = Vec::new();
     for layer in layers {
         let path = format!("{}.taints", layer.path);
@@ -93,7 +101,7 @@ pub(super) fn taints(layers: &[Layer<'_>]) -> Vec<Setting<String>> {
             .unwrap_or_default()
         {
             if !taints.iter().any(|taint| taint.value == text) {
-                taints.push(setting(text.to_owned(), path.clone(), span));
+                taints.push(reader.setting(text.to_owned(), path.clone(), span));
             }
         }
     }
@@ -116,25 +124,23 @@ pub(super) fn ssh(reader: &mut Reader<'_>, root: &Node, layers: &[Layer<'_>]) ->
     for (node, _) in &blocks {
         reader.text(node, "user", syntax::user);
     }
-    let flags = reader.overrides;
+    let flags = reader.surroundings.overrides;
     let user = last("user")
-        .and_then(|(node, path)| Some(setting(node.text()?.to_owned(), path, node.span)));
-    let port = last("port").and_then(|(node, path)| Some(setting(node.whole()?, path, node.span)));
+        .and_then(|(node, path)| Some(reader.setting(node.text()?.to_owned(), path, node.span)));
+    let port =
+        last("port").and_then(|(node, path)| Some(reader.setting(node.whole()?, path, node.span)));
     let timeout = last("connect_timeout_seconds")
-        .and_then(|(node, path)| Some(setting(node.whole()?, path, node.span)));
+        .and_then(|(node, path)| Some(reader.setting(node.whole()?, path, node.span)));
     let keys = last("key").map(|(node, path)| {
         let texts = node.texts().into_iter();
         let keys: Vec<PathBuf> = texts
             .filter_map(|(text, span)| reader.path(text, span))
             .collect();
-        setting(keys, path, node.span)
+        reader.setting(keys, path, node.span)
     });
     let known_hosts = last("known_hosts").and_then(|(node, path)| {
-        Some(setting(
-            reader.path(node.text()?, node.span)?,
-            path,
-            node.span,
-        ))
+        let file = reader.path(node.text()?, node.span)?;
+        Some(reader.setting(file, path, node.span))
     });
     let keys_of_flag = Some(flags.ssh_key.clone()).filter(|keys| !keys.is_empty());
     Ssh {

@@ -1,35 +1,59 @@
-//! From a file to an [`Inventory`], or to everything that is wrong with it.
+//! From files to an [`Inventory`], or to everything that is wrong with them.
 
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::mask::Masked;
 use super::mistake::{Mistakes, Rules};
-use super::node::{self, Span};
-use super::reader::{Reader, sentence};
-use super::{InputErrors, Inventory, Overrides, check, cluster, hosts, language, shape, yaml};
+use super::node::{Node, Span, Tree};
+use super::reader::Reader;
+use super::source::{STANDARD_INPUT, Source, Sources};
+use super::{
+    InputErrors, Inventory, Overrides, check, cluster, hosts, language, overlay, shape, yaml,
+};
 
-/// An inventory may be this large; 2000 hosts take a tenth of it.
-const LARGEST: u64 = 4 * 1024 * 1024;
+/// What an inventory does not say itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// What `~` stands for.
+    pub home: Option<&'a Path>,
+    /// What the command line says.
+    pub overrides: &'a Overrides,
+}
 
-/// Reads an inventory's file. Opens no connection. `home` is what `~` stands for.
+/// Reads an inventory's files, each laid over the ones before it; `-` is standard input. Opens no
+/// connection.
 ///
-/// All mistakes are found at once, unless the file cannot be read or is no YAML at all. `rules` look
+/// All mistakes are found at once, unless a file cannot be read or is no YAML at all. `rules` look
 /// at an inventory that has none.
 pub fn load(
-    file: &Path,
-    home: Option<&Path>,
-    overrides: &Overrides,
+    files: &[PathBuf],
+    surroundings: Surroundings<'_>,
     rules: Rules,
 ) -> Result<Inventory, InputErrors> {
-    match read(file) {
-        Ok(source) => parse_by(&source, file, home, overrides, rules),
-        Err((source, span, message)) => {
-            let mut mistakes = Mistakes::default();
+    let mut mistakes = Mistakes::default();
+    let mut sources = Vec::new();
+    for (index, file) in files.iter().enumerate() {
+        let is_again = file == Path::new(STANDARD_INPUT) && files[..index].contains(file);
+        let (source, wrong) = if is_again {
+            let message = "cannot be read twice".to_owned();
+            (Source::new(file, ""), Some((in_file(index), message)))
+        } else {
+            Source::read(file, index)
+        };
+        sources.push(source);
+        if let Some((span, message)) = wrong {
             mistakes.add(span, message);
-            Err(InputErrors::new(file, mistakes, Masked::by_lines(&source)))
         }
     }
+    let sources = Sources(sources);
+    if mistakes.len() > 0 {
+        let masks = sources
+            .0
+            .iter()
+            .map(|source| Masked::by_lines(&source.text));
+        return Err(InputErrors::new(&sources, mistakes, masks.collect()));
+    }
+    read(&sources, files, surroundings, rules)
 }
 
 /// Reads an inventory from memory by the language alone. `file` is its name in messages and the start
@@ -40,87 +64,104 @@ pub fn parse(
     home: Option<&Path>,
     overrides: &Overrides,
 ) -> Result<Inventory, InputErrors> {
-    parse_by(source, file, home, overrides, |_| Vec::new())
+    let surroundings = Surroundings { home, overrides };
+    parse_by(source, file, surroundings, |_| Vec::new())
 }
 
 /// The same with rules.
 pub fn parse_by(
     source: &str,
     file: &Path,
-    home: Option<&Path>,
-    overrides: &Overrides,
+    surroundings: Surroundings<'_>,
     rules: Rules,
 ) -> Result<Inventory, InputErrors> {
-    let source = source.strip_prefix('\u{feff}').unwrap_or(source);
+    let sources = Sources(vec![Source::new(file, source)]);
+    read(&sources, &[file.to_owned()], surroundings, rules)
+}
+
+fn in_file(file: usize) -> Span {
+    Span {
+        file,
+        ..Span::default()
+    }
+}
+
+fn read(
+    sources: &Sources,
+    files: &[PathBuf],
+    surroundings: Surroundings<'_>,
+    rules: Rules,
+) -> Result<Inventory, InputErrors> {
     let mut reader = Reader {
-        source,
-        folder: file.parent().unwrap_or(Path::new("")),
-        home,
-        overrides,
+        sources,
+        files,
+        surroundings,
         mistakes: Mistakes::default(),
         warnings: Vec::new(),
     };
-    let Some(root) = yaml::parse(source, &mut reader.mistakes) else {
-        return Err(InputErrors::new(
-            file,
-            reader.mistakes,
-            Masked::by_lines(source),
-        ));
-    };
-    shape::object(&root, "", &language::INVENTORY, &mut reader.mistakes);
-    if matches!(root.tree, node::Tree::Map(_)) {
-        let (cluster, places) = cluster::cluster(&mut reader, &root, file);
-        let hosts = hosts::hosts(&mut reader, &root);
-        check::across(&mut reader, &root, &places, &hosts);
-        if reader.mistakes.len() == 0 {
-            let inventory = Inventory {
-                file: file.to_owned(),
-                cluster,
-                hosts: hosts.placed.into_iter().map(|placed| placed.host).collect(),
-                whole: true,
-                warnings: reader.warnings,
-            };
-            let remarks = rules(&inventory);
-            if remarks.is_empty() {
-                return Ok(inventory);
-            }
-            for remark in remarks {
-                reader.mistakes.remark(&root, remark);
-            }
-        }
-    }
-    Err(InputErrors::new(
-        file,
-        reader.mistakes,
-        Masked::by_tree(source, &root),
-    ))
+    let trees = sources.0.iter().enumerate();
+    let trees: Vec<Option<Node>> = trees
+        .map(|(index, source)| yaml::parse(&source.text, index, &mut reader.mistakes))
+        .collect();
+    let inventory = joined(&trees, &mut reader).and_then(|root| whole(&mut reader, &root, rules));
+    inventory.ok_or_else(|| {
+        let masks = sources.0.iter().zip(&trees);
+        let masks = masks.map(|(source, tree)| match tree {
+            Some(root) => Masked::by_tree(&source.text, root),
+            None => Masked::by_lines(&source.text),
+        });
+        InputErrors::new(sources, reader.mistakes, masks.collect())
+    })
 }
 
-/// The text of a file, or what can be shown of it and what is wrong.
-fn read(file: &Path) -> Result<String, (String, Span, String)> {
-    let fail = |message: String| (String::new(), Span::default(), message);
-    let failed = |error: std::io::Error| fail(format!("cannot be read: {}", sentence(&error)));
-    let metadata = fs::metadata(file).map_err(failed)?;
-    if metadata.is_dir() {
-        return Err(fail("is a folder, not an inventory".to_owned()));
+/// The one tree that the files' trees are together; none when one of them is missing.
+fn joined(trees: &[Option<Node>], reader: &mut Reader<'_>) -> Option<Node> {
+    let trees: Option<Vec<&Node>> = trees.iter().map(Option::as_ref).collect();
+    let mut trees = trees?.into_iter();
+    let mut root = trees.next()?.clone();
+    for tree in trees {
+        match (&tree.tree, &root.tree) {
+            (Tree::Null, _) => {}
+            (Tree::Map(_), Tree::Map(_) | Tree::Null) => {
+                overlay::lay(
+                    &mut root,
+                    tree.clone(),
+                    &language::INVENTORY,
+                    reader.sources,
+                );
+            }
+            (Tree::Map(_), _) => {}
+            _ => shape::object(tree, "", &language::INVENTORY, &mut reader.mistakes),
+        }
     }
-    if metadata.len() > LARGEST {
-        return Err(fail(
-            "is larger than 4 MiB, too large for an inventory".to_owned(),
-        ));
+    Some(root)
+}
+
+/// The inventory that a tree describes, or nothing but mistakes.
+fn whole(reader: &mut Reader<'_>, root: &Node, rules: Rules) -> Option<Inventory> {
+    shape::object(root, "", &language::INVENTORY, &mut reader.mistakes);
+    if !matches!(root.tree, Tree::Map(_)) {
+        return None;
     }
-    let bytes = fs::read(file).map_err(failed)?;
-    String::from_utf8(bytes).map_err(|error| {
-        let good = error.utf8_error().valid_up_to();
-        let bytes = error.into_bytes();
-        let text = String::from_utf8_lossy(&bytes[..good]).into_owned();
-        let start = text.rfind('\n').map_or(0, |at| at + 1);
-        let span = Span {
-            line: text.matches('\n').count() as u64 + 1,
-            column: text[start..].chars().count() as u64 + 1,
-            offset: good,
-            length: 0,
-        };
-        (text, span, "this is not text in UTF-8".to_owned())
-    })
+    let (cluster, places) = cluster::cluster(reader, root);
+    let hosts = hosts::hosts(reader, root);
+    check::across(reader, root, &places, &hosts);
+    if reader.mistakes.len() > 0 {
+        return None;
+    }
+    let inventory = Inventory {
+        files: reader.files.to_vec(),
+        cluster,
+        hosts: hosts.placed.into_iter().map(|placed| placed.host).collect(),
+        whole: true,
+        warnings: std::mem::take(&mut reader.warnings),
+    };
+    let remarks = rules(&inventory);
+    if remarks.is_empty() {
+        return Some(inventory);
+    }
+    for remark in remarks {
+        reader.mistakes.remark(root, reader.sources, remark);
+    }
+    None
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Inventory;
 use super::node::{Entry, Node, Span};
+use super::source::Sources;
 use crate::vars::Origin;
 
 /// One mistake in an inventory.
@@ -16,10 +17,15 @@ pub struct Mistake {
     pub message: String,
     /// What to write instead.
     pub help: Option<String>,
+    /// The file, as it was named.
+    pub file: String,
     /// Line in the file, from 1; 0 when the mistake has no place in it.
     pub line: u64,
     /// Column in characters, from 1.
     pub column: u64,
+    /// Which of the inventory's files, from 0.
+    #[serde(skip)]
+    pub source: usize,
     /// Bytes from the start of the file.
     #[serde(skip)]
     pub offset: usize,
@@ -51,17 +57,21 @@ pub type Rules = fn(&Inventory) -> Vec<Remark>;
 pub(super) struct Mistakes {
     found: Vec<Mistake>,
     /// Where and what was found, without the path that led there.
-    seen: HashSet<(usize, usize, String)>,
+    seen: HashSet<(usize, usize, usize, String)>,
 }
 
 impl Mistakes {
     /// Notes what rules have found.
-    pub fn remark(&mut self, root: &Node, remark: Remark) {
+    pub fn remark(&mut self, root: &Node, sources: &Sources, remark: Remark) {
         let all = root
             .get("cluster")
             .and_then(|node| node.get(remark.section));
         let span = match &remark.origin {
-            Some(Origin::Inventory { line, column, .. }) => at(root, *line, *column),
+            Some(Origin::Inventory {
+                file, line, column, ..
+            }) => at(root, &|span| {
+                (span.line, span.column) == (*line, *column) && sources.name(*span) == *file
+            }),
             _ => all
                 .and_then(|node| node.entry(&remark.key))
                 .map(|entry| entry.at),
@@ -95,6 +105,8 @@ impl Mistakes {
         let mistake = Mistake {
             message,
             help,
+            file: String::new(),
+            source: span.file,
             line: span.line,
             column: span.column,
             offset: span.offset,
@@ -108,32 +120,34 @@ impl Mistakes {
         let what = path
             .map_or(mistake.message.as_str(), |(_, what)| what)
             .to_owned();
-        if self.seen.insert((span.offset, span.length, what)) {
+        if self
+            .seen
+            .insert((span.file, span.offset, span.length, what))
+        {
             self.found.push(mistake);
         }
     }
 
-    /// The mistakes in the order of the file.
+    /// The mistakes in the order of the files.
     pub fn into_sorted(mut self) -> Vec<Mistake> {
         self.found
-            .sort_by_key(|mistake| (mistake.line, mistake.column));
+            .sort_by_key(|mistake| (mistake.source, mistake.line, mistake.column));
         self.found
     }
 }
 
-/// The key or value that begins at a place.
-fn at(node: &Node, line: u64, column: u64) -> Option<Span> {
-    let is_here = |span: &Span| (span.line, span.column) == (line, column);
+/// The key or value that a place is of.
+fn at(node: &Node, is_here: &dyn Fn(&Span) -> bool) -> Option<Span> {
     let of_entry = |entry: &Entry| {
         Some(entry.at)
             .filter(is_here)
-            .or_else(|| at(&entry.value, line, column))
+            .or_else(|| at(&entry.value, is_here))
     };
     Some(node.span)
         .filter(is_here)
         .filter(|_| node.entries().is_empty())
         .or_else(|| node.entries().iter().find_map(of_entry))
-        .or_else(|| node.items().iter().find_map(|item| at(item, line, column)))
+        .or_else(|| node.items().iter().find_map(|item| at(item, is_here)))
 }
 
 /// What is wrong with a value, before its place is known.

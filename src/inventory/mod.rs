@@ -1,4 +1,4 @@
-//! The inventory: one file that is the whole truth of a cluster.
+//! The inventory: the whole truth of a cluster, in one file or in several that lie over each other.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::vars::{Secret, Setting};
+use crate::vars::{Origin, Secret, Setting};
 
 mod check;
 mod cluster;
@@ -23,12 +23,14 @@ mod load;
 mod mask;
 mod mistake;
 mod node;
+mod overlay;
 mod range;
 mod reader;
 mod release;
 mod render;
 mod schema;
 mod shape;
+mod source;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -37,11 +39,12 @@ mod yaml;
 pub use data_dir::DataDir;
 pub use document::document;
 pub use draft::Draft;
-pub use load::{load, parse, parse_by};
+pub use load::{Surroundings, load, parse, parse_by};
 pub use mistake::{Mistake, Remark, Rules};
 pub use render::InputErrors;
 pub use schema::schema;
 pub use shape::similar;
+pub use source::{STANDARD_INPUT, name};
 
 /// What the command line says about every host; it wins over the inventory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,11 +62,11 @@ pub struct Overrides {
 /// A cluster and its hosts, checked: names and addresses are unique, every reference resolves.
 #[derive(Debug, Clone)]
 pub struct Inventory {
-    /// The file it came from, as it was named.
-    pub file: PathBuf,
+    /// The files it came from, as they were named: each lies over the ones before it.
+    pub files: Vec<PathBuf>,
     /// What holds for the cluster as a whole.
     pub cluster: Cluster,
-    /// The hosts in the order of the file, ranges expanded in place.
+    /// The hosts in the order of the files, ranges expanded in place.
     pub hosts: Vec<Host>,
     /// Whether it is the whole truth of its cluster, as a file is; what a command line names is a
     /// part of one, and nodes beside it are no news.
@@ -223,7 +226,9 @@ pub struct Host {
     /// How to reach it.
     pub ssh: Ssh,
     /// Where the inventory names it.
-    pub line: u64,
+    pub origin: Origin,
+    /// Where its address stands, or its name, where that is the address.
+    pub address_origin: Origin,
 }
 
 /// How to reach a host, resolved.

@@ -16,6 +16,8 @@ pub(super) const DEEPEST: usize = 24;
 /// A place in the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Span {
+    /// Which of the inventory's files, from 0.
+    pub file: usize,
     /// Line, from 1; 0 when the place is not known.
     pub line: u64,
     /// Column in characters, from 1.
@@ -30,6 +32,7 @@ impl From<Location> for Span {
     fn from(location: Location) -> Self {
         let bytes = |count: Option<u64>| usize::try_from(count.unwrap_or(0)).unwrap_or(0);
         Self {
+            file: 0,
             line: location.line(),
             column: location.column(),
             offset: bytes(location.span().byte_offset()),

@@ -4,9 +4,10 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::Overrides;
+use super::Surroundings;
 use super::mistake::{Complaint, Mistakes};
 use super::node::{Node, Span};
+use super::source::Sources;
 use super::syntax;
 use crate::vars::{Origin, Secret, Setting};
 
@@ -16,33 +17,35 @@ const LARGEST_TOKEN: u64 = 64 * 1024;
 /// Reads one inventory.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
-    /// The text of the file.
-    pub source: &'a str,
-    /// The folder that relative paths start from.
-    pub folder: &'a Path,
-    /// What `~` stands for.
-    pub home: Option<&'a Path>,
-    /// What the command line says.
-    pub overrides: &'a Overrides,
+    /// The texts.
+    pub sources: &'a Sources,
+    /// The files that they came from.
+    pub files: &'a [PathBuf],
+    /// What the inventory does not say itself.
+    pub surroundings: Surroundings<'a>,
     /// What is wrong so far.
     pub mistakes: Mistakes,
     /// What is unwise so far.
     pub warnings: Vec<String>,
 }
 
-/// A value that the inventory set at this path.
-pub(super) fn setting<T>(value: T, path: String, span: Span) -> Setting<T> {
-    Setting {
-        value,
-        origin: Origin::Inventory {
+impl Reader<'_> {
+    /// A value that the inventory set at this path.
+    pub fn setting<T>(&self, value: T, path: String, span: Span) -> Setting<T> {
+        let origin = self.origin(path, span);
+        Setting { value, origin }
+    }
+
+    /// A place of the inventory.
+    pub fn origin(&self, path: String, span: Span) -> Origin {
+        Origin::Inventory {
             path,
+            file: self.sources.name(span),
             line: span.line,
             column: span.column,
-        },
+        }
     }
-}
 
-impl Reader<'_> {
     /// The text of a key, if there is one and it passes the check.
     pub fn text(
         &mut self,
@@ -63,22 +66,35 @@ impl Reader<'_> {
 
     /// Notes that of two keys only one may stand in a map.
     pub fn exclusive(&mut self, map: &Node, path: &str, first: &str, second: &str) {
-        if let (Some(_), Some(entry)) = (map.get(first), map.entry(second)) {
+        if let (Some(one), Some(other)) = (map.entry(first), map.entry(second)) {
+            let (early, late) = if one.at.file > other.at.file {
+                (other, one)
+            } else {
+                (one, other)
+            };
             let message = format!("`{path}` has both `{first}` and `{second}`");
-            self.mistakes.help(entry.at, message, "keep one of them");
+            let help = if early.at.file == late.at.file {
+                "keep one of them".to_owned()
+            } else {
+                let place = self.sources.line(early.at, late.at);
+                let key = &early.key;
+                format!("`{key}` stands in {place};  {key}: null  beside this takes it away")
+            };
+            self.mistakes.help(late.at, message, help);
         }
     }
 
-    /// A path as it is written, relative to the inventory's folder, `~` replaced.
+    /// A path as it is written, relative to the folder of the file that it stands in, `~` replaced.
     pub fn path(&mut self, text: &str, span: Span) -> Option<PathBuf> {
         if text.is_empty() {
             self.mistakes.add(span, "the path is empty");
             return None;
         }
         let Some(rest) = text.strip_prefix('~') else {
-            return Some(self.folder.join(text));
+            let folder = self.files.get(span.file).and_then(|file| file.parent());
+            return Some(folder.unwrap_or(Path::new("")).join(text));
         };
-        match (rest.strip_prefix('/'), self.home) {
+        match (rest.strip_prefix('/'), self.surroundings.home) {
             (Some(rest), Some(home)) => Some(home.join(rest)),
             (None, Some(home)) if rest.is_empty() => Some(home.to_owned()),
             (None, _) if !rest.is_empty() => {

@@ -1,7 +1,6 @@
 //! Shows all the mistakes of an inventory at once, each with the line it stands in.
 
 use std::fmt::{self, Write};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miette::{
@@ -11,6 +10,7 @@ use miette::{
 
 use super::mask::Masked;
 use super::mistake::{Mistake, Mistakes};
+use super::source::Sources;
 
 /// As many mistakes are shown in full; a file with more has one cause that shows in these.
 const SHOWN: usize = 100;
@@ -18,29 +18,28 @@ const SHOWN: usize = 100;
 /// Of a line, as many bytes are shown before and after the place of a mistake.
 const AROUND: usize = 160;
 
-/// All the mistakes of one inventory. Its `Debug` does not show the file's text.
+/// All the mistakes of one inventory. Its `Debug` does not show the files' texts.
 #[derive(Clone)]
 pub struct InputErrors {
-    /// The file, as it was named.
-    pub file: PathBuf,
-    /// The mistakes in the order of the file; never empty.
+    /// The mistakes in the order of the files; never empty.
     pub mistakes: Vec<Mistake>,
-    /// The text that may be shown: secrets are masked, places moved accordingly.
-    masked: Masked,
+    /// What may be shown of each file: secrets are masked, places moved accordingly.
+    masked: Vec<Masked>,
 }
 
 impl InputErrors {
-    /// Takes the mistakes of a file and the text that may be shown of it.
-    pub(super) fn new(file: &Path, mistakes: Mistakes, masked: Masked) -> Self {
+    /// Takes the mistakes of all files and the text that may be shown of each.
+    pub(super) fn new(sources: &Sources, mistakes: Mistakes, masked: Vec<Masked>) -> Self {
         let mut mistakes = mistakes.into_sorted();
         for mistake in &mut mistakes {
-            masked.clean(mistake);
+            if let Some(source) = sources.0.get(mistake.source) {
+                mistake.file = source.name.to_string();
+            }
+            for masked in &masked {
+                masked.clean(mistake);
+            }
         }
-        Self {
-            file: file.to_owned(),
-            mistakes,
-            masked,
-        }
+        Self { mistakes, masked }
     }
 
     /// All mistakes as text for a terminal of this width, with the lines they stand in. Tokens
@@ -58,10 +57,11 @@ impl InputErrors {
             .with_break_words(false)
             .without_primary_span_start()
             .without_syntax_highlighting();
-        let text = Arc::<str>::from(self.masked.text());
+        let texts = self.masked.iter().map(|masked| masked.text().into());
+        let texts: Vec<Arc<str>> = texts.collect();
         let mut out = String::new();
         for mistake in self.mistakes.iter().take(SHOWN) {
-            let shown = self.show(mistake, &text);
+            let shown = self.show(mistake, &texts);
             if handler.render_report(&mut out, &shown).is_err() {
                 out.push_str(&mistake.message);
             }
@@ -74,20 +74,27 @@ impl InputErrors {
             1 => "1 mistake".to_owned(),
             count => format!("{count} mistakes"),
         };
-        let _ = writeln!(
-            out,
-            "{count} in {}; nothing was touched",
-            self.file.display()
-        );
+        let mut files: Vec<&str> = Vec::new();
+        for mistake in &self.mistakes {
+            if !files.contains(&&*mistake.file) {
+                files.push(&mistake.file);
+            }
+        }
+        let _ = writeln!(out, "{count} in {}; nothing was touched", files.join(", "));
         out
     }
 
     /// One mistake in miette's terms.
-    fn show(&self, mistake: &Mistake, text: &Arc<str>) -> Shown {
-        let file = self.file.display();
-        let place = (mistake.line > 0).then(|| {
-            let start = self.masked.place(mistake.offset);
-            let end = self.masked.place(mistake.offset + mistake.length);
+    fn show(&self, mistake: &Mistake, texts: &[Arc<str>]) -> Shown {
+        let file = &mistake.file;
+        let source = self
+            .masked
+            .get(mistake.source)
+            .zip(texts.get(mistake.source));
+        let source = source.filter(|_| mistake.line > 0);
+        let place = source.map(|(masked, text)| {
+            let start = masked.place(mistake.offset);
+            let end = masked.place(mistake.offset + mistake.length);
             // Only the first line of a place is underlined.
             let first = text.get(start..end).and_then(|text| text.lines().next());
             let span = SourceSpan::from((start, first.map_or(0, str::len)));
@@ -114,7 +121,6 @@ impl InputErrors {
 impl fmt::Debug for InputErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InputErrors")
-            .field("file", &self.file)
             .field("mistakes", &self.mistakes)
             .finish_non_exhaustive()
     }

@@ -134,7 +134,7 @@ hosts: {alpha: {group: some}}
                 for value in [Some(key.example), key.default].into_iter().flatten() {
                     let source = format!("{}: {value}\n", key.name);
                     let mut mistakes = Mistakes::default();
-                    let node = yaml::parse(&source, &mut mistakes).unwrap();
+                    let node = yaml::parse(&source, 0, &mut mistakes).unwrap();
                     shape::object(&node, "", object, &mut mistakes);
                     assert_eq!(mistakes.into_sorted(), Vec::new(), "{source}");
                 }

@@ -7,6 +7,7 @@ use super::*;
 use crate::vars::Origin;
 
 mod hostile;
+mod overlay;
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder)
@@ -20,12 +21,15 @@ fn files(folder: &str) -> Vec<PathBuf> {
 }
 
 fn read(file: &Path) -> Result<Inventory, InputErrors> {
-    load(
-        file,
-        Some(Path::new("/home/me")),
-        &Overrides::default(),
-        |_| Vec::new(),
-    )
+    layered(&[file.to_owned()], &Overrides::default())
+}
+
+fn layered(files: &[PathBuf], overrides: &Overrides) -> Result<Inventory, InputErrors> {
+    let surroundings = Surroundings {
+        home: Some(Path::new("/home/me")),
+        overrides,
+    };
+    load(files, surroundings, |_| Vec::new())
 }
 
 fn good(source: &str) -> Inventory {
@@ -84,10 +88,7 @@ fn the_nearest_layer_wins_and_every_setting_knows_its_place() {
         ..Overrides::default()
     };
     let file = Path::new("tests/inventory/good/layers.yaml");
-    let inventory = load(file, Some(Path::new("/home/me")), &overrides, |_| {
-        Vec::new()
-    })
-    .unwrap();
+    let inventory = layered(&[file.to_owned()], &overrides).unwrap();
     let host = &inventory.hosts[2];
     let mut text = String::new();
     let mut line = |key: &str, value: &dyn std::fmt::Debug, origin: &Origin| {
@@ -116,25 +117,28 @@ fn the_nearest_layer_wins_and_every_setting_knows_its_place() {
     let timeout = &ssh.connect_timeout_seconds;
     line("timeout", &timeout.value, &timeout.origin);
     insta::assert_snapshot!(text, @r#"
-    role: Agent (groups.workers.role, line 6)
-    disk: "ssd" (groups.workers.labels.disk, line 7)
-    zone: "c" (hosts.worker[08:10].labels.zone, line 22)
-    taint: "a=b:NoSchedule" (groups.workers.taints, line 8)
-    taint: "c:NoExecute" (groups.special.taints, line 13)
-    kubelet-arg: "[\"max-pods=200\"]" (hosts.worker[08:10].config.kubelet-arg, line 23)
-    node-ip: "\"10.0.1.1\"" (hosts.worker[08:10].config.node-ip, line 23)
-    private address: 10.0.1.9 (hosts.worker[08:10].private_address, line 19)
-    node name: "node-009" (hosts.worker[08:10].node_name, line 20)
-    user: "admin" (groups.special.ssh.user, line 14)
+    role: Agent (groups.workers.role, tests/inventory/good/layers.yaml:6)
+    disk: "ssd" (groups.workers.labels.disk, tests/inventory/good/layers.yaml:7)
+    zone: "c" (hosts.worker[08:10].labels.zone, tests/inventory/good/layers.yaml:22)
+    taint: "a=b:NoSchedule" (groups.workers.taints, tests/inventory/good/layers.yaml:8)
+    taint: "c:NoExecute" (groups.special.taints, tests/inventory/good/layers.yaml:13)
+    kubelet-arg: "[\"max-pods=200\"]" (hosts.worker[08:10].config.kubelet-arg, tests/inventory/good/layers.yaml:23)
+    node-ip: "\"10.0.1.1\"" (hosts.worker[08:10].config.node-ip, tests/inventory/good/layers.yaml:23)
+    private address: 10.0.1.9 (hosts.worker[08:10].private_address, tests/inventory/good/layers.yaml:19)
+    node name: "node-009" (hosts.worker[08:10].node_name, tests/inventory/good/layers.yaml:20)
+    user: "admin" (groups.special.ssh.user, tests/inventory/good/layers.yaml:14)
     port: 22022 (--ssh-port)
-    keys: ["/home/me/.ssh/id"] (ssh.key, line 3)
-    known_hosts: "tests/inventory/good/trusted" (hosts.worker[08:10].ssh.known_hosts, line 24)
-    timeout: 3 (ssh.connect_timeout_seconds, line 3)
+    keys: ["/home/me/.ssh/id"] (ssh.key, tests/inventory/good/layers.yaml:3)
+    known_hosts: "tests/inventory/good/trusted" (hosts.worker[08:10].ssh.known_hosts, tests/inventory/good/layers.yaml:24)
+    timeout: 3 (ssh.connect_timeout_seconds, tests/inventory/good/layers.yaml:3)
     "#);
     assert_eq!(host.name, "worker09");
     assert_eq!(host.address, "fd00::9");
     assert_eq!(host.groups, ["workers", "special"]);
-    assert_eq!(host.line, 17);
+    assert_eq!(
+        host.origin.to_string(),
+        "hosts.worker[08:10], tests/inventory/good/layers.yaml:17"
+    );
     assert_eq!(
         inventory.cluster.token.unwrap().expose(),
         "a-token-of-the-tests"

@@ -7,23 +7,23 @@ use serde_yaml::{DuplicateKeyPolicy, Error, NonFiniteFloatPolicy};
 use super::mistake::Mistakes;
 use super::node::{DEEPEST, Node, Span, Tree};
 
-/// Reads YAML into a tree. Broken YAML gives `None` and its one mistake; duplicate keys are
+/// Reads YAML, the text of the file of this number, into a tree. Broken YAML gives `None` and its one mistake; duplicate keys are
 /// mistakes, too, but the reading goes on with the first of them.
-pub(super) fn parse(source: &str, mistakes: &mut Mistakes) -> Option<Node> {
+pub(super) fn parse(source: &str, file: usize, mistakes: &mut Mistakes) -> Option<Node> {
     // Last-wins hands every duplicate to the visitor, which lets all of them be reported.
     let mut root = match read(source, DuplicateKeyPolicy::LastWins) {
         Ok(root) => root,
         Err(error) => {
-            broken(source, &error, mistakes);
+            broken(source, file, &error, mistakes);
             return None;
         }
     };
     let before = mistakes.len();
-    settle(source, &mut root, mistakes);
+    settle(source, file, &mut root, mistakes);
     if mistakes.len() == before {
         // The library unites duplicate keys that are numbers before a visitor sees them.
         if let Err(error) = read(source, DuplicateKeyPolicy::Error) {
-            broken(source, &error, mistakes);
+            broken(source, file, &error, mistakes);
         }
     }
     Some(root)
@@ -42,12 +42,15 @@ fn read(source: &str, duplicates: DuplicateKeyPolicy) -> Result<Node, Error> {
 }
 
 /// Turns the library's error into a mistake.
-fn broken(source: &str, error: &Error, mistakes: &mut Mistakes) {
+fn broken(source: &str, file: usize, error: &Error, mistakes: &mut Mistakes) {
     let span = error
         .location()
         .map(Span::from)
         .map(|span| within(source, span));
-    let span = span.unwrap_or_default();
+    let span = Span {
+        file,
+        ..span.unwrap_or_default()
+    };
     let mut cause = error.without_snippet();
     while let Error::AliasError { error, .. } = cause {
         cause = error.without_snippet();
@@ -105,17 +108,19 @@ fn within(source: &str, mut span: Span) -> Span {
     span
 }
 
-/// Gives keys their names, reports those that stand twice or are no names, and drops them.
-fn settle(source: &str, node: &mut Node, mistakes: &mut Mistakes) {
+/// Gives places their file and keys their names, reports those that stand twice or are no names, and drops them.
+fn settle(source: &str, file: usize, node: &mut Node, mistakes: &mut Mistakes) {
+    node.span.file = file;
     match &mut node.tree {
         Tree::List(items) => {
             for item in items {
-                settle(source, item, mistakes);
+                settle(source, file, item, mistakes);
             }
         }
         Tree::Map(entries) => {
             let mut seen = HashMap::<String, Span>::new();
             entries.retain_mut(|entry| {
+                entry.at.file = file;
                 if entry.key.is_empty() {
                     let end = entry.at.offset + entry.at.length;
                     let written = source.get(entry.at.offset..end).unwrap_or("").trim();
@@ -134,7 +139,7 @@ fn settle(source: &str, node: &mut Node, mistakes: &mut Mistakes) {
                     return false;
                 }
                 seen.insert(entry.key.clone(), entry.at);
-                settle(source, &mut entry.value, mistakes);
+                settle(source, file, &mut entry.value, mistakes);
                 true
             });
         }

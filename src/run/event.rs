@@ -184,9 +184,7 @@ pub enum Event {
     Refused {
         /// Why.
         problems: Vec<Problem>,
-        /// The inventory's file, where mistakes in it are the reason.
-        file: Option<String>,
-        /// The mistakes in it.
+        /// The mistakes in the inventory, where they are the reason.
         mistakes: Vec<Mistake>,
     },
     /// Not all nodes are Ready yet: what `towline ready` found at one of its attempts.
@@ -227,8 +225,8 @@ pub enum Event {
     },
     /// An inventory without mistakes.
     Checked {
-        /// The file, as it was named.
-        file: String,
+        /// Its files, as they were named.
+        files: Vec<String>,
         /// The name of the cluster.
         cluster: String,
         /// How many of its hosts are servers.

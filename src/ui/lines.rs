@@ -155,12 +155,13 @@ impl Ui {
                 ));
             }
             Event::Checked {
-                file,
+                files,
                 cluster,
                 servers,
                 agents,
             } => self.say(&format!(
-                "{file}: no mistakes; cluster {cluster}: {}, {}",
+                "{}: no mistakes; cluster {cluster}: {}, {}",
+                files.join(", "),
                 counted(servers, "server"),
                 counted(agents, "agent")
             )),

@@ -321,7 +321,7 @@ fn with_json_all_that_is_said_is_events_of_the_schema() {
         &["plan", "-i", "home.yaml", "--output", "json"],
     );
     let refused: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!(refused["file"], "home.yaml");
+    assert_eq!(refused["mistakes"][0]["file"], "home.yaml");
     let first = &refused["mistakes"][0];
     assert_eq!(
         (&first["line"], &first["column"]),

@@ -74,7 +74,7 @@ fn an_address_that_no_interface_has_is_refused() {
     insta::assert_snapshot!(of("address: 203.0.113.5, private_address: 10.0.0.9", &[("eth0", "10.0.0.5/24")]), @r"
     m1: its private_address 10.0.0.9 is on none of its interfaces
       it has 10.0.0.5 on eth0
-      → correct private_address (hosts.m1.private_address, line 2) in the inventory
+      → correct private_address (hosts.m1.private_address, lab.yaml:2) in the inventory
     ");
     insta::assert_snapshot!(of("address: m1.example.org", &[("wlan0", "10.0.0.5/24")]), @r"
     m1: no address for its siblings to reach it at

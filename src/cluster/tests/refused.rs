@@ -178,7 +178,7 @@ fn a_role_is_not_changed() {
         .with("w1", |facts| facts.k3s.datastore = Some(Datastore::Sqlite));
     let shape = lab.shape();
     insta::assert_snapshot!(shape.unfit["m3"], @r"
-    m3: it is an agent, and the inventory says server (hosts.m3.role, line 5)
+    m3: it is an agent, and the inventory says server (hosts.m3.role, lab.yaml:5)
       towline does not change what a host is
       → towline reset -i lab.yaml --limit m3  makes it bare again; its data is lost
     ");

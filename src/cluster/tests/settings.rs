@@ -251,7 +251,7 @@ hosts:
         "cluster.config.nosuchkey",
         "cluster.agent_config.disable: `disable` is no flag of k3s agent",
         "only servers have it",
-        "hosts.w1.config.no-flannel, line 5",
+        "hosts.w1.config.no-flannel, lab.yaml:5",
     ] {
         assert!(refusal.contains(said), "{said} in\n{refusal}");
     }
