@@ -81,7 +81,10 @@ pub(super) struct NodeEntry {
     #[serde(default)]
     pub voter: String,
     pub flannel: String,
-    pub agent: Option<String>,
+    pub unit: String,
+    pub diagnose: Option<String>,
+    #[serde(default)]
+    pub agent: bool,
     #[serde(default)]
     pub unserved: String,
     pub kubeconfig: String,

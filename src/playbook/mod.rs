@@ -17,6 +17,25 @@ use crate::task::{self, Task};
 mod assets;
 mod entry;
 mod template;
+/// How the journal of a unit is read that runs the node of this name.
+fn diagnose(what: Option<&str>, node: &str) -> Result<Option<task::service::Diagnose>, Problem> {
+    match what {
+        None => Ok(None),
+        Some("k3s") => Ok(Some(task::service::Diagnose {
+            cause: causes::diagnose,
+            relevant: journal::relevant,
+            last_words: journal::last_words,
+            warning: journal::SKIPS,
+            notes: journal::skipped,
+            seeks_leader: journal::seeks_leader,
+            node: node.to_owned(),
+        })),
+        Some(other) => Err(Problem::new(format!(
+            "diagnose: {other} is not known; there is  diagnose: k3s"
+        ))),
+    }
+}
+
 #[cfg(test)]
 mod tests;
 
@@ -190,18 +209,9 @@ impl Book {
                 mode,
             }));
         }
+        let node = context.pointer("/k3s/node_name");
+        let node = node.and_then(Value::as_str).unwrap_or_default();
         if let Some(kind) = entry.service {
-            let node = context.pointer("/k3s/node_name");
-            let node = node.and_then(Value::as_str).unwrap_or_default();
-            let diagnose = match kind.diagnose.as_deref() {
-                None => false,
-                Some("k3s") => true,
-                Some(other) => {
-                    return Err(Problem::new(format!(
-                        "diagnose: {other} is not known; there is  diagnose: k3s"
-                    )));
-                }
-            };
             let awaits_network = flag("awaits_network", &kind.awaits_network)?;
             let own = kind.kubeconfig.map(|kubeconfig| task::Own {
                 node: node.to_owned(),
@@ -211,15 +221,7 @@ impl Book {
             return Ok(Task::Service(task::Service {
                 unit: kind.unit,
                 newer_than: kind.newer_than,
-                diagnose: diagnose.then(|| task::service::Diagnose {
-                    cause: causes::diagnose,
-                    relevant: journal::relevant,
-                    last_words: journal::last_words,
-                    warning: journal::SKIPS,
-                    notes: journal::skipped,
-                    seeks_leader: journal::seeks_leader,
-                    node: node.to_owned(),
-                }),
+                diagnose: diagnose(kind.diagnose.as_deref(), node)?,
                 own,
                 quorum: None,
                 patience: Duration::from_secs(kind.patience),
@@ -230,6 +232,14 @@ impl Book {
                 name: kind.name,
                 voter: flag("voter", &kind.voter)?,
                 flannel: flag("flannel", &kind.flannel)?,
+                unit: task::Service {
+                    unit: kind.unit,
+                    newer_than: Vec::new(),
+                    diagnose: diagnose(kind.diagnose.as_deref(), node)?,
+                    own: None,
+                    quorum: None,
+                    patience: Duration::from_secs(kind.patience),
+                },
                 agent: kind.agent,
                 unserved: flag("unserved", &kind.unserved)?,
                 kubeconfig: kind.kubeconfig,

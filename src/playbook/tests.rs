@@ -250,7 +250,7 @@ fn a_playbook_that_is_wrong_is_refused_with_its_place() {
         "- name: x\n  when: facts.nothing\n  link: {path: /x, target: y}\n",
         "- name: x\n  for_each: k3s.unit\n  link: {path: /x, target: y}\n",
         "- name: x\n  service: {unit: k3s, newer_than: [], diagnose: k0s, patience: 1}\n",
-        "- name: x\n  node: {name: m1, voter: maybe, flannel: 'true', kubeconfig: /x, patience: 1}\n",
+        "- name: x\n  node: {name: m1, unit: k3s, voter: maybe, flannel: 'true', kubeconfig: /x, patience: 1}\n",
         "- name: [\n",
         "name: x\n",
     ] {

@@ -76,7 +76,7 @@ impl Runner {
         let begun = Instant::now();
         let (mut acted, mut waited, mut settle) = (Vec::<String>::new(), false, begun);
         let (mut wait, mut undecided, mut lost) = (Wait::default(), 0_u32, None::<String>);
-        let (mut told, mut restarted, mut last) = (String::new(), false, begun);
+        let (mut told, mut restarted, mut last) = (Vec::<String>::new(), false, begun);
         let mut verdict = match planned {
             Some(planned @ Ok(Verdict::Converged)) if !stale => planned.clone(),
             // Another run may have restarted the unit since: not twice, and not beside another.
@@ -187,8 +187,12 @@ impl Runner {
                             pending.until
                         ),
                     };
-                    if told != until {
-                        told.clone_from(&until);
+                    let is_told = match wait.restarts {
+                        0 => told.last() == Some(&until),
+                        _ => told.contains(&until),
+                    };
+                    if !is_told {
+                        told.push(until.clone());
                         self.events.send(Event::Waiting {
                             host: host.into(),
                             step: step.name.clone(),

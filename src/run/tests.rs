@@ -132,8 +132,8 @@ fn tag(body: &str) -> String {
         ("/v3/cluster", "voters"),
         ("replace --raw", "report"),
         ("--no-block", "start"),
+        ("--request-timeout=10s get node", "node"),
         ("systemctl show", "unit"),
-        ("get node", "node"),
     ] {
         if body.contains(sign) {
             return tag.into();
@@ -370,7 +370,8 @@ fn node() -> Task {
         name: "m1".into(),
         voter: false,
         flannel: false,
-        agent: None,
+        unit: k3s(),
+        agent: false,
         kubeconfig: "/k".into(),
         unserved: false,
         patience: Duration::from_secs(300),
@@ -378,7 +379,11 @@ fn node() -> Task {
 }
 
 fn service() -> Task {
-    Task::Service(Service {
+    Task::Service(k3s())
+}
+
+fn k3s() -> Service {
+    Service {
         unit: "k3s".into(),
         newer_than: Vec::new(),
         diagnose: Some(crate::task::service::Diagnose {
@@ -393,7 +398,7 @@ fn service() -> Task {
         own: None,
         quorum: None,
         patience: Duration::from_secs(300),
-    })
+    }
 }
 
 /// What systemd says of a unit, with its journal.

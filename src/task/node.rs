@@ -2,18 +2,18 @@
 //!
 //! ```yaml
 //! - name: node
-//!   node: {name: m1, voter: true, flannel: true, patience: 300}
+//!   node: {name: m1, unit: k3s, voter: true, flannel: true, patience: 300}
 //! ```
 
 use std::time::Duration;
 
-use super::{Action, Change, Changes, Pending, Remedy, Verdict};
+use super::{Action, Change, Changes, Pending, Remedy, Service, Verdict};
 use crate::error::Problem;
 use crate::kubernetes::lacks_network;
 use crate::shell::{Reply, Script, acting, quote};
 
 /// A node of the cluster, asked for on its own host.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Node {
     /// The node's name.
     pub name: String,
@@ -27,9 +27,12 @@ pub struct Node {
     /// The kubeconfig on the host to ask with. An agent asks with its kubelet's, which may get
     /// its own node and nothing else.
     pub kubeconfig: String,
-    /// An agent's unit. It tells READY when its node is there, and registers one that was deleted since
-    /// only when it is started again; a server's node comes later than its READY.
-    pub agent: Option<String>,
+    /// The unit that its kubelet runs in. A server's API can answer, and the unit be READY, before it dies of
+    /// what its kubelet is told.
+    pub unit: Service,
+    /// Whether it is an agent. Its unit tells READY when its node is there, and registers one that was
+    /// deleted since only when it is started again; a server's node comes later than its READY.
+    pub agent: bool,
     /// Whether no server of the cluster is known to run or is started now: an API that does not
     /// answer is then not worth waiting for.
     pub unserved: bool,
@@ -39,11 +42,14 @@ pub struct Node {
 
 impl Node {
     pub(super) fn probe(&self) -> Script {
+        let unit = quote(&self.unit.unit);
         Script::new(format!(
             "/usr/local/bin/k3s kubectl --kubeconfig {} --request-timeout=10s get node {} -o \
-             'jsonpath={{range .status.conditions[*]}}{{.type}}={{.status}} {{.reason}}: {{.message}}{{\"\\n\"}}{{end}}found=yes{{\"\\n\"}}pods={{.spec.podCIDR}}{{\"\\n\"}}'\n",
+             'jsonpath={{range .status.conditions[*]}}{{.type}}={{.status}} {{.reason}}: {{.message}}{{\"\\n\"}}{{end}}found=yes{{\"\\n\"}}pods={{.spec.podCIDR}}{{\"\\n\"}}' ||\n\
+             [ \"$(systemctl is-active {unit})\" = active ] || {{\n{}}}\n",
             quote(&self.kubeconfig),
             quote(&self.name),
+            self.unit.question(),
         ))
         .within(Duration::from_secs(15))
     }
@@ -61,10 +67,13 @@ impl Node {
         };
         let mut cause = None;
         let (until, said) = if seen.value("found").is_none() {
+            if seen.value("ActiveState").is_some() {
+                return Ok(self.unit.pending(seen));
+            }
             let said = seen.stderr.lines().last().unwrap_or("no answer").to_owned();
             if said.contains("(NotFound)") {
-                if let Some(unit) = &self.agent {
-                    return Ok(self.register_again(unit));
+                if self.agent {
+                    return Ok(self.register_again(&self.unit.unit));
                 }
                 (format!("node {name} to appear"), said)
             } else {
@@ -152,7 +161,15 @@ mod tests {
             voter: true,
             flannel: true,
             kubeconfig: "/k".into(),
-            agent: None,
+            unit: Service {
+                unit: "k3s".into(),
+                newer_than: Vec::new(),
+                diagnose: None,
+                own: None,
+                quorum: None,
+                patience: Duration::from_secs(9),
+            },
+            agent: false,
             unserved: false,
             patience: Duration::from_secs(9),
         }
@@ -226,21 +243,18 @@ mod tests {
             stdout: String::new(),
             stderr: "Error from server (NotFound): nodes \"m1\" not found".into(),
         };
-        let judged = |agent: Option<&str>| {
-            let node = Node {
-                agent: agent.map(str::to_owned),
-                ..node()
-            };
+        let judged = |agent: bool| {
+            let node = Node { agent, ..node() };
             match node.judge(&seen, &Changes::default()).expect("a verdict") {
                 Verdict::Pending(pending) => pending.until,
                 Verdict::Drifted(remedy) => remedy.changes[0].what.clone(),
                 other => panic!("{other:?}"),
             }
         };
-        assert_eq!(judged(None), "node m1 to appear");
+        assert_eq!(judged(false), "node m1 to appear");
         assert_eq!(
-            judged(Some("k3s-agent")),
-            "restart k3s-agent: the cluster has no node m1 any more"
+            judged(true),
+            "restart k3s: the cluster has no node m1 any more"
         );
     }
 

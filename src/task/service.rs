@@ -65,6 +65,11 @@ const COMING: Duration = Duration::from_mins(3);
 
 impl Service {
     pub(super) fn probe(&self) -> Script {
+        Script::new(self.question()).within(Duration::from_secs(20))
+    }
+
+    /// Shell text that says how the unit is, and what it said where it is not READY.
+    pub(super) fn question(&self) -> String {
         let unit = quote(&self.unit);
         let mut text = format!(
             "systemctl show -p LoadState -p ActiveState -p SubState -p NRestarts -p UnitFileState \
@@ -89,7 +94,7 @@ impl Service {
         if let Some(quorum) = &self.quorum {
             text.push_str(&quorum.probe(&self.unit));
         }
-        Script::new(text).within(Duration::from_secs(20))
+        text
     }
 
     pub(super) fn judge(&self, seen: &Reply, upstream: &Changes) -> Result<Verdict, Problem> {
@@ -174,7 +179,8 @@ impl Service {
         self.newer_than.iter().filter(is_newer).cloned().collect()
     }
 
-    fn pending(&self, seen: &Reply) -> Verdict {
+    /// What is waited for, and what it says, while the unit is not READY.
+    pub(super) fn pending(&self, seen: &Reply) -> Verdict {
         let journal = journal(seen);
         let cause = self.cause(&journal);
         let mut said = if let Some(diagnose) = &self.diagnose {

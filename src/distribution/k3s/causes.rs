@@ -125,6 +125,17 @@ const CAUSES: &[Cause] = &[
         ],
     },
     Cause {
+        words: &["Shutdown request received: ", " exited: ", "flag"],
+        value: Value::Between(
+            &[("unknown flag: --", "\""), ("for \\\"--", "\\\"")],
+            "the one that k3s names",
+        ),
+        means: "a part of k3s has an argument that it does not take: {value}",
+        remedy: &[
+            "correct it in the inventory, under the key for that part of k3s (kubelet-arg, kube-apiserver-arg, …); on this host, this shows where it is said:\ngrep -rn -- '{value}' /etc/rancher/k3s/",
+        ],
+    },
+    Cause {
         words: &["yaml: line "],
         value: Value::Between(&[("yaml: line ", ":")], "1"),
         means: "a configuration file of k3s is not YAML, at or before line {value}",
@@ -233,6 +244,10 @@ pub fn diagnose(journal: &str, node: &str) -> Option<Problem> {
             .find(|cause| cause.words.iter().all(|word| line.contains(word)))?;
         let message = message(line);
         let value = cause.value.find(journal, &message);
+        // A server's own API that is not up yet, or an agent's load balancer: no server is named.
+        if value.starts_with("127.0.0.1:") {
+            return None;
+        }
         let fill = |text: &str| filled(text, &value, node);
         let problem = Problem::new(fill(cause.means)).because(format!("k3s says: {message}"));
         Some(

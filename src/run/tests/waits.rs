@@ -173,6 +173,55 @@ async fn a_process_that_ends_again_and_again_is_a_failure_after_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_dies_while_its_node_is_waited_for_is_told_by_its_own_words() {
+    // READY for five seconds, then dead of what its kubelet was told, and started again.
+    let begun = Instant::now();
+    let dies = move |_: usize| {
+        let (restarts, second) = (
+            begun.elapsed().as_secs() / 10,
+            begun.elapsed().as_secs() % 10,
+        );
+        match (
+            second,
+            unit(
+                "activating",
+                "auto-restart",
+                "level=error msg=\"kubelet exited: invalid argument\"",
+            ),
+        ) {
+            (0..5, _) => Said::Out(0, String::new()),
+            (_, Said::Out(status, text)) => Said::Out(
+                status,
+                text.replace("NRestarts=3", &format!("NRestarts={restarts}")),
+            ),
+            (_, said) => said,
+        }
+    };
+    let came = World::new(&["m1"])
+        .on("m1", "node", dies)
+        .run(single(node()))
+        .await;
+    assert!((60..80).contains(&came.seconds), "{}", came.seconds);
+    insta::assert_snapshot!(came.problem("m1"), @r"
+    its process ends again and again: 7 times in 60 s, with the same last words
+      kubelet exited: invalid argument
+      → on the host, this shows all that it said:
+        journalctl -u k3s --no-pager -n 200
+    ");
+    let told = came.events.iter().filter_map(|event| match event {
+        Event::Waiting { until, .. } => Some(&**until),
+        _ => None,
+    });
+    insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @r"
+    the API to answer for node m1
+    k3s to be READY
+    the API to answer for node m1
+    k3s to be READY; its process ends, and systemd starts it again
+    the API to answer for node m1; its process ends, and systemd starts it again
+    ");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_unit_that_is_started_is_watched_until_it_is_ready() {
     let states = |count: usize| match count {
         1..=2 => unit("inactive", "dead", ""),

@@ -66,6 +66,16 @@ const MEASURED: &[(&str, &str, &str)] = &[
         "\ngrep -rn 'nosuchkey' /etc/rancher/k3s/",
     ),
     (
+        r#"time="x" level=error msg="Shutdown request received: \"apiserver exited: unknown flag: --frobnicate\"""#,
+        "a part of k3s has an argument that it does not take: frobnicate",
+        "\ngrep -rn -- 'frobnicate' /etc/rancher/k3s/",
+    ),
+    (
+        r#"time="x" level=error msg="Shutdown request received: \"kubelet exited: failed to parse kubelet flag: invalid argument \\\"abc\\\" for \\\"--max-pods\\\" flag: strconv.ParseInt: parsing \\\"abc\\\": invalid syntax\"""#,
+        "a part of k3s has an argument that it does not take: max-pods",
+        "\ngrep -rn -- 'max-pods' /etc/rancher/k3s/",
+    ),
+    (
         r#"time="x" level=fatal msg="yaml: line 3: did not find expected node content""#,
         "a configuration file of k3s is not YAML, at or before line 3",
         "\nawk 'FNR == 3 {print FILENAME \": \" $0}' /etc/rancher/k3s/config.yaml.d/*",
@@ -131,6 +141,8 @@ fn each_measured_line_is_recognised() {
         assert!(!problem.to_string().contains("6444"), "{problem}");
     }
     assert_eq!(diagnose("all is well", "m4"), None);
+    let own_api = r#"time="x" level=info msg="Waiting to retrieve kube-proxy configuration; server is not ready: failed to get CA certs: Get \"https://127.0.0.1:6443/cacerts\": dial tcp 127.0.0.1:6443: connect: connection refused""#;
+    assert_eq!(diagnose(own_api, "m4"), None);
 }
 
 #[test]
