@@ -150,7 +150,7 @@ const WORDS: &[(&str, &[&str], &str)] = &[
     (
         "process::Command",
         &["ssh"],
-        "towline runs no programs on this machine, but the shell of --local",
+        "towline runs no programs on this machine, but the shell of --local, and vagrant, which alone knows its machines",
     ),
     (
         "/bin/sh",

@@ -17,4 +17,23 @@ pub enum InventoryCommand {
         #[arg(short, long, value_name = "FILE", required = true, value_parser = path())]
         inventory: Vec<PathBuf>,
     },
+
+    /// Make an inventory of Vagrant's machines, or bring one up to date
+    ///
+    /// Asks `vagrant status` and `vagrant ssh-config`, and then the machines that run. Host keys are
+    /// taken as the machines show them on the way that Vagrant itself goes, and pinned. Run again, it
+    /// changes addresses, ports, keys and machines, and leaves all other lines as they are.
+    FromVagrant {
+        /// The folder in which `vagrant` is run [default: this one]
+        #[arg(value_name = "DIR", value_parser = path())]
+        folder: Option<PathBuf>,
+
+        /// Where the inventory goes [default: inventory.yaml in DIR]
+        #[arg(short, long, value_name = "FILE", value_parser = path())]
+        output_file: Option<PathBuf>,
+
+        /// Exactly this version, such as v1.36.3+k3s1
+        #[arg(long, value_name = "VERSION")]
+        k3s_version: Option<String>,
+    },
 }

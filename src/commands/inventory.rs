@@ -12,10 +12,24 @@ use crate::run::Event;
 use crate::run::report::Report;
 use crate::ui::Ui;
 
-pub(super) fn run(what: InventoryCommand, environment: &Environment, ui: &Ui) -> ExitCode {
+mod from_vagrant;
+
+pub(super) async fn run(what: InventoryCommand, environment: &Environment, ui: &Ui) -> ExitCode {
     let begun = Instant::now();
     let done = match what {
         InventoryCommand::Check { inventory } => check(&inventory, environment, ui),
+        InventoryCommand::FromVagrant {
+            folder,
+            output_file,
+            k3s_version,
+        } => {
+            let wanted = from_vagrant::Wanted {
+                folder: folder.unwrap_or_else(|| PathBuf::from(".")),
+                file: output_file,
+                version: k3s_version,
+            };
+            from_vagrant::run(wanted, environment, ui).await
+        }
     };
     if let Err(refusal) = done {
         return refusal.tell(ui);

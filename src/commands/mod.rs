@@ -72,7 +72,7 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
         Command::NodeToken(arguments) => node_token::run(arguments, &environment, ui).await,
         Command::Reset(arguments) => reset::run(arguments, &environment, ui).await,
         Command::Ready(arguments) => ready::run(&arguments, &environment, ui).await,
-        Command::Inventory { what } => inventory::run(what, &environment, &ui),
+        Command::Inventory { what } => inventory::run(what, &environment, &ui).await,
         Command::Schema { of } => {
             let schema = match of {
                 Schema::Inventory => crate::inventory::schema(),

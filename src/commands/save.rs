@@ -95,7 +95,7 @@ fn by_hand(file: &Path, typed: &Typed, name: &str) -> Problem {
 }
 
 /// The text with more lines at the end of the block `hosts:`; comments and order stay.
-fn with_host(text: &str, entry: &str) -> Option<String> {
+pub(super) fn with_host(text: &str, entry: &str) -> Option<String> {
     let lines: Vec<&str> = text.lines().collect();
     let hosts = lines.iter().position(|line| line.trim_end() == "hosts:")?;
     let is_inside = |line: &&str| line.is_empty() || line.starts_with([' ', '#', '\t']);

@@ -14,6 +14,7 @@ mod cluster;
 mod data_dir;
 mod document;
 mod draft;
+pub mod edit;
 mod hosts;
 mod kubernetes;
 mod language;

@@ -1,14 +1,16 @@
 //! This machine itself as a host: the same scripts, without SSH.
 
+use std::io;
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use super::session::wrap;
 use super::{Answer, Counts, Exit, Output, Progress, Remote, Upload};
@@ -96,6 +98,28 @@ fn lost(reason: String) -> Output {
     }
 }
 
+/// What a program of this machine answers within the limit, run in a folder and with nothing on its standard
+/// input; the answer is limited as one over SSH is.
+///
+/// # Errors
+/// It could not be started.
+pub async fn program(
+    name: &str,
+    arguments: &[&str],
+    folder: &Path,
+    limit: Duration,
+) -> io::Result<Output> {
+    let child = Command::new(name)
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    Ok(answer(child, Vec::new(), limit).await)
+}
+
 async fn exchange(mut command: Command, input: Input, limit: Duration) -> Output {
     let bytes = match input {
         Input::File(file) => {
@@ -107,10 +131,13 @@ async fn exchange(mut command: Command, input: Input, limit: Duration) -> Output
             bytes
         }
     };
-    let mut child = match command.spawn() {
-        Ok(child) => child,
-        Err(error) => return lost(format!("no shell could be started: {error}")),
-    };
+    match command.spawn() {
+        Ok(child) => answer(child, bytes, limit).await,
+        Err(error) => lost(format!("no shell could be started: {error}")),
+    }
+}
+
+async fn answer(mut child: Child, bytes: Vec<u8>, limit: Duration) -> Output {
     let stdin = child.stdin.take();
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let talk = async {
@@ -134,7 +161,7 @@ async fn exchange(mut command: Command, input: Input, limit: Duration) -> Output
             exit: match (status.code(), status.signal()) {
                 (Some(code), _) => Exit::Code(code.unsigned_abs()),
                 (None, Some(signal)) => Exit::Signal(signal.to_string()),
-                (None, None) => Exit::Lost("the shell ended without a status".into()),
+                (None, None) => Exit::Lost("it ended without a status".into()),
             },
             stdout: String::from_utf8_lossy(&stdout).into_owned(),
             stderr: String::from_utf8_lossy(&stderr).into_owned(),
@@ -176,6 +203,19 @@ mod tests {
         let late = Script::new("sleep 60").within(Duration::from_secs(1));
         assert!(matches!(local.run(&late).await.exit, Exit::Lost(_)));
         assert_eq!(local.counts().exchanges, 2);
+    }
+
+    #[tokio::test]
+    async fn a_program_answers_in_its_folder_and_in_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let within = Duration::from_secs(1);
+        let pwd = program("pwd", &["-P"], folder.path(), within).await;
+        let real = folder.path().canonicalize().expect("a path");
+        assert_eq!(pwd.expect("started").stdout.trim(), real.to_string_lossy());
+        let late = program("sleep", &["60"], folder.path(), within).await;
+        assert!(matches!(late.expect("started").exit, Exit::Lost(_)));
+        let missing = program("no-such-program", &[], folder.path(), within).await;
+        assert_eq!(missing.expect_err("none").kind(), io::ErrorKind::NotFound);
     }
 
     #[tokio::test]

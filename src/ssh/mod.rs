@@ -23,8 +23,8 @@ pub use authentication::Denied;
 pub use fault::{ConnectError, Fault, Kind, Stage};
 pub use host_key::{Policy, Refusal, Refused, Shown, Trust};
 pub use keys::{KeyError, Keys};
-pub use known_hosts::{FileError, KnownHosts, Place};
-pub use local::Local;
+pub use known_hosts::{FileError, KnownHosts, Place, entry_name};
+pub use local::{Local, program};
 pub use session::{Session, Target, connect};
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The real binary in an empty environment: whole screens, exit codes, words.
 
 mod inventory;
+mod vagrant;
 
 use std::fs;
 use std::path::Path;

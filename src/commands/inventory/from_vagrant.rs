@@ -1,0 +1,428 @@
+//! `towline inventory from-vagrant`: Vagrant's machines as an inventory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::cli::Environment;
+use crate::commands::{Refusal, save};
+use crate::error::Problem;
+use crate::run::Event;
+use crate::run::event::LeftOut;
+use crate::shell::{Script, quote};
+use crate::ssh::{self, Exit, Keys, KnownHosts, Policy, Remote as _, Target, Trust};
+use crate::ui::Ui;
+
+mod answers;
+mod network;
+mod text;
+
+use answers::{Machine, Way};
+use network::Seen;
+use text::Host;
+
+/// Vagrant starts in a second or two; a provider on a busy machine answers late.
+const VAGRANT_LIMIT: Duration = Duration::from_mins(2);
+
+/// Where the pinned keys are, beside the inventory.
+const KNOWN_HOSTS: &str = ".vagrant/towline_known_hosts";
+
+/// What is wanted.
+pub(super) struct Wanted {
+    /// Where `vagrant` is run.
+    pub folder: PathBuf,
+    /// Where the inventory goes, when not into that folder.
+    pub file: Option<PathBuf>,
+    /// The version of k3s.
+    pub version: Option<String>,
+}
+
+/// A machine that was connected to.
+struct Met {
+    name: String,
+    way: Way,
+    /// The type and the base64 of its host key.
+    key: String,
+    seen: Seen,
+}
+
+pub(super) async fn run(wanted: Wanted, environment: &Environment, ui: &Ui) -> Result<(), Refusal> {
+    let file = wanted
+        .file
+        .unwrap_or_else(|| wanted.folder.join("inventory.yaml"));
+    // What is there is read first: nothing takes long before a refusal.
+    let before = text::Before::read(&file, &environment.home)?;
+    let machines = machines(&wanted.folder).await?;
+    let ways = ways(&wanted.folder, &machines).await?;
+    let met = meet_all(ways, environment).await?;
+    let hosts = hosts(&met, environment).await?;
+
+    let record = beside(&file, KNOWN_HOSTS);
+    let known = Record::read(&record)?;
+    let mut left_out = Vec::new();
+    for machine in machines.iter().filter(|machine| !machine.runs) {
+        let lines = if before.has(&machine.name) {
+            "its lines stay as they are"
+        } else {
+            "it is not in the inventory"
+        };
+        left_out.push(LeftOut {
+            place: machine.name.clone(),
+            what: format!(
+                "{}, so {lines}; vagrant up {}",
+                machine.state,
+                quote(&machine.name)
+            ),
+        });
+    }
+    let gone: Vec<&str> = known
+        .names()
+        .filter(|name| machines.iter().all(|machine| machine.name != *name))
+        .collect();
+    let name = name_of(&wanted.folder);
+    let mut made = before.with(&hosts, &gone, wanted.version.as_deref(), &name)?;
+
+    let lines = known.with(&met, &hosts, &machines);
+    for met in &met {
+        if known
+            .keys(&met.name)
+            .is_some_and(|keys| !keys.contains(&met.key))
+        {
+            made.changes
+                .get_or_insert_default()
+                .push(format!("{}: its host key is another one", met.name));
+        }
+    }
+    if let Some(folder) = record.parent() {
+        fs::create_dir_all(folder).map_err(|error| unwritten(&record, &error))?;
+    }
+    save::write(&record, &lines)?;
+    if made.is_new {
+        save::write(&file, &made.text)?;
+    }
+    ui.show(Event::Written {
+        file: Some(file.display().to_string()),
+        text: made.text,
+        hosts: made.hosts,
+        changes: made.changes,
+        left_out,
+    });
+    Ok(())
+}
+
+fn unwritten(file: &Path, error: &std::io::Error) -> Problem {
+    Problem::new(format!("{} cannot be written", file.display())).because(error.to_string())
+}
+
+fn temporary() -> Result<tempfile::TempDir, Problem> {
+    tempfile::tempdir()
+        .map_err(|error| Problem::new("no temporary folder can be made").because(error.to_string()))
+}
+
+/// A path beside a file.
+fn beside(file: &Path, path: &str) -> PathBuf {
+    file.parent().unwrap_or(Path::new("")).join(path)
+}
+
+/// The cluster is called as the folder is.
+fn name_of(folder: &Path) -> String {
+    let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let name = folder
+        .file_name()
+        .map(|name| name.to_string_lossy().to_lowercase())
+        .unwrap_or_default();
+    let name: String = name
+        .chars()
+        .map(|letter| {
+            if letter.is_ascii_alphanumeric() {
+                letter
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    let name = name.trim_matches('-');
+    if name.is_empty() {
+        "vagrant".to_owned()
+    } else {
+        name.to_owned()
+    }
+}
+
+async fn vagrant(folder: &Path, arguments: &[&str]) -> Result<ssh::Output, Problem> {
+    let line = format!("vagrant {}", arguments.join(" "));
+    match ssh::program("vagrant", arguments, folder, VAGRANT_LIMIT).await {
+        Ok(output) if output.exit == Exit::Code(0) => Ok(output),
+        Ok(output) => {
+            // Where Vagrant itself has a fault, these are the first lines of many.
+            let words = answers::complaint(&output.stdout).unwrap_or(output.stderr);
+            let words: Vec<&str> = words.trim().lines().take(12).collect();
+            let problem = Problem::new(format!("{line} failed in {}", folder.display()))
+                .because(output.exit.to_string())
+                .because(words.join("\n"));
+            Err(problem.next(if arguments == ["status", "--machine-readable"] {
+                "where the Vagrantfile is in another folder:  towline inventory from-vagrant DIR"
+            } else {
+                "vagrant status"
+            }))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound && folder.is_dir() => {
+            Err(Problem::new("there is no program vagrant in the PATH")
+                .next("install Vagrant and a provider, such as VirtualBox or libvirt"))
+        }
+        Err(error) => Err(
+            Problem::new(format!("{line} cannot be run in {}", folder.display()))
+                .because(error.to_string()),
+        ),
+    }
+}
+
+async fn machines(folder: &Path) -> Result<Vec<Machine>, Problem> {
+    let answer = vagrant(folder, &["status", "--machine-readable"]).await?;
+    let machines = answers::machines(&answer.stdout);
+    if machines.iter().any(|machine| machine.runs) {
+        return Ok(machines);
+    }
+    let states = machines
+        .iter()
+        .map(|machine| format!("{} is in the state: {}", machine.name, machine.state));
+    let problem = Problem::new(format!(
+        "no machine of Vagrant runs in {}",
+        folder.display()
+    ));
+    Err(states.fold(problem, Problem::because).next("vagrant up"))
+}
+
+/// How the machines that run are reached.
+async fn ways(folder: &Path, machines: &[Machine]) -> Result<Vec<(String, Way)>, Problem> {
+    let running: Vec<&str> = machines
+        .iter()
+        .filter(|machine| machine.runs)
+        .map(|machine| &*machine.name)
+        .collect();
+    let arguments = [&["ssh-config"], &running[..]].concat();
+    let mut ways = answers::ways(&vagrant(folder, &arguments).await?.stdout);
+    let way = |name: &str| match ways.remove(name) {
+        Some(way) if way.proxy.is_some() => {
+            let proxy = way.proxy.unwrap_or_default();
+            Err(Problem::new(format!(
+                "{name}: Vagrant reaches it through another program"
+            ))
+            .because(format!("ProxyCommand {proxy}"))
+            .next("run towline on the machine on which the virtual machines run"))
+        }
+        Some(way) if !way.address.is_empty() && way.port > 0 => Ok((name.to_owned(), way)),
+        _ => Err(Problem::new(format!(
+            "{name}: vagrant ssh-config says no address and port of it"
+        ))
+        .next(format!("vagrant reload {}", quote(name)))),
+    };
+    running.into_iter().map(way).collect()
+}
+
+/// Connects to all of them as Vagrant does.
+async fn meet_all(
+    ways: Vec<(String, Way)>,
+    environment: &Environment,
+) -> Result<Vec<Met>, Refusal> {
+    let met = ways
+        .into_iter()
+        .map(|(name, way)| meet(name, way, environment));
+    let mut all = Vec::new();
+    let mut problems = Vec::new();
+    for met in futures::future::join_all(met).await {
+        match met {
+            Ok(met) => all.push(met),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() {
+        Ok(all)
+    } else {
+        Err(Refusal::Problems(problems))
+    }
+}
+
+/// Takes the key that the machine shows where Vagrant reaches it, which Vagrant itself does at every
+/// connection, and asks for its addresses.
+async fn meet(name: String, way: Way, environment: &Environment) -> Result<Met, Problem> {
+    let folder = temporary()?;
+    let file = folder.path().join("known_hosts");
+    let keys = keys(&way, environment).await?;
+    let target = target(&name, &way, &way.address, way.port, Duration::from_secs(20));
+    let trust = Trust {
+        known_hosts: KnownHosts::new(Some(file.clone()), &environment.home),
+        policy: Policy::AcceptNew,
+    };
+    let session = ssh::connect(&target, &trust, &keys)
+        .await
+        .map_err(|error| error.problem())?;
+    let answer = session.run(&Script::new(network::QUESTION)).await;
+    session.close().await;
+    if answer.exit != Exit::Code(0) {
+        return Err(
+            Problem::new(format!("{name}: it did not tell its addresses"))
+                .because(answer.exit.to_string())
+                .because(answer.stderr.trim())
+                .next(format!("vagrant ssh {} -c 'sudo ip addr'", quote(&name))),
+        );
+    }
+    let line = fs::read_to_string(&file).map_err(|error| unwritten(&file, &error))?;
+    let key: Vec<&str> = line.split_whitespace().skip(1).take(2).collect();
+    Ok(Met {
+        key: key.join(" "),
+        seen: network::seen(&answer.stdout),
+        name,
+        way,
+    })
+}
+
+async fn keys(way: &Way, environment: &Environment) -> Result<Keys, Problem> {
+    Keys::load(&way.keys, None, &environment.home)
+        .await
+        .map_err(|error| error.problem())
+}
+
+fn target(name: &str, way: &Way, address: &str, port: u16, limit: Duration) -> Target {
+    Target {
+        name: name.to_owned(),
+        address: address.to_owned(),
+        port,
+        user: way.user.clone(),
+        connect_timeout: limit,
+        alive_interval: Duration::from_secs(15),
+    }
+}
+
+/// The machines as they stand in the inventory: by their own address where that leads to them from here, too.
+async fn hosts(met: &[Met], environment: &Environment) -> Result<Vec<Host>, Problem> {
+    let seen: Vec<_> = met
+        .iter()
+        .map(|met| (&*met.way.address, &met.seen))
+        .collect();
+    let private = network::private(&seen);
+    if private.is_none() && met.len() > 1 {
+        let have = met.iter().map(|met| {
+            let have: Vec<_> = met
+                .seen
+                .addresses
+                .iter()
+                .map(|(interface, net)| format!("{net} on {interface}"))
+                .collect();
+            format!("{} has {}", met.name, have.join(", "))
+        });
+        let problem =
+            Problem::new("the machines share no network on which each has an address of its own");
+        return Err(have.fold(problem, Problem::because)
+            .next("give each machine a line  vm.network \"private_network\", ip: \"192.168.56.11\"  in the Vagrantfile, with its own address, and  vagrant reload"));
+    }
+    let hosts = met.iter().enumerate().map(|(index, met)| {
+        let private = private.as_ref().map(|all| all[index]);
+        async move {
+            let own = private.map(|own| own.to_string());
+            let direct = match &own {
+                Some(own) => leads_to(met, own, environment).await?,
+                None => false,
+            };
+            let (address, port) = match &own {
+                Some(own) if direct => (own.clone(), 22),
+                _ => (met.way.address.clone(), met.way.port),
+            };
+            Ok(Host {
+                name: met.name.clone(),
+                address,
+                port,
+                private,
+                user: met.way.user.clone(),
+                keys: met.way.keys.clone(),
+            })
+        }
+    });
+    futures::future::try_join_all(hosts).await
+}
+
+/// Whether the machine answers here at an address of its own, with the key that it has shown.
+async fn leads_to(met: &Met, address: &str, environment: &Environment) -> Result<bool, Problem> {
+    let folder = temporary()?;
+    let file = folder.path().join("known_hosts");
+    fs::write(&file, format!("{address} {}\n", met.key))
+        .map_err(|error| unwritten(&file, &error))?;
+    let trust = Trust {
+        known_hosts: KnownHosts::new(Some(file), &environment.home),
+        policy: Policy::Refuse,
+    };
+    let target = target(&met.name, &met.way, address, 22, Duration::from_secs(5));
+    let keys = keys(&met.way, environment).await?;
+    match ssh::connect(&target, &trust, &keys).await {
+        Ok(session) => {
+            session.close().await;
+            Ok(true)
+        }
+        Err(_) => Ok(false),
+    }
+}
+
+/// The file of pinned keys. The comment of each line is the machine's name, which tells later whose lines in
+/// the inventory are from here.
+struct Record(Vec<String>);
+
+impl Record {
+    fn read(file: &Path) -> Result<Self, Problem> {
+        match fs::read_to_string(file) {
+            Ok(text) => Ok(Self(text.lines().map(str::to_owned).collect())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self(Vec::new())),
+            Err(error) => Err(Problem::new(format!("{} cannot be read", file.display()))
+                .because(error.to_string())),
+        }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let names: BTreeSet<_> = self
+            .0
+            .iter()
+            .filter_map(|line| line.split_whitespace().nth(3))
+            .collect();
+        names.into_iter()
+    }
+
+    /// The keys of a machine, if it has been here.
+    fn keys(&self, name: &str) -> Option<Vec<String>> {
+        let words = self
+            .0
+            .iter()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let own = words.filter(|words| words.get(3) == Some(&name));
+        let keys: Vec<_> = own.map(|words| words[1..3].join(" ")).collect();
+        (!keys.is_empty()).then_some(keys)
+    }
+
+    /// The file as it is to be: machines that were not met keep what they have.
+    fn with(&self, met: &[Met], hosts: &[Host], machines: &[Machine]) -> String {
+        let mut lines: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for line in &self.0 {
+            if let Some(name) = line.split_whitespace().nth(3) {
+                lines.entry(name).or_default().push(line.clone());
+            }
+        }
+        lines.retain(|name, _| machines.iter().any(|machine| machine.name == *name));
+        for (met, host) in met.iter().zip(hosts) {
+            let places = [
+                Some(ssh::entry_name(&met.way.address, met.way.port)),
+                host.private
+                    .map(|own| ssh::entry_name(&own.to_string(), 22)),
+            ];
+            let places: BTreeSet<_> = places.into_iter().flatten().collect();
+            let own = places
+                .iter()
+                .map(|place| format!("{place} {} {}", met.key, met.name));
+            lines.insert(&met.name, own.collect());
+        }
+        lines
+            .into_values()
+            .flatten()
+            .map(|line| line + "\n")
+            .collect()
+    }
+}

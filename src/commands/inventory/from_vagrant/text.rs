@@ -1,0 +1,385 @@
+//! The inventory's text: new, or the one that is there with what has changed.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use super::{KNOWN_HOSTS, beside};
+use crate::commands::{Refusal, save};
+use crate::error::Problem;
+use crate::inventory::{self, Draft, Inventory, Overrides, Role, edit};
+
+const HEADER: &str = "# Written by towline. When machines have changed, run  towline inventory from-vagrant  again: it\n\
+                      # changes what is Vagrant's and leaves your own lines as they are.\n";
+
+/// A machine as the inventory names it.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// Its name.
+    pub name: String,
+    /// Where it is reached from here.
+    pub address: String,
+    /// The port there.
+    pub port: u16,
+    /// Its own address on the network that the machines share.
+    pub private: Option<Ipv4Addr>,
+    /// The user to log in as.
+    pub user: String,
+    /// The private keys, as Vagrant names them.
+    pub keys: Vec<PathBuf>,
+}
+
+/// The file as it is.
+pub struct Before<'a> {
+    file: &'a Path,
+    home: &'a Path,
+    /// Nothing where there is no file, or an empty one.
+    old: Option<(String, Inventory)>,
+}
+
+/// The file as it is to be.
+#[derive(Debug)]
+pub struct Made {
+    pub text: String,
+    pub hosts: usize,
+    /// Nothing where there was no file.
+    pub changes: Option<Vec<String>>,
+    /// Whether it differs from what is there.
+    pub is_new: bool,
+}
+
+impl<'a> Before<'a> {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// It cannot be read, has mistakes, or is not an inventory that was made here.
+    pub fn read(file: &'a Path, home: &'a Path) -> Result<Self, Refusal> {
+        let text = match fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            Err(error) => {
+                let problem = Problem::new(format!("{} cannot be read", file.display()));
+                return Err(problem.because(error.to_string()).into());
+            }
+        };
+        let mut before = Self {
+            file,
+            home,
+            old: None,
+        };
+        if text.trim().is_empty() {
+            return Ok(before);
+        }
+        let old = before.parse(&text)?;
+        let own = beside(file, KNOWN_HOSTS);
+        let is_own = old.hosts.iter().any(|host| {
+            let known = host.ssh.known_hosts.as_ref();
+            known.is_some_and(|known| same(&known.value, &own))
+        });
+        if !is_own {
+            return Err(Problem::new(format!("{} is an inventory that was not made from Vagrant", file.display()))
+                .because(format!("it does not name {KNOWN_HOSTS} as its known_hosts file, and nothing is written over it"))
+                .next("choose another file:  towline inventory from-vagrant -o FILE")
+                .into());
+        }
+        before.old = Some((text, old));
+        Ok(before)
+    }
+
+    fn parse(&self, text: &str) -> Result<Inventory, Refusal> {
+        inventory::parse(text, self.file, Some(self.home), &Overrides::default())
+            .map_err(|errors| Refusal::Input(Box::new(errors)))
+    }
+
+    /// Whether the inventory has this host already.
+    pub fn has(&self, name: &str) -> bool {
+        self.host(name).is_some()
+    }
+
+    fn host(&self, name: &str) -> Option<&inventory::Host> {
+        let (_, old) = self.old.as_ref()?;
+        old.hosts.iter().find(|host| host.name == name)
+    }
+
+    /// The text with these hosts, without those that are gone.
+    ///
+    /// # Errors
+    /// The file is written in a form that is not changed line by line, or what comes of it has mistakes.
+    pub fn with(
+        &self,
+        hosts: &[Host],
+        gone: &[&str],
+        version: Option<&str>,
+        name: &str,
+    ) -> Result<Made, Refusal> {
+        let made = match &self.old {
+            None => self.fresh(hosts, version, name)?,
+            Some((text, old)) => self.updated(text, old, hosts, gone, version)?,
+        };
+        Ok(made)
+    }
+
+    fn fresh(&self, hosts: &[Host], version: Option<&str>, name: &str) -> Result<Made, Refusal> {
+        let mut draft = Draft::default();
+        draft.cluster.insert("name".into(), json!(name));
+        if let Some(version) = version {
+            draft.cluster.insert("version".into(), json!(version));
+        }
+        let user = hosts.first().map_or("vagrant", |host| &host.user);
+        draft.ssh.insert("user".into(), json!(user));
+        draft.ssh.insert("known_hosts".into(), json!(KNOWN_HOSTS));
+        // Where no name says it, the first one is the server.
+        let is_named = hosts.iter().any(|host| role(&host.name) == Role::Server);
+        for (index, host) in hosts.iter().enumerate() {
+            let role = if index == 0 && !is_named {
+                Role::Server
+            } else {
+                role(&host.name)
+            };
+            draft
+                .hosts
+                .insert(host.name.clone(), self.entry(host, role, user));
+        }
+        let text = format!("{HEADER}{}", draft.text()?);
+        let hosts = self.parse(&text)?.hosts.len();
+        Ok(Made {
+            text,
+            hosts,
+            changes: None,
+            is_new: true,
+        })
+    }
+
+    fn entry(&self, host: &Host, role: Role, user: &str) -> Value {
+        let mut entry = Map::from_iter([("address".into(), json!(host.address))]);
+        if let Some(private) = host
+            .private
+            .filter(|private| private.to_string() != host.address)
+        {
+            entry.insert("private_address".into(), json!(private));
+        }
+        entry.insert("role".into(), json!(role.to_string()));
+        let mut ssh = Map::new();
+        if host.user != user {
+            ssh.insert("user".into(), json!(host.user));
+        }
+        if host.port != 22 {
+            ssh.insert("port".into(), json!(host.port));
+        }
+        if !host.keys.is_empty() {
+            ssh.insert("key".into(), self.keys(host));
+        }
+        if !ssh.is_empty() {
+            entry.insert("ssh".into(), ssh.into());
+        }
+        entry.into()
+    }
+
+    /// The keys by paths from the inventory's folder, where they are in it: it may be moved as a whole.
+    fn keys(&self, host: &Host) -> Value {
+        let folder = fs::canonicalize(beside(self.file, ".")).unwrap_or_default();
+        let relative = |key: &PathBuf| {
+            let real = fs::canonicalize(key).unwrap_or_else(|_| key.clone());
+            json!(real.strip_prefix(&folder).unwrap_or(key))
+        };
+        match &host.keys[..] {
+            [one] => relative(one),
+            several => several.iter().map(relative).collect(),
+        }
+    }
+
+    fn updated(
+        &self,
+        text: &str,
+        old: &Inventory,
+        hosts: &[Host],
+        gone: &[&str],
+        version: Option<&str>,
+    ) -> Result<Made, Refusal> {
+        let mut changes = Vec::new();
+        let mut new = text.to_owned();
+        let exact = |version: &str| inventory::Version::Exact(version.to_owned());
+        if let Some(version) = version.filter(|version| old.cluster.version != exact(version)) {
+            new = edit::set(&new, &["cluster", "version"], &json!(version))
+                .ok_or_else(|| self.by_hand("cluster", &json!({"version": version})))?;
+            changes.push(format!("cluster: version {version}"));
+        }
+        for name in gone.iter().filter(|name| self.has(name)) {
+            new = edit::without_host(&new, name).ok_or_else(|| self.stays(name))?;
+            changes.push(format!(
+                "{name}: the Vagrantfile has it no longer; its lines are removed"
+            ));
+        }
+        let user = old.hosts.first().map_or("", |host| &host.ssh.user.value);
+        for host in hosts {
+            let Some(is) = self.host(&host.name) else {
+                let entry =
+                    Map::from_iter([(host.name.clone(), self.entry(host, role(&host.name), user))]);
+                let lines = Draft {
+                    hosts: entry.clone(),
+                    ..Draft::default()
+                }
+                .text()?;
+                let lines: Vec<&str> = lines
+                    .lines()
+                    .skip(1)
+                    .map(|line| line.strip_prefix("  ").unwrap_or(line))
+                    .collect();
+                new = save::with_host(&new, &lines.join("\n"))
+                    .ok_or_else(|| self.by_hand("hosts", &entry.into()))?;
+                changes.push(format!("{}: new", host.name));
+                continue;
+            };
+            for (path, value, was) in self.differences(host, is) {
+                let path = [&["hosts", &*host.name], path].concat();
+                let key = path[2..].join(".");
+                new = edit::set(&new, &path, &value)
+                    .ok_or_else(|| self.by_hand(&path[..2].join("."), &json!({ &*key: value })))?;
+                changes.push(format!(
+                    "{}: {key} {} instead of {was}",
+                    host.name,
+                    shown(&value)
+                ));
+            }
+        }
+        // The lines are changed by their form; what they mean now is what counts.
+        let read = self
+            .parse(&new)
+            .map_or_else(|_| Vec::new(), |read| read.hosts);
+        for host in hosts {
+            let is = read.iter().find(|is| is.name == host.name);
+            if !is.is_some_and(|is| self.differences(host, is).is_empty()) {
+                let entry = self.entry(host, role(&host.name), "");
+                return Err(self.by_hand("hosts", &json!({ &*host.name: entry })).into());
+            }
+        }
+        Ok(Made {
+            is_new: new != text,
+            text: new,
+            hosts: read.len(),
+            changes: Some(changes),
+        })
+    }
+
+    /// Where a host of the inventory is not as the machine is: path, value, and what the inventory says.
+    fn differences(
+        &self,
+        host: &Host,
+        is: &inventory::Host,
+    ) -> Vec<(&'static [&'static str], Value, String)> {
+        let mut differences: Vec<(&'static [&'static str], _, _)> = Vec::new();
+        if is.address != host.address {
+            differences.push((&["address"], json!(host.address), is.address.clone()));
+        }
+        let private = is
+            .private_address
+            .as_ref()
+            .map(|private| private.value.to_string());
+        let own = host.private.map(|own| own.to_string());
+        // A line that is there and says the address again does no harm.
+        if own.is_some()
+            && own != private
+            && (private.is_some() || own.as_ref() != Some(&host.address))
+        {
+            differences.push((
+                &["private_address"],
+                json!(own),
+                private.unwrap_or_else(|| "none".into()),
+            ));
+        }
+        if is.ssh.user.value != host.user {
+            differences.push((
+                &["ssh", "user"],
+                json!(host.user),
+                is.ssh.user.value.clone(),
+            ));
+        }
+        if is.ssh.port.value != host.port {
+            differences.push((
+                &["ssh", "port"],
+                json!(host.port),
+                is.ssh.port.value.to_string(),
+            ));
+        }
+        let keys = &is.ssh.keys.value;
+        let are_same = keys.len() == host.keys.len()
+            && keys
+                .iter()
+                .zip(&host.keys)
+                .all(|(one, other)| same(one, other));
+        if !are_same && !host.keys.is_empty() {
+            let was: Vec<_> = keys.iter().map(|key| key.display().to_string()).collect();
+            differences.push((
+                &["ssh", "key"],
+                self.keys(host),
+                if was.is_empty() {
+                    "none".into()
+                } else {
+                    was.join(", ")
+                },
+            ));
+        }
+        differences
+    }
+
+    fn by_hand(&self, place: &str, value: &Value) -> Problem {
+        let lines = Draft {
+            hosts: value.as_object().cloned().unwrap_or_default(),
+            ..Draft::default()
+        };
+        let lines = lines.text().unwrap_or_default();
+        let lines: Vec<&str> = lines.lines().skip(1).collect();
+        Problem::new(format!(
+            "{place} cannot be changed in {}",
+            self.file.display()
+        ))
+        .because("it is written in a form that is not changed by itself")
+        .next(format!(
+            "write by hand below {place}:\n{}",
+            lines.join("\n")
+        ))
+    }
+
+    fn stays(&self, name: &str) -> Problem {
+        Problem::new(format!("{name} cannot be removed from {}", self.file.display()))
+            .because("the Vagrantfile has it no longer, and its lines are not in a form that is removed by itself")
+            .next(format!("remove {name} by hand"))
+    }
+}
+
+/// A value as it stands in a sentence.
+fn shown(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Whether two paths are one file, or would be.
+fn same(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| fs::canonicalize(path).or_else(|_| std::path::absolute(path));
+    one == other || matches!((real(one), real(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+/// What a machine's name says about its role: servers are named so, all others are agents.
+fn role(name: &str) -> Role {
+    let name = name.to_ascii_lowercase();
+    let is_server = |word: &str| {
+        let number = word.strip_prefix('s').unwrap_or_default();
+        let is_numbered = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        is_numbered
+            || ["server", "control", "master"]
+                .iter()
+                .any(|start| word.starts_with(start))
+    };
+    if name.split(['-', '_', '.']).any(is_server) {
+        Role::Server
+    } else {
+        Role::Agent
+    }
+}
+
+#[cfg(test)]
+mod tests;
