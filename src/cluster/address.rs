@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::choose::{Choice, named_interface};
 use super::tokens::configured;
 use super::{Situation, networks};
 use crate::error::Problem;
@@ -36,12 +37,19 @@ impl Addresses {
 /// NAT the address of the inventory is none.
 pub(super) fn addresses(
     situation: &Situation<'_>,
+    choice: &Choice,
     host: &Host,
     facts: &Facts,
 ) -> Result<Addresses, Problem> {
     let public = host.address.parse::<IpAddr>().ok();
-    // towline runs on the host itself: nobody else reaches it at that address.
-    let public = public.filter(|public| !public.is_loopback());
+    // towline runs on the host itself, or comes by a port that is forwarded: nobody else reaches it at
+    // that address. Nor do they at one that stands before several hosts.
+    let is_before_others = situation
+        .inventory
+        .hosts
+        .iter()
+        .any(|other| other.name != host.name && other.address == host.address);
+    let public = public.filter(|public| !public.is_loopback() && !is_before_others);
     let families = networks::families(situation).unwrap_or_default();
     let named = host.config.get("node-ip").map(|setting| &setting.value);
     if let Some(text) = named.and_then(|value| value.as_str()) {
@@ -61,9 +69,9 @@ pub(super) fn addresses(
         }
         return Ok(of(told[0], told.get(1).copied(), public));
     }
-    let first = match kept(situation, host, facts) {
+    let first = match kept(situation, choice, host, facts) {
         Some(own) => own,
-        None => first(situation, host, facts, public)?,
+        None => first(situation, choice, host, facts)?,
     };
     let Some(wanted) = families.first() else {
         return Ok(of(first, None, public));
@@ -91,10 +99,11 @@ fn of(node_ip: IpAddr, second: Option<IpAddr>, public: Option<IpAddr>) -> Addres
 }
 
 /// The address that the host's own config.yaml has, where that is kept and still right.
-fn kept(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Option<IpAddr> {
+fn kept(situation: &Situation<'_>, choice: &Choice, host: &Host, facts: &Facts) -> Option<IpAddr> {
     let own = configured(facts, "node-ip").filter(|_| situation.keep)?;
     let own: IpAddr = own.split(',').next()?.trim().parse().ok()?;
-    (host.private_address.is_none() && facts.has_address(own)).then_some(own)
+    let is_right = facts.has_address(own) && !choice.is_shared(own);
+    (host.private_address.is_none() && is_right).then_some(own)
 }
 
 /// The host has no address of a family that the network of the pods has.
@@ -132,9 +141,9 @@ fn lacking(host: &Host, facts: &Facts, families: &[bool], told: &[IpAddr]) -> Pr
 /// The address for its siblings, whatever its family.
 fn first(
     situation: &Situation<'_>,
+    choice: &Choice,
     host: &Host,
     facts: &Facts,
-    public: Option<IpAddr>,
 ) -> Result<IpAddr, Problem> {
     if let Some(private) = &host.private_address {
         let node_ip = private.value;
@@ -151,34 +160,28 @@ fn first(
         }
         return Ok(node_ip);
     }
-    // k3s takes the address of flannel's interface, too.
-    let interface = situation.inventory.configured(host, "flannel-iface");
-    if let Some(interface) = interface.and_then(|interface| interface.as_str()) {
-        let mut own: Vec<_> = facts
-            .addresses
-            .iter()
-            .filter(|(name, _)| name == interface)
-            .map(|(_, net)| net.addr())
-            .collect();
-        own.sort_by_key(IpAddr::is_ipv6);
-        return own.first().copied().ok_or_else(|| {
+    if let Some((interface, line)) = named_interface(situation, host) {
+        return facts.address_on(interface).ok_or_else(|| {
             Problem::new(format!(
-                "{}: there is no address on {interface}, which flannel-iface names",
+                "{}: there is no address on {interface}, which {line} names",
                 host.name
             ))
             .because(format!("it has {}", list(facts)))
-            .next("correct flannel-iface in the inventory")
+            .next("correct it in the inventory")
         });
     }
-    if let Some(public) = public.filter(|public| facts.has_address(*public)) {
+    if let Some(public) = choice.public(host, facts) {
         return Ok(public);
     }
-    facts.default_address().ok_or_else(|| {
+    choice.address(host, facts).ok_or_else(|| {
         Problem::new(format!(
             "{}: no address for its siblings to reach it at",
             host.name
         ))
-        .because(format!("it has no default route, and {}", list(facts)))
+        .because(match facts.default_address() {
+            Some(usual) => format!("other hosts have {usual}, too; it has {}", list(facts)),
+            None => format!("it has no default route, and {}", list(facts)),
+        })
         .next("give the host a private_address in the inventory")
     })
 }
@@ -224,7 +227,7 @@ pub(super) fn claimed(
     claims.collect()
 }
 
-fn list(facts: &Facts) -> String {
+pub(super) fn list(facts: &Facts) -> String {
     if facts.addresses.is_empty() {
         return "no address at all".to_owned();
     }

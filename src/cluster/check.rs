@@ -301,7 +301,7 @@ pub(super) fn shared(
         let hosts = hosts.join(" and ");
         Problem::new(format!("{hosts} have the same node address, {address}"))
             .because("etcd and the kubelets talk to each other at it (every VirtualBox machine has 10.0.2.15 on its first interface)")
-            .next("set  private_address:  to the address that the others reach them at")
+            .next("set  private_address:  to the address that the others reach them at, or  interface:  to the one that it is on")
     }));
     let notes = machines.into_iter().map(|(_, hosts)| {
         let hosts = hosts.join(" and ");

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::address::Addresses;
 use super::check::node_name;
+use super::choose::Choice;
 use super::keep::{self, unnamed};
 use super::tokens::{Tokens, configured, observed, own_config};
 use super::{LATER, Part, Situation};
@@ -30,6 +31,7 @@ pub(super) struct Subject<'a> {
     pub host: &'a Host,
     pub facts: &'a Facts,
     pub addresses: Addresses,
+    pub choice: &'a Choice,
     pub part: Part,
     pub tokens: &'a Tokens,
     /// Address of a server to join through.
@@ -73,10 +75,17 @@ impl Subject<'_> {
         };
         let own = self.host.config.iter();
         named.extend(own.map(|(key, setting)| (key.clone(), setting.value.clone())));
-        if self.host.private_address.is_some() {
+        if self.host.private_address.is_some() || self.host.interface.is_some() {
             named
                 .entry("node-ip".into())
                 .or_insert_with(|| json!(self.addresses.node_ips()));
+        }
+        if self.host.interface.is_some()
+            && let Some(interface) = self.flannel()
+        {
+            named
+                .entry("flannel-iface".into())
+                .or_insert_with(|| json!(interface));
         }
         if server {
             let mut names: Vec<&String> = Vec::new();
@@ -115,6 +124,11 @@ impl Subject<'_> {
         config
             .entry("node-ip".into())
             .or_insert_with(|| json!(self.addresses.node_ips()));
+        if let Some(interface) = self.flannel() {
+            config
+                .entry("flannel-iface".into())
+                .or_insert_with(|| json!(interface));
+        }
         if let Some(external) = self.addresses.external {
             config
                 .entry("node-external-ip".into())
@@ -145,6 +159,13 @@ impl Subject<'_> {
             config.insert("tls-san".into(), Value::Array(names));
         }
         config
+    }
+
+    /// The interface that flannel has to be told.
+    fn flannel(&self) -> Option<String> {
+        let node_ip = self.addresses.node_ip;
+        self.choice
+            .flannel(self.situation, self.host, self.facts, node_ip)
     }
 
     /// Labels and taints, which k3s gives a node when it registers and never again.

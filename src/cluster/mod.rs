@@ -17,6 +17,7 @@ mod address;
 mod adopt;
 mod authority;
 mod check;
+mod choose;
 mod config;
 mod fixed;
 mod folders;

@@ -8,6 +8,7 @@ use super::Situation;
 use super::address::{addresses, is_vouched_for};
 use super::authority::other_clusters;
 use super::check::node_name;
+use super::choose::Choice;
 use super::folders::{Folders, folders};
 use super::members::{facts_of, host_of, voters};
 use super::successor::{Successor, successors};
@@ -86,8 +87,9 @@ pub fn reset(situation: &Situation<'_>) -> Result<Reset, Vec<Problem>> {
     let mut plan = Reset::default();
     let selected = |host: &Host| situation.selected.contains(&host.name);
     let mut left: BTreeMap<Vec<String>, Vec<&str>> = BTreeMap::new();
+    let choice = Choice::of(situation);
     for (host, facts) in situation.reached() {
-        if let Ok(addresses) = addresses(situation, host, facts)
+        if let Ok(addresses) = addresses(situation, &choice, host, facts)
             && is_vouched_for(host, facts, addresses.node_ip)
         {
             plan.siblings.push(addresses.node_ip);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::address::{Addresses, addresses, claimed, is_vouched_for};
 use super::adopt::{adoption, left_alone};
 use super::check::{moved, node_name, other_data_dir, other_role, shared, unfit};
+use super::choose::Choice;
 use super::config::Subject;
 use super::members::{Outnumbered, fragile, outnumbered, silent};
 use super::needs::{cgroup_v1, lacking_controllers, no_room};
@@ -26,6 +27,7 @@ use crate::kubernetes::kubeconfig::server_url;
 /// What makes the whole of it unsafe: two clusters, two hosts with one name or address, a server
 /// that cannot join. Nothing may be changed then.
 pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Problem>> {
+    let choice = Choice::of(situation);
     let mut unfit_hosts = BTreeMap::new();
     let mut known = BTreeMap::new();
     for (host, facts) in situation.reached() {
@@ -36,7 +38,7 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
             .or_else(|| no_room(host, facts, version))
         {
             Some(problem) => Err(problem),
-            None => addresses(situation, host, facts).and_then(|addresses| {
+            None => addresses(situation, &choice, host, facts).and_then(|addresses| {
                 match moved(situation, host, facts, addresses.node_ip) {
                     Some(problem) => Err(problem),
                     None => Ok(addresses),
@@ -53,6 +55,8 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
         .map(|(name, addresses)| (name.clone(), addresses.node_ip))
         .collect();
     let (mut problems, mut notes) = shared(situation, &node_ips);
+    problems.extend(choice.problem.clone());
+    notes.extend(choice.note.clone());
     problems.extend(sqlite_with_more_servers(situation));
     problems.extend(outside_datastore(situation));
     problems.extend(unequal_servers(situation));
@@ -97,7 +101,13 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
         notes: Vec::new(),
     };
     place(
-        situation, &tokens, &known, &servers, &reason, version, &mut shape,
+        situation,
+        (&choice, &known),
+        &tokens,
+        &servers,
+        &reason,
+        version,
+        &mut shape,
     );
     let fixed = fixed::changed(situation, &shape);
     if !fixed.is_empty() {
@@ -124,8 +134,8 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
 
 fn place(
     situation: &Situation<'_>,
+    (choice, known): (&Choice, &BTreeMap<String, Addresses>),
     tokens: &Tokens,
-    known: &BTreeMap<String, Addresses>,
     servers: &[String],
     reason: &str,
     version: &str,
@@ -169,6 +179,7 @@ fn place(
             host,
             facts,
             addresses: *addresses,
+            choice,
             part,
             tokens,
             via,

@@ -2,6 +2,7 @@
 
 use super::Situation;
 use super::address::addresses;
+use super::choose::Choice;
 use super::tokens::observed;
 use crate::inventory::Role;
 use crate::kubernetes::kubeconfig::server_url;
@@ -39,11 +40,12 @@ pub(super) fn successors(situation: &Situation<'_>) -> Vec<Successor> {
         })
         .map(|address| server_url(&address, 6443))
         .collect();
+    let choice = Choice::of(situation);
     let staying: Vec<(&str, String)> = situation
         .servers()
         .filter(|(host, facts)| !selected(&host.name) && facts.serves())
         .filter_map(|(host, facts)| {
-            let address = addresses(situation, host, facts).ok()?.node_ip;
+            let address = addresses(situation, &choice, host, facts).ok()?.node_ip;
             Some((&*host.name, server_url(&address.to_string(), 6443)))
         })
         .filter(|(_, url)| !going.contains(url))

@@ -11,6 +11,7 @@ use crate::vars::Secret;
 
 mod addresses;
 mod adopted;
+mod choices;
 mod clusters;
 mod configs;
 mod growing;

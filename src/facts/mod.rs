@@ -349,19 +349,34 @@ impl Facts {
 
     /// The address that the default route goes out from: IPv4 before IPv6.
     pub fn default_address(&self) -> Option<IpAddr> {
-        let on_default = |(interface, net): &(String, IpNet)| {
-            (*interface == self.default_interface).then(|| net.addr())
-        };
-        let mut addresses: Vec<_> = self.addresses.iter().filter_map(on_default).collect();
-        addresses.sort_by_key(IpAddr::is_ipv6);
-        addresses.first().copied()
+        self.address_on(&self.default_interface)
+    }
+
+    /// The interface that has an address.
+    pub fn interface_of(&self, address: IpAddr) -> Option<&str> {
+        let mut all = self.addresses.iter();
+        let (interface, _) = all.find(|(_, net)| net.addr() == address)?;
+        Some(interface)
+    }
+
+    /// The first address on an interface: IPv4 before IPv6.
+    pub fn address_on(&self, interface: &str) -> Option<IpAddr> {
+        let own = self.addresses.iter().filter(|(name, _)| name == interface);
+        let mut own: Vec<_> = own.map(|(_, net)| net.addr()).collect();
+        own.sort_by_key(IpAddr::is_ipv6);
+        own.first().copied()
+    }
+
+    /// The interface that has an address, when it is not that of the default route.
+    pub fn off_the_default_route(&self, address: IpAddr) -> Option<&str> {
+        let interface = self.interface_of(address);
+        interface.filter(|interface| *interface != self.default_interface)
     }
 
     /// The other addresses of the host: those on the interface of this one first, then those on the
     /// interface of the default route.
     pub fn beside(&self, address: IpAddr) -> impl Iterator<Item = IpAddr> {
-        let own = self.addresses.iter().find(|(_, net)| net.addr() == address);
-        let own = own.map_or("", |(interface, _)| interface);
+        let own = self.interface_of(address).unwrap_or_default();
         let on = move |wanted: &str| {
             let wanted = wanted.to_owned();
             self.addresses

@@ -41,6 +41,7 @@ pub(super) fn cluster(reader: &mut Reader<'_>, root: &Node) -> (Cluster, Cluster
         let message = "k0s comes later; towline makes k3s clusters for now";
         reader.mistakes.help(node.span, message, "write k3s");
     }
+    reader.text(node, "interface", syntax::interface);
     let cluster = Cluster {
         name: name(reader, node),
         distribution: Distribution::K3s,

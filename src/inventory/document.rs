@@ -62,9 +62,27 @@ A path is relative to the inventory's folder; `~` is the home directory.
 `address` is where this machine reaches a host, and `private_address` where the other hosts reach
 it. Where the two differ, as behind NAT, nodes, etcd and joins use the private one, which has to be
 on one of the host's interfaces; the kubeconfig and the certificate have the other one, and the node
-shows both, as InternalIP and ExternalIP. Without `private_address`, a host that has its `address`
-on no interface uses that of its default route. Servers tell agents and pods their private address,
+shows both, as InternalIP and ExternalIP. Servers tell agents and pods their private address,
 unless a host's `config` has an `advertise-address`.
+
+Where there is no `private_address`, `interface` names the interface instead: the first address on it
+is the node's. It may stand under `cluster` for all hosts, in a group or in a host. With neither, a
+host that has its `address` on an interface uses that, and a node that has joined keeps what it has.
+For the others towline looks at all hosts together: an address that two hosts have is nobody's (behind
+the NAT of VirtualBox and QEMU every machine has 10.0.2.15 on its first interface), and the one network
+in which every host has an address of its own is taken, and said. With two such networks towline names
+both and asks for the line. Without any, a host uses the address of its default route, unless others
+have it, too.
+
+A host whose node's address is not on the interface of its default route gets `flannel-iface` in its
+config.yaml: flannel, the pods' network, would take the default route's interface otherwise, whatever
+the node's address is. A cluster that was made without it stays without it, and so do nodes that join
+it, as long as the addresses there differ; `interface` adds it. None is written with `flannel-backend:
+none`, `flannel-external-ip` or a VPN.
+
+Several hosts behind one address have a port each (`address: 127.0.0.1`, `ssh: {port: 2222}`), as with
+Vagrant or behind a router. That address is then no node's, and its port 6443 may lead nowhere: `endpoint`
+says where the cluster is reached from here.
 
 With an active ufw, the hosts let each other in by these addresses: by those that the inventory names,
 and by the one that towline has connected to. An address that a host alone says it has, as without

@@ -77,6 +77,7 @@ pub(super) fn hosts(reader: &mut Reader<'_>, root: &Node) -> Hosts {
 
 /// Checks what groups and hosts both may say.
 fn shared(reader: &mut Reader<'_>, node: &Node, place: Place) {
+    reader.text(node, "interface", syntax::interface);
     if let Some(labels) = node.get("labels") {
         kubernetes::labels(labels, &mut reader.mistakes);
     }
@@ -127,6 +128,7 @@ fn host(reader: &mut Reader<'_>, root: &Node, entry: &Entry) -> Option<(Vec<Plac
         name: String::new(),
         address: String::new(),
         private_address: None,
+        interface: layers::interface(reader, root, &layers),
         role: role.unwrap_or(Setting::default(Role::Agent)),
         groups,
         labels: layers::labels(reader, &layers),

@@ -133,6 +133,7 @@ pub(super) static CLUSTER: Object = Object {
         key("channel", Kind::Text, "stable", "Whatever version this release channel names when the cluster is made: `stable`, `latest`, `v1.36`.")
             .default("stable"),
         key("endpoint", Kind::Text, "203.0.113.10", "The address that clients use: an IP address or DNS name, without scheme and port. Without it, the first server's address."),
+        INTERFACE,
         key("tls_sans", Kind::Texts, "[k8s.example.org]", "Further names and addresses for the API server's certificate.")
             .also(&["tls-san", "san", "sans"]),
         key("server_url", Kind::Text, "https://10.0.0.1:6443", "A server of an existing cluster, outside this inventory, that the hosts join. Needs a token.")
@@ -234,6 +235,8 @@ const CONFIG: Key = key(
     "{kubelet-arg: [max-pods=200]}",
     "Goes into the host's config.yaml, over what the cluster says; for the same key the nearest wins.",
 );
+const INTERFACE: Key = key("interface", Kind::Text, "eth1", "The network interface by which the hosts reach each other: its first address is the node's, and flannel goes over it. For all hosts under `cluster`; a group or a host may say otherwise, and the nearest wins. Without it, towline finds the network.")
+    .also(&["iface", "nic", "flannel_iface", "network_interface", "private_interface"]);
 const SSH_KEY: Key = key(
     "ssh",
     Kind::Object(&SSH),
@@ -245,7 +248,7 @@ const SSH_KEY: Key = key(
 pub(super) static GROUP: Object = Object {
     name: "Group",
     about: "Settings that hosts share. A host names its groups; of two groups, the one named later wins.",
-    keys: &[ROLE, LABELS, TAINTS, CONFIG, SSH_KEY],
+    keys: &[ROLE, INTERFACE, LABELS, TAINTS, CONFIG, SSH_KEY],
 };
 
 /// One of `hosts`.
@@ -257,6 +260,7 @@ pub(super) static HOST: Object = Object {
             .also(&["ip", "host", "hostname", "addr", "ansible_host", "public_address"]),
         key("private_address", Kind::Text, "10.0.0.1", "The IP address at which the other hosts reach it, when that is another one.")
             .also(&["private_ip", "internal_address", "internal_ip", "node_ip"]),
+        INTERFACE,
         ROLE,
         key("group", Kind::Text, "workers", "The one group it is in. Not together with `groups`."),
         key("groups", Kind::Texts, "[workers, gpu]", "The groups it is in; what a later one says wins."),

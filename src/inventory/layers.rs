@@ -46,6 +46,22 @@ pub(super) fn role(
     role
 }
 
+/// The interface by which its siblings reach a host.
+pub(super) fn interface(
+    reader: &Reader<'_>,
+    root: &Node,
+    layers: &[Layer<'_>],
+) -> Option<Setting<String>> {
+    let cluster = root.get("cluster").map(|node| (node, "cluster"));
+    let own = layers.iter().map(|layer| (layer.node, &*layer.path));
+    let mut said = cluster.into_iter().chain(own).filter_map(|(node, path)| {
+        let name = node.get("interface")?;
+        let path = format!("{path}.interface");
+        Some(reader.setting(name.text()?.to_owned(), path, name.span))
+    });
+    said.next_back()
+}
+
 /// A host's labels.
 pub(super) fn labels(
     reader: &Reader<'_>,

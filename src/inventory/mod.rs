@@ -212,6 +212,8 @@ pub struct Host {
     pub address: String,
     /// The address its siblings reach it at, when that is another one.
     pub private_address: Option<Setting<IpAddr>>,
+    /// The interface whose address its siblings reach it at, when it is named.
+    pub interface: Option<Setting<String>>,
     /// What it is in the cluster.
     pub role: Setting<Role>,
     /// Its groups, in order.

@@ -243,6 +243,19 @@ pub(super) fn user(text: &str) -> Checked {
     Ok(())
 }
 
+/// A network interface, as Linux names them.
+pub(super) fn interface(text: &str) -> Checked {
+    let bad = |c: char| !c.is_ascii_graphic() || c == '/';
+    // IFNAMSIZ is 16, with the byte that ends it.
+    if text.is_empty() || text.len() > 15 || text.contains(bad) || text == "." || text == ".." {
+        return Err(Complaint::with(
+            format!("`{text}` is not the name of a network interface"),
+            "write one as `ip address` shows it on the host: eth1",
+        ));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -265,6 +278,15 @@ pub(super) mod tests {
         );
         sort(node_name, &["alpha"], &["Alpha"]);
         sort(group_name, &["gpu_nodes", "gpu"], &["", "_", "a b"]);
+    }
+
+    #[test]
+    fn interfaces() {
+        sort(
+            interface,
+            &["eth1", "enp0s8", "bond0.12", "wg-mesh"],
+            &["", "eth 1", "a/b", "..", "sixteen-letters-", "ü"],
+        );
     }
 
     #[test]

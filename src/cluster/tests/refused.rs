@@ -152,7 +152,7 @@ fn one_name_or_address_for_two_hosts_is_refused_and_a_shared_machine_id_noted() 
     assert!(
         Lab::new(nat)
             .refusal()
-            .starts_with("a and b have the same node address, 10.0.2.15\n")
+            .starts_with("a and b: no network was found by which the hosts reach each other\n")
     );
     let lab = Lab::new(THREE).with("w1", |facts| facts.machine_id = "id-m3".into());
     let notes = lab.shape().notes;

@@ -1,0 +1,457 @@
+//! By which network the hosts reach each other, where no line of the inventory says it.
+//!
+//! What a machine's default route goes out from is no answer: behind the NAT of `VirtualBox` and
+//! of QEMU every machine has the same address there. So the hosts are looked at together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::IpNet;
+use serde_json::Value;
+
+use super::adopt::same_setting;
+use super::check::node_name;
+use super::tokens::{configured, observed};
+use super::{Situation, networks};
+use crate::error::Problem;
+use crate::facts::Facts;
+use crate::inventory::{Host, Role};
+
+/// What `VirtualBox` gives every machine on its first and second interface with NAT, and QEMU on its
+/// user network (virtualbox.org/manual, 6.3; qemu.org, `-netdev user`).
+const SAME_EVERYWHERE: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 0, 2, 15), Ipv4Addr::new(10, 0, 3, 15)];
+
+/// Interfaces of networks that are inside of a host: of containers, virtual machines and pods.
+const INSIDE: [&str; 17] = [
+    "br-",
+    "cali",
+    "cilium",
+    "cni",
+    "docker",
+    "dummy",
+    "flannel",
+    "incusbr",
+    "kube-",
+    "lo",
+    "lxcbr",
+    "lxdbr",
+    "nodelocaldns",
+    "podman",
+    "tunl",
+    "veth",
+    "virbr",
+];
+
+/// What follows for hosts for which no line says where the others reach them.
+#[derive(Debug, Default)]
+pub(super) struct Choice {
+    /// Addresses that several hosts have: nobody is reached at one of them.
+    shared: BTreeSet<IpAddr>,
+    /// The addresses that were found.
+    found: BTreeMap<String, IpAddr>,
+    /// Whether nodes that are there have flannel on another interface than their addresses, so that
+    /// others would not reach them by it on theirs.
+    flannel_is_elsewhere: bool,
+    /// Why no network could be chosen.
+    pub problem: Option<Problem>,
+    /// What was chosen, where that is news.
+    pub note: Option<String>,
+}
+
+/// A network: the interface and the address of every host in it.
+type Members<'a> = BTreeMap<&'a str, (&'a str, IpAddr)>;
+
+impl Choice {
+    /// Looks at all hosts together.
+    pub fn of(situation: &Situation<'_>) -> Self {
+        let shared = shared(situation);
+        let mut choice = Self {
+            shared,
+            ..Self::default()
+        };
+        let mut known = BTreeMap::new();
+        let mut open = Vec::new();
+        for (host, facts) in situation.reached() {
+            if let Some(address) = choice.said(situation, host, facts) {
+                known.insert(&*host.name, address);
+            } else if let Some(own) = own(situation, host, facts) {
+                if !choice.shared.contains(&own) {
+                    known.insert(&*host.name, own);
+                    choice.found.insert(host.name.clone(), own);
+                } else if situation.selected.contains(&host.name) {
+                    open.push((host, facts));
+                } else if host.role.value == Role::Server {
+                    choice.problem = Some(runs_behind_nat(situation, host, own));
+                }
+            } else {
+                open.push((host, facts));
+            }
+        }
+        choice.flannel_is_elsewhere = situation.reached().any(|(host, facts)| {
+            let own = known.get(&*host.name).copied();
+            let is_off = own.is_some_and(|own| facts.off_the_default_route(own).is_some());
+            facts.k3s.joined && is_off && !observed(facts).contains_key("flannel-iface")
+        });
+        choice.find(situation, &known, open);
+        choice
+    }
+
+    /// The address of a host for its siblings, unless the inventory says it.
+    pub fn address(&self, host: &Host, facts: &Facts) -> Option<IpAddr> {
+        let found = self.found.get(&host.name).copied();
+        found.or_else(|| {
+            let usual = facts.default_address();
+            usual.filter(|usual| !self.shared.contains(usual))
+        })
+    }
+
+    /// Whether several hosts have an address.
+    pub fn is_shared(&self, address: IpAddr) -> bool {
+        self.shared.contains(&address)
+    }
+
+    /// The interface that flannel has to be told: it takes that of the default route by itself,
+    /// whatever the node's address is. A node that runs is not restarted for it, unless what it has
+    /// there leads nowhere.
+    pub fn flannel(
+        &self,
+        situation: &Situation<'_>,
+        host: &Host,
+        facts: &Facts,
+        node_ip: IpAddr,
+    ) -> Option<String> {
+        let own = observed(facts);
+        let interface = facts.off_the_default_route(node_ip);
+        let interface = interface.filter(|name| !is_inside(name))?;
+        let says = |key: &str| {
+            let told = situation.inventory.configured(host, key).or(own.get(key));
+            !same_setting(key, told, None)
+        };
+        let has_way = ["flannel-external-ip", "vpn-auth", "vpn-auth-file"]
+            .into_iter()
+            .any(says);
+        if has_way || !has_flannel(situation) {
+            return None;
+        }
+        let usual = facts.default_address();
+        let is_needed = usual.is_none_or(|usual| self.shared.contains(&usual));
+        let may_begin = !facts.k3s.joined && !self.flannel_is_elsewhere;
+        let stands = own.contains_key("flannel-iface");
+        let is_named = host.interface.is_some();
+        // Which route is taken for IPv6 is not known.
+        let is_known = node_ip.is_ipv4() || is_named;
+        (is_known && (is_named || is_needed || may_begin || stands)).then(|| interface.to_owned())
+    }
+
+    /// What a line of the inventory says.
+    fn said(&self, situation: &Situation<'_>, host: &Host, facts: &Facts) -> Option<IpAddr> {
+        let config = host.config.get("node-ip");
+        let config = config.and_then(|setting| setting.value.as_str());
+        let config = config.and_then(|text| text.split(',').next()?.trim().parse().ok());
+        let private = host.private_address.as_ref().map(|private| private.value);
+        let named = named_interface(situation, host);
+        let on = named.and_then(|(name, _)| facts.address_on(name));
+        let public = self.public(host, facts);
+        config.or(private).or(on).or(public)
+    }
+
+    /// The address of the inventory, where it is on an interface of this host alone.
+    pub fn public(&self, host: &Host, facts: &Facts) -> Option<IpAddr> {
+        let public = host.address.parse::<IpAddr>().ok()?;
+        (facts.has_address(public) && !self.shared.contains(&public)).then_some(public)
+    }
+
+    /// Finds addresses for the hosts that are open: in a network of those that are known, by the
+    /// connection that towline has, or in the one network that all hosts have.
+    fn find(
+        &mut self,
+        situation: &Situation<'_>,
+        known: &BTreeMap<&str, IpAddr>,
+        open: Vec<(&Host, &Facts)>,
+    ) {
+        let ipv6 = networks::families(situation).and_then(|families| families.first().copied());
+        let ipv6 = ipv6.unwrap_or_else(|| {
+            let usual = open.iter().map(|(_, facts)| facts.default_address());
+            !open.is_empty() && usual.flatten().all(|usual| usual.is_ipv6())
+        });
+        let of = |facts: &'_ Facts| -> Vec<(String, IpNet)> {
+            let all = facts.addresses.iter();
+            let usable = all.filter(|(name, net)| self.is_usable(name, net, ipv6));
+            usable.cloned().collect()
+        };
+        let anchors: BTreeSet<IpNet> = situation
+            .reached()
+            .filter_map(|(host, facts)| Some((known.get(&*host.name)?, facts)))
+            .filter_map(|(own, facts)| {
+                let mut nets = facts.addresses.iter().map(|(_, net)| net);
+                nets.find(|net| net.addr() == *own).map(IpNet::trunc)
+            })
+            .collect();
+        let mut found = BTreeMap::new();
+        let mut rest = Vec::new();
+        for (host, facts) in open {
+            let nets = of(facts);
+            let mut near = nets
+                .iter()
+                .filter(|(_, net)| anchors.contains(&net.trunc()));
+            let reached = facts.reached_at.filter(|at| !self.shared.contains(at));
+            let reached = reached.and_then(|at| facts.address_on(facts.interface_of(at)?));
+            match (near.next(), near.next()) {
+                (Some((_, net)), None) => drop(found.insert(host.name.clone(), net.addr())),
+                _ => match reached.filter(|address| !self.shared.contains(address)) {
+                    Some(address) => drop(found.insert(host.name.clone(), address)),
+                    // k3s needs a default route, and says so.
+                    None if facts.default_address().is_none() => {}
+                    None => rest.push((host, facts)),
+                },
+            }
+        }
+        self.found.extend(found);
+        if rest.is_empty() {
+            return;
+        }
+        let mut common: BTreeMap<IpNet, Members<'_>> = BTreeMap::new();
+        for (host, facts) in situation.reached() {
+            for (name, net) in &facts.addresses {
+                if self.is_usable(name, net, ipv6) {
+                    let members = common.entry(net.trunc()).or_default();
+                    members.entry(&host.name).or_insert((name, net.addr()));
+                }
+            }
+        }
+        let all = situation.reached();
+        let all = all.filter(|(_, facts)| !facts.addresses.is_empty()).count();
+        common.retain(|_, members| members.len() == all);
+        self.take(situation, &common, &rest);
+    }
+
+    /// Takes the one network of several hosts, or says what is missing.
+    fn take(
+        &mut self,
+        situation: &Situation<'_>,
+        common: &BTreeMap<IpNet, Members<'_>>,
+        rest: &[(&Host, &Facts)],
+    ) {
+        let usual = |facts: &Facts| {
+            let usual = facts.default_address();
+            usual.filter(|usual| !self.shared.contains(usual))
+        };
+        let is_good = |facts: &Facts| usual(facts).is_some_and(|usual| !is_same_everywhere(usual));
+        // One machine has nobody to reach.
+        let is_alone = situation.inventory.hosts.len() == 1;
+        if is_alone && rest.iter().all(|(_, facts)| is_good(facts)) {
+            return;
+        }
+        let concerns = |(host, facts): &&(&Host, &Facts)| {
+            situation.selected.contains(&host.name) && !facts.k3s.joined
+        };
+        let names: Vec<_> = rest.iter().map(|(host, _)| &*host.name).collect();
+        let mut networks = common.iter();
+        match (networks.next(), networks.next()) {
+            (Some((network, members)), None) => {
+                let same: Vec<_> = rest.iter().filter(|(_, facts)| !is_good(facts)).collect();
+                if let Some((_, facts)) = same.first() {
+                    let usual = facts.default_address();
+                    let usual = usual.map_or_else(String::new, |usual| {
+                        format!(": {usual} is the same on every machine behind such a NAT")
+                    });
+                    self.note = Some(format!(
+                        "{}: the hosts reach each other by {network} ({}){usual}",
+                        listed(&names),
+                        interfaces(members).join(", ")
+                    ));
+                }
+                for (host, _) in rest {
+                    if let Some((_, address)) = members.get(&*host.name) {
+                        self.found.insert(host.name.clone(), *address);
+                    }
+                }
+            }
+            (Some(_), Some(_)) if rest.iter().any(|one| concerns(&one)) => {
+                self.problem = Some(several(situation, common, &names));
+            }
+            (None, _)
+                if rest
+                    .iter()
+                    .any(|one| concerns(&one) && usual(one.1).is_none()) =>
+            {
+                self.problem = Some(none(situation, rest));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether an address can be the one by which others reach a host.
+    fn is_usable(&self, interface: &str, net: &IpNet, ipv6: bool) -> bool {
+        net.addr().is_ipv6() == ipv6
+            && net.prefix_len() < net.max_prefix_len()
+            && !is_inside(interface)
+            && !is_same_everywhere(net.addr())
+            && !self.shared.contains(&net.addr())
+    }
+}
+
+/// A server that is not changed now has an address that nobody reaches it at.
+fn runs_behind_nat(situation: &Situation<'_>, host: &Host, own: IpAddr) -> Problem {
+    let name = &host.name;
+    let others = situation
+        .reached()
+        .filter(|(other, facts)| other.name != *name && facts.has_address(own));
+    let others: Vec<_> = others.map(|(other, _)| &*other.name).collect();
+    Problem::new(format!(
+            "{name}: its node has the address {own}, and {} has it, too",
+            listed(&others)
+        ))
+        .because("behind the NAT of VirtualBox every machine has it, and nobody can join a server there")
+        .next(format!(
+            "give {name} another one: in an inventory,  interface: …  or  private_address: …  for it, then deploy; a server with etcd has to be made anew"
+        ))
+}
+
+/// The interface that the inventory names for a host, and the words for where.
+pub(super) fn named_interface<'a>(
+    situation: &Situation<'a>,
+    host: &'a Host,
+) -> Option<(&'a str, String)> {
+    if let Some(own) = &host.interface {
+        return Some((&own.value, format!("interface ({})", own.origin)));
+    }
+    // k3s takes the address of flannel's interface, too.
+    let flannel = situation.inventory.configured(host, "flannel-iface")?;
+    Some((flannel.as_str()?, "flannel-iface".to_owned()))
+}
+
+/// Addresses that more than one host has.
+fn shared(situation: &Situation<'_>) -> BTreeSet<IpAddr> {
+    let mut seen: BTreeMap<IpAddr, &str> = BTreeMap::new();
+    let mut shared = BTreeSet::new();
+    for (host, facts) in situation.reached() {
+        for (_, net) in &facts.addresses {
+            if seen
+                .insert(net.addr(), &host.name)
+                .is_some_and(|other| other != host.name)
+            {
+                shared.insert(net.addr());
+            }
+        }
+    }
+    shared
+}
+
+/// The address of a node that is in its cluster already, as far as its host still has it.
+fn own(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Option<IpAddr> {
+    if !facts.k3s.joined {
+        return None;
+    }
+    let told = configured(facts, "node-ip");
+    let told = told.and_then(|told| told.split(',').next()?.trim().parse().ok());
+    let listed = || {
+        let name = node_name(host, facts);
+        let mut nodes = situation.servers().flat_map(|(_, facts)| &facts.k3s.nodes);
+        nodes.find(|node| node.name == name)?.internal_ip
+    };
+    let own = told.or_else(listed).or_else(|| facts.default_address());
+    own.filter(|own| facts.has_address(*own))
+}
+
+/// Whether the pods' network is flannel's.
+fn has_flannel(situation: &Situation<'_>) -> bool {
+    let inventory = situation.inventory;
+    let servers = inventory.hosts.iter();
+    let mut servers = servers.filter(|host| host.role.value == Role::Server);
+    !servers.any(|host| {
+        let told = inventory.configured(host, "flannel-backend").cloned();
+        let told = told.or_else(|| {
+            let facts = situation.reach.get(&host.name)?.facts()?;
+            observed(facts).get("flannel-backend").cloned()
+        });
+        told.as_ref().and_then(Value::as_str) == Some("none")
+    })
+}
+
+fn is_inside(interface: &str) -> bool {
+    INSIDE.iter().any(|inside| interface.starts_with(inside))
+}
+
+fn is_same_everywhere(address: IpAddr) -> bool {
+    SAME_EVERYWHERE.iter().any(|same| address == *same)
+}
+
+/// There are several networks that all hosts have.
+fn several(
+    situation: &Situation<'_>,
+    common: &BTreeMap<IpNet, Members<'_>>,
+    names: &[&str],
+) -> Problem {
+    let mut problem = Problem::new(format!(
+        "{}: the hosts could reach each other by {}, and nothing says by which",
+        listed(names),
+        listed(&common.keys().map(ToString::to_string).collect::<Vec<_>>())
+    ));
+    for (network, members) in common {
+        let shown: Vec<_> = members
+            .iter()
+            .map(|(host, (interface, address))| format!("{host} {address} on {interface}"))
+            .collect();
+        problem = problem.because(format!("{network}: {}", some(&shown)));
+    }
+    for (network, members) in common {
+        let line = match (interfaces(members).as_slice(), situation.inventory.whole) {
+            ([one], true) => format!("for {network}, under  cluster:\ninterface: {one}"),
+            ([one], false) => format!("for {network}:  --k3s-extra-args '--flannel-iface {one}'"),
+            _ => format!("for {network}, a  private_address:  in it for each host"),
+        };
+        problem = problem.next(line);
+    }
+    problem
+}
+
+/// There is no network that all hosts have, and an address that several have.
+fn none(situation: &Situation<'_>, rest: &[(&Host, &Facts)]) -> Problem {
+    let names: Vec<_> = rest.iter().map(|(host, _)| &*host.name).collect();
+    let mut problem = Problem::new(format!(
+        "{}: no network was found by which the hosts reach each other",
+        listed(&names)
+    ));
+    let shown: Vec<_> = situation
+        .reached()
+        .map(|(host, facts)| format!("{} has {}", host.name, super::address::list(facts)))
+        .collect();
+    for line in shown.iter().take(SHOWN) {
+        problem = problem.because(line);
+    }
+    problem
+        .because("an address that several hosts have is none: behind the NAT of VirtualBox every machine has 10.0.2.15")
+        .next("give the machines a network of their own (with Vagrant: private_network)")
+        .next("if they have one that was not found, for each host in the inventory\nprivate_address: ADDRESS")
+}
+
+/// As many hosts are named one by one.
+const SHOWN: usize = 6;
+
+/// The first of a long list.
+fn some(items: &[String]) -> String {
+    let more = items.len().saturating_sub(SHOWN);
+    let shown = items[..items.len() - more].join(", ");
+    match more {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn listed(names: &[impl AsRef<str>]) -> String {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] if first.len() < SHOWN => format!("{} and {last}", first.join(", ")),
+        [first, ..] => format!("{first} and {} more", names.len() - 1),
+    }
+}
+
+/// The interfaces by which hosts are in a network.
+fn interfaces(members: &Members<'_>) -> Vec<String> {
+    let names: BTreeSet<_> = members.values().map(|(interface, _)| *interface).collect();
+    names.into_iter().map(str::to_owned).collect()
+}
