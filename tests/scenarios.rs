@@ -68,6 +68,7 @@ impl Is {
             active: active.into(),
             sub: sub.into(),
             path: String::new(),
+            ..Unit::default()
         };
         let mut facts = Facts {
             hostname: host.name.clone(),

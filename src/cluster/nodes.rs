@@ -2,11 +2,36 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::check::node_name;
 use super::{Part, Shape, Situation, Stage};
 use crate::error::Problem;
-use crate::facts::{K3s, Node};
+use crate::facts::{Facts, K3s, Node};
+
+/// A k3s that is READY between two of its ends: so often started again by systemd, and so short a time ago,
+/// that it is likely to end again. What a join may take is less.
+pub(super) fn dying(host: &str, facts: &Facts) -> Option<String> {
+    const RESTARTS: u32 = 3;
+    const SHORT: Duration = Duration::from_mins(1);
+    let units = [
+        ("k3s", &facts.k3s.server_unit),
+        ("k3s-agent", &facts.k3s.agent_unit),
+    ];
+    let (name, unit) = units
+        .into_iter()
+        .find(|(_, unit)| unit.is_ready() && unit.restarts >= RESTARTS)?;
+    let ready = facts
+        .uptime
+        .checked_sub(unit.ready_at)
+        .filter(|time| *time < SHORT)?;
+    Some(format!(
+        "{host}: {name} became READY {} s ago, and systemd had to start it again {} times: it may end again. On the host, \
+         this shows why it ended:  journalctl -u {name} --no-pager -n 200",
+        ready.as_secs(),
+        unit.restarts
+    ))
+}
 
 /// Which nodes have to be forgotten before their machines join again.
 pub(super) fn forget(situation: &Situation<'_>, shape: &mut Shape) -> Result<(), Vec<Problem>> {

@@ -9,7 +9,7 @@ use super::choose::Choice;
 use super::config::Subject;
 use super::members::{Outnumbered, fragile, outnumbered, silent};
 use super::needs::{cgroup_v1, lacking_controllers, no_room};
-use super::nodes::{forget, left};
+use super::nodes::{dying, forget, left};
 use super::servers::{outside_datastore, sqlite_with_more_servers, unequal_servers};
 use super::stage::{leftovers, stage};
 use super::tokens::{Tokens, tokens};
@@ -217,6 +217,7 @@ fn place(
             shape.kept.insert(host.name.clone(), whole.collect());
         }
         shape.notes.extend(subject.registration_note());
+        shape.notes.extend(dying(&host.name, facts));
         if !facts.k3s.drop_ins.is_empty() {
             shape.notes.push(format!(
                 "{}: k3s also reads config.yaml.d ({}), and what stands there wins over the inventory",

@@ -157,6 +157,7 @@ fn unit(active: &str, sub: &str) -> Unit {
         active: active.into(),
         sub: sub.into(),
         path: "/etc/systemd/system/k3s.service".into(),
+        ..Unit::default()
     }
 }
 

@@ -178,6 +178,10 @@ pub struct Unit {
     pub sub: String,
     /// The unit file; empty when there is none.
     pub path: String,
+    /// How often systemd has started it again since something else started it.
+    pub restarts: u32,
+    /// When it was READY last, as a time since the host was started.
+    pub ready_at: Duration,
 }
 
 impl Unit {

@@ -217,6 +217,12 @@ fn unit(line: &str) -> Unit {
         active: property("ActiveState"),
         sub: property("SubState"),
         path: property("FragmentPath"),
+        restarts: property("NRestarts").parse().unwrap_or_default(),
+        ready_at: Duration::from_micros(
+            property("ActiveEnterTimestampMonotonic")
+                .parse()
+                .unwrap_or_default(),
+        ),
     }
 }
 

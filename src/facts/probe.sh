@@ -80,7 +80,7 @@ file server_token "$data/server/token"
 [ -h "$data/server/agent-token" ] || file agent_token "$data/server/agent-token"
 [ -s "$k3s" ] && say k3s_version "$(timeout 10 "$k3s" --version 2>/dev/null | head -n 1)"
 for unit in k3s k3s-agent; do
-    say unit "$unit $(systemctl show -p LoadState -p ActiveState -p SubState -p FragmentPath "$unit" 2>/dev/null | tr '\n' ' ')"
+    say unit "$unit $(systemctl show -p LoadState -p ActiveState -p SubState -p FragmentPath -p NRestarts -p ActiveEnterTimestampMonotonic "$unit" 2>/dev/null | tr '\n' ' ')"
     own=/etc/systemd/system/$unit.service
     # What a unit says that something else wrote: its flags and its variables are settings, too.
     if [ -f "$own" ] && ! grep -q '^# Written by towline' "$own"; then

@@ -1,5 +1,7 @@
 //! What is refused before anything changes, and with which names.
 
+use std::time::Duration;
+
 use super::*;
 
 /// What a host is changed by.
@@ -309,6 +311,22 @@ fn a_datastore_that_the_rules_do_not_know_is_refused() {
             .refusal()
             .starts_with("config.datastore-endpoint: a datastore outside")
     );
+}
+
+#[test]
+fn a_k3s_that_ends_again_and_again_is_noted_while_it_is_ready() {
+    let notes = |restarts: u32, seconds: u64| {
+        let lab = running().with("m2", |facts| {
+            facts.uptime = Duration::from_secs(1000);
+            facts.k3s.server_unit.restarts = restarts;
+            facts.k3s.server_unit.ready_at = Duration::from_secs(1000 - seconds);
+        });
+        lab.shape().notes
+    };
+    insta::assert_snapshot!(notes(12, 9).join("\n"), @"m2: k3s became READY 9 s ago, and systemd had to start it again 12 times: it may end again. On the host, this shows why it ended:  journalctl -u k3s --no-pager -n 200");
+    for (restarts, seconds) in [(2, 9), (12, 90), (0, 9)] {
+        assert_eq!(notes(restarts, seconds), [""; 0], "{restarts} {seconds}");
+    }
 }
 
 #[test]
