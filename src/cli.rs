@@ -353,6 +353,11 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// A variable that an inventory names.
+    pub fn variable(name: &str) -> Option<OsString> {
+        env::var_os(name)
+    }
+
     /// Reads the environment.
     pub fn read() -> Self {
         let path = |name: &str| {

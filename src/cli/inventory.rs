@@ -36,4 +36,17 @@ pub enum InventoryCommand {
         #[arg(long, value_name = "VERSION")]
         k3s_version: Option<String>,
     },
+
+    /// Show what a host gets, and where each value comes from
+    ///
+    /// Reads no host. Of several hosts, one line each; secrets are masked.
+    Show {
+        /// The inventory file, or - for standard input; repeatable, a later one lies over the others
+        #[arg(short, long, value_name = "FILE", required = true, value_parser = path())]
+        inventory: Vec<PathBuf>,
+
+        /// The host; without it, all of them
+        #[arg(long, value_name = "NAME")]
+        host: Option<String>,
+    },
 }

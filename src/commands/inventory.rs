@@ -6,8 +6,8 @@ use std::time::Instant;
 use super::{Refusal, surroundings};
 use crate::cli::{Environment, InventoryCommand};
 use crate::cluster::remarks;
-use crate::error::ExitCode;
-use crate::inventory::{self, Overrides, Role};
+use crate::error::{ExitCode, Problem};
+use crate::inventory::{self, Inventory, Overrides, Role, similar};
 use crate::run::Event;
 use crate::run::report::Report;
 use crate::ui::Ui;
@@ -30,6 +30,9 @@ pub(super) async fn run(what: InventoryCommand, environment: &Environment, ui: &
             };
             from_vagrant::run(wanted, environment, ui).await
         }
+        InventoryCommand::Show { inventory, host } => {
+            show(&inventory, host.as_deref(), environment, ui)
+        }
     };
     if let Err(refusal) = done {
         return refusal.tell(ui);
@@ -39,10 +42,45 @@ pub(super) async fn run(what: InventoryCommand, environment: &Environment, ui: &
     ExitCode::Success
 }
 
-fn check(files: &[PathBuf], environment: &Environment, ui: &Ui) -> Result<(), Refusal> {
+fn load(files: &[PathBuf], environment: &Environment, ui: &Ui) -> Result<Inventory, Refusal> {
     let overrides = Overrides::default();
     let inventory = inventory::load(files, surroundings(environment, &overrides), remarks)
         .map_err(|errors| Refusal::Input(Box::new(errors)))?;
+    for secret in inventory.secrets() {
+        ui.redactor.learn(&secret);
+    }
+    Ok(inventory)
+}
+
+fn show(
+    files: &[PathBuf],
+    host: Option<&str>,
+    environment: &Environment,
+    ui: &Ui,
+) -> Result<(), Refusal> {
+    let inventory = load(files, environment, ui)?;
+    let mut hosts = inventory.shown();
+    if let Some(name) = host {
+        hosts.retain(|host| host.name == name);
+        if hosts.is_empty() {
+            let names = inventory.hosts.iter().map(|host| host.name.as_str());
+            let next = match similar(name, names) {
+                Some(meant) => format!("did you mean  --host {meant} ?"),
+                None => "without --host, all hosts are shown".to_owned(),
+            };
+            let problem = Problem::new(format!("the inventory has no host {name}"));
+            return Err(problem.next(next).into());
+        }
+    }
+    ui.show(Event::Shown {
+        cluster: inventory.cluster.name,
+        hosts,
+    });
+    Ok(())
+}
+
+fn check(files: &[PathBuf], environment: &Environment, ui: &Ui) -> Result<(), Refusal> {
+    let inventory = load(files, environment, ui)?;
     for text in inventory.warnings {
         ui.show(Event::Note { text });
     }

@@ -190,6 +190,7 @@ fn surroundings<'a>(environment: &'a Environment, overrides: &'a Overrides) -> S
     Surroundings {
         home: Some(&environment.home),
         overrides,
+        variables: Environment::variable,
     }
 }
 

@@ -5,8 +5,9 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::typed::Typed;
+use crate::cli::Environment;
 use crate::error::Problem;
-use crate::inventory::{self, Inventory, Overrides};
+use crate::inventory::{self, Inventory, Overrides, Surroundings};
 
 const HEADER: &str = "# Written by towline: what was typed, as an inventory. Change it, then  towline deploy -i THIS_FILE\n";
 
@@ -40,7 +41,7 @@ pub(super) fn write(file: &Path, text: &str) -> Result<(), Problem> {
 }
 
 fn new_text(file: &Path, typed: &Typed) -> Result<String, Problem> {
-    let fresh = format!("{HEADER}{}", typed.draft.text()?);
+    let fresh = format!("{HEADER}{}", typed.draft.clone().literal().text()?);
     let before = match fs::read_to_string(file) {
         Ok(before) => before,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(fresh),
@@ -78,7 +79,12 @@ fn new_text(file: &Path, typed: &Typed) -> Result<String, Problem> {
 }
 
 fn read(file: &Path, text: &str) -> Result<Inventory, Problem> {
-    inventory::parse(text, file, None, &Overrides::default()).map_err(|_| {
+    let surroundings = Surroundings {
+        home: None,
+        overrides: &Overrides::default(),
+        variables: Environment::variable,
+    };
+    inventory::parse_by(text, file, surroundings, |_| Vec::new()).map_err(|_| {
         Problem::new(format!(
             "{} is there, and is no inventory that can be read",
             file.display()

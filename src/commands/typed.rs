@@ -218,7 +218,7 @@ impl Typed {
         if let Some(token) = &self.token {
             draft.cluster.insert("token".into(), json!(token.expose()));
         }
-        let text = draft.text()?;
+        let text = draft.literal().text()?;
         let overrides = Overrides::default();
         let around = surroundings(environment, &overrides);
         let mut inventory = inventory::parse_by(&text, Path::new(""), around, remarks)
@@ -277,7 +277,8 @@ impl Typed {
 
     /// The lines of one host, for a file that has others.
     pub fn host_lines(&self, name: &str) -> Result<String, Problem> {
-        let host = self.draft.hosts.get(name).cloned().unwrap_or_default();
+        let draft = self.draft.clone().literal();
+        let host = draft.hosts.get(name).cloned().unwrap_or_default();
         let entry = Map::from_iter([(name.to_owned(), host)]);
         serde_yaml::to_string(&entry).map_err(|error| Problem::new(error.to_string()))
     }

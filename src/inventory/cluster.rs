@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::kubernetes::{self, Place};
-use super::node::{Node, Span, Tree};
+use super::node::{Filled, Node, Span, Tree};
 use super::reader::Reader;
 use super::{Binary, Cluster, Datastore, Distribution, Join, Version, release, syntax};
 
@@ -26,6 +26,7 @@ pub(super) fn cluster(reader: &mut Reader<'_>, root: &Node) -> (Cluster, Cluster
     let nothing = Node {
         tree: Tree::Null,
         span: Span::default(),
+        filled: Filled::No,
     };
     let node = root.get("cluster").unwrap_or(&nothing);
     let names = |key: &str| node.entry(key).is_some();

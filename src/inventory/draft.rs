@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::variable;
 use crate::error::Problem;
 
 /// An inventory in the making: its blocks as they will stand in the file.
@@ -18,6 +19,20 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// The same with every `${` in a value as itself: what was typed as a flag names no variable here.
+    #[must_use]
+    pub fn literal(mut self) -> Self {
+        for block in [
+            &mut self.cluster,
+            &mut self.ssh,
+            &mut self.groups,
+            &mut self.hosts,
+        ] {
+            block.values_mut().for_each(literal);
+        }
+        self
+    }
+
     /// The file's text; blocks without content are left out.
     ///
     /// # Errors
@@ -35,5 +50,14 @@ impl Draft {
             }
         }
         serde_yaml::to_string(&document).map_err(|error| Problem::new(error.to_string()))
+    }
+}
+
+fn literal(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = variable::literal(text),
+        Value::Array(items) => items.iter_mut().for_each(literal),
+        Value::Object(keys) => keys.values_mut().for_each(literal),
+        _ => {}
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Number, Value};
 
 use super::data_dir::DataDir;
 use super::mistake::{Complaint, Mistakes};
-use super::node::{Entry, Node, Tree};
+use super::node::{Entry, Filled, Node, Tree};
 use super::shape;
 use super::source::Sources;
 
@@ -246,6 +246,7 @@ pub(super) fn json(node: &Node) -> Value {
             .or_else(|_| u64::try_from(*number).map(Number::from))
             .map_or(Value::Null, Value::Number),
         Tree::Fraction(number) => Number::from_f64(*number).map_or(Value::Null, Value::Number),
+        Tree::Text(text) if node.filled == Filled::Plain => plain(text),
         Tree::Text(text) => Value::String(text.clone()),
         Tree::List(items) => Value::Array(items.iter().map(json).collect()),
         Tree::Map(entries) => Value::Object(
@@ -254,6 +255,16 @@ pub(super) fn json(node: &Node) -> Value {
                 .map(|entry| (entry.key.clone(), json(&entry.value)))
                 .collect::<Map<String, Value>>(),
         ),
+    }
+}
+
+/// What a text without quotes is, where it can be read in one way only.
+fn plain(text: &str) -> Value {
+    match (text, text.parse::<i64>()) {
+        ("true", _) => Value::Bool(true),
+        ("false", _) => Value::Bool(false),
+        (_, Ok(number)) if number.to_string() == text => Value::from(number),
+        _ => Value::String(text.to_owned()),
     }
 }
 

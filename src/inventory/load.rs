@@ -1,15 +1,21 @@
 //! From files to an [`Inventory`], or to everything that is wrong with them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::mask::Masked;
+use serde_json::Value;
+
+use super::mask::{Masked, masked};
 use super::mistake::{Mistakes, Rules};
 use super::node::{Node, Span, Tree};
 use super::reader::Reader;
 use super::source::{STANDARD_INPUT, Source, Sources};
+use super::variable::{Filling, Lookup};
 use super::{
-    InputErrors, Inventory, Overrides, check, cluster, hosts, language, overlay, shape, yaml,
+    InputErrors, Inventory, Overrides, check, cluster, hosts, kubernetes, language, overlay, shape,
+    yaml,
 };
+use crate::vars::Setting;
 
 /// What an inventory does not say itself.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +24,8 @@ pub struct Surroundings<'a> {
     pub home: Option<&'a Path>,
     /// What the command line says.
     pub overrides: &'a Overrides,
+    /// The variables of the environment.
+    pub variables: Lookup,
 }
 
 /// Reads an inventory's files, each laid over the ones before it; `-` is standard input. Opens no
@@ -57,14 +65,18 @@ pub fn load(
 }
 
 /// Reads an inventory from memory by the language alone. `file` is its name in messages and the start
-/// of relative paths; files that it names (a token's) are read.
+/// of relative paths; files that it names (a token's) are read. No variable is set.
 pub fn parse(
     source: &str,
     file: &Path,
     home: Option<&Path>,
     overrides: &Overrides,
 ) -> Result<Inventory, InputErrors> {
-    let surroundings = Surroundings { home, overrides };
+    let surroundings = Surroundings {
+        home,
+        overrides,
+        variables: |_| None,
+    };
     parse_by(source, file, surroundings, |_| Vec::new())
 }
 
@@ -96,21 +108,39 @@ fn read(
         sources,
         files,
         surroundings,
+        filled: Vec::new(),
         mistakes: Mistakes::default(),
         warnings: Vec::new(),
     };
     let trees = sources.0.iter().enumerate();
-    let trees: Vec<Option<Node>> = trees
+    let mut trees: Vec<Option<Node>> = trees
         .map(|(index, source)| yaml::parse(&source.text, index, &mut reader.mistakes))
         .collect();
-    let inventory = joined(&trees, &mut reader).and_then(|root| whole(&mut reader, &root, rules));
+    let mut filling = Filling {
+        sources,
+        lookup: surroundings.variables,
+        secrets: &mut reader.filled,
+        mistakes: &mut reader.mistakes,
+    };
+    let before = filling.mistakes.len();
+    for tree in trees.iter_mut().flatten() {
+        filling.fill(tree);
+    }
+    let is_filled = reader.mistakes.len() == before;
+    // Of a value that is not known nothing can be said.
+    let root = joined(&trees, &mut reader).filter(|_| is_filled);
+    let inventory = root.and_then(|root| whole(&mut reader, &root, rules));
     inventory.ok_or_else(|| {
         let masks = sources.0.iter().zip(&trees);
         let masks = masks.map(|(source, tree)| match tree {
             Some(root) => Masked::by_tree(&source.text, root),
             None => Masked::by_lines(&source.text),
         });
-        InputErrors::new(sources, reader.mistakes, masks.collect())
+        let mut masks: Vec<Masked> = masks.collect();
+        if let Some(first) = masks.first_mut() {
+            first.also(reader.filled);
+        }
+        InputErrors::new(sources, reader.mistakes, masks)
     })
 }
 
@@ -137,6 +167,29 @@ fn joined(trees: &[Option<Node>], reader: &mut Reader<'_>) -> Option<Node> {
     Some(root)
 }
 
+/// What is said under `cluster`, by its path.
+fn said(reader: &Reader<'_>, root: &Node) -> BTreeMap<String, Setting<Value>> {
+    let mut said = BTreeMap::new();
+    let entries = |node: &Node, path: &str| -> Vec<(String, Node)> {
+        let entries = node.entries().iter();
+        entries
+            .map(|entry| (shape::join(path, &entry.key), entry.value.clone()))
+            .collect()
+    };
+    let cluster = root.get("cluster").map(|node| entries(node, "cluster"));
+    for (path, node) in cluster.unwrap_or_default() {
+        let inner = match node.tree {
+            Tree::Map(_) => entries(&node, &path),
+            _ => vec![(path, node)],
+        };
+        for (path, node) in inner {
+            let value = masked(&path, kubernetes::json(&node));
+            said.insert(path.clone(), reader.setting(value, path, node.span));
+        }
+    }
+    said
+}
+
 /// The inventory that a tree describes, or nothing but mistakes.
 fn whole(reader: &mut Reader<'_>, root: &Node, rules: Rules) -> Option<Inventory> {
     shape::object(root, "", &language::INVENTORY, &mut reader.mistakes);
@@ -152,8 +205,10 @@ fn whole(reader: &mut Reader<'_>, root: &Node, rules: Rules) -> Option<Inventory
     let inventory = Inventory {
         files: reader.files.to_vec(),
         cluster,
+        said: said(reader, root),
         hosts: hosts.placed.into_iter().map(|placed| placed.host).collect(),
         whole: true,
+        filled: std::mem::take(&mut reader.filled),
         warnings: std::mem::take(&mut reader.warnings),
     };
     let remarks = rules(&inventory);

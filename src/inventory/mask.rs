@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
+use serde_json::Value;
+
 use super::Inventory;
 use super::mistake::Mistake;
 use super::node::{Entry, Node, Tree};
-use crate::vars::mask::{holes, users};
+use crate::vars::mask::{holes, users, without_users};
 use crate::vars::{MASK, Secret, names_a_secret, secrets_among};
 
 /// A text in which secrets are replaced by `***`.
@@ -33,6 +35,11 @@ impl Masked {
             secrets,
             ..Self::with(source, holes)
         }
+    }
+
+    /// What must not be repeated in a message, too.
+    pub fn also(&mut self, secrets: Vec<Secret>) {
+        self.secrets.extend(secrets);
     }
 
     /// Masks without knowing the structure.
@@ -120,8 +127,8 @@ impl Masked {
 }
 
 impl Inventory {
-    /// Everything in it that must not be shown: the tokens, and what the configs of k3s hold
-    /// under names like `datastore-endpoint` or `etcd-s3-secret-key`.
+    /// Everything in it that must not be shown: the tokens, what the configs of k3s hold under names
+    /// like `datastore-endpoint` or `etcd-s3-secret-key`, and what variables with such names hold.
     pub fn secrets(&self) -> Vec<Secret> {
         let cluster = &self.cluster;
         let shared = cluster.config.iter().chain(&cluster.agent_config);
@@ -132,9 +139,33 @@ impl Inventory {
         tokens
             .into_iter()
             .flatten()
+            .chain(&self.filled)
             .cloned()
             .chain(secrets)
             .collect()
+    }
+}
+
+/// A value behind a key, without what the keys say is secret.
+pub(super) fn masked(key: &str, value: Value) -> Value {
+    let last = key.rsplit('.').next().unwrap_or(key);
+    match value {
+        Value::Null | Value::Bool(_) => value,
+        _ if names_a_secret(last) => Value::from(MASK),
+        Value::Array(items) => items.into_iter().map(|item| masked("", item)).collect(),
+        Value::Object(keys) => {
+            let keys = keys.into_iter();
+            keys.map(|(key, value)| {
+                let value = masked(&key, value);
+                (key, value)
+            })
+            .collect()
+        }
+        Value::String(text) => match text.split_once('=') {
+            Some((key, _)) if names_a_secret(key) => Value::from(format!("{key}={MASK}")),
+            _ => Value::from(without_users(&text)),
+        },
+        Value::Number(_) => value,
     }
 }
 
@@ -150,6 +181,15 @@ fn collect(source: &str, node: &Node, holes: &mut Vec<Range<usize>>, secrets: &m
             collect(source, &entry.value, holes, secrets);
         }
     }
+}
+
+/// Whether nothing but a variable's name stands here.
+fn is_a_variable(written: &str) -> bool {
+    let name = written.trim_matches(['"', '\'']);
+    let name = name
+        .strip_prefix("${")
+        .and_then(|name| name.strip_suffix('}'));
+    name.is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
 }
 
 /// Covers a value and everything in it.
@@ -195,11 +235,10 @@ fn cover(
                     end += line.len();
                 }
             }
-            let end = start
-                + source
-                    .get(start..end)
-                    .map_or(0, |text| text.trim_end().len());
-            holes.push(start..end);
+            let written = source.get(start..end).unwrap_or_default().trim_end();
+            if !is_a_variable(written) {
+                holes.push(start..start + written.len());
+            }
         }
     }
 }

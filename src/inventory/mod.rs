@@ -31,10 +31,12 @@ mod release;
 mod render;
 mod schema;
 mod shape;
+mod show;
 mod source;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod variable;
 mod yaml;
 
 pub use data_dir::DataDir;
@@ -45,7 +47,9 @@ pub use mistake::{Mistake, Remark, Rules};
 pub use render::InputErrors;
 pub use schema::schema;
 pub use shape::similar;
+pub use show::{ShownHost, ShownSetting};
 pub use source::{STANDARD_INPUT, name};
+pub use variable::Lookup;
 
 /// What the command line says about every host; it wins over the inventory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,11 +71,15 @@ pub struct Inventory {
     pub files: Vec<PathBuf>,
     /// What holds for the cluster as a whole.
     pub cluster: Cluster,
+    /// What is said under `cluster`, by its path (`cluster.config.disable`), secrets masked.
+    pub said: BTreeMap<String, Setting<Value>>,
     /// The hosts in the order of the files, ranges expanded in place.
     pub hosts: Vec<Host>,
     /// Whether it is the whole truth of its cluster, as a file is; what a command line names is a
     /// part of one, and nodes beside it are no news.
     pub whole: bool,
+    /// What variables have filled in that must not be shown, whatever key it stands behind.
+    pub filled: Vec<Secret>,
     /// Things that are allowed but unwise, as sentences (an even number of servers).
     pub warnings: Vec<String>,
 }

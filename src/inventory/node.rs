@@ -48,6 +48,20 @@ pub(super) struct Node {
     pub tree: Tree,
     /// Its place; for a value that stands behind an alias, the place of the anchor.
     pub span: Span,
+    /// Whether variables have filled its text.
+    pub filled: Filled,
+}
+
+/// Whether variables have filled a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Filled {
+    /// It is as it was written.
+    #[default]
+    No,
+    /// It stands without quotes, so it may be what its filling looks like.
+    Plain,
+    /// It stands in quotes.
+    Quoted,
 }
 
 /// What a value can be.
@@ -132,10 +146,16 @@ impl Node {
         )
     }
 
-    /// The number, when this is a whole number in the range of `T`.
+    /// The number, when this is a whole number in the range of `T`; also in quotes, when a variable
+    /// gave it: within braces YAML wants them around one.
     pub fn whole<T: TryFrom<i128>>(&self) -> Option<T> {
-        match self.tree {
-            Tree::Whole(number) => T::try_from(number).ok(),
+        match &self.tree {
+            Tree::Whole(number) => T::try_from(*number).ok(),
+            Tree::Text(text) if self.filled != Filled::No => text
+                .trim()
+                .parse()
+                .ok()
+                .and_then(|number| T::try_from(number).ok()),
             _ => None,
         }
     }
@@ -159,6 +179,7 @@ impl<'de> Deserialize<'de> for Node {
         Ok(Self {
             tree: spanned.value,
             span: spanned.defined.into(),
+            filled: Filled::No,
         })
     }
 }

@@ -19,7 +19,7 @@ fn join(base: &mut Node, above: Node, kind: Kind, sources: &Sources) {
     let Tree::Map(before) = &mut base.tree else {
         *base = Node {
             tree: Tree::Map(entries),
-            span: above.span,
+            ..above
         };
         return;
     };

@@ -23,6 +23,8 @@ pub(super) struct Reader<'a> {
     pub files: &'a [PathBuf],
     /// What the inventory does not say itself.
     pub surroundings: Surroundings<'a>,
+    /// What variables have filled in that must not be shown.
+    pub filled: Vec<Secret>,
     /// What is wrong so far.
     pub mistakes: Mistakes,
     /// What is unwise so far.

@@ -90,11 +90,15 @@ fn value(entry: &Entry, path: &str, kind: Kind, mistakes: &mut Mistakes) {
             _ => text(node, path, mistakes),
         },
         Kind::Whole(least, most) => match &node.tree {
-            Tree::Whole(number) if (i128::from(least)..=i128::from(most)).contains(number) => {}
-            Tree::Whole(_) => mistakes.add(
-                node.span,
-                format!("`{path}` must be a number from {least} to {most}"),
-            ),
+            _ if node
+                .whole::<i64>()
+                .is_some_and(|number| (least..=most).contains(&number)) => {}
+            _ if matches!(node.tree, Tree::Whole(_)) || node.whole::<i128>().is_some() => {
+                mistakes.add(
+                    node.span,
+                    format!("`{path}` must be a number from {least} to {most}"),
+                );
+            }
             Tree::Text(text) if text.parse::<i64>().is_ok() => mistakes.help(
                 node.span,
                 format!("`{path}` must be a number, and this is text"),

@@ -8,6 +8,7 @@ use crate::vars::Origin;
 
 mod hostile;
 mod overlay;
+mod variables;
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder)
@@ -28,6 +29,7 @@ fn layered(files: &[PathBuf], overrides: &Overrides) -> Result<Inventory, InputE
     let surroundings = Surroundings {
         home: Some(Path::new("/home/me")),
         overrides,
+        variables: |_| None,
     };
     load(files, surroundings, |_| Vec::new())
 }

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::report::Report;
 use crate::error::Problem;
 use crate::inventory::Mistake;
+pub use crate::inventory::{ShownHost, ShownSetting};
 
 /// Something that happened: one JSON object in a line. Times are seconds.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -233,6 +234,13 @@ pub enum Event {
         servers: usize,
         /// How many are agents.
         agents: usize,
+    },
+    /// What an inventory comes to for its hosts, or for the one that was asked for.
+    Shown {
+        /// The name of the cluster.
+        cluster: String,
+        /// The hosts, in the order of the inventory.
+        hosts: Vec<ShownHost>,
     },
     /// An inventory that was made, or brought up to date.
     Written {

@@ -164,6 +164,7 @@ impl Board {
             | Event::Token { .. }
             | Event::Cached { .. }
             | Event::Checked { .. }
+            | Event::Shown { .. }
             | Event::Written { .. }
             | Event::Trouble { .. } => {}
             Event::Finished { .. } => self.stage("", None),

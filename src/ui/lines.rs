@@ -2,7 +2,7 @@
 
 use super::plan::{self, counted};
 use super::wrap::wrap;
-use super::{Format, Said, Ui, table, timeline};
+use super::{Format, Said, Ui, shown, table, timeline};
 use crate::run::Event;
 use crate::run::event::LeftOut;
 
@@ -165,6 +165,7 @@ impl Ui {
                 counted(servers, "server"),
                 counted(agents, "agent")
             )),
+            Event::Shown { cluster, hosts } => self.say(&shown::text(&cluster, &hosts)),
             Event::Written {
                 file,
                 text,

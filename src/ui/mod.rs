@@ -19,6 +19,7 @@ mod lines;
 mod live;
 mod plan;
 mod safe;
+mod shown;
 mod slow;
 mod style;
 mod table;

@@ -134,3 +134,50 @@ fn what_is_typed_next_names_all_files() {
     1 mistake in site a.yaml; nothing was touched
     ");
 }
+
+#[test]
+fn what_a_host_gets_is_shown_with_where_it_comes_from() {
+    let folder = folder(
+        "\
+cluster:
+  version: v1.36.3+k3s1
+  token: ${CLUSTER_TOKEN}
+  binary: {source: push, mirror: 'https://example.org/k3s'}
+  config: {disable: [traefik], datastore-endpoint: 'mysql://hunter2', secrets-encryption: true, etcd-s3-proxy: 'http://ann:hunter2@example.org'}
+  agent_config: {kubelet-arg: [max-pods=200, password=hunter2]}
+ssh: {user: ubuntu}
+groups:
+  big.ones: {role: agent, labels: {disk: ssd, zone: a}, taints: ['a=b:NoSchedule']}
+hosts:
+  m1: {address: 192.0.2.1, role: server, config: {secrets-encryption: null}}
+  w1: {address: 'fd00::1', group: big.ones, ssh: {port: 2222}, labels: {note: 'hunter2hunter2'}}
+",
+    );
+    let site = "cluster: {name: paris}\ngroups: {big.ones: {labels: {zone: p}}}\n";
+    fs::write(folder.path().join("paris.yaml"), site).expect("written");
+    let variables = [("CLUSTER_TOKEN", "hunter2hunter2")];
+    let show = |more: &[&str]| {
+        let line = ["inventory", "show", "-i", "home.yaml", "-i", "paris.yaml"];
+        fed(folder.path(), "", &[&line, more].concat(), &variables)
+    };
+    for (name, more) in [
+        ("show", &[][..]),
+        ("show-server", &["--host", "m1"]),
+        ("show-agent", &["--host", "w1"]),
+        ("show-agent-json", &["--host", "w1", "--output", "json"]),
+        ("show-unknown", &["--host", "w2"]),
+    ] {
+        let screen = screen(&show(more));
+        assert!(!screen.contains("hunter2"), "{screen}");
+        let is_json = more.contains(&"json");
+        let screen = if is_json {
+            screen
+                .lines()
+                .filter(|line| line.contains("shown"))
+                .collect()
+        } else {
+            screen
+        };
+        insta::assert_snapshot!(name, screen);
+    }
+}
