@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use super::path;
 
@@ -37,6 +37,12 @@ pub enum InventoryCommand {
         k3s_version: Option<String>,
     },
 
+    /// Make an inventory of machines that are there
+    ///
+    /// Asks on a terminal for what it needs to know; with --servers, nothing is asked and nothing is
+    /// connected to. Writes a file with comments, and over none that is there.
+    Init(InitArguments),
+
     /// Show what a host gets, and where each value comes from
     ///
     /// Reads no host. Of several hosts, one line each; secrets are masked.
@@ -49,4 +55,37 @@ pub enum InventoryCommand {
         #[arg(long, value_name = "NAME")]
         host: Option<String>,
     },
+}
+
+/// What `towline inventory init` needs to know.
+#[derive(Debug, Clone, Args)]
+pub struct InitArguments {
+    /// Addresses of the servers, with commas: one, or for high availability three or five
+    #[arg(long, value_name = "ADDRESSES", value_delimiter = ',')]
+    pub servers: Vec<String>,
+
+    /// Addresses of the agents, with commas
+    #[arg(
+        long,
+        value_name = "ADDRESSES",
+        value_delimiter = ',',
+        requires = "servers"
+    )]
+    pub agents: Vec<String>,
+
+    /// User to log in as [default: root]
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+
+    /// Private key to offer first
+    #[arg(long, value_name = "FILE", value_parser = path())]
+    pub ssh_key: Option<PathBuf>,
+
+    /// Name of the cluster [default: the folder's name]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// Where the inventory goes [default: inventory.yaml]
+    #[arg(short, long, value_name = "FILE", value_parser = path())]
+    pub output_file: Option<PathBuf>,
 }

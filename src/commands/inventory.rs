@@ -13,6 +13,7 @@ use crate::run::report::Report;
 use crate::ui::Ui;
 
 mod from_vagrant;
+mod init;
 
 pub(super) async fn run(what: InventoryCommand, environment: &Environment, ui: &Ui) -> ExitCode {
     let begun = Instant::now();
@@ -30,6 +31,7 @@ pub(super) async fn run(what: InventoryCommand, environment: &Environment, ui: &
             };
             from_vagrant::run(wanted, environment, ui).await
         }
+        InventoryCommand::Init(arguments) => init::run(arguments, environment, ui).await,
         InventoryCommand::Show { inventory, host } => {
             show(&inventory, host.as_deref(), environment, ui)
         }

@@ -41,7 +41,7 @@ pub(super) fn across(reader: &mut Reader<'_>, root: &Node, cluster: &ClusterPlac
 }
 
 /// An address in the one form that all its spellings share.
-fn canonical(address: &str) -> String {
+pub fn canonical(address: &str) -> String {
     address.parse::<IpAddr>().map_or_else(
         |_| address.trim_end_matches('.').to_ascii_lowercase(),
         |ip| ip.to_canonical().to_string(),

@@ -39,6 +39,7 @@ mod tests;
 mod variable;
 mod yaml;
 
+pub use check::canonical;
 pub use data_dir::DataDir;
 pub use document::document;
 pub use draft::Draft;
@@ -49,7 +50,8 @@ pub use schema::schema;
 pub use shape::similar;
 pub use show::{ShownHost, ShownSetting};
 pub use source::{STANDARD_INPUT, name};
-pub use variable::Lookup;
+pub use syntax::{checked_address as address, is_name};
+pub use variable::{Lookup, literal};
 
 /// What the command line says about every host; it wins over the inventory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

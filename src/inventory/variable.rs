@@ -153,6 +153,6 @@ impl Filling<'_> {
 }
 
 /// A text as it is written so that no variable is filled in.
-pub(super) fn literal(text: &str) -> String {
+pub fn literal(text: &str) -> String {
     text.replace(BEGIN, "$${")
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::sync::atomic::Ordering;
 
-use dialoguer::Input;
 use dialoguer::console::Term;
+use dialoguer::{Confirm, Input};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::termios::{QueueSelector, tcflush};
@@ -180,6 +180,32 @@ impl Ui {
                 .interact_text()
         });
         Some(typed?.trim() == name)
+    }
+
+    /// Asks for a line until the check takes it; without an answer typed, the default, if there is
+    /// one. Nothing when the question was left.
+    pub fn ask_line(
+        &self,
+        question: &str,
+        default: &str,
+        check: &dyn Fn(&str) -> Result<(), String>,
+    ) -> Option<String> {
+        let input = Input::<String>::new()
+            .with_prompt(question)
+            .allow_empty(true)
+            .validate_with(|line: &String| check(line));
+        let input = if default.is_empty() {
+            input
+        } else {
+            input.default(default.to_owned())
+        };
+        self.ask(|| input.interact_text())
+    }
+
+    /// Asks for yes or no, yes without an answer typed. Nothing when the question was left.
+    pub fn ask_yes_or_no(&self, question: &str) -> Option<bool> {
+        let question = Confirm::new().with_prompt(question).default(true);
+        self.ask(|| question.interact())
     }
 
     /// Asks while the live lines make room.

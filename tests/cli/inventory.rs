@@ -181,3 +181,66 @@ hosts:
         insta::assert_snapshot!(name, screen);
     }
 }
+
+#[test]
+fn a_new_inventory_is_made_of_flags_and_is_one_without_an_edit() {
+    let folder = folder("");
+    let init = |more: &[&str]| towline(folder.path(), &[&["inventory", "init"], more].concat());
+    let made = init(&[
+        "--servers",
+        "192.0.2.1,192.0.2.2,fd00::3",
+        "--agents=w.example.org",
+        "--user=ubuntu",
+        "--ssh-key=keys/${USER}",
+        "--name=paris",
+    ]);
+    let file = fs::read_to_string(folder.path().join("inventory.yaml")).expect("written");
+    insta::assert_snapshot!("init", format!("{}{file}", screen(&made)));
+    let check = ["inventory", "check", "-i", "inventory.yaml"];
+    insta::assert_snapshot!(screen(&towline(folder.path(), &check)), @r"
+    status 0
+    --- standard output
+    inventory.yaml: no mistakes; cluster paris: 3 servers, 1 agent
+    --- standard error
+    ");
+    let refused: Vec<String> = [
+        &["--servers=192.0.2.1"][..],
+        &["-o", "new.yaml"],
+        &["-o", "new.yaml", "--servers=192.0.2.1,192.0.2.2"],
+        &[
+            "-o",
+            "new.yaml",
+            "--servers=192.0.2.1",
+            "--agents=192.0.2.2,192.0.2.1",
+        ],
+        &[
+            "-o",
+            "new.yaml",
+            "--servers=fd00::1,::ffff:192.0.2.2,192.0.2.2",
+        ],
+        &["-o", "new.yaml", "--servers=root@192.0.2.1"],
+        &["-o", "new.yaml", "--servers=192.0.2.1:2222"],
+        &["-o", "new.yaml", "--servers=192.0.2.300"],
+        &["-o", "new.yaml", "--servers="],
+        &["-o", "new.yaml", "--agents=192.0.2.300"],
+        &["-o", "new.yaml", "--servers=192.0.2.1", "--user=a b"],
+        &["-o", "nowhere/new.yaml", "--servers=192.0.2.1"],
+    ]
+    .iter()
+    .map(|more| {
+        let said = text(&init(more).stderr);
+        format!("{}\n{said}", more.join(" "))
+    })
+    .collect();
+    insta::assert_snapshot!("init-refused", refused.join("\n"));
+    assert!(!folder.path().join("new.yaml").exists());
+    let json = init(&["-o", "json.yaml", "--servers=192.0.2.1", "--output=json"]);
+    let events = text(&json.stdout);
+    let events: Vec<serde_json::Value> = events
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(events[0]["event"], "written");
+    assert_eq!(events[1]["event"], "finished");
+    assert_eq!(events.len(), 2);
+}

@@ -102,6 +102,47 @@ fn who_cannot_be_logged_into_or_used_says_why_and_the_others_finish() {
     assert_eq!(known.lines().count(), 2);
     fs::remove_file(place.file("known")).unwrap();
 
+    // An inventory that a person is asked for; the machines' keys are, too, and give it their names.
+    let addresses = format!("{} {}", m1.address(), m2.address());
+    let mut running = place
+        .command()
+        .args("inventory init -o new.yaml")
+        .on_a_terminal();
+    for (question, answer) in [
+        (
+            "Addresses of the machines",
+            &*format!("{addresses} 10.0.0.300\r"),
+        ),
+        ("10.0.0.300", "\u{15}"),
+        ("Addresses of the machines", &*format!("{addresses}\r")),
+        ("Which of them is the server", "\r"),
+        ("User to log in as", "\r"),
+        (
+            "Private key file",
+            &*format!("{}\r", place.lab.ssh_key().display()),
+        ),
+        ("Name of the cluster", "new\r"),
+        ("take their own names", "\r"),
+        ("Trust server1? ", "a\r"),
+    ] {
+        running.shows(question);
+        running.types(answer);
+    }
+    running.wait().ends(0).says(&["wrote new.yaml: 2 hosts"]);
+    let new = fs::read_to_string(place.file("new.yaml")).unwrap();
+    assert!(new.contains("  m1:\n") && new.contains("  m2:\n"), "{new}");
+    // What only this lab has lies over it.
+    fs::write(
+        place.file("lab.yaml"),
+        inventory.clone().only(&[]).to_string(),
+    )
+    .unwrap();
+    let layered = |command: &str| {
+        let files = format!("{command} -i new.yaml -i lab.yaml --output json");
+        place.command().args(&files).run().ends(0)
+    };
+    layered("plan");
+
     // One hostname for two.
     m2.succeed("hostname m1");
     let refused = place.deploy(&inventory).ends(2);
@@ -145,6 +186,7 @@ fn who_cannot_be_logged_into_or_used_says_why_and_the_others_finish() {
     );
     place.deploy(&admin).changed_nothing();
     place.deploy(&inventory).changed_nothing();
+    layered("deploy").changed_nothing();
     place.kept_its_secrets();
 }
 

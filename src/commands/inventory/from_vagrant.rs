@@ -127,7 +127,7 @@ fn beside(file: &Path, path: &str) -> PathBuf {
 }
 
 /// The cluster is called as the folder is.
-fn name_of(folder: &Path) -> String {
+pub(super) fn name_of(folder: &Path) -> String {
     let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     let name = folder
         .file_name()
@@ -145,7 +145,7 @@ fn name_of(folder: &Path) -> String {
         .collect();
     let name = name.trim_matches('-');
     if name.is_empty() {
-        "vagrant".to_owned()
+        "cluster".to_owned()
     } else {
         name.to_owned()
     }

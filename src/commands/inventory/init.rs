@@ -1,0 +1,396 @@
+//! `towline inventory init`: an inventory of a person's machines, from flags or from answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::from_vagrant::name_of;
+use crate::cli::{Environment, InitArguments};
+use crate::cluster::{in_flags, remarks};
+use crate::commands::road::{Road, Ways};
+use crate::commands::{Refusal, absolute, can_ask, save, surroundings};
+use crate::error::Problem;
+use crate::inventory::{self, Inventory, Overrides, canonical};
+use crate::run::Event;
+use crate::run::event::Events;
+use crate::shell::quote;
+use crate::ui::{Format, Ui};
+
+mod text;
+
+/// What the machines are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Wanted {
+    name: String,
+    user: String,
+    key: Option<String>,
+    hosts: Vec<Machine>,
+}
+
+/// One machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Machine {
+    name: String,
+    address: String,
+    is_server: bool,
+}
+
+pub(super) async fn run(
+    arguments: InitArguments,
+    environment: &Environment,
+    ui: &Ui,
+) -> Result<(), Refusal> {
+    let file = arguments
+        .output_file
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("inventory.yaml"));
+    is_free(&file)?;
+    let has_flags = !arguments.servers.is_empty();
+    if !has_flags && !can_ask(&[]) {
+        return Err(Problem::new("there is no terminal to ask on, and --servers is not given")
+            .next("towline inventory init --servers 10.0.0.1,10.0.0.2,10.0.0.3 --agents 10.0.0.4 --user ubuntu")
+            .into());
+    }
+    let name = arguments.name.clone().unwrap_or_else(|| {
+        let folder = file.parent().filter(|folder| *folder != Path::new(""));
+        name_of(folder.unwrap_or(Path::new(".")))
+    });
+    let key = arguments.ssh_key.as_deref();
+    let key = key.map(|key| written(key, &environment.home));
+    let wanted = if has_flags {
+        let all = [&*arguments.servers, &*arguments.agents].concat();
+        distinct(&all)?;
+        enough(&arguments.servers)?;
+        Wanted {
+            name,
+            user: arguments.user.unwrap_or_else(|| "root".to_owned()),
+            key,
+            hosts: numbered(&all, &arguments.servers),
+        }
+    } else {
+        let asked = tokio::task::block_in_place(|| ask(ui, &arguments, &name, key, environment));
+        let (mut wanted, names) = asked.ok_or(Refusal::Interrupted)?;
+        if names {
+            take_names(&mut wanted, &file, environment, ui).await?;
+        }
+        // A person may have thought for a while.
+        is_free(&file)?;
+        wanted
+    };
+    let text = wanted.text(&file)?;
+    let inventory = parsed(&text, &file, environment)?;
+    save::write(&file, &text)?;
+    ui.show(Event::Written {
+        file: Some(file.display().to_string()),
+        text,
+        hosts: inventory.hosts.len(),
+        changes: None,
+        left_out: Vec::new(),
+    });
+    if ui.format == Format::Plain {
+        let flags = in_flags(&[file]);
+        ui.out(&format!(
+            "\n  towline plan {flags}      shows what a deploy would do\n  towline deploy {flags}    makes the machines a cluster"
+        ));
+    }
+    Ok(())
+}
+
+/// Nothing is written over a file that is there.
+fn is_free(file: &Path) -> Result<(), Problem> {
+    if !file.try_exists().unwrap_or(true) {
+        return Ok(());
+    }
+    let shown = quote(&file.to_string_lossy());
+    Err(Problem::new(format!("{} is there already", file.display()))
+        .because("towline inventory init makes a new inventory, and writes over none")
+        .next(format!(
+            "to check the one that is there:  towline inventory check -i {shown}"
+        ))
+        .next("to write another one:  -o FILE"))
+}
+
+fn parsed(text: &str, file: &Path, environment: &Environment) -> Result<Inventory, Refusal> {
+    let overrides = Overrides::default();
+    inventory::parse_by(text, file, surroundings(environment, &overrides), remarks).map_err(
+        |errors| {
+            // No person has written this text: its lines tell nothing.
+            let problems = errors.mistakes.into_iter().map(|mistake| {
+                let help = mistake.help.into_iter();
+                help.fold(Problem::new(mistake.message), Problem::next)
+            });
+            Refusal::Problems(problems.collect())
+        },
+    )
+}
+
+/// A key's path as it is written: it holds in any folder.
+fn written(key: &Path, home: &Path) -> String {
+    let key = absolute(key.to_owned());
+    match key.strip_prefix(home) {
+        Ok(rest) => format!("~/{}", rest.display()),
+        Err(_) => key.display().to_string(),
+    }
+}
+
+/// That these are addresses, and each another one.
+fn distinct(addresses: &[String]) -> Result<(), Problem> {
+    let mut seen = BTreeSet::new();
+    for address in addresses {
+        inventory::address(address)?;
+        if !seen.insert(canonical(address)) {
+            return Err(Problem::new(format!("the address {address} stands twice"))
+                .next("every machine has its own, and is a server or an agent"));
+        }
+    }
+    Ok(())
+}
+
+/// That so many servers make a cluster.
+fn enough(servers: &[String]) -> Result<(), Problem> {
+    match servers.len() {
+        count if count % 2 == 1 => Ok(()),
+        0 => Err(Problem::new("a cluster needs a server")),
+        count => Err(Problem::new(format!(
+            "{count} servers survive the loss of no more of them than {} would",
+            count - 1
+        ))
+        .next(format!(
+            "make it {} or {} servers; any number of agents can join",
+            count - 1,
+            count + 1
+        ))),
+    }
+}
+
+/// The machines with names that only count them.
+fn numbered(all: &[String], servers: &[String]) -> Vec<Machine> {
+    let mut counts = [0, 0];
+    let machines = all.iter().map(|address| {
+        let is_server = servers.contains(address);
+        let (word, count) = if is_server {
+            ("server", &mut counts[0])
+        } else {
+            ("agent", &mut counts[1])
+        };
+        *count += 1;
+        Machine {
+            name: format!("{word}{count}"),
+            address: address.clone(),
+            is_server,
+        }
+    });
+    let mut machines: Vec<Machine> = machines.collect();
+    machines.sort_by_key(|machine| !machine.is_server);
+    machines
+}
+
+/// The addresses in a line.
+fn listed(line: &str) -> Vec<String> {
+    let words = line.split([',', ' ', '\t']).filter(|word| !word.is_empty());
+    words.map(str::to_owned).collect()
+}
+
+/// Asks for what the flags do not say; also whether the machines are to be asked for their names.
+/// Nothing when a question was left without an answer.
+fn ask(
+    ui: &Ui,
+    arguments: &InitArguments,
+    name: &str,
+    key: Option<String>,
+    environment: &Environment,
+) -> Option<(Wanted, bool)> {
+    let words = |checked: Result<(), Problem>| {
+        checked.map_err(|problem| match problem.next.first() {
+            Some(next) => format!("{}: {next}", problem.what),
+            None => problem.what,
+        })
+    };
+    let are_addresses = |line: &str| match listed(line) {
+        none if none.is_empty() => Err("type one address at least".to_owned()),
+        all => words(distinct(&all)),
+    };
+    let question = "Addresses of the machines, with spaces between them";
+    let all = listed(&ui.ask_line(question, "", &are_addresses)?);
+    let is_available = match &*all {
+        [_] => false,
+        [_, _] => {
+            ui.out(
+                "Two machines: one server and one agent. High availability takes three servers.",
+            );
+            false
+        }
+        _ => ui.ask_yes_or_no("High availability, with three servers or more?")?,
+    };
+    let are_servers = |line: &str| {
+        let servers = listed(line);
+        if let Some(other) = servers.iter().find(|address| !all.contains(address)) {
+            return Err(format!("{other} is none of the machines"));
+        }
+        words(distinct(&servers).and_then(|()| enough(&servers)))?;
+        match servers.len() {
+            1 if is_available => Err("high availability takes three servers or more".to_owned()),
+            2.. if !is_available => Err("without high availability there is one server".to_owned()),
+            _ => Ok(()),
+        }
+    };
+    let usual = all[..if is_available { 3 } else { 1 }].join(" ");
+    let servers = if all.len() == usual.split(' ').count() {
+        all.clone()
+    } else {
+        let question = if is_available {
+            "Which of them are servers"
+        } else {
+            "Which of them is the server"
+        };
+        listed(&ui.ask_line(question, &usual, &are_servers)?)
+    };
+    let user = match &arguments.user {
+        Some(user) => user.clone(),
+        None => ui.ask_line("User to log in as", "root", &is_something)?,
+    };
+    let key = if key.is_some() {
+        key
+    } else {
+        let question = "Private key file (Enter: what ssh would use)";
+        let typed = ui.ask_line(question, "", &|_| Ok(()))?;
+        let typed = typed.trim();
+        (!typed.is_empty()).then(|| match typed.strip_prefix("~/") {
+            Some(_) => typed.to_owned(),
+            None => written(Path::new(typed), &environment.home),
+        })
+    };
+    let name = match &arguments.name {
+        Some(name) => name.clone(),
+        None => ui.ask_line("Name of the cluster", name, &is_something)?,
+    };
+    let names = ui.ask_yes_or_no("Log in to the machines and take their own names?")?;
+    let wanted = Wanted {
+        name: name.trim().to_owned(),
+        user: user.trim().to_owned(),
+        key,
+        hosts: numbered(&all, &servers),
+    };
+    Some((wanted, names))
+}
+
+fn is_something(line: &str) -> Result<(), String> {
+    if line.trim().is_empty() {
+        return Err("this cannot be empty".to_owned());
+    }
+    Ok(())
+}
+
+/// Gives the machines that can be reached the names that they have themselves, where these are good
+/// for it.
+async fn take_names(
+    wanted: &mut Wanted,
+    file: &Path,
+    environment: &Environment,
+    ui: &Ui,
+) -> Result<(), Refusal> {
+    let inventory = parsed(&wanted.text(file)?, file, environment)?;
+    let (events, receiver) = Events::channel();
+    let teller = tokio::spawn(ui.clone().tell(receiver));
+    let hostnames = hostnames(inventory, environment, ui, events).await;
+    // What was said is told before anything else.
+    let _ = teller.await;
+    wanted.take(&hostnames?);
+    Ok(())
+}
+
+/// The hostnames of the machines that can be reached, by their names so far.
+async fn hostnames(
+    inventory: Inventory,
+    environment: &Environment,
+    ui: &Ui,
+    events: Events,
+) -> Result<BTreeMap<String, String>, Refusal> {
+    let ways = Ways {
+        parallel: 32,
+        accept_new_host_keys: false,
+        overrides: None,
+        local: None,
+        adopt: false,
+    };
+    let all = inventory.hosts.iter().map(|host| host.name.clone());
+    let selected = all.collect();
+    let road = Road::of(inventory, selected, &ways, environment, ui, events).await?;
+    let gathered = road.gather().await?;
+    for (host, unreached) in &gathered.unreached {
+        road.events.send(Event::Unreached {
+            host: host.clone(),
+            problem: unreached.problem.clone(),
+        });
+    }
+    let reached = gathered.reach.iter();
+    Ok(reached
+        .filter_map(|(name, reach)| Some((name.clone(), reach.facts()?.hostname.clone())))
+        .collect())
+}
+
+impl Wanted {
+    /// Takes these names, where they can be names and each is another one.
+    fn take(&mut self, hostnames: &BTreeMap<String, String>) {
+        let so_far = self.hosts.iter().map(|host| host.name.clone());
+        let so_far: Vec<String> = so_far.collect();
+        for host in &mut self.hosts {
+            let Some(hostname) = hostnames.get(&host.name) else {
+                continue;
+            };
+            let has = |name: &&String| name.eq_ignore_ascii_case(hostname);
+            let is_shared = hostnames.values().filter(has).count() > 1;
+            if !is_shared && !so_far.iter().any(|name| has(&name)) && inventory::is_name(hostname) {
+                host.name.clone_from(hostname);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(name: &str) -> Machine {
+        Machine {
+            name: name.into(),
+            address: format!("{name}.example.org"),
+            is_server: true,
+        }
+    }
+
+    #[test]
+    fn a_name_of_its_own_is_taken_where_it_can_be_one() {
+        let names = ["server1", "server2", "server3", "server4", "server5"];
+        let mut wanted = Wanted {
+            name: "a".into(),
+            user: "root".into(),
+            key: None,
+            hosts: names.map(machine).into(),
+        };
+        let found = [
+            ("server1", "alpha"),
+            ("server2", "localhost"),
+            ("server3", "LOCALHOST"),
+            ("server4", "a;id"),
+            ("server5", "server1"),
+        ];
+        let found = found.map(|(name, hostname)| (name.to_owned(), hostname.to_owned()));
+        wanted.take(&found.into());
+        let taken: Vec<_> = wanted.hosts.iter().map(|host| &*host.name).collect();
+        assert_eq!(taken, ["alpha", "server2", "server3", "server4", "server5"]);
+    }
+
+    #[test]
+    fn servers_come_first_and_every_role_is_counted() {
+        let all = ["10.0.0.1", "10.0.0.2", "10.0.0.3"].map(str::to_owned);
+        let made = numbered(&all, &all[1..2]);
+        let made: Vec<_> = made
+            .iter()
+            .map(|host| format!("{} {}", host.name, host.address))
+            .collect();
+        assert_eq!(
+            made,
+            ["server1 10.0.0.2", "agent1 10.0.0.1", "agent2 10.0.0.3"]
+        );
+    }
+}
