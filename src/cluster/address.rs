@@ -195,8 +195,9 @@ pub(super) fn is_vouched_for(host: &Host, facts: &Facts, address: IpAddr) -> boo
     let configured = host.config.get("node-ip");
     let configured = configured.and_then(|setting| setting.value.as_str());
     let mut configured = configured.unwrap_or_default().split(',');
-    // towline runs on the host itself.
-    named.is_some_and(|named: IpAddr| named.is_loopback())
+    // towline runs on the host itself; by a port that is forwarded it comes from elsewhere.
+    let is_here = named.is_some_and(|named: IpAddr| named.is_loopback());
+    (is_here && host.ssh.port.value == 22)
         || [named, private, facts.reached_at].contains(&Some(address))
         || configured.any(|text| text.trim().parse() == Ok(address))
 }

@@ -17,6 +17,11 @@ use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::{Host, Role};
 
+mod words;
+
+pub(super) use words::{HOW, SHOWN};
+use words::{interfaces, listed, none, runs_behind_nat, several, unconnected};
+
 /// What `VirtualBox` gives every machine on its first and second interface with NAT, and QEMU on its
 /// user network (virtualbox.org/manual, 6.3; qemu.org, `-netdev user`).
 const SAME_EVERYWHERE: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 0, 2, 15), Ipv4Addr::new(10, 0, 3, 15)];
@@ -49,6 +54,8 @@ pub(super) struct Choice {
     shared: BTreeSet<IpAddr>,
     /// The addresses that were found.
     found: BTreeMap<String, IpAddr>,
+    /// The addresses of the hosts for which there are several, by host.
+    candidates: BTreeMap<String, Vec<IpAddr>>,
     /// Whether nodes that are there have flannel on another interface than their addresses, so that
     /// others would not reach them by it on theirs.
     flannel_is_elsewhere: bool,
@@ -105,6 +112,11 @@ impl Choice {
         })
     }
 
+    /// The addresses between which nothing decides yet.
+    pub fn candidates(&self, host: &str) -> impl Iterator<Item = IpAddr> {
+        self.candidates.get(host).into_iter().flatten().copied()
+    }
+
     /// Whether several hosts have an address.
     pub fn is_shared(&self, address: IpAddr) -> bool {
         self.shared.contains(&address)
@@ -123,14 +135,7 @@ impl Choice {
         let own = observed(facts);
         let interface = facts.off_the_default_route(node_ip);
         let interface = interface.filter(|name| !is_inside(name))?;
-        let says = |key: &str| {
-            let told = situation.inventory.configured(host, key).or(own.get(key));
-            !same_setting(key, told, None)
-        };
-        let has_way = ["flannel-external-ip", "vpn-auth", "vpn-auth-file"]
-            .into_iter()
-            .any(says);
-        if has_way || !has_flannel(situation) {
+        if has_way(situation, host, facts) || !has_flannel(situation) {
             return None;
         }
         let usual = facts.default_address();
@@ -246,11 +251,32 @@ impl Choice {
             situation.selected.contains(&host.name) && !facts.k3s.joined
         };
         let names: Vec<_> = rest.iter().map(|(host, _)| &*host.name).collect();
-        let mut networks = common.iter();
+        if common.len() > 1 {
+            for (host, _) in situation.reached() {
+                let own = common.values();
+                let own = own.filter_map(|members| Some(members.get(&*host.name)?.1));
+                self.candidates.insert(host.name.clone(), own.collect());
+            }
+        }
+        let (works, fails): (Vec<_>, Vec<_>) = common
+            .iter()
+            .partition(|(_, members)| is_connected(situation, members));
+        // Of one alone the hosts that it does not connect are named later.
+        let all = if works.is_empty() { &fails } else { &works };
+        let mut networks = all.iter();
         match (networks.next(), networks.next()) {
             (Some((network, members)), None) => {
+                if !works.is_empty() && !fails.is_empty() {
+                    let fails: Vec<_> = fails.iter().map(|(net, _)| net.to_string()).collect();
+                    self.note = Some(format!(
+                        "{}: the hosts reach each other by {network} ({}), and not by {}",
+                        listed(&names),
+                        interfaces(members).join(", "),
+                        listed(&fails)
+                    ));
+                }
                 let same: Vec<_> = rest.iter().filter(|(_, facts)| !is_good(facts)).collect();
-                if let Some((_, facts)) = same.first() {
+                if let (Some((_, facts)), None) = (same.first(), &self.note) {
                     let usual = facts.default_address();
                     let usual = usual.map_or_else(String::new, |usual| {
                         format!(": {usual} is the same on every machine behind such a NAT")
@@ -268,7 +294,11 @@ impl Choice {
                 }
             }
             (Some(_), Some(_)) if rest.iter().any(|one| concerns(&one)) => {
-                self.problem = Some(several(situation, common, &names));
+                self.problem = Some(if works.is_empty() {
+                    unconnected(situation, &fails, &names)
+                } else {
+                    several(situation, &works, &names)
+                });
             }
             (None, _)
                 if rest
@@ -289,23 +319,6 @@ impl Choice {
             && !is_same_everywhere(net.addr())
             && !self.shared.contains(&net.addr())
     }
-}
-
-/// A server that is not changed now has an address that nobody reaches it at.
-fn runs_behind_nat(situation: &Situation<'_>, host: &Host, own: IpAddr) -> Problem {
-    let name = &host.name;
-    let others = situation
-        .reached()
-        .filter(|(other, facts)| other.name != *name && facts.has_address(own));
-    let others: Vec<_> = others.map(|(other, _)| &*other.name).collect();
-    Problem::new(format!(
-            "{name}: its node has the address {own}, and {} has it, too",
-            listed(&others)
-        ))
-        .because("behind the NAT of VirtualBox every machine has it, and nobody can join a server there")
-        .next(format!(
-            "give {name} another one: in an inventory,  interface: …  or  private_address: …  for it, then deploy; a server with etcd has to be made anew"
-        ))
 }
 
 /// The interface that the inventory names for a host, and the words for where.
@@ -354,6 +367,18 @@ fn own(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Option<IpAddr> 
     own.filter(|own| facts.has_address(*own))
 }
 
+/// Whether nodes reach each other in a way of their own, whatever their addresses are.
+pub(super) fn has_way(situation: &Situation<'_>, host: &Host, facts: &Facts) -> bool {
+    let own = observed(facts);
+    let says = |key: &&str| {
+        let told = situation.inventory.configured(host, key).or(own.get(*key));
+        !same_setting(key, told, None)
+    };
+    ["flannel-external-ip", "vpn-auth", "vpn-auth-file"]
+        .iter()
+        .any(says)
+}
+
 /// Whether the pods' network is flannel's.
 fn has_flannel(situation: &Situation<'_>) -> bool {
     let inventory = situation.inventory;
@@ -377,81 +402,9 @@ fn is_same_everywhere(address: IpAddr) -> bool {
     SAME_EVERYWHERE.iter().any(|same| address == *same)
 }
 
-/// There are several networks that all hosts have.
-fn several(
-    situation: &Situation<'_>,
-    common: &BTreeMap<IpNet, Members<'_>>,
-    names: &[&str],
-) -> Problem {
-    let mut problem = Problem::new(format!(
-        "{}: the hosts could reach each other by {}, and nothing says by which",
-        listed(names),
-        listed(&common.keys().map(ToString::to_string).collect::<Vec<_>>())
-    ));
-    for (network, members) in common {
-        let shown: Vec<_> = members
-            .iter()
-            .map(|(host, (interface, address))| format!("{host} {address} on {interface}"))
-            .collect();
-        problem = problem.because(format!("{network}: {}", some(&shown)));
-    }
-    for (network, members) in common {
-        let line = match (interfaces(members).as_slice(), situation.inventory.whole) {
-            ([one], true) => format!("for {network}, under  cluster:\ninterface: {one}"),
-            ([one], false) => format!("for {network}:  --k3s-extra-args '--flannel-iface {one}'"),
-            _ => format!("for {network}, a  private_address:  in it for each host"),
-        };
-        problem = problem.next(line);
-    }
-    problem
-}
-
-/// There is no network that all hosts have, and an address that several have.
-fn none(situation: &Situation<'_>, rest: &[(&Host, &Facts)]) -> Problem {
-    let names: Vec<_> = rest.iter().map(|(host, _)| &*host.name).collect();
-    let mut problem = Problem::new(format!(
-        "{}: no network was found by which the hosts reach each other",
-        listed(&names)
-    ));
-    let shown: Vec<_> = situation
-        .reached()
-        .map(|(host, facts)| format!("{} has {}", host.name, super::address::list(facts)))
-        .collect();
-    for line in shown.iter().take(SHOWN) {
-        problem = problem.because(line);
-    }
-    problem
-        .because("an address that several hosts have is none: behind the NAT of VirtualBox every machine has 10.0.2.15")
-        .next("give the machines a network of their own (with Vagrant: private_network)")
-        .next("if they have one that was not found, for each host in the inventory\nprivate_address: ADDRESS")
-}
-
-/// As many hosts are named one by one.
-const SHOWN: usize = 6;
-
-/// The first of a long list.
-fn some(items: &[String]) -> String {
-    let more = items.len().saturating_sub(SHOWN);
-    let shown = items[..items.len() - more].join(", ");
-    match more {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
-}
-
-/// `a`, `a and b`, `a, b and c`.
-fn listed(names: &[impl AsRef<str>]) -> String {
-    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-    match names.as_slice() {
-        [] => String::new(),
-        [one] => (*one).to_owned(),
-        [first @ .., last] if first.len() < SHOWN => format!("{} and {last}", first.join(", ")),
-        [first, ..] => format!("{first} and {} more", names.len() - 1),
-    }
-}
-
-/// The interfaces by which hosts are in a network.
-fn interfaces(members: &Members<'_>) -> Vec<String> {
-    let names: BTreeSet<_> = members.values().map(|(interface, _)| *interface).collect();
-    names.into_iter().map(str::to_owned).collect()
+/// Whether nobody who was asked failed to reach another one in a network.
+fn is_connected(situation: &Situation<'_>, members: &Members<'_>) -> bool {
+    let fails = |facts: &Facts, address| facts.reaches.get(address) == Some(&false);
+    let mut asked = situation.reached();
+    asked.all(|(_, facts)| !members.values().any(|(_, address)| fails(facts, address)))
 }

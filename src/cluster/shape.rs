@@ -15,6 +15,7 @@ use super::stage::{leftovers, stage};
 use super::tokens::{Tokens, tokens};
 use super::{
     LATER, Network, Part, Place, Shape, Situation, Stage, fixed, keep, keys, network, networks,
+    reach,
 };
 use crate::error::Problem;
 use crate::facts::{Datastore, Facts, Member};
@@ -57,6 +58,9 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
     let (mut problems, mut notes) = shared(situation, &node_ips);
     problems.extend(choice.problem.clone());
     notes.extend(choice.note.clone());
+    let (unreached, reached_otherwise) = reach::unreached(situation, &known);
+    problems.extend(unreached);
+    notes.extend(reached_otherwise);
     problems.extend(sqlite_with_more_servers(situation));
     problems.extend(outside_datastore(situation));
     problems.extend(unequal_servers(situation));
@@ -154,6 +158,10 @@ fn place(
         .as_ref()
         .and_then(|name| known.get(name))
         .map(|addresses| addresses.node_ip);
+    let server = via_name.as_ref().and_then(|name| {
+        let mut servers = situation.servers();
+        servers.find(|(host, _)| host.name == *name)
+    });
     let etcd = wants_etcd(situation);
     for (host, facts) in situation.reached() {
         let Some(addresses) = known
@@ -182,7 +190,10 @@ fn place(
             choice,
             part,
             tokens,
-            via,
+            via: via.map(|via| match server {
+                Some(server) => reach::joins_at(facts, server, via),
+                None => via,
+            }),
             servers,
             etcd,
         };

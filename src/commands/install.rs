@@ -8,7 +8,6 @@ use crate::cli::{Environment, InstallArguments, JoinArguments, Login};
 use crate::cluster::{Stage, certificate_names, shared_settings};
 use crate::error::{ExitCode, Problem};
 use crate::facts::{Datastore, Facts};
-use crate::kubernetes::kubeconfig::server_url;
 use crate::run::Event;
 use crate::run::event::Events;
 use crate::run::report::Report;
@@ -153,15 +152,6 @@ fn of_server(typed: &mut Typed, name: &str, facts: &Facts, as_server: bool) -> R
             Problem::new(format!("{name}: what k3s is told here cannot be read")).because(why)
         })?;
         typed.carry_over(shared, certificate_names(facts), name)?;
-    }
-    // Behind NAT its own addresses may lead nowhere from where the host is; the one that was
-    // typed is known to lead there from here.
-    let address = typed.address(name).unwrap_or_default().to_owned();
-    if let Ok(ip) = address.parse::<std::net::IpAddr>()
-        && !facts.has_address(ip)
-        && !ip.is_loopback()
-    {
-        typed.join_at(server_url(&address, 6443));
     }
     Ok(())
 }

@@ -1,13 +1,16 @@
 //! `towline kubeconfig`: the cluster's kubeconfig, tried from here.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::cli::{
     Destination, Environment, GetConfigArguments, KubeconfigArguments, KubeconfigFile,
 };
+use crate::cluster::node_name;
 use crate::distribution::k3s::settings::API_PORT;
 use crate::error::{ExitCode, Problem};
+use crate::facts::Facts;
 use crate::inventory::{Host, Role};
 use crate::kubernetes::kubeconfig::{Kubeconfig, Written, merge, pick, rewrite, server_url, write};
 use crate::kubernetes::verify::{NodeLine, Verified, verify};
@@ -159,7 +162,7 @@ pub(super) async fn fetch(
     gathered: &Gathered,
     target: &Target,
 ) -> Result<String, Problem> {
-    let (host, source) = source(road, gathered).await?;
+    let (host, source, node_ip) = source(road, gathered).await?;
     let cluster = &road.inventory.cluster;
     let address = cluster.endpoint.as_deref().unwrap_or(&host.address);
     let server = server_url(address, API_PORT);
@@ -167,6 +170,14 @@ pub(super) async fn fetch(
     let fresh = rewrite(source.expose(), &server, context)?;
     let default = || PathBuf::from(format!("{}.kubeconfig", cluster.name));
     let path = absolute(target.path.clone().unwrap_or_else(default));
+
+    // By a port that is forwarded towline reaches sshd, and the API may be on a network that this
+    // machine is in, too.
+    let is_forwarded = cluster.endpoint.is_none() && road.is_forwarded(host);
+    let node_ip = node_ip.filter(|_| is_forwarded);
+    let direct = node_ip.map(|ip| server_url(&ip.to_string(), API_PORT));
+    let direct = direct.map(|server| rewrite(source.expose(), &server, context));
+    let direct = direct.transpose()?;
 
     let standing = pick(&path, Some(context)).ok();
     let standing = standing.and_then(|standing| fresh.at_the_address_of(&standing));
@@ -183,6 +194,11 @@ pub(super) async fn fetch(
             Ok(verified) => kept = Some((standing.clone(), verified)),
             Err(problem) => reason = problem.what,
         }
+    }
+    if let (Some(direct), None) = (direct, &kept)
+        && let Ok(verified) = tried(road, &direct, STANDING).await
+    {
+        kept = Some((direct, verified));
     }
     let (kubeconfig, verified) = match kept {
         Some(kept) => kept,
@@ -293,24 +309,34 @@ async fn tried(
 
 /// The first server that answers, with its kubeconfig: known from the first exchange where the
 /// cluster already ran, asked for where it has only just begun to.
-async fn source<'a>(road: &'a Road, gathered: &Gathered) -> Result<(&'a Host, Secret), Problem> {
+async fn source<'a>(
+    road: &'a Road,
+    gathered: &Gathered,
+) -> Result<(&'a Host, Secret, Option<IpAddr>), Problem> {
+    let node_ip = |host: &Host, facts: &Facts| {
+        let name = node_name(host, facts);
+        let mut nodes = facts.k3s.nodes.iter();
+        nodes.find(|node| node.name == name)?.internal_ip
+    };
     let servers = road.inventory.hosts.iter();
     for host in servers.filter(|host| host.role.value == Role::Server) {
         let facts = gathered
             .reach
             .get(&host.name)
             .and_then(|reach| reach.facts());
-        if let Some(source) = facts.and_then(|facts| facts.k3s.kubeconfig.clone()) {
-            return Ok((host, source));
+        if let Some(facts) = facts
+            && let Some(source) = facts.k3s.kubeconfig.clone()
+        {
+            return Ok((host, source, node_ip(host, facts)));
         }
         let Some(remote) = gathered.remotes.get(&host.name) else {
             continue;
         };
         let data_dir = road.inventory.data_dir(host);
         if let Ok(facts) = gather::facts(host, &data_dir, &**remote).await
-            && let Some(source) = facts.k3s.kubeconfig
+            && let Some(source) = facts.k3s.kubeconfig.clone()
         {
-            return Ok((host, source));
+            return Ok((host, source, node_ip(host, &facts)));
         }
     }
     Err(Problem::new("no server has a kubeconfig to give")

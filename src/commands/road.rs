@@ -1,6 +1,7 @@
 //! The road that every command takes: inventory, facts, plan; `deploy` goes on to run it.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use crate::distribution::download::Proxy;
 use crate::distribution::k3s::fetch::Fetch;
 use crate::distribution::k3s::release;
 use crate::error::Problem;
-use crate::inventory::{self, Binary, Inventory, Overrides};
+use crate::inventory::{self, Binary, Host, Inventory, Overrides};
 use crate::plan::{self, Judged, Plan};
 use crate::playbook::{Assets, Book};
 use crate::run::event::Events;
@@ -210,7 +211,9 @@ impl Road {
     }
 
     /// Decides what follows from what the hosts said.
-    pub async fn decide(&self, gathered: Gathered) -> Result<Survey, Refusal> {
+    pub async fn decide(&self, mut gathered: Gathered) -> Result<Survey, Refusal> {
+        let wanted = cluster::to_ask(&self.situation(&gathered));
+        gather::ask_around(&wanted, &mut gathered, &self.limit).await;
         let version =
             match cluster::wanted_version(&self.inventory, &gathered.reach, &self.selected)
                 .map_err(Refusal::Problems)?
@@ -218,14 +221,7 @@ impl Road {
                 Wanted::Exact(version) => version,
                 Wanted::Channel(channel) => self.resolve(channel).await?,
             };
-        let situation = Situation {
-            inventory: &self.inventory,
-            reach: &gathered.reach,
-            selected: &self.selected,
-            fresh: &self.fresh,
-            adopt: self.adopt,
-            keep: !self.inventory.whole && !self.reset_config,
-        };
+        let situation = self.situation(&gathered);
         let shape = cluster::shape(&situation, &version).map_err(Refusal::Problems)?;
         for secret in cluster::secrets(&shape) {
             self.redactor.learn_from_host(&secret);
@@ -246,6 +242,30 @@ impl Road {
             judged,
             fetches,
         })
+    }
+
+    /// Whether a host is reached by a port that this machine or a router forwards, as several hosts behind
+    /// one address are: its other ports may lead nowhere, or to somebody else.
+    pub fn is_forwarded(&self, host: &Host) -> bool {
+        let is_here = host
+            .address
+            .parse()
+            .is_ok_and(|ip: IpAddr| ip.is_loopback());
+        let mut others = self.inventory.hosts.iter();
+        (is_here && host.ssh.port.value != 22)
+            || others.any(|other| other.name != host.name && other.address == host.address)
+    }
+
+    /// What the rules decide from.
+    fn situation<'a>(&'a self, gathered: &'a Gathered) -> Situation<'a> {
+        Situation {
+            inventory: &self.inventory,
+            reach: &gathered.reach,
+            selected: &self.selected,
+            fresh: &self.fresh,
+            adopt: self.adopt,
+            keep: !self.inventory.whole && !self.reset_config,
+        }
     }
 
     /// What runs a plan on the hosts that were reached.

@@ -1,5 +1,6 @@
 //! What a host is, as it said itself: typed data from the answer to one read-only script.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -12,8 +13,10 @@ use crate::shell::{Reply, Script, quote};
 use crate::vars::Secret;
 
 mod parse;
+mod reach;
 
 pub(crate) use parse::is_node_name;
+pub use reach::{reach_probe, reach_told};
 
 /// What one host said about itself. Nothing in it is trusted: it is text and numbers that were
 /// checked for their form when they were parsed.
@@ -55,6 +58,8 @@ pub struct Facts {
     pub addresses: Vec<(String, IpNet)>,
     /// The address that towline connected to. The host did not say it.
     pub reached_at: Option<IpAddr>,
+    /// Whether the host reaches others at these addresses; those that it was asked for.
+    pub reaches: BTreeMap<IpAddr, bool>,
     /// Interface of the default route; empty when there is none.
     pub default_interface: String,
     /// The file system of k3s's data.

@@ -1,5 +1,6 @@
 //! From a host's `key=value` lines to [`Facts`].
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
@@ -56,6 +57,7 @@ pub(super) fn facts(reply: &Reply, data_dir: &DataDir) -> Result<Facts, String> 
         ufw: reply.value("ufw").is_some(),
         addresses: reply.values("address").filter_map(address).collect(),
         reached_at: None,
+        reaches: BTreeMap::new(),
         default_interface: text("default_interface"),
         disk: Disk {
             free_kib: text("data_free_kib").parse().ok(),

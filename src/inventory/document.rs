@@ -74,6 +74,15 @@ in which every host has an address of its own is taken, and said. With two such 
 both and asks for the line. Without any, a host uses the address of its default route, unless others
 have it, too.
 
+Before anything is changed, hosts that are about to join are asked whether they reach the others at
+addresses that towline itself has not come by, and the others whether they reach them: agents about
+servers, servers about each other, one server about the agents. Whatever answers counts: sshd, the port
+of the API, though it be with a refusal, or a ping. Of two networks the one that connects the hosts is
+taken. Where hosts do not reach each other, nothing is changed, and towline says who does not reach whom,
+at which address. An agent that reaches its server at the server's `address` alone joins by that; one
+that reaches the servers and is not reached by them joins, and its pods and those of other nodes do not
+reach each other: both are said.
+
 A host whose node's address is not on the interface of its default route gets `flannel-iface` in its
 config.yaml: flannel, the pods' network, would take the default route's interface otherwise, whatever
 the node's address is. A cluster that was made without it stays without it, and so do nodes that join
@@ -81,8 +90,9 @@ it, as long as the addresses there differ; `interface` adds it. None is written 
 none`, `flannel-external-ip` or a VPN.
 
 Several hosts behind one address have a port each (`address: 127.0.0.1`, `ssh: {port: 2222}`), as with
-Vagrant or behind a router. That address is then no node's, and its port 6443 may lead nowhere: `endpoint`
-says where the cluster is reached from here.
+Vagrant or behind a router. That address is then no node's, and its port 6443 may lead nowhere: the
+kubeconfig takes the first server's own address if that is reached from here, and `endpoint` says
+another one.
 
 With an active ufw, the hosts let each other in by these addresses: by those that the inventory names,
 and by the one that towline has connected to. An address that a host alone says it has, as without

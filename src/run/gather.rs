@@ -1,6 +1,7 @@
 //! Connects to all hosts at once and reads their facts: one connection and one exchange each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,7 +15,7 @@ use super::{Connector, exchange, notice};
 use crate::cluster::{Reach, told_data_dir};
 use crate::distribution::k3s::token::token_password;
 use crate::error::Problem;
-use crate::facts::Facts;
+use crate::facts::{self, Facts};
 use crate::inventory::DataDir;
 use crate::inventory::{Host, Inventory};
 use crate::ssh::{Exit, Remote};
@@ -152,6 +153,29 @@ async fn one(host: Host, data_dir: &DataDir, connector: &dyn Connector) -> One {
             let found = find(&host, data_dir, &*remote).await;
             let time = begun.elapsed();
             (host.name, Some(remote), found, (begun, time))
+        }
+    }
+}
+
+/// Asks hosts whether they reach others at these addresses, all at once; what they answer is a fact of
+/// theirs. One that does not answer has said nothing.
+pub async fn ask_around(
+    wanted: &BTreeMap<String, BTreeSet<IpAddr>>,
+    gathered: &mut Gathered,
+    limit: &Arc<Semaphore>,
+) {
+    let asked = wanted.iter().filter_map(|(name, addresses)| {
+        let remote = gathered.remotes.get(name)?.clone();
+        Some(async move {
+            let _permit = limit.acquire().await;
+            let answered = exchange::ask(&*remote, &[facts::reach_probe(addresses)]).await;
+            (name, answered.unwrap_or_default())
+        })
+    });
+    for (name, answered) in futures::future::join_all(asked).await {
+        let reply = answered.replies.into_iter().next().flatten();
+        if let (Some(Reach::Reached(facts)), Some(reply)) = (gathered.reach.get_mut(name), reply) {
+            facts.reaches = facts::reach_told(&reply);
         }
     }
 }

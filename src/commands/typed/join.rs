@@ -52,7 +52,14 @@ impl Typed {
 
     /// The server that is read, and not changed.
     fn observed(&mut self, arguments: &JoinArguments, server: &str) -> Result<(), Problem> {
-        let name = host_name(server);
+        let mut name = host_name(server);
+        // Behind one address, machines are told apart by their ports.
+        let port = arguments.server_ssh_port;
+        if let Some(port) = port.filter(|port| *port != arguments.login.ssh_port)
+            && name == self.target
+        {
+            name = format!("{name}-{port}");
+        }
         if self.draft.hosts.contains_key(&name) {
             return Err(Problem::new(format!("{server} cannot join itself"))
                 .next("--ip names the host that joins, --server-ip a server that is there"));
@@ -61,7 +68,7 @@ impl Typed {
         if let Some(user) = &arguments.server_user {
             ssh.insert("user".into(), json!(user));
         }
-        if let Some(port) = arguments.server_ssh_port {
+        if let Some(port) = port {
             ssh.insert("port".into(), json!(port));
         }
         let mut host = json!({"address": server, "role": "server"});
@@ -178,10 +185,5 @@ impl Typed {
             self.draft.cluster.remove("config");
         }
         Ok(())
-    }
-
-    /// Lets hosts join at this address instead of a server's own.
-    pub fn join_at(&mut self, url: String) {
-        self.server_url.get_or_insert(url);
     }
 }

@@ -31,6 +31,9 @@ enum Verb {
         /// Machines only: look for no k3s to install
         #[arg(long)]
         no_k3s: bool,
+        /// The shape that `VirtualBox` gives: 10.0.2.15 on the default route of every machine, until it is cut
+        #[arg(long)]
+        virtualbox: bool,
         /// Seconds between two tries of the stand-in k3s to promote an etcd learner (k3s itself: 15)
         #[arg(long, default_value_t = 2)]
         promote_seconds: u32,
@@ -112,6 +115,7 @@ fn run(verb: Verb) -> Result<()> {
             size: (servers, agents),
             inventory,
             no_k3s,
+            virtualbox,
             promote_seconds,
         } => {
             let options = Options {
@@ -120,7 +124,7 @@ fn run(verb: Verb) -> Result<()> {
                 k3s: !no_k3s,
                 promote_seconds: Some(promote_seconds),
             };
-            up(&options, inventory.as_ref())
+            up(&options, inventory.as_ref(), virtualbox)
         }
         Verb::List => show_all(),
         Verb::Ssh {
@@ -172,9 +176,12 @@ fn run(verb: Verb) -> Result<()> {
     }
 }
 
-fn up(options: &Options, inventory: Option<&PathBuf>) -> Result<()> {
+fn up(options: &Options, inventory: Option<&PathBuf>, virtualbox: bool) -> Result<()> {
     let began = Instant::now();
     let lab = Lab::up(options)?;
+    if virtualbox {
+        lab.behind_virtualbox()?;
+    }
     let mut text = table(&lab);
     let _ = write!(
         text,

@@ -1,0 +1,168 @@
+//! Whether hosts reach each other at the addresses that their nodes will have: what is asked before
+//! anything is changed, and what follows from the answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::Situation;
+use super::address::{Addresses, addresses};
+use super::choose::{Choice, HOW, SHOWN, has_way};
+use crate::error::Problem;
+use crate::facts::Facts;
+use crate::inventory::{Host, Role};
+
+/// As many servers are asked about by each agent; it needs one to join, and all of them later.
+const SERVERS: usize = 3;
+
+/// Whether a host is going to join now.
+fn is_new(situation: &Situation<'_>, host: &Host, facts: &Facts) -> bool {
+    situation.selected.contains(&host.name) && !facts.has_data()
+}
+
+/// What each host is to be asked: whether it reaches these addresses. Nothing where nobody joins, and
+/// nothing about an address at which towline itself has reached its host.
+///
+/// Every agent is asked about servers, every server about the others, and one server about the agents.
+pub fn to_ask(situation: &Situation<'_>) -> BTreeMap<String, BTreeSet<IpAddr>> {
+    let mut wanted: BTreeMap<String, BTreeSet<IpAddr>> = BTreeMap::new();
+    if !situation
+        .reached()
+        .any(|(host, facts)| is_new(situation, host, facts))
+    {
+        return wanted;
+    }
+    let choice = Choice::of(situation);
+    let targets = |host: &Host, facts: &Facts| -> Vec<IpAddr> {
+        let own = addresses(situation, &choice, host, facts);
+        let own = own.ok().map(|own| own.node_ip);
+        let all = own.into_iter().chain(choice.candidates(&host.name));
+        all.filter(|address| Some(*address) != facts.reached_at)
+            .collect()
+    };
+    for ((from, _), (to, facts)) in pairs(situation) {
+        let mut asked = targets(to, facts);
+        // Where the world knows the server, should it not be reached by its own address.
+        if !asked.is_empty() && from.role.value == Role::Agent {
+            asked.extend(before(to, facts));
+        }
+        if !asked.is_empty() {
+            wanted.entry(from.name.clone()).or_default().extend(asked);
+        }
+    }
+    wanted
+}
+
+type Reached<'a> = (&'a Host, &'a Facts);
+
+/// Who has to reach whom, where one of the two is new.
+fn pairs<'a>(situation: &Situation<'a>) -> Vec<(Reached<'a>, Reached<'a>)> {
+    let has_other_way = |host: &Host, facts: &Facts| has_way(situation, host, facts);
+    let hosts = || {
+        situation
+            .reached()
+            .filter(|(host, facts)| !has_other_way(host, facts))
+    };
+    let servers: Vec<_> = hosts()
+        .filter(|(host, _)| host.role.value == Role::Server)
+        .collect();
+    let mut pairs = Vec::new();
+    for one in hosts() {
+        let (host, facts) = one;
+        if !is_new(situation, host, facts) {
+            continue;
+        }
+        let others = || {
+            servers
+                .iter()
+                .filter(|(server, _)| server.name != host.name)
+                .copied()
+        };
+        if host.role.value == Role::Agent {
+            pairs.extend(others().take(SERVERS).map(|server| (one, server)));
+            pairs.extend(others().take(1).map(|server| (server, one)));
+        } else {
+            pairs.extend(others().flat_map(|server| [(one, server), (server, one)]));
+        }
+    }
+    pairs
+}
+
+/// The address that stands before a host, as a router's with NAT.
+fn before(host: &Host, facts: &Facts) -> Option<IpAddr> {
+    let public: IpAddr = host.address.parse().ok()?;
+    (!public.is_loopback() && !facts.has_address(public)).then_some(public)
+}
+
+/// Where a host joins through a server: at its own address, unless only another one is reached.
+pub(super) fn joins_at(facts: &Facts, server: Reached<'_>, own: IpAddr) -> IpAddr {
+    let said = |address: &IpAddr| facts.reaches.get(address).copied();
+    let other = before(server.0, server.1).filter(|other| said(other) == Some(true));
+    match (said(&own), other) {
+        (Some(false), Some(other)) => other,
+        _ => own,
+    }
+}
+
+/// Hosts that do not reach each other as they have to: why nothing may be changed, and what works all
+/// the same.
+pub(super) fn unreached(
+    situation: &Situation<'_>,
+    known: &BTreeMap<String, Addresses>,
+) -> (Option<Problem>, Vec<String>) {
+    let (mut lines, mut notes, mut said) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let mut elsewhere = BTreeSet::new();
+    for ((from, asked), (to, facts)) in pairs(situation) {
+        let address = |host: &Host| known.get(&host.name).map(|own| own.node_ip);
+        let (Some(back), Some(own)) = (address(from), address(to)) else {
+            continue;
+        };
+        if asked.reaches.get(&own) != Some(&false) {
+            continue;
+        }
+        let at = facts.interface_of(own).unwrap_or_default();
+        let line = format!("{} does not reach {} at {own} on {at}", from.name, to.name);
+        let other = joins_at(asked, (to, facts), own);
+        let comes = facts.reaches.get(&back) != Some(&false)
+            || joins_at(facts, (from, asked), back) != back;
+        if other != own {
+            if !elsewhere.insert(&*from.name) {
+                continue;
+            }
+            notes.push(format!(
+                "{line}, and joins by {other}; its pods do not reach the API unless the servers have  config: {{advertise-address: ADDRESS}}  with one that all hosts reach"
+            ));
+        } else if to.role.value == Role::Agent && comes {
+            notes.push(format!(
+                "{line}, only the other way: it joins, and pods there and elsewhere do not reach each other"
+            ));
+        } else {
+            lines.push(line);
+            said.extend(
+                to.private_address
+                    .as_ref()
+                    .map(|line| line.origin.to_string()),
+            );
+            said.extend(to.interface.as_ref().map(|line| line.origin.to_string()));
+        }
+    }
+    (problem(&lines, &said), notes)
+}
+
+fn problem(lines: &[String], said: &BTreeSet<String>) -> Option<Problem> {
+    let (first, others) = lines.split_first()?;
+    let mut problem = Problem::new(first);
+    for line in others.iter().take(SHOWN) {
+        problem = problem.because(line);
+    }
+    if others.len() > SHOWN {
+        problem = problem.because(format!("and {} more", others.len() - SHOWN));
+    }
+    let problem = problem
+        .because(HOW)
+        .next("let them reach each other there: a firewall or a security group may drop it, or the network is not connected");
+    let other = "or name another network:  interface: …  under  cluster:  or for a host, or its  private_address: …";
+    Some(match said.iter().next() {
+        None => problem.next(other),
+        Some(line) => problem.next(format!("{other}; now it is {line}")),
+    })
+}
