@@ -10,7 +10,8 @@ const INTRODUCTION: &str = "\
 
 One YAML file is the whole truth of a cluster: which machines belong to it, what each of them is,
 and how to reach it. towline reads it, checks all of it, and only then opens the first connection.
-The smallest one:
+`towline inventory init` writes one: it asks on a terminal, or takes `--servers`, `--agents` and `--user`.
+`towline inventory from-vagrant` makes one of Vagrant's machines. The smallest one:
 
 ```yaml
 ";
@@ -55,7 +56,114 @@ comes later wins. `ssh`, `labels` and `config` are joined key by key (a list is 
 replaced as a whole); `taints` are added up. Of `cluster.config` and a host's `config`, the
 host's wins. towline remembers where each value comes from and shows it with the value.
 
-A path is relative to the inventory's folder; `~` is the home directory.
+A path is relative to the folder of the file that it stands in; `~` is the home directory.
+
+`towline inventory show` prints the hosts, and with `--host` what one of them gets: the value, the layer
+that decided it, and its file and line. It reads no host, and secrets are masked.
+
+```console
+$ towline inventory show -i base.yaml -i paris.yaml --host worker01
+worker01  (in workers)
+  address                      10.0.1.11     host           base.yaml:15
+  role                         agent         group workers  base.yaml:6
+  ssh.user                     admin         ssh            paris.yaml:4
+  ssh.port                     22            default
+  ssh.connect_timeout_seconds  10            default
+  labels.disk                  ssd           group workers  base.yaml:8
+  labels.zone                  paris         group workers  paris.yaml:8
+  cluster.name                 paris         cluster        paris.yaml:2
+  cluster.distribution         k3s           default
+  cluster.version              v1.36.3+k3s1  cluster        base.yaml:2
+  cluster.join                 parallel      default
+  cluster.agent_batch          50            default
+```
+
+## Several files
+
+`-i` may stand several times: each file lies over the ones before it, for example a base that all sites
+share and one for the site. Wherever towline reads an inventory it reads all of them.
+
+```sh
+towline plan -i base.yaml -i paris.yaml
+```
+
+Maps are joined key by key, and hosts and groups by their names; a list, a number or a text of the later
+file stands in place of the earlier one. `KEY: null` takes away what the earlier files say, also a host
+or a group; `KEY:` with nothing behind it leaves it. In a `config`, both leave the key out of config.yaml,
+as in one file. `version` and `channel` exclude each other, as do all keys that say so: take the other one
+away by `null`. Such an inventory says its cluster's `name`, since no file's name is the one. Mistakes are
+shown in the file that they stand in.
+
+## Variables
+
+`${NAME}` in a value is what the variable `NAME` of the environment holds, and `${NAME:-default}` is the
+default where the variable is not set or empty. A variable that is not set and has no default is a mistake,
+with file, line and column. So one inventory serves several places, and a token stays out of the file:
+
+```yaml
+cluster:
+  token: ${CLUSTER_TOKEN}
+ssh:
+  user: ${SSH_USER:-ubuntu}
+  port: ${SSH_PORT:-22}
+```
+
+Variables are filled in after the file was read as YAML, in values only: what one holds is a text, or part
+of one, whatever characters are in it, and never a key, a list or a map. Where a number is wanted, it is
+read as one; in `config`, a value without quotes that is `true`, `false` or a whole number is that. Within
+braces YAML wants quotes: `{address: \"${ADDRESS}\"}`. What is secret by its key, or by the variable's name,
+is masked like every other secret.
+
+`$${` stands for `${`. Every other `$` stands for itself, so `$NAME` is no variable and `$$` is two
+characters.
+
+## Standard input, and Terraform
+
+`-i -` reads the inventory from standard input. Paths in it are relative to the current folder, and its
+name in messages is `standard input`. Nothing is asked then, since an answer would be typed where the
+inventory comes from: `reset` takes `--yes`, and new host keys `--accept-new-host-keys`.
+
+JSON is YAML, so Terraform and OpenTofu can make the inventory themselves, as an output:
+
+```hcl
+output \"towline\" {
+  value = {
+    cluster = { name = \"paris\" }
+    ssh     = { user = \"ubuntu\" }
+    hosts = merge(
+      { for machine in aws_instance.server : machine.tags.Name => {
+        role            = \"server\"
+        address         = machine.public_ip
+        private_address = machine.private_ip
+      } },
+      { for machine in aws_instance.agent : machine.tags.Name => {
+        role            = \"agent\"
+        address         = machine.public_ip
+        private_address = machine.private_ip
+      } },
+    )
+  }
+}
+```
+
+`terraform output -json towline` prints the value alone, such as:
+
+```json
+{
+  \"cluster\": {\"name\": \"paris\"},
+  \"hosts\": {
+    \"alpha\": {\"address\": \"203.0.113.10\", \"private_address\": \"10.0.0.10\", \"role\": \"server\"},
+    \"beta\": {\"address\": \"203.0.113.11\", \"private_address\": \"10.0.0.11\", \"role\": \"agent\"}
+  },
+  \"ssh\": {\"user\": \"ubuntu\"}
+}
+```
+
+```sh
+terraform output -json towline | towline inventory check -i -
+terraform output -json towline | towline deploy -i -
+terraform output -json towline | towline deploy -i base.yaml -i -
+```
 
 ## Two addresses
 
@@ -100,8 +208,9 @@ and by the one that towline has connected to. An address that a host alone says 
 
 ## Checks
 
-All mistakes are shown at once, each with its line and column, and towline ends with exit status 2
-without having opened a connection. Refused are, among others: unknown keys, wrong types, names,
+`towline inventory check` checks an inventory, and every command does so first. All mistakes are shown at
+once, each with its line and column, and towline ends with exit status 2 without having opened a
+connection; only variables that are not set, and text that is no YAML, are told before all others. Refused are, among others: unknown keys, wrong types, names,
 addresses, private addresses and node names that two hosts share (hosts behind one address are
 told apart by `ssh.port`), groups that do not exist, a host without role, and an inventory without
 server unless `cluster.server_url` and a token name a cluster to join. An even number of servers

@@ -53,12 +53,16 @@ fn definition(object: &Object) -> Value {
 fn kind(kind: Kind) -> Map<String, Value> {
     let text = json!({"type": "string", "minLength": 1});
     let texts = json!({"type": "array", "items": text});
+    let variable = json!({"type": "string", "pattern": "\\$\\{"});
     let value = match kind {
         Kind::Text | Kind::Secret => text,
         Kind::Whole(least, most) => {
-            json!({"type": "integer", "minimum": least, "maximum": most})
+            let number = json!({"type": "integer", "minimum": least, "maximum": most});
+            json!({"anyOf": [number, variable]})
         }
-        Kind::Choice(words) => json!({"type": "string", "enum": words}),
+        Kind::Choice(words) => {
+            json!({"anyOf": [{"type": "string", "enum": words}, variable]})
+        }
         Kind::Texts => json!({"type": ["array", "null"], "items": text}),
         Kind::TextOrTexts => json!({"anyOf": [text, texts]}),
         Kind::Labels => {
@@ -156,7 +160,7 @@ hosts: {alpha: {group: some}}
         let host = &schema()["definitions"]["Host"];
         assert_eq!(host["additionalProperties"], json!(false));
         assert_eq!(
-            host["properties"]["role"]["enum"],
+            host["properties"]["role"]["anyOf"][0]["enum"],
             json!(["server", "agent"])
         );
         assert_eq!(

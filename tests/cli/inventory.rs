@@ -224,7 +224,6 @@ fn a_new_inventory_is_made_of_flags_and_is_one_without_an_edit() {
         &["-o", "new.yaml", "--servers="],
         &["-o", "new.yaml", "--agents=192.0.2.300"],
         &["-o", "new.yaml", "--servers=192.0.2.1", "--user=a b"],
-        &["-o", "nowhere/new.yaml", "--servers=192.0.2.1"],
     ]
     .iter()
     .map(|more| {
@@ -243,4 +242,83 @@ fn a_new_inventory_is_made_of_flags_and_is_one_without_an_edit() {
     assert_eq!(events[0]["event"], "written");
     assert_eq!(events[1]["event"], "finished");
     assert_eq!(events.len(), 2);
+}
+
+/// The block of this language that follows these words in the page about inventories.
+fn block(words: &str, language: &str) -> String {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/inventory.md");
+    let page = fs::read_to_string(page).expect("the page");
+    let (_, behind) = page.split_once(words).expect("the words");
+    let (_, block) = behind
+        .split_once(&format!("```{language}\n"))
+        .expect("a block");
+    block.split("```").next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn what_terraform_puts_out_is_an_inventory() {
+    let pretty = block("prints the value alone", "json");
+    let compact: serde_json::Value = serde_json::from_str(&pretty).expect("JSON");
+    let folder = folder("cluster: {version: v1.36.3+k3s1}\n");
+    let base = folder.path().join("base.yaml");
+    fs::rename(folder.path().join("home.yaml"), base).expect("renamed");
+    let lines = block("prints the value alone", "sh");
+    let mut checked = 0;
+    for line in lines.lines() {
+        let (terraform, towline) = line.split_once(" | towline ").expect("a pipe");
+        assert_eq!(terraform, "terraform output -json towline");
+        // What is only checked here is deployed on machines elsewhere.
+        let towline = towline.replace("deploy", "inventory check");
+        let line: Vec<&str> = towline.split(' ').collect();
+        for output in [&pretty, &compact.to_string()] {
+            let said = fed(folder.path(), output, &line, &[]);
+            let said = screen(&said);
+            let wanted = "standard input: no mistakes; cluster paris: 1 server, 1 agent\n";
+            assert!(
+                said.starts_with("status 0") && said.contains(wanted),
+                "{said}"
+            );
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 6);
+}
+
+#[test]
+fn the_page_shows_what_is_shown() {
+    let shown = block("It reads no host, and secrets are masked", "console");
+    let (line, shown) = shown.split_once('\n').expect("two lines");
+    let folder = folder("");
+    let base = "\
+cluster:
+  version: v1.36.3+k3s1
+
+groups:
+  workers:
+    role: agent
+    labels:
+      disk: ssd
+      zone: none
+
+hosts:
+  server1: {address: 10.0.0.1, role: server}
+
+  worker[01:03]:
+    address: 10.0.1.[11:13]
+    group: workers
+";
+    let paris = "\
+cluster:
+  name: paris
+
+ssh: {user: admin}
+groups:
+  workers:
+    labels:
+      zone: paris
+";
+    fs::write(folder.path().join("base.yaml"), base).expect("written");
+    fs::write(folder.path().join("paris.yaml"), paris).expect("written");
+    let line: Vec<&str> = line.split(' ').skip(2).collect();
+    assert_eq!(text(&towline(folder.path(), &line).stdout), shown);
 }
