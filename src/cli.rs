@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod inventory;
 mod single;
 
-pub use inventory::{InitArguments, InventoryCommand};
+pub use inventory::{Conversion, InitArguments, InventoryCommand};
 pub use single::{
     Address, Destination, GetConfigArguments, InstallArguments, JoinArguments, Login,
     NodeTokenArguments, ReadyArguments, Release,

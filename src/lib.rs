@@ -10,14 +10,15 @@
 //!                                              └─ Event ─► ui (plain lines | JSON lines)
 //! ```
 //!
-//! Everything that decides is pure and takes data: [`inventory`], [`facts`], [`cluster`],
-//! [`playbook`], [`task`], [`plan`]. One place talks to hosts ([`run`], over [`ssh`]), one place
+//! Everything that decides is pure and takes data: [`inventory`], [`convert`], [`facts`],
+//! [`cluster`], [`playbook`], [`task`], [`plan`]. One place talks to hosts ([`run`], over [`ssh`]), one place
 //! prints ([`ui`]). [`commands`] walks the road, one file per command. `tests/architecture.rs`
 //! reads the `use crate::` lines and fails on an edge that points back.
 
 pub mod cli;
 pub mod cluster;
 pub mod commands;
+pub mod convert;
 pub mod digest;
 pub mod distribution;
 pub mod error;

@@ -31,6 +31,8 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("kubernetes", &["error", "vars"]),
+    // What other tools' inventories become.
+    ("convert", &["error", "inventory", "vars"]),
     // What decides; all of it pure. Of `ssh` a task only names the file that is to be sent, of
     // `kubernetes` the rules only take the form of a server's address.
     (
@@ -88,6 +90,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "cli",
             "cluster",
+            "convert",
             "distribution",
             "error",
             "facts",

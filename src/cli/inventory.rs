@@ -55,6 +55,47 @@ pub enum InventoryCommand {
         #[arg(long, value_name = "NAME")]
         host: Option<String>,
     },
+
+    /// Make an inventory of an Ansible inventory
+    ///
+    /// Takes INI and YAML, with the variables of groups and hosts in folders beside the file: hosts,
+    /// how to reach them, roles, labels, taints and flags of k3s, by the groups and variables of
+    /// k3s-ansible, the role xanmanning.k3s and kubespray. What cannot be carried over is listed with
+    /// its line.
+    FromAnsible {
+        /// From which file to which.
+        #[command(flatten)]
+        what: Conversion,
+    },
+    /// Make an inventory of a file of k0sctl
+    ///
+    /// Takes the machines and how to reach them. k0s itself is not carried over: k3s is another
+    /// distribution. What cannot be carried over is listed with its line.
+    FromK0sctl {
+        /// From which file to which.
+        #[command(flatten)]
+        what: Conversion,
+    },
+    /// Make an inventory of the JSON list of hosts that `k3sup plan` takes
+    FromK3sup {
+        /// From which file to which.
+        #[command(flatten)]
+        what: Conversion,
+        /// How many of the hosts are servers, from the first on
+        #[arg(long, value_name = "NUMBER", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+        servers: u16,
+    },
+}
+
+/// From which file to which.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Conversion {
+    /// The file to read; it stays as it is
+    #[arg(value_name = "FILE", value_parser = path())]
+    pub file: PathBuf,
+    /// Write the inventory to this new file, in place of standard output
+    #[arg(short, long, value_name = "FILE", value_parser = path())]
+    pub output_file: Option<PathBuf>,
 }
 
 /// What `towline inventory init` needs to know.

@@ -12,6 +12,7 @@ use crate::run::Event;
 use crate::run::report::Report;
 use crate::ui::Ui;
 
+mod convert;
 mod from_vagrant;
 mod init;
 
@@ -19,6 +20,15 @@ pub(super) async fn run(what: InventoryCommand, environment: &Environment, ui: &
     let begun = Instant::now();
     let done = match what {
         InventoryCommand::Check { inventory } => check(&inventory, environment, ui),
+        InventoryCommand::FromAnsible { what } => {
+            convert::run(&what, convert::Tool::Ansible, environment, ui)
+        }
+        InventoryCommand::FromK0sctl { what } => {
+            convert::run(&what, convert::Tool::K0sctl, environment, ui)
+        }
+        InventoryCommand::FromK3sup { what, servers } => {
+            convert::run(&what, convert::Tool::K3sup { servers }, environment, ui)
+        }
         InventoryCommand::FromVagrant {
             folder,
             output_file,

@@ -12,8 +12,8 @@ use super::reader::Reader;
 use super::source::{STANDARD_INPUT, Source, Sources};
 use super::variable::{Filling, Lookup};
 use super::{
-    InputErrors, Inventory, Overrides, check, cluster, hosts, kubernetes, language, overlay, shape,
-    yaml,
+    InputErrors, Inventory, Overrides, check, cluster, foreign, hosts, kubernetes, language,
+    overlay, shape, yaml,
 };
 use crate::vars::Setting;
 
@@ -131,6 +131,9 @@ fn read(
     let root = joined(&trees, &mut reader).filter(|_| is_filled);
     let inventory = root.and_then(|root| whole(&mut reader, &root, rules));
     inventory.ok_or_else(|| {
+        if let Some(recognised) = foreign::recognised(sources, &trees) {
+            reader.mistakes = recognised;
+        }
         let masks = sources.0.iter().zip(&trees);
         let masks = masks.map(|(source, tree)| match tree {
             Some(root) => Masked::by_tree(&source.text, root),

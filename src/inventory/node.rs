@@ -15,7 +15,7 @@ pub(super) const DEEPEST: usize = 24;
 
 /// A place in the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Span {
+pub struct Span {
     /// Which of the inventory's files, from 0.
     pub file: usize,
     /// Line, from 1; 0 when the place is not known.
@@ -43,13 +43,13 @@ impl From<Location> for Span {
 
 /// A value and its place.
 #[derive(Debug, Clone)]
-pub(super) struct Node {
+pub struct Node {
     /// The value.
     pub tree: Tree,
     /// Its place; for a value that stands behind an alias, the place of the anchor.
     pub span: Span,
     /// Whether variables have filled its text.
-    pub filled: Filled,
+    pub(super) filled: Filled,
 }
 
 /// Whether variables have filled a text.
@@ -66,7 +66,7 @@ pub(super) enum Filled {
 
 /// What a value can be.
 #[derive(Debug, Clone)]
-pub(super) enum Tree {
+pub enum Tree {
     /// Nothing, `~` or `null`.
     Null,
     /// `true` or `false`.
@@ -85,7 +85,7 @@ pub(super) enum Tree {
 
 /// A key and its value.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
+pub struct Entry {
     /// The key as it is written.
     pub key: String,
     /// The key's place.

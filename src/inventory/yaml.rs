@@ -31,18 +31,22 @@ pub(super) fn parse(source: &str, file: usize, mistakes: &mut Mistakes) -> Optio
 
 /// One reading by the library.
 fn read(source: &str, duplicates: DuplicateKeyPolicy) -> Result<Node, Error> {
-    let options = serde_yaml::options! {
+    serde_yaml::from_str_with_options(source, options(duplicates))
+}
+
+/// How YAML is read.
+pub(super) fn options(duplicates: DuplicateKeyPolicy) -> serde_yaml::Options {
+    serde_yaml::options! {
         duplicate_keys: duplicates,
         strict_booleans: true,
         budget: serde_yaml::budget! { max_depth: DEEPEST },
         non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
         with_snippet: false,
-    };
-    serde_yaml::from_str_with_options(source, options)
+    }
 }
 
 /// Turns the library's error into a mistake.
-fn broken(source: &str, file: usize, error: &Error, mistakes: &mut Mistakes) {
+pub(super) fn broken(source: &str, file: usize, error: &Error, mistakes: &mut Mistakes) {
     let span = error
         .location()
         .map(Span::from)
@@ -109,7 +113,7 @@ fn within(source: &str, mut span: Span) -> Span {
 }
 
 /// Gives places their file and keys their names, reports those that stand twice or are no names, and drops them.
-fn settle(source: &str, file: usize, node: &mut Node, mistakes: &mut Mistakes) {
+pub(super) fn settle(source: &str, file: usize, node: &mut Node, mistakes: &mut Mistakes) {
     node.span.file = file;
     match &mut node.tree {
         Tree::List(items) => {

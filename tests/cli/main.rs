@@ -1,5 +1,6 @@
 //! The real binary in an empty environment: whole screens, exit codes, words.
 
+mod convert;
 mod inventory;
 mod vagrant;
 

@@ -1,0 +1,194 @@
+//! What holds for the cluster as a whole.
+
+use serde_json::{Value, json};
+
+use super::values;
+use super::work::{Taken, Work};
+use crate::inventory::Role;
+
+/// Variables that hold a token of k3s.
+const TOKENS: [&str; 5] = [
+    "token",
+    "k3s_token",
+    "k3s_cluster_token",
+    "k3s_join_token",
+    "cluster_token",
+];
+
+impl Work<'_> {
+    /// Takes what stands for the cluster.
+    pub fn cluster(&mut self) {
+        self.name();
+        self.version();
+        self.endpoint();
+        self.networks();
+        if let Some(taken) = self.shared(&["supplementary_addresses_in_ssl_keys"]) {
+            match values::list(&taken.value) {
+                Some(names) => {
+                    for name in names {
+                        self.making.tls_san(&name, &taken.at);
+                    }
+                }
+                None => self.leave(&taken, "is no list of names"),
+            }
+        }
+        for token in TOKENS {
+            for host in self.carried.clone() {
+                if let Some(taken) = self.raw(host, token) {
+                    self.leave(&taken, TOKEN);
+                }
+            }
+        }
+        if let Some(taken) = self.shared(&["api_port"])
+            && values::text(&taken.value).as_deref() != Some("6443")
+        {
+            self.leave(&taken, "is another port than 6443");
+        }
+        if let Some(taken) = self.shared(&["k3s_etcd_datastore"])
+            && values::flag(&taken.value) == Some(true)
+        {
+            let servers = self.making.hosts.iter();
+            if servers.filter(|host| host.role == Role::Server).count() == 1 {
+                let said = taken.said(json!("etcd"));
+                self.making.cluster.insert("datastore", said);
+            }
+        }
+        if let Some(taken) = self.shared(&["use_external_database"])
+            && values::flag(&taken.value) != Some(false)
+        {
+            self.leave(
+                &taken,
+                "is a datastore outside of the cluster, which towline does not have",
+            );
+        }
+    }
+
+    fn name(&mut self) {
+        if let Some(taken) = self.shared(&["cluster_context"])
+            && let Some(name) = self.text(&taken)
+        {
+            self.making.cluster.insert("name", taken.said(name.into()));
+        }
+    }
+
+    fn version(&mut self) {
+        if let Some(taken) = self.shared(&["k3s_version", "k3s_release_version"]) {
+            match values::text(&taken.value) {
+                // PyratLabs' role takes stable without a version.
+                Some(text) if text == "false" => {}
+                Some(text) if text.contains("+k3s") => {
+                    let text = if text.starts_with('v') {
+                        text
+                    } else {
+                        format!("v{text}")
+                    };
+                    self.making
+                        .cluster
+                        .insert("version", taken.said(text.into()));
+                }
+                Some(text) => {
+                    self.making
+                        .cluster
+                        .insert("channel", taken.said(text.into()));
+                }
+                None => self.leave(&taken, "is no version"),
+            }
+        }
+        if let Some(taken) = self.shared(&["kube_version"]) {
+            let text = values::text(&taken.value).unwrap_or_default();
+            let mut parts = text.trim_start_matches('v').split('.');
+            let known = self.making.cluster.contains_key("version")
+                || self.making.cluster.contains_key("channel");
+            match (parts.next(), parts.next()) {
+                (Some(major), Some(minor)) if !known && !minor.is_empty() => {
+                    let channel = format!("v{major}.{minor}");
+                    self.leave(
+                        &taken,
+                        &format!("is a version of Kubernetes; k3s has its own, and here it is the newest of {channel}"),
+                    );
+                    self.making
+                        .cluster
+                        .insert("channel", taken.said(channel.into()));
+                }
+                _ => self.leave(&taken, "is a version of Kubernetes; k3s has its own"),
+            }
+        }
+    }
+
+    fn endpoint(&mut self) {
+        let names = [
+            "api_endpoint",
+            "apiserver_endpoint",
+            "k3s_registration_address",
+            "apiserver_loadbalancer_domain_name",
+        ];
+        if let Some(taken) = self.shared(&names)
+            && let Some(address) = self.text(&taken)
+        {
+            self.set_endpoint(&taken, address.trim_matches(['[', ']']));
+        }
+        if let Some(taken) = self.shared(&["loadbalancer_apiserver"]) {
+            match taken.value.get("address").and_then(values::text) {
+                Some(address) if self.making.cluster.contains_key("endpoint") => {
+                    self.making.tls_san(&address, &taken.at);
+                }
+                Some(address) => self.set_endpoint(&taken, &address),
+                None => self.leave(&taken, "has no address"),
+            }
+            let port = taken.value.get("port").and_then(values::text);
+            if port.is_some_and(|port| port != "6443") {
+                self.leave(&taken, "has another port than 6443");
+            }
+        }
+    }
+
+    /// The endpoint, unless it is what it is without a word: the first server's address.
+    fn set_endpoint(&mut self, taken: &Taken, address: &str) {
+        let mut servers = self.making.hosts.iter();
+        let first = servers.find(|host| host.role == Role::Server);
+        let is_first = first.is_some_and(|host| {
+            let private = host.private_address.as_ref().map(|said| &*said.value);
+            host.reached_at() == address || private == Some(address)
+        });
+        if !is_first {
+            let said = taken.said(address.to_owned().into());
+            self.making.cluster.insert("endpoint", said);
+        }
+    }
+
+    fn networks(&mut self) {
+        for (name, key) in [
+            ("kube_pods_subnet", "cluster-cidr"),
+            ("kube_service_addresses", "service-cidr"),
+        ] {
+            if let Some(taken) = self.shared(&[name])
+                && let Some(range) = self.text(&taken)
+            {
+                self.config_of_servers(key, &taken, &range.into());
+            }
+        }
+        if let Some(taken) = self.shared(&["cluster_name", "dns_domain"])
+            && let Some(domain) = self.text(&taken)
+            && domain != "cluster.local"
+        {
+            self.config_of_servers("cluster-domain", &taken, &domain.into());
+        }
+        let Some(taken) = self.shared(&["kube_network_plugin"]) else {
+            return;
+        };
+        match taken.value.as_str() {
+            Some("flannel") => {}
+            Some("none" | "cni") => {
+                self.config_of_servers("flannel-backend", &taken, &"none".into());
+                self.config_of_servers("disable-network-policy", &taken, &Value::Bool(true));
+            }
+            _ => self.leave(
+                &taken,
+                "is a network that k3s does not bring: it has flannel. For another one write `config: {flannel-backend: none, disable-network-policy: true}` below `cluster`, and install it yourself",
+            ),
+        }
+    }
+}
+
+/// What to do with a token.
+const TOKEN: &str = "is a secret, which is never written here. A cluster that runs has it on its servers, where towline reads it; for a new one with this token, put it in a file of your own and name that below `cluster`: token_file: FILE";

@@ -1,0 +1,249 @@
+//! Groups, hosts and variables of an Ansible inventory, and what a host gets of them.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::convert::Place;
+use crate::error::Problem;
+
+/// As many hosts may an inventory have: what towline's own may.
+const MOST_HOSTS: usize = 2000;
+
+/// The group that every host is in.
+pub(super) const ALL: &str = "all";
+
+/// Whom a variable is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// A group, by its index.
+    Group(usize),
+    /// A host, by its index.
+    Host(usize),
+    /// A group or host that the inventory does not have.
+    Nothing,
+}
+
+/// A variable as it is written.
+#[derive(Debug)]
+pub(super) struct Variable {
+    pub name: String,
+    pub value: Value,
+    pub at: Place,
+    pub scope: Scope,
+    /// Whether it stands in `group_vars` or `host_vars`, which win over the inventory's own file.
+    pub beside: bool,
+}
+
+impl Variable {
+    /// Whether it is encrypted.
+    pub fn is_vaulted(&self) -> bool {
+        self.value.as_str().is_some_and(is_vaulted)
+    }
+}
+
+/// Whether a text is what `ansible-vault` makes.
+pub(super) fn is_vaulted(text: &str) -> bool {
+    text.trim_start().starts_with("$ANSIBLE_VAULT;")
+}
+
+/// A group.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub name: String,
+    pub at: Place,
+    /// Groups below it.
+    pub children: Vec<usize>,
+    /// Hosts that it names itself.
+    pub hosts: Vec<usize>,
+}
+
+/// A host.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub name: String,
+    /// Where it is named first.
+    pub at: Place,
+}
+
+/// An Ansible inventory, read.
+#[derive(Debug)]
+pub(super) struct Graph {
+    pub groups: Vec<Group>,
+    pub hosts: Vec<Named>,
+    pub variables: Vec<Variable>,
+}
+
+impl Graph {
+    /// One with the group of all hosts.
+    pub fn new(at: Place) -> Self {
+        Self {
+            groups: vec![Group {
+                name: ALL.to_owned(),
+                at,
+                children: Vec::new(),
+                hosts: Vec::new(),
+            }],
+            hosts: Vec::new(),
+            variables: Vec::new(),
+        }
+    }
+
+    /// The group of a name, new if there is none.
+    pub fn group(&mut self, name: &str, at: &Place) -> usize {
+        self.find_group(name).unwrap_or_else(|| {
+            self.groups.push(Group {
+                name: name.to_owned(),
+                at: at.clone(),
+                children: Vec::new(),
+                hosts: Vec::new(),
+            });
+            self.groups.len() - 1
+        })
+    }
+
+    /// The group of a name.
+    pub fn find_group(&self, name: &str) -> Option<usize> {
+        self.groups.iter().position(|group| group.name == name)
+    }
+
+    /// The host of a name.
+    pub fn find_host(&self, name: &str) -> Option<usize> {
+        self.hosts.iter().position(|host| host.name == name)
+    }
+
+    /// The host of a name, new if there is none, in a group.
+    pub fn host(&mut self, name: &str, group: usize, at: &Place) -> Result<usize, Problem> {
+        let host = match self.find_host(name) {
+            Some(host) => host,
+            None if self.hosts.len() == MOST_HOSTS => {
+                return Err(Problem::new(format!(
+                    "{at}: there are more than {MOST_HOSTS} hosts"
+                )));
+            }
+            None => {
+                self.hosts.push(Named {
+                    name: name.to_owned(),
+                    at: at.clone(),
+                });
+                self.hosts.len() - 1
+            }
+        };
+        let hosts = &mut self.groups[group].hosts;
+        if !hosts.contains(&host) {
+            hosts.push(host);
+        }
+        Ok(host)
+    }
+
+    /// Puts a group below another one.
+    pub fn child(&mut self, parent: usize, child: usize) {
+        let children = &mut self.groups[parent].children;
+        if !children.contains(&child) {
+            children.push(child);
+        }
+    }
+
+    /// How deep each group stands below all: the longest way counts.
+    pub fn depths(&self) -> Result<Vec<usize>, Problem> {
+        let mut depths = vec![1; self.groups.len()];
+        depths[0] = 0;
+        for round in 0..=self.groups.len() {
+            let mut changed = None;
+            for (parent, group) in self.groups.iter().enumerate() {
+                for &child in &group.children {
+                    if child != 0 && depths[child] <= depths[parent] {
+                        depths[child] = depths[parent] + 1;
+                        changed = Some(child);
+                    }
+                }
+            }
+            match changed {
+                None => break,
+                Some(child) if round == self.groups.len() => {
+                    let group = &self.groups[child];
+                    return Err(Problem::new(format!(
+                        "{}: the group {} is below itself",
+                        group.at, group.name
+                    )));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(depths)
+    }
+
+    /// For each host the groups it is in, by itself or over others; the nearest last, as Ansible
+    /// orders them.
+    pub fn groups_of_hosts(&self) -> Result<Vec<Vec<usize>>, Problem> {
+        let depths = self.depths()?;
+        let mut order: Vec<usize> = (0..self.groups.len()).collect();
+        order.sort_by_key(|group| {
+            let priority = self.variables.iter().rev().find(|variable| {
+                variable.scope == Scope::Group(*group) && variable.name == "ansible_group_priority"
+            });
+            let priority = priority.and_then(|variable| {
+                let value = &variable.value;
+                value.as_i64().or_else(|| value.as_str()?.parse().ok())
+            });
+            (
+                depths[*group],
+                priority.unwrap_or(1),
+                self.groups[*group].name.clone(),
+            )
+        });
+        let mut of_hosts = vec![vec![0]; self.hosts.len()];
+        for &group in order.iter().filter(|group| **group != 0) {
+            for host in self.below(group) {
+                of_hosts[host].push(group);
+            }
+        }
+        Ok(of_hosts)
+    }
+
+    /// All hosts of a group and of those below it.
+    pub fn below(&self, group: usize) -> Vec<usize> {
+        let mut seen = vec![false; self.groups.len()];
+        let mut found = vec![false; self.hosts.len()];
+        let mut next = vec![group];
+        while let Some(group) = next.pop() {
+            if std::mem::replace(&mut seen[group], true) {
+                continue;
+            }
+            for &host in &self.groups[group].hosts {
+                found[host] = true;
+            }
+            next.extend(&self.groups[group].children);
+        }
+        let found = found.into_iter().enumerate();
+        found
+            .filter(|(_, found)| *found)
+            .map(|(host, _)| host)
+            .collect()
+    }
+
+    /// For each host, which is in these groups, the variables that count, by name.
+    pub fn variables_of_hosts(&self, groups: &[Vec<usize>]) -> Vec<BTreeMap<&str, usize>> {
+        let mut of_groups = vec![[Vec::new(), Vec::new()]; self.groups.len()];
+        let mut of_hosts = vec![[Vec::new(), Vec::new()]; self.hosts.len()];
+        for (index, variable) in self.variables.iter().enumerate() {
+            let layer = usize::from(variable.beside);
+            match variable.scope {
+                Scope::Group(group) => of_groups[group][layer].push(index),
+                Scope::Host(host) => of_hosts[host][layer].push(index),
+                Scope::Nothing => {}
+            }
+        }
+        let named = |index: &usize| (&*self.variables[*index].name, *index);
+        of_hosts
+            .iter()
+            .zip(groups)
+            .map(|(own, groups)| {
+                let layer = |layer: usize| groups.iter().flat_map(move |group| [(*group, layer)]);
+                let groups = layer(0).chain(layer(1));
+                let groups = groups.flat_map(|(group, layer)| &of_groups[group][layer]);
+                groups.chain(own.iter().flatten()).map(named).collect()
+            })
+            .collect()
+    }
+}

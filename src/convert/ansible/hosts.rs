@@ -1,0 +1,370 @@
+//! What each host is told: how to reach it, its addresses, labels and taints, and k3s's flags.
+
+use std::net::IpAddr;
+
+use serde_json::{Value, json};
+
+use super::work::{Taken, Work};
+use super::{arguments, values};
+use crate::convert::making::Key;
+use crate::inventory::{self, Role};
+use crate::vars::names_a_secret;
+
+/// Where k3s keeps its data by default.
+const DATA: &str = "/var/lib/rancher/k3s";
+
+impl Work<'_> {
+    /// Takes what stands for each host that is carried over.
+    pub fn hosts(&mut self) {
+        for host in self.carried.clone() {
+            self.connection(host);
+            self.private_address(host);
+            self.labels(host);
+            self.taints(host);
+            let role = self.made(host).map(|made| made.role);
+            let (files, maps, arguments): (_, &[&str], _) = match role {
+                Some(Role::Server) => (
+                    "server_config_yaml",
+                    &["k3s_server", "k3s_agent"],
+                    "extra_server_args",
+                ),
+                _ => ("agent_config_yaml", &["k3s_agent"], "extra_agent_args"),
+            };
+            // What is nearer to k3s's command line wins, and comes last.
+            if let Some(taken) = self.take(host, &["k3s_server_location"])
+                && taken.value != DATA
+            {
+                self.config(host, "data-dir", &taken);
+            }
+            for name in maps {
+                if let Some(taken) = self.raw(host, name) {
+                    self.map(host, &taken);
+                }
+            }
+            if let Some(taken) = self.raw(host, files) {
+                self.file(host, &taken);
+            }
+            if let Some(taken) = self.raw(host, arguments) {
+                self.arguments(host, &taken);
+            }
+        }
+    }
+
+    fn connection(&mut self, host: usize) {
+        if let Some(taken) = self.take(host, &["ansible_host", "ansible_ssh_host"])
+            && let Some(address) = self.text(&taken)
+            && let Some(made) = self.made(host)
+        {
+            let address = address.trim_matches(['[', ']']).to_owned();
+            made.address = Some(taken.said(address));
+        }
+        if let Some(taken) = self.take(host, &["ansible_user", "ansible_ssh_user"])
+            && let Some(user) = self.text(&taken)
+        {
+            self.set(host, Key::Ssh("user"), &taken, user.into());
+        }
+        if let Some(taken) = self.take(host, &["ansible_port", "ansible_ssh_port"]) {
+            let port = values::text(&taken.value).and_then(|text| text.trim().parse::<u16>().ok());
+            match port {
+                // What is so without a word needs none.
+                Some(22) => {}
+                Some(port) => self.set(host, Key::Ssh("port"), &taken, port.into()),
+                None => self.leave(&taken, "is no port"),
+            }
+        }
+        let keys = ["ansible_ssh_private_key_file", "ansible_private_key_file"];
+        if let Some(taken) = self.take(host, &keys)
+            && let Some(key) = self.text(&taken)
+        {
+            if !key.starts_with(['/', '~']) {
+                self.leave(
+                    &taken,
+                    "is a relative path: towline starts at the inventory's folder, Ansible where it is run",
+                );
+            }
+            self.set(host, Key::Ssh("key"), &taken, key.into());
+        }
+        for (name, good, why) in [
+            (
+                "ansible_connection",
+                &[
+                    "ssh",
+                    "smart",
+                    "paramiko",
+                    "paramiko_ssh",
+                    "ansible.builtin.ssh",
+                ][..],
+                "is another way than SSH; towline has no other",
+            ),
+            (
+                "ansible_become_method",
+                &["sudo", "ansible.builtin.sudo"],
+                "is another way than sudo; towline has no other",
+            ),
+            (
+                "ansible_become_user",
+                &["root"],
+                "is another user than root",
+            ),
+        ] {
+            if let Some(taken) = self.take(host, &[name])
+                && !good.iter().any(|good| taken.value == *good)
+            {
+                self.leave(&taken, why);
+            }
+        }
+        for (name, why) in [
+            ("ansible_become_pass", SUDO),
+            ("ansible_become_password", SUDO),
+            ("ansible_sudo_pass", SUDO),
+            ("ansible_password", LOGIN),
+            ("ansible_ssh_pass", LOGIN),
+            ("ansible_ssh_args", OPTIONS),
+            ("ansible_ssh_common_args", OPTIONS),
+            ("ansible_ssh_extra_args", OPTIONS),
+            ("ansible_host_key_checking", CHECKED),
+            ("ansible_ssh_host_key_checking", CHECKED),
+        ] {
+            if let Some(taken) = self.raw(host, name) {
+                self.leave(&taken, why);
+            }
+        }
+    }
+
+    fn private_address(&mut self, host: usize) {
+        let own = self.take(host, &["ip"]);
+        let access = self.take(host, &["access_ip"]);
+        let (first, second) = if own.is_some() {
+            (own, access)
+        } else {
+            (access, None)
+        };
+        if let Some(taken) = first
+            && let Some(address) = self.text(&taken)
+        {
+            self.node_ip(host, &taken, &address);
+        }
+        if let Some(taken) = second
+            && let Some(made) = self.made(host)
+            && taken.value != made.reached_at()
+            && made
+                .private_address
+                .as_ref()
+                .is_none_or(|ip| taken.value != *ip.value)
+        {
+            self.leave(
+                &taken,
+                "is a third address; towline has `address` and `private_address`",
+            );
+        }
+    }
+
+    /// An address for the other hosts: the private one, where it is not the one that is reached.
+    fn node_ip(&mut self, host: usize, taken: &Taken, address: &str) {
+        if address.parse::<IpAddr>().is_err() {
+            self.leave(taken, "is no IP address");
+        } else if let Some(made) = self.made(host)
+            && address != made.reached_at()
+        {
+            made.private_address = Some(taken.said(address.to_owned()));
+        }
+    }
+
+    fn labels(&mut self, host: usize) {
+        let Some(taken) = self.take(host, &["node_labels", "k3s_node_labels"]) else {
+            return;
+        };
+        if let Value::Object(map) = &taken.value {
+            for (key, value) in map {
+                match values::text(value) {
+                    Some(value) => self.set(host, Key::Label(key.clone()), &taken, value.into()),
+                    None => self.leave(&taken, &format!("has no text for {key}")),
+                }
+            }
+            return;
+        }
+        match values::list(&taken.value) {
+            Some(labels) => self.label_words(host, &taken, labels),
+            None => self.leave(&taken, "is no map of labels"),
+        }
+    }
+
+    fn label_words(&mut self, host: usize, taken: &Taken, labels: Vec<String>) {
+        for label in labels {
+            match label.split_once('=') {
+                Some((key, value)) => {
+                    self.set(host, Key::Label(key.to_owned()), taken, value.into());
+                }
+                None => self.leave(taken, &format!("has a label without a value: {label}")),
+            }
+        }
+    }
+
+    fn taints(&mut self, host: usize) {
+        let Some(taken) = self.take(host, &["node_taints", "k3s_node_taints"]) else {
+            return;
+        };
+        match values::list(&taken.value) {
+            Some(taints) => self.taint_words(host, &taken, taints),
+            None => self.leave(&taken, "is no list of taints"),
+        }
+    }
+
+    fn taint_words(&mut self, host: usize, taken: &Taken, taints: Vec<String>) {
+        for taint in taints {
+            // kubectl's `key=:Effect` is written without `=` here.
+            self.set(
+                host,
+                Key::Taint(taint.replace("=:", ":")),
+                taken,
+                Value::Null,
+            );
+        }
+    }
+
+    /// A map of k3s's keys.
+    fn map(&mut self, host: usize, taken: &Taken) {
+        match &taken.value {
+            Value::Object(map) => {
+                for (key, value) in map {
+                    self.resolved(host, taken, key, value);
+                }
+            }
+            // The whole map may come from another variable.
+            other => match self.templates.resolve(host, other) {
+                Ok(Value::Object(map)) => {
+                    for (key, value) in map {
+                        self.config(host, &key, &taken.with(value));
+                    }
+                }
+                Ok(_) => self.leave(taken, "is no map of k3s's keys"),
+                Err(why) => self.leave(taken, &why),
+            },
+        }
+    }
+
+    fn resolved(&mut self, host: usize, taken: &Taken, key: &str, value: &Value) {
+        match self.templates.resolve(host, value) {
+            Ok(value) => self.config(host, key, &taken.with(value)),
+            Err(why) => self.leave(taken, &format!("has `{key}`, which {why}")),
+        }
+    }
+
+    /// A text that becomes k3s's config.yaml.
+    fn file(&mut self, host: usize, taken: &Taken) {
+        let Some(text) = taken.value.as_str() else {
+            return self.map(host, taken);
+        };
+        let quoted = arguments::with_quotes(text);
+        let documents = inventory::documents(&quoted, std::path::Path::new(""));
+        let document = documents
+            .ok()
+            .and_then(|documents| documents.into_iter().next());
+        let Some(document) = document.filter(|document| !document.entries().is_empty()) else {
+            return self.leave(taken, "is no YAML with k3s's keys");
+        };
+        for entry in document.entries() {
+            let value = values::value(&entry.value, &quoted);
+            self.resolved(host, taken, &entry.key, &value);
+        }
+    }
+
+    fn arguments(&mut self, host: usize, taken: &Taken) {
+        let Some(text) = taken.value.as_str() else {
+            return self.leave(taken, "is no line of flags");
+        };
+        let (words, unresolved) = arguments::words(&self.templates, host, text);
+        for (flag, why) in unresolved {
+            self.leave(taken, &format!("has {flag}, which {why}"));
+        }
+        let (pairs, others) = crate::convert::flags::pairs(words);
+        for word in others {
+            if !["server", "agent"].contains(&word.as_str()) {
+                self.leave(taken, "has a word that is no flag");
+            }
+        }
+        for (key, value) in pairs {
+            self.config(host, &key, &taken.with(value));
+        }
+    }
+
+    /// A key of k3s, where it belongs in an inventory.
+    fn config(&mut self, host: usize, key: &str, taken: &Taken) {
+        let words = values::list(&taken.value).unwrap_or_default();
+        match key {
+            "server" => self.leave(taken, "has `server`; towline joins the hosts by itself"),
+            "cluster-init" => {
+                if values::flag(&taken.value) == Some(true) && self.servers() == 1 {
+                    let said = taken.said(json!("etcd"));
+                    self.making.cluster.insert("datastore", said);
+                }
+            }
+            "tls-san" => {
+                for name in words {
+                    self.making.tls_san(&name, &taken.at);
+                }
+            }
+            "node-label" => self.label_words(host, taken, words),
+            "node-taint" => self.taint_words(host, taken, words),
+            "node-name" => {
+                if let Some(name) = values::text(&taken.value)
+                    && let Some(made) = self.made(host)
+                {
+                    made.node_name = Some(taken.said(name));
+                }
+            }
+            "node-ip" if words.len() == 1 => self.node_ip(host, taken, &words[0]),
+            _ if names_a_secret(key) => {
+                let why = format!("has `{key}`, a secret, which is not written here: {SECRET}");
+                self.leave(taken, &why);
+            }
+            _ => self.set(
+                host,
+                Key::Config(key.to_owned()),
+                taken,
+                taken.value.clone(),
+            ),
+        }
+    }
+
+    /// Tells all servers something.
+    pub fn config_of_servers(&mut self, key: &str, taken: &Taken, value: &Value) {
+        for host in self.carried.clone() {
+            if self
+                .made(host)
+                .is_some_and(|made| made.role == Role::Server)
+            {
+                self.set(host, Key::Config(key.to_owned()), taken, value.clone());
+            }
+        }
+    }
+
+    fn servers(&self) -> usize {
+        let servers = self.making.hosts.iter();
+        servers.filter(|host| host.role == Role::Server).count()
+    }
+
+    fn set(&mut self, host: usize, key: Key, taken: &Taken, value: Value) {
+        if let Some(made) = self.made(host) {
+            made.settings.insert(key, taken.said(value));
+        }
+    }
+
+    /// The one word that a variable has to be; listed, if it is anything else.
+    pub fn text(&mut self, taken: &Taken) -> Option<String> {
+        let text = values::text(&taken.value).map(|text| text.trim().to_owned());
+        if text.is_none() {
+            self.leave(taken, "is no text");
+        }
+        text
+    }
+}
+
+const SUDO: &str = "is a password, which towline never takes: let the user use sudo without one";
+const LOGIN: &str = "is a password, which towline never takes: it logs in with a key";
+const OPTIONS: &str = "is for ssh: towline connects by itself, without ssh's options and jumps";
+const CHECKED: &str =
+    "is for ssh: towline always checks host keys, and learns new ones with  --accept-new-host-keys";
+
+/// What to do with a secret that is no token.
+pub(super) const SECRET: &str = "write it yourself where this inventory may hold it";

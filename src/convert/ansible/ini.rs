@@ -1,0 +1,159 @@
+//! Ansible's INI: sections of hosts, of children and of variables. It is a dialect of its own, for
+//! which no library stands: a host's line is split as a shell splits it, and a value is a Python
+//! literal where it looks like one.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::graph::{ALL, Graph, Scope, Variable};
+use super::pattern;
+use super::values;
+use crate::convert::{LeftOut, Place, Refused, Source};
+use crate::error::Problem;
+
+/// What the lines below a section's name are.
+#[derive(Clone, Copy)]
+enum Section {
+    Hosts(usize),
+    Children(usize),
+    Variables(usize),
+}
+
+/// The name of a section and its kind.
+pub(super) fn section(line: &str) -> Option<(&str, &str)> {
+    let (inside, rest) = line.strip_prefix('[')?.split_once(']')?;
+    let rest = rest.trim_start();
+    if !(rest.is_empty() || rest.starts_with(['#', ';'])) {
+        return None;
+    }
+    let (name, kind) = inside.split_once(':').unwrap_or((inside, "hosts"));
+    let is_word =
+        !name.is_empty() && !name.contains(char::is_whitespace) && !kind.contains([' ', ':']);
+    is_word.then_some((name, kind))
+}
+
+/// Reads a file.
+pub(super) fn read(source: &Source, left_out: &mut Vec<LeftOut>) -> Result<Graph, Refused> {
+    let mut graph = Graph::new(source.at(1));
+    let mut open = Section::Hosts(0);
+    for (number, line) in (1..).zip(source.text.lines()) {
+        let line = line.trim();
+        let at = source.at(number);
+        if line.is_empty() || line.starts_with(['#', ';']) {
+            continue;
+        }
+        if line.starts_with('[')
+            && let Some((name, kind)) = section(line)
+        {
+            let name = if name == "ungrouped" { ALL } else { name };
+            let group = graph.group(name, &at);
+            open = match kind {
+                "hosts" => Section::Hosts(group),
+                "children" => Section::Children(group),
+                "vars" => Section::Variables(group),
+                _ => {
+                    let what = format!("`[{name}:{kind}]` is none of hosts, children and vars");
+                    return Err(refused(&at, &what).into());
+                }
+            };
+            continue;
+        }
+        match open {
+            Section::Hosts(group) => host(&mut graph, line, group, &at)?,
+            Section::Children(group) => {
+                let name = line.split(['#', ';']).next().unwrap_or(line).trim();
+                let child = graph.group(name, &at);
+                if child == group {
+                    return Err(refused(&at, &format!("the group {name} is below itself")).into());
+                }
+                graph.child(group, child);
+            }
+            Section::Variables(group) => match line.split_once('=') {
+                Some((name, value)) => graph.variables.push(Variable {
+                    name: name.trim().to_owned(),
+                    value: value_of(value.trim(), true),
+                    at,
+                    scope: Scope::Group(group),
+                    beside: false,
+                }),
+                None => left_out.push(LeftOut {
+                    place: at,
+                    what: "this line is no `name=value`".to_owned(),
+                }),
+            },
+        }
+    }
+    Ok(graph)
+}
+
+fn refused(at: &Place, what: &str) -> Problem {
+    Problem::new(format!("{at}: {what}"))
+}
+
+/// A host's line: its name, then variables.
+fn host(graph: &mut Graph, line: &str, group: usize, at: &Place) -> Result<(), Problem> {
+    let words = shlex::split(line).ok_or_else(|| refused(at, "a quote is not closed"))?;
+    let Some((name, settings)) = words.split_first() else {
+        return Ok(());
+    };
+    let (names, port) = pattern::hosts(name).map_err(|what| refused(at, &what))?;
+    let mut variables = Vec::new();
+    if let Some(port) = port {
+        variables.push(("ansible_port".to_owned(), Value::from(port)));
+    }
+    for setting in settings {
+        let (name, value) = setting
+            .split_once('=')
+            .ok_or_else(|| refused(at, "after the host's name, every word is `name=value`"))?;
+        variables.push((name.to_owned(), value_of(value, false)));
+    }
+    for name in names {
+        let host = graph.host(&name, group, at)?;
+        graph
+            .variables
+            .extend(variables.iter().map(|(name, value)| Variable {
+                name: name.clone(),
+                value: value.clone(),
+                at: at.clone(),
+                scope: Scope::Host(host),
+                beside: false,
+            }));
+    }
+    Ok(())
+}
+
+/// A value: what Python reads as a literal is one, anything else is text. Lists and dicts of Python
+/// are read as YAML's, which has both kinds of quotes.
+fn value_of(text: &str, quoted: bool) -> Value {
+    match text {
+        "True" => return Value::Bool(true),
+        "False" => return Value::Bool(false),
+        "None" => return Value::Null,
+        _ => {}
+    }
+    if let Ok(number) = text.parse::<i64>()
+        && number.to_string() == text
+    {
+        return number.into();
+    }
+    for quote in ['"', '\''] {
+        let inside = text
+            .strip_prefix(quote)
+            .and_then(|text| text.strip_suffix(quote));
+        if quoted && let Some(inside) = inside.filter(|inside| !inside.contains(quote)) {
+            return inside.into();
+        }
+    }
+    if (text.starts_with('{') && !text.starts_with("{{")) || text.starts_with('[') {
+        let documents = crate::inventory::documents(text, Path::new(""));
+        if let Some(node) = documents
+            .ok()
+            .as_ref()
+            .and_then(|documents| documents.first())
+        {
+            return values::value(node, text);
+        }
+    }
+    text.into()
+}

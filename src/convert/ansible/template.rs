@@ -1,0 +1,211 @@
+//! Variables that refer to variables: expressions in `{{ }}`, evaluated by the template engine with
+//! what is known of a host.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+
+use minijinja::value::Serde;
+use minijinja::{Environment, ErrorKind, UndefinedBehavior};
+use serde_json::{Map, Value};
+
+use super::graph::Graph;
+use super::values;
+
+/// References may lead from variable to variable as often.
+const DEEPEST: usize = 8;
+
+/// As many bytes may a template have.
+const LONGEST: usize = 4096;
+
+/// Evaluates what variables say.
+pub(super) struct Templates<'a> {
+    graph: &'a Graph,
+    /// For each host the variables that count.
+    variables: &'a [BTreeMap<&'a str, usize>],
+    engine: Environment<'static>,
+    /// `groups` and `hostvars`, made when they are needed first.
+    shared: OnceCell<(Value, Value)>,
+    /// Variables that a template has taken.
+    pub used: RefCell<Vec<usize>>,
+}
+
+impl<'a> Templates<'a> {
+    pub fn new(graph: &'a Graph, variables: &'a [BTreeMap<&'a str, usize>]) -> Self {
+        let mut engine = Environment::new();
+        engine.set_undefined_behavior(UndefinedBehavior::Strict);
+        Self {
+            graph,
+            variables,
+            engine,
+            shared: OnceCell::new(),
+            used: RefCell::default(),
+        }
+    }
+
+    /// What a value says for a host, or why that is not known.
+    pub fn resolve(&self, host: usize, value: &Value) -> Result<Value, String> {
+        let before = self.used.borrow().len();
+        let resolved = self.at_depth(host, value, 0);
+        if resolved.is_err() {
+            // What led nowhere has taken nothing.
+            self.used.borrow_mut().truncate(before);
+        }
+        resolved
+    }
+
+    /// The text of a variable that is named alone, as it is written.
+    pub fn line(&self, host: usize, name: &str) -> Option<String> {
+        let &index = self.variables[host].get(name)?;
+        let text = self.graph.variables[index].value.as_str()?.to_owned();
+        let is_plain = !super::graph::is_vaulted(&text) && !text.contains("{%");
+        is_plain.then(|| {
+            self.used.borrow_mut().push(index);
+            text
+        })
+    }
+
+    fn at_depth(&self, host: usize, value: &Value, depth: usize) -> Result<Value, String> {
+        match value {
+            Value::String(text) => self.text(host, text, depth),
+            Value::Array(items) => items
+                .iter()
+                .map(|item| self.at_depth(host, item, depth))
+                .collect(),
+            Value::Object(map) => map
+                .iter()
+                .map(|(key, value)| Ok((key.clone(), self.at_depth(host, value, depth)?)))
+                .collect::<Result<Map<_, _>, String>>()
+                .map(Value::Object),
+            other => Ok(other.clone()),
+        }
+    }
+
+    fn text(&self, host: usize, text: &str, depth: usize) -> Result<Value, String> {
+        if super::graph::is_vaulted(text) {
+            return Err("is encrypted with ansible-vault".to_owned());
+        }
+        if text.contains("{%") || text.contains("{#") {
+            return Err("is a template with statements, which only Ansible can run".to_owned());
+        }
+        if !text.contains("{{") {
+            return Ok(text.into());
+        }
+        if text.len() > LONGEST || depth > DEEPEST {
+            return Err("is a template that leads too far".to_owned());
+        }
+        let mut whole = String::new();
+        let mut rest = text;
+        while let Some((before, from)) = rest.split_once("{{") {
+            let (expression, after) = from
+                .split_once("}}")
+                .ok_or("is a template that is not closed")?;
+            let value = self.expression(host, expression.trim(), depth)?;
+            if before.trim().is_empty() && after.trim().is_empty() && whole.is_empty() {
+                return Ok(value);
+            }
+            whole.push_str(before);
+            whole.push_str(&values::text(&value).ok_or("is a template of more than words")?);
+            rest = after;
+        }
+        whole.push_str(rest);
+        Ok(whole.into())
+    }
+
+    fn expression(&self, host: usize, text: &str, depth: usize) -> Result<Value, String> {
+        let compiled = self
+            .engine
+            .compile_expression(text)
+            .map_err(|error| cause(&error))?;
+        let mut context = Map::new();
+        let mut missing = None;
+        let names: BTreeSet<String> = compiled.undeclared_variables(false).into_iter().collect();
+        for name in names.into_iter().rev() {
+            match self.variables[host].get(name.as_str()) {
+                Some(&index) => {
+                    let variable = &self.graph.variables[index];
+                    match self.at_depth(host, &variable.value, depth + 1) {
+                        Ok(value) => {
+                            self.used.borrow_mut().push(index);
+                            context.insert(name, value);
+                        }
+                        Err(why) => missing = Some(format!("refers to `{name}`, which {why}")),
+                    }
+                }
+                None => match self.magic(host, &name) {
+                    Some(value) => drop(context.insert(name, value)),
+                    None if self.engine.globals().any(|(known, _)| known == name) => {}
+                    None => missing = Some(format!("refers to `{name}`, which is not known here")),
+                },
+            }
+        }
+        let value = match compiled.eval(Serde(&Value::Object(context))) {
+            // What a default stands in for may be missing.
+            Ok(value) => value,
+            Err(error) => return Err(missing.unwrap_or_else(|| cause(&error))),
+        };
+        serde_json::to_value(&value)
+            .ok()
+            .filter(|_| !value.is_undefined())
+            .ok_or_else(|| missing.unwrap_or_else(|| "is a template without a value".to_owned()))
+    }
+
+    /// What Ansible itself knows of a host.
+    fn magic(&self, host: usize, name: &str) -> Option<Value> {
+        let shared = || {
+            self.shared.get_or_init(|| {
+                let groups = self.graph.groups.iter().enumerate().map(|(index, group)| {
+                    let hosts = self.graph.below(index).into_iter();
+                    let names = hosts.map(|host| self.graph.hosts[host].name.clone());
+                    (group.name.clone(), names.collect::<Value>())
+                });
+                let of_hosts = self.graph.hosts.iter().zip(self.variables);
+                let of_hosts = of_hosts.map(|(host, variables)| {
+                    let plain = |index: &usize| {
+                        let value = &self.graph.variables[*index].value;
+                        let text = value.as_str().unwrap_or("");
+                        !text.contains("{{") && !super::graph::is_vaulted(text)
+                    };
+                    let known = variables.iter().filter(|(_, index)| plain(index));
+                    let mut known: Map<String, Value> = known
+                        .map(|(name, index)| {
+                            (
+                                (*name).to_owned(),
+                                self.graph.variables[*index].value.clone(),
+                            )
+                        })
+                        .collect();
+                    known.insert("inventory_hostname".to_owned(), host.name.clone().into());
+                    (host.name.clone(), Value::Object(known))
+                });
+                (
+                    Value::Object(groups.collect()),
+                    Value::Object(of_hosts.collect()),
+                )
+            })
+        };
+        let own = &self.graph.hosts[host].name;
+        match name {
+            "inventory_hostname" => Some(own.clone().into()),
+            "inventory_hostname_short" => own.split('.').next().map(Into::into),
+            // Without it, Ansible reaches a host by its name.
+            "ansible_host" => Some(own.clone().into()),
+            "groups" => Some(shared().0.clone()),
+            "hostvars" => Some(shared().1.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// Why an expression has no value, without what it holds.
+fn cause(error: &minijinja::Error) -> String {
+    match (error.kind(), error.detail()) {
+        (
+            ErrorKind::UnknownFilter
+            | ErrorKind::UnknownFunction
+            | ErrorKind::UnknownMethod
+            | ErrorKind::UnknownTest,
+            Some(detail),
+        ) => format!("is a template that only Ansible can run: {detail}"),
+        (kind, _) => format!("is a template that cannot be resolved: {kind}"),
+    }
+}

@@ -1,0 +1,244 @@
+//! What became of each variable of an Ansible inventory: none is lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::graph::{Graph, Scope};
+use super::is_nothing;
+use super::template::Templates;
+use crate::convert::making::{Host, Making, Said};
+use crate::convert::{LeftOut, Place};
+
+/// Variables that mean nothing here: they only say how Ansible does its own work, or what towline
+/// does anyway (it becomes root where it is not).
+const MEANINGLESS: [&str; 14] = [
+    "ansible_become",
+    "ansible_become_exe",
+    "ansible_become_flags",
+    "ansible_group_priority",
+    "ansible_pipelining",
+    "ansible_python_interpreter",
+    "ansible_remote_tmp",
+    "ansible_shell_executable",
+    "ansible_shell_type",
+    "ansible_ssh_pipelining",
+    "ansible_ssh_retries",
+    "ansible_ssh_transfer_method",
+    "etcd_member_name",
+    "k3s_become",
+];
+
+/// An inventory on its way from Ansible's form.
+pub(super) struct Work<'a> {
+    pub graph: &'a Graph,
+    /// For each host of the source, the groups it is in.
+    pub groups: &'a [Vec<usize>],
+    /// For each host of the source, the variables that count.
+    pub variables: &'a [BTreeMap<&'a str, usize>],
+    pub templates: Templates<'a>,
+    pub making: Making,
+    /// For each host in the making, which of the source it is.
+    pub carried: Vec<usize>,
+    /// Variables of which something was made, or that are listed.
+    done: BTreeSet<usize>,
+}
+
+/// A variable's value for a host.
+pub(super) struct Taken {
+    pub name: String,
+    pub value: Value,
+    pub at: Place,
+}
+
+impl Taken {
+    /// The same place with another value.
+    pub fn with(&self, value: Value) -> Self {
+        Self {
+            name: self.name.clone(),
+            value,
+            at: self.at.clone(),
+        }
+    }
+
+    /// Another value from the same place.
+    pub fn said<T>(&self, value: T) -> Said<T> {
+        Said {
+            value,
+            at: self.at.clone(),
+        }
+    }
+}
+
+impl<'a> Work<'a> {
+    pub fn new(
+        graph: &'a Graph,
+        groups: &'a [Vec<usize>],
+        variables: &'a [BTreeMap<&'a str, usize>],
+        left_out: Vec<LeftOut>,
+    ) -> Self {
+        Self {
+            graph,
+            groups,
+            variables,
+            templates: Templates::new(graph, variables),
+            making: Making {
+                left_out,
+                ..Making::default()
+            },
+            carried: Vec::new(),
+            done: BTreeSet::new(),
+        }
+    }
+
+    /// The host in the making that one of the source became.
+    pub fn made(&mut self, host: usize) -> Option<&mut Host> {
+        let index = self.carried.iter().position(|carried| *carried == host)?;
+        self.making.hosts.get_mut(index)
+    }
+
+    /// Lists a variable that was taken, or a part of it.
+    pub fn leave(&mut self, taken: &Taken, why: &str) {
+        let what = format!("`{}` {why}", taken.name);
+        self.making.leave(&taken.at, what);
+    }
+
+    /// The first of the variables that a host has. The others of the same meaning are listed, unless
+    /// they say the same.
+    pub fn take(&mut self, host: usize, names: &[&str]) -> Option<Taken> {
+        let (name, index) = self.find(host, names)?;
+        let taken = self.resolve(host, index);
+        for other in names.iter().filter(|other| **other != name) {
+            let Some(&index) = self.variables[host].get(other) else {
+                continue;
+            };
+            let other = self.resolve(host, index);
+            if let (Some(taken), Some(other)) = (&taken, other)
+                && taken.value != other.value
+            {
+                self.leave(
+                    &other,
+                    &format!("says something else than `{name}`, which counts"),
+                );
+            }
+        }
+        taken.filter(|taken| !is_nothing(&taken.value))
+    }
+
+    /// The first of these variables that a host has.
+    fn find<'n>(&self, host: usize, names: &[&'n str]) -> Option<(&'n str, usize)> {
+        let variables = &self.variables[host];
+        names
+            .iter()
+            .find_map(|name| Some((*name, *variables.get(name)?)))
+    }
+
+    /// A variable's value for a host; listed, if it has none.
+    pub fn resolve(&mut self, host: usize, index: usize) -> Option<Taken> {
+        self.done.insert(index);
+        let variable = &self.graph.variables[index];
+        let taken = |value| Taken {
+            name: variable.name.clone(),
+            value,
+            at: variable.at.clone(),
+        };
+        match self.templates.resolve(host, &variable.value) {
+            Ok(value) => Some(taken(value)),
+            Err(why) => {
+                self.leave(&taken(Value::Null), &why);
+                None
+            }
+        }
+    }
+
+    /// A variable as it is written, without looking into templates.
+    pub fn raw(&mut self, host: usize, name: &str) -> Option<Taken> {
+        let &index = self.variables[host].get(name)?;
+        self.done.insert(index);
+        let variable = &self.graph.variables[index];
+        if variable.is_vaulted() {
+            return self.resolve(host, index);
+        }
+        Some(Taken {
+            name: name.to_owned(),
+            value: variable.value.clone(),
+            at: variable.at.clone(),
+        })
+        .filter(|taken| !is_nothing(&taken.value))
+    }
+
+    /// The first of the variables that the cluster has as a whole: what the first server has counts,
+    /// then what any other host has. Others are listed.
+    pub fn shared(&mut self, names: &[&str]) -> Option<Taken> {
+        let mut found: Option<(usize, Option<Taken>)> = None;
+        for host in self.carried.clone() {
+            let Some((_, index)) = self.find(host, names) else {
+                continue;
+            };
+            match &found {
+                None => found = Some((index, self.take(host, names))),
+                Some((first, _)) if *first == index => {}
+                Some((_, taken)) => {
+                    let taken = taken.as_ref().map(|taken| taken.value.clone());
+                    let Some(other) = self.resolve(host, index) else {
+                        continue;
+                    };
+                    if taken.is_some_and(|taken| taken != other.value) {
+                        self.leave(
+                            &other,
+                            "holds for the whole cluster: what another host has counts",
+                        );
+                    }
+                }
+            }
+        }
+        found.and_then(|(_, taken)| taken)
+    }
+
+    /// Whether a variable is for a host that is carried over, or for a group. What a host had that is
+    /// not is listed with the host.
+    fn is_carried(&self, scope: Scope) -> bool {
+        match scope {
+            Scope::Host(host) => self.carried.contains(&host),
+            Scope::Group(_) => true,
+            Scope::Nothing => false,
+        }
+    }
+
+    /// The inventory in the making, with all that is left of the source listed.
+    pub fn finish(mut self) -> Making {
+        let used: BTreeSet<usize> = self.templates.used.take().into_iter().collect();
+        let mut applies = vec![false; self.graph.variables.len()];
+        let mut names_done = BTreeSet::new();
+        for index in &self.done {
+            names_done.insert(&*self.graph.variables[*index].name);
+        }
+        for &host in &self.carried {
+            for index in self.variables[host].values() {
+                applies[*index] = true;
+            }
+        }
+        for (index, variable) in self.graph.variables.iter().enumerate() {
+            let name = &*variable.name;
+            if self.done.contains(&index)
+                || used.contains(&index)
+                || MEANINGLESS.contains(&name)
+                || !self.is_carried(variable.scope)
+            {
+                continue;
+            }
+            let what = if applies[index] && !names_done.contains(name) {
+                format!("`{name}` has no counterpart here")
+            } else if applies[index] {
+                format!("`{name}` is for hosts that do not take it")
+            } else if names_done.contains(name) {
+                // What stands nearer was taken, or is listed.
+                continue;
+            } else {
+                format!("`{name}` counts for no host that is carried over")
+            };
+            self.making.leave(&variable.at, what);
+        }
+        self.making
+    }
+}

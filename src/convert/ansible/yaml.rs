@@ -1,0 +1,128 @@
+//! Ansible's YAML: groups with `hosts`, `vars` and `children`; and files of variables.
+
+use std::path::Path;
+
+use super::graph::{Graph, Scope, Variable};
+use super::{pattern, values};
+use crate::convert::{LeftOut, Refused, Source};
+use crate::error::Problem;
+use crate::inventory::{self, Entry, Node, Tree};
+
+/// Reads an inventory.
+pub(super) fn read(source: &Source, left_out: &mut Vec<LeftOut>) -> Result<Graph, Refused> {
+    let documents = inventory::documents(&source.text, Path::new(&*source.name))?;
+    let mut graph = Graph::new(source.at(1));
+    let Some(root) = documents.first() else {
+        return Ok(graph);
+    };
+    if !matches!(root.tree, Tree::Map(_)) {
+        return Err(
+            Problem::new(format!("{} is no Ansible inventory", source.name))
+                .because("it is not a map of groups")
+                .into(),
+        );
+    }
+    for entry in root.entries() {
+        group(&mut graph, source, entry, left_out)?;
+    }
+    for more in &documents[1..] {
+        left_out.push(LeftOut {
+            place: source.at(more.span.line),
+            what: "a second document starts here; Ansible reads the first".to_owned(),
+        });
+    }
+    Ok(graph)
+}
+
+/// Reads a group and all below it. How deep they stand is limited by the reader of YAML.
+fn group(
+    graph: &mut Graph,
+    source: &Source,
+    entry: &Entry,
+    left_out: &mut Vec<LeftOut>,
+) -> Result<usize, Problem> {
+    let at = source.at(entry.at.line);
+    let this = graph.group(&entry.key, &at);
+    for part in entry.value.entries() {
+        match part.key.as_str() {
+            "hosts" => {
+                let one = part.value.text();
+                let texts = one.map(|text| (text, &part.value)).into_iter();
+                let entries = part.value.entries().iter();
+                for (name, at, of) in texts
+                    .map(|(text, value)| (text, value.span.line, None))
+                    .chain(entries.map(|entry| (&*entry.key, entry.at.line, Some(&entry.value))))
+                {
+                    host(graph, source, (name, at), of, this)?;
+                }
+            }
+            "vars" => variables(graph, source, &part.value, Scope::Group(this), false),
+            "children" => {
+                if let Some(name) = part.value.text() {
+                    let child = graph.group(name, &source.at(part.value.span.line));
+                    graph.child(this, child);
+                }
+                for child in part.value.entries() {
+                    let child = group(graph, source, child, left_out)?;
+                    graph.child(this, child);
+                }
+            }
+            other => left_out.push(LeftOut {
+                place: source.at(part.at.line),
+                what: format!(
+                    "`{other}` of the group {} is none of hosts, vars and children",
+                    entry.key
+                ),
+            }),
+        }
+    }
+    Ok(this)
+}
+
+fn host(
+    graph: &mut Graph,
+    source: &Source,
+    (name, line): (&str, u64),
+    of: Option<&Node>,
+    group: usize,
+) -> Result<(), Problem> {
+    let at = source.at(line);
+    let (names, port) =
+        pattern::hosts(name).map_err(|what| Problem::new(format!("{at}: {what}")))?;
+    for name in names {
+        let host = graph.host(&name, group, &at)?;
+        let scope = Scope::Host(host);
+        if let Some(port) = port {
+            graph.variables.push(Variable {
+                name: "ansible_port".to_owned(),
+                value: port.into(),
+                at: at.clone(),
+                scope,
+                beside: false,
+            });
+        }
+        if let Some(of) = of {
+            variables(graph, source, of, scope, false);
+        }
+    }
+    Ok(())
+}
+
+/// Takes a map of variables.
+pub(super) fn variables(
+    graph: &mut Graph,
+    source: &Source,
+    node: &Node,
+    scope: Scope,
+    beside: bool,
+) {
+    for entry in node.entries() {
+        graph.variables.push(Variable {
+            name: entry.key.clone(),
+            value: values::value(&entry.value, &source.text),
+            at: source.at(entry.at.line),
+            scope,
+            beside,
+        });
+    }
+}

@@ -1,0 +1,394 @@
+//! k0sctl's file: machines and how to reach them are carried over; k0s itself is not, since k3s is
+//! another distribution.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::making::{CONTROL_PLANE, Host, Key, Making, Said};
+use super::reading::Reading;
+use super::{Converted, Judge, Refused, Source, flags};
+use crate::error::Problem;
+use crate::inventory::{self, Node, Role};
+
+/// Makes an inventory of it.
+///
+/// # Errors
+/// It is broken, no file of k0sctl, or has no controller that can be carried over.
+pub fn convert(source: &Source, judge: Judge<'_>) -> Result<Converted, Refused> {
+    let documents = inventory::documents(&source.text, Path::new(&*source.name))?;
+    let is = |node: &Node, start: &str| {
+        let version = node.get("apiVersion").and_then(Node::text);
+        version.is_some_and(|version| version.starts_with(start))
+    };
+    let cluster = documents
+        .iter()
+        .find(|node| is(node, "k0sctl.k0sproject.io/"));
+    let Some(cluster) = cluster else {
+        return Err(
+            Problem::new(format!("{} is no file of k0sctl", source.name))
+                .because("no document of it has an apiVersion of k0sctl.k0sproject.io")
+                .into(),
+        );
+    };
+    let mut work = Work {
+        reading: Reading::new(source),
+        making: Making::default(),
+    };
+    for known in ["apiVersion", "kind"] {
+        work.reading.take(cluster, known);
+    }
+    if let Some(name) =
+        Reading::below(cluster, &["metadata"]).and_then(|node| work.text(node, "name"))
+    {
+        work.making.cluster.insert("name", name.into_value());
+    }
+    let hosts = Reading::below(cluster, &["spec", "hosts"])
+        .map(Node::items)
+        .unwrap_or_default();
+    for (number, item) in (1..).zip(hosts) {
+        work.host(source, number, item);
+    }
+    work.distribution(cluster);
+    if let Some(config) = Reading::below(cluster, &["spec", "k0s", "config"]) {
+        work.config(config);
+    }
+    for config in documents
+        .iter()
+        .filter(|node| is(node, "k0s.k0sproject.io/"))
+    {
+        work.config(config);
+    }
+    if !work
+        .making
+        .hosts
+        .iter()
+        .any(|host| host.role == Role::Server)
+    {
+        let mut problem = Problem::new(format!("no host of {} can be a server", source.name));
+        if let Some(left) = work.making.left_out.first() {
+            problem = problem.because(format!("{}: {}", left.place, left.what));
+        }
+        return Err(problem.into());
+    }
+    for document in &documents {
+        let why = |path: &str| why(path).to_owned();
+        if std::ptr::eq(document, cluster) || is(document, "k0s.k0sproject.io/") {
+            work.reading.rest(document, "", &why, &mut work.making);
+        } else {
+            let kind = document
+                .get("kind")
+                .and_then(Node::text)
+                .unwrap_or("something");
+            let what = format!("a document of kind {kind}: apply it to the new cluster yourself");
+            work.making.leave(&source.at(document.span.line), what);
+        }
+    }
+    work.making.finish(&source.name, "from-k0sctl", judge)
+}
+
+/// Why a part has no counterpart.
+fn why(path: &str) -> &'static str {
+    let last = path.rsplit('.').next().unwrap_or(path);
+    match last {
+        "bastion" => "is a way that towline does not have: it reaches each host by itself",
+        "hooks" => "are commands of your own, which towline does not run",
+        "files" => "are files of your own, which towline does not copy",
+        "environment" => "is the host's environment, which towline leaves as it is",
+        "hostKey" => {
+            "is for k0sctl: towline learns host keys with  --accept-new-host-keys, or has them in `known_hosts`"
+        }
+        _ if path.starts_with("spec.options") => "is how k0sctl does its work",
+        _ if path.contains("k0s") || path.starts_with("spec.hosts") => "is k0s's or k0sctl's own",
+        _ => "has no counterpart here",
+    }
+}
+
+struct Work<'a> {
+    reading: Reading<'a>,
+    making: Making,
+}
+
+impl Work<'_> {
+    /// A text, its references to the environment in towline's form.
+    fn text(&mut self, map: &Node, key: &str) -> Option<Said<String>> {
+        let said = self.reading.text(map, key)?;
+        match environment(&said.value) {
+            Ok(value) => Some(Said { value, ..said }),
+            Err(why) => {
+                self.making.leave(&said.at, format!("`{key}` {why}"));
+                None
+            }
+        }
+    }
+
+    fn host(&mut self, source: &Source, number: usize, item: &Node) {
+        let at = source.at(item.span.line);
+        let Some(role) = self.reading.text(item, "role") else {
+            return;
+        };
+        let leave = |work: &mut Self, why: &str| {
+            for entry in item.entries() {
+                work.reading.take(item, &entry.key);
+            }
+            let what = format!("host {number} is left out with all that it says: {why}");
+            work.making.leave(&at, what);
+        };
+        let (kind, taint) = match &*role.value {
+            "controller" => (Role::Server, true),
+            "controller+worker" => (Role::Server, !self.is_true(item, "noTaints")),
+            "single" => (Role::Server, false),
+            "worker" => (Role::Agent, false),
+            other => return leave(self, &format!("its role is {other}")),
+        };
+        if self.is_true(item, "reset") {
+            return leave(
+                self,
+                "k0sctl would take it out of the cluster (`reset: true`)",
+            );
+        }
+        if item.get("localhost").is_some() {
+            return leave(
+                self,
+                "it is the machine that k0sctl runs on; towline reaches hosts by SSH",
+            );
+        }
+        if item.get("winRM").or_else(|| item.get("winrm")).is_some() {
+            return leave(self, "it is a Windows machine, and k3s runs on Linux");
+        }
+        let Some(ssh) = item.get("ssh").or_else(|| item.get("openSSH")) else {
+            return leave(self, "it has no `ssh`");
+        };
+        let Some(address) = self.text(ssh, "address") else {
+            return leave(self, "it has no address");
+        };
+        let same = self
+            .making
+            .hosts
+            .iter()
+            .filter(|host| host.role == kind)
+            .count()
+            + 1;
+        let word = if kind == Role::Server {
+            "controller"
+        } else {
+            "worker"
+        };
+        let hostname = self.text(item, "hostname");
+        let name = hostname
+            .as_ref()
+            .map_or_else(|| format!("{word}{same}"), |name| name.value.clone());
+        let mut host = Host::new(&name, at.clone(), kind);
+        host.node_name = hostname;
+        if taint {
+            let said = Said {
+                value: Value::Null,
+                at: role.at,
+            };
+            host.settings
+                .insert(Key::Taint(CONTROL_PLANE.to_owned()), said);
+        }
+        for (theirs, ours) in [("user", "user"), ("port", "port"), ("keyPath", "key")] {
+            if let Some(said) = self.text(ssh, theirs) {
+                // What is so without a word needs none.
+                if (ours, &*said.value) == ("port", "22") {
+                    continue;
+                }
+                let value = match said.value.parse::<u16>() {
+                    Ok(port) if ours == "port" => port.into(),
+                    _ => Value::from(said.value),
+                };
+                host.settings
+                    .insert(Key::Ssh(ours), Said { value, at: said.at });
+            }
+        }
+        if let Some(private) = self.text(item, "privateAddress")
+            && private.value != address.value
+        {
+            host.private_address = Some(private);
+        }
+        host.interface = self.text(item, "privateInterface");
+        host.address = Some(address);
+        self.flags(item, &mut host);
+        self.making.hosts.push(host);
+    }
+
+    fn is_true(&self, map: &Node, key: &str) -> bool {
+        self.reading
+            .text(map, key)
+            .is_some_and(|said| said.value == "true")
+    }
+
+    /// Flags of `k0s install`: labels, taints and the kubelet's are carried over.
+    fn flags(&mut self, item: &Node, host: &mut Host) {
+        let Some(entry) = self.reading.take(item, "installFlags") else {
+            return;
+        };
+        let at = self.reading.at(entry);
+        for (line, span) in entry.value.texts() {
+            let at = super::Place {
+                line: span.line,
+                ..at.clone()
+            };
+            let Some(words) = shlex::split(line) else {
+                self.making
+                    .leave(&at, "`installFlags` has a quote that is not closed");
+                continue;
+            };
+            let (pairs, others) = flags::pairs(words);
+            for (key, value) in pairs {
+                let text = value.as_str().unwrap_or_default();
+                let said = |value: Value| Said {
+                    value,
+                    at: at.clone(),
+                };
+                match key.as_str() {
+                    "labels" => {
+                        for label in text.split(',').filter(|label| !label.is_empty()) {
+                            let (key, value) = label.split_once('=').unwrap_or((label, ""));
+                            host.settings
+                                .insert(Key::Label(key.to_owned()), said(value.into()));
+                        }
+                    }
+                    "taints" => {
+                        for taint in text.split(',').filter(|taint| !taint.is_empty()) {
+                            let taint = taint.replace("=:", ":");
+                            host.settings.insert(Key::Taint(taint), said(Value::Null));
+                        }
+                    }
+                    "kubelet-extra-args" => {
+                        let words = shlex::split(text).unwrap_or_default();
+                        let words: Vec<Value> = words
+                            .iter()
+                            .map(|word| word.trim_start_matches('-').into())
+                            .collect();
+                        host.settings
+                            .insert(Key::Config("kubelet-arg".to_owned()), said(words.into()));
+                    }
+                    "no-taints" => {
+                        host.settings.remove(&Key::Taint(CONTROL_PLANE.to_owned()));
+                    }
+                    "enable-worker" => {}
+                    other => self.making.leave(
+                        &at,
+                        format!("`--{other}` of `installFlags` is a flag of k0s"),
+                    ),
+                }
+            }
+            for _ in others {
+                self.making
+                    .leave(&at, "`installFlags` has a word that is no flag");
+            }
+        }
+    }
+
+    /// What is said of k0s itself, in one sentence.
+    fn distribution(&mut self, cluster: &Node) {
+        let k0s = Reading::below(cluster, &["spec", "k0s"]);
+        for key in ["version", "versionChannel"] {
+            if let Some(said) = k0s.and_then(|k0s| self.reading.text(k0s, key)) {
+                let what = format!(
+                    "`spec.k0s.{key}` is k0s's; k3s is another distribution, with versions of its own: the new cluster gets the newest stable one"
+                );
+                self.making.leave(&said.at, what);
+            }
+        }
+    }
+
+    /// k0s's own configuration: addresses and networks are carried over.
+    fn config(&mut self, config: &Node) {
+        for known in ["apiVersion", "kind"] {
+            self.reading.take(config, known);
+        }
+        if let Some(metadata) = Reading::below(config, &["metadata"]) {
+            self.reading.take(metadata, "name");
+        }
+        if let Some(api) = Reading::below(config, &["spec", "api"]) {
+            if let Some(said) = self.text(api, "externalAddress") {
+                self.making.cluster.insert("endpoint", said.into_value());
+            }
+            if let Some(entry) = self.reading.take(api, "sans") {
+                let at = self.reading.at(entry);
+                for (name, _) in entry.value.texts() {
+                    match environment(name) {
+                        Ok(name) => self.making.tls_san(&name, &at),
+                        Err(why) => self.making.leave(&at, format!("`sans` {why}")),
+                    }
+                }
+            }
+        }
+        let Some(network) = Reading::below(config, &["spec", "network"]) else {
+            return;
+        };
+        for (theirs, ours) in [
+            ("podCIDR", "cluster-cidr"),
+            ("serviceCIDR", "service-cidr"),
+            ("clusterDomain", "cluster-domain"),
+        ] {
+            if let Some(said) = self.text(network, theirs).map(Said::into_value) {
+                for host in self
+                    .making
+                    .hosts
+                    .iter_mut()
+                    .filter(|host| host.role == Role::Server)
+                {
+                    host.settings
+                        .insert(Key::Config(ours.to_owned()), said.clone());
+                }
+            }
+        }
+        if let Some(said) = self.reading.text(network, "provider") {
+            let what = format!(
+                "`network.provider` is {}; k3s brings flannel. For a network of your own write `config: {{flannel-backend: none, disable-network-policy: true}}` below `cluster`",
+                said.value
+            );
+            self.making.leave(&said.at, what);
+        }
+    }
+}
+
+/// References to the environment as towline writes them: `${NAME}` and `${NAME:-default}`.
+fn environment(text: &str) -> Result<String, String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, from)) = rest.split_once('$') {
+        out.push_str(before);
+        if let Some(after) = from.strip_prefix('$') {
+            // Doubled, it stands for itself; here it only has to be where a brace follows.
+            out.push_str(if after.starts_with('{') { "$$" } else { "$" });
+            rest = after;
+        } else if let Some((inside, after)) =
+            from.strip_prefix('{').and_then(|from| from.split_once('}'))
+        {
+            let name = inside.split_once(":-").map_or(inside, |(name, _)| name);
+            if !is_name(name) {
+                return Err(
+                    "has an expression of the environment that towline does not know".to_owned(),
+                );
+            }
+            out.push_str(&format!("${{{inside}}}"));
+            rest = after;
+        } else {
+            let end = from
+                .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                .unwrap_or(from.len());
+            let (name, after) = from.split_at(end);
+            if is_name(name) {
+                out.push_str(&format!("${{{name}}}"));
+            } else {
+                out.push('$');
+                out.push_str(name);
+            }
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+fn is_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}

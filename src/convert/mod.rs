@@ -1,0 +1,124 @@
+//! Inventories of other tools, made into this one's: pure, from texts to a text.
+//!
+//! Nothing of a source is lost: what cannot be carried over is listed with the place where it
+//! stands. The reader of inventories is the only judge of what was made.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::Problem;
+use crate::inventory::{self, InputErrors, Inventory, Overrides, Rules, Surroundings};
+
+pub mod ansible;
+mod flags;
+pub mod k0sctl;
+pub mod k3sup;
+mod making;
+mod placed;
+mod reading;
+#[cfg(test)]
+mod tests;
+
+/// A text, and where it came from.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The file, as it is named in messages.
+    pub name: Arc<str>,
+    /// What it holds.
+    pub text: String,
+}
+
+impl Source {
+    /// A text and the name of its file.
+    pub fn new(name: &str, text: &str) -> Self {
+        Self {
+            name: name.into(),
+            text: text.strip_prefix('\u{feff}').unwrap_or(text).to_owned(),
+        }
+    }
+
+    fn at(&self, line: u64) -> Place {
+        Place {
+            file: Arc::clone(&self.name),
+            line,
+        }
+    }
+}
+
+/// Where something stands in a source.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The file, as it is named in messages.
+    pub file: Arc<str>,
+    /// Its line, from 1.
+    pub line: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// Something of a source that the inventory does not have, or has in another form.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LeftOut {
+    /// Where it stands.
+    pub place: Place,
+    /// What it is, and why; never a secret's value.
+    pub what: String,
+}
+
+/// An inventory that was made.
+#[derive(Debug, Clone)]
+pub struct Converted {
+    /// Its text, which the reader of inventories takes.
+    pub text: String,
+    /// How many hosts it has.
+    pub hosts: usize,
+    /// What it does not have, in the order of the source.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Why nothing was made.
+#[derive(Debug)]
+pub enum Refused {
+    /// The source is broken.
+    Input(Box<InputErrors>),
+    /// The source cannot be made into an inventory.
+    Problem(Problem),
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<InputErrors> for Refused {
+    fn from(errors: InputErrors) -> Self {
+        Self::Input(Box::new(errors))
+    }
+}
+
+/// What judges an inventory that was made, and completes its paths.
+#[derive(Debug, Clone, Copy)]
+pub struct Judge<'a> {
+    /// What `~` stands for.
+    pub home: Option<&'a Path>,
+    /// Rules beyond those of the inventory's language.
+    pub rules: Rules,
+}
+
+impl Judge<'_> {
+    /// Reads what was made.
+    fn read(&self, text: &str, file: &Path) -> Result<Inventory, InputErrors> {
+        let surroundings = Surroundings {
+            home: self.home,
+            overrides: &Overrides::default(),
+            variables: |_| None,
+        };
+        inventory::parse_by(text, file, surroundings, self.rules)
+    }
+}

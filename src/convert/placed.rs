@@ -1,0 +1,181 @@
+//! A draft that knows where the source says each of its values.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::Place;
+use super::making::{Key, Said};
+use crate::inventory::{Draft, Node, Tree};
+
+/// A path in a draft: its block, then keys.
+pub(super) type Keys = Vec<String>;
+
+/// A draft, and where the source says each of its values.
+#[derive(Debug, Default)]
+pub(super) struct Placed {
+    pub draft: Draft,
+    pub places: BTreeMap<Keys, Place>,
+}
+
+impl Placed {
+    /// Writes a value.
+    pub fn put<K: AsRef<str>>(&mut self, path: &[K], said: Said<Value>) {
+        let path: Keys = path.iter().map(|key| key.as_ref().to_owned()).collect();
+        if let [above @ .., last] = &path[..]
+            && let Some(map) = self.map(above)
+        {
+            map.insert(last.clone(), said.value);
+            self.places.insert(path, said.at);
+        }
+    }
+
+    /// Writes a setting of a host or group.
+    pub fn set(&mut self, of: &[String], key: Key, said: Said<Value>) {
+        let (block, key) = match key {
+            Key::Ssh(key) => ("ssh", key.to_owned()),
+            Key::Label(key) => ("labels", key),
+            Key::Config(key) => ("config", key),
+            Key::Taint(taint) => {
+                let taints = self
+                    .map(of)
+                    .map(|map| map.entry("taints").or_insert_with(|| json!([])));
+                if let Some(Value::Array(taints)) = taints {
+                    taints.push(taint.into());
+                }
+                let path = [of, &["taints".to_owned()]].concat();
+                self.places.entry(path).or_insert(said.at);
+                return;
+            }
+        };
+        self.put(&[of, &[block.to_owned(), key]].concat(), said);
+    }
+
+    /// The map at a path; what is missing on the way is made.
+    fn map(&mut self, path: &[String]) -> Option<&mut Map<String, Value>> {
+        let (block, keys) = path.split_first()?;
+        let mut map = match block.as_str() {
+            "cluster" => &mut self.draft.cluster,
+            "ssh" => &mut self.draft.ssh,
+            "groups" => &mut self.draft.groups,
+            _ => &mut self.draft.hosts,
+        };
+        for key in keys {
+            map = map
+                .entry(key)
+                .or_insert_with(|| json!({}))
+                .as_object_mut()?;
+        }
+        Some(map)
+    }
+
+    /// The draft as the reader can judge it where a variable of the environment is not set: a value
+    /// that needs one is missing, and an address is another one.
+    pub fn without_unset_variables(&self) -> Draft {
+        fn is_unset(value: &Value) -> bool {
+            let parts = value.as_str().unwrap_or("").replace("$${", "");
+            let mut variables = parts.split("${").skip(1);
+            variables.any(|variable| !variable.split('}').next().unwrap_or("").contains(":-"))
+        }
+        fn clean(map: &mut Map<String, Value>, count: &mut usize) {
+            if let Some(address) = map.get_mut("address").filter(|value| is_unset(value)) {
+                *count += 1;
+                *address = format!("unset-{count}.invalid").into();
+            }
+            map.retain(|_, value| !is_unset(value));
+            for value in map.values_mut() {
+                match value {
+                    Value::Object(map) => clean(map, count),
+                    Value::Array(items) => {
+                        for item in items.iter_mut().filter(|item| is_unset(item)) {
+                            *item = "unset.invalid".into();
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let (mut draft, mut count) = (self.draft.clone(), 0);
+        for block in [
+            &mut draft.cluster,
+            &mut draft.ssh,
+            &mut draft.groups,
+            &mut draft.hosts,
+        ] {
+            clean(block, &mut count);
+        }
+        draft
+    }
+
+    /// Takes out the value that a path leads to, as small a part as can stand alone; a host whose
+    /// name or address cannot be goes as a whole.
+    pub fn take(&mut self, path: &[String]) -> Option<(Keys, Place)> {
+        if let [of @ .., key, item] = path
+            && let Ok(item) = item.parse::<usize>()
+            && let place = self.places.get(&path[..path.len() - 1])?.clone()
+            && let Some(Value::Array(items)) = self.map(of)?.get_mut(key)
+            && items.len() > 1
+        {
+            items.remove(item);
+            return Some((path[..path.len() - 1].to_vec(), place));
+        }
+        let is_host = path[0] == "hosts"
+            && path
+                .get(2)
+                .is_none_or(|key| key == "address" || key == "role");
+        let mut end = if is_host {
+            path.len().min(2)
+        } else {
+            path.len()
+        };
+        while end > 1 && !self.places.contains_key(&path[..end]) {
+            end -= 1;
+        }
+        let (path, place) = (path[..end].to_vec(), self.places.get(&path[..end])?.clone());
+        let [above @ .., last] = &path[..] else {
+            return None;
+        };
+        self.map(above)?.shift_remove(last)?;
+        self.places.retain(|known, _| !known.starts_with(&path));
+        if let [over @ .., block] = above
+            && !over.is_empty()
+            && !self.places.contains_key(above)
+            && self.map(above)?.is_empty()
+        {
+            // What is empty now says nothing.
+            self.map(over)?.shift_remove(block);
+        }
+        Some((path, place))
+    }
+}
+
+/// The path of the key, value or item that begins at a place, or that the line of it belongs to.
+pub(super) fn path_at(tree: &Node, line: u64, column: u64) -> Option<Keys> {
+    fn search(node: &Node, path: &mut Keys, is_here: &dyn Fn(u64, u64) -> bool) -> bool {
+        for entry in node.entries() {
+            path.push(entry.key.clone());
+            let span = entry.value.span;
+            let is_leaf = !matches!(entry.value.tree, Tree::Map(_));
+            if is_here(entry.at.line, entry.at.column)
+                || (is_leaf && is_here(span.line, span.column))
+                || search(&entry.value, path, is_here)
+            {
+                return true;
+            }
+            path.pop();
+        }
+        for (index, item) in node.items().iter().enumerate() {
+            path.push(index.to_string());
+            if is_here(item.span.line, item.span.column) || search(item, path, is_here) {
+                return true;
+            }
+            path.pop();
+        }
+        false
+    }
+    let mut path = Vec::new();
+    let exact = |at: u64, column_at: u64| (at, column_at) == (line, column);
+    let same_line = |at: u64, _: u64| at == line;
+    (line > 0 && (search(tree, &mut path, &exact) || search(tree, &mut path, &same_line)))
+        .then_some(path)
+}
