@@ -90,7 +90,7 @@ towline plan -i base.yaml -i paris.yaml
 Maps are joined key by key, and hosts and groups by their names; a list, a number or a text of the later
 file stands in place of the earlier one. `KEY: null` takes away what the earlier files say, also a host
 or a group; `KEY:` with nothing behind it leaves it. In a `config`, both leave the key out of config.yaml,
-as in one file. `version` and `channel` exclude each other, as do all keys that say so: take the other one
+as in one file. `null` for what no earlier file says is nothing. `version` and `channel` exclude each other, as do all keys that say so: take the other one
 away by `null`. Such an inventory says its cluster's `name`, since no file's name is the one. Mistakes are
 shown in the file that they stand in.
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::variable;
+use super::typed;
 use crate::error::Problem;
 
 /// An inventory in the making: its blocks as they will stand in the file.
@@ -55,7 +55,7 @@ impl Draft {
 
 fn literal(value: &mut Value) {
     match value {
-        Value::String(text) => *text = variable::literal(text),
+        Value::String(text) => *text = typed::literal(text),
         Value::Array(items) => items.iter_mut().for_each(literal),
         Value::Object(keys) => keys.values_mut().for_each(literal),
         _ => {}

@@ -37,6 +37,7 @@ mod source;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod typed;
 mod variable;
 mod yaml;
 
@@ -53,8 +54,8 @@ pub use schema::schema;
 pub use shape::similar;
 pub use show::{ShownHost, ShownSetting};
 pub use source::{STANDARD_INPUT, name};
-pub use syntax::{checked_address as address, is_name};
-pub use variable::{Lookup, literal};
+pub use typed::{address, is_name, literal};
+pub use variable::Lookup;
 
 /// What the command line says about every host; it wins over the inventory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

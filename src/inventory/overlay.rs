@@ -5,8 +5,9 @@ use super::node::{Entry, Node, Tree};
 use super::source::Sources;
 
 /// Lays what a later file says over what earlier ones say. Maps are joined key by key; what else the
-/// later file says stands in place of the earlier. There, `null` takes away what was said before, and
-/// nothing at all leaves it; in a `config`, both mean that k3s does not get the key, as in one file.
+/// later file says stands in place of the earlier. There, `null` takes away what was said before, if
+/// anything was, and nothing at all leaves it; in a `config`, both mean that k3s does not get the key,
+/// as in one file.
 pub(super) fn lay(base: &mut Node, above: Node, object: &'static Object, sources: &Sources) {
     join(base, above, Kind::Object(object), sources);
 }
@@ -16,40 +17,58 @@ fn join(base: &mut Node, above: Node, kind: Kind, sources: &Sources) {
         *base = above;
         return;
     };
-    let Tree::Map(before) = &mut base.tree else {
+    if !matches!(base.tree, Tree::Map(_)) {
         *base = Node {
-            tree: Tree::Map(entries),
+            tree: Tree::Map(Vec::new()),
             ..above
         };
-        return;
-    };
-    for entry in entries {
-        add(before, entry, kind, sources);
+    }
+    if let Tree::Map(before) = &mut base.tree {
+        for entry in entries {
+            add(before, entry, kind, sources);
+        }
     }
 }
 
 fn add(before: &mut Vec<Entry>, entry: Entry, kind: Kind, sources: &Sources) {
-    let Some(at) = before.iter().position(|known| known.key == entry.key) else {
-        before.push(entry);
+    let at = before.iter().position(|known| known.key == entry.key);
+    if matches!(entry.value.tree, Tree::Null) && !matches!(kind, Kind::Config) {
+        let is_written = !sources.written(entry.value.span).is_empty();
+        match at {
+            Some(at) if is_written => {
+                before.remove(at);
+            }
+            None if !is_written => before.push(entry),
+            _ => {}
+        }
         return;
-    };
+    }
     let inner = match kind {
         Kind::Object(object) => object.key(&entry.key).map_or(Kind::Text, |key| key.kind),
         Kind::Objects(object) => Kind::Object(object),
         Kind::Config => Kind::Config,
         _ => Kind::Text,
     };
-    let is_null = matches!(entry.value.tree, Tree::Null);
-    if is_null && !matches!(kind, Kind::Config) {
-        if !sources.written(entry.value.span).is_empty() {
-            before.remove(at);
+    let are_maps = |known: &Entry| {
+        let nodes = [&known.value, &entry.value];
+        nodes.iter().all(|node| matches!(node.tree, Tree::Map(_)))
+    };
+    match at {
+        Some(at) if are_maps(&before[at]) => {
+            join(&mut before[at].value, entry.value, inner, sources);
         }
-        return;
-    }
-    let are_maps = [&before[at].value, &entry.value].map(|node| matches!(node.tree, Tree::Map(_)));
-    if are_maps == [true, true] {
-        join(&mut before[at].value, entry.value, inner, sources);
-    } else {
-        before[at] = entry;
+        _ => {
+            // What is new is laid over nothing, so that `null` means the same in it.
+            let mut value = Node {
+                tree: Tree::Null,
+                ..entry.value
+            };
+            join(&mut value, entry.value, inner, sources);
+            let entry = Entry { value, ..entry };
+            match at {
+                Some(at) => before[at] = entry,
+                None => before.push(entry),
+            }
+        }
     }
 }

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use super::mistake::Complaint;
-use crate::error::Problem;
 
 /// Nothing, or what is wrong.
 pub(super) type Checked = Result<(), Complaint>;
@@ -85,21 +84,6 @@ pub(super) fn group_name(text: &str) -> Checked {
     name(&text.replace('_', "-")).map_err(|complaint| Complaint {
         message: format!("`{text}` cannot be a name"),
         help: complaint.help,
-    })
-}
-
-/// Whether this can be a host's name.
-pub fn is_name(text: &str) -> bool {
-    name(text).is_ok()
-}
-
-/// An address that was typed outside an inventory.
-///
-/// # Errors
-/// What is no IP address and no DNS name, with what to type instead.
-pub fn checked_address(text: &str) -> Result<(), Problem> {
-    address(text).map_err(|Complaint { message, help }| {
-        help.into_iter().fold(Problem::new(message), Problem::next)
     })
 }
 

@@ -133,7 +133,16 @@ impl Filling<'_> {
     fn place(&self, span: Span, words: &str) -> Span {
         let source = self.sources.0.get(span.file);
         let text = source.map_or("", |source| &source.text);
-        let found = text.get(span.offset..).and_then(|rest| {
+        // A block's span may end with its indicator.
+        let is_block = text
+            .get(span.offset..)
+            .is_some_and(|rest| rest.starts_with(['|', '>']));
+        let end = if is_block {
+            text.len()
+        } else {
+            span.offset + span.length
+        };
+        let found = text.get(span.offset..end).and_then(|rest| {
             let mut all = rest.match_indices(words);
             all.find(|(at, _)| !rest[..*at].ends_with('$'))
         });
@@ -150,9 +159,4 @@ impl Filling<'_> {
             length: words.len(),
         }
     }
-}
-
-/// A text as it is written so that no variable is filled in.
-pub fn literal(text: &str) -> String {
-    text.replace(BEGIN, "$${")
 }

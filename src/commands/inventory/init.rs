@@ -15,6 +15,7 @@ use crate::run::event::Events;
 use crate::shell::quote;
 use crate::ui::{Format, Ui};
 
+mod questions;
 mod text;
 
 /// What the machines are.
@@ -57,17 +58,23 @@ pub(super) async fn run(
     let key = arguments.ssh_key.as_deref();
     let key = key.map(|key| written(key, &environment.home));
     let wanted = if has_flags {
-        let all = [&*arguments.servers, &*arguments.agents].concat();
+        let trimmed = |addresses: &[String]| -> Vec<String> {
+            let addresses = addresses.iter();
+            addresses.map(|address| address.trim().to_owned()).collect()
+        };
+        let servers = trimmed(&arguments.servers);
+        let all = [servers.clone(), trimmed(&arguments.agents)].concat();
         distinct(&all)?;
-        enough(&arguments.servers)?;
+        enough(&servers)?;
         Wanted {
             name,
             user: arguments.user.unwrap_or_else(|| "root".to_owned()),
             key,
-            hosts: numbered(&all, &arguments.servers),
+            hosts: numbered(&all, &servers),
         }
     } else {
-        let asked = tokio::task::block_in_place(|| ask(ui, &arguments, &name, key, environment));
+        let asked =
+            tokio::task::block_in_place(|| questions::ask(ui, &arguments, &name, key, environment));
         let (mut wanted, names) = asked.ok_or(Refusal::Interrupted)?;
         if names {
             take_names(&mut wanted, &file, environment, ui).await?;
@@ -182,102 +189,6 @@ fn numbered(all: &[String], servers: &[String]) -> Vec<Machine> {
     let mut machines: Vec<Machine> = machines.collect();
     machines.sort_by_key(|machine| !machine.is_server);
     machines
-}
-
-/// The addresses in a line.
-fn listed(line: &str) -> Vec<String> {
-    let words = line.split([',', ' ', '\t']).filter(|word| !word.is_empty());
-    words.map(str::to_owned).collect()
-}
-
-/// Asks for what the flags do not say; also whether the machines are to be asked for their names.
-/// Nothing when a question was left without an answer.
-fn ask(
-    ui: &Ui,
-    arguments: &InitArguments,
-    name: &str,
-    key: Option<String>,
-    environment: &Environment,
-) -> Option<(Wanted, bool)> {
-    let words = |checked: Result<(), Problem>| {
-        checked.map_err(|problem| match problem.next.first() {
-            Some(next) => format!("{}: {next}", problem.what),
-            None => problem.what,
-        })
-    };
-    let are_addresses = |line: &str| match listed(line) {
-        none if none.is_empty() => Err("type one address at least".to_owned()),
-        all => words(distinct(&all)),
-    };
-    let question = "Addresses of the machines, with spaces between them";
-    let all = listed(&ui.ask_line(question, "", &are_addresses)?);
-    let is_available = match &*all {
-        [_] => false,
-        [_, _] => {
-            ui.out(
-                "Two machines: one server and one agent. High availability takes three servers.",
-            );
-            false
-        }
-        _ => ui.ask_yes_or_no("High availability, with three servers or more?")?,
-    };
-    let are_servers = |line: &str| {
-        let servers = listed(line);
-        if let Some(other) = servers.iter().find(|address| !all.contains(address)) {
-            return Err(format!("{other} is none of the machines"));
-        }
-        words(distinct(&servers).and_then(|()| enough(&servers)))?;
-        match servers.len() {
-            1 if is_available => Err("high availability takes three servers or more".to_owned()),
-            2.. if !is_available => Err("without high availability there is one server".to_owned()),
-            _ => Ok(()),
-        }
-    };
-    let usual = all[..if is_available { 3 } else { 1 }].join(" ");
-    let servers = if all.len() == usual.split(' ').count() {
-        all.clone()
-    } else {
-        let question = if is_available {
-            "Which of them are servers"
-        } else {
-            "Which of them is the server"
-        };
-        listed(&ui.ask_line(question, &usual, &are_servers)?)
-    };
-    let user = match &arguments.user {
-        Some(user) => user.clone(),
-        None => ui.ask_line("User to log in as", "root", &is_something)?,
-    };
-    let key = if key.is_some() {
-        key
-    } else {
-        let question = "Private key file (Enter: what ssh would use)";
-        let typed = ui.ask_line(question, "", &|_| Ok(()))?;
-        let typed = typed.trim();
-        (!typed.is_empty()).then(|| match typed.strip_prefix("~/") {
-            Some(_) => typed.to_owned(),
-            None => written(Path::new(typed), &environment.home),
-        })
-    };
-    let name = match &arguments.name {
-        Some(name) => name.clone(),
-        None => ui.ask_line("Name of the cluster", name, &is_something)?,
-    };
-    let names = ui.ask_yes_or_no("Log in to the machines and take their own names?")?;
-    let wanted = Wanted {
-        name: name.trim().to_owned(),
-        user: user.trim().to_owned(),
-        key,
-        hosts: numbered(&all, &servers),
-    };
-    Some((wanted, names))
-}
-
-fn is_something(line: &str) -> Result<(), String> {
-    if line.trim().is_empty() {
-        return Err("this cannot be empty".to_owned());
-    }
-    Ok(())
 }
 
 /// Gives the machines that can be reached the names that they have themselves, where these are good

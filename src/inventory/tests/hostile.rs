@@ -60,6 +60,10 @@ fn hostile() -> impl Strategy<Value = String> {
         "!!int",
         "!!binary",
         "token: ",
+        "${A}",
+        "${A:-b}",
+        "${",
+        "$${A}",
         "address: ",
         "10.0.0.1",
         "fd00::1",
@@ -95,8 +99,27 @@ proptest! {
 
     #[test]
     fn hostile_yaml_never_panics(source in hostile()) {
-        let result = parse(&source, Path::new("x.yaml"), None, &Overrides::default());
+        let surroundings = Surroundings {
+            home: None,
+            overrides: &Overrides::default(),
+            variables: |_| Some("a: [\u{e9}".into()),
+        };
+        let result = parse_by(&source, Path::new("x.yaml"), surroundings, |_| Vec::new());
         if let Err(errors) = result {
+            prop_assert!(!errors.mistakes.is_empty());
+            errors.render(true, 20);
+        }
+    }
+
+    #[test]
+    fn hostile_files_over_each_other_never_panic(sources in prop::collection::vec(hostile(), 2..4)) {
+        let folder = tempfile::tempdir().unwrap();
+        let files = sources.iter().enumerate().map(|(index, source)| {
+            let file = folder.path().join(index.to_string());
+            fs::write(&file, source).unwrap();
+            file
+        });
+        if let Err(errors) = layered(&files.collect::<Vec<_>>(), &Overrides::default()) {
             prop_assert!(!errors.mistakes.is_empty());
             errors.render(true, 20);
         }

@@ -105,13 +105,22 @@ fn null_takes_away_a_host_and_nothing_leaves_it() {
 }
 
 #[test]
+fn null_takes_away_what_may_not_be_there() {
+    let site = "cluster: {name: a, version: null}\nhosts: {w2: null, w3: {address: 10.0.0.3, private_address: null, role: agent, config: {a: null}}}\n";
+    let inventory = read(&[BASE, site]).unwrap();
+    assert_eq!(inventory.hosts.len(), 3);
+    let config = &inventory.hosts[2].config["a"];
+    assert_eq!(config.value, serde_json::Value::Null);
+}
+
+#[test]
 fn a_mistake_is_shown_in_the_file_that_it_stands_in() {
     let shown = |texts: &[&str]| read(texts).unwrap_err();
     insta::assert_snapshot!(
         "overlay-mistakes",
         shown(&[
             BASE,
-            "cluster: {version: v1.36.3+k3s1}\nhosts:\n  w2: {address: 10.0.0.11, group: wrkers}\n  w3: null\n",
+            "cluster: {version: v1.36.3+k3s1}\nhosts:\n  w2: {address: 10.0.0.11, group: wrkers}\n  w3:\n",
             "cluster: {token: hunter22hunter, nmae: b}\nhosts: {hunter22hunter: {address: a b}}\n",
         ])
     );
