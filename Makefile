@@ -1,13 +1,14 @@
 # make demo       four machines on this one, and a cluster on them
 # make demo-down  removes what the demo made
 # make test       everything that can be checked, on machines of the same kind
+# make vagrant-test   of these, the Vagrantfile alone
 # make release    one static binary
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT:
-.PHONY: demo demo-down test check release
+.PHONY: demo demo-down test vagrant-test check release
 
 # The demo's machines stand apart from those of tests.
 DEMO_LAB := TOWLINE_LAB_RUN=/var/tmp/towline-demo cargo run --quiet --package towline-lab --
@@ -63,6 +64,10 @@ test:
 	echo "the tests run against $$(cargo run --quiet --package towline-lab -- k3s)"
 	cargo test --workspace --lib --bins --test architecture --test cli --test scenarios --test lab --test owner
 	cargo test --package towline --test e2e -- --test-threads=2
+
+vagrant-test:
+	tests/lab/prepare
+	vagrant/test
 
 release:
 	command -v musl-gcc >/dev/null || { echo "musl-gcc is missing, which builds the static binary: sudo apt-get install musl-tools" >&2; exit 1; }

@@ -48,4 +48,5 @@ mod single;
 mod supply;
 mod together;
 mod typed;
+mod vagrant;
 mod words;

@@ -49,9 +49,8 @@ struct Met {
 }
 
 pub(super) async fn run(wanted: Wanted, environment: &Environment, ui: &Ui) -> Result<(), Refusal> {
-    let file = wanted
-        .file
-        .unwrap_or_else(|| wanted.folder.join("inventory.yaml"));
+    let named = wanted.folder.strip_prefix(".").unwrap_or(&wanted.folder);
+    let file = wanted.file.unwrap_or_else(|| named.join("inventory.yaml"));
     // What is there is read first: nothing takes long before a refusal.
     let before = text::Before::read(&file, &environment.home)?;
     let machines = machines(&wanted.folder).await?;

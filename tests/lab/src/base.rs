@@ -42,7 +42,7 @@ pub(crate) fn host_modules() -> Option<PathBuf> {
 }
 
 /// Returns the image's folder, and makes it first where the cache has none; this takes a minute.
-pub(crate) fn ensure() -> Result<PathBuf> {
+pub fn ensure() -> Result<PathBuf> {
     let images = places::cache()?.join("base");
     fs::create_dir_all(&images)?;
     let modules = compiled_in();

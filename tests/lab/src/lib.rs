@@ -43,6 +43,7 @@ pub mod say;
 mod state;
 mod sweep;
 
+pub use base::ensure as image;
 pub use k3s::{K3s, Source, VERSION, find as find_k3s};
 pub use lab::{Lab, Options};
 pub use machine::{Machine, Role};

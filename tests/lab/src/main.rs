@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
-use towline_lab::{Lab, Options, find_k3s, list, say, sweep, take_down};
+use towline_lab::{Lab, Options, find_k3s, image, list, say, sweep, take_down};
 
 /// Real machines on this machine: Debian with systemd and OpenSSH, up in seconds.
 #[derive(Parser)]
@@ -88,6 +88,8 @@ enum Verb {
     },
     /// Say which k3s the machines run; the stand-in is built when it is needed
     K3s,
+    /// Print the folder of the machines' image, which is made when it is needed
+    Image,
     /// Remove what dead test runs left
     Sweep,
 }
@@ -162,6 +164,10 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Down { id } => down(id.as_deref()),
         Verb::K3s => {
             say::result(&find_k3s()?.to_string());
+            Ok(())
+        }
+        Verb::Image => {
+            say::result(&image()?.to_string_lossy());
             Ok(())
         }
         Verb::Sweep => {

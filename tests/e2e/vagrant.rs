@@ -1,0 +1,28 @@
+//! The Vagrantfile, on lxc containers. The story is a script, which people run by `make vagrant-test`.
+
+use std::process::Command;
+
+/// What the script ends with where this host's packages have no vagrant-lxc.
+const UNAVAILABLE: i32 = 69;
+
+#[test]
+fn vagrants_machines_become_a_cluster_and_stay_one() {
+    let k3s = towline_lab::find_k3s().unwrap();
+    // However this process ends, the script is told, and cleans up.
+    let output = Command::new("setpriv")
+        .args(["--pdeathsig", "TERM"])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/vagrant/test"))
+        .env("TOWLINE", env!("CARGO_BIN_EXE_towline"))
+        .env("TOWLINE_IMAGE", towline_lab::image().unwrap())
+        .env("TOWLINE_K3S", k3s.path)
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    eprintln!("{said}");
+    assert!(
+        output.status.success() || output.status.code() == Some(UNAVAILABLE),
+        "{}: {said}",
+        output.status
+    );
+}
