@@ -14,6 +14,7 @@ SHELL := /bin/bash
 DEMO_LAB := TOWLINE_LAB_RUN=/var/tmp/towline-demo cargo run --quiet --package towline-lab --
 INVENTORY := inventories/demo.yaml
 KUBECONFIG_FILE := inventories/demo.kubeconfig
+ACTIONLINT := 1.7.12
 
 demo:
 	echo "A demo: four machines on this one, and a cluster on them. The first time this takes"
@@ -51,6 +52,10 @@ demo-down:
 check:
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets -- -D warnings
+	# The workflows' linter is built once per version. Without its own helpers it says the same everywhere.
+	actionlint="$${XDG_CACHE_HOME:-$$HOME/.cache}/towline-ci/actionlint-$(ACTIONLINT)"
+	test -x "$$actionlint/actionlint" || GOBIN="$$actionlint" go install "github.com/rhysd/actionlint/cmd/actionlint@v$(ACTIONLINT)"
+	"$$actionlint/actionlint" -shellcheck= -pyflakes= .github/workflows/*.yml
 	cd tests/lab/k3s
 	test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt these files"; exit 1; }
 	# With the flags of the build, so that nothing of Kubernetes is compiled twice; go vet would
