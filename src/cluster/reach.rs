@@ -43,7 +43,7 @@ pub fn to_ask(situation: &Situation<'_>) -> BTreeMap<String, BTreeSet<IpAddr>> {
         let mut asked = targets(to, facts);
         // Where the world knows the server, should it not be reached by its own address.
         if !asked.is_empty() && from.role.value == Role::Agent {
-            asked.extend(before(to, facts));
+            asked.extend(known_as(to));
         }
         if !asked.is_empty() {
             wanted.entry(from.name.clone()).or_default().extend(asked);
@@ -87,16 +87,17 @@ fn pairs<'a>(situation: &Situation<'a>) -> Vec<(Reached<'a>, Reached<'a>)> {
     pairs
 }
 
-/// The address that stands before a host, as a router's with NAT.
-fn before(host: &Host, facts: &Facts) -> Option<IpAddr> {
+/// The address at which towline reaches a host, as far as that is one for others, too: a router's
+/// before it, or one of its own beside that of its node.
+fn known_as(host: &Host) -> Option<IpAddr> {
     let public: IpAddr = host.address.parse().ok()?;
-    (!public.is_loopback() && !facts.has_address(public)).then_some(public)
+    (!public.is_loopback()).then_some(public)
 }
 
 /// Where a host joins through a server: at its own address, unless only another one is reached.
-pub(super) fn joins_at(facts: &Facts, server: Reached<'_>, own: IpAddr) -> IpAddr {
+pub(super) fn joins_at(facts: &Facts, server: &Host, own: IpAddr) -> IpAddr {
     let said = |address: &IpAddr| facts.reaches.get(address).copied();
-    let other = before(server.0, server.1).filter(|other| said(other) == Some(true));
+    let other = known_as(server).filter(|other| said(other) == Some(true));
     match (said(&own), other) {
         (Some(false), Some(other)) => other,
         _ => own,
@@ -121,15 +122,23 @@ pub(super) fn unreached(
         }
         let at = facts.interface_of(own).unwrap_or_default();
         let line = format!("{} does not reach {} at {own} on {at}", from.name, to.name);
-        let other = joins_at(asked, (to, facts), own);
-        let comes = facts.reaches.get(&back) != Some(&false)
-            || joins_at(facts, (from, asked), back) != back;
+        let other = joins_at(asked, to, own);
+        let comes = facts.reaches.get(&back) != Some(&false) || joins_at(facts, from, back) != back;
         if other != own {
             if !elsewhere.insert(&*from.name) {
                 continue;
             }
+            let way = if facts.has_address(other) {
+                format!(
+                    "without  private_address  or  interface  for {} its node is at {other}, for all",
+                    to.name
+                )
+            } else {
+                "that takes a network between them, such as a VPN".to_owned()
+            };
             notes.push(format!(
-                "{line}, and joins by {other}; its pods do not reach the API unless the servers have  config: {{advertise-address: ADDRESS}}  with one that all hosts reach"
+                "{line}, and joins by {other}; its pods reach neither the API nor pods on {}: {way}",
+                to.name
             ));
         } else if to.role.value == Role::Agent && comes {
             notes.push(format!(

@@ -159,8 +159,8 @@ fn place(
         .and_then(|name| known.get(name))
         .map(|addresses| addresses.node_ip);
     let server = via_name.as_ref().and_then(|name| {
-        let mut servers = situation.servers();
-        servers.find(|(host, _)| host.name == *name)
+        let mut servers = situation.inventory.hosts.iter();
+        servers.find(|host| host.name == *name)
     });
     let etcd = wants_etcd(situation);
     for (host, facts) in situation.reached() {
@@ -190,10 +190,9 @@ fn place(
             choice,
             part,
             tokens,
-            via: via.map(|via| match server {
-                Some(server) => reach::joins_at(facts, server, via),
-                None => via,
-            }),
+            via: via
+                .zip(server)
+                .map(|(via, server)| reach::joins_at(facts, server, via)),
             servers,
             etcd,
         };

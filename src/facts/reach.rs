@@ -29,3 +29,28 @@ pub fn reach_told(reply: &Reply) -> BTreeMap<IpAddr, bool> {
     });
     said.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_are_asked_for_some_at_a_time_and_only_addresses_are_answers() {
+        let all = (0..120).map(|number| IpAddr::from([10, 0, 0, number]));
+        let text = reach_probe(&all.collect()).text;
+        assert_eq!(text.matches("\nwait").count(), 3, "{text}");
+        assert!(text.contains("\ntell 10.0.0.119 &\n"));
+
+        let reply = Reply {
+            stdout: "reaches=yes 10.0.0.1\nreaches=no fd00::2\nreaches=yes $(id)\nreaches=no\n"
+                .into(),
+            status: 0,
+            stderr: String::new(),
+        };
+        let told = reach_told(&reply).into_iter();
+        let told: Vec<_> = told
+            .map(|(address, yes)| format!("{address} {yes}"))
+            .collect();
+        assert_eq!(told, ["10.0.0.1 true", "fd00::2 false"]);
+    }
+}

@@ -184,12 +184,12 @@ have it, too.
 
 Before anything is changed, hosts that are about to join are asked whether they reach the others at
 addresses that towline itself has not come by, and the others whether they reach them: agents about
-servers, servers about each other, one server about the agents. Whatever answers counts: sshd, the port
-of the API, though it be with a refusal, or a ping. Of two networks the one that connects the hosts is
-taken. Where hosts do not reach each other, nothing is changed, and towline says who does not reach whom,
-at which address. An agent that reaches its server at the server's `address` alone joins by that; one
-that reaches the servers and is not reached by them joins, and its pods and those of other nodes do not
-reach each other: both are said.
+servers, servers about each other, one server about the agents. Any answer counts, a refusal, too:
+from the ports of sshd, API and kubelet, or to a ping. Of two networks the one that connects the
+hosts is taken. Where hosts do not reach each other, nothing is changed, and towline says who does
+not reach whom, at which address. An agent that reaches its server at the server's `address` alone
+joins by that; one that reaches the servers and is not reached by them joins, and its pods and those
+of other nodes do not reach each other: both are said.
 
 A host whose node's address is not on the interface of its default route gets `flannel-iface` in its
 config.yaml: flannel, the pods' network, would take the default route's interface otherwise, whatever

@@ -61,7 +61,7 @@ pub(super) fn unconnected(
 
 /// How hosts are asked whether they reach each other.
 pub const HOW: &str =
-    "asked from host to host: no answer from sshd, from the port of the API, or to a ping";
+    "asked from host to host: no answer from the ports of sshd, API and kubelet, or to a ping";
 
 /// There are several networks that all hosts have.
 pub(super) fn several(

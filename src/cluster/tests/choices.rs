@@ -414,7 +414,7 @@ fn hosts_that_do_not_reach_each_other_are_named_before_anything_is_changed() {
     w1 does not reach m1 at 10.9.0.11 on eth0
       w1 does not reach m2 at 10.9.0.12 on eth0
       m1 does not reach w1 at 10.9.0.13 on eth0
-      asked from host to host: no answer from sshd, from the port of the API, or to a ping
+      asked from host to host: no answer from the ports of sshd, API and kubelet, or to a ping
       → let them reach each other there: a firewall or a security group may drop it, or the network is not connected
       → or name another network:  interface: …  under  cluster:  or for a host, or its  private_address: …; now it is hosts.m1.private_address, lab.yaml:3
     ");
@@ -441,7 +441,7 @@ fn hosts_that_do_not_reach_each_other_are_named_before_anything_is_changed() {
         "https://10.9.0.11:6443"
     );
     insta::assert_snapshot!(shape.notes.join("\n"), @r"
-    w1 does not reach m1 at 10.9.0.11 on eth0, and joins by 203.0.113.11; its pods do not reach the API unless the servers have  config: {advertise-address: ADDRESS}  with one that all hosts reach
+    w1 does not reach m1 at 10.9.0.11 on eth0, and joins by 203.0.113.11; its pods reach neither the API nor pods on m1: that takes a network between them, such as a VPN
     m1 does not reach w1 at 10.9.0.13 on eth0, only the other way: it joins, and pods there and elsewhere do not reach each other
     ");
     // Nothing is known.
@@ -471,7 +471,7 @@ fn of_two_networks_the_one_that_connects_the_hosts_is_taken() {
     insta::assert_snapshot!(lab.refusal(), @r"
     m2 does not reach m1 at 192.168.56.11 on eth1
       m1 does not reach m2 at 192.168.56.12 on eth1
-      asked from host to host: no answer from sshd, from the port of the API, or to a ping
+      asked from host to host: no answer from the ports of sshd, API and kubelet, or to a ping
       → let them reach each other there: a firewall or a security group may drop it, or the network is not connected
       → or name another network:  interface: …  under  cluster:  or for a host, or its  private_address: …
     ");
@@ -488,7 +488,7 @@ fn of_two_networks_the_one_that_connects_the_hosts_is_taken() {
     m1 and m2: no network connects the hosts, though all have addresses in 10.9.0.0/24 and 192.168.56.0/24
       10.9.0.0/24: m1 does not reach m2
       192.168.56.0/24: m1 does not reach m2, m2 does not reach m1
-      asked from host to host: no answer from sshd, from the port of the API, or to a ping
+      asked from host to host: no answer from the ports of sshd, API and kubelet, or to a ping
       → let them reach each other there: a firewall or a security group may drop it, or the network is not connected
     ");
 }
