@@ -4,10 +4,15 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
+use crate::adopt;
+use crate::grow::fingerprint;
+use crate::place::wait_for;
 use crate::single::Desk;
 
 const README: &str = include_str!("../../README.md");
 const FROM_K3SUP: &str = include_str!("../../docs/from-k3sup.md");
+const FROM_ANSIBLE: &str = include_str!("../../docs/from-ansible.md");
+const FROM_K0SCTL: &str = include_str!("../../docs/from-k0sctl.md");
 
 /// The shell's lines of a page, block by block.
 fn blocks(page: &str) -> Vec<String> {
@@ -61,10 +66,14 @@ impl<'a> Shell<'a> {
         let place = &self.0.place;
         let mut lines = lines.to_owned();
         for (name, written) in [
-            ("m1", ["192.168.0.100", "203.0.113.10"]),
-            ("m2", ["192.168.0.101", ""]),
-            ("m3", ["192.168.0.102", "203.0.113.11"]),
+            ("m1", ["192.168.0.100", "203.0.113.10", "192.0.2.11"]),
+            ("m2", ["192.168.0.101", "192.0.2.12", ""]),
+            ("m3", ["192.168.0.102", "203.0.113.11", ""]),
         ] {
+            let machines = place.lab.machines();
+            if !machines.iter().any(|machine| machine.name() == name) {
+                continue;
+            }
             let address = place.machine(name).address().to_string();
             for written in written.iter().filter(|written| !written.is_empty()) {
                 lines = lines.replace(written, &address);
@@ -112,4 +121,89 @@ fn the_lines_of_the_readme_and_of_the_page_for_k3sups_people_work_as_they_stand(
     let saved = block(FROM_K3SUP, "towline deploy -i home.yaml");
     let said = shell.runs(&format!("{addresses}\n{saved}"));
     assert!(said.contains("2 hosts: 2 ok"), "{said}");
+}
+
+#[test]
+fn the_lines_of_the_pages_for_ansibles_and_k0sctls_people_work_as_they_stand() {
+    let desk = Desk::up(1, 1);
+    let place = &desk.place;
+    let [m1, m2] = ["m1", "m2"].map(|name| place.machine(name));
+    let shell = Shell::of(&desk);
+    let (first, second) = (m1.address().to_string(), m2.address().to_string());
+
+    // What the playbook does: the token in config.yaml or the unit's environment, flags in the unit.
+    m1.succeed(
+        "mkdir -p /etc/rancher/k3s && echo \"token: 'changeme!'\" >/etc/rancher/k3s/config.yaml",
+    );
+    adopt::install(place, m1, "server", &["--disable", "traefik"], "");
+    let url = format!("https://{first}:6443");
+    let flags = ["--server", &url, "--node-label", "tier=work"];
+    adopt::install(place, m2, "agent", &flags, "K3S_TOKEN=changeme!\n");
+    wait_for("two nodes", || {
+        let nodes = m1
+            .ssh("k3s kubectl get nodes --no-headers | grep -c ' Ready '")
+            .unwrap();
+        (nodes.stdout.trim() == "2").then_some(())
+    });
+
+    let token = m1.succeed("cat /var/lib/rancher/k3s/server/token");
+    let page = FROM_ANSIBLE.split("```yaml\n").nth(1).unwrap();
+    let page = page.split("```").next().unwrap();
+    let kernel = desk.kernel().join(" ");
+    let source = page
+        .replace("192.0.2.11", &first)
+        .replace("192.0.2.12", &second)
+        .replace("v1.36.3+k3s1", &place.lab.k3s().version)
+        .replace("--disable traefik", &format!("--disable traefik {kernel}"))
+        .replace("tier=work", &format!("tier=work {kernel}"));
+    fs::write(place.file("inventory.yml"), source).unwrap();
+    let lines = block(FROM_ANSIBLE, "towline plan -i inventory.yaml --adopt");
+    let (convert, plan) = lines.split_once('\n').unwrap();
+    let said = shell.runs(convert);
+    let token_is_left_out = "inventory.yml:12: `token` is a secret";
+    assert!(said.contains(token_is_left_out), "{said}");
+    from_the_mirror(&desk, "");
+    let before = [m1, m2].map(fingerprint);
+    shell.runs(plan);
+    assert_eq!([m1, m2].map(fingerprint), before, "a plan touches nothing");
+    let said = shell.runs(&block(FROM_ANSIBLE, "deploy -i inventory.yaml --adopt"));
+    assert!(said.contains("2 hosts: 2 changed"), "{said}");
+    assert!(said.contains("2 hosts: 2 ok"), "{said}");
+    assert_eq!(m1.succeed("cat /var/lib/rancher/k3s/server/token"), token);
+    let api = place.api_of("inventory.kubeconfig");
+    api.expect_summary(&first, "m1 agent, m2 agent");
+
+    // The page for k0sctl's people, from machines that are bare again.
+    shell.runs("towline reset -i inventory.yaml --yes && rm inventory.yaml inventory.kubeconfig");
+    let page = FROM_K0SCTL.split("```yaml\n").nth(1).unwrap();
+    let page = page.split("```").next().unwrap();
+    let source = page
+        .replace("192.0.2.11", &first)
+        .replace("192.0.2.12", &second);
+    fs::write(place.file("k0sctl.yaml"), source).unwrap();
+    let said = shell.runs(&block(FROM_K0SCTL, "towline inventory from-k0sctl"));
+    assert!(said.contains("k3s is another distribution"), "{said}");
+    let config = place.lab.cluster_config().into_iter();
+    let config: Vec<String> = config
+        .map(|(key, value)| format!("{key}: {value}"))
+        .collect();
+    let config = config.join(", ");
+    let version = &place.lab.k3s().version;
+    from_the_mirror(
+        &desk,
+        &format!("  version: {version}\n  config: {{{config}}}\n  agent_config: {{{config}}}\n"),
+    );
+    let said = shell.runs(&block(FROM_K0SCTL, "towline deploy -i inventory.yaml"));
+    assert!(said.contains("2 hosts: 2 changed"), "{said}");
+    let api = place.api_of("home.kubeconfig");
+    api.expect_summary(&first, "m1 agent, m2 agent");
+}
+
+/// Says in the inventory where k3s comes from here, and what this kernel asks for.
+fn from_the_mirror(desk: &Desk, more: &str) {
+    let file = desk.place.file("inventory.yaml");
+    let made = fs::read_to_string(&file).unwrap();
+    let mirror = desk.mirror.url();
+    let cluster = format!("cluster:\n  binary: {{mirror: \"{mirror}\"}}\n{more}");
+    fs::write(file, made.replacen("cluster:\n", &cluster, 1)).unwrap();
 }
