@@ -256,8 +256,9 @@ fn no_list_of_hosts(text: &str) -> Result<String, String> {
     Err(if is_yaml {
         format!("write  towline plan -i {text}")
     } else {
-        "write the hosts into an inventory, as docs/inventory.md shows, then  towline plan -i FILE"
-            .into()
+        format!(
+            "first  towline inventory from-k3sup {text} -o inventory.yaml  , then  towline plan -i inventory.yaml"
+        )
     })
 }
 

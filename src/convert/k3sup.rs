@@ -48,12 +48,12 @@ pub fn convert(source: &Source, servers: usize, judge: Judge<'_>) -> Result<Conv
     }
     if making.hosts.len() < servers {
         let problem = format!(
-            "{} has {} hosts, and {servers} are to be servers",
+            "{} has fewer hosts ({}) than servers ({servers})",
             source.name,
             making.hosts.len()
         );
         return Err(Problem::new(problem)
-            .next("say how many are, as to  k3sup plan:  --servers 1")
+            .next("say how many are servers, as to  k3sup plan:  --servers 1")
             .into());
     }
     for item in list {
