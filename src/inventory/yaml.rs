@@ -88,7 +88,17 @@ pub(super) fn broken(source: &str, file: usize, error: &Error, mistakes: &mut Mi
     let text = cause.to_string();
     let text = text.split(" at line ").next().unwrap_or(&text);
     let text = text.split(": line ").next().unwrap_or(text);
-    mistakes.add(span, format!("this is not valid YAML: {text}"));
+    let message = format!("this is not valid YAML: {text}");
+    // In flow style a brace ends what has no quotes.
+    if source
+        .get(..=span.offset)
+        .is_some_and(|text| text.ends_with("${"))
+    {
+        let help = "inside of braces a value with a variable needs quotes: {port: \"${PORT}\"}";
+        mistakes.help(span, message, help);
+    } else {
+        mistakes.add(span, message);
+    }
 }
 
 /// A span of which only line and column are sure, in the source.

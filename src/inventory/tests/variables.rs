@@ -105,6 +105,17 @@ hosts:
 }
 
 #[test]
+fn a_variable_inside_of_braces_needs_quotes() {
+    let shown = filled("ssh: {port: ${PORT}}")
+        .unwrap_err()
+        .render(false, 200);
+    assert!(
+        shown.contains("needs quotes: {port: \"${PORT}\"}"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn what_was_typed_as_a_flag_names_no_variable() {
     let mut draft = Draft::default();
     let host = json!({"address": "10.0.0.1", "role": "server", "config": {"a": ["${PORT}", 1]}});
