@@ -104,10 +104,18 @@ fn who_cannot_be_logged_into_or_used_says_why_and_the_others_finish() {
 
     // An inventory that a person is asked for; the machines' keys are, too, and give it their names.
     let addresses = format!("{} {}", m1.address(), m2.address());
-    let mut running = place
-        .command()
-        .args("inventory init -o new.yaml")
-        .on_a_terminal();
+    let init = || {
+        let init = place.command().args("inventory init -o new.yaml");
+        init.on_a_terminal()
+    };
+    let mut running = init();
+    running.shows("Addresses of the machines");
+    running.types("10.0.0.1\r");
+    running.shows("User to log in as");
+    running.presses(CTRL_C).unwrap();
+    running.wait().ends(1).says(&["nothing was changed"]);
+    assert!(!place.file("new.yaml").exists());
+    let mut running = init();
     for (question, answer) in [
         (
             "Addresses of the machines",

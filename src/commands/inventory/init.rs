@@ -7,11 +7,11 @@ use super::from_vagrant::name_of;
 use crate::cli::{Environment, InitArguments};
 use crate::cluster::{in_flags, remarks};
 use crate::commands::road::{Road, Ways};
-use crate::commands::{Refusal, absolute, can_ask, save, surroundings};
+use crate::commands::{Refusal, absolute, can_ask, interrupt, save, surroundings};
 use crate::error::Problem;
 use crate::inventory::{self, Inventory, Overrides, canonical};
-use crate::run::Event;
 use crate::run::event::Events;
+use crate::run::{Event, Interrupt};
 use crate::shell::quote;
 use crate::ui::{Format, Ui};
 
@@ -73,8 +73,11 @@ pub(super) async fn run(
             hosts: numbered(&all, &servers),
         }
     } else {
+        // Ctrl-C ends a question, and not this program in the middle of one.
+        let watch = interrupt::watch(Events::channel().0);
         let asked =
             tokio::task::block_in_place(|| questions::ask(ui, &arguments, &name, key, environment));
+        let asked = asked.filter(|_| *watch.borrow() == Interrupt::None);
         let (mut wanted, names) = asked.ok_or(Refusal::Interrupted)?;
         if names {
             take_names(&mut wanted, &file, environment, ui).await?;
