@@ -82,7 +82,8 @@ impl Choice {
             if let Some(address) = choice.said(situation, host, facts) {
                 known.insert(&*host.name, address);
             } else if let Some(own) = own(situation, host, facts) {
-                if !choice.shared.contains(&own) {
+                // That another host says it has the address, too, moves no node that runs.
+                if !choice.shared.contains(&own) || !is_same_everywhere(own) {
                     known.insert(&*host.name, own);
                     choice.found.insert(host.name.clone(), own);
                 } else if situation.selected.contains(&host.name) {
@@ -139,7 +140,9 @@ impl Choice {
             return None;
         }
         let usual = facts.default_address();
-        let is_needed = usual.is_none_or(|usual| self.shared.contains(&usual));
+        let is_needed = usual.is_some_and(|usual| {
+            is_same_everywhere(usual) || (!facts.k3s.joined && self.shared.contains(&usual))
+        });
         let may_begin = !facts.k3s.joined && !self.flannel_is_elsewhere;
         let stands = own.contains_key("flannel-iface");
         let is_named = host.interface.is_some();
@@ -160,10 +163,12 @@ impl Choice {
         config.or(private).or(on).or(public)
     }
 
-    /// The address of the inventory, where it is on an interface of this host alone.
+    /// The address of the inventory, where it is on an interface of this host: alone, or as that by which
+    /// towline reached it, whatever other hosts say that they have.
     pub fn public(&self, host: &Host, facts: &Facts) -> Option<IpAddr> {
         let public = host.address.parse::<IpAddr>().ok()?;
-        (facts.has_address(public) && !self.shared.contains(&public)).then_some(public)
+        let is_its_own = !self.shared.contains(&public) || facts.reached_at == Some(public);
+        (facts.has_address(public) && is_its_own).then_some(public)
     }
 
     /// Finds addresses for the hosts that are open: in a network of those that are known, by the

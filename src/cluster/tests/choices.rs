@@ -254,6 +254,31 @@ hosts:
 }
 
 #[test]
+fn a_host_that_says_it_has_the_addresses_of_others_moves_none_of_them() {
+    let claims = |facts: &mut Facts| {
+        addresses(
+            facts,
+            &[
+                ("eth0", "10.0.0.11/24"),
+                ("x", "10.0.0.1/24"),
+                ("y", "10.0.0.2/24"),
+            ],
+        );
+    };
+    let at = |lab: Lab| {
+        ["m1", "m2", "m3", "w1"].into_iter().fold(lab, |lab, name| {
+            lab.with(name, |facts| facts.reached_at = facts.default_address())
+        })
+    };
+    let honest = at(running()).with("w1", agent("https://10.0.0.1:6443"));
+    let claimed = at(running())
+        .with("w1", claims)
+        .with("w1", agent("https://10.0.0.1:6443"));
+    assert_eq!(chosen(&claimed), chosen(&honest));
+    assert_eq!(claimed.shape().notes, honest.shape().notes);
+}
+
+#[test]
 fn flannel_is_told_nothing_where_it_has_another_way() {
     for config in [
         "flannel-backend: none",
