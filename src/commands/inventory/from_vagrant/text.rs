@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::{KNOWN_HOSTS, beside};
+use crate::cli::Environment;
 use crate::commands::{Refusal, save};
 use crate::error::Problem;
-use crate::inventory::{self, Draft, Inventory, Overrides, Role, edit};
+use crate::inventory::{self, Draft, Inventory, Overrides, Role, Surroundings, edit};
 
 const HEADER: &str = "# Written by towline. When machines have changed, run  towline inventory from-vagrant  again: it\n\
                       # changes what is Vagrant's and leaves your own lines as they are.\n";
@@ -90,7 +91,12 @@ impl<'a> Before<'a> {
     }
 
     fn parse(&self, text: &str) -> Result<Inventory, Refusal> {
-        inventory::parse(text, self.file, Some(self.home), &Overrides::default())
+        let surroundings = Surroundings {
+            home: Some(self.home),
+            overrides: &Overrides::default(),
+            variables: Environment::variable,
+        };
+        inventory::parse_by(text, self.file, surroundings, |_| Vec::new())
             .map_err(|errors| Refusal::Input(Box::new(errors)))
     }
 
