@@ -147,7 +147,8 @@ impl Work<'_> {
                 "k0sctl would take it out of the cluster (`reset: true`)",
             );
         }
-        if item.get("localhost").is_some() {
+        let localhost = item.get("localhost");
+        if localhost.is_some_and(|node| self.is_true(node, "enabled")) {
             return leave(
                 self,
                 "it is the machine that k0sctl runs on; towline reaches hosts by SSH",

@@ -59,6 +59,32 @@ const KNOWN: [(&str, &str); 25] = [
     ("unheard_of", "{a: [#]}"),
 ];
 
+/// Keys of k0sctl: of a host, of its `ssh`, or of `spec`; with a value that a number tells apart.
+const PARTS: [(&str, &str, &str); 18] = [
+    ("host", "hostname", "name#"),
+    ("host", "privateAddress", "10.1.0.#"),
+    ("host", "privateInterface", "eth#"),
+    ("host", "installFlags", "['--labels=a=b#']"),
+    ("host", "installFlags", "['--profile=p#']"),
+    ("host", "environment", "{A: b#}"),
+    ("host", "hooks", "{apply: {before: [a#]}}"),
+    ("host", "files", "[{src: a#}]"),
+    ("host", "unheardOf", "{deep: [{er: a#}]}"),
+    ("host", "openSSH", "{address: a#}"),
+    ("ssh", "user", "user#"),
+    ("ssh", "port", "2#"),
+    ("ssh", "keyPath", "/a#"),
+    ("ssh", "bastion", "{address: a#}"),
+    ("ssh", "hostKey", "a#"),
+    ("spec", "options", "{wait: {enabled: a#}}"),
+    (
+        "spec",
+        "k0s",
+        "{version: a#, config: {spec: {network: {podCIDR: 10.2.#.0/24}}}}",
+    ),
+    ("spec", "unknown", "a#"),
+];
+
 /// Which variable, for which scope: 0 to 5 a host, then the groups; and whether it stands beside.
 type Line = (usize, usize, bool);
 
@@ -152,6 +178,47 @@ proptest! {
                 let number = name.split(':').next().unwrap_or("");
                 prop_assert!(list.contains(&format!("unheard_{number}")), "{everything}");
             }
+        }
+    }
+
+    #[test]
+    fn whatever_k0sctl_says_is_carried_over_or_listed(
+        chosen in proptest::collection::vec((0..PARTS.len(), 0..3_usize), 0..20),
+    ) {
+        let roles = ["controller+worker", "controller", "worker"];
+        let mut hosts = roles.map(|role| format!("  - role: {role}\n    noTaints: false\n"));
+        let mut ssh = [1, 2, 3].map(|number| format!("address: 10.0.0.{number}"));
+        let (mut spec, mut numbers) = (String::new(), Vec::new());
+        for (number, (part, host)) in (100..).zip(&chosen) {
+            let (place, key, value) = PARTS[*part];
+            let value = value.replace('#', &number.to_string());
+            let text = match place {
+                "host" => &mut hosts[*host],
+                "ssh" => &mut ssh[*host],
+                _ => &mut spec,
+            };
+            // Each key stands once in a map.
+            if text.contains(&format!("{key}: ")) {
+                continue;
+            }
+            numbers.push((number, key));
+            let _ = match place {
+                "host" => writeln!(text, "    {key}: {value}"),
+                "ssh" => write!(text, ", {key}: {value}"),
+                _ => writeln!(text, "  {key}: {value}"),
+            };
+        }
+        let hosts = hosts.iter().zip(&ssh);
+        let hosts: String = hosts.map(|(host, ssh)| format!("{host}    ssh: {{{ssh}}}\n")).collect();
+        let text = format!("apiVersion: k0sctl.k0sproject.io/v1beta1\nspec:\n  hosts:\n{hosts}{spec}");
+        let converted = k0sctl::convert(&Source::new("k0sctl.yaml", &text), JUDGE)
+            .map_err(|refused| TestCaseError::fail(format!("{refused:?}\n{text}")))?;
+        let list = listed(&converted.left_out);
+        for (number, key) in numbers {
+            let line = text.lines().position(|line| line.contains(&number.to_string()));
+            let is_listed = list.contains(&format!("k0sctl.yaml:{}: ", line.unwrap_or(0) + 1));
+            prop_assert!(converted.text.contains(&number.to_string()) || is_listed,
+                "{key} is lost:\n{text}\n{}{list}", converted.text);
         }
     }
 

@@ -30,6 +30,8 @@ pub(super) struct Variable {
     pub name: String,
     pub value: Value,
     pub at: Place,
+    /// The lines of the keys of a map.
+    pub lines: BTreeMap<String, u64>,
     pub scope: Scope,
     /// Whether it stands in `group_vars` or `host_vars`, which win over the inventory's own file.
     pub beside: bool,

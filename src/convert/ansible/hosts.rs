@@ -245,8 +245,11 @@ impl Work<'_> {
 
     fn resolved(&mut self, host: usize, taken: &Taken, key: &str, value: &Value) {
         match self.templates.resolve(host, value) {
-            Ok(value) => self.config(host, key, &taken.with(value)),
-            Err(why) => self.leave(taken, &format!("has `{key}`, which {why}")),
+            Ok(value) => self.config(host, key, &taken.key(key, value)),
+            Err(why) => {
+                let taken = taken.key(key, Value::Null);
+                self.leave(&taken, &format!("has `{key}`, which {why}"));
+            }
         }
     }
 
@@ -263,9 +266,18 @@ impl Work<'_> {
         let Some(document) = document.filter(|document| !document.entries().is_empty()) else {
             return self.leave(taken, "is no YAML with k3s's keys");
         };
+        // Below `|`, the text begins in the next line.
+        let below = if text.contains('\n') {
+            taken.at.line
+        } else {
+            taken.at.line - 1
+        };
+        let mut taken = taken.with(Value::Null);
         for entry in document.entries() {
             let value = values::value(&entry.value, &quoted);
-            self.resolved(host, taken, &entry.key, &value);
+            let line = below + entry.at.line;
+            taken.lines.insert(entry.key.clone(), line);
+            self.resolved(host, &taken, &entry.key, &value);
         }
     }
 

@@ -2,6 +2,7 @@
 //! which no library stands: a host's line is split as a shell splits it, and a value is a Python
 //! literal where it looks like one.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
@@ -74,6 +75,7 @@ pub(super) fn read(source: &Source, left_out: &mut Vec<LeftOut>) -> Result<Graph
                     name: name.trim().to_owned(),
                     value: value_of(value.trim(), true),
                     at,
+                    lines: BTreeMap::new(),
                     scope: Scope::Group(group),
                     beside: false,
                 }),
@@ -116,6 +118,7 @@ fn host(graph: &mut Graph, line: &str, group: usize, at: &Place) -> Result<(), P
                 name: name.clone(),
                 value: value.clone(),
                 at: at.clone(),
+                lines: BTreeMap::new(),
                 scope: Scope::Host(host),
                 beside: false,
             }));

@@ -49,6 +49,8 @@ pub(super) struct Taken {
     pub name: String,
     pub value: Value,
     pub at: Place,
+    /// The lines of the keys of a map.
+    pub lines: BTreeMap<String, u64>,
 }
 
 impl Taken {
@@ -58,7 +60,17 @@ impl Taken {
             name: self.name.clone(),
             value,
             at: self.at.clone(),
+            lines: BTreeMap::new(),
         }
+    }
+
+    /// The value of a key of a map, in its own line.
+    pub fn key(&self, key: &str, value: Value) -> Self {
+        let mut taken = self.with(value);
+        if let Some(line) = self.lines.get(key) {
+            taken.at.line = *line;
+        }
+        taken
     }
 
     /// Another value from the same place.
@@ -141,6 +153,7 @@ impl<'a> Work<'a> {
             name: variable.name.clone(),
             value,
             at: variable.at.clone(),
+            lines: variable.lines.clone(),
         };
         match self.templates.resolve(host, &variable.value) {
             Ok(value) => Some(taken(value)),
@@ -163,6 +176,7 @@ impl<'a> Work<'a> {
             name: name.to_owned(),
             value: variable.value.clone(),
             at: variable.at.clone(),
+            lines: variable.lines.clone(),
         })
         .filter(|taken| !is_nothing(&taken.value))
     }

@@ -1,5 +1,6 @@
 //! Ansible's YAML: groups with `hosts`, `vars` and `children`; and files of variables.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::graph::{Graph, Scope, Variable};
@@ -97,6 +98,7 @@ fn host(
                 name: "ansible_port".to_owned(),
                 value: port.into(),
                 at: at.clone(),
+                lines: BTreeMap::new(),
                 scope,
                 beside: false,
             });
@@ -121,8 +123,17 @@ pub(super) fn variables(
             name: entry.key.clone(),
             value: values::value(&entry.value, &source.text),
             at: source.at(entry.at.line),
+            lines: lines(&entry.value),
             scope,
             beside,
         });
     }
+}
+
+/// The lines of the keys of a map.
+pub(super) fn lines(node: &Node) -> BTreeMap<String, u64> {
+    let entries = node.entries().iter();
+    entries
+        .map(|entry| (entry.key.clone(), entry.at.line))
+        .collect()
 }
