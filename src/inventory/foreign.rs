@@ -1,6 +1,6 @@
 //! Files of other tools: told apart from inventories, and read with their parser.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_yaml::DuplicateKeyPolicy;
 
@@ -8,7 +8,7 @@ use super::InputErrors;
 use super::mask::Masked;
 use super::mistake::Mistakes;
 use super::node::{Entry, Node, Span, Tree};
-use super::source::{Source, Sources};
+use super::source::{STANDARD_INPUT, Source, Sources};
 use super::yaml;
 
 /// Reads all documents of a text in YAML or JSON; those that hold nothing are none. Tags say
@@ -58,7 +58,11 @@ const K3SUP: Foreign = Foreign {
 };
 
 /// What is said in place of mistakes where a file is another tool's: the line that converts it.
-pub(super) fn recognised(sources: &Sources, trees: &[Option<Node>]) -> Option<Mistakes> {
+pub(super) fn recognised(
+    sources: &Sources,
+    files: &[PathBuf],
+    trees: &[Option<Node>],
+) -> Option<Mistakes> {
     let mut mistakes = Mistakes::default();
     for (index, (source, tree)) in sources.0.iter().zip(trees).enumerate() {
         let Some(foreign) = tool(&source.text, tree.as_ref()) else {
@@ -74,7 +78,12 @@ pub(super) fn recognised(sources: &Sources, trees: &[Option<Node>]) -> Option<Mi
         } else {
             "inventory.yaml"
         };
-        let help = format!("towline inventory {} {name} -o {to}", foreign.command);
+        let file = match files.get(index) {
+            Some(file) if file != Path::new(STANDARD_INPUT) => shlex::try_quote(name).ok(),
+            _ => None,
+        };
+        let file = file.unwrap_or("FILE".into());
+        let help = format!("towline inventory {} {file} -o {to}", foreign.command);
         mistakes.help(span, foreign.what, help);
     }
     (mistakes.len() > 0).then_some(mistakes)

@@ -131,7 +131,7 @@ fn read(
     let root = joined(&trees, &mut reader).filter(|_| is_filled);
     let inventory = root.and_then(|root| whole(&mut reader, &root, rules));
     inventory.ok_or_else(|| {
-        if let Some(recognised) = foreign::recognised(sources, &trees) {
+        if let Some(recognised) = foreign::recognised(sources, files, &trees) {
             reader.mistakes = recognised;
         }
         let masks = sources.0.iter().zip(&trees);

@@ -67,6 +67,11 @@ fn a_file_of_another_tool_is_answered_with_the_line_that_converts_it() {
         ));
     }
     insta::assert_snapshot!("files-of-other-tools", screens);
+    let folder = super::folder("");
+    fs::write(folder.path().join("my hosts"), "[server]\nm1\n").expect("written");
+    let said = screen(&towline(folder.path(), &["plan", "-i", "my hosts"]));
+    let line = "towline inventory from-ansible 'my hosts' -o inventory.yaml";
+    assert!(said.contains(line), "{said}");
 }
 
 #[test]
