@@ -173,6 +173,21 @@ fn the_lines_of_the_pages_for_ansibles_and_k0sctls_people_work_as_they_stand() {
     let api = place.api_of("inventory.kubeconfig");
     api.expect_summary(&first, "m1 agent, m2 agent");
 
+    // The same in INI, written on Windows: nothing is left to do.
+    let version = &place.lab.k3s().version;
+    let ini = format!(
+        "[server]\n{first}\n[agent]\nnode ansible_host={second}\n[k3s_cluster:children]\nserver\nagent\n\
+         [k3s_cluster:vars]\nansible_user = ubuntu\nk3s_version={version}\n\
+         extra_server_args=--disable traefik {kernel}\nextra_agent_args=\"--node-label tier=work {kernel}\"\n"
+    );
+    fs::write(place.file("hosts"), ini.replace('\n', "\r\n")).unwrap();
+    shell.runs(
+        "mv inventory.yaml first.yaml && towline inventory from-ansible hosts -o inventory.yaml",
+    );
+    from_the_mirror(&desk, "");
+    let said = shell.runs("towline deploy -i inventory.yaml");
+    assert!(said.contains("2 hosts: 2 ok"), "{said}");
+
     // The page for k0sctl's people, from machines that are bare again.
     shell.runs("towline reset -i inventory.yaml --yes && rm inventory.yaml inventory.kubeconfig");
     let page = FROM_K0SCTL.split("```yaml\n").nth(1).unwrap();
@@ -188,7 +203,6 @@ fn the_lines_of_the_pages_for_ansibles_and_k0sctls_people_work_as_they_stand() {
         .map(|(key, value)| format!("{key}: {value}"))
         .collect();
     let config = config.join(", ");
-    let version = &place.lab.k3s().version;
     from_the_mirror(
         &desk,
         &format!("  version: {version}\n  config: {{{config}}}\n  agent_config: {{{config}}}\n"),
