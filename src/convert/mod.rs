@@ -17,6 +17,7 @@ pub mod k3sup;
 mod making;
 mod placed;
 mod reading;
+mod sharing;
 #[cfg(test)]
 mod tests;
 
