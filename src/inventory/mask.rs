@@ -50,6 +50,7 @@ impl Masked {
 
     fn with(source: &str, mut holes: Vec<Range<usize>>) -> Self {
         holes.extend(users(source));
+        holes.extend(defaults(source));
         for hole in &mut holes {
             let secret = source.get(hole.clone()).unwrap_or("");
             hole.start += secret.len() - secret.trim_start().len();
@@ -183,13 +184,28 @@ fn collect(source: &str, node: &Node, holes: &mut Vec<Range<usize>>, secrets: &m
     }
 }
 
+/// What stands for variables with the name of a secret where they are not set.
+fn defaults(source: &str) -> impl Iterator<Item = Range<usize>> {
+    source.match_indices("${").filter_map(|(at, sign)| {
+        let (name, rest) = source[at + sign.len()..].split_once(":-")?;
+        let length = rest.find(['}', '\n'])?;
+        let start = source.len() - rest.len();
+        (is_name(name) && names_a_secret(name)).then_some(start..start + length)
+    })
+}
+
 /// Whether nothing but a variable's name stands here.
 fn is_a_variable(written: &str) -> bool {
     let name = written.trim_matches(['"', '\'']);
     let name = name
         .strip_prefix("${")
         .and_then(|name| name.strip_suffix('}'));
-    name.is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+    name.is_some_and(is_name)
+}
+
+/// Whether a variable can be called so.
+fn is_name(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// Covers a value and everything in it.

@@ -102,6 +102,10 @@ hosts:
     );
     assert!(!secret.contains("hunter2"), "{secret}");
     assert!(secret.contains("agent_token: '${NODE_TOKEN}'"), "{secret}");
+    let default =
+        shown("hosts: {a: {address: x_y, role: server, labels: {x: '${DB_PASSWORD:-hunter22}'}}}");
+    assert!(!default.contains("hunter2"), "{default}");
+    assert!(default.contains("${DB_PASSWORD:-***}"), "{default}");
 }
 
 #[test]
