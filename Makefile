@@ -55,7 +55,7 @@ check:
 	# The workflows' linter is built once per version. Without its own helpers it says the same everywhere.
 	actionlint="$${XDG_CACHE_HOME:-$$HOME/.cache}/towline-ci/actionlint-$(ACTIONLINT)"
 	test -x "$$actionlint/actionlint" || GOBIN="$$actionlint" go install "github.com/rhysd/actionlint/cmd/actionlint@v$(ACTIONLINT)"
-	"$$actionlint/actionlint" -shellcheck= -pyflakes= .github/workflows/*.yml
+	"$$actionlint/actionlint" -config-file .github/actionlint.yaml -shellcheck= -pyflakes= .github/workflows/*.yml
 	cd tests/lab/k3s
 	test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt these files"; exit 1; }
 	# With the flags of the build, so that nothing of Kubernetes is compiled twice; go vet would
