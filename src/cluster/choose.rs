@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::adopt::same_setting;
 use super::check::node_name;
+use super::config::Config;
 use super::tokens::{configured, observed};
 use super::{Situation, networks};
 use crate::error::Problem;
@@ -123,6 +124,21 @@ impl Choice {
         self.shared.contains(&address)
     }
 
+    /// What is said of a node that runs, and gets the interface since pods do not reach it or from it.
+    pub fn mended(&self, host: &Host, facts: &Facts, config: &Config) -> Option<String> {
+        let usual = facts
+            .default_address()
+            .filter(|usual| self.shared.contains(usual))?;
+        let is_new =
+            config.contains_key("flannel-iface") && !observed(facts).contains_key("flannel-iface");
+        (facts.k3s.joined && host.interface.is_none() && is_new).then(|| {
+            format!(
+                "{}: flannel has {usual}, as other hosts have, so pods here and on other nodes do not reach each other: it gets flannel-iface, and k3s is restarted",
+                host.name
+            )
+        })
+    }
+
     /// The interface that flannel has to be told: it takes that of the default route by itself,
     /// whatever the node's address is. A node that runs is not restarted for it, unless what it has
     /// there leads nowhere.
@@ -141,7 +157,13 @@ impl Choice {
         }
         let usual = facts.default_address();
         let is_needed = usual.is_some_and(|usual| {
-            is_same_everywhere(usual) || (!facts.k3s.joined && self.shared.contains(&usual))
+            let (known, seen) = (is_same_everywhere(usual), self.shared.contains(&usual));
+            // What runs is changed only where it cannot work.
+            if facts.k3s.joined {
+                known && seen
+            } else {
+                known || seen
+            }
         });
         let may_begin = !facts.k3s.joined && !self.flannel_is_elsewhere;
         let stands = own.contains_key("flannel-iface");

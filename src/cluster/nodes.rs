@@ -176,11 +176,18 @@ fn named_anew<'a>(
     node: &Node,
     nodes: &[Node],
 ) -> Option<(&'a str, String)> {
+    // Behind a NAT that is the same on every machine, an address says nothing of whose node it is.
+    let has = |facts: &Facts| node.internal_ip.is_some_and(|ip| facts.has_address(ip));
+    let is_anothers = situation
+        .reached()
+        .any(|(host, facts)| facts.k3s.joined && node_name(host, facts) == node.name);
+    if is_anothers || situation.reached().filter(|(_, facts)| has(facts)).count() > 1 {
+        return None;
+    }
     let mut hosts = situation.reached();
     hosts.find_map(|(host, facts)| {
         let now = node_name(host, facts);
-        let is_its_own =
-            facts.k3s.joined && node.internal_ip.is_some_and(|ip| facts.has_address(ip));
+        let is_its_own = facts.k3s.joined && has(facts);
         let is_there = nodes.iter().any(|other| other.name == now);
         (is_its_own && is_there && now != node.name).then_some((&*host.name, now))
     })

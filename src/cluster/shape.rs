@@ -228,6 +228,7 @@ fn place(
         }
         shape.notes.extend(subject.registration_note());
         shape.notes.extend(dying(&host.name, facts));
+        shape.notes.extend(choice.mended(host, facts, &config));
         if !facts.k3s.drop_ins.is_empty() {
             shape.notes.push(format!(
                 "{}: k3s also reads config.yaml.d ({}), and what stands there wins over the inventory",

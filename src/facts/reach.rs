@@ -53,4 +53,18 @@ mod tests {
             .collect();
         assert_eq!(told, ["10.0.0.1 true", "fd00::2 false"]);
     }
+
+    #[test]
+    fn a_refused_connection_is_an_answer() {
+        // Nothing listens at port 1.
+        let text = format!(
+            "{}\nanswers 127.0.0.1 1 && echo yes\n",
+            include_str!("reach.sh")
+        );
+        let output = std::process::Command::new("sh")
+            .args(["-c", &text])
+            .output()
+            .expect("sh runs");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "yes\n");
+    }
 }

@@ -3,7 +3,7 @@
 # sshd, the API and the kubelet; a host that drops them all may still answer a ping.
 answers() {
     said=$(LC_ALL=C timeout 2 bash -c ': <>"/dev/tcp/$0/$1"' "$1" "$2" 2>&1) && return
-    case $said in *refused*) return ;; esac
+    case $said in *refused*) return 0 ;; esac
     return 1
 }
 reaches() {

@@ -72,8 +72,9 @@ impl Service {
     pub(super) fn question(&self) -> String {
         let unit = quote(&self.unit);
         let mut text = format!(
-            "systemctl show -p LoadState -p ActiveState -p SubState -p NRestarts -p UnitFileState \
-             -p NeedDaemonReload -p Job -p ExecMainStartTimestampMonotonic -p InvocationID -p Result {unit}\n\
+            "unit=$(systemctl show -p LoadState -p ActiveState -p SubState -p NRestarts -p UnitFileState \
+             -p NeedDaemonReload -p Job -p ExecMainStartTimestampMonotonic -p InvocationID -p Result {unit})\n\
+             printf '%s\\n' \"$unit\"\n\
              printf 'uptime=%s\\nnow=%s\\n' \"$(cut -d ' ' -f 1 /proc/uptime)\" \"$(date +%s.%N)\"\n"
         );
         for path in &self.newer_than {
@@ -83,10 +84,11 @@ impl Service {
                 quote(path)
             );
         }
+        // Of the very process whose state was told: a moment later there may be another one.
         let _ = writeln!(
             text,
-            "[ \"$(systemctl is-active {unit})\" = active ] || \
-             printf 'journal={PACKED}%s\\n' \"$(journalctl -q --no-pager -o cat -n 400 _SYSTEMD_INVOCATION_ID=\"$(systemctl show -p InvocationID --value {unit})\" 2>/dev/null | {WITHOUT_CHATTER} | tail -c 24576 | base64 | tr -d '\\n')\""
+            "printf '%s\\n' \"$unit\" | grep -qx ActiveState=active || \
+             printf 'journal={PACKED}%s\\n' \"$(journalctl -q --no-pager -o cat -n 400 _SYSTEMD_INVOCATION_ID=\"$(printf '%s\\n' \"$unit\" | sed -n s/^InvocationID=//p)\" 2>/dev/null | {WITHOUT_CHATTER} | tail -c 24576 | base64 | tr -d '\\n')\""
         );
         if let Some(own) = &self.own {
             text.push_str(&own.probe(&self.unit));

@@ -83,7 +83,17 @@ pub(super) fn several(
         problem = problem.because(format!("{network}: {}", some(&shown)));
     }
     for (network, members) in networks {
-        let line = match (interfaces(members).as_slice(), situation.inventory.whole) {
+        let own = interfaces(members);
+        let mut same = networks
+            .iter()
+            .filter(|(_, other)| interfaces(other) == own);
+        // Of two networks on one interface its name tells neither.
+        let own = if same.nth(1).is_some() {
+            Vec::new()
+        } else {
+            own
+        };
+        let line = match (own.as_slice(), situation.inventory.whole) {
             ([one], true) => format!("for {network}, under  cluster:\ninterface: {one}"),
             ([one], false) => format!("for {network}:  --k3s-extra-args '--flannel-iface {one}'"),
             _ => format!("for {network}, a  private_address:  in it for each host"),

@@ -239,6 +239,14 @@ hosts:
         chosen(&lab()),
         "m1: 10.9.0.11 eth1\nm2: 10.9.0.12 eth1\nm3: 10.9.0.13 eth1"
     );
+    // So does a network that only has the numbers of such a NAT.
+    let lan = lab().with("m1", |facts| {
+        addresses(facts, &[("eth0", "10.0.2.15/24"), ("eth1", "10.9.0.11/24")]);
+    });
+    assert_eq!(
+        chosen(&joined(lan, lines.0, lines.1)),
+        "m1: 10.9.0.11 -\nm2: 10.9.0.12 -\nm3: 10.9.0.13 -"
+    );
     // What leads nowhere is mended.
     let nat = public
         .replace("203.0.113.1", "127.0.0.1")
@@ -247,6 +255,11 @@ hosts:
         .replace("127.0.0.12", "m2.example")
         .replace("127.0.0.13", "m3.example");
     let lab = joined(machines(&nat, &["192.168.56", "10.9.0"]), lines.0, lines.1);
+    let notes = lab.shape().notes.join("\n");
+    assert!(
+        notes.starts_with("m1: flannel has 10.0.2.15, as other hosts have, so pods here"),
+        "{notes}"
+    );
     assert_eq!(
         chosen(&lab),
         "m1: 10.9.0.11 eth2\nm2: 10.9.0.12 eth2\nm3: 10.9.0.13 eth2"

@@ -220,6 +220,31 @@ fn a_node_under_the_old_name_of_a_host_is_noted() {
 }
 
 #[test]
+fn a_node_with_an_address_that_every_host_has_is_nobodys_old_one() {
+    let nat = |name: &str| node(name, true, "10.0.2.15");
+    let nodes = vec![nat("m1"), nat("m2"), nat("m3"), nat("w1"), nat("old")];
+    let lab = with_agent().with("m1", |facts| facts.k3s.nodes = nodes);
+    let lab = ["m1", "m2", "m3", "w1"].into_iter().fold(lab, |lab, name| {
+        lab.with(name, |facts| {
+            let nat = "10.0.2.15/24".parse().expect("a network");
+            facts.addresses.push(("eth9".into(), nat));
+        })
+    });
+    let notes = lab.shape().notes.join("\n");
+    assert!(!notes.contains("old name"), "{notes}");
+
+    // One host has the address of another one beside its own.
+    let nodes = vec![node("m1", true, "10.0.0.1"), node("m2", true, "10.0.0.2")];
+    let lab = running().with("m1", |facts| {
+        facts.k3s.nodes = nodes;
+        let vip = "10.0.0.2/32".parse().expect("a network");
+        facts.addresses.push(("lo".into(), vip));
+    });
+    let notes = lab.shape().notes.join("\n");
+    assert!(!notes.contains("old name"), "{notes}");
+}
+
+#[test]
 fn two_that_are_only_read_are_no_reason_to_leave_a_third_alone() {
     let twins = || {
         Lab::new(THREE)
