@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Inventory;
 use super::mistake::Mistake;
 use super::node::{Entry, Node, Tree};
-use crate::vars::mask::{holes, users, without_users};
+use crate::vars::mask::{holes, password, passwords, users, without_passwords, without_users};
 use crate::vars::{MASK, Secret, names_a_secret, secrets_among};
 
 /// A text in which secrets are replaced by `***`.
@@ -50,6 +50,7 @@ impl Masked {
 
     fn with(source: &str, mut holes: Vec<Range<usize>>) -> Self {
         holes.extend(users(source));
+        holes.extend(passwords(source));
         holes.extend(defaults(source));
         for hole in &mut holes {
             let secret = source.get(hole.clone()).unwrap_or("");
@@ -110,6 +111,9 @@ impl Masked {
                 mistake.help = None;
             }
         }
+        // It may come from a variable of the environment.
+        mistake.message = without_passwords(&mistake.message);
+        mistake.help = mistake.help.as_deref().map(without_passwords);
     }
 
     /// Where a place of the source stands in the masked text.
@@ -172,6 +176,14 @@ pub(super) fn masked(key: &str, value: Value) -> Value {
 
 /// Finds the secret values of a tree.
 fn collect(source: &str, node: &Node, holes: &mut Vec<Range<usize>>, secrets: &mut Vec<Secret>) {
+    let start = node.span.offset;
+    if let Some(text) = node.text()
+        && let Some(part) = password(text)
+        && let Some(written) = source.get(start..start + node.span.length)
+        && let Some(at) = written.find(&text[part.clone()])
+    {
+        holes.push(start + at..start + at + part.len());
+    }
     for item in node.items() {
         collect(source, item, holes, secrets);
     }

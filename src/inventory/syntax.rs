@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::mistake::Complaint;
+use crate::vars::mask::{password, without};
 
 /// Nothing, or what is wrong.
 pub(super) type Checked = Result<(), Complaint>;
@@ -49,7 +50,8 @@ pub(super) fn name(text: &str) -> Checked {
     if let Some(help) = too_long(text).filter(|_| has_form_of_dns_name(text)) {
         return Err(Complaint::with(format!("`{text}` cannot be a name"), help));
     }
-    let suggestion: String = text
+    let host = text.rsplit('@').next().unwrap_or(text);
+    let suggestion: String = host
         .chars()
         .map(|c| {
             if c.is_ascii_alphanumeric() || c == '.' {
@@ -66,7 +68,8 @@ pub(super) fn name(text: &str) -> Checked {
     } else {
         rule.to_owned()
     };
-    Err(Complaint::with(format!("`{text}` cannot be a name"), help))
+    let message = format!("`{}` cannot be a name", shown(text));
+    Err(Complaint::with(message, help))
 }
 
 /// A node's name: what Kubernetes takes.
@@ -82,7 +85,7 @@ pub(super) fn node_name(text: &str) -> Checked {
 /// A group's name may hold `_`, too.
 pub(super) fn group_name(text: &str) -> Checked {
     name(&text.replace('_', "-")).map_err(|complaint| Complaint {
-        message: format!("`{text}` cannot be a name"),
+        message: format!("`{}` cannot be a name", shown(text)),
         help: complaint.help,
     })
 }
@@ -95,7 +98,7 @@ pub(super) fn address(text: &str) -> Checked {
         }
         return Ok(());
     }
-    let message = format!("`{}` is not an IP address or DNS name", in_line(text));
+    let message = format!("`{}` is not an IP address or DNS name", shown(text));
     let around =
         |c: char| c.is_whitespace() || "\"'`\u{201c}\u{201d}\u{2018}\u{2019},;".contains(c);
     let bare = text.trim_matches(around);
@@ -107,13 +110,16 @@ pub(super) fn address(text: &str) -> Checked {
         return Err(Complaint { message, help });
     }
     if let Some((_, host)) = text.split_once("://") {
+        let host = host.rsplit('@').next().unwrap_or(host);
         let host = host.split(['/', ':']).next().unwrap_or(host);
         return Err(Complaint::with(
             message,
             format!("write {host}, without the scheme"),
         ));
     }
-    if let Some((user, host)) = text.split_once('@') {
+    if let Some((user, host)) = text.rsplit_once('@') {
+        // A password that stands behind the user is not taken.
+        let user = user.split(':').next().unwrap_or(user);
         return Err(Complaint::with(
             message,
             format!("write {host}, and `ssh: {{user: {user}}}`"),
@@ -159,8 +165,9 @@ pub(super) fn address(text: &str) -> Checked {
     })
 }
 
-/// A text in one line: what is pasted may end with a line.
-fn in_line(text: &str) -> String {
+/// A text in one line, since what is pasted may end with a line; and without a password.
+fn shown(text: &str) -> String {
+    let text = without(text, password(text));
     let shown = |c: char| {
         if c.is_control() {
             c.escape_default().to_string()
@@ -174,7 +181,7 @@ fn in_line(text: &str) -> String {
 /// A name or address for a certificate: a DNS name may start with `*.`.
 pub(super) fn certificate_name(text: &str) -> Checked {
     address(text.strip_prefix("*.").unwrap_or(text)).map_err(|complaint| Complaint {
-        message: format!("`{}` is not an IP address or DNS name", in_line(text)),
+        message: format!("`{}` is not an IP address or DNS name", shown(text)),
         help: complaint.help,
     })
 }
@@ -183,12 +190,13 @@ pub(super) fn certificate_name(text: &str) -> Checked {
 pub(super) fn server_url(text: &str) -> Checked {
     super::release::nobody(text, "server", "https://10.0.0.1:6443")?;
     let form = "it is written https://10.0.0.1:6443";
-    let message = format!("`{text}` is not the address of a server");
+    let message = format!("`{}` is not the address of a server", shown(text));
     let Some(rest) = text.strip_prefix("https://") else {
         let help = if text.contains("://") {
             "it starts with https://".to_owned()
         } else {
-            format!("write https://{text}")
+            let host = text.rsplit('@').next().unwrap_or(text);
+            format!("write https://{host}")
         };
         return Err(Complaint::with(message, help));
     };
@@ -345,6 +353,20 @@ pub(super) mod tests {
         assert_eq!(
             help(" root@10.0.0.1\n"),
             "write 10.0.0.1, and `ssh: {user: root}`"
+        );
+        for text in [
+            "u:a@b c@10.0.0.1",
+            "https://u:a@b c@10.0.0.1",
+            "u:a@b c@10.0.0.1,",
+        ] {
+            for check in [address, certificate_name, name, group_name, server_url] {
+                let complaint = format!("{:?}", check(text));
+                assert!(!complaint.contains("b c"), "{complaint}");
+            }
+        }
+        assert_eq!(
+            help("u:pw@10.0.0.1"),
+            "write 10.0.0.1, and `ssh: {user: u}`"
         );
         let message = address("10.0.0.1\n").expect_err("a line end").message;
         assert_eq!(message, r"`10.0.0.1\n` is not an IP address or DNS name");

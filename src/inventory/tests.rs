@@ -8,6 +8,7 @@ use crate::vars::Origin;
 
 mod hostile;
 mod overlay;
+mod passwords;
 mod variables;
 
 fn files(folder: &str) -> Vec<PathBuf> {

@@ -343,17 +343,53 @@ fn takes_address(key: &str) -> bool {
     })
 }
 
+/// Where the password stands in a word like `ann:secret@host`, with or without a scheme.
+pub fn password(word: &str) -> Option<Range<usize>> {
+    let end = word.rfind('@')?;
+    let mut colons = word[..end].match_indices(':').map(|(at, _)| at + 1);
+    let start = colons.find(|start| !word[*start..].starts_with("//"))?;
+    // A digest stands behind the name and the tag of an image in the same way.
+    (start < end && !word[end..].starts_with("@sha256:")).then_some(start..end)
+}
+
+/// Where passwords stand in the words of a text.
+pub fn passwords(text: &str) -> Vec<Range<usize>> {
+    let mut start = 0;
+    let pieces = text.split_inclusive(|c: char| c.is_whitespace() || c == '"' || c == '\'');
+    let found = pieces.filter_map(|piece| {
+        let at = start;
+        start += piece.len();
+        password(piece).map(|hole| at + hole.start..at + hole.end)
+    });
+    found.collect()
+}
+
 /// The text with every user in an address replaced by [`MASK`].
 pub fn without_users(text: &str) -> String {
+    without(text, users(text))
+}
+
+/// The text with every password before an address replaced by [`MASK`].
+pub fn without_passwords(text: &str) -> String {
+    without(text, passwords(text))
+}
+
+/// The text with these parts, in order and without overlap, replaced by [`MASK`].
+pub fn without(text: &str, parts: impl IntoIterator<Item = Range<usize>>) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut kept = 0;
-    for user in users(text) {
-        shown.push_str(&text[kept..user.start]);
+    for part in parts {
+        shown.push_str(&text[kept..part.start]);
         shown.push_str(MASK);
-        kept = user.end;
+        kept = part.end;
     }
     shown.push_str(&text[kept..]);
     shown
+}
+
+/// Whether the value of a key holds something that must not be shown.
+pub fn holds_a_secret(key: &str, value: &str) -> bool {
+    !holes(&format!("{key}: {value}")).is_empty() || !passwords(value).is_empty()
 }
 
 #[cfg(test)]

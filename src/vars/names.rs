@@ -26,7 +26,10 @@ const WORDS: [&str; 14] = [
 ];
 
 /// Whole keys that name a secret.
-const KEYS: [&str; 4] = ["auth", "authorization", "pass", "pwd"];
+const KEYS: [&str; 2] = ["auth", "authorization"];
+
+/// Last words of keys that name a secret: `db_pass`.
+const LAST_WORDS: [&str; 3] = ["pass", "pwd", "pw"];
 
 /// How keys end that only say where a secret is, what it is called, or how secrets are handled.
 const ABOUT: [&str; 7] = [
@@ -42,6 +45,14 @@ const ABOUT: [&str; 7] = [
 /// Whether the value of a key, flag or variable of this name is a secret. A misspelled `token`
 /// counts, too.
 pub fn names_a_secret(key: &str) -> bool {
+    let last = key.trim_end_matches('+').rsplit(['-', '_', '.']).next();
+    if last.is_some_and(|last| {
+        LAST_WORDS
+            .iter()
+            .any(|word| last.eq_ignore_ascii_case(word))
+    }) {
+        return true;
+    }
     let key: String = key
         .chars()
         .filter(char::is_ascii_alphanumeric)
@@ -111,6 +122,8 @@ mod tests {
             "client-key-data",
             "db.password",
             "pass",
+            "db_pass",
+            "ROOT_PW",
             "auth",
         ] {
             assert!(names_a_secret(key), "{key}");
@@ -130,6 +143,7 @@ mod tests {
             "authorization-mode",
             "kubelet-arg",
             "bypass",
+            "pass-through",
             "broken",
             "key",
         ] {
