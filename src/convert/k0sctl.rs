@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::making::{CONTROL_PLANE, Host, Key, Making, Said};
+use super::making::{CONTROL_PLANE, Host, Key, Making, Said, because_of};
 use super::reading::Reading;
 use super::{Converted, Judge, Refused, Source, flags};
 use crate::error::Problem;
@@ -65,11 +65,8 @@ pub fn convert(source: &Source, judge: Judge<'_>) -> Result<Converted, Refused> 
         .iter()
         .any(|host| host.role == Role::Server)
     {
-        let mut problem = Problem::new(format!("no host of {} can be a server", source.name));
-        if let Some(left) = work.making.left_out.first() {
-            problem = problem.because(format!("{}: {}", left.place, left.what));
-        }
-        return Err(problem.into());
+        let problem = Problem::new(format!("no host of {} can be a server", source.name));
+        return Err(because_of(problem, work.making.left_out).into());
     }
     for document in &documents {
         let why = |path: &str| why(path).to_owned();

@@ -10,6 +10,7 @@ use super::placed::path_at;
 use super::{Converted, Judge, LeftOut, Place, Refused};
 use crate::error::Problem;
 use crate::inventory::{self, Role};
+use crate::vars::mask::holds_a_secret;
 
 /// A value, and where a source says it.
 #[derive(Debug, Clone)]
@@ -26,6 +27,36 @@ impl Said<String> {
             at: self.at,
         }
     }
+}
+
+/// What to do with a secret that is no token.
+pub(super) const SECRET: &str =
+    "which is never written here: write it yourself where this inventory may hold it";
+
+/// Takes the items of a value that hold a secret out of it; whether anything is left.
+fn is_kept(key: &str, said: &mut Said<Value>, found: &mut Vec<(String, Place)>) -> bool {
+    let is_secret = |value: &Value| match value {
+        Value::String(text) => holds_a_secret(key, text),
+        other => holds_a_secret(key, &other.to_string()),
+    };
+    let (is_secret, is_kept) = match &mut said.value {
+        Value::Array(items) => {
+            let before = items.len();
+            items.retain(|item| !is_secret(item));
+            (items.len() < before, !items.is_empty() || before == 0)
+        }
+        value => (is_secret(value), !is_secret(value)),
+    };
+    found.extend(is_secret.then(|| (key.to_owned(), said.at.clone())));
+    is_kept
+}
+
+/// A problem with what was left out as its reasons: where nothing is made, nothing else tells them.
+pub(super) fn because_of(problem: Problem, left_out: Vec<LeftOut>) -> Problem {
+    let reasons = LeftOut::in_order(left_out).into_iter();
+    reasons.fold(problem, |problem, left| {
+        problem.because(format!("{}: {}", left.place, left.what))
+    })
 }
 
 /// The taint that keeps workloads from servers.
@@ -146,6 +177,7 @@ impl Making {
         command: &str,
         judge: Judge<'_>,
     ) -> Result<Converted, Refused> {
+        self.without_secrets();
         self.rename();
         let header = format!("# Made of {source} by  towline inventory {command}\n");
         let mut left_out = std::mem::take(&mut self.left_out);
@@ -155,8 +187,7 @@ impl Making {
             let judged = placed.without_unset_variables().text()?;
             let errors = match judge.read(&judged, file) {
                 Ok(inventory) => {
-                    left_out.sort();
-                    left_out.dedup();
+                    let left_out = LeftOut::in_order(left_out);
                     return Ok(Converted {
                         text: format!("{header}{}", placed.draft.text()?),
                         hosts: inventory.hosts.len(),
@@ -189,8 +220,29 @@ impl Making {
                 let problem = Problem::new(format!("{source} cannot be made into an inventory"));
                 let why = errors.mistakes.into_iter().next();
                 let why = why.map_or_else(String::new, |mistake| mistake.message);
-                return Err(problem.because(why).into());
+                return Err(because_of(problem, left_out).because(why).into());
             }
+        }
+    }
+
+    /// Takes out what holds a secret, and lists it by its name.
+    fn without_secrets(&mut self) {
+        let mut found = Vec::new();
+        self.cluster
+            .retain(|key, said| is_kept(key, said, &mut found));
+        for host in &mut self.hosts {
+            host.settings.retain(|key, said| match key {
+                Key::Ssh(key) => is_kept(key, said, &mut found),
+                Key::Label(key) | Key::Config(key) => is_kept(key, said, &mut found),
+                Key::Taint(taint) => {
+                    let is_secret = holds_a_secret("taints", taint);
+                    found.extend(is_secret.then(|| ("taints".to_owned(), said.at.clone())));
+                    !is_secret
+                }
+            });
+        }
+        for (key, at) in found {
+            self.leave(&at, format!("`{key}` holds a secret, {SECRET}"));
         }
     }
 

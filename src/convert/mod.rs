@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::error::Problem;
 use crate::inventory::{self, InputErrors, Inventory, Overrides, Rules, Surroundings};
+use crate::vars::mask::without_passwords;
 
 pub mod ansible;
 mod flags;
@@ -71,6 +72,18 @@ pub struct LeftOut {
     pub what: String,
 }
 
+impl LeftOut {
+    /// A list in the order of the source, each thing once.
+    fn in_order(mut list: Vec<Self>) -> Vec<Self> {
+        for left in &mut list {
+            left.what = without_passwords(&left.what);
+        }
+        list.sort();
+        list.dedup();
+        list
+    }
+}
+
 /// An inventory that was made.
 #[derive(Debug, Clone)]
 pub struct Converted {
@@ -92,7 +105,9 @@ pub enum Refused {
 }
 
 impl From<Problem> for Refused {
-    fn from(problem: Problem) -> Self {
+    /// Without the passwords that it may repeat of the source.
+    fn from(mut problem: Problem) -> Self {
+        problem.what = without_passwords(&problem.what);
         Self::Problem(problem)
     }
 }

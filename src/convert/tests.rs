@@ -312,3 +312,50 @@ fn references_to_the_environment_have_towlines_form() {
         JUDGE
     )));
 }
+
+#[test]
+fn no_secret_gets_into_an_inventory_or_a_message() {
+    let text = "\
+all:
+  vars:
+    db_password: hunter2a
+    vault_pw: hunter2b
+    db: {pw: hunter2c}
+    indirect: \"{{ db_password }}\"
+    vault_flags: --debug --node-label x=hunter2d
+    cfg: {kube-apiserver-arg: [v=2, oidc-client-secret=hunter2e], token: hunter2f}
+server:
+  vars:
+    api_endpoint: \"{{ indirect }}\"
+    k3s_server: \"{{ cfg }}\"
+    server_config_yaml: |
+      etcd-s3-proxy: http://u:hunter2g@proxy
+      agent-token: hunter2h
+      datastore-endpoint: mysql://u:hunter2i@db
+    extra_server_args: \"--http-proxy http://u:hunter2j@h --system-default-registry https://u:hunter2k@reg --kubelet-arg max-pods=9 {{ vault_flags }} --pause-image rancher/pause:3.6@sha256:ab --tls-san u:hunter2l@h\"
+  hosts:
+    m1: {ansible_host: 10.0.0.1, node_labels: {a: \"{{ vault_pw }}\", b: c}}
+    m2: {ansible_host: 10.0.0.2, node_labels: {a: \"{{ hostvars['m1']['db_password'] | default('hunter2password') }}\"}}
+    m3: {ansible_host: 10.0.0.3, node_labels: {a: \"{{ db.pw }}\"}}
+    m4: {ansible_host: \"u:hunter2m@10.0.0.4\"}
+";
+    let shown = shown(ansible::convert(
+        &Source::new("hosts.yml", text),
+        &[],
+        JUDGE,
+    ));
+    assert!(!shown.contains("hunter2"), "{shown}");
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn where_nothing_is_made_it_is_said_what_was_in_the_way() {
+    let text = "[server]\nh1 ansible_host=\"bad host name\"\n";
+    insta::assert_snapshot!(shown(ansible::convert(&Source::new("hosts", text), &[], JUDGE)), @r"
+    hosts cannot be made into an inventory
+      hosts:2: the host h1 is left out with all that it has: `bad host name` is not an IP address or DNS name
+      the inventory has no hosts
+    ");
+    let text = "server: {hosts: {'u:hunter2@10.0.0.5': }}\n";
+    insta::assert_snapshot!(shown(ansible::convert(&Source::new("hosts.yml", text), &[], JUDGE)), @"hosts.yml:1: `u:***@10.0.0.5` has no port");
+}

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::work::{Taken, Work};
 use super::{arguments, values};
-use crate::convert::making::Key;
+use crate::convert::making::{Key, SECRET};
 use crate::inventory::{self, Role};
 use crate::vars::names_a_secret;
 
@@ -327,8 +327,7 @@ impl Work<'_> {
             }
             "node-ip" if words.len() == 1 => self.node_ip(host, taken, &words[0]),
             _ if names_a_secret(key) => {
-                let why = format!("has `{key}`, a secret, which is not written here: {SECRET}");
-                self.leave(taken, &why);
+                self.leave(taken, &format!("has `{key}`, a secret, {}", advice(key)));
             }
             _ => self.set(
                 host,
@@ -378,5 +377,18 @@ const OPTIONS: &str = "is for ssh: towline connects by itself, without ssh's opt
 const CHECKED: &str =
     "is for ssh: towline always checks host keys, and learns new ones with  --accept-new-host-keys";
 
-/// What to do with a secret that is no token.
-pub(super) const SECRET: &str = "write it yourself where this inventory may hold it";
+/// What to do with a secret of k3s's own.
+fn advice(key: &str) -> &'static str {
+    match key {
+        "token" => {
+            "which is never written here: put it in a file of your own and name that below `cluster`: token_file: FILE"
+        }
+        "agent-token" => {
+            "which is never written here: put it in a file of your own and name that below `cluster`: agent_token_file: FILE"
+        }
+        "datastore-endpoint" => {
+            "which is never written here: it is of a datastore outside of the cluster, which towline does not have"
+        }
+        _ => SECRET,
+    }
+}

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::making::because_of;
 use super::{Converted, Judge, LeftOut, Refused, Source};
 use crate::error::Problem;
 use crate::inventory;
@@ -68,7 +69,9 @@ pub fn convert(source: &Source, beside: &[Beside], judge: Judge<'_>) -> Result<C
     let groups = graph.groups_of_hosts()?;
     let variables = graph.variables_of_hosts(&groups);
     let mut work = Work::new(&graph, &groups, &variables, left_out);
-    work.roles(&source.name)?;
+    if let Err(problem) = work.roles(&source.name) {
+        return Err(because_of(problem, work.making.left_out).into());
+    }
     work.hosts();
     work.cluster();
     let mut making = work.finish();

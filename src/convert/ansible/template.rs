@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::graph::Graph;
 use super::values;
+use crate::vars::names_a_secret;
 
 /// References may lead from variable to variable as often.
 const DEEPEST: usize = 8;
@@ -55,7 +56,9 @@ impl<'a> Templates<'a> {
 
     /// The text of a variable that is named alone, as it is written.
     pub fn line(&self, host: usize, name: &str) -> Option<String> {
-        let &index = self.variables[host].get(name)?;
+        let &index = self.variables[host]
+            .get(name)
+            .filter(|_| !is_secret(name))?;
         let text = self.graph.variables[index].value.as_str()?.to_owned();
         let is_plain = !super::graph::is_vaulted(&text) && !text.contains("{%");
         is_plain.then(|| {
@@ -112,6 +115,20 @@ impl<'a> Templates<'a> {
     }
 
     fn expression(&self, host: usize, text: &str, depth: usize) -> Result<Value, String> {
+        // A name may stand in quotes, and those of a map's keys are no variables.
+        let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        if let Some(name) = words.find(|word| is_secret(word)) {
+            // What is no variable's name may be the secret itself.
+            let is_known = self.graph.variables.iter().any(|known| known.name == name);
+            let name = if is_known {
+                format!("`{name}`, ")
+            } else {
+                String::new()
+            };
+            return Err(format!(
+                "refers to {name}a secret, which is never written here"
+            ));
+        }
         let compiled = self
             .engine
             .compile_expression(text)
@@ -165,7 +182,9 @@ impl<'a> Templates<'a> {
                         let text = value.as_str().unwrap_or("");
                         !text.contains("{{") && !super::graph::is_vaulted(text)
                     };
-                    let known = variables.iter().filter(|(_, index)| plain(index));
+                    let known = variables
+                        .iter()
+                        .filter(|(name, index)| plain(index) && !is_secret(name));
                     let mut known: Map<String, Value> = known
                         .map(|(name, index)| {
                             (
@@ -194,6 +213,12 @@ impl<'a> Templates<'a> {
             _ => None,
         }
     }
+}
+
+/// Whether a variable holds a secret, as its name says. `vault_` begins the names of those that
+/// people keep in ansible-vault, as Ansible's documentation advises.
+fn is_secret(name: &str) -> bool {
+    name.starts_with("vault_") || names_a_secret(name)
 }
 
 /// Why an expression has no value, without what it holds.
