@@ -1,4 +1,4 @@
-//! What k3s needs of a machine: cgroup controllers, and room for its data.
+//! What k3s needs of a machine: cgroup controllers, room for its data, and no other Kubernetes.
 
 use serde_json::{Map, Value};
 
@@ -48,6 +48,27 @@ pub(super) fn lacking_controllers(host: &Host, facts: &Facts) -> Option<Problem>
             "add  {words}  to the kernel's command line (on most machines in GRUB_CMDLINE_LINUX of /etc/default/grub, then update-grub), and restart the machine"
         )),
     })
+}
+
+/// Another Kubernetes has the ports of the API and of the kubelet, and k3s would take its mounts and
+/// its rules of the firewall for its own. One beside which k3s runs already is left to its owner.
+pub(super) fn other_kubernetes(host: &Host, facts: &Facts) -> Option<Problem> {
+    let other = facts.kubernetes?;
+    if facts.k3s.server_unit.is_up() || facts.k3s.agent_unit.is_up() {
+        return None;
+    }
+    Some(
+        Problem::new(format!("{}: {} runs on it", host.name, other.name))
+            .because(format!(
+                "{} is active, and k3s needs the same ports",
+                other.unit
+            ))
+            .next("if it is in use, take the host out of the inventory")
+            .next(format!(
+                "if it may go, with all that it holds, on the host as root:\n{}",
+                other.removal
+            )),
+    )
 }
 
 /// Why k3s could not unpack itself, or keep its data.

@@ -8,7 +8,7 @@ use super::check::{moved, node_name, other_data_dir, other_role, shared, unfit};
 use super::choose::Choice;
 use super::config::Subject;
 use super::members::{Outnumbered, fragile, outnumbered, silent};
-use super::needs::{cgroup_v1, lacking_controllers, no_room};
+use super::needs::{cgroup_v1, lacking_controllers, no_room, other_kubernetes};
 use super::nodes::{dying, forget, left};
 use super::servers::{outside_datastore, sqlite_with_more_servers, unequal_servers};
 use super::stage::{leftovers, stage};
@@ -35,6 +35,7 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
         let verdict = match unfit(host, facts)
             .or_else(|| other_role(situation, host, facts))
             .or_else(|| other_data_dir(situation, host, facts))
+            .or_else(|| other_kubernetes(host, facts))
             .or_else(|| lacking_controllers(host, facts))
             .or_else(|| no_room(host, facts, version))
         {

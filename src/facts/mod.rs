@@ -12,9 +12,11 @@ pub use crate::inventory::Datastore;
 use crate::shell::{Reply, Script, quote};
 use crate::vars::Secret;
 
+mod other;
 mod parse;
 mod reach;
 
+pub use other::OtherKubernetes;
 pub(crate) use parse::is_node_name;
 pub use reach::{reach_probe, reach_told};
 
@@ -54,6 +56,8 @@ pub struct Facts {
     pub missing: Vec<String>,
     /// Whether the firewall `ufw` is active.
     pub ufw: bool,
+    /// Another Kubernetes than k3s, where one runs.
+    pub kubernetes: Option<OtherKubernetes>,
     /// Global addresses with the interface they are on.
     pub addresses: Vec<(String, IpNet)>,
     /// The address that towline connected to. The host did not say it.

@@ -7,7 +7,10 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::Value;
 
-use super::{Datastore, Disk, DropIn, Facts, Foreign, K3s, Member, Node, OperatingSystem, Unit};
+use super::{
+    Datastore, Disk, DropIn, Facts, Foreign, K3s, Member, Node, OperatingSystem, OtherKubernetes,
+    Unit,
+};
 use crate::digest::is_sha256;
 use crate::distribution::k3s::version::Version;
 use crate::inventory::DataDir;
@@ -55,6 +58,7 @@ pub(super) fn facts(reply: &Reply, data_dir: &DataDir) -> Result<Facts, String> 
         ipv6: reply.value("ipv6").is_some(),
         missing: reply.values("missing").map(str::to_owned).collect(),
         ufw: reply.value("ufw").is_some(),
+        kubernetes: reply.values("kubernetes").find_map(OtherKubernetes::of),
         addresses: reply.values("address").filter_map(address).collect(),
         reached_at: None,
         reaches: BTreeMap::new(),

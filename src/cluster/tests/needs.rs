@@ -1,6 +1,7 @@
 //! What k3s needs of a machine.
 
 use super::*;
+use crate::facts::OtherKubernetes;
 
 #[test]
 fn cgroup_v1_is_told_with_its_remedy_before_a_kubelet_refuses_it() {
@@ -22,6 +23,27 @@ fn cgroup_v1_is_told_with_its_remedy_before_a_kubelet_refuses_it() {
         facts.k3s.version = Some("v1.34.2+k3s1".into());
     });
     assert!(upgraded.shape().unfit.contains_key("w1"));
+}
+
+#[test]
+fn a_machine_on_which_another_kubernetes_runs_is_left_alone() {
+    let other = |facts: &mut Facts| {
+        facts.kubernetes = OtherKubernetes::of("kubelet.service");
+        assert!(facts.kubernetes.is_some());
+    };
+    insta::assert_snapshot!(Lab::new(ONE).with("w1", other).shape().unfit["w1"], @r"
+    w1: a Kubernetes of kubeadm or kubespray runs on it
+      kubelet.service is active, and k3s needs the same ports
+      → if it is in use, take the host out of the inventory
+      → if it may go, with all that it holds, on the host as root:
+        kubeadm reset
+    ");
+    let beside = Lab::new(ONE)
+        .with("m1", member)
+        .with("w1", agent("https://10.0.0.1:6443"))
+        .with("w1", other);
+    assert!(beside.shape().unfit.is_empty());
+    assert_eq!(OtherKubernetes::of("ssh.service"), None);
 }
 
 #[test]
