@@ -161,6 +161,7 @@ fn joined(trees: &[Option<Node>], reader: &mut Reader<'_>) -> Option<Node> {
                     tree.clone(),
                     &language::INVENTORY,
                     reader.sources,
+                    &mut reader.mistakes,
                 );
             }
             (Tree::Map(_), _) => {}

@@ -1,18 +1,26 @@
 //! Several files of one inventory, laid over each other in the order in which they were named.
 
 use super::language::{Kind, Object};
+use super::mistake::Mistakes;
 use super::node::{Entry, Node, Tree};
+use super::range::Pattern;
 use super::source::Sources;
 
 /// Lays what a later file says over what earlier ones say. Maps are joined key by key; what else the
 /// later file says stands in place of the earlier. There, `null` takes away what was said before, if
 /// anything was, and nothing at all leaves it; in a `config`, both mean that k3s does not get the key,
 /// as in one file.
-pub(super) fn lay(base: &mut Node, above: Node, object: &'static Object, sources: &Sources) {
-    join(base, above, Kind::Object(object), sources);
+pub(super) fn lay(
+    base: &mut Node,
+    above: Node,
+    object: &'static Object,
+    sources: &Sources,
+    mistakes: &mut Mistakes,
+) {
+    join(base, above, Kind::Object(object), sources, mistakes);
 }
 
-fn join(base: &mut Node, above: Node, kind: Kind, sources: &Sources) {
+fn join(base: &mut Node, above: Node, kind: Kind, sources: &Sources, mistakes: &mut Mistakes) {
     let Tree::Map(entries) = above.tree else {
         *base = above;
         return;
@@ -25,12 +33,18 @@ fn join(base: &mut Node, above: Node, kind: Kind, sources: &Sources) {
     }
     if let Tree::Map(before) = &mut base.tree {
         for entry in entries {
-            add(before, entry, kind, sources);
+            add(before, entry, kind, sources, mistakes);
         }
     }
 }
 
-fn add(before: &mut Vec<Entry>, entry: Entry, kind: Kind, sources: &Sources) {
+fn add(
+    before: &mut Vec<Entry>,
+    entry: Entry,
+    kind: Kind,
+    sources: &Sources,
+    mistakes: &mut Mistakes,
+) {
     let at = before.iter().position(|known| known.key == entry.key);
     if matches!(entry.value.tree, Tree::Null) && !matches!(kind, Kind::Config) {
         let is_written = !sources.written(entry.value.span).is_empty();
@@ -39,6 +53,9 @@ fn add(before: &mut Vec<Entry>, entry: Entry, kind: Kind, sources: &Sources) {
                 before.remove(at);
             }
             None if !is_written => before.push(entry),
+            None if matches!(kind, Kind::Objects(_)) => {
+                of_a_range(before, &entry, sources, mistakes);
+            }
             _ => {}
         }
         return;
@@ -55,7 +72,7 @@ fn add(before: &mut Vec<Entry>, entry: Entry, kind: Kind, sources: &Sources) {
     };
     match at {
         Some(at) if are_maps(&before[at]) => {
-            join(&mut before[at].value, entry.value, inner, sources);
+            join(&mut before[at].value, entry.value, inner, sources, mistakes);
         }
         _ => {
             // What is new is laid over nothing, so that `null` means the same in it.
@@ -63,12 +80,27 @@ fn add(before: &mut Vec<Entry>, entry: Entry, kind: Kind, sources: &Sources) {
                 tree: Tree::Null,
                 ..entry.value
             };
-            join(&mut value, entry.value, inner, sources);
+            join(&mut value, entry.value, inner, sources, mistakes);
             let entry = Entry { value, ..entry };
             match at {
                 Some(at) => before[at] = entry,
                 None => before.push(entry),
             }
+        }
+    }
+}
+
+/// Notes that hosts which another name stands for, too, are to be taken away.
+fn of_a_range(before: &[Entry], entry: &Entry, sources: &Sources, mistakes: &mut Mistakes) {
+    let names = |key: &str| Pattern::parse(key).map_or_else(|_| Vec::new(), |key| key.expand());
+    let taken = names(&entry.key);
+    for known in before {
+        if let Some(name) = names(&known.key).iter().find(|name| taken.contains(name)) {
+            let (key, line) = (&known.key, sources.line(known.at, entry.at));
+            let message =
+                format!("{name} comes from `{key}` in {line} and cannot be taken out alone");
+            let help = format!("write `{key}: null`, and name the hosts here that are left");
+            mistakes.help(entry.at, message, help);
         }
     }
 }

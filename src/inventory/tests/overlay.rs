@@ -133,3 +133,20 @@ fn a_mistake_is_shown_in_the_file_that_it_stands_in() {
         shown(&[BASE, "- a\n", "cluster: {token: {a: b}}\n"])
     );
 }
+
+#[test]
+fn a_host_of_a_range_cannot_be_taken_out_alone() {
+    let base = "hosts:\n  n[1:3]: {role: server}\n  m: {role: agent}\n";
+    for key in ["n2", "n[2:4]"] {
+        let shown = read(&[base, &format!("hosts:\n  {key}: null\n")]).unwrap_err();
+        let message = "n2 comes from `n[1:3]` in line 2 of base.yaml and cannot be taken out alone";
+        assert!(shown.contains(message), "{shown}");
+        assert!(shown.contains("[site/paris.yaml:2:3]"), "{shown}");
+    }
+    let left = read(&[
+        base,
+        "cluster: {name: a}\nhosts: {'n[1:3]': null, n1: {role: server}}\n",
+    ])
+    .unwrap();
+    assert_eq!(left.hosts.len(), 2);
+}
