@@ -58,9 +58,12 @@ const LEFT_BEHIND: &str = "
     ip6tables-nft -N KUBE-FORWARD && ip6tables-nft -A FORWARD -j KUBE-FORWARD
     ip link add cni0 type bridge && ip link add flannel.1 type bridge && ip link add kube-ipvs0 type bridge
     ip netns add cni-0123
-    mkdir -p '/var/lib/kubelet/pods/x/volumes/v 4' /run/k3s/containerd/rootfs /srv/precious
+    mkdir -p /run/k3s/containerd/rootfs /srv/precious
     echo kept >/srv/precious/data
-    mount --bind /srv/precious '/var/lib/kubelet/pods/x/volumes/v 4'
+    # The kubelet removes folders of pods that it does not know, as long as nothing is mounted there.
+    volume='/var/lib/kubelet/pods/x/volumes/v 4'
+    for try in 1 2 3 4 5; do mkdir -p \"$volume\" && mount --bind /srv/precious \"$volume\" && break; done
+    mountpoint -q \"$volume\"
     sh -c \"cd '/var/lib/kubelet/pods/x/volumes/v 4' && setsid sleep 7654321 >/dev/null 2>&1 &\"
     mount -t tmpfs tmpfs /run/k3s/containerd/rootfs
     mkdir -p /var/lib/rancher/k3s/data/0/bin && cp /bin/sleep /var/lib/rancher/k3s/data/0/bin/containerd-shim-runc-v2
