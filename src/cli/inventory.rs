@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::TypedValueParser;
 use clap::{Args, Subcommand};
 
 use super::path;
@@ -29,7 +30,7 @@ pub enum InventoryCommand {
         folder: Option<PathBuf>,
 
         /// Where the inventory goes [default: inventory.yaml in DIR]
-        #[arg(short, long, value_name = "FILE", value_parser = path())]
+        #[arg(short, long, value_name = "FILE", value_parser = output_file())]
         output_file: Option<PathBuf>,
 
         /// Exactly this version, such as v1.36.3+k3s1
@@ -94,7 +95,7 @@ pub struct Conversion {
     #[arg(value_name = "FILE", value_parser = path())]
     pub file: PathBuf,
     /// Write the inventory to this new file, in place of standard output
-    #[arg(short, long, value_name = "FILE", value_parser = path())]
+    #[arg(short, long, value_name = "FILE", value_parser = output_file())]
     pub output_file: Option<PathBuf>,
 }
 
@@ -127,6 +128,14 @@ pub struct InitArguments {
     pub name: Option<String>,
 
     /// Where the inventory goes [default: inventory.yaml]
-    #[arg(short, long, value_name = "FILE", value_parser = path())]
+    #[arg(short, long, value_name = "FILE", value_parser = output_file())]
     pub output_file: Option<PathBuf>,
+}
+
+/// A file that is written. `-` would be one of that name.
+fn output_file() -> impl TypedValueParser<Value = PathBuf> {
+    path().try_map(|path| match path.to_str() {
+        Some("-") => Err("a file is needed here; `from-ansible`, `from-k0sctl` and `from-k3sup` write to standard output without this flag"),
+        _ => Ok(path),
+    })
 }

@@ -37,11 +37,18 @@ pub fn documents(source: &str, file: &Path) -> Result<Vec<Node>, InputErrors> {
 }
 
 /// A text that is no inventory, but one of a tool that is known.
-struct Foreign {
+#[derive(Debug, Clone, Copy)]
+pub struct Foreign {
     /// What it is.
-    what: &'static str,
+    pub what: &'static str,
     /// The command that makes an inventory of it.
-    command: &'static str,
+    pub command: &'static str,
+}
+
+/// Whose text it is, where that is known.
+pub fn foreign(text: &str) -> Option<Foreign> {
+    let tree = yaml::parse(text, 0, &mut Mistakes::default());
+    tool(text, tree.as_ref())
 }
 
 const ANSIBLE: Foreign = Foreign {
@@ -188,9 +195,7 @@ mod tests {
             ("{}", ""),
         ];
         for (text, command) in table {
-            let mut mistakes = Mistakes::default();
-            let tree = yaml::parse(text, 0, &mut mistakes);
-            let found = tool(text, tree.as_ref()).map_or("", |foreign| foreign.command);
+            let found = foreign(text).map_or("", |foreign| foreign.command);
             assert_eq!(found, command, "{text:?}");
         }
     }

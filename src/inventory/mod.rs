@@ -45,7 +45,7 @@ pub use check::canonical;
 pub use data_dir::DataDir;
 pub use document::document;
 pub use draft::Draft;
-pub use foreign::documents;
+pub use foreign::{documents, foreign};
 pub use load::{Surroundings, load, parse, parse_by};
 pub use mistake::{Mistake, Remark, Rules};
 pub use node::{Entry, Node, Span, Tree};

@@ -115,3 +115,30 @@ fn nothing_is_written_over_a_file_that_is_there() {
     assert_eq!(events[0]["event"], "written");
     assert_eq!(events[0]["hosts"], 1);
 }
+
+#[test]
+fn what_cannot_be_read_or_written_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("written");
+    put("hosts.ini", "[server]\nm1\n");
+    fs::copy(
+        foreign("k0sctl/k0sctl.yaml"),
+        folder.path().join("k0sctl.yaml"),
+    )
+    .expect("copied");
+    let mut screens = String::new();
+    let mut run = |arguments: &[&str]| {
+        let arguments = [&["inventory"], arguments].concat();
+        screens.push_str(&format!("$ towline {}\n", arguments.join(" ")));
+        screens.push_str(&screen(&towline(folder.path(), &arguments)));
+    };
+    run(&["from-ansible", "k0sctl.yaml"]);
+    run(&["from-ansible", "hosts.ini", "-o", "-"]);
+    run(&["init", "--servers", "192.0.2.1", "-o", "-"]);
+    fs::create_dir(folder.path().join("group_vars")).expect("made");
+    let pipe = folder.path().join("group_vars/all.yml");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo runs").success());
+    run(&["from-ansible", "hosts.ini"]);
+    insta::assert_snapshot!("what-cannot-be-read-or-written", screens);
+}

@@ -11,8 +11,10 @@ use crate::cluster::remarks;
 use crate::convert::ansible::{self, Beside, Kind};
 use crate::convert::{Judge, Refused, Source, k0sctl, k3sup};
 use crate::error::Problem;
+use crate::inventory::foreign;
 use crate::run::Event;
 use crate::run::event::LeftOut;
+use crate::shell::quote;
 use crate::ui::Ui;
 
 /// As large may a file be; an inventory of towline's own may not be larger.
@@ -30,6 +32,16 @@ pub(super) enum Tool {
     K3sup { servers: u16 },
 }
 
+impl Tool {
+    fn command(self) -> &'static str {
+        match self {
+            Self::Ansible => "from-ansible",
+            Self::K0sctl => "from-k0sctl",
+            Self::K3sup { .. } => "from-k3sup",
+        }
+    }
+}
+
 pub(super) fn run(
     what: &Conversion,
     tool: Tool,
@@ -43,6 +55,15 @@ pub(super) fn run(
         return Err(problem.into());
     }
     let source = read(&what.file)?;
+    if let Some(other) = foreign(&source.text).filter(|other| other.command != tool.command()) {
+        return Err(Problem::new(format!("{}: {}", source.name, other.what))
+            .next(format!(
+                "towline inventory {} {}",
+                other.command,
+                quote(&source.name)
+            ))
+            .into());
+    }
     let judge = Judge {
         home: Some(&environment.home),
         rules: remarks,
@@ -136,9 +157,16 @@ fn named(path: &Path) -> Option<String> {
 
 /// All files of variables at a path, in the order of their names.
 fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Problem> {
-    if !path.is_dir() {
+    if path.is_file() {
         files.push(path.to_owned());
         return Ok(());
+    }
+    // A pipe or a device may never end.
+    if !path.is_dir() {
+        return Err(Problem::new(format!(
+            "{} is no file and no folder",
+            path.display()
+        )));
     }
     for path in entries(path)? {
         let kind = path.extension().and_then(|kind| kind.to_str());
