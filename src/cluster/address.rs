@@ -42,7 +42,7 @@ pub(super) fn addresses(
     facts: &Facts,
 ) -> Result<Addresses, Problem> {
     let public = host.address.parse::<IpAddr>().ok();
-    // towline runs on the host itself, or comes by a port that is forwarded: nobody else reaches it at
+    // towline runs on the host itself, or comes by a port that is forwarded: no other host reaches it at
     // that address. Nor do they at one that stands before several hosts.
     let is_before_others = situation
         .inventory

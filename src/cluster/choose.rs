@@ -7,19 +7,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
-use serde_json::Value;
 
-use super::adopt::same_setting;
 use super::check::node_name;
-use super::config::Config;
 use super::tokens::{configured, observed};
 use super::{Situation, networks};
 use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::{Host, Role};
 
+mod flannel;
 mod words;
 
+pub(super) use flannel::has_way;
 pub(super) use words::{HOW, SHOWN};
 use words::{interfaces, listed, none, runs_behind_nat, several, unconnected};
 
@@ -51,7 +50,7 @@ const INSIDE: [&str; 17] = [
 /// What follows for hosts for which no line says where the others reach them.
 #[derive(Debug, Default)]
 pub(super) struct Choice {
-    /// Addresses that several hosts have: nobody is reached at one of them.
+    /// Addresses that several hosts have: none of them is reached at one.
     shared: BTreeSet<IpAddr>,
     /// The addresses that were found.
     found: BTreeMap<String, IpAddr>,
@@ -108,10 +107,13 @@ impl Choice {
     /// The address of a host for its siblings, unless the inventory says it.
     pub fn address(&self, host: &Host, facts: &Facts) -> Option<IpAddr> {
         let found = self.found.get(&host.name).copied();
-        found.or_else(|| {
-            let usual = facts.default_address();
-            usual.filter(|usual| !self.shared.contains(usual))
-        })
+        found.or_else(|| self.usual(facts))
+    }
+
+    /// The address of the default route, unless other hosts have it, too.
+    fn usual(&self, facts: &Facts) -> Option<IpAddr> {
+        let usual = facts.default_address();
+        usual.filter(|usual| !self.shared.contains(usual))
     }
 
     /// The addresses between which nothing decides yet.
@@ -122,55 +124,6 @@ impl Choice {
     /// Whether several hosts have an address.
     pub fn is_shared(&self, address: IpAddr) -> bool {
         self.shared.contains(&address)
-    }
-
-    /// What is said of a node that runs, and gets the interface since pods do not reach it or from it.
-    pub fn mended(&self, host: &Host, facts: &Facts, config: &Config) -> Option<String> {
-        let usual = facts
-            .default_address()
-            .filter(|usual| self.shared.contains(usual))?;
-        let is_new =
-            config.contains_key("flannel-iface") && !observed(facts).contains_key("flannel-iface");
-        (facts.k3s.joined && host.interface.is_none() && is_new).then(|| {
-            format!(
-                "{}: flannel has {usual}, as other hosts have, so pods here and on other nodes do not reach each other: it gets flannel-iface, and k3s is restarted",
-                host.name
-            )
-        })
-    }
-
-    /// The interface that flannel has to be told: it takes that of the default route by itself,
-    /// whatever the node's address is. A node that runs is not restarted for it, unless what it has
-    /// there leads nowhere.
-    pub fn flannel(
-        &self,
-        situation: &Situation<'_>,
-        host: &Host,
-        facts: &Facts,
-        node_ip: IpAddr,
-    ) -> Option<String> {
-        let own = observed(facts);
-        let interface = facts.off_the_default_route(node_ip);
-        let interface = interface.filter(|name| !is_inside(name))?;
-        if has_way(situation, host, facts) || !has_flannel(situation) {
-            return None;
-        }
-        let usual = facts.default_address();
-        let is_needed = usual.is_some_and(|usual| {
-            let (known, seen) = (is_same_everywhere(usual), self.shared.contains(&usual));
-            // What runs is changed only where it cannot work.
-            if facts.k3s.joined {
-                known && seen
-            } else {
-                known || seen
-            }
-        });
-        let may_begin = !facts.k3s.joined && !self.flannel_is_elsewhere;
-        let stands = own.contains_key("flannel-iface");
-        let is_named = host.interface.is_some();
-        // Which route is taken for IPv6 is not known.
-        let is_known = node_ip.is_ipv4() || is_named;
-        (is_known && (is_named || is_needed || may_begin || stands)).then(|| interface.to_owned())
     }
 
     /// What a line of the inventory says.
@@ -264,14 +217,14 @@ impl Choice {
         common: &BTreeMap<IpNet, Members<'_>>,
         rest: &[(&Host, &Facts)],
     ) {
-        let usual = |facts: &Facts| {
-            let usual = facts.default_address();
-            usual.filter(|usual| !self.shared.contains(usual))
+        let is_good = |facts: &Facts| {
+            self.usual(facts)
+                .is_some_and(|usual| !is_same_everywhere(usual))
         };
-        let is_good = |facts: &Facts| usual(facts).is_some_and(|usual| !is_same_everywhere(usual));
-        // One machine has nobody to reach.
-        let is_alone = situation.inventory.hosts.len() == 1;
-        if is_alone && rest.iter().all(|(_, facts)| is_good(facts)) {
+        let mut at_nat = rest.iter().filter(|(_, facts)| !is_good(facts));
+        let same = at_nat.find_map(|(_, facts)| facts.default_address());
+        // One machine has no other to reach.
+        if situation.inventory.hosts.len() == 1 && same.is_none() {
             return;
         }
         let concerns = |(host, facts): &&(&Host, &Facts)| {
@@ -293,27 +246,22 @@ impl Choice {
         let mut networks = all.iter();
         match (networks.next(), networks.next()) {
             (Some((network, members)), None) => {
-                if !works.is_empty() && !fails.is_empty() {
-                    let fails: Vec<_> = fails.iter().map(|(net, _)| net.to_string()).collect();
-                    self.note = Some(format!(
-                        "{}: the hosts reach each other by {network} ({}), and not by {}",
-                        listed(&names),
-                        interfaces(members).join(", "),
-                        listed(&fails)
-                    ));
-                }
-                let same: Vec<_> = rest.iter().filter(|(_, facts)| !is_good(facts)).collect();
-                if let (Some((_, facts)), None) = (same.first(), &self.note) {
-                    let usual = facts.default_address();
-                    let usual = usual.map_or_else(String::new, |usual| {
-                        format!(": {usual} is the same on every machine behind such a NAT")
-                    });
-                    self.note = Some(format!(
-                        "{}: the hosts reach each other by {network} ({}){usual}",
+                let lost = fails.iter().map(|(net, _)| net.to_string());
+                let lost: Vec<_> = lost.filter(|_| !works.is_empty()).collect();
+                let why = match (lost.as_slice(), same) {
+                    ([], None) => None,
+                    ([], Some(usual)) => Some(format!(
+                        ": {usual} is the same on every machine behind such a NAT"
+                    )),
+                    (lost, _) => Some(format!(", and not by {}", listed(lost))),
+                };
+                self.note = why.map(|why| {
+                    format!(
+                        "{}: the hosts reach each other by {network} ({}){why}",
                         listed(&names),
                         interfaces(members).join(", ")
-                    ));
-                }
+                    )
+                });
                 for (host, _) in rest {
                     if let Some((_, address)) = members.get(&*host.name) {
                         self.found.insert(host.name.clone(), *address);
@@ -330,7 +278,7 @@ impl Choice {
             (None, _)
                 if rest
                     .iter()
-                    .any(|one| concerns(&one) && usual(one.1).is_none()) =>
+                    .any(|one| concerns(&one) && self.usual(one.1).is_none()) =>
             {
                 self.problem = Some(none(situation, rest));
             }
@@ -394,33 +342,6 @@ fn own(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Option<IpAddr> 
     own.filter(|own| facts.has_address(*own))
 }
 
-/// Whether nodes reach each other in a way of their own, whatever their addresses are.
-pub(super) fn has_way(situation: &Situation<'_>, host: &Host, facts: &Facts) -> bool {
-    let own = observed(facts);
-    let says = |key: &&str| {
-        let told = situation.inventory.configured(host, key).or(own.get(*key));
-        !same_setting(key, told, None)
-    };
-    ["flannel-external-ip", "vpn-auth", "vpn-auth-file"]
-        .iter()
-        .any(says)
-}
-
-/// Whether the pods' network is flannel's.
-fn has_flannel(situation: &Situation<'_>) -> bool {
-    let inventory = situation.inventory;
-    let servers = inventory.hosts.iter();
-    let mut servers = servers.filter(|host| host.role.value == Role::Server);
-    !servers.any(|host| {
-        let told = inventory.configured(host, "flannel-backend").cloned();
-        let told = told.or_else(|| {
-            let facts = situation.reach.get(&host.name)?.facts()?;
-            observed(facts).get("flannel-backend").cloned()
-        });
-        told.as_ref().and_then(Value::as_str) == Some("none")
-    })
-}
-
 fn is_inside(interface: &str) -> bool {
     INSIDE.iter().any(|inside| interface.starts_with(inside))
 }
@@ -429,7 +350,7 @@ fn is_same_everywhere(address: IpAddr) -> bool {
     SAME_EVERYWHERE.iter().any(|same| address == *same)
 }
 
-/// Whether nobody who was asked failed to reach another one in a network.
+/// Whether no host that was asked failed to reach another one in a network.
 fn is_connected(situation: &Situation<'_>, members: &Members<'_>) -> bool {
     let fails = |facts: &Facts, address| facts.reaches.get(address) == Some(&false);
     let mut asked = situation.reached();

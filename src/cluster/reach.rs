@@ -19,7 +19,7 @@ fn is_new(situation: &Situation<'_>, host: &Host, facts: &Facts) -> bool {
     situation.selected.contains(&host.name) && !facts.has_data()
 }
 
-/// What each host is to be asked: whether it reaches these addresses. Nothing where nobody joins, and
+/// What each host is to be asked: whether it reaches these addresses. Nothing where no host joins, and
 /// nothing about an address at which towline itself has reached its host.
 ///
 /// Every agent is asked about servers, every server about the others, and one server about the agents.

@@ -17,6 +17,7 @@ mod configs;
 mod growing;
 mod kept;
 mod needs;
+mod reaching;
 mod refused;
 mod resets;
 mod settings;

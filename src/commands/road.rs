@@ -245,7 +245,7 @@ impl Road {
     }
 
     /// Whether a host is reached by a port that this machine or a router forwards, as several hosts behind
-    /// one address are: its other ports may lead nowhere, or to somebody else.
+    /// one address are: its other ports may lead nowhere, or to another host.
     pub fn is_forwarded(&self, host: &Host) -> bool {
         let is_here = host
             .address

@@ -176,7 +176,7 @@ unless a host's `config` has an `advertise-address`.
 Where there is no `private_address`, `interface` names the interface instead: the first address on it
 is the node's. It may stand under `cluster` for all hosts, in a group or in a host. With neither, a
 host that has its `address` on an interface uses that, and a node that has joined keeps what it has.
-For the others towline looks at all hosts together: an address that two hosts have is nobody's (behind
+For the others towline looks at all hosts together: an address that two hosts have is used for none (behind
 the NAT of VirtualBox and QEMU every machine has 10.0.2.15 on its first interface), and the one network
 in which every host has an address of its own is taken, and said. With two such networks towline names
 both and asks for the line. Without any, a host uses the address of its default route, unless others

@@ -8,7 +8,7 @@ use super::yaml;
 
 /// The text with the value at `path` in it: in place of the one that is there, or as a line of its own in the
 /// deepest map of the path that is there. `None` where that map, or the value, is not written in a form
-/// that can be changed by itself; whoever calls it reads the result, since YAML has more forms than these.
+/// that can be changed by itself; the result has to be read again, since YAML has more forms than these.
 pub fn set(text: &str, path: &[&str], value: &Value) -> Option<String> {
     let root = read(text)?;
     let mut node = &root;

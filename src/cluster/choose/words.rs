@@ -12,7 +12,7 @@ use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::Host;
 
-/// A server that is not changed now has an address that nobody reaches it at.
+/// A server that is not changed now has an address at which it is not reached.
 pub(super) fn runs_behind_nat(situation: &Situation<'_>, host: &Host, own: IpAddr) -> Problem {
     let name = &host.name;
     let others = situation
@@ -23,7 +23,7 @@ pub(super) fn runs_behind_nat(situation: &Situation<'_>, host: &Host, own: IpAdd
             "{name}: its node has the address {own}, and {} has it, too",
             listed(&others)
         ))
-        .because("behind the NAT of VirtualBox every machine has it, and nobody can join a server there")
+        .because("behind the NAT of VirtualBox every machine has it, and no host can join a server there")
         .next(format!(
             "give {name} another one: in an inventory,  interface: …  or  private_address: …  for it, then deploy; a server with etcd has to be made anew"
         ))

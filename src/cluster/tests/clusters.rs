@@ -220,7 +220,7 @@ fn a_node_under_the_old_name_of_a_host_is_noted() {
 }
 
 #[test]
-fn a_node_with_an_address_that_every_host_has_is_nobodys_old_one() {
+fn a_node_with_an_address_that_every_host_has_is_no_hosts_old_one() {
     let nat = |name: &str| node(name, true, "10.0.2.15");
     let nodes = vec![nat("m1"), nat("m2"), nat("m3"), nat("w1"), nat("old")];
     let lab = with_agent().with("m1", |facts| facts.k3s.nodes = nodes);

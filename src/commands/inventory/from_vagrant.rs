@@ -1,6 +1,5 @@
 //! `towline inventory from-vagrant`: Vagrant's machines as an inventory.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -17,10 +16,12 @@ use crate::ui::Ui;
 
 mod answers;
 mod network;
+mod record;
 mod text;
 
 use answers::{Machine, Way};
 use network::Seen;
+use record::Record;
 use text::Host;
 
 /// Vagrant starts in a second or two; a provider on a busy machine answers late.
@@ -360,68 +361,5 @@ async fn leads_to(met: &Met, address: &str, environment: &Environment) -> Result
             Ok(true)
         }
         Err(_) => Ok(false),
-    }
-}
-
-/// The file of pinned keys. The comment of each line is the machine's name, which tells later whose lines in
-/// the inventory are from here.
-struct Record(Vec<String>);
-
-impl Record {
-    fn read(file: &Path) -> Result<Self, Problem> {
-        match fs::read_to_string(file) {
-            Ok(text) => Ok(Self(text.lines().map(str::to_owned).collect())),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self(Vec::new())),
-            Err(error) => Err(Problem::new(format!("{} cannot be read", file.display()))
-                .because(error.to_string())),
-        }
-    }
-
-    fn names(&self) -> impl Iterator<Item = &str> {
-        let names: BTreeSet<_> = self
-            .0
-            .iter()
-            .filter_map(|line| line.split_whitespace().nth(3))
-            .collect();
-        names.into_iter()
-    }
-
-    /// The keys of a machine, if it has been here.
-    fn keys(&self, name: &str) -> Option<Vec<String>> {
-        let words = self
-            .0
-            .iter()
-            .map(|line| line.split_whitespace().collect::<Vec<_>>());
-        let own = words.filter(|words| words.get(3) == Some(&name));
-        let keys: Vec<_> = own.map(|words| words[1..3].join(" ")).collect();
-        (!keys.is_empty()).then_some(keys)
-    }
-
-    /// The file as it is to be: machines that were not met keep what they have.
-    fn with(&self, met: &[Met], hosts: &[Host], machines: &[Machine]) -> String {
-        let mut lines: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for line in &self.0 {
-            if let Some(name) = line.split_whitespace().nth(3) {
-                lines.entry(name).or_default().push(line.clone());
-            }
-        }
-        lines.retain(|name, _| machines.iter().any(|machine| machine.name == *name));
-        for (met, host) in met.iter().zip(hosts) {
-            let places = [
-                Some(ssh::entry_name(&met.way.address, met.way.port)),
-                host.private
-                    .map(|own| ssh::entry_name(&own.to_string(), 22)),
-            ];
-            let places: BTreeSet<_> = places.into_iter().flatten().collect();
-            let own = places
-                .iter()
-                .map(|place| format!("{place} {} {}", met.key, met.name));
-            lines.insert(&met.name, own.collect());
-        }
-        lines
-            .into_values()
-            .flatten()
-            .map(|line| line + "\n")
-            .collect()
     }
 }

@@ -113,7 +113,7 @@ impl Lab {
 
 impl Machine {
     /// Adds an interface with this network's address for the machine, of the same last number as its own. Where it is
-    /// `connected` it reaches those of the other machines; otherwise nobody.
+    /// `connected` it reaches those of the other machines; otherwise none.
     pub fn add_interface(&self, name: &str, network: &str, connected: bool) -> Result<()> {
         let [.., number] = self.address().octets();
         let kind = if connected {

@@ -1,0 +1,123 @@
+//! The nodes of a cluster and the members of its etcd, and who of them votes.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::{cluster_script, is_node_name, parse};
+use crate::inventory::DataDir;
+use crate::shell::{Reply, Script, quote};
+
+/// A node as the cluster's API lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Whether its condition `Ready` is `True`.
+    pub ready: bool,
+    /// Whether it is not Ready for want of a network plug-in (CNI) alone.
+    pub lacks_network: bool,
+    /// Whether it votes in etcd, by its condition `EtcdIsVoter`; `None` on nodes without the role
+    /// `etcd`. A kubelet writes its node's conditions, and cannot give it that role.
+    pub voter: Option<bool>,
+    /// Its first internal address.
+    pub internal_ip: Option<IpAddr>,
+    /// Its kubelet's version.
+    pub version: String,
+    /// What tells it from a later node of the same name: hex digits and dashes.
+    pub uid: String,
+    /// The ranges of pod addresses that it was given.
+    pub pods: Vec<IpNet>,
+    /// Whether it may have registered in the last five minutes, by the clock of the server that
+    /// was asked.
+    pub is_young: bool,
+}
+
+impl Node {
+    /// Whether its kubelet runs and has no complaint that could not be the network's.
+    pub const fn is_alive(&self) -> bool {
+        self.ready || self.lacks_network
+    }
+}
+
+/// A member of etcd, as etcd lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The name of its node; empty when it has been let in and has not started yet.
+    pub node: String,
+    /// Whether it only learns yet, and does not vote.
+    pub is_learner: bool,
+    /// Whether its etcd answered the server that was asked; `None` when it was not tried.
+    pub answers: Option<bool>,
+}
+
+/// One that votes in etcd.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Voter {
+    /// The name of its node.
+    pub name: String,
+    /// Whether its etcd answers; `None` when it was not tried.
+    pub answers: Option<bool>,
+    /// Whether its node is alive, which it is called for 40 s after its power failed.
+    pub alive: bool,
+}
+
+impl Voter {
+    /// Whether it is up, by what the cluster says.
+    pub fn is_up(&self) -> bool {
+        self.answers.unwrap_or(self.alive)
+    }
+}
+
+/// The question of a server about who votes in etcd, which [`voters_told`] understands. Before it, the
+/// turn to stop a server is taken for `holder`, which has the form `NODE/RUN`; [`turn_told`] says who
+/// has it.
+pub fn voters_probe(data_dir: &DataDir, holder: &str) -> Script {
+    Script::new(format!(
+        "{}{}turn {}\ncluster\npeers\n",
+        cluster_script(data_dir),
+        include_str!("turn.sh"),
+        quote(holder)
+    ))
+    .within(Duration::from_secs(70))
+}
+
+/// Who has the turn to stop a server, as node and run; `None` when the server's API did not answer.
+pub fn turn_told(reply: &Reply) -> Option<(&str, &str)> {
+    let (node, run) = reply.value("turn")?.split_once('/')?;
+    is_node_name(node).then_some((node, run))
+}
+
+/// The answer to [`voters_probe`]; `None` when neither the API nor etcd answered the server.
+pub fn voters_told(reply: &Reply) -> Option<Vec<Voter>> {
+    let (nodes, members) = (parse::nodes(reply), parse::members(reply));
+    let answered = parse::is_api_ready(reply) || !members.is_empty();
+    answered.then(|| voters(&nodes, &members))
+}
+
+/// Who votes: as etcd says, else as the nodes with the role of etcd say.
+pub(super) fn voters(nodes: &[Node], members: &[Member]) -> Vec<Voter> {
+    let is_alive = |name: &str| {
+        let mut named = nodes.iter().filter(|node| node.name == name);
+        named.any(Node::is_alive)
+    };
+    if members.is_empty() {
+        let voting = nodes.iter().filter(|node| node.voter == Some(true));
+        return voting
+            .map(|node| Voter {
+                name: node.name.clone(),
+                answers: None,
+                alive: node.is_alive(),
+            })
+            .collect();
+    }
+    let voting = members.iter().filter(|member| !member.is_learner);
+    voting
+        .map(|member| Voter {
+            name: member.node.clone(),
+            answers: member.answers,
+            alive: is_alive(&member.node),
+        })
+        .collect()
+}
