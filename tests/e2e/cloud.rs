@@ -54,7 +54,7 @@ fn a_machine_that_cloud_init_sets_up_is_waited_for_and_then_deployed() {
             && event["host"] == "m1"
             && event["until"] == "cloud-init to finish"
     });
-    m1.succeed("! ls -d /etc/rancher /var/lib/rancher/k3s 2>/dev/null");
+    m1.succeed("! ls -d /etc/rancher /var/lib/rancher/k3s 2>/dev/null | grep .");
     assert_eq!(m1.succeed(look), before, "something was changed");
     m1.succeed("! test -e /root/set-up && ! test -e /run/cloud-init/result.json");
     assert!(running.is_running(), "it did not wait");

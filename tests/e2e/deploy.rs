@@ -15,8 +15,9 @@ fn bare_machines_become_a_cluster_and_the_second_run_changes_nothing() {
 
     let plan = place.json("plan", &inventory).ends(0);
     for machine in place.lab.machines() {
-        machine
-            .succeed("! ls /etc/rancher /usr/local/bin/k3s /etc/systemd/system/k3s* 2>/dev/null");
+        machine.succeed(
+            "! ls -d /etc/rancher /usr/local/bin/k3s /etc/systemd/system/k3s* 2>/dev/null | grep .",
+        );
     }
     let deployed = place
         .towline("deploy", &inventory)

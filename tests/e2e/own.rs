@@ -104,7 +104,7 @@ fn a_playbook_of_ones_own_replaces_towlines_and_quiet_is_quiet() {
         m1.succeed("cat /etc/issue.net"),
         "A line.\nm1 belongs to demo.\n"
     );
-    m1.succeed("! ls /etc/modules-load.d/towline.conf /etc/sysctl.d/99-towline.conf 2>/dev/null");
+    m1.succeed("! ls -d /etc/modules-load.d/towline.conf /etc/sysctl.d/99-towline.conf 2>/dev/null | grep .");
     place
         .api()
         .expect_summary(&m1.address().to_string(), "m1 agent");

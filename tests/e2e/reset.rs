@@ -139,7 +139,9 @@ fn a_cluster_that_is_reset_leaves_nothing_behind_and_can_be_made_again() {
     let m4 = place.machine("m4");
     m4.succeed(&format!("set -e\n{LEFT_BEHIND}"));
     m4.succeed("k3s-agent-uninstall.sh && grep -qx kept /srv/precious/data");
-    m4.succeed("! ls -d /var/lib/kubelet /var/lib/rancher/k3s /usr/local/bin/k3s* 2>/dev/null");
+    m4.succeed(
+        "! ls -d /var/lib/kubelet /var/lib/rancher/k3s /usr/local/bin/k3s* 2>/dev/null | grep .",
+    );
     same_lines("m4", &before[3].1, &kernel(m4));
 }
 
@@ -214,7 +216,7 @@ fn an_agent_and_a_server_leave_a_cluster_that_stays_and_half_dead_hosts_are_rese
     for name in ["m1", "m4"] {
         place
             .machine(name)
-            .succeed("! ls -d /var/lib/rancher/* /usr/local/bin/k3s 2>/dev/null");
+            .succeed("! ls -d /var/lib/rancher/* /usr/local/bin/k3s 2>/dev/null | grep .");
     }
     reset("--yes --limit m2")
         .ends(2)
@@ -258,7 +260,7 @@ fn an_agent_and_a_server_leave_a_cluster_that_stays_and_half_dead_hosts_are_rese
     );
     for name in ["m1", "m3", "m4"] {
         place.machine(name).succeed(
-            "! ls -d /var/lib/rancher/* /etc/rancher /usr/local/bin/k3s* /etc/systemd/system/k3s* 2>/dev/null && \
+            "! ls -d /var/lib/rancher/* /etc/rancher /usr/local/bin/k3s* /etc/systemd/system/k3s* 2>/dev/null | grep . && \
              ! systemctl is-failed k3s k3s-agent && ! pgrep -f 'k3s (server|agent)'",
         );
     }

@@ -242,7 +242,7 @@ fn a_single_server_installed_without_ssh_takes_agents_and_no_second_server() {
         "keeps its cluster in sqlite",
         &format!("towline install --ip {a1} --cluster"),
     ]);
-    m2.succeed("! ls /usr/local/bin/k3s /etc/rancher 2>/dev/null");
+    m2.succeed("! ls -d /usr/local/bin/k3s /etc/rancher 2>/dev/null | grep .");
 
     // Every script is shown, and no secret in it.
     let joined = desk
