@@ -65,7 +65,7 @@ check:
 test:
 	# Debian 12 has vagrant-lxc; where it is missing, the last line says what was not tested.
 	without=""
-	if . /etc/os-release && [ "$$ID$$VERSION_ID" = debian12 ] || dpkg-query --show vagrant-lxc >/dev/null 2>&1; then
+	if . /etc/os-release && [ "$$ID$${VERSION_ID-}" = debian12 ] || dpkg-query --show vagrant-lxc >/dev/null 2>&1; then
 		tests/lab/prepare lxc vagrant vagrant-lxc
 	else
 		tests/lab/prepare
@@ -79,7 +79,6 @@ test:
 	[ -z "$$without" ] || echo "NOT TESTED: Vagrant's machines (vagrant/test), since this host has no vagrant-lxc"
 
 vagrant-test:
-	tests/lab/prepare
 	vagrant/test
 
 release:
