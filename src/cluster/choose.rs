@@ -342,7 +342,8 @@ fn own(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Option<IpAddr> 
     own.filter(|own| facts.has_address(*own))
 }
 
-fn is_inside(interface: &str) -> bool {
+/// Whether an interface is of a network inside of its host.
+pub fn is_inside(interface: &str) -> bool {
     INSIDE.iter().any(|inside| interface.starts_with(inside))
 }
 

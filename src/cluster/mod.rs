@@ -43,6 +43,7 @@ mod tests;
 
 pub use adopt::same_setting;
 pub use check::{in_flags, node_name};
+pub use choose::is_inside;
 pub use folders::{Folders, kubelet};
 pub use force::{certificate_names, shared_settings, told_data_dir};
 pub use members::Outnumbered;

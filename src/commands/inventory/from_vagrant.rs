@@ -323,7 +323,10 @@ async fn hosts(met: &[Met], environment: &Environment) -> Result<Vec<Host>, Prob
         async move {
             let own = private.map(|own| own.to_string());
             let direct = match &own {
-                Some(own) => leads_to(met, own, environment).await?,
+                Some(own) => {
+                    let is_vagrants = *own == met.way.address && met.way.port == 22;
+                    is_vagrants || leads_to(met, own, environment).await?
+                }
                 None => false,
             };
             let (address, port) = match &own {

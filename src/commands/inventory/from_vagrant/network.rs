@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
+use crate::cluster::is_inside;
+
 /// The addresses of a machine with their interfaces, and the interface of the default route.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
@@ -41,12 +43,6 @@ pub fn seen(answer: &str) -> Seen {
     seen
 }
 
-/// Interfaces that programs on a machine make for themselves; no other machine is behind them.
-const INSIDE: [&str; 12] = [
-    "lo", "cni", "flannel", "docker", "br-", "veth", "kube", "cali", "cilium", "tun", "virbr",
-    "lxc",
-];
-
 /// The machines' addresses on the first network on which all of them are, each with an address of its own; one
 /// without the default route, which is the provider's, is preferred. Of the address to which Vagrant
 /// connects it is known whether the machine has it itself: a single machine cannot show otherwise that
@@ -56,9 +52,7 @@ pub fn private(machines: &[(&str, &Seen)]) -> Option<Vec<Ipv4Addr>> {
     let mut nets: Vec<&(String, Ipv4Net)> = first
         .addresses
         .iter()
-        .filter(|(interface, net)| {
-            net.prefix_len() < 31 && !INSIDE.iter().any(|name| interface.starts_with(name))
-        })
+        .filter(|(interface, net)| net.prefix_len() < 31 && !is_inside(interface))
         .filter(|(interface, net)| {
             let is_reached = first_way.parse() == Ok(IpAddr::V4(net.addr()));
             machines.len() > 1 || is_reached || *interface != first.default_interface

@@ -61,6 +61,10 @@ impl Record {
                     .map(|own| ssh::entry_name(&own.to_string(), 22)),
             ];
             let places: BTreeSet<_> = places.into_iter().flatten().collect();
+            // What another machine showed at this place before is no key for it any more.
+            for known in lines.values_mut() {
+                known.retain(|line| !places.contains(line.split(' ').next().unwrap_or(line)));
+            }
             let own = places
                 .iter()
                 .map(|place| format!("{place} {} {}", met.key, met.name));
@@ -71,5 +75,46 @@ impl Record {
             .flatten()
             .map(|line| line + "\n")
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::inventory::from_vagrant::answers::Way;
+
+    #[test]
+    fn what_another_machine_showed_at_a_place_is_no_key_for_it_any_more() {
+        let record = Record(vec![
+            "[127.0.0.1]:2222 ssh-ed25519 OLD b".to_owned(),
+            "192.168.56.12 ssh-ed25519 OLD b".to_owned(),
+        ]);
+        let met = Met {
+            name: "a".into(),
+            way: Way {
+                address: "127.0.0.1".into(),
+                port: 2222,
+                ..Way::default()
+            },
+            key: "ssh-ed25519 NEW".into(),
+            seen: Default::default(),
+        };
+        let host = Host {
+            name: "a".into(),
+            address: "127.0.0.1".into(),
+            port: 2222,
+            private: None,
+            user: "vagrant".into(),
+            keys: Vec::new(),
+        };
+        let machines = ["a", "b"].map(|name| Machine {
+            name: name.into(),
+            state: String::new(),
+            runs: name == "a",
+        });
+        assert_eq!(
+            record.with(&[met], &[host], &machines),
+            "[127.0.0.1]:2222 ssh-ed25519 NEW a\n192.168.56.12 ssh-ed25519 OLD b\n"
+        );
     }
 }
