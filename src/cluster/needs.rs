@@ -50,17 +50,14 @@ pub(super) fn lacking_controllers(host: &Host, facts: &Facts) -> Option<Problem>
     })
 }
 
-/// Another Kubernetes has the ports of the API and of the kubelet, and k3s would take its mounts and
-/// its rules of the firewall for its own. One beside which k3s runs already is left to its owner.
+/// Another Kubernetes needs the ports that k3s needs, and names its processes, mounts and rules of the firewall
+/// alike, so that a reset would take them for those of k3s.
 pub(super) fn other_kubernetes(host: &Host, facts: &Facts) -> Option<Problem> {
     let other = facts.kubernetes?;
-    if facts.k3s.server_unit.is_up() || facts.k3s.agent_unit.is_up() {
-        return None;
-    }
     Some(
         Problem::new(format!("{}: {} runs on it", host.name, other.name))
             .because(format!(
-                "{} is active, and k3s needs the same ports",
+                "{} is active; it and k3s need the same ports, and name what is theirs alike",
                 other.unit
             ))
             .next("if it is in use, take the host out of the inventory")

@@ -11,6 +11,7 @@ use super::check::node_name;
 use super::choose::Choice;
 use super::folders::{Folders, folders};
 use super::members::{facts_of, host_of, voters};
+use super::needs::other_kubernetes;
 use super::successor::{Successor, successors};
 use crate::error::Problem;
 use crate::facts::{Datastore, Facts, Node};
@@ -351,11 +352,14 @@ fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
             "{name}: its init system is not systemd"
         )));
     }
-    (!facts.missing.is_empty()).then(|| {
-        Problem::new(format!(
-            "{name}: commands are missing: {}",
-            facts.missing.join(", ")
-        ))
-        .next("apt-get install util-linux coreutils iproute2")
-    })
+    if !facts.missing.is_empty() {
+        return Some(
+            Problem::new(format!(
+                "{name}: commands are missing: {}",
+                facts.missing.join(", ")
+            ))
+            .next("apt-get install util-linux coreutils iproute2"),
+        );
+    }
+    other_kubernetes(host, facts)
 }

@@ -35,7 +35,8 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
         let verdict = match unfit(host, facts)
             .or_else(|| other_role(situation, host, facts))
             .or_else(|| other_data_dir(situation, host, facts))
-            .or_else(|| other_kubernetes(host, facts))
+            // One beside which k3s runs already is left as it is.
+            .or_else(|| other_kubernetes(host, facts).filter(|_| !facts.k3s.is_up()))
             .or_else(|| lacking_controllers(host, facts))
             .or_else(|| no_room(host, facts, version))
         {

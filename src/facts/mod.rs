@@ -152,6 +152,11 @@ pub struct K3s {
 }
 
 impl K3s {
+    /// Whether one of its units runs, or is about to start.
+    pub fn is_up(&self) -> bool {
+        self.server_unit.is_up() || self.agent_unit.is_up()
+    }
+
     /// Who votes in etcd.
     pub fn voters(&self) -> Vec<Voter> {
         voters::voters(&self.nodes, &self.members)
@@ -221,7 +226,12 @@ impl Facts {
     /// The read-only question whose answer [`Facts::parse`] understands; k3s's data is looked for
     /// in that folder.
     pub fn probe(data_dir: &DataDir) -> Script {
-        let text = format!("{}{}", cluster_script(data_dir), include_str!("probe.sh"));
+        let text = format!(
+            "{}kubernetes='{}'\n{}",
+            cluster_script(data_dir),
+            OtherKubernetes::units(),
+            include_str!("probe.sh")
+        );
         Script::new(text).within(Duration::from_mins(1))
     }
 

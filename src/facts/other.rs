@@ -37,6 +37,11 @@ impl OtherKubernetes {
         }
     }
 
+    /// The units of all that are known.
+    pub(super) fn units() -> String {
+        Self::KNOWN.map(|known| known.unit).join(" ")
+    }
+
     /// The one that runs in this unit.
     pub fn of(unit: &str) -> Option<Self> {
         Self::KNOWN.into_iter().find(|known| known.unit == unit)

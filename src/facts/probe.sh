@@ -43,8 +43,8 @@ done
 if command -v ufw >/dev/null 2>&1; then
     LC_ALL=C ufw status 2>/dev/null | grep -qx 'Status: active' && say ufw active
 fi
-systemctl list-units --plain --no-legend --no-pager --state=active,activating kubelet.service k0scontroller.service \
-    k0sworker.service rke2-server.service rke2-agent.service snap.microk8s.daemon-kubelite.service 2>/dev/null |
+# shellcheck disable=SC2086
+systemctl list-units --plain --no-legend --no-pager --state=active,activating $kubernetes 2>/dev/null |
     while read -r unit _; do say kubernetes "$unit"; done
 # Addresses that IPv6 makes up for a while are nothing to be known by.
 ip -o addr show scope global 2>/dev/null | grep -Ev ' (temporary|deprecated|tentative) ' | while read -r _ interface _ address _; do

@@ -33,7 +33,7 @@ fn a_machine_on_which_another_kubernetes_runs_is_left_alone() {
     };
     insta::assert_snapshot!(Lab::new(ONE).with("w1", other).shape().unfit["w1"], @r"
     w1: a Kubernetes of kubeadm or kubespray runs on it
-      kubelet.service is active, and k3s needs the same ports
+      kubelet.service is active; it and k3s need the same ports, and name what is theirs alike
       → if it is in use, take the host out of the inventory
       → if it may go, with all that it holds, on the host as root:
         kubeadm reset

@@ -169,9 +169,14 @@ fn what_cannot_be_done_is_said() {
     let none: Vec<String> = Vec::new();
     assert_eq!(decide(&Lab::new(THREE)).expect("decided").notes, none);
     let lab = whole().with("w1", |facts| facts.missing = vec!["flock".into()]);
-    let plan = decide(&lab).expect("it is decided");
-    assert!(plan.unfit.contains_key("w1"));
-    assert!(plan.waves.iter().all(|wave| wave.hosts != ["w1"]));
+    let kubeadm = whole().with("w1", |facts| {
+        facts.kubernetes = crate::facts::OtherKubernetes::of("kubelet.service");
+    });
+    for lab in [lab, kubeadm] {
+        let plan = decide(&lab).expect("it is decided");
+        assert!(plan.unfit.contains_key("w1"));
+        assert!(plan.waves.iter().all(|wave| wave.hosts != ["w1"]));
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn read(reply: &Reply) -> Result<Facts, String> {
 #[test]
 fn a_server_of_a_running_cluster_is_read_whole() {
     let facts = read(&reply(
-        "hostname=M1\nuptime=12.50\nos_id=ubuntu\nos_like=debian\ninit=systemd\ncgroup=2\n\
+        "hostname=M1\nkubernetes=ssh.service\nkubernetes=k0sworker.service\nuptime=12.50\nos_id=ubuntu\nos_like=debian\ninit=systemd\ncgroup=2\n\
          address=eth0 10.0.0.1/24\naddress=eth0 fd00::1/64\ndefault_interface=eth0\n\
          datastore=etcd\nk3s_version=k3s version v1.36.3+k3s1 (abc)\n\
          server_token=base64:SzEwYWE6OnNlcnZlcjpwdw==\n\
@@ -29,6 +29,7 @@ fn a_server_of_a_running_cluster_is_read_whole() {
     .expect("complete");
     assert!(facts.os.is_debian_family() && facts.systemd && facts.cgroup == 2);
     assert_eq!(facts.uptime, Duration::from_millis(12_500));
+    assert_eq!(facts.kubernetes.map(|other| other.name), Some("k0s"));
     assert_eq!(
         facts.default_address(),
         Some("10.0.0.1".parse().expect("an address"))
