@@ -195,9 +195,12 @@ pub(super) async fn fetch(
             Err(problem) => reason = problem.what,
         }
     }
+    // The one that stands was tried already.
+    let direct = direct.filter(|direct| address_is_said || standing.as_ref() != Some(direct));
     if let (Some(direct), None) = (direct, &kept)
         && let Ok(verified) = tried(road, &direct, STANDING).await
     {
+        "that is the server's own address, and it is reached from here".clone_into(&mut reason);
         kept = Some((direct, verified));
     }
     let (kubeconfig, verified) = match kept {
