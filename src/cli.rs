@@ -186,12 +186,20 @@ pub enum Schema {
     Events,
 }
 
-/// An inventory, and how to reach its hosts.
+/// The files of an inventory.
 #[derive(Debug, Clone, Args)]
-pub struct InventoryArguments {
+pub struct InventoryFiles {
     /// The inventory file, or - for standard input; repeatable, a later one lies over the others
     #[arg(short, long, value_name = "FILE", required = true, value_parser = path())]
     pub inventory: Vec<PathBuf>,
+}
+
+/// An inventory, and how to reach its hosts.
+#[derive(Debug, Clone, Args)]
+pub struct InventoryArguments {
+    /// The files.
+    #[command(flatten)]
+    pub files: InventoryFiles,
 
     /// How to reach them.
     #[command(flatten)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::TypedValueParser;
 use clap::{Args, Subcommand};
 
-use super::path;
+use super::{InventoryFiles, path};
 
 /// What to do with inventories.
 #[derive(Debug, Clone, Subcommand)]
@@ -14,9 +14,9 @@ pub enum InventoryCommand {
     ///
     /// All mistakes are shown at once, with their lines; then the status is 2.
     Check {
-        /// The inventory file, or - for standard input; repeatable, a later one lies over the others
-        #[arg(short, long, value_name = "FILE", required = true, value_parser = path())]
-        inventory: Vec<PathBuf>,
+        /// The files.
+        #[command(flatten)]
+        files: InventoryFiles,
     },
 
     /// Make an inventory of Vagrant's machines, or bring one up to date
@@ -48,9 +48,9 @@ pub enum InventoryCommand {
     ///
     /// Reads no host. Of several hosts, one line each; secrets are masked.
     Show {
-        /// The inventory file, or - for standard input; repeatable, a later one lies over the others
-        #[arg(short, long, value_name = "FILE", required = true, value_parser = path())]
-        inventory: Vec<PathBuf>,
+        /// The files.
+        #[command(flatten)]
+        files: InventoryFiles,
 
         /// The host; without it, all of them
         #[arg(long, value_name = "NAME")]

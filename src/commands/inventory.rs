@@ -19,7 +19,7 @@ mod init;
 pub(super) async fn run(what: InventoryCommand, environment: &Environment, ui: &Ui) -> ExitCode {
     let begun = Instant::now();
     let done = match what {
-        InventoryCommand::Check { inventory } => check(&inventory, environment, ui),
+        InventoryCommand::Check { files } => check(&files.inventory, environment, ui),
         InventoryCommand::FromAnsible { what } => {
             convert::run(&what, convert::Tool::Ansible, environment, ui)
         }
@@ -42,8 +42,8 @@ pub(super) async fn run(what: InventoryCommand, environment: &Environment, ui: &
             from_vagrant::run(wanted, environment, ui).await
         }
         InventoryCommand::Init(arguments) => init::run(arguments, environment, ui).await,
-        InventoryCommand::Show { inventory, host } => {
-            show(&inventory, host.as_deref(), environment, ui)
+        InventoryCommand::Show { files, host } => {
+            show(&files.inventory, host.as_deref(), environment, ui)
         }
     };
     if let Err(refusal) = done {

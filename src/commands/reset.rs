@@ -20,7 +20,7 @@ use super::road::Road;
 use super::{Refusal, can_ask, deploy, interrupt};
 
 pub(super) async fn run(arguments: ResetArguments, environment: &Environment, ui: Ui) -> ExitCode {
-    if !arguments.plan && !arguments.yes && !can_ask(&arguments.inventory.inventory) {
+    if !arguments.plan && !arguments.yes && !can_ask(&arguments.inventory.files.inventory) {
         return Refusal::from(unasked(&arguments)).tell(&ui);
     }
     deploy::told(&ui, async |events: Events| {
@@ -84,7 +84,8 @@ async fn confirm(road: &Road, ui: &Ui) -> Result<(), Refusal> {
 
 /// Without a terminal, or with an inventory in its place, a person cannot be asked.
 fn unasked(arguments: &ResetArguments) -> Problem {
-    let InventoryArguments { inventory, hosts } = &arguments.inventory;
+    let InventoryArguments { files, hosts } = &arguments.inventory;
+    let inventory = &files.inventory;
     let mut line = format!("towline reset {}", cluster::in_flags(inventory));
     if let Some(limit) = &hosts.limit {
         line = format!("{line} --limit {}", quote(limit));

@@ -76,7 +76,7 @@ impl Road {
     /// Reads the inventory, the playbooks and the keys. No connection is opened.
     pub async fn new(
         InventoryArguments {
-            inventory,
+            files,
             hosts: arguments,
         }: &InventoryArguments,
         adopt: bool,
@@ -91,7 +91,7 @@ impl Road {
             known_hosts: arguments.known_hosts.clone(),
         };
         let surroundings = surroundings(environment, &overrides);
-        let inventory = inventory::load(inventory, surroundings, cluster::remarks)
+        let inventory = inventory::load(&files.inventory, surroundings, cluster::remarks)
             .map_err(|errors| Refusal::Input(Box::new(errors)))?;
         let selected = match &arguments.limit {
             Some(pattern) => inventory.limit(pattern)?,

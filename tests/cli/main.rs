@@ -415,7 +415,7 @@ fn what_k3s_does_not_take_is_refused_with_its_place_before_any_connection() {
 }
 
 #[test]
-fn a_reset_that_nobody_can_be_asked_about_names_the_line_to_type() {
+fn a_reset_without_a_terminal_to_ask_on_names_the_line_to_type() {
     let right = folder("hosts:\n  m1: {address: 10.0.0.1, role: server}\n");
     let output = towline(
         right.path(),

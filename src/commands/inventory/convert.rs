@@ -122,7 +122,7 @@ fn read(file: &Path) -> Result<Source, Problem> {
 /// The files of variables in `group_vars` and `host_vars` beside an Ansible inventory.
 fn beside(inventory: &Path) -> Result<Vec<Beside>, Problem> {
     let folder = inventory.parent().unwrap_or(Path::new(""));
-    let mut found = Vec::new();
+    let (mut found, mut files) = (Vec::new(), Vec::new());
     for (name, kind) in [("group_vars", Kind::Group), ("host_vars", Kind::Host)] {
         let vars = folder.join(name);
         if !vars.is_dir() {
@@ -132,10 +132,10 @@ fn beside(inventory: &Path) -> Result<Vec<Beside>, Problem> {
             let Some(of) = named(&path) else {
                 continue;
             };
-            let mut files = Vec::new();
+            let before = files.len();
             collect(&path, 0, &mut files)?;
-            for file in files {
-                let source = read(&file)?;
+            for file in &files[before..] {
+                let source = read(file)?;
                 let name = of.clone();
                 found.push(Beside { kind, name, source });
             }
@@ -157,6 +157,11 @@ fn named(path: &Path) -> Option<String> {
 
 /// All files of variables at a path, in the order of their names.
 fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Problem> {
+    if depth == DEEPEST || files.len() == MOST_FILES {
+        let problem = format!("{} is more than is read", path.display());
+        let limit = format!("at most {MOST_FILES} files in folders {DEEPEST} deep are read");
+        return Err(Problem::new(problem).because(limit));
+    }
     if path.is_file() {
         files.push(path.to_owned());
         return Ok(());
@@ -173,11 +178,6 @@ fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Pr
         let is_read = matches!(kind, None | Some("yml" | "yaml" | "json")) || path.is_dir();
         if named(&path).is_none() || !is_read {
             continue;
-        }
-        if depth == DEEPEST || files.len() == MOST_FILES {
-            let problem = format!("{} is more than is read", path.display());
-            let limit = format!("at most {MOST_FILES} files in folders {DEEPEST} deep are read");
-            return Err(Problem::new(problem).because(limit));
         }
         collect(&path, depth + 1, files)?;
     }
