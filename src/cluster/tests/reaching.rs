@@ -107,17 +107,19 @@ fn which_hosts_have_to_reach_which_is_asked_where_one_joins_at_an_address_that_t
 
 #[test]
 fn hosts_that_do_not_reach_each_other_are_named_before_anything_is_changed() {
-    let lab = private()
-        .with("m1", reaches(&[("10.9.0.12", true), ("10.9.0.13", false)]))
-        .with("m2", reaches(&[("10.9.0.11", true)]))
-        .with(
-            "w1",
-            reaches(&[
-                ("10.9.0.11", false),
-                ("10.9.0.12", false),
-                ("203.0.113.11", false),
-            ]),
-        );
+    let servers = || {
+        private()
+            .with("m1", reaches(&[("10.9.0.12", true), ("10.9.0.13", false)]))
+            .with("m2", reaches(&[("10.9.0.11", true)]))
+    };
+    let lab = servers().with(
+        "w1",
+        reaches(&[
+            ("10.9.0.11", false),
+            ("10.9.0.12", false),
+            ("203.0.113.11", false),
+        ]),
+    );
     insta::assert_snapshot!(lab.refusal(), @r"
     w1 does not reach m1 at 10.9.0.11 on eth0
       w1 does not reach m2 at 10.9.0.12 on eth0
@@ -127,18 +129,15 @@ fn hosts_that_do_not_reach_each_other_are_named_before_anything_is_changed() {
       → or name another network:  interface: …  under  cluster:  or for a host, or its  private_address: …; now it is hosts.m1.private_address, lab.yaml:3
     ");
     // Only the servers share the network, and agents reach them from outside.
-    let lab = private()
-        .with("m1", reaches(&[("10.9.0.12", true), ("10.9.0.13", false)]))
-        .with("m2", reaches(&[("10.9.0.11", true)]))
-        .with(
-            "w1",
-            reaches(&[
-                ("10.9.0.11", false),
-                ("10.9.0.12", false),
-                ("203.0.113.11", true),
-                ("203.0.113.12", true),
-            ]),
-        );
+    let lab = servers().with(
+        "w1",
+        reaches(&[
+            ("10.9.0.11", false),
+            ("10.9.0.12", false),
+            ("203.0.113.11", true),
+            ("203.0.113.12", true),
+        ]),
+    );
     let shape = lab.shape();
     assert_eq!(
         text(&shape.places["w1"], "server"),
