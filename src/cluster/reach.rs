@@ -22,7 +22,8 @@ fn is_new(situation: &Situation<'_>, host: &Host, facts: &Facts) -> bool {
 /// What each host is to be asked: whether it reaches these addresses. Nothing where no host joins, and
 /// nothing about an address at which towline itself has reached its host.
 ///
-/// Every agent is asked about servers, every server about the others, and one server about the agents.
+/// Every agent is asked about servers, every server about the others, and one server about the agents. A new
+/// host that others are asked about is asked about one of these at least.
 pub fn to_ask(situation: &Situation<'_>) -> BTreeMap<String, BTreeSet<IpAddr>> {
     let mut wanted: BTreeMap<String, BTreeSet<IpAddr>> = BTreeMap::new();
     if !situation
@@ -32,6 +33,7 @@ pub fn to_ask(situation: &Situation<'_>) -> BTreeMap<String, BTreeSet<IpAddr>> {
         return wanted;
     }
     let choice = Choice::of(situation);
+    let mut neighbours: BTreeMap<&String, IpAddr> = BTreeMap::new();
     let targets = |host: &Host, facts: &Facts| -> Vec<IpAddr> {
         let own = addresses(situation, &choice, host, facts);
         let own = own.ok().map(|own| own.node_ip);
@@ -39,15 +41,28 @@ pub fn to_ask(situation: &Situation<'_>) -> BTreeMap<String, BTreeSet<IpAddr>> {
         all.filter(|address| Some(*address) != facts.reached_at)
             .collect()
     };
-    for ((from, _), (to, facts)) in pairs(situation) {
+    for ((from, own), (to, facts)) in pairs(situation) {
         let mut asked = targets(to, facts);
         // Where the world knows the server, should it not be reached by its own address.
         if !asked.is_empty() && from.role.value == Role::Agent {
             asked.extend(known_as(to));
         }
-        if !asked.is_empty() {
-            wanted.entry(from.name.clone()).or_default().extend(asked);
+        if asked.is_empty() {
+            continue;
         }
+        wanted.entry(from.name.clone()).or_default().extend(asked);
+        if is_new(situation, to, facts)
+            && let Ok(back) = addresses(situation, &choice, from, own)
+        {
+            neighbours.entry(&to.name).or_insert(back.node_ip);
+        }
+    }
+    // A machine that was made anew is known to its neighbours by the hardware address of the old one, for a
+    // minute at most, unless it asks for one of them itself.
+    for (name, neighbour) in neighbours {
+        wanted
+            .entry(name.clone())
+            .or_insert_with(|| [neighbour].into());
     }
     wanted
 }

@@ -75,6 +75,14 @@ fn which_hosts_have_to_reach_which_is_asked_where_one_joins_at_an_address_that_t
         asked(&joined().with("w1", bare)),
         "m1: 10.9.0.13\nw1: 10.9.0.11 10.9.0.12 203.0.113.11 203.0.113.12"
     );
+    // A server that was made anew asks for a neighbour, though towline came by that one's address.
+    let anew = ["m1", "w1"].into_iter().fold(joined(), |lab, name| {
+        lab.with(name, |facts| facts.reached_at = facts.default_address())
+    });
+    assert_eq!(
+        asked(&anew.with("m2", bare)),
+        "m1: 10.9.0.12\nm2: 10.9.0.11"
+    );
     // towline came by these addresses itself.
     let direct = ["m1", "m2", "w1"].into_iter().fold(private(), |lab, name| {
         lab.with(name, |facts| facts.reached_at = facts.default_address())

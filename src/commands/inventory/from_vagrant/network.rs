@@ -16,8 +16,10 @@ pub struct Seen {
     pub default_interface: String,
 }
 
-/// What a machine is asked.
-pub const QUESTION: &str = "ip -o -4 addr show scope global; ip -o -4 route show default";
+/// What a machine is asked. One that was made anew is known to its neighbours by the hardware address of the
+/// old one, for a minute at most, unless it asks for one of them itself: by a ping, whatever becomes of it.
+pub const QUESTION: &str = "ip -o -4 addr show scope global; ip -o -4 route show default
+ip -o -4 addr show scope global | { while read -r _ _ _ net _; do ping -c 1 -W 1 \"${net%.*}.1\" >/dev/null 2>&1 & done; wait; }";
 
 /// What it answers: `2: eth0    inet 10.0.2.15/24 brd …`, and `default via 10.0.2.2 dev eth0`.
 pub fn seen(answer: &str) -> Seen {

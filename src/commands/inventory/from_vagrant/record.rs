@@ -82,6 +82,7 @@ impl Record {
 mod tests {
     use super::*;
     use crate::commands::inventory::from_vagrant::answers::Way;
+    use crate::commands::inventory::from_vagrant::network::Seen;
 
     #[test]
     fn what_another_machine_showed_at_a_place_is_no_key_for_it_any_more() {
@@ -97,7 +98,7 @@ mod tests {
                 ..Way::default()
             },
             key: "ssh-ed25519 NEW".into(),
-            seen: Default::default(),
+            seen: Seen::default(),
         };
         let host = Host {
             name: "a".into(),
