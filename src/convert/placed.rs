@@ -128,8 +128,12 @@ impl Placed {
         } else {
             path.len()
         };
-        while end > 1 && !self.places.contains_key(&path[..end]) {
+        // A second mistake about a value that is gone is none about the host that had it.
+        while end > 2 && !self.places.contains_key(&path[..end]) {
             end -= 1;
+        }
+        if end == 2 && path[0] == "hosts" && !is_host {
+            return None;
         }
         let (path, place) = (path[..end].to_vec(), self.places.get(&path[..end])?.clone());
         let [above @ .., last] = &path[..] else {
