@@ -168,7 +168,7 @@ pub(super) fn masked(key: &str, value: Value) -> Value {
         }
         Value::String(text) => match text.split_once('=') {
             Some((key, _)) if names_a_secret(key) => Value::from(format!("{key}={MASK}")),
-            _ => Value::from(without_users(&text)),
+            _ => Value::from(without_passwords(&without_users(&text))),
         },
         Value::Number(_) => value,
     }

@@ -51,3 +51,12 @@ fn a_password_before_an_address_is_not_repeated() {
     4 mistakes in a.yaml; nothing was touched
     "#);
 }
+
+#[test]
+fn a_password_is_not_shown_with_the_inventory() {
+    let text = "cluster: {config: {system-default-registry: 'ann:hunter2@reg', kubelet-arg: ['u:hunter2@x']}}
+hosts: {a: {address: 192.0.2.1, role: server}}";
+    let inventory = parse(text, Path::new("a.yaml"), None, &Overrides::default()).unwrap();
+    let shown = format!("{:?}", inventory.said);
+    assert!(!shown.contains("hunter"), "{shown}");
+}
