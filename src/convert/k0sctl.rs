@@ -359,7 +359,7 @@ fn environment(text: &str) -> Result<String, String> {
             from.strip_prefix('{').and_then(|from| from.split_once('}'))
         {
             let name = inside.split_once(":-").map_or(inside, |(name, _)| name);
-            if !is_name(name) {
+            if !inventory::is_variable(name) {
                 return Err(
                     "has an expression of the environment that towline does not know".to_owned(),
                 );
@@ -371,7 +371,7 @@ fn environment(text: &str) -> Result<String, String> {
                 .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
                 .unwrap_or(from.len());
             let (name, after) = from.split_at(end);
-            if is_name(name) {
+            if inventory::is_variable(name) {
                 out.push_str(&format!("${{{name}}}"));
             } else {
                 out.push('$');
@@ -382,11 +382,4 @@ fn environment(text: &str) -> Result<String, String> {
     }
     out.push_str(rest);
     Ok(out)
-}
-
-fn is_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

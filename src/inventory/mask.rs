@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::Inventory;
 use super::mistake::Mistake;
 use super::node::{Entry, Node, Tree};
+use super::variable::is_name;
 use crate::vars::mask::{holes, password, passwords, users, without_passwords, without_users};
 use crate::vars::{MASK, Secret, names_a_secret, secrets_among};
 
@@ -202,7 +203,9 @@ fn defaults(source: &str) -> impl Iterator<Item = Range<usize>> {
         let (name, rest) = source[at + sign.len()..].split_once(":-")?;
         let length = rest.find(['}', '\n'])?;
         let start = source.len() - rest.len();
-        (is_name(name) && names_a_secret(name)).then_some(start..start + length)
+        // Also where the name cannot be one: its mistake is shown with its line.
+        let is_whole = !name.contains(['}', '\n']);
+        (is_whole && names_a_secret(name)).then_some(start..start + length)
     })
 }
 
@@ -213,11 +216,6 @@ fn is_a_variable(written: &str) -> bool {
         .strip_prefix("${")
         .and_then(|name| name.strip_suffix('}'));
     name.is_some_and(is_name)
-}
-
-/// Whether a variable can be called so.
-fn is_name(text: &str) -> bool {
-    text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// Covers a value and everything in it.

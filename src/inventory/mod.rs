@@ -55,7 +55,7 @@ pub use shape::similar;
 pub use show::{ShownHost, ShownSetting};
 pub use source::{STANDARD_INPUT, name};
 pub use typed::{address, is_name, literal};
-pub use variable::Lookup;
+pub use variable::{Lookup, is_name as is_variable};
 
 /// What the command line says about every host; it wins over the inventory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -15,6 +15,15 @@ pub type Lookup = fn(&str) -> Option<OsString>;
 /// What begins a variable.
 const BEGIN: &str = "${";
 
+/// Whether a variable can be called so.
+pub fn is_name(text: &str) -> bool {
+    !text.starts_with(|first: char| first.is_ascii_digit())
+        && !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
 /// What a value is filled with.
 pub(super) struct Filling<'a> {
     /// The files' texts.
@@ -96,9 +105,7 @@ impl Filling<'_> {
             None => (variable, None),
         };
         let place = self.place(span, &format!("{BEGIN}{variable}}}"));
-        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let is_name = name.chars().all(is_part) && !name.starts_with(|c: char| c.is_ascii_digit());
-        if name.is_empty() || !is_name || default.is_some_and(|text| text.contains(BEGIN)) {
+        if !is_name(name) || default.is_some_and(|text| text.contains(BEGIN)) {
             let message = "this names no variable of the environment";
             let help = "write ${NAME} or ${NAME:-default}; for the characters themselves, $${";
             self.mistakes.help(place, message, help);

@@ -106,6 +106,9 @@ hosts:
         shown("hosts: {a: {address: x_y, role: server, labels: {x: '${DB_PASSWORD:-hunter22}'}}}");
     assert!(!default.contains("hunter2"), "{default}");
     assert!(default.contains("${DB_PASSWORD:-***}"), "{default}");
+    // What is no variable's name hides nothing, and gives nothing away.
+    let wrong = shown("cluster: {token: '${2hunter2}', name: '${2ND-TOKEN:-hunter22}'}");
+    assert!(!wrong.contains("hunter2"), "{wrong}");
 }
 
 #[test]
