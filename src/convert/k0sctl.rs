@@ -7,9 +7,11 @@ use serde_json::Value;
 
 use super::making::{CONTROL_PLANE, Host, Key, Making, Said, because_of};
 use super::reading::Reading;
-use super::{Converted, Judge, Refused, Source, flags};
+use super::{Converted, Judge, Refused, Source};
 use crate::error::Problem;
 use crate::inventory::{self, Node, Role};
+
+mod install_flags;
 
 /// Makes an inventory of it.
 ///
@@ -215,69 +217,6 @@ impl Work<'_> {
         self.reading
             .text(map, key)
             .is_some_and(|said| said.value == "true")
-    }
-
-    /// Flags of `k0s install`: labels, taints and the kubelet's are carried over.
-    fn flags(&mut self, item: &Node, host: &mut Host) {
-        let Some(entry) = self.reading.take(item, "installFlags") else {
-            return;
-        };
-        let at = self.reading.at(entry);
-        for (line, span) in entry.value.texts() {
-            let at = super::Place {
-                line: span.line,
-                ..at.clone()
-            };
-            let Some(words) = shlex::split(line) else {
-                self.making
-                    .leave(&at, "`installFlags` has a quote that is not closed");
-                continue;
-            };
-            let (pairs, others) = flags::pairs(words);
-            for (key, value) in pairs {
-                let text = value.as_str().unwrap_or_default();
-                let said = |value: Value| Said {
-                    value,
-                    at: at.clone(),
-                };
-                match key.as_str() {
-                    "labels" => {
-                        for label in text.split(',').filter(|label| !label.is_empty()) {
-                            let (key, value) = label.split_once('=').unwrap_or((label, ""));
-                            host.settings
-                                .insert(Key::Label(key.to_owned()), said(value.into()));
-                        }
-                    }
-                    "taints" => {
-                        for taint in text.split(',').filter(|taint| !taint.is_empty()) {
-                            let taint = taint.replace("=:", ":");
-                            host.settings.insert(Key::Taint(taint), said(Value::Null));
-                        }
-                    }
-                    "kubelet-extra-args" => {
-                        let words = shlex::split(text).unwrap_or_default();
-                        let words: Vec<Value> = words
-                            .iter()
-                            .map(|word| word.trim_start_matches('-').into())
-                            .collect();
-                        host.settings
-                            .insert(Key::Config("kubelet-arg".to_owned()), said(words.into()));
-                    }
-                    "no-taints" => {
-                        host.settings.remove(&Key::Taint(CONTROL_PLANE.to_owned()));
-                    }
-                    "enable-worker" => {}
-                    other => self.making.leave(
-                        &at,
-                        format!("`--{other}` of `installFlags` is a flag of k0s"),
-                    ),
-                }
-            }
-            for _ in others {
-                self.making
-                    .leave(&at, "`installFlags` has a word that is no flag");
-            }
-        }
     }
 
     /// What is said of k0s itself, in one sentence.

@@ -8,7 +8,7 @@ use super::ansible::{self, Beside, Kind};
 use super::{Converted, Judge, LeftOut, Refused, Source, k0sctl, k3sup};
 use crate::inventory::{self, Overrides};
 
-const JUDGE: Judge<'_> = Judge {
+pub(super) const JUDGE: Judge<'_> = Judge {
     home: None,
     rules: |_| Vec::new(),
 };
@@ -21,7 +21,7 @@ fn listed(left_out: &[LeftOut]) -> String {
 }
 
 /// What was made, with the list below it.
-fn shown(converted: Result<Converted, Refused>) -> String {
+pub(super) fn shown(converted: Result<Converted, Refused>) -> String {
     match converted {
         Ok(converted) => format!("{}{}", converted.text, listed(&converted.left_out)),
         Err(Refused::Input(errors)) => errors.to_string(),
