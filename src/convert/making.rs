@@ -251,22 +251,9 @@ impl Making {
         let mut taken = BTreeSet::new();
         let mut notes = Vec::new();
         for host in &mut self.hosts {
-            let letters = |c: char| {
-                if c.is_ascii_alphanumeric() || c == '.' {
-                    c
-                } else {
-                    '-'
-                }
-            };
-            let name: String = host.name.chars().map(letters).collect();
-            let name = name
-                .trim_matches(['-', '.'])
-                .replace(".-", "-")
-                .replace("-.", "-");
-            let base = if name.is_empty() {
-                "host".to_owned()
-            } else {
-                name
+            let base = match inventory::suggested_name(&host.name) {
+                name if name.is_empty() => "host".to_owned(),
+                name => name,
             };
             let mut name = base.clone();
             let mut number = 2;

@@ -359,3 +359,24 @@ fn where_nothing_is_made_it_is_said_what_was_in_the_way() {
     let text = "server: {hosts: {'u:hunter2@10.0.0.5': }}\n";
     insta::assert_snapshot!(shown(ansible::convert(&Source::new("hosts.yml", text), &[], JUDGE)), @"hosts.yml:1: `u:***@10.0.0.5` has no port");
 }
+
+#[test]
+fn no_password_becomes_part_of_a_hosts_name() {
+    let text = "server: {hosts: {'u:hunter2@10.0.0.5:22': {ansible_host: 10.0.0.5}}}\n";
+    insta::assert_snapshot!(shown(ansible::convert(&Source::new("hosts.yml", text), &[], JUDGE)), @r#"
+    # Made of hosts.yml by  towline inventory from-ansible
+    hosts:
+      "10.0.0.5":
+        role: server
+    hosts.yml:1: `u:***@10.0.0.5` is named 10.0.0.5 here
+    "#);
+    let text = r#"[{"ip": "10.0.0.4"}, {"ip": "u:hunter2@10.0.0.5"}]"#;
+    insta::assert_snapshot!(shown(k3sup::convert(&Source::new("hosts.json", text), 1, JUDGE)), @r#"
+    # Made of hosts.json by  towline inventory from-k3sup
+    hosts:
+      "10.0.0.4":
+        role: server
+    hosts.json:1: `u:***@10.0.0.5` is named 10.0.0.5 here
+    hosts.json:1: the host 10.0.0.5 is left out with all that it has: `u:***@10.0.0.5` is not an IP address or DNS name
+    "#);
+}

@@ -54,6 +54,7 @@ pub use schema::schema;
 pub use shape::similar;
 pub use show::{ShownHost, ShownSetting};
 pub use source::{STANDARD_INPUT, name};
+pub use syntax::suggested_name;
 pub use typed::{address, is_name, literal};
 pub use variable::{Lookup, is_name as is_variable};
 

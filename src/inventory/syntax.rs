@@ -52,26 +52,30 @@ pub(super) fn name(text: &str) -> Checked {
     if let Some(help) = too_long(text).filter(|_| has_form_of_dns_name(text)) {
         return Err(Complaint::with(format!("`{text}` cannot be a name"), help));
     }
-    let host = text.rsplit('@').next().unwrap_or(text);
-    let suggestion: String = host
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || c == '.' {
-                c
-            } else {
-                '-'
-            }
-        })
-        .collect();
-    let suggestion = suggestion.trim_matches(['-', '.']);
+    let suggestion = suggested_name(text);
     let rule = "a name is made of letters, digits, `-` and `.`, and starts and ends with a letter or digit";
-    let help = if is_dns_name(suggestion) {
+    let help = if is_dns_name(&suggestion) {
         format!("{rule}; write {suggestion}")
     } else {
         rule.to_owned()
     };
     let message = format!("`{}` cannot be a name", shown(text));
     Err(Complaint::with(message, help))
+}
+
+/// The name that is nearest to a text. What stands before `@` is no host's, and may be a password.
+pub fn suggested_name(text: &str) -> String {
+    let plain = |letter: char| {
+        if letter.is_ascii_alphanumeric() || letter == '.' {
+            letter
+        } else {
+            '-'
+        }
+    };
+    let host = text.rsplit('@').next().unwrap_or(text);
+    let name: String = host.chars().map(plain).collect();
+    let name = name.trim_matches(['-', '.']);
+    name.replace(".-", "-").replace("-.", "-")
 }
 
 /// A node's name: what Kubernetes takes.
