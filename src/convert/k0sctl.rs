@@ -83,7 +83,8 @@ pub fn convert(source: &Source, judge: Judge<'_>) -> Result<Converted, Refused> 
             work.making.leave(&source.at(document.span.line), what);
         }
     }
-    work.making.finish(&source.name, "from-k0sctl", judge)
+    work.making
+        .finish(&source.name, "from-k0sctl", false, judge)
 }
 
 /// Why a part has no counterpart.

@@ -64,6 +64,5 @@ pub fn convert(source: &Source, servers: usize, judge: Judge<'_>) -> Result<Conv
             &mut making,
         );
     }
-    making.literally();
-    making.finish(&source.name, "from-k3sup", judge)
+    making.finish(&source.name, "from-k3sup", true, judge)
 }

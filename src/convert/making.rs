@@ -142,39 +142,13 @@ impl Making {
         }
     }
 
-    /// Writes all that is said so that nothing of it is read as a variable of the environment.
-    pub fn literally(&mut self) {
-        fn escape(value: &mut Value) {
-            match value {
-                Value::String(text) => *text = text.replace("${", "$${"),
-                Value::Array(items) => items.iter_mut().for_each(escape),
-                Value::Object(map) => map.values_mut().for_each(escape),
-                _ => {}
-            }
-        }
-        self.cluster
-            .values_mut()
-            .for_each(|said| escape(&mut said.value));
-        for host in &mut self.hosts {
-            host.settings
-                .values_mut()
-                .for_each(|said| escape(&mut said.value));
-            let texts = [
-                &mut host.address,
-                &mut host.private_address,
-                &mut host.node_name,
-            ];
-            for said in texts.into_iter().flatten() {
-                said.value = said.value.replace("${", "$${");
-            }
-        }
-    }
-
-    /// The inventory, which the reader takes: what it refuses is taken out and listed.
+    /// The inventory, which the reader takes: what it refuses is taken out and listed. In a
+    /// literal source nothing names a variable of the environment.
     pub fn finish(
         mut self,
         source: &str,
         command: &str,
+        is_literal: bool,
         judge: Judge<'_>,
     ) -> Result<Converted, Refused> {
         self.without_secrets();
@@ -182,6 +156,9 @@ impl Making {
         let header = format!("# Made of {source} by  towline inventory {command}\n");
         let mut left_out = std::mem::take(&mut self.left_out);
         let mut placed = self.place();
+        if is_literal {
+            placed.draft = placed.draft.literal();
+        }
         loop {
             let file = Path::new("inventory.yaml");
             let judged = placed.without_unset_variables().text()?;

@@ -380,3 +380,16 @@ fn no_password_becomes_part_of_a_hosts_name() {
     hosts.json:1: the host 10.0.0.5 is left out with all that it has: `u:***@10.0.0.5` is not an IP address or DNS name
     "#);
 }
+
+#[test]
+fn what_names_a_variable_elsewhere_names_none_here() {
+    let text = "[server]\nm1\nweb${X}\n";
+    insta::assert_snapshot!(shown(ansible::convert(&Source::new("hosts", text), &[], JUDGE)), @r"
+    # Made of hosts by  towline inventory from-ansible
+    hosts:
+      m1:
+        role: server
+    hosts:3: `web${X}` is named web--X here
+    hosts:3: the host web--X is left out with all that it has: `web${X}` is not an IP address or DNS name
+    ");
+}

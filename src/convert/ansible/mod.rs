@@ -74,9 +74,8 @@ pub fn convert(source: &Source, beside: &[Beside], judge: Judge<'_>) -> Result<C
     }
     work.hosts();
     work.cluster();
-    let mut making = work.finish();
-    making.literally();
-    making.finish(&source.name, "from-ansible", judge)
+    work.finish()
+        .finish(&source.name, "from-ansible", true, judge)
 }
 
 /// Whether a file is YAML: its name says it, else its first line.
