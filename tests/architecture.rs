@@ -32,7 +32,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("kubernetes", &["error", "vars"]),
     // What other tools' inventories become.
-    ("convert", &["error", "inventory", "vars"]),
+    ("convert", &["distribution", "error", "inventory", "vars"]),
     // What decides; all of it pure. Of `ssh` a task only names the file that is to be sent, of
     // `kubernetes` the rules only take the form of a server's address.
     (
@@ -119,6 +119,7 @@ const ONLY: &[(&str, &str, &[&str])] = &[
     // Words that a person is told to type.
     ("cluster", "shell", &["quote"]),
     ("distribution", "shell", &["quote"]),
+    ("convert", "distribution", &["k3s::arguments"]),
     (
         "run",
         "distribution",

@@ -2,15 +2,7 @@
 
 use serde_json::Value;
 
-/// The flags that have one letter.
-const SHORT: [(&str, &str); 6] = [
-    ("c", "config"),
-    ("d", "data-dir"),
-    ("o", "write-kubeconfig"),
-    ("s", "server"),
-    ("t", "token"),
-    ("v", "v"),
-];
+use crate::distribution::k3s::arguments::SHORT;
 
 /// The keys and values that a line of flags stands for, in their order; and the words that are no
 /// flags.
@@ -19,24 +11,23 @@ pub(super) fn pairs(words: Vec<String>) -> (Vec<(String, Value)>, Vec<String>) {
     let mut others = Vec::new();
     let mut words = words.into_iter().peekable();
     while let Some(word) = words.next() {
-        let long = word.strip_prefix("--").filter(|name| !name.is_empty());
+        let (flag, given) = match word.split_once('=') {
+            Some((flag, value)) => (flag, Some(value.to_owned())),
+            None => (&*word, None),
+        };
+        let long = flag.strip_prefix("--").filter(|name| !name.is_empty());
         let short = || {
-            let letter = word.strip_prefix('-')?;
+            let letter = flag.strip_prefix('-')?;
             let known = SHORT.iter().find(|(short, _)| *short == letter);
             known.map(|(_, long)| *long)
         };
-        let Some(flag) = long.or_else(short) else {
+        let Some(key) = long.or_else(short).map(str::to_owned) else {
             others.push(word);
             continue;
         };
-        let (key, value) = match flag.split_once('=') {
-            Some((key, value)) => (key.to_owned(), typed(value)),
-            // No flag of k3s is followed by a word that is not its value.
-            None => match words.next_if(|next| !next.starts_with('-')) {
-                Some(value) => (flag.to_owned(), typed(&value)),
-                None => (flag.to_owned(), Value::Bool(true)),
-            },
-        };
+        // No flag of k3s is followed by a word that is not its value.
+        let given = given.or_else(|| words.next_if(|next| !next.starts_with('-')));
+        let value = given.map_or(Value::Bool(true), |value| typed(&value));
         match pairs.iter_mut().find(|(known, _)| *known == key) {
             Some((_, Value::Array(values))) => values.push(value),
             Some((_, before)) => *before = Value::Array(vec![before.take(), value]),
@@ -78,7 +69,10 @@ mod tests {
                 r#"[["https-listen-port",7443],["v",2],["docker",false]] []"#,
             ),
             ("server -x --", r#"[] ["server","-x","--"]"#),
-            ("-d /srv/k3s", r#"[["data-dir","/srv/k3s"]] []"#),
+            (
+                "-d /srv/k3s -i 10.0.0.1 -l=/log",
+                r#"[["data-dir","/srv/k3s"],["node-ip","10.0.0.1"],["log","/log"]] []"#,
+            ),
             ("", "[] []"),
         ];
         for (line, wanted) in table {

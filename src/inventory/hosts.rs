@@ -12,7 +12,7 @@ use super::{Host, Role, shape, syntax};
 use crate::vars::Setting;
 
 /// As many hosts may stand in one inventory.
-const MOST_HOSTS: usize = 2000;
+pub const MOST_HOSTS: usize = 2000;
 
 /// A host and where its names stand, for the checks across hosts.
 #[derive(Debug)]

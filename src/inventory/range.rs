@@ -7,7 +7,7 @@
 use super::mistake::Complaint;
 
 /// As many hosts may stand behind one name.
-pub(super) const MOST_PER_NAME: usize = 1000;
+pub const MOST_PER_NAME: usize = 1000;
 
 /// A piece of a text with ranges.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,9 +6,7 @@ use serde_json::Value;
 
 use crate::convert::Place;
 use crate::error::Problem;
-
-/// As many hosts may an inventory have: what towline's own may.
-const MOST_HOSTS: usize = 2000;
+use crate::inventory::MOST_HOSTS;
 
 /// The group that every host is in.
 pub(super) const ALL: &str = "all";

@@ -3,8 +3,7 @@
 
 use std::net::Ipv6Addr;
 
-/// As many hosts may stand behind one name.
-const MOST: usize = 1000;
+use crate::inventory::MOST_PER_NAME;
 
 /// The hosts that a name stands for, and the port that they share.
 pub(super) fn hosts(text: &str) -> Result<(Vec<String>, Option<u16>), String> {
@@ -56,8 +55,10 @@ fn expand(text: &str) -> Result<Vec<String>, String> {
     } else {
         expand(after)?
     };
-    if middles.len() * ends.len() > MOST {
-        return Err(format!("`{text}` stands for more than {MOST} hosts"));
+    if middles.len() * ends.len() > MOST_PER_NAME {
+        return Err(format!(
+            "`{text}` stands for more than {MOST_PER_NAME} hosts"
+        ));
     }
     let one = |middle: &String| {
         let start = format!("{before}{middle}");
@@ -113,7 +114,7 @@ fn range(inside: &str) -> Option<Vec<String>> {
     if from > to || to - from > 1_000_000 {
         return None;
     }
-    let numbers = (from..=to).step_by(step).take(MOST + 1);
+    let numbers = (from..=to).step_by(step).take(MOST_PER_NAME + 1);
     Some(numbers.map(|number| format!("{number:0width$}")).collect())
 }
 

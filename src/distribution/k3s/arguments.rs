@@ -71,7 +71,7 @@ const LISTS: [&str; 13] = [
 ];
 
 /// Short flags and the long ones that they stand for.
-const SHORT: [(&str, &str); 8] = [
+pub const SHORT: [(&str, &str); 8] = [
     ("t", "token"),
     ("s", "server"),
     ("d", "data-dir"),
