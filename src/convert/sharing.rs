@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::making::{Host, Key, Making, Said};
 use super::placed::Placed;
-use crate::inventory::Role;
+use crate::inventory::{self, Role};
 
 /// The keys of the block `cluster`, in the order in which they are written.
 const CLUSTER: [&str; 8] = [
@@ -185,7 +185,9 @@ impl Making {
                 let members = self.members(|host| host.groups.contains(&name));
                 (name, members)
             })
-            .filter(|(_, members)| members.len() > 1)
+            .filter(|(name, members)| {
+                members.len() > 1 && inventory::is_name(&name.replace('_', "-"))
+            })
             .collect();
         groups.sort_by_key(|(_, members)| std::cmp::Reverse(members.len()));
         let mut used = Vec::new();
@@ -206,5 +208,22 @@ impl Making {
             }
         }
         used
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::convert::tests::{JUDGE, shown};
+    use crate::convert::{Source, ansible};
+
+    #[test]
+    fn a_group_that_cannot_be_named_so_is_not_used() {
+        let text = "server: {hosts: {m0: }}\nagent: {hosts: {m1: , m2: , m3: }}\n'g x': {vars: {node_labels: {a: b}}, hosts: {m1: , m2: }}\n";
+        let shown = shown(ansible::convert(
+            &Source::new("hosts.yml", text),
+            &[],
+            JUDGE,
+        ));
+        assert_eq!(shown.matches("a: b").count(), 2, "{shown}");
     }
 }
