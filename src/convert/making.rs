@@ -29,9 +29,21 @@ impl Said<String> {
     }
 }
 
-/// What to do with a secret that is no token.
-pub(super) const SECRET: &str =
-    "which is never written here: write it yourself where this inventory may hold it";
+/// What to do with the secret of a key.
+fn advice(key: &str) -> &'static str {
+    match key {
+        "token" => {
+            "which is never written here: put it in a file of your own and name that below `cluster`: token_file: FILE"
+        }
+        "agent-token" => {
+            "which is never written here: put it in a file of your own and name that below `cluster`: agent_token_file: FILE"
+        }
+        "datastore-endpoint" => {
+            "which is never written here: it is of a datastore outside of the cluster, which towline does not have"
+        }
+        _ => "which is never written here: write it yourself where this inventory may hold it",
+    }
+}
 
 /// Takes the items of a value that hold a secret out of it; whether anything is left.
 fn is_kept(key: &str, said: &mut Said<Value>, found: &mut Vec<(String, Place)>) -> bool {
@@ -219,7 +231,7 @@ impl Making {
             });
         }
         for (key, at) in found {
-            self.leave(&at, format!("`{key}` holds a secret, {SECRET}"));
+            self.leave(&at, format!("`{key}` holds a secret, {}", advice(&key)));
         }
     }
 

@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 
 use super::work::{Taken, Work};
 use super::{arguments, values};
-use crate::convert::making::{Key, SECRET};
+use crate::convert::making::Key;
 use crate::inventory::{self, Role};
-use crate::vars::names_a_secret;
 
 /// Where k3s keeps its data by default.
 const DATA: &str = "/var/lib/rancher/k3s";
@@ -326,9 +325,6 @@ impl Work<'_> {
                 }
             }
             "node-ip" if words.len() == 1 => self.node_ip(host, taken, &words[0]),
-            _ if names_a_secret(key) => {
-                self.leave(taken, &format!("has `{key}`, a secret, {}", advice(key)));
-            }
             _ => self.set(
                 host,
                 Key::Config(key.to_owned()),
@@ -376,19 +372,3 @@ const LOGIN: &str = "is a password, which towline never takes: it logs in with a
 const OPTIONS: &str = "is for ssh: towline connects by itself, without ssh's options and jumps";
 const CHECKED: &str =
     "is for ssh: towline always checks host keys, and learns new ones with  --accept-new-host-keys";
-
-/// What to do with a secret of k3s's own.
-fn advice(key: &str) -> &'static str {
-    match key {
-        "token" => {
-            "which is never written here: put it in a file of your own and name that below `cluster`: token_file: FILE"
-        }
-        "agent-token" => {
-            "which is never written here: put it in a file of your own and name that below `cluster`: agent_token_file: FILE"
-        }
-        "datastore-endpoint" => {
-            "which is never written here: it is of a datastore outside of the cluster, which towline does not have"
-        }
-        _ => SECRET,
-    }
-}
