@@ -160,9 +160,10 @@ pub(super) fn path_at(tree: &Node, line: u64, column: u64) -> Option<Keys> {
             path.push(entry.key.clone());
             let span = entry.value.span;
             let is_leaf = !matches!(entry.value.tree, Tree::Map(_));
+            // A list begins where its first item does, and the item is the smaller part.
             if is_here(entry.at.line, entry.at.column)
-                || (is_leaf && is_here(span.line, span.column))
                 || search(&entry.value, path, is_here)
+                || (is_leaf && is_here(span.line, span.column))
             {
                 return true;
             }

@@ -296,7 +296,7 @@ fn files_that_cannot_be_made_into_inventories_are_refused_with_their_reason() {
 
 #[test]
 fn what_the_reader_refuses_is_taken_out_and_listed() {
-    let text = "[server]\nm1 ansible_host=10.0.0.1 ansible_user='a b' node_labels=\"{'a b': 'c d', 'd': 'e'}\"\nm2 ansible_host=10.0.0.1\n[agent]\nm3 node_taints=\"['nonsense', 'a=b:NoSchedule']\" ansible_ssh_private_key_file=''\n";
+    let text = "[server]\nm1 ansible_host=10.0.0.1 ansible_user='a b' node_labels=\"{'a b': 'c d', 'd': 'e'}\"\nm2 ansible_host=10.0.0.1\n[agent]\nm3 node_taints=\"['nonsense', 'a bad one', 'a=b:NoSchedule']\" ansible_ssh_private_key_file=''\n";
     insta::assert_snapshot!(shown(ansible::convert(
         &Source::new("hosts", text),
         &[],
