@@ -17,12 +17,15 @@ use crate::shell::Script;
 use crate::ssh::{Answer, Counts, Exit, Output, Progress, Remote, Upload};
 use crate::task::{Binary, Command, Node, Service, Task};
 
+mod fixtures;
 mod gather;
 mod guard;
 mod lasting;
 mod order;
 mod steps;
 mod waits;
+
+use fixtures::{node, service, single, stage, step, unit};
 
 /// What a host says to one part of an exchange.
 #[derive(Clone)]
@@ -316,100 +319,4 @@ impl Came {
         let row = self.report.rows.iter().find(|row| row.host == host);
         row.map_or(0, |row| row.exchanges)
     }
-}
-
-fn step(task: Task) -> Step {
-    Step {
-        name: "step".into(),
-        task,
-        guard: None,
-    }
-}
-
-fn command(name: &str) -> Step {
-    Step {
-        name: name.into(),
-        task: Task::Command(Command {
-            unless: format!("test q:{name}"),
-            run: format!("make a:{name}"),
-            says: format!("make {name}"),
-        }),
-        guard: None,
-    }
-}
-
-fn stage(name: &str, order: Order, lanes: &[(&str, &[&str])]) -> Stage {
-    Stage {
-        name: name.into(),
-        order,
-        lanes: lanes
-            .iter()
-            .map(|(host, steps)| Lane {
-                host: (*host).into(),
-                steps: steps.iter().map(|name| command(name)).collect(),
-            })
-            .collect(),
-        held: BTreeMap::new(),
-    }
-}
-
-fn single(task: Task) -> Vec<Stage> {
-    vec![Stage {
-        name: "stage".into(),
-        order: Order::Parallel,
-        lanes: vec![Lane {
-            host: "m1".into(),
-            steps: vec![step(task)],
-        }],
-        held: BTreeMap::new(),
-    }]
-}
-
-fn node() -> Task {
-    Task::Node(Node {
-        name: "m1".into(),
-        voter: false,
-        flannel: false,
-        unit: k3s(),
-        agent: false,
-        kubeconfig: "/k".into(),
-        unserved: false,
-        patience: Duration::from_secs(300),
-    })
-}
-
-fn service() -> Task {
-    Task::Service(k3s())
-}
-
-fn k3s() -> Service {
-    Service {
-        unit: "k3s".into(),
-        newer_than: Vec::new(),
-        diagnose: Some(crate::task::service::Diagnose {
-            cause: crate::distribution::k3s::causes::diagnose,
-            relevant: crate::distribution::k3s::journal::relevant,
-            last_words: crate::distribution::k3s::journal::last_words,
-            warning: crate::distribution::k3s::journal::SKIPS,
-            notes: crate::distribution::k3s::journal::skipped,
-            seeks_leader: crate::distribution::k3s::journal::seeks_leader,
-            node: "m1".into(),
-        }),
-        own: None,
-        quorum: None,
-        patience: Duration::from_secs(300),
-    }
-}
-
-/// What systemd says of a unit, with its journal.
-fn unit(active: &str, sub: &str, journal: &str) -> Said {
-    let journal = crate::shell::encode(journal.as_bytes()).replace('\n', "");
-    let journal = format!("{}{journal}", crate::shell::PACKED);
-    Said::Out(
-        0,
-        format!(
-            "LoadState=loaded\nActiveState={active}\nSubState={sub}\nUnitFileState=enabled\n\
-             NRestarts=3\nJob=0\njournal={journal}\n"
-        ),
-    )
 }

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use russh::client::{Handle, Msg};
@@ -14,23 +13,20 @@ use tokio::time::Instant;
 use crate::ssh::client::{Client, Shared, words};
 use crate::ssh::{Exit, Output, Progress};
 
+mod timer;
+
+use timer::Timer;
+
 /// As much of standard output is kept.
 const LONGEST_OUTPUT: usize = 8 * 1024 * 1024;
 /// As much of the end of standard error is kept.
 const LONGEST_ERRORS: usize = 64 * 1024;
 /// How much of a file is read and sent at once.
 const PIECE: usize = 256 * 1024;
-/// How long a channel may stay open and silent after its command ended: something in the
-/// background holds it.
-const LINGER: Duration = Duration::from_secs(10);
 
 /// How long a host may refuse a session while no other command of this connection holds one: it
 /// frees the session of an ended command some time after its channel was closed.
 const FREEING: Duration = Duration::from_secs(5);
-
-/// A file may take as long as it takes to send it at this rate, bytes a second: slower than any
-/// line that a cluster can be run over.
-const SLOWEST: u64 = 32 * 1024;
 
 /// What goes to the command's standard input.
 pub(super) enum Input<'a> {
@@ -294,65 +290,6 @@ async fn send(
             return Ok(());
         }
         timer.progress();
-    }
-}
-
-/// The time limits of an exchange.
-struct Timer {
-    begun: Instant,
-    limit: Duration,
-    /// The size of the file that is sent. With a file the limit starts again with every progress.
-    size: Option<u64>,
-    /// The last progress, or the beginning.
-    last: Mutex<Instant>,
-}
-
-impl Timer {
-    fn new(begun: Instant, limit: Duration, size: Option<u64>) -> Self {
-        Self {
-            begun,
-            limit,
-            size,
-            last: Mutex::new(begun),
-        }
-    }
-
-    fn last(&self) -> std::sync::MutexGuard<'_, Instant> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn progress(&self) {
-        if self.size.is_some() {
-            *self.last() = Instant::now();
-        }
-    }
-
-    /// Returns when a limit has passed, and which; sooner when the command has ended.
-    async fn passed(&self, ended: bool) -> String {
-        let lingered = Instant::now() + LINGER;
-        let whole = self
-            .size
-            .map(|size| self.limit + Duration::from_secs(size.div_ceil(SLOWEST)));
-        loop {
-            let stalled = *self.last() + self.limit;
-            let mut end = whole.map_or(stalled, |whole| stalled.min(self.begun + whole));
-            if ended {
-                end = end.min(lingered);
-            }
-            let now = Instant::now();
-            if now >= end {
-                return match whole {
-                    Some(whole) if now < stalled => format!(
-                        "{} MB did not arrive within {}: that is less than {} KiB a second",
-                        self.size.unwrap_or_default().div_ceil(1_000_000),
-                        seconds(whole),
-                        SLOWEST / 1024
-                    ),
-                    _ => format!("no answer within {}", seconds(self.limit)),
-                };
-            }
-            tokio::time::sleep_until(end).await;
-        }
     }
 }
 

@@ -1,7 +1,8 @@
-//! Two people at once: whoever comes second finds what the first one has written, or leaves it.
+//! Two at once, on the same hosts: the second finds what the first has written, or leaves it.
 
 use towline_lab::Machine;
 
+use crate::grow::fingerprint;
 use crate::place::{Place, wait_for};
 use crate::towline::Running;
 
@@ -70,4 +71,71 @@ fn what_a_person_writes_meanwhile_is_not_written_over() {
         "token: mine\n"
     );
     m1.succeed("! systemctl is-active k3s");
+}
+
+#[test]
+fn another_ca_is_refused_before_the_first_server_and_ends_the_run_after_it() {
+    let place = Place::up(2, 0);
+    let (m1, m2) = (place.machine("m1"), place.machine("m2"));
+    let inventory = place.inventory();
+    let half_removed = "mkdir -p /var/lib/rancher/k3s/server/tls && \
+        echo what somebody left >/var/lib/rancher/k3s/server/tls/server-ca.crt";
+    m2.succeed(half_removed);
+    let before = [fingerprint(m1), fingerprint(m2)];
+    place.deploy(&inventory).ends(2).says(&[
+        "m2: there is a cluster's CA in /var/lib/rancher/k3s, and nothing else of that cluster",
+        "m1 is to make a new cluster, which m2 could not join",
+        "--limit m2",
+        "nothing was changed",
+    ]);
+    assert_eq!([fingerprint(m1), fingerprint(m2)], before);
+    m2.succeed("rm -r /var/lib/rancher/k3s");
+
+    // Where another Kubernetes runs, neither a deploy nor a reset touches anything.
+    m2.succeed(
+        "printf '[Service]\\nExecStart=/bin/sleep 1d\\n' >/etc/systemd/system/kubelet.service && \
+         systemctl start kubelet",
+    );
+    let before = fingerprint(m2);
+    for words in [&["plan"][..], &["reset", "--yes"]] {
+        let run = place
+            .towline(words[0], &inventory)
+            .args(&words[1..].join(" "));
+        run.run()
+            .ends(1)
+            .says(&["m2: a Kubernetes of kubeadm or kubespray runs on it"]);
+    }
+    assert_eq!(fingerprint(m2), before);
+    m2.succeed("systemctl stop kubelet && rm /etc/systemd/system/kubelet.service && systemctl daemon-reload");
+
+    // It comes when the first server is on its way: what was done by then is not called nothing.
+    let running = place
+        .towline("deploy", &inventory)
+        .args("--output json")
+        .start();
+    wait_for("the first server to be made", || {
+        running.said().contains("first server").then_some(())
+    });
+    m2.succeed(half_removed);
+    let ended = running.wait().ends(1);
+    ended.says(&[
+        "two cluster CAs: m1 has one, m2 another",
+        "the deploy ended early",
+    ]);
+    assert!(
+        !ended.stderr.contains("nothing was changed"),
+        "{}",
+        ended.stderr
+    );
+    m1.succeed("systemctl is-active k3s");
+
+    let reset = place
+        .towline("reset", &inventory)
+        .args("--limit m2 --yes")
+        .run();
+    reset.ends(0);
+    m2.succeed("! test -e /var/lib/rancher/k3s");
+    let deployed = place.deploy(&inventory).ends(0);
+    assert_eq!(deployed.outcomes(), "m1 unchanged, m2 changed");
+    place.kept_its_secrets();
 }
