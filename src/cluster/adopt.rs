@@ -3,10 +3,12 @@
 //! What k3s is told there moves from flags and variables into config.yaml. What all servers must
 //! share may not change on the way, and what the inventory does not name needs a line in it.
 
+use std::net::IpAddr;
+
 use serde_json::Value;
 
 use super::config::Config;
-use super::force::{besides, in_force, replaced, told};
+use super::force::{append, besides, in_force, replaced, told};
 use super::keep::{self, unnamed};
 use crate::distribution::k3s::settings::{MUST_BE_EQUAL, shared_default};
 use crate::error::Problem;
@@ -108,6 +110,27 @@ pub(super) fn adoption(
         problem.next.extend(lines.next);
     }
     Err(problem)
+}
+
+/// Whether k3s, which something else set up here, does already what `config` and towline's unit tell it,
+/// so that no restart is owed; `registered` is its node's address in the cluster.
+pub(super) fn effective(facts: &Facts, registered: Option<IpAddr>, config: &Config) -> bool {
+    let (Ok(mut before), Ok(after)) = (in_force(facts), told(facts, config)) else {
+        return false;
+    };
+    if let Some(address) = registered {
+        let address = Value::String(address.to_string());
+        // k3s's certificate has the address of its own node, and names that it was told of.
+        if after.contains_key("tls-san") {
+            append(&mut before, "tls-san", address.clone());
+        }
+        before.entry("node-ip").or_insert(address);
+    }
+    // Where the files and the data are does not change: that was refused before.
+    let keys = before.keys().chain(after.keys());
+    let mut keys = keys.filter(|key| !["config", "data-dir"].contains(&key.as_str()));
+    facts.k3s.foreign.is_some()
+        && keys.all(|key| same_setting(key, before.get(key), after.get(key)))
 }
 
 fn unreadable(name: &str, why: String) -> Problem {

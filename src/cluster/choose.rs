@@ -327,7 +327,7 @@ fn shared(situation: &Situation<'_>) -> BTreeSet<IpAddr> {
 }
 
 /// The address of a node that is in its cluster already, as far as its host still has it.
-fn own(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Option<IpAddr> {
+pub(super) fn own(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Option<IpAddr> {
     if !facts.k3s.joined {
         return None;
     }

@@ -151,7 +151,7 @@ pub fn told_data_dir(facts: &Facts) -> Result<Option<DataDir>, String> {
     read.map_err(|why| format!("k3s is told to keep its data in `{told}`, and {why}"))
 }
 
-fn append(all: &mut Map<String, Value>, key: &str, value: Value) {
+pub(super) fn append(all: &mut Map<String, Value>, key: &str, value: Value) {
     let list = |value: Value| match value {
         Value::Array(items) => items,
         one => vec![one],

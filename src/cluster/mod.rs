@@ -196,6 +196,8 @@ pub struct Place {
     pub node_ip: IpAddr,
     /// The content of its config.yaml. It holds secrets.
     pub config: BTreeMap<String, Value>,
+    /// Whether k3s, which something else set up here, does already what this says.
+    pub effective: bool,
     /// Whether its node has to be a voting member of etcd.
     pub voter: bool,
 }
@@ -208,6 +210,7 @@ impl fmt::Debug for Place {
             .field("node_name", &self.node_name)
             .field("node_ip", &self.node_ip)
             .field("config", &self.config.keys())
+            .field("effective", &self.effective)
             .field("voter", &self.voter)
             .finish()
     }

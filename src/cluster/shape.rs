@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::address::{Addresses, addresses, claimed, is_vouched_for};
-use super::adopt::{adoption, left_alone};
+use super::adopt::{adoption, effective, left_alone};
 use super::check::{moved, node_name, other_data_dir, other_role, shared, unfit};
-use super::choose::Choice;
+use super::choose::{Choice, own};
 use super::config::Subject;
 use super::members::{Outnumbered, fragile, outnumbered, silent};
 use super::needs::{cgroup_v1, lacking_controllers, no_room, other_kubernetes};
@@ -250,6 +250,7 @@ fn place(
                 part,
                 node_name: node_name(host, facts),
                 node_ip: addresses.node_ip,
+                effective: effective(facts, own(situation, host, facts), &config),
                 config,
                 voter: runs_etcd,
             },

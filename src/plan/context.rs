@@ -50,6 +50,7 @@ pub(super) fn context(
             "sources": sources(situation, &shape.siblings),
             "forget": shape.forget.iter().map(|node| json!({"name": node.name, "uid": node.uid})).collect::<Vec<_>>(),
             "foreign": facts.k3s.foreign.is_some(),
+            "effective": place.is_some_and(|place| place.effective).to_string(),
             "removed": is_removed(place, facts),
             "data_dir": facts.k3s.data_dir.as_str(),
         },

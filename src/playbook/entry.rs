@@ -56,6 +56,8 @@ pub(super) struct FileEntry {
     pub path: String,
     pub template: String,
     pub mode: String,
+    #[serde(default)]
+    pub effective: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -207,6 +207,7 @@ impl Book {
                 path: kind.path,
                 content: self.templates.render(&kind.template, context)?,
                 mode,
+                effective: flag("effective", &kind.effective)?,
             }));
         }
         let node = context.pointer("/k3s/node_name");

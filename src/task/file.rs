@@ -29,6 +29,8 @@ pub struct File {
     pub content: String,
     /// Permission bits, `0o600`.
     pub mode: u32,
+    /// Whether what reads it does already what it says: nothing is restarted for it.
+    pub effective: bool,
 }
 
 impl fmt::Debug for File {
@@ -119,9 +121,14 @@ impl File {
             .unified_diff()
             .context_radius(2)
             .to_string();
+        let (said, mark) = if self.effective {
+            (" (nothing is restarted: what it says is in effect)", None)
+        } else {
+            ("", Some(self.path.clone()))
+        };
         Change {
-            what: format!("{verb} {}", self.path),
-            mark: Some(self.path.clone()),
+            what: format!("{verb} {}{said}", self.path),
+            mark,
             diff: Some(diff),
         }
     }
@@ -134,6 +141,27 @@ impl File {
     fn write(&self, seen: &str) -> Script {
         let (directory, name) = self.path.rsplit_once('/').unwrap_or((".", &self.path));
         let directory = quote(if directory.is_empty() { "/" } else { directory });
+        let path = quote(&self.path);
+        // As old as what it replaces, which may be newer than a process that has not read it yet; else
+        // as the machine's start, before which no process began.
+        let (age, reload) = if self.effective {
+            let age = format!(
+                "if [ -e {path} ]; then touch -r {path} \"$temporary\"\n\
+                 else touch -d \"@$(($(date +%s) - $(cut -d . -f 1 /proc/uptime)))\" \"$temporary\"; fi\n"
+            );
+            // systemd would not tell a unit that is as old as the one before it from that one.
+            let is_unit = self.path.ends_with(".service");
+            (
+                age,
+                if is_unit {
+                    "systemctl daemon-reload\n"
+                } else {
+                    ""
+                },
+            )
+        } else {
+            Default::default()
+        };
         acting(
             &format!(
                 "set -e\n\
@@ -145,12 +173,11 @@ impl File {
                  temporary=$(mktemp {directory}/.{name}.towline.XXXXXX)\n\
                  trap 'rm -f \"$temporary\"' EXIT\ntrap 'exit 1' HUP INT TERM\n\
                  base64 -d >\"$temporary\" <<'TOWLINE_CONTENT'\n{content}TOWLINE_CONTENT\n\
-                 chown 0:0 \"$temporary\"\nchmod {mode:o} \"$temporary\"\n\
-                 sync \"$temporary\"\nmv -f \"$temporary\" {path}\n",
+                 chown 0:0 \"$temporary\"\nchmod {mode:o} \"$temporary\"\n{age}\
+                 sync \"$temporary\"\nmv -f \"$temporary\" {path}\n{reload}",
                 name = quote(name),
                 content = encode(self.content.as_bytes()),
                 mode = self.mode,
-                path = quote(&self.path),
                 seen = quote(seen),
                 hash = sha256(&self.content),
             ),
@@ -169,6 +196,7 @@ mod tests {
             path: "/etc/rancher/k3s/config.yaml".into(),
             content: "node-ip: 10.0.0.1\ntoken: new\n".into(),
             mode: 0o600,
+            effective: false,
         }
     }
 

@@ -121,7 +121,7 @@ proptest! {
             prop_assume!(*before != content);
             fs::write(&path, before).expect("written");
         }
-        let file = File { path: path.to_string_lossy().into_owned(), content: content.clone(), mode };
+        let file = File { path: path.to_string_lossy().into_owned(), content: content.clone(), mode, effective: false };
         converges(&Task::File(file), folder.path())?;
         prop_assert_eq!(fs::read(&path).expect("read"), content.as_bytes());
         let metadata = fs::metadata(&path).expect("there");
@@ -172,6 +172,7 @@ fn a_file_of_another_mode_is_not_written_again() {
         path: path.to_string_lossy().into_owned(),
         content: "a: 1\n".into(),
         mode: 0o600,
+        effective: false,
     };
     converges(&Task::File(file), folder.path()).expect("it converges");
     let after = fs::metadata(&path).expect("there");
@@ -180,6 +181,35 @@ fn a_file_of_another_mode_is_not_written_again() {
         (before.ino(), before.mtime_nsec())
     );
     assert_eq!(after.mode() & 0o7777, 0o600);
+}
+
+#[test]
+fn a_file_that_says_what_is_in_effect_is_no_newer_than_what_read_it() {
+    needs_root();
+    let folder = tempfile::tempdir().expect("a folder");
+    let started = std::time::SystemTime::now();
+    let read_before = started - Duration::from_mins(1);
+    for old in [None, Some(read_before)] {
+        let path = folder.path().join("config.yaml");
+        if let Some(time) = old {
+            fs::write(&path, "a: 2\n").expect("written");
+            let opened = fs::File::options().write(true).open(&path);
+            opened
+                .and_then(|file| file.set_modified(time))
+                .expect("old");
+        }
+        let file = File {
+            path: path.to_string_lossy().into_owned(),
+            content: "a: 1\n".into(),
+            mode: 0o600,
+            effective: true,
+        };
+        converges(&Task::File(file), folder.path()).expect("it converges");
+        let modified = fs::metadata(&path).and_then(|there| there.modified());
+        let modified = modified.expect("there");
+        assert!(modified < started && old.is_none_or(|time| time == modified));
+        fs::remove_file(&path).expect("removed");
+    }
 }
 
 #[test]
@@ -196,6 +226,7 @@ fn what_a_killed_run_left_beside_a_file_is_swept() {
         path: path.to_string_lossy().into_owned(),
         content: "a: 1\n".into(),
         mode: 0o600,
+        effective: false,
     };
     converges(&Task::File(file), folder.path()).expect("it converges");
     assert_eq!(left_behind(folder.path()), Vec::<String>::new());
@@ -321,6 +352,7 @@ fn what_is_done_to_a_host_is_not_shown_by_its_debugging_form() {
         path: "/x".into(),
         content: "token: hunter2hunter2".into(),
         mode: 0o600,
+        effective: false,
     };
     let seen = Reply {
         status: 0,

@@ -176,6 +176,7 @@ fn a_cluster_of_the_installers_is_left_alone_until_it_is_taken_over_server_by_se
     let restart = |machine: &Machine| {
         machine.succeed("systemctl show -p ActiveEnterTimestampMonotonic --value k3s")
     };
+    let before = restart(m1);
     let taken = place
         .towline("deploy", &inventory)
         .args("--adopt --output json")
@@ -185,11 +186,14 @@ fn a_cluster_of_the_installers_is_left_alone_until_it_is_taken_over_server_by_se
         taken.outcomes(),
         "m1 changed, m2 changed, m3 changed, m4 unchanged"
     );
+    // m1 does already what the inventory says; the others learn a name.
+    assert_eq!(restart(m1), before, "m1 needs no restart");
     let times = [m1, m2, m3].map(restart);
     assert!(
         times[0] < times[1] && times[1] < times[2],
         "one by one: {times:?}"
     );
+    m1.succeed("systemctl cat k3s | grep -q 'Written by towline' && [ $(systemctl show -p NeedDaemonReload --value k3s) = no ]");
     m1.succeed("! grep -q traefik /etc/systemd/system/k3s.service && grep -q traefik /etc/rancher/k3s/config.yaml");
     assert_eq!(
         m2.succeed("cat /var/lib/rancher/k3s/server/token").trim(),

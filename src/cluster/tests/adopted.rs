@@ -81,6 +81,33 @@ fn what_flags_and_variables_say_moves_into_the_configuration() {
 }
 
 #[test]
+fn no_restart_is_owed_where_k3s_does_already_what_the_inventory_says() {
+    let effective = |inventory: &str, arguments: &[&str]| {
+        let inventory = format!("cluster: {{{inventory}}}{THREE}");
+        let lab = mixed(&inventory, arguments).adopting();
+        let places = lab.shape().places;
+        ["m1", "m2", "w1"].map(|host| places[host].effective)
+    };
+    let server = ["--server=https://10.0.0.1:6443", "--disable=traefik"];
+    let disabled = "config: {disable: [traefik]}";
+    assert_eq!(effective(disabled, &server), [false, true, true]);
+    let more = [
+        &server[..],
+        &[
+            "--node-ip=10.0.0.2",
+            "--data-dir=/var/lib/rancher/k3s",
+            "--tls-san=10.0.0.2",
+        ],
+    ]
+    .concat();
+    assert_eq!(effective(disabled, &more), [false, true, true]);
+    let named = format!("{disabled}, endpoint: k3s.example.org");
+    assert_eq!(effective(&named, &server), [false, false, true]);
+    let more = "config: {disable: [traefik], debug: true}";
+    assert_eq!(effective(more, &server), [false, false, true]);
+}
+
+#[test]
 fn what_all_servers_share_may_not_change_on_the_way() {
     let lab = mixed(
         THREE,
