@@ -26,7 +26,7 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// Form of the output
+    /// Output format
     #[arg(long, global = true, value_enum, default_value_t = Output::Plain, display_order = 1000)]
     pub output: Output,
 
@@ -51,7 +51,7 @@ impl Cli {
     }
 }
 
-/// Form of the output.
+/// Output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     /// Lines for people
@@ -128,7 +128,7 @@ pub enum Command {
         of: Schema,
     },
 
-    /// Show or throw away what towline has fetched to this machine
+    /// List or clear the download cache
     Cache {
         /// What to do with it
         #[command(subcommand)]
@@ -214,7 +214,7 @@ pub struct HostsArguments {
     #[arg(long, value_name = "HOSTS")]
     pub limit: Option<String>,
 
-    /// Work on so many hosts at once
+    /// Maximum number of hosts at once
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=500))]
     pub parallel: u16,
 

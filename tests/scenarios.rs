@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
-use towline::cluster::{self, Fresh, Reach, Situation};
+use towline::cluster::{self, GeneratedTokens, Reach, Situation};
 use towline::digest::sha256;
 use towline::distribution::{Architecture, Supply};
 use towline::facts::{Datastore, Facts, Node, OperatingSystem, Unit};
@@ -160,8 +160,8 @@ impl Is {
                 let sysctls = sysctls.map(|(name, value)| format!("sysctl={name} {}\n", value.trim_start_matches(">=")));
                 modules.chain(sysctls).collect()
             }
-            Task::Command(command) if command.says.starts_with("forget") => "answer=no\n".into(),
-            Task::Command(command) if command.says.contains("ufw") => "answer=no\n".into(),
+            Task::Command(command) if command.description.starts_with("forget") => "answer=no\n".into(),
+            Task::Command(command) if command.description.contains("ufw") => "answer=no\n".into(),
             Task::Command(_) | Task::Wait(_) => "answer=yes\n".into(),
             Task::Service(_) => match self.state {
                 State::Bare => "LoadState=not-found\n".into(),
@@ -213,7 +213,7 @@ fn let_in(plan: &Plan) -> String {
     let steps = plan.stages.iter().flat_map(|stage| &stage.lanes);
     let asked = steps.flat_map(|lane| {
         lane.steps.iter().filter_map(|step| match &step.task {
-            Task::Command(command) if command.says.contains("ufw") => {
+            Task::Command(command) if command.description.contains("ufw") => {
                 let lines = command.run.lines().map(str::trim);
                 let lines: Vec<_> = lines
                     .filter(|line| line.starts_with("for ") || line.starts_with("ufw allow "))
@@ -259,7 +259,7 @@ fn tell(scenario: &Scenario) -> String {
         Some(limit) => limit.iter().cloned().collect(),
         None => all.collect(),
     };
-    let fresh = Fresh {
+    let fresh = GeneratedTokens {
         server: Secret::new("fresh-server"),
         agent: Secret::new("fresh-agent"),
     };
@@ -271,7 +271,7 @@ fn tell(scenario: &Scenario) -> String {
         adopt: false,
         keep: false,
     };
-    let shape = match cluster::shape(&situation, VERSION) {
+    let shape = match cluster::topology(&situation, VERSION) {
         Ok(shape) => shape,
         Err(problems) => {
             return problems

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use super::config::Config;
-use super::force::{append, besides, in_force, replaced, told};
+use super::force::{append, besides, effective_config, replaced, told};
 use super::keep::{self, unnamed};
 use crate::distribution::k3s::settings::{MUST_BE_EQUAL, shared_default};
 use crate::error::Problem;
@@ -41,7 +41,7 @@ pub(super) fn adoption(
     named: &Config,
 ) -> Result<(), Problem> {
     let name = &host.name;
-    let all = in_force(facts).map_err(|why| unreadable(name, why))?;
+    let all = effective_config(facts).map_err(|why| unreadable(name, why))?;
     for (key, supported) in [
         ("config", Some("/etc/rancher/k3s/config.yaml")),
         ("datastore-endpoint", None),
@@ -115,7 +115,7 @@ pub(super) fn adoption(
 /// Whether k3s, which something else set up here, does already what `config` and towline's unit tell it,
 /// so that no restart is owed; `registered` is its node's address in the cluster.
 pub(super) fn effective(facts: &Facts, registered: Option<IpAddr>, config: &Config) -> bool {
-    let (Ok(mut before), Ok(after)) = (in_force(facts), told(facts, config)) else {
+    let (Ok(mut before), Ok(after)) = (effective_config(facts), told(facts, config)) else {
         return false;
     };
     if let Some(address) = registered {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::Situation;
-use super::force::told_data_dir;
+use super::force::configured_data_dir;
 use crate::error::Problem;
 use crate::facts::{Datastore, Facts, is_node_name};
 use crate::inventory::{DataDir, Host, Role};
@@ -183,7 +183,7 @@ pub(super) fn missed_data(
     host: &Host,
     facts: &Facts,
 ) -> Option<DataDir> {
-    let told = told_data_dir(facts).ok()?;
+    let told = configured_data_dir(facts).ok()?;
     let missing = told.unwrap_or_else(|| situation.inventory.data_dir(host));
     let has_run = facts.k3s.node_password && facts.k3s.server_unit.exists();
     let is_server = host.role.value == Role::Server;
@@ -201,7 +201,7 @@ pub(super) fn other_data_dir(
     if !situation.selected.contains(name) {
         return None;
     }
-    if let Err(why) = told_data_dir(facts) {
+    if let Err(why) = configured_data_dir(facts) {
         return Some(
             Problem::new(format!("{name}: {why}")).next(
                 "move it to another folder by hand, with k3s stopped, or leave this host out",

@@ -14,7 +14,7 @@ use super::check::node_name;
 use super::choose::Choice;
 use super::keep::{self, unnamed};
 use super::tokens::{Tokens, configured, observed, own_config};
-use super::{LATER, Part, Situation};
+use super::{LATER, NodeRole, Situation};
 use crate::distribution::k3s::settings::matters_only_at_first_start;
 use crate::distribution::k3s::token::{ca_hash, token_password};
 use crate::facts::{Datastore, Facts};
@@ -32,7 +32,7 @@ pub(super) struct Subject<'a> {
     pub facts: &'a Facts,
     pub addresses: Addresses,
     pub choice: &'a Choice,
-    pub part: Part,
+    pub role: NodeRole,
     pub tokens: &'a Tokens,
     /// Address of a server to join through.
     pub via: Option<IpAddr>,
@@ -54,11 +54,11 @@ impl Subject<'_> {
             &own_config(self.facts).unwrap_or_default(),
         );
         config.retain(|_, value| !value.is_null());
-        let first = match self.part {
-            Part::Leader => self.leader(),
-            Part::Joining => self.joining(),
-            Part::Member => self.member(),
-            Part::Agent => self.agent(),
+        let first = match self.role {
+            NodeRole::Leader => self.leader(),
+            NodeRole::Joining => self.joining(),
+            NodeRole::Member => self.member(),
+            NodeRole::Agent => self.agent(),
         };
         config.extend(first);
         config
@@ -286,7 +286,8 @@ impl Subject<'_> {
 
     /// What a person should know about labels and taints that differ from those of the join.
     pub fn registration_note(&self) -> Option<String> {
-        if !self.facts.k3s.joined || self.part == Part::Leader || self.part == Part::Joining {
+        if !self.facts.k3s.joined || self.role == NodeRole::Leader || self.role == NodeRole::Joining
+        {
             return None;
         }
         let (own, wanted) = (observed(self.facts), self.registration());

@@ -8,8 +8,8 @@ use ipnet::IpNet;
 use serde_json::{Map, Value};
 
 use super::adopt::{plain_words, same_setting};
-use super::force::{in_force, told};
-use super::{Part, Shape, Situation};
+use super::force::{effective_config, told};
+use super::{NodeRole, Situation, Topology};
 use crate::distribution::k3s::network::{KEYS, Networks};
 use crate::distribution::k3s::settings::{MUST_BE_EQUAL, shared_default};
 use crate::error::Problem;
@@ -68,26 +68,26 @@ const ENCRYPTION: Fixed = Fixed {
 };
 
 /// What would change that cannot.
-pub(super) fn changed(situation: &Situation<'_>, shape: &Shape) -> Vec<Problem> {
+pub(super) fn changed(situation: &Situation<'_>, topology: &Topology) -> Vec<Problem> {
     let mut found: BTreeMap<(&str, String, String), Vec<&str>> = BTreeMap::new();
     let mut others = Vec::new();
     for (host, facts) in situation.servers() {
-        let place = shape.places.get(&host.name);
-        let Some(place) = place.filter(|place| place.part == Part::Member) else {
+        let spec = topology.specs.get(&host.name);
+        let Some(spec) = spec.filter(|spec| spec.role == NodeRole::Member) else {
             continue;
         };
-        let (Ok(has), Ok(wants)) = (in_force(facts), told(facts, &place.config)) else {
+        let (Ok(has), Ok(wants)) = (effective_config(facts), told(facts, &spec.config)) else {
             continue;
         };
-        let mut differing = differing(&has, &wants, place.node_ip);
+        let mut differing = differing(&has, &wants, spec.node_ip);
         let mut nodes = facts.k3s.nodes.iter();
-        let node = nodes.find(|node| node.name == place.node_name);
+        let node = nodes.find(|node| node.name == spec.node_name);
         let pods = node.map_or(&[][..], |node| &node.pods);
         // A file may say what the cluster was not made with; then k3s dies of it, or has not read it.
-        if outside(&has, pods, place.node_ip).is_some() {
+        if outside(&has, pods, spec.node_ip).is_some() {
             differing.retain(|(key, _, _)| *key != PODS);
         }
-        if let Some(range) = outside(&wants, pods, place.node_ip)
+        if let Some(range) = outside(&wants, pods, spec.node_ip)
             && !differing.iter().any(|(key, _, _)| *key == PODS)
         {
             others.push(of_another_range(&host.name, &range, pods));
@@ -102,7 +102,7 @@ pub(super) fn changed(situation: &Situation<'_>, shape: &Shape) -> Vec<Problem> 
         .collect();
     problems.extend(others);
     problems.extend(datastore(situation));
-    problems.extend(beside_members(situation, shape));
+    problems.extend(beside_members(situation, topology));
     problems
 }
 
@@ -211,29 +211,26 @@ fn datastore(situation: &Situation<'_>) -> Option<Problem> {
 }
 
 /// A server that joins beside members that are not changed now has to be told what they are.
-fn beside_members(situation: &Situation<'_>, shape: &Shape) -> Vec<Problem> {
+fn beside_members(situation: &Situation<'_>, topology: &Topology) -> Vec<Problem> {
     let is_member = |facts: &Facts| facts.k3s.datastore.is_some();
     let Some((member, has)) = situation.servers().find_map(|(host, facts)| {
-        let stays = is_member(facts) && !shape.places.contains_key(&host.name);
-        Some((&host.name, in_force(facts).ok()?)).filter(|_| stays)
+        let stays = is_member(facts) && !topology.specs.contains_key(&host.name);
+        Some((&host.name, effective_config(facts).ok()?)).filter(|_| stays)
     }) else {
         return Vec::new();
     };
     let mut problems = Vec::new();
     for (host, facts) in situation.servers() {
-        let place = shape.places.get(&host.name);
-        let Some(place) = place.filter(|place| place.part == Part::Joining) else {
+        let spec = topology.specs.get(&host.name);
+        let Some(spec) = spec.filter(|spec| spec.role == NodeRole::Joining) else {
             continue;
         };
-        let Ok(wants) = told(facts, &place.config) else {
+        let Ok(wants) = told(facts, &spec.config) else {
             continue;
         };
         let is_network = |key: &&str| KEYS.contains(key);
         let differ = MUST_BE_EQUAL.into_iter().filter(|key| {
-            match (
-                networks(&has, place.node_ip),
-                networks(&wants, place.node_ip),
-            ) {
+            match (networks(&has, spec.node_ip), networks(&wants, spec.node_ip)) {
                 (Some(has), Some(wants)) if is_network(key) => has.value(key) != wants.value(key),
                 _ => !same_setting(key, has.get(*key), wants.get(*key)),
             }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::force::{in_force, told_data_dir};
+use super::force::{configured_data_dir, effective_config};
 use crate::facts::Facts;
 use crate::inventory::DataDir;
 use crate::vars::names_a_secret;
@@ -57,12 +57,12 @@ pub(super) fn folders(facts: &Facts) -> Told {
     if facts.has_data() {
         told.folders.data = facts.k3s.data_dir.clone();
     } else {
-        match told_data_dir(facts) {
+        match configured_data_dir(facts) {
             Ok(folder) => told.folders.data = folder.unwrap_or_default(),
             Err(why) => told.unread = Some(why),
         }
     }
-    let settings = match in_force(facts) {
+    let settings = match effective_config(facts) {
         Ok(settings) => settings,
         Err(why) => {
             told.unread = Some(format!("which folders k3s uses cannot be read: {why}"));

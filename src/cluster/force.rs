@@ -32,7 +32,7 @@ const VARIABLES: [(&str, &str); 14] = [
 ///
 /// # Errors
 /// Where it stands and why it cannot be read, without any of its content.
-pub(super) fn in_force(facts: &Facts) -> Result<Map<String, Value>, String> {
+pub(super) fn effective_config(facts: &Facts) -> Result<Map<String, Value>, String> {
     let mut variables = Settings::new();
     if let Some(foreign) = &facts.k3s.foreign {
         variables = unit_variables(foreign)?;
@@ -45,7 +45,7 @@ pub(super) fn in_force(facts: &Facts) -> Result<Map<String, Value>, String> {
 /// same variables and has no flags.
 ///
 /// # Errors
-/// As [`in_force`].
+/// As [`effective_config`].
 pub(super) fn told(facts: &Facts, config: &Config) -> Result<Map<String, Value>, String> {
     let config = config.clone().into_iter().collect();
     let foreign = facts.k3s.foreign.as_ref();
@@ -56,7 +56,7 @@ pub(super) fn told(facts: &Facts, config: &Config) -> Result<Map<String, Value>,
 /// What of it is gone when towline writes config.yaml and its own unit.
 ///
 /// # Errors
-/// As [`in_force`].
+/// As [`effective_config`].
 pub(super) fn replaced(facts: &Facts) -> Result<Map<String, Value>, String> {
     let foreign = facts.k3s.foreign.as_ref();
     let mut own: Map<_, _> = foreign
@@ -136,12 +136,12 @@ fn add_flag(all: &mut Map<String, Value>, key: String, value: Value) {
 ///
 /// # Errors
 /// A sentence, when it is no folder that towline works with.
-pub fn told_data_dir(facts: &Facts) -> Result<Option<DataDir>, String> {
+pub fn configured_data_dir(facts: &Facts) -> Result<Option<DataDir>, String> {
     if facts.k3s.config.is_none() && facts.k3s.foreign.is_none() {
         return Ok(None);
     }
     // What cannot be read is said where everything that k3s is told is looked at.
-    let Ok(all) = in_force(facts) else {
+    let Ok(all) = effective_config(facts) else {
         return Ok(None);
     };
     let Some(told) = all.get("data-dir").and_then(Value::as_str) else {
@@ -215,7 +215,7 @@ fn variables(foreign: &Foreign) -> Result<Vec<(String, String)>, String> {
 /// no flag, and files of variables.
 ///
 /// # Errors
-/// As [`in_force`].
+/// As [`effective_config`].
 pub(super) fn besides(foreign: &Foreign) -> Result<Vec<String>, String> {
     let unit = &foreign.unit;
     let in_a_file = |name: &str| {
@@ -288,7 +288,7 @@ fn flags(foreign: &Foreign) -> Result<Settings, String> {
 /// # Errors
 /// Where it stands and why it cannot be read.
 pub fn shared_settings(facts: &Facts) -> Result<Settings, String> {
-    let all = in_force(facts)?.into_iter();
+    let all = effective_config(facts)?.into_iter();
     Ok(all
         .filter(|(key, value)| MUST_BE_EQUAL.contains(&key.as_str()) && *value != false)
         .collect())
@@ -296,7 +296,7 @@ pub fn shared_settings(facts: &Facts) -> Result<Settings, String> {
 
 /// The names in the certificate of a server that are not its own addresses: those of its cluster.
 pub fn certificate_names(facts: &Facts) -> Vec<String> {
-    let all = in_force(facts).unwrap_or_default();
+    let all = effective_config(facts).unwrap_or_default();
     let names = match all.get("tls-san") {
         Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
         Some(Value::String(name)) => vec![name.as_str()],

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::Situation;
-use super::force::in_force;
+use super::force::effective_config;
 use crate::distribution::k3s::flags::{are_right_for, flannel_backend, instead, is_known};
 use crate::distribution::k3s::network::words;
 use crate::distribution::k3s::settings::shared_default;
@@ -41,7 +41,7 @@ impl Unknown {
     }
 
     /// Where it stands, for people.
-    fn place(&self) -> String {
+    fn spec(&self) -> String {
         let shared = || format!("cluster.{}.{}", self.section(), self.key);
         self.origin.as_ref().map_or_else(shared, Origin::to_string)
     }
@@ -112,15 +112,15 @@ fn found(inventory: &Inventory) -> Vec<Unknown> {
 pub(super) fn unknown(situation: &Situation<'_>, version: &str) -> (Vec<Problem>, Vec<String>) {
     let (mut problems, mut notes) = (Vec::new(), Vec::new());
     for unknown in found(situation.inventory) {
-        let place = unknown.place();
+        let spec = unknown.spec();
         if are_right_for(version) {
-            let problem = Problem::new(format!("{place}: {}", unknown.what()));
+            let problem = Problem::new(format!("{spec}: {}", unknown.what()));
             problems.push(problem.because(unknown.why(version)).next(unknown.help()));
         } else {
             let meant = instead(unknown.plain(), unknown.role);
             let meant = meant.map(|meant| format!("; {meant}")).unwrap_or_default();
             notes.push(format!(
-                "{place}: {} that towline knows, and if k3s {version} does not know it, {}{meant}",
+                "{spec}: {} that towline knows, and if k3s {version} does not know it, {}{meant}",
                 unknown.what(),
                 unknown.does()
             ));
@@ -193,7 +193,7 @@ fn backend(situation: &Situation<'_>) -> Option<Problem> {
     let has = situation
         .servers()
         .filter(|(_, facts)| facts.k3s.datastore.is_some())
-        .find_map(|(_, facts)| in_force(facts).ok()?.get(key).cloned());
+        .find_map(|(_, facts)| effective_config(facts).ok()?.get(key).cloned());
     if has.as_ref().and_then(Value::as_str) == Some(&value) {
         return None;
     }

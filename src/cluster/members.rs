@@ -1,7 +1,7 @@
 //! Members of etcd: which of them are up, and whether one more may stop.
 
 use super::check::node_name;
-use super::{Part, Shape, Situation, Stage};
+use super::{ClusterState, NodeRole, Situation, Topology};
 use crate::facts::{Datastore, Facts, K3s, Node};
 use crate::inventory::{Host, Role};
 use crate::kubernetes::kubeconfig::server_url;
@@ -50,23 +50,23 @@ pub(super) fn voters(situation: &Situation<'_>, k3s: &K3s) -> Vec<(String, bool)
 }
 
 /// The servers that run in a cluster that is down, and what a person should know of them.
-pub(super) fn silent(situation: &Situation<'_>, shape: &mut Shape) {
-    if shape.stage != Stage::Down {
+pub(super) fn api_unresponsive(situation: &Situation<'_>, topology: &mut Topology) {
+    if topology.state != ClusterState::Down {
         return;
     }
-    let members = shape.places.iter();
+    let members = topology.specs.iter();
     let members: Vec<_> = members
-        .filter(|(_, place)| place.part == Part::Member)
+        .filter(|(_, spec)| spec.role == NodeRole::Member)
         .map(|(name, _)| name.clone())
         .collect();
     for name in &members {
         let facts = situation.reach.get(name).and_then(|reach| reach.facts());
         if facts.is_some_and(|facts| facts.k3s.server_unit.is_ready()) {
-            shape.silent.insert(name.clone());
+            topology.api_unresponsive.insert(name.clone());
         }
     }
-    if shape.silent.len() < members.len() {
-        shape.notes.extend(shape.silent.iter().map(|name| {
+    if topology.api_unresponsive.len() < members.len() {
+        topology.notes.extend(topology.api_unresponsive.iter().map(|name| {
             format!("{name}: k3s runs here, and its API does not answer; it is looked at again when the servers that are down have been started")
         }));
     }
@@ -96,8 +96,8 @@ impl Outnumbered {
     }
 }
 
-pub(super) fn outnumbered(situation: &Situation<'_>, shape: &Shape) -> Option<Outnumbered> {
-    if shape.stage != Stage::Down {
+pub(super) fn outnumbered(situation: &Situation<'_>, topology: &Topology) -> Option<Outnumbered> {
+    if topology.state != ClusterState::Down {
         return None;
     }
     let hosts = situation.inventory.hosts.iter();
@@ -158,15 +158,15 @@ pub(super) fn outnumbered(situation: &Situation<'_>, shape: &Shape) -> Option<Ou
 /// Why no healthy member may be restarted: others are down that this run cannot start, and without
 /// one more etcd would have no quorum. Members that this run starts go first and do not count;
 /// those that join again come later and do.
-pub(super) fn fragile(situation: &Situation<'_>, shape: &Shape) -> Option<String> {
-    let Stage::Running { via } = &shape.stage else {
+pub(super) fn quorum_at_risk(situation: &Situation<'_>, topology: &Topology) -> Option<String> {
+    let ClusterState::Running { via } = &topology.state else {
         return None;
     };
     let facts = situation.reach.get(via)?.facts()?;
     let voters = voters(situation, &facts.k3s);
     let is_started = |name: &str| {
-        let mut places = shape.places.values();
-        places.any(|place| place.part == Part::Member && place.node_name == name)
+        let mut specs = topology.specs.values();
+        specs.any(|spec| spec.role == NodeRole::Member && spec.node_name == name)
     };
     let down: Vec<&str> = voters
         .iter()

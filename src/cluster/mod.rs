@@ -32,10 +32,10 @@ mod nodes;
 mod reach;
 mod reset;
 mod servers;
-mod shape;
-mod stage;
+mod state;
 mod successor;
 mod tokens;
+mod topology;
 mod version;
 
 #[cfg(test)]
@@ -45,13 +45,13 @@ pub use adopt::same_setting;
 pub use check::{in_flags, node_name};
 pub use choose::is_inside;
 pub use folders::{Folders, kubelet};
-pub use force::{certificate_names, shared_settings, told_data_dir};
+pub use force::{certificate_names, configured_data_dir, shared_settings};
 pub use members::Outnumbered;
 pub use reach::to_ask;
 pub use reset::{Reset, Wave, reset};
-pub use shape::shape;
 pub use successor::Successor;
-pub use tokens::Fresh;
+pub use tokens::GeneratedTokens;
+pub use topology::topology;
 pub use version::{Wanted, wanted_version};
 
 /// What is known of a host before a plan is made.
@@ -83,7 +83,7 @@ pub struct Situation<'a> {
     /// The hosts that may be changed; the others are only observed.
     pub selected: &'a BTreeSet<String>,
     /// Tokens to use when the cluster has none yet.
-    pub fresh: &'a Fresh,
+    pub fresh: &'a GeneratedTokens,
     /// Whether hosts on which something else set up k3s are taken over.
     pub adopt: bool,
     /// Whether a host keeps the settings of its own config.yaml that the inventory does not name: an
@@ -109,11 +109,11 @@ impl<'a> Situation<'a> {
 
 /// What the hosts of an inventory are to each other, and what follows for each of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shape {
+pub struct Topology {
     /// Where the cluster stands.
-    pub stage: Stage,
+    pub state: ClusterState,
     /// The hosts that take part and may be changed, by name.
-    pub places: BTreeMap<String, Place>,
+    pub specs: BTreeMap<String, NodeSpec>,
     /// The addresses at which the nodes talk to each other, of the hosts that were reached: those that
     /// the inventory names or towline connected to.
     pub siblings: Vec<IpAddr>,
@@ -122,18 +122,18 @@ pub struct Shape {
     /// Hosts that cannot join now, with the reason. Their operating system is still prepared.
     pub waiting: BTreeMap<String, String>,
     /// Why no healthy member may be restarted now: another one is down, and etcd would lose quorum.
-    pub fragile: Option<String>,
+    pub quorum_at_risk: Option<String>,
     /// Servers of a cluster that is down whose k3s runs: only their API did not answer, and they are
     /// not restarted together with others.
-    pub silent: BTreeSet<String>,
+    pub api_unresponsive: BTreeSet<String>,
     /// What is known of a cluster that is down whose data was reached on too few servers.
     pub outnumbered: Option<Outnumbered>,
     /// Whether no server of the cluster runs or is starting, and none is started now.
-    pub unserved: bool,
+    pub no_server: bool,
     /// Nodes whose machines were wiped and come back under their names; forgotten before they join.
     pub forget: Vec<Node>,
     /// The server that forgets them.
-    pub forgetter: Option<String>,
+    pub cleanup_server: Option<String>,
     /// What of the pods' network k3s brings.
     pub network: Network,
     /// What hosts keep though no line names it; of a list, with its other elements.
@@ -153,7 +153,7 @@ pub struct Network {
 
 /// Where the cluster stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stage {
+pub enum ClusterState {
     /// There is none; this host is to make it.
     New {
         /// Name of the first server.
@@ -174,7 +174,7 @@ pub enum Stage {
 
 /// What a host does in the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum NodeRole {
     /// Makes the cluster.
     Leader,
     /// A server with data of its own.
@@ -187,9 +187,9 @@ pub enum Part {
 
 /// One host's place in the cluster.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct NodeSpec {
     /// What it does.
-    pub part: Part,
+    pub role: NodeRole,
     /// The name of its node.
     pub node_name: String,
     /// The address its siblings reach it at.
@@ -202,11 +202,11 @@ pub struct Place {
     pub voter: bool,
 }
 
-impl fmt::Debug for Place {
+impl fmt::Debug for NodeSpec {
     /// The keys of the config without their values.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Place")
-            .field("part", &self.part)
+            .field("part", &self.role)
             .field("node_name", &self.node_name)
             .field("node_ip", &self.node_ip)
             .field("config", &self.config.keys())
@@ -224,11 +224,11 @@ pub fn remarks(inventory: &Inventory) -> Vec<Remark> {
 }
 
 /// Every secret that the places hold, so that it can be masked.
-pub fn secrets(shape: &Shape) -> Vec<Secret> {
-    let mut secrets: Vec<_> = shape
-        .places
+pub fn secrets(topology: &Topology) -> Vec<Secret> {
+    let mut secrets: Vec<_> = topology
+        .specs
         .values()
-        .flat_map(|place| secrets_among(&place.config))
+        .flat_map(|spec| secrets_among(&spec.config))
         .collect();
     secrets.retain(|secret| secret.expose() != LATER);
     secrets
@@ -236,7 +236,7 @@ pub fn secrets(shape: &Shape) -> Vec<Secret> {
 
 /// The secrets that a host knows: in k3s's own files and in what k3s is told there.
 pub fn known_secrets(facts: &Facts) -> Vec<Secret> {
-    let told = [tokens::own_config(facts), force::in_force(facts)];
+    let told = [tokens::own_config(facts), force::effective_config(facts)];
     let told = told.iter().flatten().flat_map(secrets_among);
     facts.secrets().cloned().chain(told).collect()
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Situation;
 use super::config::Config;
-use super::force::{in_force, told};
+use super::force::{effective_config, told};
 use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::{Host, Role};
@@ -135,7 +135,7 @@ pub(super) fn cgroup_v1(
     };
     // One that has joined was told, wherever; but an older one did not have to be.
     let has_to = facts.k3s.joined && facts.k3s.version.as_deref().is_none_or(refuses);
-    let was_told_elsewhere = has_to && !allows(in_force(facts));
+    let was_told_elsewhere = has_to && !allows(effective_config(facts));
     if was_told_elsewhere || allows(told(facts, config)) {
         return None;
     }

@@ -3,16 +3,16 @@
 use serde_json::{Map, Value};
 
 use super::adopt::same_setting;
-use super::force::{in_force, told};
-use super::{Network, Shape, Situation, Stage};
+use super::force::{effective_config, told};
+use super::{ClusterState, Network, Situation, Topology};
 
 /// What the cluster's servers are told, or would be; it is equal on all of them.
-pub(super) fn network(situation: &Situation<'_>, shape: &Shape) -> Network {
+pub(super) fn network(situation: &Situation<'_>, topology: &Topology) -> Network {
     let all: Vec<Map<String, Value>> = situation
         .servers()
-        .filter_map(|(host, facts)| match shape.places.get(&host.name) {
-            Some(place) => told(facts, &place.config).ok(),
-            None => in_force(facts).ok(),
+        .filter_map(|(host, facts)| match topology.specs.get(&host.name) {
+            Some(spec) => told(facts, &spec.config).ok(),
+            None => effective_config(facts).ok(),
         })
         .collect();
     Network {
@@ -28,20 +28,20 @@ pub(super) fn network(situation: &Situation<'_>, shape: &Shape) -> Network {
 }
 
 /// What a person should know of a cluster whose network is not there yet.
-pub(super) fn note(situation: &Situation<'_>, shape: &Shape) -> Option<String> {
-    let lack = match &shape.stage {
-        Stage::New { .. } => true,
-        Stage::Running { via } => {
+pub(super) fn note(situation: &Situation<'_>, topology: &Topology) -> Option<String> {
+    let lack = match &topology.state {
+        ClusterState::New { .. } => true,
+        ClusterState::Running { via } => {
             let facts = situation.reach.get(via).and_then(|reach| reach.facts());
             facts.is_some_and(|facts| facts.k3s.nodes.iter().any(|node| node.lacks_network))
         }
         _ => false,
     };
-    if shape.network.flannel || !lack {
+    if topology.network.flannel || !lack {
         return None;
     }
     let mut note = "flannel-backend is none: nodes are not Ready until a network plug-in (CNI) is installed in the cluster, which towline does not wait for".to_owned();
-    if shape.network.policies {
+    if topology.network.policies {
         note.push_str(". k3s's network policies wait for it: until then k3s-agent stays activating, and k3s restarts every 15 minutes on each node; with  disable-network-policy: true  it does not");
     }
     Some(note)

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Situation;
 use super::address::Addresses;
-use super::force::in_force;
+use super::force::effective_config;
 use crate::distribution::k3s::network::{Fault, KEYS, Networks, words};
 use crate::error::Problem;
 use crate::inventory::{Inventory, Remark, Role};
@@ -19,7 +19,7 @@ fn told(situation: &Situation<'_>) -> Option<(BTreeMap<&'static str, Value>, boo
         .servers()
         .find(|(_, facts)| facts.k3s.datastore.is_some());
     if let Some((_, facts)) = has_data {
-        let all = in_force(facts).ok()?;
+        let all = effective_config(facts).ok()?;
         let own = KEYS
             .iter()
             .filter_map(|key| Some((*key, all.get(*key)?.clone())));

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::check::node_name;
-use super::{Part, Shape, Situation, Stage};
+use super::{ClusterState, NodeRole, Situation, Topology};
 use crate::error::Problem;
 use crate::facts::{Facts, K3s, Node};
 
@@ -34,48 +34,53 @@ pub(super) fn dying(host: &str, facts: &Facts) -> Option<String> {
 }
 
 /// Which nodes have to be forgotten before their machines join again.
-pub(super) fn forget(situation: &Situation<'_>, shape: &mut Shape) -> Result<(), Vec<Problem>> {
-    let Stage::Running { via } = &shape.stage else {
+pub(super) fn forget(
+    situation: &Situation<'_>,
+    topology: &mut Topology,
+) -> Result<(), Vec<Problem>> {
+    let ClusterState::Running { via } = &topology.state else {
         return Ok(());
     };
     let Some(facts) = situation.reach.get(via).and_then(|reach| reach.facts()) else {
         return Ok(());
     };
     let (mut problems, mut strangers) = (Vec::new(), BTreeMap::new());
-    for (name, place) in &shape.places {
+    for (name, spec) in &topology.specs {
         let own = situation.reach.get(name).and_then(|reach| reach.facts());
-        let is_new = match place.part {
-            Part::Joining => true,
-            Part::Agent => own.is_some_and(|own| !own.k3s.node_password),
-            Part::Leader | Part::Member => false,
+        let is_new = match spec.role {
+            NodeRole::Joining => true,
+            NodeRole::Agent => own.is_some_and(|own| !own.k3s.node_password),
+            NodeRole::Leader | NodeRole::Member => false,
         };
         let Some(node) = facts
             .k3s
             .nodes
             .iter()
-            .find(|node| is_new && node.name == place.node_name)
+            .find(|node| is_new && node.name == spec.node_name)
         else {
             continue;
         };
-        let is_own = |ip| ip == place.node_ip || own.is_some_and(|own| own.has_address(ip));
+        let is_own = |ip| ip == spec.node_ip || own.is_some_and(|own| own.has_address(ip));
         if let Some(other) = node.internal_ip.filter(|ip| !is_own(*ip)) {
-            let problem = stranger(name, node, other, place.node_ip);
+            let problem = stranger(name, node, other, spec.node_ip);
             if node.is_alive() {
                 problems.push(problem);
             } else {
                 strangers.insert(name.clone(), problem);
             }
         } else if !own.is_some_and(|own| may_be_its_own(&own.k3s, node)) {
-            shape.forget.push(node.clone());
+            topology.forget.push(node.clone());
         }
     }
-    shape.places.retain(|name, _| !strangers.contains_key(name));
-    shape.unfit.extend(strangers);
+    topology
+        .specs
+        .retain(|name, _| !strangers.contains_key(name));
+    topology.unfit.extend(strangers);
     if !problems.is_empty() {
         return Err(problems);
     }
-    if !shape.forget.is_empty() {
-        shape.forgetter = Some(via.clone());
+    if !topology.forget.is_empty() {
+        topology.cleanup_server = Some(via.clone());
     }
     Ok(())
 }
@@ -94,18 +99,18 @@ fn may_be_its_own(k3s: &K3s, node: &Node) -> bool {
 fn stranger(host: &str, node: &Node, other: IpAddr, own: IpAddr) -> Problem {
     let name = &node.name;
     let rename = format!("give {host} another hostname, or set  node_name:  in the inventory");
-    let place = format!("that one is at {other}, {host} at {own}");
+    let spec = format!("that one is at {other}, {host} at {own}");
     if node.is_alive() {
         return Problem::new(format!(
             "{host}: another machine runs as a node under its name, {name}"
         ))
-        .because(place)
+        .because(spec)
         .next(rename);
     }
     Problem::new(format!(
         "{host}: the cluster has a node under its name, {name}, of a machine that is down now"
     ))
-    .because(place)
+    .because(spec)
     .next(format!("if that machine will come back:  {rename}"))
     .next(format!(
         "if it was {host} before it was set up anew:  kubectl delete node {name}"
@@ -113,8 +118,8 @@ fn stranger(host: &str, node: &Node, other: IpAddr, own: IpAddr) -> Problem {
 }
 
 /// Nodes that are in the cluster and not in the inventory.
-pub(super) fn left(situation: &Situation<'_>, shape: &Shape) -> Vec<String> {
-    let (Stage::Running { via }, true) = (&shape.stage, situation.inventory.whole) else {
+pub(super) fn left(situation: &Situation<'_>, topology: &Topology) -> Vec<String> {
+    let (ClusterState::Running { via }, true) = (&topology.state, situation.inventory.whole) else {
         return Vec::new();
     };
     let Some(facts) = situation.reach.get(via).and_then(|reach| reach.facts()) else {

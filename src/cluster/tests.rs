@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::{Fresh, LATER, Part, Place, Reach, Shape, Situation, Stage, shape};
+use super::{
+    ClusterState, GeneratedTokens, LATER, NodeRole, NodeSpec, Reach, Situation, Topology, topology,
+};
 use crate::error::Problem;
 use crate::facts::{Datastore, DropIn, Facts, Foreign, Node, OperatingSystem, Unit};
 use crate::inventory::{self, Inventory, Overrides};
@@ -21,7 +23,7 @@ mod reaching;
 mod refused;
 mod resets;
 mod settings;
-mod stages;
+mod states;
 mod versions;
 
 /// The hash of the cluster's CA.
@@ -47,7 +49,7 @@ struct Lab {
     inventory: Inventory,
     reach: BTreeMap<String, Reach>,
     selected: BTreeSet<String>,
-    fresh: Fresh,
+    fresh: GeneratedTokens,
     adopt: bool,
     keep: bool,
 }
@@ -72,7 +74,7 @@ impl Lab {
                 .iter()
                 .map(|host| host.name.clone())
                 .collect(),
-            fresh: Fresh {
+            fresh: GeneratedTokens {
                 server: Secret::new("fresh-server"),
                 agent: Secret::new("fresh-agent"),
             },
@@ -100,7 +102,7 @@ impl Lab {
         self
     }
 
-    fn try_shape(&self) -> Result<Shape, Vec<Problem>> {
+    fn try_shape(&self) -> Result<Topology, Vec<Problem>> {
         let situation = Situation {
             inventory: &self.inventory,
             reach: &self.reach,
@@ -109,10 +111,10 @@ impl Lab {
             adopt: self.adopt,
             keep: self.keep,
         };
-        shape(&situation, VERSION)
+        topology(&situation, VERSION)
     }
 
-    fn shape(&self) -> Shape {
+    fn topology(&self) -> Topology {
         self.try_shape()
             .unwrap_or_else(|problems| panic!("{problems:?}"))
     }
@@ -216,8 +218,8 @@ fn node(name: &str, ready: bool, address: &str) -> Node {
 }
 
 /// The names of the nodes that are forgotten.
-fn forgotten(shape: &Shape) -> Vec<&str> {
-    shape.forget.iter().map(|node| &*node.name).collect()
+fn forgotten(topology: &Topology) -> Vec<&str> {
+    topology.forget.iter().map(|node| &*node.name).collect()
 }
 
 fn running() -> Lab {
@@ -227,9 +229,8 @@ fn running() -> Lab {
         .with("m3", member)
 }
 
-fn text<'a>(place: &'a Place, key: &str) -> &'a str {
-    place
-        .config
+fn text<'a>(spec: &'a NodeSpec, key: &str) -> &'a str {
+    spec.config
         .get(key)
         .and_then(|value| value.as_str())
         .unwrap_or("-")

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::authority::{Claims, agents_elsewhere, differing, is_agent, to_move};
-use super::force::in_force;
+use super::force::effective_config;
 use super::{LATER, Situation};
 use crate::distribution::k3s::settings::matters_only_at_first_start;
 use crate::distribution::k3s::token::{ca_hash, full_token, token_fault, token_password};
@@ -16,14 +16,14 @@ use crate::vars::Secret;
 
 /// Tokens for a cluster that has none yet; made once per run, before any plan.
 #[derive(Debug, Clone)]
-pub struct Fresh {
+pub struct GeneratedTokens {
     /// For servers.
     pub server: Secret,
     /// For agents.
     pub agent: Secret,
 }
 
-impl Fresh {
+impl GeneratedTokens {
     /// New tokens of 128 random bits each, as hex digits.
     pub fn generate() -> Self {
         let one = || {
@@ -82,7 +82,7 @@ pub(super) fn configured(facts: &Facts, key: &str) -> Option<String> {
 /// this left. What cannot be read makes the host unfit before anything is decided from it.
 pub(super) fn observed(facts: &Facts) -> serde_json::Map<String, Value> {
     let read = match facts.k3s.foreign {
-        Some(_) => in_force(facts),
+        Some(_) => effective_config(facts),
         None => own_config(facts),
     };
     read.unwrap_or_default()
@@ -121,7 +121,7 @@ pub(super) fn read_config(text: &str) -> Result<serde_json::Map<String, Value>, 
         Ok(Value::Null) => Ok(serde_json::Map::new()),
         Ok(_) => Err("is YAML, but no keys with values".into()),
         Err(error) => Err(match error.location() {
-            Some(place) => format!("is not YAML, line {}", place.line()),
+            Some(spec) => format!("is not YAML, line {}", spec.line()),
             None => "is not YAML".into(),
         }),
     }

@@ -4,10 +4,10 @@ use std::convert::Infallible;
 use std::time::Instant;
 
 use crate::cli::{DeployArguments, Environment};
-use crate::cluster::Stage;
+use crate::cluster::ClusterState;
 use crate::error::{ExitCode, Problem};
 use crate::run::event::Events;
-use crate::run::report::{Ledger, Report};
+use crate::run::report::{Report, RunState};
 use crate::run::{Event, Interrupt, Outcome, Runner};
 use crate::ui::Ui;
 
@@ -75,44 +75,44 @@ pub(super) async fn go(
     begun: Instant,
     kubeconfig: Option<&Target>,
 ) -> Result<Ended, Refusal> {
-    let mut ledger = Ledger::default();
+    let mut run_state = RunState::default();
     for (host, (begun, time)) in &survey.gathered.times {
-        ledger.connected(host, *begun, *time);
+        run_state.connected(host, *begun, *time);
     }
     for (host, unreached) in &survey.gathered.unreached {
-        ledger.end(host, unreached.outcome, Some(unreached.problem.clone()));
+        run_state.end(host, unreached.outcome, Some(unreached.problem.clone()));
     }
-    for text in &survey.shape.notes {
+    for text in &survey.topology.notes {
         road.events.send(Event::Note { text: text.clone() });
     }
     let mut trouble = false;
     let mut plans = 0;
     road.bring(&survey).await?;
     loop {
-        unfit(road, &survey, &mut ledger);
+        unfit(road, &survey, &mut run_state);
         let runner = road.runner(&survey.gathered);
         let last = survey
             .plan
             .replan_after
             .unwrap_or(survey.plan.stages.len().saturating_sub(1));
         let ended = tokio::select! {
-            ended = runner.stages(&survey.plan, &survey.judged, last, &mut ledger) => ended,
+            ended = runner.stages(&survey.plan, &survey.judged, last, &mut run_state) => ended,
             never = announce(road) => match never {},
             () = interrupt::asked_for(Interrupt::Drop, road.interrupt.clone()) => Err("the connections were dropped".to_owned()),
         };
         if let Err(reason) = ended {
-            cancel_rest(road, &survey, &runner, &mut ledger, &reason);
+            cancel_rest(road, &survey, &runner, &mut run_state, &reason);
             trouble = true;
             break;
         }
         if survey.plan.replan_after.is_none() {
             break;
         }
-        let reason = match &survey.shape.stage {
-            Stage::New { leader } if road.inventory.hosts.len() == 1 => {
+        let reason = match &survey.topology.state {
+            ClusterState::New { leader } if road.inventory.hosts.len() == 1 => {
                 format!("{leader} is the first server of a new cluster")
             }
-            Stage::New { leader } => {
+            ClusterState::New { leader } => {
                 format!("{leader} leads the new cluster; the others can join now")
             }
             _ => "the servers answer again; the rest is planned with what they know".to_owned(),
@@ -125,30 +125,33 @@ pub(super) async fn go(
                     road.events.send(Event::Trouble { problem });
                 }
                 let reason = "with what the hosts say now, the rest cannot be done";
-                cancel_rest(road, &survey, &runner, &mut ledger, reason);
+                cancel_rest(road, &survey, &runner, &mut run_state, reason);
                 trouble = true;
                 break;
             }
         }
-        ledger.replan();
-        lost(road, &survey, &mut ledger);
+        run_state.replan();
+        lost(road, &survey, &mut run_state);
         plans += 1;
         if plans == PLANS {
             let problem = Problem::new("what was just done has to be done again: something else changes the hosts, or k3s undoes it")
                 .next("run the same command again; if it ends like this once more, look at the servers' journals");
             road.events.send(Event::Trouble { problem });
             let reason = "what was done does not last";
-            cancel_rest(road, &survey, &runner, &mut ledger, reason);
+            cancel_rest(road, &survey, &runner, &mut run_state, reason);
             trouble = true;
             break;
         }
     }
-    for (host, reason) in &survey.shape.waiting {
+    for (host, reason) in &survey.topology.waiting {
         road.runner(&survey.gathered)
-            .cancel(host, reason.clone(), &mut ledger);
+            .cancel(host, reason.clone(), &mut run_state);
     }
     let mut next = None;
-    let has_cluster = !matches!(survey.shape.stage, Stage::Elsewhere | Stage::Unknown);
+    let has_cluster = !matches!(
+        survey.topology.state,
+        ClusterState::Elsewhere | ClusterState::Unknown
+    );
     if let Some(target) = kubeconfig.filter(|_| !trouble && has_cluster) {
         match kubeconfig::fetch(road, &survey.gathered, target).await {
             Ok(commands) => next = Some(commands),
@@ -161,11 +164,11 @@ pub(super) async fn go(
     // All together, and last: what was started has had some time to end by then.
     let runner = road.runner(&survey.gathered);
     tokio::select! {
-        () = runner.look_again(&mut ledger) => {}
+        () = runner.look_again(&mut run_state) => {}
         () = interrupt::asked_for(Interrupt::Drop, road.interrupt.clone()) => {}
     }
     let rows = road.rows(&survey.gathered).into_iter();
-    let report = ledger.report(rows, begun.elapsed(), trouble);
+    let report = run_state.report(rows, begun.elapsed(), trouble);
     if report.count(Outcome::Failed)
         + report.count(Outcome::Unreachable)
         + report.count(Outcome::Cancelled)
@@ -194,53 +197,61 @@ async fn planned_again(road: &Road, survey: &Survey) -> Result<Survey, Refusal> 
 pub(super) async fn announce(road: &Road) -> Infallible {
     interrupt::asked_for(Interrupt::Finish, road.interrupt.clone()).await;
     road.events.send(Event::Note {
-        text:
-            "what runs now is let end, and nothing new begins; Ctrl-C again drops the connections"
-                .into(),
+        text: "finishing the running steps; press Ctrl-C again to disconnect now".into(),
     });
     std::future::pending().await
 }
 
 /// Hosts that cannot be used as they are leave before the first stage.
-fn unfit(road: &Road, survey: &Survey, ledger: &mut Ledger) {
-    for (host, problem) in &survey.shape.unfit {
-        if ledger.is_in(host) && road.selected.contains(host) {
+fn unfit(road: &Road, survey: &Survey, run_state: &mut RunState) {
+    for (host, problem) in &survey.topology.unfit {
+        if run_state.is_in(host) && road.selected.contains(host) {
             road.events.send(Event::Unreached {
                 host: host.clone(),
                 problem: problem.clone(),
             });
-            ledger.end(host, Outcome::Failed, Some(problem.clone()));
+            run_state.end(host, Outcome::Failed, Some(problem.clone()));
         }
     }
 }
 
 /// Hosts that no longer answer when they are asked again leave the run.
-fn lost(road: &Road, survey: &Survey, ledger: &mut Ledger) {
+fn lost(road: &Road, survey: &Survey, run_state: &mut RunState) {
     for (host, unreached) in &survey.gathered.unreached {
-        if ledger.is_in(host) {
+        if run_state.is_in(host) {
             let problem = unreached.problem.clone();
             road.events.send(Event::Unreached {
                 host: host.clone(),
                 problem: problem.clone(),
             });
-            ledger.end(host, unreached.outcome, Some(problem));
+            run_state.end(host, unreached.outcome, Some(problem));
         }
     }
 }
 
 /// Hosts with stages still to come are cancelled; what they have done stands.
-fn cancel_rest(road: &Road, survey: &Survey, runner: &Runner, ledger: &mut Ledger, reason: &str) {
+fn cancel_rest(
+    road: &Road,
+    survey: &Survey,
+    runner: &Runner,
+    run_state: &mut RunState,
+    reason: &str,
+) {
     for host in &road.inventory.hosts {
         let owed = |stage: usize| {
-            !ledger.has_passed(&host.name, stage) && !survey.judged.is_converged(stage, &host.name)
+            !run_state.has_passed(&host.name, stage)
+                && !survey.judged.is_converged(stage, &host.name)
         };
         let has_more = survey
             .plan
             .steps_of(&host.name)
             .any(|(stage, _, _)| owed(stage))
-            || matches!(survey.shape.stage, Stage::New { .. } | Stage::Down);
+            || matches!(
+                survey.topology.state,
+                ClusterState::New { .. } | ClusterState::Down
+            );
         if has_more && road.selected.contains(&host.name) {
-            runner.cancel(&host.name, reason.to_owned(), ledger);
+            runner.cancel(&host.name, reason.to_owned(), run_state);
         }
     }
     let problem = Problem::new("the deploy ended early").because(reason);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::cli::{Environment, InstallArguments, JoinArguments, Login};
-use crate::cluster::{Stage, certificate_names, shared_settings};
+use crate::cluster::{ClusterState, certificate_names, shared_settings};
 use crate::error::{ExitCode, Problem};
 use crate::facts::{Datastore, Facts};
 use crate::run::Event;
@@ -87,8 +87,8 @@ pub(super) async fn join(arguments: JoinArguments, environment: &Environment, ui
             road.inventory = inventory;
         }
         let survey = road.decide(gathered).await.map_err(in_flags)?;
-        if let (Stage::Down | Stage::Unknown, Some(name)) =
-            (&survey.shape.stage, typed.read_server())
+        if let (ClusterState::Down | ClusterState::Unknown, Some(name)) =
+            (&survey.topology.state, typed.read_server())
         {
             return Err(Problem::new(format!(
                 "{name}: k3s has data here and is not READY, so nothing can join it"
@@ -196,7 +196,7 @@ fn write(
     let Some(file) = file else {
         return Ok(());
     };
-    if let Some(kept) = survey.shape.kept.get(&typed.target) {
+    if let Some(kept) = survey.topology.kept.get(&typed.target) {
         let left_out = typed.keep(kept)?;
         if !left_out.is_empty() {
             let text = format!(

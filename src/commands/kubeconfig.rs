@@ -248,8 +248,8 @@ pub(super) async fn fetch(
         let mut row = row(node);
         let is_row = |host: &Host| is_node(host, &row);
         let hosts = road.inventory.hosts.iter();
-        let mut silent = hosts.filter(|host| gathered.unreached.contains_key(&host.name));
-        row.last_heard = silent.any(is_row);
+        let mut api_unresponsive = hosts.filter(|host| gathered.unreached.contains_key(&host.name));
+        row.last_heard = api_unresponsive.any(is_row);
         row
     });
     let nodes = nodes.collect();
@@ -297,13 +297,13 @@ fn is_node(host: &Host, node: &NodeRow) -> bool {
 async fn tried(
     road: &Road,
     kubeconfig: &Kubeconfig,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Verified, Problem> {
     road.events.send(Event::Trying {
         server: kubeconfig.server().to_owned(),
     });
     tokio::select! {
-        verified = verify(kubeconfig, patience) => verified.map_err(|error| error.problem()),
+        verified = verify(kubeconfig, timeout) => verified.map_err(|error| error.problem()),
         () = interrupt::asked_for(Interrupt::Finish, road.interrupt.clone()) => {
             Err(Problem::new("the kubeconfig was not tried: interrupted"))
         }

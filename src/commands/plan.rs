@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use crate::cli::{Environment, PlanArguments};
-use crate::cluster::Stage;
+use crate::cluster::ClusterState;
 use crate::error::{ExitCode, Problem};
 use crate::run::event::{Events, Planned, PlannedState};
 use crate::run::gather::Gathered;
-use crate::run::report::{Ledger, Report};
+use crate::run::report::{Report, RunState};
 use crate::run::{Event, Outcome, planned};
 use crate::ui::Ui;
 
@@ -36,7 +36,7 @@ fn foreign(road: &Road, survey: &Survey) {
             .get(&host.name)
             .and_then(|reach| reach.facts());
         let is_foreign = facts.is_some_and(|facts| facts.k3s.foreign.is_some());
-        if is_foreign && survey.shape.places.contains_key(&host.name) {
+        if is_foreign && survey.topology.specs.contains_key(&host.name) {
             let text = format!(
                 "{}: something else set up k3s here; deploy takes it over only with --adopt",
                 host.name
@@ -48,11 +48,11 @@ fn foreign(road: &Road, survey: &Survey) {
 
 /// Tells what a survey found and what would follow from it.
 pub(super) fn tell(road: &Road, survey: &Survey, begun: Instant) -> Ended {
-    let mut ledger = Ledger::default();
+    let mut run_state = RunState::default();
     for (host, unreached) in &survey.gathered.unreached {
-        ledger.end(host, unreached.outcome, Some(unreached.problem.clone()));
+        run_state.end(host, unreached.outcome, Some(unreached.problem.clone()));
     }
-    for text in &survey.shape.notes {
+    for text in &survey.topology.notes {
         road.events.send(Event::Note { text: text.clone() });
     }
     for (host, problem) in unfit(survey) {
@@ -60,28 +60,31 @@ pub(super) fn tell(road: &Road, survey: &Survey, begun: Instant) -> Ended {
             host: host.clone(),
             problem: problem.clone(),
         });
-        ledger.end(host, Outcome::Failed, Some(problem.clone()));
+        run_state.end(host, Outcome::Failed, Some(problem.clone()));
     }
-    for (host, reason) in &survey.shape.waiting {
+    for (host, reason) in &survey.topology.waiting {
         road.events.send(Event::Cancelled {
             host: host.clone(),
             reason: reason.clone(),
         });
         let problem = Problem::new(reason.clone());
-        ledger.end(host, Outcome::Cancelled, Some(problem));
+        run_state.end(host, Outcome::Cancelled, Some(problem));
     }
     let steps = planned(&survey.judged);
     let hosts = road.inventory.hosts.iter().map(|host| &host.name);
-    let unknown = hosts.filter(|host| !ledger.is_in(host) && road.selected.contains(*host));
+    let unknown = hosts.filter(|host| !run_state.is_in(host) && road.selected.contains(*host));
     road.events.send(Event::Plan {
         about: about(road, survey),
         unknown: unknown.cloned().collect(),
         steps: steps.clone(),
     });
     for (host, (begun, time)) in &survey.gathered.times {
-        ledger.connected(host, *begun, *time);
+        run_state.connected(host, *begun, *time);
     }
-    (report(road, &survey.gathered, ledger, steps, begun), None)
+    (
+        report(road, &survey.gathered, run_state, steps, begun),
+        None,
+    )
 }
 
 /// What came of a plan: a host with a step that cannot be done has failed, and whatever would
@@ -89,7 +92,7 @@ pub(super) fn tell(road: &Road, survey: &Survey, begun: Instant) -> Ended {
 pub(super) fn report(
     road: &Road,
     gathered: &Gathered,
-    mut ledger: Ledger,
+    mut run_state: RunState,
     steps: Vec<Planned>,
     begun: Instant,
 ) -> Report {
@@ -97,24 +100,30 @@ pub(super) fn report(
         if step.state == PlannedState::Failed {
             let what = step.changes.first().map(|change| change.what.clone());
             let problem = Problem::new(what.unwrap_or(step.step));
-            ledger.end(&step.host, Outcome::Failed, Some(problem));
+            run_state.end(&step.host, Outcome::Failed, Some(problem));
         }
     }
     let rows = road.rows(gathered).into_iter();
     let rows = rows.map(|(host, role, _, counts)| (host, role, false, counts));
-    ledger.report(rows, begun.elapsed(), false)
+    run_state.report(rows, begun.elapsed(), false)
 }
 
 /// What a plan is about, as a sentence.
 fn about(road: &Road, survey: &Survey) -> String {
     let (name, version) = (&road.inventory.cluster.name, &survey.version);
-    match &survey.shape.stage {
-        Stage::New { leader } => {
+    match &survey.topology.state {
+        ClusterState::New { leader } => {
             format!("{name}: a new cluster of k3s {version}, made by {leader}")
         }
-        Stage::Running { .. } => format!("{name}: a cluster of k3s {version} that runs"),
-        Stage::Down => format!("{name}: a cluster of k3s {version}, all of whose servers are down"),
-        Stage::Elsewhere => format!("{name}: hosts that join a cluster of k3s {version} elsewhere"),
-        Stage::Unknown => format!("{name}: k3s {version}; whether there is a cluster is not known"),
+        ClusterState::Running { .. } => format!("{name}: a cluster of k3s {version} that runs"),
+        ClusterState::Down => {
+            format!("{name}: a cluster of k3s {version}, all of whose servers are down")
+        }
+        ClusterState::Elsewhere => {
+            format!("{name}: hosts that join a cluster of k3s {version} elsewhere")
+        }
+        ClusterState::Unknown => {
+            format!("{name}: k3s {version}; whether there is a cluster is not known")
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::inventory::STANDARD_INPUT;
 use crate::plan::{self, Judged, Plan};
 use crate::run::event::Events;
 use crate::run::gather::Gathered;
-use crate::run::report::{Ledger, Report};
+use crate::run::report::{Report, RunState};
 use crate::run::{Event, Interrupt, Outcome, planned};
 use crate::shell::quote;
 use crate::ui::{Format, Ui};
@@ -51,8 +51,8 @@ pub(super) async fn run(arguments: ResetArguments, environment: &Environment, ui
         }
         if arguments.plan {
             let steps = planned(&survey.judged);
-            let ledger = survey.ledger(&road);
-            let report = super::plan::report(&road, &survey.gathered, ledger, steps, begun);
+            let run_state = survey.run_state(&road);
+            let report = super::plan::report(&road, &survey.gathered, run_state, steps, begun);
             return Ok((report, None));
         }
         let mut unreached = survey.gathered.unreached.keys();
@@ -172,28 +172,28 @@ impl Survey {
     }
 
     /// What is known of the hosts before anything is done.
-    fn ledger(&self, road: &Road) -> Ledger {
-        let mut ledger = Ledger::default();
+    fn run_state(&self, road: &Road) -> RunState {
+        let mut run_state = RunState::default();
         for (host, (begun, time)) in &self.gathered.times {
-            ledger.connected(host, *begun, *time);
+            run_state.connected(host, *begun, *time);
         }
         for (host, unreached) in &self.gathered.unreached {
             if road.selected.contains(host) {
-                ledger.end(host, unreached.outcome, Some(unreached.problem.clone()));
+                run_state.end(host, unreached.outcome, Some(unreached.problem.clone()));
             }
         }
         for (host, problem) in &self.reset.unfit {
-            ledger.end(host, Outcome::Failed, Some(problem.clone()));
+            run_state.end(host, Outcome::Failed, Some(problem.clone()));
         }
-        ledger
+        run_state
     }
 
     async fn run(&self, road: &Road, begun: Instant) -> Report {
-        let mut ledger = self.ledger(road);
+        let mut run_state = self.run_state(road);
         let runner = road.runner(&self.gathered);
         let last = self.plan.stages.len().saturating_sub(1);
         let ended = tokio::select! {
-            ended = runner.stages(&self.plan, &self.judged, last, &mut ledger) => ended,
+            ended = runner.stages(&self.plan, &self.judged, last, &mut run_state) => ended,
             never = deploy::announce(road) => match never {},
             () = interrupt::asked_for(Interrupt::Drop, road.interrupt.clone()) => Err("the connections were dropped".to_owned()),
         };
@@ -201,16 +201,16 @@ impl Survey {
         if let Err(reason) = ended {
             for host in &road.selected {
                 let owed = self.plan.steps_of(host).any(|(stage, _, _)| {
-                    !ledger.has_passed(host, stage) && !self.judged.is_converged(stage, host)
+                    !run_state.has_passed(host, stage) && !self.judged.is_converged(stage, host)
                 });
                 if owed {
-                    runner.cancel(host, reason.clone(), &mut ledger);
+                    runner.cancel(host, reason.clone(), &mut run_state);
                 }
             }
             let problem = Problem::new("the reset ended early").because(reason);
             road.events.send(Event::Trouble { problem });
         }
         let rows = road.rows(&self.gathered).into_iter();
-        ledger.report(rows, begun.elapsed(), trouble)
+        run_state.report(rows, begun.elapsed(), trouble)
     }
 }

@@ -12,7 +12,7 @@ use super::connect::Ssh;
 use super::supply::{blocking, sent};
 use super::{Refusal, interrupt, surroundings};
 use crate::cli::{Environment, InventoryArguments};
-use crate::cluster::{self, Fresh, Shape, Situation, Wanted};
+use crate::cluster::{self, GeneratedTokens, Situation, Topology, Wanted};
 use crate::distribution::download::Proxy;
 use crate::distribution::k3s::fetch::Fetch;
 use crate::distribution::k3s::release;
@@ -37,7 +37,7 @@ pub(super) struct Road {
     run: Arc<str>,
     connector: Arc<Ssh>,
     pub book: Book,
-    pub fresh: Fresh,
+    pub fresh: GeneratedTokens,
     adopt: bool,
     /// Whether the settings of a host that a typed line does not name are taken away.
     pub reset_config: bool,
@@ -49,7 +49,7 @@ pub(super) struct Road {
 /// What the hosts are, and what follows.
 pub(super) struct Survey {
     pub gathered: Gathered,
-    pub shape: Shape,
+    pub topology: Topology,
     pub version: String,
     pub plan: Plan,
     pub judged: Arc<Judged>,
@@ -60,7 +60,7 @@ pub(super) struct Survey {
 /// How hosts are worked on, whatever inventory they stand in.
 #[derive(Debug, Clone)]
 pub(super) struct Ways {
-    /// Work on so many hosts at once.
+    /// Maximum number of hosts at once.
     pub parallel: u16,
     /// Trust hosts that are not known yet.
     pub accept_new_host_keys: bool,
@@ -120,7 +120,7 @@ impl Road {
         ui: &Ui,
         events: Events,
     ) -> Result<Self, Refusal> {
-        let fresh = Fresh::generate();
+        let fresh = GeneratedTokens::generate();
         for secret in inventory
             .secrets()
             .iter()
@@ -222,12 +222,12 @@ impl Road {
                 Wanted::Channel(channel) => self.resolve(channel).await?,
             };
         let situation = self.situation(&gathered);
-        let shape = cluster::shape(&situation, &version).map_err(Refusal::Problems)?;
-        for secret in cluster::secrets(&shape) {
+        let topology = cluster::topology(&situation, &version).map_err(Refusal::Problems)?;
+        for secret in cluster::secrets(&topology) {
             self.redactor.learn_from_host(&secret);
         }
-        let (binaries, mut fetches) = self.binaries(&situation, &shape, &version).await?;
-        let plan = plan::build(&situation, &shape, &self.book, &binaries)?;
+        let (binaries, mut fetches) = self.binaries(&situation, &topology, &version).await?;
+        let plan = plan::build(&situation, &topology, &self.book, &binaries)?;
         let judged = Arc::new(self.runner(&gathered).judge(&plan).await);
         let sent = sent(&judged);
         fetches.retain(|fetch| {
@@ -236,7 +236,7 @@ impl Road {
         });
         Ok(Survey {
             gathered,
-            shape,
+            topology,
             version,
             plan,
             judged,
@@ -376,5 +376,5 @@ fn read_overrides(folder: &Path, assets: &mut Assets) -> Result<(), Problem> {
 
 /// Hosts that were read and cannot go on, with their words.
 pub(super) fn unfit(survey: &Survey) -> impl Iterator<Item = (&String, &Problem)> {
-    survey.shape.unfit.iter()
+    survey.topology.unfit.iter()
 }

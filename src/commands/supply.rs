@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::Refusal;
 use super::road::{Road, Survey};
-use crate::cluster::{Shape, Situation};
+use crate::cluster::{Situation, Topology};
 use crate::distribution::k3s::fetch::{self, Fetch};
 use crate::distribution::{Architecture, Download, Supply, local};
 use crate::error::Problem;
@@ -40,11 +40,12 @@ impl Road {
     pub(super) async fn binaries(
         &self,
         situation: &Situation<'_>,
-        shape: &Shape,
+        topology: &Topology,
         version: &str,
     ) -> Result<(BTreeMap<Architecture, Supply>, Vec<Fetch>), Refusal> {
-        let takes_part =
-            |name: &String| shape.places.contains_key(name) || shape.waiting.contains_key(name);
+        let takes_part = |name: &String| {
+            topology.specs.contains_key(name) || topology.waiting.contains_key(name)
+        };
         let facts = situation
             .reach
             .iter()

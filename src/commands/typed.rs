@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Refusal, surroundings};
 use crate::cli::{Address, Environment, InstallArguments, Login, NodeTokenArguments, Release};
-use crate::cluster::{remarks, told_data_dir};
+use crate::cluster::{configured_data_dir, remarks};
 use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::{self, DataDir, Draft, Inventory, Overrides};
@@ -245,7 +245,7 @@ impl Typed {
     /// # Errors
     /// It was found in another folder than the one that was typed, or in one that cannot be used.
     pub fn found_data(&mut self, server: &str, facts: &Facts) -> Result<(), Problem> {
-        told_data_dir(facts).map_err(|why| Problem::new(format!("{server}: {why}")))?;
+        configured_data_dir(facts).map_err(|why| Problem::new(format!("{server}: {why}")))?;
         let own = &facts.k3s.data_dir;
         let host = object(&mut self.draft.hosts, server);
         let typed = host.get("config").and_then(|config| config.get("data-dir"));

@@ -104,7 +104,7 @@ impl Client {
     pub fn new(
         proxy: Option<&Proxy>,
         plain_http: bool,
-        patience: Patience,
+        timeout: Patience,
     ) -> Result<Self, Problem> {
         let proxy = proxy
             .filter(|proxy| !proxy.address.trim().is_empty())
@@ -124,11 +124,11 @@ impl Client {
             .http_status_as_error(false)
             .max_redirects(5)
             .user_agent(concat!("towline/", env!("CARGO_PKG_VERSION")))
-            .timeout_resolve(Some(patience.connect))
-            .timeout_connect(Some(patience.connect))
-            .timeout_recv_response(Some(patience.stall))
-            .timeout_per_read(Some(patience.stall))
-            .timeout_per_write(Some(patience.stall))
+            .timeout_resolve(Some(timeout.connect))
+            .timeout_connect(Some(timeout.connect))
+            .timeout_recv_response(Some(timeout.stall))
+            .timeout_per_read(Some(timeout.stall))
+            .timeout_per_write(Some(timeout.stall))
             .build();
         Ok(Self {
             agent: config.new_agent(),

@@ -78,10 +78,8 @@ impl Inventory {
             return Ok(found);
         }
         if word.contains(['*', '?']) {
-            return Err(
-                Problem::new(format!("--limit {word}: no host's name is like this"))
-                    .next(format!("the hosts are {}", self.listed())),
-            );
+            return Err(Problem::new(format!("--limit {word}: no host matches"))
+                .next(format!("the hosts are {}", self.listed())));
         }
         let groups = self
             .hosts
@@ -213,7 +211,7 @@ hosts:
           → the hosts are `alpha`, `beta`, `worker1`, `worker2`, `worker3` and `big`
         ");
         insta::assert_snapshot!(limit("x*").unwrap_err(), @r"
-        --limit x*: no host's name is like this
+        --limit x*: no host matches
           → the hosts are `alpha`, `beta`, `worker1`, `worker2`, `worker3` and `big`
         ");
         insta::assert_snapshot!(limit("").unwrap_err(), @r"

@@ -62,7 +62,7 @@ pub(super) fn broken(source: &str, file: usize, error: &Error, mistakes: &mut Mi
     match cause {
         Error::DuplicateMappingKey { key, .. } => {
             let key = key.as_deref().unwrap_or("this key");
-            mistakes.add(span, format!("`{key}` stands twice in the same map"));
+            mistakes.add(span, format!("duplicate key `{key}`"));
             return;
         }
         Error::Budget { .. } => {
@@ -145,7 +145,7 @@ pub(super) fn settle(source: &str, file: usize, node: &mut Node, mistakes: &mut 
                     written.clone_into(&mut entry.key);
                 }
                 if let Some(first) = seen.get(&entry.key) {
-                    let message = format!("`{}` stands twice in the same map", entry.key);
+                    let message = format!("duplicate key `{}`", entry.key);
                     if first.offset != entry.at.offset {
                         let help = format!("the first one is in line {}", first.line);
                         mistakes.help(entry.at, message, help);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use crate::cluster::{Folders, Part, Place, Shape, Situation, kubelet};
+use crate::cluster::{Folders, NodeRole, NodeSpec, Situation, Topology, kubelet};
 use crate::distribution::Supply;
 use crate::distribution::k3s::settings::{subcommand, unit};
 use crate::facts::Facts;
@@ -15,17 +15,17 @@ use crate::inventory::Host;
 /// Of what hosts answered, only parsed values get here: flags, addresses, checked names.
 pub(super) fn context(
     situation: &Situation<'_>,
-    shape: &Shape,
+    topology: &Topology,
     host: &Host,
     facts: &Facts,
     binary: &Supply,
 ) -> Value {
     let cluster = &situation.inventory.cluster;
-    let place = shape.places.get(&host.name);
+    let spec = topology.specs.get(&host.name);
     let (unit, command) = (unit(host.role.value), subcommand(host.role.value));
     let folders = Folders {
         data: facts.k3s.data_dir.clone(),
-        kubelet: place.and_then(|place| kubelet(&place.config)),
+        kubelet: spec.and_then(|spec| kubelet(&spec.config)),
     };
     json!({
         "host": {"name": host.name, "address": host.address, "role": host.role.value.to_string()},
@@ -41,17 +41,17 @@ pub(super) fn context(
             "unit": unit,
             "command": command,
             "version": binary.version,
-            "node_name": place.map_or("", |place| &place.node_name),
-            "voter": place.is_some_and(|place| place.voter).to_string(),
-            "flannel": shape.network.flannel.to_string(),
-            "awaits_network": (!shape.network.flannel && shape.network.policies).to_string(),
-            "unserved": shape.unserved.to_string(),
-            "config": place.map(|place| json!(place.config)).unwrap_or_default(),
-            "sources": sources(situation, &shape.siblings),
-            "forget": shape.forget.iter().map(|node| json!({"name": node.name, "uid": node.uid})).collect::<Vec<_>>(),
+            "node_name": spec.map_or("", |spec| &spec.node_name),
+            "voter": spec.is_some_and(|spec| spec.voter).to_string(),
+            "flannel": topology.network.flannel.to_string(),
+            "awaits_network": (!topology.network.flannel && topology.network.policies).to_string(),
+            "no_server": topology.no_server.to_string(),
+            "config": spec.map(|spec| json!(spec.config)).unwrap_or_default(),
+            "sources": sources(situation, &topology.siblings),
+            "forget": topology.forget.iter().map(|node| json!({"name": node.name, "uid": node.uid})).collect::<Vec<_>>(),
             "foreign": facts.k3s.foreign.is_some(),
-            "effective": place.is_some_and(|place| place.effective).to_string(),
-            "removed": is_removed(place, facts),
+            "effective": spec.is_some_and(|spec| spec.effective).to_string(),
+            "removed": is_removed(spec, facts),
             "data_dir": facts.k3s.data_dir.as_str(),
         },
         "folders": {"data": folders.data.as_str(), "kubelet": folders.kubelet()},
@@ -59,8 +59,8 @@ pub(super) fn context(
 }
 
 /// Whether a server joins that has data of a membership which it lost.
-fn is_removed(place: Option<&Place>, facts: &Facts) -> bool {
-    let joins = place.is_some_and(|place| place.part == Part::Joining);
+fn is_removed(spec: Option<&NodeSpec>, facts: &Facts) -> bool {
+    let joins = spec.is_some_and(|spec| spec.role == NodeRole::Joining);
     joins && facts.k3s.datastore.is_some()
 }
 

@@ -24,7 +24,7 @@ pub struct Guard {
     /// Servers that can be asked, with the folder of their data, the best first.
     pub ask: Vec<(String, DataDir)>,
     /// How long to wait until it may stop.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
 impl Guard {
@@ -57,7 +57,7 @@ impl Guard {
                 .into_iter()
                 .map(|(name, facts)| (name.to_owned(), facts.k3s.data_dir.clone()))
                 .collect(),
-            patience: PATIENCE,
+            timeout: PATIENCE,
         })
     }
 
@@ -190,7 +190,7 @@ mod tests {
                     node: "m2".into(),
                     leaves,
                     ask: Vec::new(),
-                    patience: PATIENCE,
+                    timeout: PATIENCE,
                 };
                 let told = guard.judge(&reply(nodes), "run").expect("it tells");
                 assert_eq!(told.err().as_deref(), expected, "{nodes:?} {leaves}");
@@ -209,7 +209,7 @@ mod tests {
             node: "m2".into(),
             leaves: false,
             ask: Vec::new(),
-            patience: PATIENCE,
+            timeout: PATIENCE,
         };
         let told = |turn: &str, up| {
             let reply = reply(&[("m1", true), ("m2", up), ("m3", true)]);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::cluster::{Part, Shape, Situation, Stage as ClusterStage};
+use crate::cluster::{ClusterState, NodeRole, Situation, Topology};
 use crate::distribution::{Architecture, Supply};
 use crate::error::Problem;
 use crate::inventory::Join;
@@ -103,7 +103,7 @@ impl Plan {
 /// A playbook or template that does not fit.
 pub fn build(
     situation: &Situation<'_>,
-    shape: &Shape,
+    topology: &Topology,
     book: &Book,
     binaries: &BTreeMap<Architecture, Supply>,
 ) -> Result<Plan, Problem> {
@@ -114,7 +114,7 @@ pub fn build(
     for stage in &book.stages {
         let mut lanes = Vec::new();
         for host in &situation.inventory.hosts {
-            if !takes_part(stage.hosts, &host.name, shape) {
+            if !takes_part(stage.hosts, &host.name, topology) {
                 continue;
             }
             let Some(facts) = situation
@@ -130,19 +130,18 @@ pub fn build(
             else {
                 continue;
             };
-            let context: Value = context::context(situation, shape, host, facts, binary);
+            let context: Value = context::context(situation, topology, host, facts, binary);
             let tasks = book.tasks(&stage.playbook, &context, binary)?;
             // One that joins, or makes the cluster, is no member yet.
-            let place = shape.places.get(&host.name);
-            let guard = place
+            let spec = topology.specs.get(&host.name);
+            let guard = spec
                 .filter(|_| stage.hosts == Selector::Members)
-                .and_then(|place| {
-                    Guard::new(situation, &host.name, place.node_name.clone(), false)
-                });
+                .and_then(|spec| Guard::new(situation, &host.name, spec.node_name.clone(), false));
             let steps: Vec<_> = tasks
                 .into_iter()
                 .map(|(name, mut task)| {
-                    if let (Task::Service(service), Some(few)) = (&mut task, &shape.outnumbered) {
+                    if let (Task::Service(service), Some(few)) = (&mut task, &topology.outnumbered)
+                    {
                         service.quorum = Some(Quorum {
                             needed: few.needed.clone(),
                             left: few.left.clone(),
@@ -164,23 +163,23 @@ pub fn build(
         if lanes.is_empty() {
             continue;
         }
-        let mut order = order(stage.strategy, situation, shape);
+        let mut order = order(stage.strategy, situation, topology);
         if stage.hosts == Selector::Members {
             // Those that are down come first: restarting a healthy one beside them costs quorum.
             lanes.sort_by_key(|lane| is_ready(situation, &lane.host));
-            let is_silent = |lane: &Lane| shape.silent.contains(&lane.host);
+            let is_silent = |lane: &Lane| topology.api_unresponsive.contains(&lane.host);
             if lanes.iter().all(is_silent) {
                 order = Order::Serial;
             } else {
                 lanes.retain(|lane| !is_silent(lane));
             }
         }
-        let learns = match shape.stage {
-            ClusterStage::New { .. } => stage.hosts == Selector::Leader,
-            ClusterStage::Down => stage.hosts == Selector::Members,
+        let learns = match topology.state {
+            ClusterState::New { .. } => stage.hosts == Selector::Leader,
+            ClusterState::Down => stage.hosts == Selector::Members,
             _ => false,
         };
-        let held = match &shape.fragile {
+        let held = match &topology.quorum_at_risk {
             Some(reason) if stage.hosts == Selector::Members => lanes
                 .iter()
                 .filter(|lane| is_ready(situation, &lane.host))
@@ -206,23 +205,23 @@ fn is_ready(situation: &Situation<'_>, host: &str) -> bool {
     facts.is_some_and(|facts| facts.k3s.server_unit.is_ready())
 }
 
-fn takes_part(selector: Selector, host: &str, shape: &Shape) -> bool {
-    let part = shape.places.get(host).map(|place| place.part);
+fn takes_part(selector: Selector, host: &str, topology: &Topology) -> bool {
+    let role = topology.specs.get(host).map(|spec| spec.role);
     match selector {
-        Selector::All => part.is_some() || shape.waiting.contains_key(host),
-        Selector::Leader => part == Some(Part::Leader),
-        Selector::Members => part == Some(Part::Member),
-        Selector::Joining => part == Some(Part::Joining),
-        Selector::Agents => part == Some(Part::Agent),
-        Selector::Forgetter => shape.forgetter.as_deref() == Some(host),
+        Selector::All => role.is_some() || topology.waiting.contains_key(host),
+        Selector::Leader => role == Some(NodeRole::Leader),
+        Selector::Members => role == Some(NodeRole::Member),
+        Selector::Joining => role == Some(NodeRole::Joining),
+        Selector::Agents => role == Some(NodeRole::Agent),
+        Selector::CleanupServer => topology.cleanup_server.as_deref() == Some(host),
     }
 }
 
-fn order(strategy: Strategy, situation: &Situation<'_>, shape: &Shape) -> Order {
+fn order(strategy: Strategy, situation: &Situation<'_>, topology: &Topology) -> Order {
     let cluster = &situation.inventory.cluster;
     match strategy {
         // One alone never gets quorum, so members that are all down start together.
-        Strategy::Members if shape.stage == ClusterStage::Down => Order::Essential,
+        Strategy::Members if topology.state == ClusterState::Down => Order::Essential,
         Strategy::Leader => Order::Essential,
         Strategy::Members => Order::Serial,
         Strategy::Join if cluster.join == Join::Serial => Order::Serial,

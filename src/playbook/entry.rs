@@ -47,7 +47,7 @@ pub(super) struct BinaryEntry {
 pub(super) struct CommandEntry {
     pub unless: String,
     pub run: String,
-    pub says: String,
+    pub description: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -88,9 +88,9 @@ pub(super) struct NodeEntry {
     #[serde(default)]
     pub agent: bool,
     #[serde(default)]
-    pub unserved: String,
+    pub no_server: String,
     pub kubeconfig: String,
-    pub patience: u64,
+    pub timeout: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -102,15 +102,15 @@ pub(super) struct ServiceEntry {
     pub kubeconfig: Option<String>,
     #[serde(default)]
     pub awaits_network: String,
-    pub patience: u64,
+    pub timeout: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WaitEntry {
     pub until: String,
-    pub says: String,
-    pub patience: u64,
+    pub description: String,
+    pub timeout: u64,
 }
 
 impl Entry {

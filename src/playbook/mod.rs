@@ -46,7 +46,7 @@ use template::Templates;
 /// A stage of the road: which hosts, in what order, by which playbook.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Stage {
+pub struct StageEntry {
     /// Its name, for people.
     pub stage: String,
     /// Which hosts take part.
@@ -59,7 +59,7 @@ pub struct Stage {
 
 /// Which hosts take part in a stage, as the cluster's rules sort them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Selector {
     /// Every host.
     All,
@@ -72,7 +72,7 @@ pub enum Selector {
     /// Agents.
     Agents,
     /// The server that lets wiped nodes go.
-    Forgetter,
+    CleanupServer,
 }
 
 /// In what order the hosts of a stage go.
@@ -104,7 +104,7 @@ const RESET: [&str; 5] = [
 #[derive(Debug)]
 pub struct Book {
     /// The stages in order.
-    pub stages: Vec<Stage>,
+    pub stages: Vec<StageEntry>,
     playbooks: BTreeMap<String, Vec<Entry>>,
     templates: Templates,
 }
@@ -115,7 +115,7 @@ impl Book {
     /// # Errors
     /// A mistake in any of them, with file, line and column.
     pub fn read(assets: &Assets) -> Result<Self, Problem> {
-        let stages: Vec<Stage> = yaml("playbooks/site.yml", assets.playbook("site")?)?;
+        let stages: Vec<StageEntry> = yaml("playbooks/site.yml", assets.playbook("site")?)?;
         let mut playbooks = BTreeMap::new();
         let named = stages.iter().map(|stage| stage.playbook.as_str());
         for name in named.chain(RESET) {
@@ -225,7 +225,7 @@ impl Book {
                 diagnose: diagnose(kind.diagnose.as_deref(), node)?,
                 own,
                 quorum: None,
-                patience: Duration::from_secs(kind.patience),
+                timeout: Duration::from_secs(kind.timeout),
             }));
         }
         if let Some(kind) = entry.node {
@@ -239,12 +239,12 @@ impl Book {
                     diagnose: diagnose(kind.diagnose.as_deref(), node)?,
                     own: None,
                     quorum: None,
-                    patience: Duration::from_secs(kind.patience),
+                    timeout: Duration::from_secs(kind.timeout),
                 },
                 agent: kind.agent,
-                unserved: flag("unserved", &kind.unserved)?,
+                no_server: flag("no_server", &kind.no_server)?,
                 kubeconfig: kind.kubeconfig,
-                patience: Duration::from_secs(kind.patience),
+                timeout: Duration::from_secs(kind.timeout),
             }));
         }
         if let Some(kind) = entry.binary {
@@ -258,7 +258,7 @@ impl Book {
                     url: download.url,
                     proxy: download.proxy,
                 }),
-                says: format!("k3s {}", binary.version.as_deref().unwrap_or_default()),
+                description: format!("k3s {}", binary.version.as_deref().unwrap_or_default()),
             }));
         }
         if let Some(kind) = entry.link {
@@ -279,15 +279,15 @@ impl Book {
         if let Some(kind) = entry.wait {
             return Ok(Task::Wait(task::Wait {
                 until: kind.until,
-                says: kind.says,
-                patience: Duration::from_secs(kind.patience),
+                description: kind.description,
+                timeout: Duration::from_secs(kind.timeout),
             }));
         }
         match entry.command {
             Some(kind) => Ok(Task::Command(task::Command {
                 unless: kind.unless,
                 run: kind.run,
-                says: kind.says,
+                description: kind.description,
             })),
             None => Err(Problem::new(format!("task {} has no kind", entry.name))),
         }

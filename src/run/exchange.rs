@@ -166,7 +166,7 @@ impl Runner {
         let Some(remote) = self.remotes.get(host) else {
             return Acted::Lost("there is no connection".into());
         };
-        let patience = Duration::from_mins(10);
+        let timeout = Duration::from_mins(10);
         let begun = tokio::time::Instant::now();
         loop {
             if self.interrupted() {
@@ -217,7 +217,7 @@ impl Runner {
             };
             match status {
                 Exit::Code(0) => return Acted::Done(reply),
-                Exit::Code(LOCKED) if begun.elapsed() < patience => {
+                Exit::Code(LOCKED) if begun.elapsed() < timeout => {
                     let until = "another run of towline on this host to end".to_owned();
                     self.events.send(Event::Waiting {
                         host: host.into(),

@@ -12,7 +12,7 @@ use super::event::{Event, Events};
 use super::exchange::Answered;
 use super::report::Outcome;
 use super::{Connector, exchange, notice};
-use crate::cluster::{Reach, told_data_dir};
+use crate::cluster::{Reach, configured_data_dir};
 use crate::distribution::k3s::token::token_password;
 use crate::error::Problem;
 use crate::facts::{self, Facts};
@@ -223,7 +223,7 @@ async fn find(host: &Host, data_dir: &DataDir, remote: &dyn Remote) -> Result<Fo
     let ahead = notice::ahead(facts.clock, before, SystemTime::now());
     let slow = notice::slow_start(host, &facts, remote, &answered).await;
     // A folder that cannot be used is said where the host would be changed.
-    let told = told_data_dir(&facts).unwrap_or_default();
+    let told = configured_data_dir(&facts).unwrap_or_default();
     if let Some(told) = told.filter(|told| told != data_dir) {
         let (second, _) = look(host, &told, remote).await?;
         if second.has_data() {

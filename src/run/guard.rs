@@ -20,7 +20,7 @@ impl Runner {
             if self.interrupted() {
                 return Err(End::Interrupted);
             }
-            if begun.elapsed() >= guard.patience {
+            if begun.elapsed() >= guard.timeout {
                 return Err(End::Held(format!("{host} is not stopped now: {why}")));
             }
             if told != why {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::exchange::ask;
-use super::report::{Ledger, Outcome};
+use super::report::{Outcome, RunState};
 use super::{Event, Runner};
 use crate::error::Problem;
 use crate::task::{ENDING, GRACE, Service, Since};
@@ -33,8 +33,8 @@ pub(super) struct Started {
 impl Runner {
     /// Looks once more at every unit that was started, all hosts together; a host whose unit does not
     /// stay READY fails.
-    pub async fn look_again(&self, ledger: &mut Ledger) {
-        let started = ledger.take_started();
+    pub async fn look_again(&self, run_state: &mut RunState) {
+        let started = run_state.take_started();
         // Some parts of k3s run on one server at a time: what one cannot bear shows when it takes over
         // from another that is restarted.
         let last = started.values().filter(|started| started.restarted);
@@ -60,7 +60,7 @@ impl Runner {
                     step,
                     problem: problem.clone(),
                 });
-                ledger.end(&host, Outcome::Failed, Some(problem));
+                run_state.end(&host, Outcome::Failed, Some(problem));
             }
         }
     }

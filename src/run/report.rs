@@ -112,7 +112,7 @@ pub struct Report {
 impl Report {
     /// Of work that is not about hosts, or that only asked them.
     pub fn without_hosts(begun: Instant, is_good: bool) -> Self {
-        Ledger::default().report(std::iter::empty(), begun.elapsed(), !is_good)
+        RunState::default().report(std::iter::empty(), begun.elapsed(), !is_good)
     }
 
     /// How many hosts came out so.
@@ -136,7 +136,7 @@ impl Report {
 
 /// What is known of every host while a run goes on.
 #[derive(Debug, Default)]
-pub struct Ledger {
+pub struct RunState {
     hosts: BTreeMap<String, Entry>,
     timings: Vec<Timing>,
     turns: Vec<Taken>,
@@ -193,7 +193,7 @@ struct Entry {
     passed: Option<usize>,
 }
 
-impl Ledger {
+impl RunState {
     /// How a host came out so far.
     pub(super) fn outcome(&self, host: &str) -> Option<Outcome> {
         self.hosts.get(host).and_then(|entry| entry.outcome)
@@ -333,17 +333,17 @@ mod tests {
 
     #[test]
     fn the_time_of_a_host_that_failed_includes_its_wait() {
-        let mut ledger = Ledger::default();
-        ledger.turn(Taken {
+        let mut run_state = RunState::default();
+        run_state.turn(Taken {
             host: "m1".into(),
             stage: "agents".into(),
             begun: Instant::now(),
             time: Duration::from_secs(300),
             steps: Vec::new(),
         });
-        ledger.end("m1", Outcome::Failed, None);
+        run_state.end("m1", Outcome::Failed, None);
         let row = ("m1".to_owned(), "agent".to_owned(), true, Counts::default());
-        let report = ledger.report([row].into_iter(), Duration::ZERO, false);
+        let report = run_state.report([row].into_iter(), Duration::ZERO, false);
         assert!(
             report.rows[0].seconds >= 300.0,
             "{}",
@@ -353,7 +353,7 @@ mod tests {
 
     #[test]
     fn what_a_server_does_for_others_is_no_change_of_its_own() {
-        let mut ledger = Ledger::default();
+        let mut run_state = RunState::default();
         for host in ["m1", "m2"] {
             let done = Done {
                 step: "files".into(),
@@ -361,7 +361,7 @@ mod tests {
                 begun: Instant::now(),
                 time: Duration::ZERO,
             };
-            ledger.turn(Taken {
+            run_state.turn(Taken {
                 host: host.into(),
                 stage: "agents".into(),
                 begun: Instant::now(),
@@ -378,7 +378,7 @@ mod tests {
             )
         };
         let hosts = [host("m1", false), host("m2", true)];
-        let report = ledger.report(hosts.into_iter(), Duration::ZERO, false);
+        let report = run_state.report(hosts.into_iter(), Duration::ZERO, false);
         let rows: Vec<_> = report
             .rows
             .iter()

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::lasting::Started;
-use super::report::{Done, Ledger, Outcome, Taken};
+use super::report::{Done, Outcome, RunState, Taken};
 use super::step::End;
 use super::{Event, Runner};
 use crate::error::Problem;
@@ -42,27 +42,27 @@ impl Runner {
         plan: &Plan,
         judged: &Arc<Judged>,
         last: usize,
-        ledger: &mut Ledger,
+        run_state: &mut RunState,
     ) -> Result<(), String> {
         let mut stale = BTreeSet::new();
         for (index, stage) in plan.stages.iter().enumerate().take(last + 1) {
             let lanes: Vec<&Lane> = stage
                 .lanes
                 .iter()
-                .filter(|lane| ledger.is_in(&lane.host))
+                .filter(|lane| run_state.is_in(&lane.host))
                 .collect();
             let mut busy: Vec<&Lane> = Vec::new();
             for lane in lanes {
                 let differs = !judged.is_converged(index, &lane.host);
                 match stage.held.get(&lane.host) {
-                    Some(reason) if differs => self.cancel(&lane.host, reason.clone(), ledger),
+                    Some(reason) if differs => self.cancel(&lane.host, reason.clone(), run_state),
                     Some(_) => {}
                     None if differs || stale.contains(&lane.host) => busy.push(lane),
                     None => {}
                 }
             }
             if busy.is_empty() {
-                essential(plan, index, ledger)?;
+                essential(plan, index, run_state)?;
                 continue;
             }
             self.events.send(Event::Stage {
@@ -72,21 +72,22 @@ impl Runner {
             let turn = (index, &*stage.name);
             match stage.order {
                 Order::Serial => {
-                    self.serial(turn, &busy, judged, &mut stale, ledger).await;
+                    self.serial(turn, &busy, judged, &mut stale, run_state)
+                        .await;
                 }
                 Order::Batches(size) => {
-                    self.together(turn, &busy, size, judged, &mut stale, ledger)
+                    self.together(turn, &busy, size, judged, &mut stale, run_state)
                         .await;
                 }
                 Order::Parallel | Order::Essential => {
-                    self.together(turn, &busy, usize::MAX, judged, &mut stale, ledger)
+                    self.together(turn, &busy, usize::MAX, judged, &mut stale, run_state)
                         .await;
                 }
             }
             if self.interrupted() {
                 return Err("interrupted".into());
             }
-            essential(plan, index, ledger)?;
+            essential(plan, index, run_state)?;
         }
         Ok(())
     }
@@ -97,18 +98,18 @@ impl Runner {
         lanes: &[&Lane],
         judged: &Arc<Judged>,
         stale: &mut BTreeSet<String>,
-        ledger: &mut Ledger,
+        run_state: &mut RunState,
     ) {
         for (position, lane) in lanes.iter().enumerate() {
-            self.together(stage, &[lane], 1, judged, stale, ledger)
+            self.together(stage, &[lane], 1, judged, stale, run_state)
                 .await;
-            if ledger.is_in(&lane.host) {
+            if run_state.is_in(&lane.host) {
                 continue;
             }
             let reason = if self.interrupted() {
                 "interrupted".to_owned()
             } else {
-                let what = match ledger.outcome(&lane.host) {
+                let what = match run_state.outcome(&lane.host) {
                     Some(Outcome::Cancelled) => "was held back",
                     _ => "failed",
                 };
@@ -118,7 +119,7 @@ impl Runner {
                 )
             };
             for rest in &lanes[position + 1..] {
-                self.cancel(&rest.host, reason.clone(), ledger);
+                self.cancel(&rest.host, reason.clone(), run_state);
             }
             return;
         }
@@ -131,7 +132,7 @@ impl Runner {
         size: usize,
         judged: &Arc<Judged>,
         stale: &mut BTreeSet<String>,
-        ledger: &mut Ledger,
+        run_state: &mut RunState,
     ) {
         let (index, stage) = stage;
         let batch = Arc::new(Semaphore::new(size.clamp(1, 1000)));
@@ -161,7 +162,7 @@ impl Runner {
                     }
                 }
             };
-            self.enter(index, end, stale, ledger);
+            self.enter(index, end, stale, run_state);
         }
     }
 
@@ -245,41 +246,41 @@ impl Runner {
         index: usize,
         lane: LaneEnd,
         stale: &mut BTreeSet<String>,
-        ledger: &mut Ledger,
+        run_state: &mut RunState,
     ) {
         let host = lane.turn.host.clone();
         if !lane.turn.steps.is_empty() {
             stale.insert(host.clone());
         }
-        ledger.turn(lane.turn);
+        run_state.turn(lane.turn);
         if let Some(started) = lane.started {
-            ledger.started(&host, started);
+            run_state.started(&host, started);
         }
         match lane.end {
-            Ok(()) => ledger.pass(&host, index),
+            Ok(()) => run_state.pass(&host, index),
             Err(Stop::Failed(step, problem)) => {
                 self.events.send(Event::Failed {
                     host: host.clone(),
                     step: step.clone(),
                     problem: problem.clone(),
                 });
-                ledger.end(&host, Outcome::Failed, Some(problem));
+                run_state.end(&host, Outcome::Failed, Some(problem));
             }
-            Err(Stop::Held(why)) => self.cancel(&host, why, ledger),
+            Err(Stop::Held(why)) => self.cancel(&host, why, run_state),
             Err(Stop::Interrupted) => {
-                self.cancel(&host, "interrupted".into(), ledger);
+                self.cancel(&host, "interrupted".into(), run_state);
             }
         }
     }
 
     /// Ends a host's part though nothing failed on it.
-    pub fn cancel(&self, host: &str, reason: String, ledger: &mut Ledger) {
-        if ledger.is_in(host) {
+    pub fn cancel(&self, host: &str, reason: String, run_state: &mut RunState) {
+        if run_state.is_in(host) {
             self.events.send(Event::Cancelled {
                 host: host.into(),
                 reason: reason.clone(),
             });
-            ledger.end(host, Outcome::Cancelled, Some(Problem::new(reason)));
+            run_state.end(host, Outcome::Cancelled, Some(Problem::new(reason)));
         }
     }
 }
@@ -297,10 +298,10 @@ fn taken(host: String, stage: String) -> Taken {
 
 /// Without one success in an essential stage, or in one that the rest is planned after, nothing that
 /// follows can be done.
-fn essential(plan: &Plan, index: usize, ledger: &Ledger) -> Result<(), String> {
+fn essential(plan: &Plan, index: usize, run_state: &RunState) -> Result<(), String> {
     let stage = &plan.stages[index];
     let needed = stage.order == Order::Essential || plan.replan_after == Some(index);
-    if needed && !stage.lanes.iter().any(|lane| ledger.is_in(&lane.host)) {
+    if needed && !stage.lanes.iter().any(|lane| run_state.is_in(&lane.host)) {
         return Err(format!(
             "“{}” has failed, and everything after it needs it",
             stage.name

@@ -85,7 +85,9 @@ impl Runner {
             {
                 planned.clone()
             }
-            Some(planned @ Ok(Verdict::Drifted(_))) if step.task.outlasts() => planned.clone(),
+            Some(planned @ Ok(Verdict::Drifted(_))) if step.task.keeps_planned_action() => {
+                planned.clone()
+            }
             _ => self.look(host, step, &mut lost).await,
         };
         if let (Task::File(file), Some(planned)) = (&step.task, planned)
@@ -164,10 +166,7 @@ impl Runner {
                 }
                 Ok(Verdict::Drifted(remedy)) => {
                     if Instant::now() >= settle {
-                        let mut problem = Problem::new(format!(
-                            "{}: it was changed and is still not so",
-                            step.name
-                        ));
+                        let mut problem = Problem::new(format!("{}: did not converge", step.name));
                         for change in remedy.changes {
                             problem = problem.because(format!("still to do: {}", change.what));
                         }
@@ -303,7 +302,7 @@ fn overtaken(planned: &Result<Verdict, Problem>, now: &Result<Verdict, Problem>)
 }
 
 impl Wait {
-    /// Why a wait is over, if it is: its cause has stood long enough, or patience is at its end.
+    /// Why a wait is over, if it is: its cause has stood long enough, or its timeout is over.
     fn is_over(&mut self, pending: &Pending, begun: Instant) -> Option<Problem> {
         let now = Instant::now();
         if !pending.said.is_empty() {
@@ -340,7 +339,7 @@ impl Wait {
         if let Some(problem) = self.ends_again_and_again(pending) {
             return Some(problem);
         }
-        if begun.elapsed() < pending.patience {
+        if begun.elapsed() < pending.timeout {
             return None;
         }
         let restarts = match self.restarts {
@@ -349,7 +348,7 @@ impl Wait {
         };
         let waited = format!(
             "timed out after {} s, waiting for {}{restarts}",
-            pending.patience.as_secs(),
+            pending.timeout.as_secs(),
             pending.until
         );
         if let Some(cause) = self.cause.take() {

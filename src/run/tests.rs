@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use super::event::{Events, Receiver};
-use super::report::{Ledger, Outcome, Report};
+use super::report::{Outcome, Report, RunState};
 use super::{Event, Interrupt, Runner};
 use crate::plan::{Lane, Order, Plan, Stage, Step};
 use crate::shell::Script;
@@ -281,10 +281,13 @@ impl World {
             replan_after: stage,
         };
         let judged = Arc::new(self.runner.judge(&plan).await);
-        let mut ledger = Ledger::default();
+        let mut run_state = RunState::default();
         let last = plan.stages.len() - 1;
-        let result = self.runner.stages(&plan, &judged, last, &mut ledger).await;
-        self.runner.look_again(&mut ledger).await;
+        let result = self
+            .runner
+            .stages(&plan, &judged, last, &mut run_state)
+            .await;
+        self.runner.look_again(&mut run_state).await;
         let rows = names.iter().map(|name| {
             (
                 (*name).to_owned(),
@@ -295,7 +298,7 @@ impl World {
         });
         Came {
             result,
-            report: ledger.report(rows, Duration::ZERO, false),
+            report: run_state.report(rows, Duration::ZERO, false),
             log: std::mem::take(&mut *self.log.lock().expect("no panic")),
             seconds: self.begun.elapsed().as_secs(),
             events: self.events.drain(),

@@ -44,7 +44,7 @@ pub enum Fault {
     /// A stage took too long.
     TimedOut {
         /// The stage.
-        stage: Stage,
+        phase: ConnectionPhase,
         /// How long was waited.
         limit: Duration,
     },
@@ -71,7 +71,7 @@ pub enum Fault {
     /// The connection ended.
     Lost {
         /// In which stage.
-        stage: Stage,
+        phase: ConnectionPhase,
         /// What was said about it.
         reason: String,
     },
@@ -79,7 +79,7 @@ pub enum Fault {
 
 /// A part of making a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub enum ConnectionPhase {
     /// Resolving the name.
     Name,
     /// The TCP connection.
@@ -144,7 +144,7 @@ impl ConnectError {
             Fault::Tcp { reason } => unreachable
                 .because(format!("TCP to {place} failed: {reason}"))
                 .next(self.ssh(None)),
-            Fault::TimedOut { stage, limit } => self.timed_out(unreachable, *stage, *limit),
+            Fault::TimedOut { phase, limit } => self.timed_out(unreachable, *phase, *limit),
             Fault::NoBanner { said, reason, .. } => {
                 let problem = unreachable.because(format!(
                     "{place} takes connections, but no SSH server introduced itself: {reason}"
@@ -159,9 +159,9 @@ impl ConnectError {
             Fault::KeyExchange { reason } => unreachable
                 .because(format!("the key exchange with {place} failed: {reason}"))
                 .next(self.ssh(Some("-v"))),
-            Fault::Lost { stage, reason } => unreachable
+            Fault::Lost { phase, reason } => unreachable
                 .because(format!(
-                    "the connection to {place} ended during {stage}: {reason}"
+                    "the connection to {place} ended during {phase}: {reason}"
                 ))
                 .next(self.ssh(Some("-v"))),
             Fault::KnownHosts(error) => file_problem(&target.name, error),
@@ -170,28 +170,28 @@ impl ConnectError {
         }
     }
 
-    fn timed_out(&self, problem: Problem, stage: Stage, limit: Duration) -> Problem {
+    fn timed_out(&self, problem: Problem, phase: ConnectionPhase, limit: Duration) -> Problem {
         let place = self.place();
         let limit = seconds(limit);
         let address = quote(self.target.bare_address());
-        match stage {
-            Stage::Name => problem
+        match phase {
+            ConnectionPhase::Name => problem
                 .because(format!(
                     "the name {} was not resolved within {limit}",
                     self.target.address
                 ))
                 .next(format!("getent hosts {address}")),
-            Stage::Tcp => problem
+            ConnectionPhase::Tcp => problem
                 .because(format!("{place} did not answer within {limit}"))
                 .next("check that the host is up and that no firewall drops this port")
                 .next(format!("ping -c 3 {address}")),
-            Stage::Banner => problem
+            ConnectionPhase::Banner => problem
                 .because(format!(
                     "{place} takes connections, but no SSH server introduced itself within {limit}"
                 ))
                 .next(self.ssh(Some("-v"))),
-            Stage::KeyExchange | Stage::Authentication => problem
-                .because(format!("{place} did not finish {stage} within {limit}"))
+            ConnectionPhase::KeyExchange | ConnectionPhase::Authentication => problem
+                .because(format!("{place} did not finish {phase} within {limit}"))
                 .next(self.ssh(Some("-v"))),
         }
     }
@@ -365,7 +365,7 @@ fn host_key_file(key_type: &str) -> String {
     format!("/etc/ssh/ssh_host_{kind}_key.pub")
 }
 
-impl fmt::Display for Stage {
+impl fmt::Display for ConnectionPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Name => "the name's resolution",

@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::shell::Script;
 
 pub use authentication::Denied;
-pub use fault::{ConnectError, Fault, Kind, Stage};
+pub use fault::{ConnectError, ConnectionPhase, Fault, Kind};
 pub use host_key::{Policy, Refusal, Refused, Shown, Trust};
 pub use keys::{KeyError, Keys};
 pub use known_hosts::{FileError, KnownHosts, Place, entry_name};

@@ -17,7 +17,7 @@ use crate::shell::{Script, quote};
 use crate::ssh::authentication::{Failed, authenticate};
 use crate::ssh::client::{Client, Shared, Wire, words};
 use crate::ssh::exchange::{self, Input, Order};
-use crate::ssh::fault::{ConnectError, Fault, Stage};
+use crate::ssh::fault::{ConnectError, ConnectionPhase, Fault};
 use crate::ssh::host_key::Trust;
 use crate::ssh::keys::Keys;
 use crate::ssh::{Answer, Counts, Progress, Remote, Upload};
@@ -118,12 +118,12 @@ async fn attempt(
     let config = Arc::new(config(target, trust).await?);
     let connecting = russh::client::connect_stream(config, wire, client);
     let Ok(connected) = tokio::time::timeout(limit, connecting).await else {
-        let stage = if shared.has_banner() {
-            Stage::KeyExchange
+        let phase = if shared.has_banner() {
+            ConnectionPhase::KeyExchange
         } else {
-            Stage::Banner
+            ConnectionPhase::Banner
         };
-        return Err(Fault::TimedOut { stage, limit });
+        return Err(Fault::TimedOut { phase, limit });
     };
     let mut handle = connected.map_err(|error| not_connected(&error, shared))?;
     let limit = limit.max(LEAST_FOR_AUTHENTICATION);
@@ -139,11 +139,11 @@ async fn attempt(
         }),
         Ok(Err(Failed::Denied(denied))) => Err(Fault::Authentication(denied)),
         Ok(Err(Failed::Lost(reason))) => Err(Fault::Lost {
-            stage: Stage::Authentication,
+            phase: ConnectionPhase::Authentication,
             reason,
         }),
         Err(_) => Err(Fault::TimedOut {
-            stage: Stage::Authentication,
+            phase: ConnectionPhase::Authentication,
             limit,
         }),
     }
@@ -172,7 +172,7 @@ async fn resolve(target: &Target) -> Result<Vec<SocketAddr>, Fault> {
             Err(unresolved(reason.to_owned()))
         }
         Err(_) => Err(Fault::TimedOut {
-            stage: Stage::Name,
+            phase: ConnectionPhase::Name,
             limit,
         }),
     }
@@ -198,7 +198,7 @@ async fn reach(addresses: &[SocketAddr], limit: Duration) -> Result<TcpStream, F
             },
         }),
         Err(_) => Err(Fault::TimedOut {
-            stage: Stage::Tcp,
+            phase: ConnectionPhase::Tcp,
             limit,
         }),
     }

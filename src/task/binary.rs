@@ -31,7 +31,7 @@ pub struct Binary {
     /// How the host fetches it itself, where it is to.
     pub download: Option<Download>,
     /// What it is, for people: `k3s v1.36.3+k3s1`.
-    pub says: String,
+    pub description: String,
 }
 
 /// From where a host fetches.
@@ -114,9 +114,9 @@ impl Binary {
             }
         };
         let what = if is_new {
-            format!("{verb} {} to {}{why}", self.says, self.path)
+            format!("{verb} {} to {}{why}", self.description, self.path)
         } else {
-            format!("replace {} by {}{why}", self.path, self.says)
+            format!("replace {} by {}{why}", self.path, self.description)
         };
         Ok(Verdict::Drifted(Remedy {
             changes: vec![Change::of(&self.path, what)],
@@ -166,7 +166,7 @@ impl Binary {
                 "{} has {} MB free, and {} needs {} MB beside the old one",
                 self.directory(),
                 free / 1024,
-                self.says,
+                self.description,
                 needed.div_ceil(1024)
             ))
             .next("make room there, then run the same command again")),
@@ -261,7 +261,7 @@ mod tests {
             sha256: "ab".repeat(32),
             size: Some(131 << 20),
             download: None,
-            says: "k3s v1.36.3+k3s1".into(),
+            description: "k3s v1.36.3+k3s1".into(),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! ```yaml
 //! - name: firewall
-//!   command: {unless: "ufw status | grep -q '6443/tcp.*ALLOW'", run: ufw allow 6443/tcp, says: allow 6443/tcp}
+//!   command: {unless: "ufw status | grep -q '6443/tcp.*ALLOW'", run: ufw allow 6443/tcp, description: allow 6443/tcp}
 //! ```
 
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub struct Command {
     /// The command: shell text.
     pub run: String,
     /// What the command changes, for people.
-    pub says: String,
+    pub description: String,
 }
 
 impl Command {
@@ -31,12 +31,12 @@ impl Command {
         Ok(match seen.value("answer") {
             Some("yes") => Verdict::Converged,
             Some("no") => remedy(
-                vec![Change::new(&self.says)],
+                vec![Change::new(&self.description)],
                 acting(&self.run, Duration::from_mins(5)),
             ),
             _ => Verdict::Undecidable(format!(
                 "the question behind “{}” was not answered",
-                self.says
+                self.description
             )),
         })
     }

@@ -143,7 +143,7 @@ mod tests {
             diagnose: None,
             own: None,
             quorum: None,
-            patience: Duration::from_mins(10),
+            timeout: Duration::from_mins(10),
         };
         // READY 50 s after boot; it is now 100 s after boot.
         let state = "LoadState=loaded\nActiveState=active\nSubState=running\nNRestarts=1\n\

@@ -111,7 +111,7 @@ pub struct Pending {
     /// Where more can be seen, for the case that the wait times out; may be empty.
     pub next: String,
     /// How long to wait at most.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
 /// The end of a process that systemd starts again.
@@ -233,7 +233,7 @@ impl Task {
     /// Whether what a plan would do is still right after other changes on the host. The question
     /// behind a binary may cost the host a look at a release site that it does not reach, and the
     /// way that the plan told is the one that this machine has prepared.
-    pub const fn outlasts(&self) -> bool {
+    pub const fn keeps_planned_action(&self) -> bool {
         matches!(self, Self::Binary(_))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```yaml
 //! - name: node
-//!   node: {name: m1, unit: k3s, voter: true, flannel: true, patience: 300}
+//!   node: {name: m1, unit: k3s, voter: true, flannel: true, timeout: 300}
 //! ```
 
 use std::time::Duration;
@@ -35,9 +35,9 @@ pub struct Node {
     pub agent: bool,
     /// Whether no server of the cluster is known to run or is started now: an API that does not
     /// answer is then not worth waiting for.
-    pub unserved: bool,
+    pub no_server: bool,
     /// How long to wait for it at most.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
 impl Node {
@@ -77,7 +77,7 @@ impl Node {
                 }
                 (format!("node {name} to appear"), said)
             } else {
-                if self.unserved {
+                if self.no_server {
                     cause = Some(
                         Problem::new(format!("node {name}: the cluster's API does not answer"))
                             .because("no server of the cluster is READY, and none was started now")
@@ -113,7 +113,7 @@ impl Node {
             said: vec![said],
             ended: None,
             next: format!("on a server, this shows more:\nk3s kubectl describe node {name}"),
-            patience: self.patience,
+            timeout: self.timeout,
         }))
     }
 }
@@ -128,7 +128,7 @@ impl Node {
         Verdict::Drifted(Remedy {
             changes: vec![Change::new(what)],
             actions: vec![Action::Run(acting(&script, Duration::from_mins(1)))],
-            settle: self.patience,
+            settle: self.timeout,
             restarts: true,
             follows: false,
         })
@@ -167,11 +167,11 @@ mod tests {
                 diagnose: None,
                 own: None,
                 quorum: None,
-                patience: Duration::from_secs(9),
+                timeout: Duration::from_secs(9),
             },
             agent: false,
-            unserved: false,
-            patience: Duration::from_secs(9),
+            no_server: false,
+            timeout: Duration::from_secs(9),
         }
     }
 
@@ -220,7 +220,7 @@ mod tests {
             ..node()
         };
         let more = WITHOUT_NETWORK.replace(": container", ": [container");
-        let silent = WITHOUT_NETWORK.replace("=False", "=Unknown");
+        let api_unresponsive = WITHOUT_NETWORK.replace("=False", "=Unknown");
         let table: [(&[&str], _); 5] = [
             (&[WITHOUT_NETWORK, VOTER], None),
             (&[READY, VOTER], None),
@@ -229,7 +229,7 @@ mod tests {
                 Some("m1 to be a voting member of etcd"),
             ),
             (&[&more, VOTER], Some("node m1 to be Ready")),
-            (&[&silent, VOTER], Some("node m1 to be Ready")),
+            (&[&api_unresponsive, VOTER], Some("node m1 to be Ready")),
         ];
         for (answer, waits) in table {
             assert_eq!(until(&node, answer).as_deref(), waits, "{answer:?}");
@@ -262,8 +262,11 @@ mod tests {
     fn an_api_that_does_not_answer_is_final_when_nobody_could_bring_it_back() {
         let refused = "The connection to the server 127.0.0.1:6444 was refused";
         let missing = "Error from server (NotFound): nodes \"m1\" not found";
-        let is_final = |unserved: bool, stderr: &str| {
-            let node = Node { unserved, ..node() };
+        let is_final = |no_server: bool, stderr: &str| {
+            let node = Node {
+                no_server,
+                ..node()
+            };
             let seen = Reply {
                 status: 1,
                 stdout: String::new(),

@@ -79,7 +79,7 @@ impl Package {
                 next:
                     "on the host, this shows what it does:\nps -fC apt,apt-get,dpkg,unattended-upgr"
                         .to_owned(),
-                patience: Duration::from_mins(20),
+                timeout: Duration::from_mins(20),
             }));
         }
         let names = missing

@@ -2,7 +2,7 @@
 //!
 //! ```yaml
 //! - name: k3s runs
-//!   service: {unit: k3s, newer_than: [/etc/rancher/k3s/config.yaml], patience: 600}
+//!   service: {unit: k3s, newer_than: [/etc/rancher/k3s/config.yaml], timeout: 600}
 //! ```
 //!
 //! Whether a restart is owed is observed, never remembered: a file that is newer than the start of
@@ -57,7 +57,7 @@ pub struct Service {
     /// What a member of etcd needs, where it was seen beforehand that it lacks others.
     pub quorum: Option<Quorum>,
     /// How long the unit may take from its start to READY.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
 /// How long an etcd may take to answer on a machine that is up: its k3s starts at boot, or not at all.
@@ -138,7 +138,7 @@ impl Service {
         let busy = !matches!(get("Job"), "" | "0");
         Ok(match (get("ActiveState"), get("SubState"), restart) {
             ("activating", "start", None) if own::missed_its_ready(seen) => match &self.own {
-                Some(own) => Verdict::Drifted(own.report(unit, self.patience)),
+                Some(own) => Verdict::Drifted(own.report(unit, self.timeout)),
                 None => self.pending(seen),
             },
             (_, _, None) if own::awaits_network(self.own.as_ref(), seen) => Verdict::Converged,
@@ -193,8 +193,8 @@ impl Service {
         };
         let has_ended = seen.value("SubState") == Some("auto-restart");
         // One that crashes says nothing: what systemd says of its end stands for its words.
-        let silent = journal.trim().is_empty() && has_ended;
-        let result = seen.value("Result").filter(|_| silent);
+        let api_unresponsive = journal.trim().is_empty() && has_ended;
+        let result = seen.value("Result").filter(|_| api_unresponsive);
         let result = result.map(|result| format!("it ended without a word; systemd: {result}"));
         said.extend(result.clone());
         let ended = self.diagnose.as_ref().filter(|_| has_ended);
@@ -211,7 +211,7 @@ impl Service {
                 "on the host, this shows all that it said:\njournalctl -u {} --no-pager -n 200",
                 self.unit
             ),
-            patience: self.patience,
+            timeout: self.timeout,
         };
         let diagnose = self.diagnose.as_ref();
         if diagnose.is_some_and(|diagnose| (diagnose.seeks_leader)(&journal)) {
@@ -234,7 +234,7 @@ impl Service {
                 pending.until = format!("etcd of {}, whose machine is up", coming.join(" or "));
                 pending.said = vec![quorum.needed.clone()];
                 pending.next = quorum.left.join("; ");
-                pending.patience = pending.patience.min(COMING);
+                pending.timeout = pending.timeout.min(COMING);
             }
         }
     }
@@ -278,7 +278,7 @@ impl Service {
                 diff: None,
             }],
             actions: vec![Action::Run(acting(&script, Duration::from_mins(2)))],
-            settle: self.patience,
+            settle: self.timeout,
             restarts: verb == "restart",
             follows: false,
         })

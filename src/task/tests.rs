@@ -153,7 +153,7 @@ proptest! {
         let command = Command {
             unless: format!("test -f {path}"),
             run: format!("[ ! -e {path} ] && touch {path}"),
-            says: "touch it".into(),
+            description: "touch it".into(),
         };
         converges(&Task::Command(command), folder.path())?;
         prop_assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2, "the file and the lock");
@@ -240,7 +240,7 @@ fn binary(path: &Path, content: &[u8]) -> (Task, Script, std::path::PathBuf) {
         sha256: crate::digest::sha256(content),
         size: Some(content.len() as u64),
         download: None,
-        says: "k3s v1".into(),
+        description: "k3s v1".into(),
     });
     let seen = exchange(&[], &task.probe(), folder);
     let Ok(Verdict::Drifted(remedy)) = task.judge(&seen[0], &Changes::default()) else {

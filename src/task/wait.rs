@@ -2,7 +2,7 @@
 //!
 //! ```yaml
 //! - name: cloud-init
-//!   wait: {until: "test -e /run/cloud-init/result.json", says: cloud-init to finish, patience: 1200}
+//!   wait: {until: "test -e /run/cloud-init/result.json", description: cloud-init to finish, timeout: 1200}
 //! ```
 
 use std::time::Duration;
@@ -17,9 +17,9 @@ pub struct Wait {
     /// The question: shell text that changes nothing.
     pub until: String,
     /// What is waited for, as the end of "waiting for …".
-    pub says: String,
+    pub description: String,
     /// How long to wait at most.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
 impl Wait {
@@ -31,16 +31,16 @@ impl Wait {
         Ok(match seen.value("answer") {
             Some("yes") => Verdict::Converged,
             Some("no") => Verdict::Pending(Pending {
-                until: self.says.clone(),
+                until: self.description.clone(),
                 cause: None,
                 said: Vec::new(),
                 ended: None,
                 next: String::new(),
-                patience: self.patience,
+                timeout: self.timeout,
             }),
             _ => Verdict::Undecidable(format!(
                 "whether to wait for {} could not be told",
-                self.says
+                self.description
             )),
         })
     }

@@ -172,7 +172,7 @@ impl Ui {
     /// Asks for the cluster's name before its data is removed: whether it was typed, or nothing when
     /// the question was left without an answer.
     pub fn confirm_reset(&self, name: &str) -> Option<bool> {
-        self.error("\nNothing brings the data back.");
+        self.error("\nThis cannot be undone.");
         let typed = self.ask(|| {
             Input::<String>::new()
                 .with_prompt(format!("Type the cluster's name, {name}, to go on"))

@@ -18,7 +18,7 @@ fn showed_the_plan_first(answer: &Answer) {
         "k3s and its data are removed from m1",
         "stop and disable k3s",
         "remove /var/lib/rancher/k3s",
-        "Nothing brings the data back",
+        "This cannot be undone",
         QUESTION,
     ];
     assert!(parts.map(place).is_sorted(), "{}", answer.stdout);

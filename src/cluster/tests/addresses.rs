@@ -13,13 +13,13 @@ fn of(host: &str, addresses: &[(&str, &str)]) -> String {
             .map(|(interface, net)| ((*interface).into(), net.parse().expect("a network")))
             .collect();
     });
-    let shape = lab.shape();
-    match (shape.places.get("m1"), shape.unfit.get("m1")) {
-        (Some(place), None) => format!(
+    let topology = lab.topology();
+    match (topology.specs.get("m1"), topology.unfit.get("m1")) {
+        (Some(spec), None) => format!(
             "{} / {} / {}",
-            text(place, "node-ip"),
-            text(place, "node-external-ip"),
-            text(place, "advertise-address")
+            text(spec, "node-ip"),
+            text(spec, "node-external-ip"),
+            text(spec, "advertise-address")
         ),
         (_, Some(problem)) => problem.to_string(),
         _ => "no place".into(),
@@ -98,7 +98,7 @@ fn a_servers_certificate_names_how_it_is_reached() {
         "alias.example.org",
         "203.0.113.5"
     ]);
-    assert_eq!(lab.shape().places["m1"].config["tls-san"], names);
+    assert_eq!(lab.topology().specs["m1"].config["tls-san"], names);
 }
 
 #[test]
@@ -112,15 +112,15 @@ fn a_firewall_lets_in_no_address_that_a_host_alone_says_it_has() {
         "10.0.0.1".parse().expect("an address"),
         "10.0.2.15".parse().expect("an address"),
     ];
-    let shape = lab().shape();
-    assert_eq!(shape.siblings, seen[..1]);
-    insta::assert_snapshot!(shape.notes.join("\n"), @"w1: the firewall of m1 does not let in 10.0.2.15: only w1 says that it has this address. If that is right, write  private_address: 10.0.2.15  for w1 in the inventory, or type on m1:  ufw allow from 10.0.2.15");
+    let topology = lab().topology();
+    assert_eq!(topology.siblings, seen[..1]);
+    insta::assert_snapshot!(topology.notes.join("\n"), @"w1: the firewall of m1 does not let in 10.0.2.15: only w1 says that it has this address. If that is right, write  private_address: 10.0.2.15  for w1 in the inventory, or type on m1:  ufw allow from 10.0.2.15");
     assert_eq!(decide(&lab()).expect("it goes").siblings, seen[..1]);
 
     let reached = lab().with("w1", |facts| facts.reached_at = Some(seen[1]));
-    assert_eq!(reached.shape().siblings, seen);
-    assert_eq!(reached.shape().notes, [""; 0]);
+    assert_eq!(reached.topology().siblings, seen);
+    assert_eq!(reached.topology().notes, [""; 0]);
     // A firewall that is not active is not asked.
     let open = lab().with("m1", |facts| facts.ufw = false);
-    assert_eq!(open.shape().notes, [""; 0]);
+    assert_eq!(open.topology().notes, [""; 0]);
 }

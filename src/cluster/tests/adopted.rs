@@ -1,7 +1,7 @@
 //! Hosts on which something else set up k3s, as its installer leaves them.
 
 use super::*;
-use crate::cluster::{known_secrets, shared_settings, told_data_dir};
+use crate::cluster::{configured_data_dir, known_secrets, shared_settings};
 
 /// The unit as the installer writes it, with these arguments.
 fn unit(command: &str, arguments: &[&str]) -> Secret {
@@ -46,10 +46,10 @@ impl Lab {
 
 #[test]
 fn without_a_word_it_is_left_alone_and_the_others_go_on() {
-    let shape = mixed(THREE, &["--disable", "traefik"]).shape();
-    assert!(!shape.places.contains_key("m2") && !shape.places.contains_key("w1"));
-    assert!(shape.places.contains_key("m1") && shape.places.contains_key("m3"));
-    insta::assert_snapshot!(shape.unfit["m2"], @r"
+    let topology = mixed(THREE, &["--disable", "traefik"]).topology();
+    assert!(!topology.specs.contains_key("m2") && !topology.specs.contains_key("w1"));
+    assert!(topology.specs.contains_key("m1") && topology.specs.contains_key("m3"));
+    insta::assert_snapshot!(topology.unfit["m2"], @r"
     m2: k3s was set up here by something else, and is left as it is
       the unit k3s is not towline's; what k3s is told there would move into config.yaml
       → towline plan  shows what taking it over would change;  towline deploy --adopt  does it, server by server
@@ -70,12 +70,12 @@ fn what_flags_and_variables_say_moves_into_the_configuration() {
             "a=b",
         ],
     );
-    let shape = lab.adopting().shape();
-    let config = &shape.places["m2"].config;
+    let topology = lab.adopting().topology();
+    let config = &topology.specs["m2"].config;
     assert_eq!(config["server"], server);
     assert_eq!(config["node-label"], serde_json::json!(["a=b"]));
     assert_eq!(config["disable"], serde_json::json!(["traefik"]));
-    let agent = &shape.places["w1"].config;
+    let agent = &topology.specs["w1"].config;
     assert_eq!(agent["server"], server);
     assert_eq!(agent["token"], format!("K10{HASH}::server:secret-one"));
 }
@@ -85,8 +85,8 @@ fn no_restart_is_owed_where_k3s_does_already_what_the_inventory_says() {
     let effective = |inventory: &str, arguments: &[&str]| {
         let inventory = format!("cluster: {{{inventory}}}{THREE}");
         let lab = mixed(&inventory, arguments).adopting();
-        let places = lab.shape().places;
-        ["m1", "m2", "w1"].map(|host| places[host].effective)
+        let specs = lab.topology().specs;
+        ["m1", "m2", "w1"].map(|host| specs[host].effective)
     };
     let server = ["--server=https://10.0.0.1:6443", "--disable=traefik"];
     let disabled = "config: {disable: [traefik]}";
@@ -120,8 +120,8 @@ fn what_all_servers_share_may_not_change_on_the_way() {
             "max-pods=9",
         ],
     );
-    let shape = lab.adopting().shape();
-    insta::assert_snapshot!(shape.unfit["m2"], @r#"
+    let topology = lab.adopting().topology();
+    insta::assert_snapshot!(topology.unfit["m2"], @r#"
     m2: taking it over would change what all servers of its cluster share
       k3s does not start with other values than the cluster's
       m2: k3s is told here what the inventory does not say, and would lose it: kubelet-arg
@@ -144,8 +144,8 @@ fn what_the_unit_itself_gives_k3s_is_not_lost() {
             foreign.text = Secret::new(&text);
             foreign.environment = Secret::new(environment);
         });
-        let shape = lab.adopting().shape();
-        shape
+        let topology = lab.adopting().topology();
+        topology
             .unfit
             .get("m2")
             .map(ToString::to_string)
@@ -188,7 +188,7 @@ fn what_would_be_lost_beside_what_is_shared_is_told_with_it() {
         THREE,
         &["--disable=traefik", "--debug", "--tls-san=old.example.org"],
     );
-    let problem = lab.adopting().shape().unfit["m2"].to_string();
+    let problem = lab.adopting().topology().unfit["m2"].to_string();
     for line in [
         "disable: [\"traefik\"]",
         "would lose it: debug, tls-san",
@@ -211,8 +211,8 @@ fn what_cannot_be_understood_is_not_taken_over() {
         (&["traefik"], "`traefik` belongs to no flag"),
     ];
     for (arguments, words) in cases {
-        let shape = mixed(THREE, arguments).adopting().shape();
-        let problem = shape.unfit["m2"].to_string();
+        let topology = mixed(THREE, arguments).adopting().topology();
+        let problem = topology.unfit["m2"].to_string();
         assert!(problem.contains(words), "{problem}");
     }
 }
@@ -221,7 +221,7 @@ fn what_cannot_be_understood_is_not_taken_over() {
 fn where_the_data_is_is_read_from_wherever_k3s_is_told() {
     let told = |lab: &Lab, host: &str| {
         let facts = lab.reach[host].facts().expect("reached");
-        told_data_dir(facts).map(|told| told.map(|told| told.to_string()))
+        configured_data_dir(facts).map(|told| told.map(|told| told.to_string()))
     };
     let lab = mixed(THREE, &["--data-dir", "/data/k3s/"]);
     assert_eq!(told(&lab, "m2"), Ok(Some("/data/k3s".into())));

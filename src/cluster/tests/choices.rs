@@ -39,16 +39,16 @@ pub(super) fn machines(inventory: &str, networks: &[&str]) -> Lab {
 
 /// `node-ip` and `flannel-iface` of each host.
 pub(super) fn chosen(lab: &Lab) -> String {
-    let shape = lab.shape();
-    let mut lines: Vec<_> = shape
-        .places
+    let topology = lab.topology();
+    let mut lines: Vec<_> = topology
+        .specs
         .iter()
-        .map(|(name, place)| {
-            let (ip, iface) = (text(place, "node-ip"), text(place, "flannel-iface"));
+        .map(|(name, spec)| {
+            let (ip, iface) = (text(spec, "node-ip"), text(spec, "flannel-iface"));
             format!("{name}: {ip} {iface}")
         })
         .collect();
-    let unfit = shape.unfit.values().map(ToString::to_string);
+    let unfit = topology.unfit.values().map(ToString::to_string);
     lines.extend(unfit);
     lines.join("\n")
 }
@@ -60,18 +60,18 @@ fn behind_nat_the_one_network_that_all_hosts_have_is_taken_and_said() {
     m1: 192.168.56.11 eth1
     m2: 192.168.56.12 eth1
     ");
-    let shape = lab.shape();
-    insta::assert_snapshot!(shape.notes.join("\n"), @"m1 and m2: the hosts reach each other by 192.168.56.0/24 (eth1): 10.0.2.15 is the same on every machine behind such a NAT");
+    let topology = lab.topology();
+    insta::assert_snapshot!(topology.notes.join("\n"), @"m1 and m2: the hosts reach each other by 192.168.56.0/24 (eth1): 10.0.2.15 is the same on every machine behind such a NAT");
     assert_eq!(
-        text(&shape.places["m2"], "server"),
+        text(&topology.specs["m2"], "server"),
         "https://192.168.56.11:6443"
     );
     // What stands before several hosts is the address of none of them.
-    assert_eq!(text(&shape.places["m1"], "node-external-ip"), "-");
+    assert_eq!(text(&topology.specs["m1"], "node-external-ip"), "-");
     let public = FORWARDED.replace("127.0.0.1", "203.0.113.7");
-    let shape = machines(&public, &["192.168.56"]).shape();
-    assert_eq!(text(&shape.places["m1"], "node-external-ip"), "-");
-    assert_eq!(text(&shape.places["m1"], "node-ip"), "192.168.56.11");
+    let topology = machines(&public, &["192.168.56"]).topology();
+    assert_eq!(text(&topology.specs["m1"], "node-external-ip"), "-");
+    assert_eq!(text(&topology.specs["m1"], "node-ip"), "192.168.56.11");
     // One machine alone is joined later.
     let alone = FORWARDED.lines().take(3).collect::<Vec<_>>().join("\n");
     assert_eq!(
@@ -160,7 +160,7 @@ hosts:
     );
     let expected = "m1: 192.168.56.11 eth1\nm2: 192.168.56.12 eth1";
     assert_eq!(chosen(&lab), expected);
-    assert_eq!(lab.shape().notes, [""; 0]);
+    assert_eq!(lab.topology().notes, [""; 0]);
     let mut lab = machines(&by_name, &["192.168.56", "10.9.0"]);
     for (host, at) in [("m1", "192.168.56.11"), ("m2", "192.168.56.12")] {
         lab = lab.with(host, |facts| facts.reached_at = at.parse().ok());
@@ -196,7 +196,7 @@ fn what_is_joined_keeps_its_address_and_flannels_interface() {
         "node-ip: 10.9.0.12\nflannel-iface: eth2\n",
     );
     assert_eq!(chosen(&lab), "m1: 10.9.0.11 eth2\nm2: 10.9.0.12 eth2");
-    assert_eq!(lab.shape().notes, [""; 0]);
+    assert_eq!(lab.topology().notes, [""; 0]);
     // A new one goes where the others are.
     let grown =
         format!("{FORWARDED}  m3: {{address: 127.0.0.1, ssh: {{port: 2202}}, role: agent}}\n");
@@ -254,7 +254,7 @@ hosts:
         .replace("127.0.0.12", "m2.example")
         .replace("127.0.0.13", "m3.example");
     let lab = joined(machines(&nat, &["192.168.56", "10.9.0"]), lines.0, lines.1);
-    let notes = lab.shape().notes.join("\n");
+    let notes = lab.topology().notes.join("\n");
     assert!(
         notes.starts_with("m1: flannel has 10.0.2.15, as other hosts have, so pods here"),
         "{notes}"
@@ -287,7 +287,7 @@ fn a_host_that_says_it_has_the_addresses_of_others_moves_none_of_them() {
         .with("w1", claims)
         .with("w1", agent("https://10.0.0.1:6443"));
     assert_eq!(chosen(&claimed), chosen(&honest));
-    assert_eq!(claimed.shape().notes, honest.shape().notes);
+    assert_eq!(claimed.topology().notes, honest.topology().notes);
 }
 
 #[test]
@@ -315,7 +315,7 @@ fn a_node_at_the_nats_address_moves_where_it_can() {
             .with("m1", at_nat)
     };
     // Members of etcd know it by its address.
-    let refused = lab().shape().unfit["m1"].to_string();
+    let refused = lab().topology().unfit["m1"].to_string();
     assert!(
         refused.starts_with("m1: its node address is 10.0.2.15, and would be 192.168.56.11"),
         "{refused}"

@@ -98,7 +98,7 @@ fn an_agent_of_another_cluster_is_refused_as_a_server_is() {
     assert!(refusal.contains("the server that was typed"), "{refusal}");
     // One that has never joined may be told another server.
     let lab = lab().with("w1", |facts| facts.k3s.joined = false);
-    assert!(text(&lab.shape().places["w1"], "token").ends_with("node:secret-two"));
+    assert!(text(&lab.topology().specs["w1"], "token").ends_with("node:secret-two"));
 }
 
 #[test]
@@ -144,13 +144,13 @@ fn an_agent_of_a_cluster_keeps_a_new_one_from_being_made_around_it() {
 #[test]
 fn an_agent_whose_role_becomes_server_is_told_that() {
     let lab = running().with("m3", |facts| *facts = bare("m3", "10.0.0.3"));
-    let shape = lab.with("m3", agent("https://10.0.0.1:6443")).shape();
-    let problem = shape.unfit["m3"].to_string();
+    let topology = lab.with("m3", agent("https://10.0.0.1:6443")).topology();
+    let problem = topology.unfit["m3"].to_string();
     assert!(
         problem.starts_with("m3: it is an agent, and the inventory says server"),
         "{problem}"
     );
-    assert!(shape.places.contains_key("m2"), "the others go on");
+    assert!(topology.specs.contains_key("m2"), "the others go on");
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn a_host_that_is_called_otherwise_than_its_node_is_left_alone() {
     let joined_as =
         |name: &'static str| move |facts: &mut Facts| facts.k3s.node_name = Some(name.into());
     let lab = || with_agent().with("w1", joined_as("old"));
-    insta::assert_snapshot!(lab().shape().unfit["w1"], @r"
+    insta::assert_snapshot!(lab().topology().unfit["w1"], @r"
     w1: its node is called old, and its hostname is now w1
       a node keeps the name that it joined with: under another one it would join as a new node, and the old one would stay behind
       → to keep the node:  node_name: old  for w1 in the inventory
@@ -166,7 +166,7 @@ fn a_host_that_is_called_otherwise_than_its_node_is_left_alone() {
     ");
     let mut typed = lab();
     typed.inventory.whole = false;
-    let problem = typed.shape().unfit["w1"].to_string();
+    let problem = typed.topology().unfit["w1"].to_string();
     assert!(
         problem.contains("hostnamectl set-hostname old"),
         "{problem}"
@@ -176,8 +176,8 @@ fn a_host_that_is_called_otherwise_than_its_node_is_left_alone() {
         inventory: named.inventory,
         ..lab()
     };
-    assert_eq!(text(&named.shape().places["w1"], "node-name"), "old");
-    let same = with_agent().with("w1", joined_as("w1")).shape();
+    assert_eq!(text(&named.topology().specs["w1"], "node-name"), "old");
+    let same = with_agent().with("w1", joined_as("w1")).topology();
     assert!(same.unfit.is_empty());
     let with_id = |config: &'static str| {
         let lab = with_agent().with("w1", joined_as("w1-5a1b2c3d"));
@@ -185,10 +185,10 @@ fn a_host_that_is_called_otherwise_than_its_node_is_left_alone() {
             let own = facts.k3s.config.take().expect("there is one");
             facts.k3s.config = Some(Secret::new(&format!("{}\n{config}", own.expose())));
         });
-        lab.shape()
+        lab.topology()
     };
-    let shape = with_id("with-node-id: true\n");
-    assert_eq!(shape.places["w1"].node_name, "w1-5a1b2c3d");
+    let topology = with_id("with-node-id: true\n");
+    assert_eq!(topology.specs["w1"].node_name, "w1-5a1b2c3d");
     assert!(with_id("").unfit.contains_key("w1"));
 }
 
@@ -212,7 +212,7 @@ fn a_node_under_the_old_name_of_a_host_is_noted() {
         node("old", false, "10.0.0.11"),
     ];
     let lab = with_agent().with("m1", |facts| facts.k3s.nodes = nodes);
-    insta::assert_snapshot!(lab.shape().notes.join("\n"), @r"
+    insta::assert_snapshot!(lab.topology().notes.join("\n"), @r"
     1 of 3 servers down (two): no other server is restarted now, since etcd would lose quorum
     node two is m2 under its old name, and its node is m2 now; its member of etcd is still this machine's, so leave it; to go back, on m2:  hostnamectl set-hostname two && systemctl restart k3s
     node old is w1 under its old name, and its node is w1 now; to remove it:  kubectl delete node old
@@ -230,7 +230,7 @@ fn a_node_with_an_address_that_every_host_has_is_no_hosts_old_one() {
             facts.addresses.push(("eth9".into(), nat));
         })
     });
-    let notes = lab.shape().notes.join("\n");
+    let notes = lab.topology().notes.join("\n");
     assert!(!notes.contains("old name"), "{notes}");
 
     // One host has the address of another one beside its own.
@@ -240,7 +240,7 @@ fn a_node_with_an_address_that_every_host_has_is_no_hosts_old_one() {
         let vip = "10.0.0.2/32".parse().expect("a network");
         facts.addresses.push(("lo".into(), vip));
     });
-    let notes = lab.shape().notes.join("\n");
+    let notes = lab.topology().notes.join("\n");
     assert!(!notes.contains("old name"), "{notes}");
 }
 

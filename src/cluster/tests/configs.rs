@@ -8,15 +8,18 @@ use crate::cluster::{known_secrets, secrets};
 #[test]
 fn who_joins_a_running_cluster_gets_the_token_of_its_role_with_the_hash_of_the_ca() {
     let lab = Lab::new(THREE).with("m1", member);
-    let shape = lab.shape();
+    let topology = lab.topology();
     for (host, token) in [
         ("m2", format!("K10{HASH}::server:secret-one")),
         ("w1", format!("K10{HASH}::node:secret-two")),
     ] {
-        assert_eq!(text(&shape.places[host], "token"), token);
-        assert_eq!(text(&shape.places[host], "server"), "https://10.0.0.1:6443");
+        assert_eq!(text(&topology.specs[host], "token"), token);
+        assert_eq!(
+            text(&topology.specs[host], "server"),
+            "https://10.0.0.1:6443"
+        );
     }
-    assert_eq!(text(&shape.places["m2"], "agent-token"), "secret-two");
+    assert_eq!(text(&topology.specs["m2"], "agent-token"), "secret-two");
 }
 
 #[test]
@@ -25,11 +28,8 @@ fn agents_of_a_cluster_without_an_agent_token_use_the_servers() {
         facts.k3s.agent_token = None;
         facts.k3s.config = Some(Secret::new("token: secret-one\n"));
     });
-    let place = &lab.shape().places["w1"];
-    assert_eq!(
-        text(place, "token"),
-        format!("K10{HASH}::server:secret-one")
-    );
+    let spec = &lab.topology().specs["w1"];
+    assert_eq!(text(spec, "token"), format!("K10{HASH}::server:secret-one"));
 }
 
 #[test]
@@ -45,8 +45,8 @@ fn a_member_keeps_what_mattered_at_its_first_start_and_follows_the_inventory_in_
              node-label: [disk=ssd]\nnode-taint+: a=b:NoSchedule\ndisable: [metrics-server]\nold: 1\n",
         ));
     });
-    let shape = lab.shape();
-    let config = serde_json::to_string_pretty(&shape.places["m1"].config).expect("JSON");
+    let topology = lab.topology();
+    let config = serde_json::to_string_pretty(&topology.specs["m1"].config).expect("JSON");
     insta::assert_snapshot!(config, @r#"
     {
       "cluster-init": true,
@@ -67,12 +67,12 @@ fn a_member_keeps_what_mattered_at_its_first_start_and_follows_the_inventory_in_
     }
     "#);
     assert!(
-        shape
+        topology
             .notes
             .iter()
             .any(|note| note.starts_with("m1: its labels differ")),
         "{:?}",
-        shape.notes
+        topology.notes
     );
 }
 
@@ -83,7 +83,7 @@ fn a_note_about_labels_and_taints_is_the_command_that_sets_them() {
         let lab = Lab::new(&inventory).with("m1", member).with("m1", |facts| {
             facts.k3s.config = Some(Secret::new(&format!("token: secret-one\n{config}\n")));
         });
-        let note = lab.shape().notes.join("\n");
+        let note = lab.topology().notes.join("\n");
         let (_, command) = note.split_once("only:  ").unwrap_or_default();
         command.to_owned()
     };
@@ -115,7 +115,7 @@ fn labels_in_another_order_or_as_one_word_are_no_difference() {
         .with("m1", config("token: secret-one\nnode-label: [b=2, a=1]\n"))
         .with("m2", member)
         .with("m2", config("token: secret-one\nnode-label: a=1\n"));
-    assert_eq!(lab.shape().notes, Vec::<String>::new());
+    assert_eq!(lab.topology().notes, Vec::<String>::new());
 }
 
 #[test]
@@ -123,14 +123,17 @@ fn a_node_keeps_the_name_it_joined_with() {
     let named = |facts: &mut Facts| {
         facts.k3s.config = Some(Secret::new("token: secret-one\nnode-name: Old-Name\n"));
     };
-    let shape = Lab::new(ONE).with("m1", member).with("m1", named).shape();
-    assert_eq!(shape.places["m1"].node_name, "old-name");
-    assert_eq!(text(&shape.places["m1"], "node-name"), "old-name");
+    let topology = Lab::new(ONE)
+        .with("m1", member)
+        .with("m1", named)
+        .topology();
+    assert_eq!(topology.specs["m1"].node_name, "old-name");
+    assert_eq!(text(&topology.specs["m1"], "node-name"), "old-name");
     // A machine that has not joined takes the name of the inventory, or its own.
-    let shape = Lab::new(ONE)
+    let topology = Lab::new(ONE)
         .with("m1", |facts| facts.hostname = "Alpha".into())
-        .shape();
-    assert_eq!(shape.places["m1"].node_name, "alpha");
+        .topology();
+    assert_eq!(topology.specs["m1"].node_name, "alpha");
 }
 
 #[test]
@@ -140,13 +143,13 @@ fn an_agent_keeps_its_server_while_it_is_one_of_the_clusters_and_gets_another_ot
         ("https://10.0.0.77:6443", false),
         ("https://evil.example:6443", false),
     ] {
-        let shape = running().with("w1", agent(server)).shape();
+        let topology = running().with("w1", agent(server)).topology();
         let expected = if kept {
             server
         } else {
             "https://10.0.0.1:6443"
         };
-        assert_eq!(text(&shape.places["w1"], "server"), expected);
+        assert_eq!(text(&topology.specs["w1"], "server"), expected);
     }
     // A server that was not reached now is known by its node.
     let lab = running()
@@ -158,7 +161,7 @@ fn an_agent_keeps_its_server_while_it_is_one_of_the_clusters_and_gets_another_ot
             facts.k3s.nodes = vec![third];
         });
     assert_eq!(
-        text(&lab.shape().places["w1"], "server"),
+        text(&lab.topology().specs["w1"], "server"),
         "https://172.16.0.3:6443"
     );
 }
@@ -182,7 +185,7 @@ fn an_agents_token_stands_in_any_form_that_this_cluster_takes() {
                 )));
             });
         let expected = if kept { &token } else { &right };
-        assert_eq!(text(&lab.shape().places["w1"], "token"), expected);
+        assert_eq!(text(&lab.topology().specs["w1"], "token"), expected);
     }
 }
 
@@ -191,7 +194,7 @@ fn a_token_of_digits_is_a_token() {
     let lab = Lab::new(THREE).with("m1", |facts| {
         facts.k3s.config = Some(Secret::new("token: 12345678\n"));
     });
-    assert_eq!(text(&lab.shape().places["m1"], "token"), "12345678");
+    assert_eq!(text(&lab.topology().specs["m1"], "token"), "12345678");
 }
 
 #[test]
@@ -211,7 +214,7 @@ fn every_secret_of_a_config_is_known_to_be_masked() {
             .map(|secret| secret.expose().to_owned())
             .collect::<BTreeSet<_>>()
     };
-    let ours = exposed(secrets(&lab.shape()));
+    let ours = exposed(secrets(&lab.topology()));
     assert!(
         ["bucket-secret", "first-one", "fresh-agent"]
             .iter()
@@ -239,12 +242,12 @@ proptest! {
             facts.k3s.config = Some(Secret::new("server: https://10.0.0.4:6443\ntoken: secret-one\n"));
         };
         let head = "cluster: {datastore: etcd, tls_sans: [a.example], config: {disable: [traefik]}}\nhosts:\n";
-        let alone = Lab::new(&format!("{head}{}", host("m2"))).with("m2", own).shape();
+        let alone = Lab::new(&format!("{head}{}", host("m2"))).with("m2", own).topology();
         let all: String = others.iter().map(|name| host(name)).collect();
         let mut lab = Lab::new(&format!("{head}{all}{}", host("m2"))).with("m2", own);
         for name in others.iter().filter(|name| **name != "w1") {
             lab = lab.with(name, if down.contains(name) { stopped } else { member });
         }
-        prop_assert_eq!(&lab.shape().places["m2"].config, &alone.places["m2"].config);
+        prop_assert_eq!(&lab.topology().specs["m2"].config, &alone.specs["m2"].config);
     }
 }

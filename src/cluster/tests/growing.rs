@@ -17,12 +17,12 @@ fn a_cluster_on_sqlite_takes_no_second_server_until_it_moves_to_etcd() {
     ");
     let moving = Lab::new(&format!("cluster: {{datastore: etcd}}{THREE}"))
         .with("m1", sqlite)
-        .shape();
-    let place = &moving.places["m1"];
-    assert_eq!(place.config["cluster-init"], true);
-    assert!(place.voter && moving.places["m2"].part == Part::Joining);
-    let alone = Lab::new(ONE).with("m1", sqlite).shape();
-    assert!(!alone.places["m1"].voter && !alone.places["m1"].config.contains_key("cluster-init"));
+        .topology();
+    let spec = &moving.specs["m1"];
+    assert_eq!(spec.config["cluster-init"], true);
+    assert!(spec.voter && moving.specs["m2"].role == NodeRole::Joining);
+    let alone = Lab::new(ONE).with("m1", sqlite).topology();
+    assert!(!alone.specs["m1"].voter && !alone.specs["m1"].config.contains_key("cluster-init"));
 }
 
 #[test]
@@ -44,17 +44,20 @@ fn a_machine_that_was_wiped_is_forgotten_by_a_healthy_server_before_it_joins() {
         ];
     };
     // m2 comes back at its address and is still called Ready, w1 is known to be down.
-    let shape = Lab::new(THREE).with("m1", member).with("m1", nodes).shape();
-    assert_eq!(forgotten(&shape), ["m2", "w1"]);
-    assert_eq!(shape.forgetter.as_deref(), Some("m1"));
+    let topology = Lab::new(THREE)
+        .with("m1", member)
+        .with("m1", nodes)
+        .topology();
+    assert_eq!(forgotten(&topology), ["m2", "w1"]);
+    assert_eq!(topology.cleanup_server.as_deref(), Some("m1"));
     // One that still has its password, or is outside the limit, is left alone.
     let lab = Lab::new(THREE)
         .with("m1", member)
         .with("m1", nodes)
         .with("w1", |facts| facts.k3s.node_password = true);
-    assert_eq!(forgotten(&lab.shape()), ["m2"]);
-    let limited = lab.only(&["w1", "m3"]).shape();
-    assert_eq!((limited.forget, limited.forgetter), (Vec::new(), None));
+    assert_eq!(forgotten(&lab.topology()), ["m2"]);
+    let limited = lab.only(&["w1", "m3"]).topology();
+    assert_eq!((limited.forget, limited.cleanup_server), (Vec::new(), None));
 }
 
 #[test]
@@ -73,7 +76,7 @@ fn a_machine_that_registers_while_it_is_asked_is_not_taken_for_a_wiped_one() {
             .with("m1", |facts| facts.k3s.nodes = nodes.into())
             .with("m2", |facts| facts.k3s.server_unit = up.clone())
             .with("w1", |facts| facts.k3s.agent_unit = up.clone());
-        forgotten(&lab.shape()).join(" ")
+        forgotten(&lab.topology()).join(" ")
     };
     let starts = ["activating", "start"];
     assert_eq!(lab(starts, true), "");
@@ -98,9 +101,9 @@ fn a_node_of_another_address_is_another_machine() {
       → give m2 another hostname, or set  node_name:  in the inventory
     ");
     // It may be one that is off for a moment, and its data would go; the others are no worse for it.
-    let shape = lab(false).shape();
-    assert!(shape.forget.is_empty() && !shape.places.contains_key("m2"));
-    insta::assert_snapshot!(shape.unfit["m2"], @r"
+    let topology = lab(false).topology();
+    assert!(topology.forget.is_empty() && !topology.specs.contains_key("m2"));
+    insta::assert_snapshot!(topology.unfit["m2"], @r"
     m2: the cluster has a node under its name, m2, of a machine that is down now
       that one is at 10.0.0.77, m2 at 10.0.0.2
       → if that machine will come back:  give m2 another hostname, or set  node_name:  in the inventory
@@ -110,7 +113,7 @@ fn a_node_of_another_address_is_another_machine() {
         let address = "10.0.0.77/24".parse().expect("a network");
         facts.addresses.push(("eth1".into(), address));
     };
-    assert_eq!(forgotten(&lab(false).with("m2", second).shape()), ["m2"]);
+    assert_eq!(forgotten(&lab(false).with("m2", second).topology()), ["m2"]);
 }
 
 #[test]
@@ -125,13 +128,13 @@ fn nodes_that_the_inventory_does_not_name_are_noted_and_left_alone() {
                 node("gone", false, "10.0.0.50"),
             ];
         });
-    let shape = lab.shape();
+    let topology = lab.topology();
     assert_eq!(
-        shape.notes,
+        topology.notes,
         [
             "node gone is in the cluster and not in the inventory; towline leaves it alone. To remove it: \
          kubectl drain gone --ignore-daemonsets && kubectl delete node gone"
         ]
     );
-    assert_eq!(shape.forget, []);
+    assert_eq!(topology.forget, []);
 }

@@ -39,14 +39,14 @@ fn typed(inventory: &str) -> Lab {
 #[test]
 fn a_line_that_says_less_takes_nothing_away_and_says_so() {
     let lab = typed("hosts:\n  m1: {address: 10.0.0.1, role: server}\n");
-    let shape = lab.shape();
-    let config = serde_json::to_string_pretty(&shape.places["m1"].config).expect("JSON");
+    let topology = lab.topology();
+    let config = serde_json::to_string_pretty(&topology.specs["m1"].config).expect("JSON");
     insta::assert_snapshot!("kept", config);
-    insta::assert_snapshot!("kept_is_said", shape.notes.join("\n"));
+    insta::assert_snapshot!("kept_is_said", topology.notes.join("\n"));
     // With --reset-config it does.
     let mut lab = typed("hosts:\n  m1: {address: 10.0.0.1, role: server}\n");
     lab.keep = false;
-    let config = lab.shape().places["m1"].config.clone();
+    let config = lab.topology().specs["m1"].config.clone();
     assert!(!config.contains_key("kubelet-arg") && !config.contains_key("snapshotter"));
 }
 
@@ -56,7 +56,7 @@ fn what_the_line_names_is_as_it_says_and_of_a_list_the_rest_is_kept() {
         "cluster: {config: {kubelet-arg: [max-pods=110], snapshotter: overlayfs, debug: null}, tls_sans: [new.example.org]}\n\
          hosts:\n  m1: {address: 10.0.0.1, role: server}\n",
     );
-    let config = &lab.shape().places["m1"].config;
+    let config = &lab.topology().specs["m1"].config;
     assert_eq!(
         config["kubelet-arg"],
         serde_json::json!([
@@ -79,7 +79,7 @@ fn of_a_list_that_is_the_same_in_another_order_nothing_changes() {
          hosts:\n  m1: {address: 10.0.0.1, role: server}\n",
     );
     assert_eq!(
-        lab.shape().places["m1"].config["kubelet-arg"],
+        lab.topology().specs["m1"].config["kubelet-arg"],
         serde_json::json!([
             "max-pods=50",
             "eviction-hard=memory.available<5%,nodefs.available<10%"
@@ -119,12 +119,12 @@ fn taking_a_host_over_loses_nothing_that_the_inventory_does_not_name() {
         lab.adopt = true;
         lab
     };
-    let shape = lab(
+    let topology = lab(
         "cluster: {config: {disable: [servicelb, traefik], kubelet-arg: [cgroup-driver=systemd]}}\n\
          hosts:\n  m1: {address: 10.0.0.1, role: server}\n",
     )
-    .shape();
-    insta::assert_snapshot!("needs_lines", shape.unfit["m1"]);
+    .topology();
+    insta::assert_snapshot!("needs_lines", topology.unfit["m1"]);
     let lab = lab(
         "cluster:\n  tls_sans: [old.example.org]\n  config:\n    disable: [servicelb, traefik]\n    \
          kubelet-arg: [max-pods=50, eviction-hard=1, cgroup-driver=systemd]\n    debug: true\n    snapshotter: native\n    \
@@ -134,11 +134,11 @@ fn taking_a_host_over_loses_nothing_that_the_inventory_does_not_name() {
          config: {flannel-iface: null, node-external-dns: []}\n",
     );
     let address = "10.0.0.1/24".parse().expect("a network");
-    let shape = lab
+    let topology = lab
         .with("m1", |facts| facts.addresses.push(("eth1".into(), address)))
-        .shape();
-    assert_eq!(shape.unfit.get("m1").map(ToString::to_string), None);
-    let config = &shape.places["m1"].config;
+        .topology();
+    assert_eq!(topology.unfit.get("m1").map(ToString::to_string), None);
+    let config = &topology.specs["m1"].config;
     assert!(!config.contains_key("flannel-iface"), "null has it gone");
     assert_eq!(config["tls-san"][0], "old.example.org");
 }

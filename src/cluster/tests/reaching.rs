@@ -146,21 +146,21 @@ fn hosts_that_do_not_reach_each_other_are_named_before_anything_is_changed() {
             ("203.0.113.12", true),
         ]),
     );
-    let shape = lab.shape();
+    let topology = lab.topology();
     assert_eq!(
-        text(&shape.places["w1"], "server"),
+        text(&topology.specs["w1"], "server"),
         "https://203.0.113.11:6443"
     );
     assert_eq!(
-        text(&shape.places["m2"], "server"),
+        text(&topology.specs["m2"], "server"),
         "https://10.9.0.11:6443"
     );
-    insta::assert_snapshot!(shape.notes.join("\n"), @r"
+    insta::assert_snapshot!(topology.notes.join("\n"), @r"
     w1 does not reach m1 at 10.9.0.11 on eth0, and joins by 203.0.113.11; its pods reach neither the API nor pods on m1: that takes a network between them, such as a VPN
     m1 does not reach w1 at 10.9.0.13 on eth0, only the other way: it joins, and pods there and elsewhere do not reach each other
     ");
     // Nothing is known.
-    assert_eq!(private().shape().notes, [""; 0]);
+    assert_eq!(private().topology().notes, [""; 0]);
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn of_two_networks_the_one_that_connects_the_hosts_is_taken() {
         chosen(&lab),
         "m1: 192.168.56.11 eth1\nm2: 192.168.56.12 eth1"
     );
-    insta::assert_snapshot!(lab.shape().notes.join("\n"), @"m1 and m2: the hosts reach each other by 192.168.56.0/24 (eth1), and not by 10.9.0.0/24");
+    insta::assert_snapshot!(lab.topology().notes.join("\n"), @"m1 and m2: the hosts reach each other by 192.168.56.0/24 (eth1), and not by 10.9.0.0/24");
     let lab = machines(FORWARDED, &["192.168.56"])
         .with("m1", reaches(&[("192.168.56.12", false)]))
         .with("m2", reaches(&[("192.168.56.11", false)]));

@@ -40,14 +40,14 @@ fn a_host_whose_data_would_be_left_behind_is_left_alone() {
     let elsewhere = |facts: &mut Facts| {
         facts.k3s.data_dir = "/data/k3s".parse().expect("a folder");
     };
-    let shape = running().with("m2", elsewhere).shape();
-    insta::assert_snapshot!(shape.unfit["m2"], @r"
+    let topology = running().with("m2", elsewhere).topology();
+    insta::assert_snapshot!(topology.unfit["m2"], @r"
     m2: k3s keeps its data in /data/k3s here, not in /var/lib/rancher/k3s
       in another folder it would start with nothing, as a new machine
       → say so under  hosts: m2:
           config: {data-dir: /data/k3s}
     ");
-    assert!(shape.places.contains_key("m3"), "the others go on");
+    assert!(topology.specs.contains_key("m3"), "the others go on");
 
     let moved = Lab::new(&format!(
         "groups: {{fast: {{config: {{data-dir: /data/k3s}}}}}}{}",
@@ -57,14 +57,14 @@ fn a_host_whose_data_would_be_left_behind_is_left_alone() {
         inventory: moved.inventory,
         ..running()
     };
-    insta::assert_snapshot!(lab.shape().unfit["m2"], @r"
+    insta::assert_snapshot!(lab.topology().unfit["m2"], @r"
     m2: k3s keeps its data in /var/lib/rancher/k3s here, not in /data/k3s
       in another folder it would start with nothing, as a new machine
       → say so under  hosts: m2:
           config: {data-dir: /var/lib/rancher/k3s}
     ");
     let lab = lab.with("m2", elsewhere);
-    assert_eq!(lab.shape().places["m2"].config["data-dir"], "/data/k3s");
+    assert_eq!(lab.topology().specs["m2"].config["data-dir"], "/data/k3s");
     let gone = |facts: &mut Facts| {
         facts.k3s.datastore = None;
         facts.k3s.joined = false;
@@ -75,38 +75,38 @@ fn a_host_whose_data_would_be_left_behind_is_left_alone() {
         gone(facts);
         facts.k3s.config = Some(Secret::new("data-dir: /data/k3s\n"));
     });
-    insta::assert_snapshot!(lost.shape().unfit["m2"], @r"
+    insta::assert_snapshot!(lost.topology().unfit["m2"], @r"
     m2: k3s has run here, and there is nothing of it in /data/k3s
       without its data it would be a new machine to the cluster
       → mount the disk that the folder is on
       → if the data is lost,  towline reset -i lab.yaml --limit m2  lets it join anew
     ");
     let removed = lost.with("m2", |facts| facts.k3s.server_unit = Unit::default());
-    let unfit = removed.shape().unfit;
+    let unfit = removed.topology().unfit;
     assert!(!unfit.contains_key("m2"), "k3s was uninstalled");
     let forgotten = running().with("m2", |facts| {
         gone(facts);
         facts.k3s.config = Some(Secret::new("data-dir: /mnt/k3s\n"));
     });
-    let problem = forgotten.shape().unfit["m2"].to_string();
+    let problem = forgotten.topology().unfit["m2"].to_string();
     assert!(problem.contains("nothing of it in /mnt/k3s"), "{problem}");
     let strange = running().with("m2", |facts| {
         facts.k3s.config = Some(Secret::new("data-dir: /tmp/k3s\n"));
     });
-    insta::assert_snapshot!(strange.shape().unfit["m2"], @r"
+    insta::assert_snapshot!(strange.topology().unfit["m2"], @r"
     m2: k3s is told to keep its data in `/tmp/k3s`, and it has to be a folder of k3s's own, that outlives a reboot
       → move it to another folder by hand, with k3s stopped, or leave this host out
     ");
 
     let mut lab = running().with("m2", elsewhere);
     lab.inventory.whole = false;
-    insta::assert_snapshot!(lab.shape().unfit["m2"], @r"
+    insta::assert_snapshot!(lab.topology().unfit["m2"], @r"
     m2: k3s keeps its data in /data/k3s here, not in /var/lib/rancher/k3s
       in another folder it would start with nothing, as a new machine
       → --k3s-extra-args '--data-dir /data/k3s'
     ");
     lab.selected.remove("m2");
-    assert!(lab.shape().unfit.is_empty(), "one that is only read");
+    assert!(lab.topology().unfit.is_empty(), "one that is only read");
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn one_name_or_address_for_two_hosts_is_refused_and_a_shared_machine_id_noted() 
             .starts_with("a and b: no network was found by which the hosts reach each other\n")
     );
     let lab = Lab::new(THREE).with("w1", |facts| facts.machine_id = "id-m3".into());
-    let notes = lab.shape().notes;
+    let notes = lab.topology().notes;
     assert!(
         notes[0].starts_with("m3 and w1 have the same /etc/machine-id"),
         "{notes:?}"
@@ -178,20 +178,20 @@ fn a_role_is_not_changed() {
             facts.k3s.agent_unit = unit("inactive", "dead");
         })
         .with("w1", |facts| facts.k3s.datastore = Some(Datastore::Sqlite));
-    let shape = lab.shape();
-    insta::assert_snapshot!(shape.unfit["m3"], @r"
+    let topology = lab.topology();
+    insta::assert_snapshot!(topology.unfit["m3"], @r"
     m3: it is an agent, and the inventory says server (hosts.m3.role, lab.yaml:5)
       towline does not change what a host is
       → towline reset -i lab.yaml --limit m3  makes it bare again; its data is lost
     ");
     assert!(
-        shape.unfit["w1"]
+        topology.unfit["w1"]
             .what
             .starts_with("w1: it is a server, and the inventory says agent")
     );
     let mut lab = lab;
     lab.inventory.whole = false;
-    insta::assert_snapshot!(lab.shape().unfit["w1"], @r"
+    insta::assert_snapshot!(lab.topology().unfit["w1"], @r"
     w1: it is a server already
       towline does not change what a host is
       → write it into an inventory;  towline reset -i FILE --limit w1  makes it bare again, and its data is lost
@@ -201,8 +201,8 @@ fn a_role_is_not_changed() {
 #[test]
 fn a_host_that_cannot_be_used_says_why() {
     let unfit = |change: fn(&mut Facts)| {
-        let shape = Lab::new(ONE).with("w1", change).shape();
-        shape
+        let topology = Lab::new(ONE).with("w1", change).topology();
+        topology
             .unfit
             .get("w1")
             .map(|problem| problem.what.clone())
@@ -265,8 +265,8 @@ fn a_config_that_cannot_be_read_never_counts_as_none() {
         (&long, "is longer than 200000 bytes"),
     ] {
         let lab = running().with("m2", |facts| facts.k3s.config = Some(Secret::new(config)));
-        let shape = lab.shape();
-        let problem = &shape.unfit["m2"];
+        let topology = lab.topology();
+        let problem = &topology.unfit["m2"];
         assert!(
             problem
                 .what
@@ -274,20 +274,20 @@ fn a_config_that_cannot_be_read_never_counts_as_none() {
             "{problem}"
         );
         assert!(
-            !problem.to_string().contains("secret-one") && !shape.places.contains_key("m2"),
+            !problem.to_string().contains("secret-one") && !topology.specs.contains_key("m2"),
             "{problem}"
         );
     }
     for empty in ["", "# only a comment\n"] {
         let lab = Lab::new(THREE).with("m2", |facts| facts.k3s.config = Some(Secret::new(empty)));
-        assert!(lab.shape().unfit.is_empty(), "{empty:?}");
+        assert!(lab.topology().unfit.is_empty(), "{empty:?}");
     }
 }
 
 #[test]
 fn a_node_that_would_change_its_name_or_a_member_its_address_is_refused() {
     let named = "hosts:\n  m1: {address: 10.0.0.1, role: server, node_name: other}\n";
-    insta::assert_snapshot!(Lab::new(named).with("m1", member).shape().unfit["m1"], @r"
+    insta::assert_snapshot!(Lab::new(named).with("m1", member).topology().unfit["m1"], @r"
     m1: its node is called m1, and the inventory says other
       a node keeps the name that it joined with: under another one it would join as a new node, and the old one would stay behind
       → to keep the node:  node_name: m1  for m1 in the inventory
@@ -296,7 +296,7 @@ fn a_node_that_would_change_its_name_or_a_member_its_address_is_refused() {
     let lab = running().with("m3", |facts| {
         facts.k3s.config = Some(Secret::new("token: secret-one\nnode-ip: 10.9.9.9\n"));
     });
-    insta::assert_snapshot!(lab.shape().unfit["m3"], @r"
+    insta::assert_snapshot!(lab.topology().unfit["m3"], @r"
     m3: its node address is 10.9.9.9, and would be 10.0.0.3
       the other members of etcd know it by that address
       → leave it so in the inventory, or remove the node, wipe the host and let it join anew
@@ -321,7 +321,7 @@ fn a_k3s_that_ends_again_and_again_is_noted_while_it_is_ready() {
             facts.k3s.server_unit.restarts = restarts;
             facts.k3s.server_unit.ready_at = Duration::from_secs(1000 - seconds);
         });
-        lab.shape().notes
+        lab.topology().notes
     };
     insta::assert_snapshot!(notes(12, 9).join("\n"), @"m2: k3s became READY 9 s ago, and systemd had to start it again 12 times: it may end again. On the host, this shows why it ended:  journalctl -u k3s --no-pager -n 200");
     for (restarts, seconds) in [(2, 9), (12, 90), (0, 9)] {
@@ -337,7 +337,7 @@ fn files_that_win_over_the_inventory_are_noted() {
             text: Secret::new("a: 1"),
         }];
     });
-    let notes = lab.shape().notes;
+    let notes = lab.topology().notes;
     assert!(
         notes[0].starts_with("m2: k3s also reads config.yaml.d (99-mine.yaml)"),
         "{notes:?}"

@@ -187,25 +187,25 @@ fn a_node_has_an_address_of_every_family_that_its_pods_have() {
         })
     };
     assert_eq!(
-        text(&with(dual, "").shape().places["m1"], "node-ip"),
+        text(&with(dual, "").topology().specs["m1"], "node-ip"),
         "192.0.2.5,2001:db8::5"
     );
     assert_eq!(
-        text(&with(six, "").shape().places["m1"], "node-ip"),
+        text(&with(six, "").topology().specs["m1"], "node-ip"),
         "2001:db8::5"
     );
     assert_eq!(
-        text(&with("cluster: {}", "").shape().places["m1"], "node-ip"),
+        text(&with("cluster: {}", "").topology().specs["m1"], "node-ip"),
         "192.0.2.5"
     );
     let own = ", config: {node-ip: '192.0.2.5,2001:db8::9'}";
     assert_eq!(
-        text(&with(dual, own).shape().places["m1"], "node-ip"),
+        text(&with(dual, own).topology().specs["m1"], "node-ip"),
         "192.0.2.5,2001:db8::9"
     );
     let lacks = with(dual, "")
         .with("m1", |facts| drop(facts.addresses.pop()))
-        .shape();
+        .topology();
     let problem = lacks.unfit["m1"].to_string();
     assert!(
         problem
@@ -216,7 +216,10 @@ fn a_node_has_an_address_of_every_family_that_its_pods_have() {
         problem.contains("node-ip: \"192.0.2.5,IPV6_ADDRESS\""),
         "{problem}"
     );
-    let problem = with(dual, ", config: {node-ip: 192.0.2.5}").shape().unfit["m1"].to_string();
+    let problem = with(dual, ", config: {node-ip: 192.0.2.5}")
+        .topology()
+        .unfit["m1"]
+        .to_string();
     assert!(problem.contains("no address of IPv6"), "{problem}");
     // Agents, too.
     let agent = format!(
@@ -228,10 +231,10 @@ fn a_node_has_an_address_of_every_family_that_its_pods_have() {
             .addresses
             .push(("eth0".into(), address.parse().expect("a network")));
     };
-    let shape = Lab::new(&agent).with("m1", six).with("w1", six).shape();
-    assert!(shape.unfit.is_empty(), "{shape:?}");
+    let topology = Lab::new(&agent).with("m1", six).with("w1", six).topology();
+    assert!(topology.unfit.is_empty(), "{topology:?}");
     assert_eq!(
-        text(&shape.places["w1"], "node-ip"),
+        text(&topology.specs["w1"], "node-ip"),
         "10.0.0.11,2001:db8::2"
     );
 }
@@ -264,7 +267,7 @@ hosts:
         adopt: false,
         keep: false,
     };
-    let notes = shape(&situation, "v1.37.0+k3s1")
+    let notes = topology(&situation, "v1.37.0+k3s1")
         .expect("it is not refused")
         .notes
         .join("\n");
@@ -325,7 +328,7 @@ fn a_line_that_says_less_does_not_bring_a_running_host_where_a_new_one_is_refuse
         ));
     });
     lab.inventory.whole = false;
-    let unfit = |lab: &Lab| lab.shape().unfit.contains_key("m1");
+    let unfit = |lab: &Lab| lab.topology().unfit.contains_key("m1");
     lab.keep = true;
     assert!(!unfit(&lab));
     lab.keep = false;
@@ -334,8 +337,9 @@ fn a_line_that_says_less_does_not_bring_a_running_host_where_a_new_one_is_refuse
 
 #[test]
 fn a_network_plug_in_of_ones_own_is_told_until_it_runs() {
-    let new = |config: &str| Lab::new(&format!("cluster: {{config: {{{config}}}}}{THREE}")).shape();
-    let said = |shape: &Shape| shape.notes.join("\n");
+    let new =
+        |config: &str| Lab::new(&format!("cluster: {{config: {{{config}}}}}{THREE}")).topology();
+    let said = |topology: &Topology| topology.notes.join("\n");
     let usual = new("");
     assert!(usual.network.flannel && said(&usual).is_empty());
     let own = new("flannel-backend: none");
@@ -353,7 +357,7 @@ fn a_network_plug_in_of_ones_own_is_told_until_it_runs() {
                 ..node("m1", !lacks_network, "10.0.0.1")
             }];
         });
-        lab.only(&["w1"]).shape()
+        lab.only(&["w1"]).topology()
     };
     assert!(!runs(true).network.flannel && said(&runs(true)).contains("is none"));
     assert!(!runs(false).network.flannel && !said(&runs(false)).contains("is none"));

@@ -60,14 +60,14 @@ pub fn announced(request: &Fetch) -> Result<Supply, Problem> {
     announced_with(request, Patience::default())
 }
 
-fn announced_with(request: &Fetch, patience: Patience) -> Result<Supply, Problem> {
+fn announced_with(request: &Fetch, timeout: Patience) -> Result<Supply, Problem> {
     let (slot, version) = Slot::of(request)?;
     let kept = noted(&slot.hash);
     let known = request.sha256.clone().or_else(|| kept.clone());
     let sha256 = if let Some(sha256) = known.or_else(|| noted(&slot.announced)) {
         sha256
     } else {
-        let sha256 = ask(request, &version, patience)?;
+        let sha256 = ask(request, &version, timeout)?;
         fs::create_dir_all(&slot.directory)
             .and_then(|()| slot.note_source(request))
             .and_then(|()| slot.note(&slot.announced, &hash_line(&sha256)))
@@ -91,7 +91,7 @@ pub fn address(request: &Fetch) -> Result<String, Problem> {
 fn fetch_with(
     request: &Fetch,
     progress: &dyn Fn(u64, Option<u64>),
-    patience: Patience,
+    timeout: Patience,
 ) -> Result<Supply, Problem> {
     let (slot, version) = Slot::of(request)?;
     // Whoever comes second waits, and then finds the file.
@@ -100,7 +100,7 @@ fn fetch_with(
         return Ok(binary);
     }
     slot.clear().map_err(|error| slot.unusable(&error))?;
-    slot.download(request, &version, progress, patience)
+    slot.download(request, &version, progress, timeout)
 }
 
 /// The place of one binary in the cache.
@@ -219,18 +219,18 @@ impl Slot {
         request: &Fetch,
         version: &Version,
         progress: &dyn Fn(u64, Option<u64>),
-        patience: Patience,
+        timeout: Patience,
     ) -> Result<Supply, Problem> {
         let mirror = request.mirror.as_deref();
         let client = Client::new(
             request.proxy_towards(mirror),
             is_plain_http(mirror)?,
-            patience,
+            timeout,
         )?;
         let file = asset(request.architecture);
         let (expected, whose) = match &request.sha256 {
             Some(pinned) => (pinned.clone(), "the inventory names"),
-            None => (ask(request, version, patience)?, "the release announces"),
+            None => (ask(request, version, timeout)?, "the release announces"),
         };
         let binary_url = url(mirror, version, file);
         let binary_shown = shown(&binary_url);
@@ -304,12 +304,12 @@ impl Slot {
 }
 
 /// The hash that the release's list has for the binary.
-fn ask(request: &Fetch, version: &Version, patience: Patience) -> Result<String, Problem> {
+fn ask(request: &Fetch, version: &Version, timeout: Patience) -> Result<String, Problem> {
     let mirror = request.mirror.as_deref();
     let client = Client::new(
         request.proxy_towards(mirror),
         is_plain_http(mirror)?,
-        patience,
+        timeout,
     )?;
     let file = asset(request.architecture);
     let list_url = url(mirror, version, hash_list(request.architecture));

@@ -78,7 +78,7 @@ pub(super) fn resolve_with(
     channel: &str,
     mirror: Option<&str>,
     proxy: Option<&Proxy>,
-    patience: Patience,
+    timeout: Patience,
 ) -> Result<String, Problem> {
     let is_word = !channel.is_empty()
         && channel.len() <= 64
@@ -94,7 +94,7 @@ pub(super) fn resolve_with(
         .next("channels are `stable`, `latest` and one per minor version, such as `v1.36`"));
     }
     let proxy = proxy.and_then(|proxy| proxy.towards(mirror));
-    let client = Client::new(proxy, is_plain_http(mirror)?, patience)?;
+    let client = Client::new(proxy, is_plain_http(mirror)?, timeout)?;
     let url = match mirror {
         Some(mirror) => format!("{}/channels/{channel}", mirror.trim_end_matches('/')),
         None => format!("{CHANNELS}/{channel}"),

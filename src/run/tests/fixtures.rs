@@ -16,7 +16,7 @@ pub(super) fn command(name: &str) -> Step {
         task: Task::Command(Command {
             unless: format!("test q:{name}"),
             run: format!("make a:{name}"),
-            says: format!("make {name}"),
+            description: format!("make {name}"),
         }),
         guard: None,
     }
@@ -57,8 +57,8 @@ pub(super) fn node() -> Task {
         unit: k3s(),
         agent: false,
         kubeconfig: "/k".into(),
-        unserved: false,
-        patience: Duration::from_secs(300),
+        no_server: false,
+        timeout: Duration::from_secs(300),
     })
 }
 
@@ -81,7 +81,7 @@ pub(super) fn k3s() -> Service {
         }),
         own: None,
         quorum: None,
-        patience: Duration::from_secs(300),
+        timeout: Duration::from_secs(300),
     }
 }
 

@@ -41,7 +41,7 @@ fn guarded() -> Vec<Stage> {
                 .into_iter()
                 .map(|name| ((*name).to_owned(), crate::inventory::DataDir::default()))
                 .collect(),
-            patience: Duration::from_mins(1),
+            timeout: Duration::from_mins(1),
         });
     }
     vec![stage]

@@ -29,7 +29,7 @@ async fn what_was_done_and_does_not_show_has_failed_and_is_not_done_again() {
         .await;
     assert_eq!(came.log, ["0 m1 a:x"]);
     insta::assert_snapshot!(came.problem("m1"), @r"
-    x: it was changed and is still not so
+    x: did not converge
       still to do: make x
     ");
 }
@@ -129,7 +129,7 @@ async fn a_binary_is_not_asked_about_again_before_it_is_put() {
         sha256: right.clone(),
         size: None,
         download: None,
-        says: "k3s".into(),
+        description: "k3s".into(),
     });
     let mut stages = vec![stage(
         "operating system",

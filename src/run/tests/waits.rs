@@ -128,9 +128,9 @@ async fn a_process_that_ends_again_and_again_is_a_failure_after_a_minute() {
     ");
 
     // One that crashes says nothing.
-    let silent = ends(|_| String::new());
+    let api_unresponsive = ends(|_| String::new());
     let came = World::new(&["m1"])
-        .on("m1", "unit", move |count| match silent(count) {
+        .on("m1", "unit", move |count| match api_unresponsive(count) {
             Said::Out(status, text) => Said::Out(status, text + "\nResult=core-dump\n"),
             said => said,
         })
@@ -315,7 +315,7 @@ async fn an_agent_that_missed_a_report_of_its_node_gets_another_and_is_not_resta
 async fn a_member_without_quorum_waits_for_machines_that_are_up_and_for_no_others() {
     let task = || match service() {
         Task::Service(mut service) => {
-            service.patience = Duration::from_secs(900);
+            service.timeout = Duration::from_secs(900);
             service.quorum = Some(crate::task::Quorum {
                 needed: "etcd needs 2 of m1, m2, m3, and only m1 was reached with its data".into(),
                 left: vec![

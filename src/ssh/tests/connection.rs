@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use super::server::Act;
 use super::world::{target, world, world_with};
-use crate::ssh::{Fault, Stage, Target, connect};
+use crate::ssh::{ConnectionPhase, Fault, Target, connect};
 
 #[tokio::test]
 async fn a_host_that_drops_connections_is_tried_again_and_not_for_ever() {
@@ -46,8 +46,8 @@ async fn each_way_to_be_unreachable_is_told_apart() {
     let mut unreachable = target(listener.local_addr().unwrap());
     unreachable.connect_timeout = Duration::from_millis(300);
     let limit = unreachable.connect_timeout;
-    let stage = Stage::Banner;
-    assert_eq!(fault(&unreachable).await, Fault::TimedOut { stage, limit });
+    let phase = ConnectionPhase::Banner;
+    assert_eq!(fault(&unreachable).await, Fault::TimedOut { phase, limit });
 
     let port = unreachable.port;
     drop(listener);
@@ -66,9 +66,9 @@ async fn each_way_to_be_unreachable_is_told_apart() {
         "{port}"
     );
 
-    for (said, stage) in [
-        ("220 mail\r\n", Stage::Banner),
-        ("SSH-2.0-sleepy\r\n", Stage::KeyExchange),
+    for (said, phase) in [
+        ("220 mail\r\n", ConnectionPhase::Banner),
+        ("SSH-2.0-sleepy\r\n", ConnectionPhase::KeyExchange),
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         unreachable = target(listener.local_addr().unwrap());
@@ -78,7 +78,7 @@ async fn each_way_to_be_unreachable_is_told_apart() {
             stream.write_all(said.as_bytes()).await.unwrap();
             std::future::pending::<()>().await;
         });
-        assert_eq!(fault(&unreachable).await, Fault::TimedOut { stage, limit });
+        assert_eq!(fault(&unreachable).await, Fault::TimedOut { phase, limit });
     }
 }
 

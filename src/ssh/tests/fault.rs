@@ -78,13 +78,13 @@ fn an_unreachable_host() {
 fn a_stage_that_takes_too_long() {
     let limit = Duration::from_secs(10);
     let stages = [
-        Stage::Name,
-        Stage::Tcp,
-        Stage::Banner,
-        Stage::KeyExchange,
-        Stage::Authentication,
+        ConnectionPhase::Name,
+        ConnectionPhase::Tcp,
+        ConnectionPhase::Banner,
+        ConnectionPhase::KeyExchange,
+        ConnectionPhase::Authentication,
     ];
-    let texts = stages.map(|stage| told(Fault::TimedOut { stage, limit }));
+    let texts = stages.map(|phase| told(Fault::TimedOut { phase, limit }));
     insta::assert_snapshot!(texts.join("\n\n"), @r"
     m1: cannot be reached
       the name 10.0.0.1 was not resolved within 10 s
@@ -144,11 +144,11 @@ fn a_connection_that_ends() {
       the key exchange with 10.0.0.1 port 22 failed: the host reset the connection
       → ssh -v ubuntu@10.0.0.1
     ");
-    let stage = Stage::Authentication;
+    let phase = ConnectionPhase::Authentication;
     let error = ConnectError::new(
         &target("[fe80::1]", 2222),
         Fault::Lost {
-            stage,
+            phase,
             reason: reason(),
         },
     );

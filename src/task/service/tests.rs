@@ -14,7 +14,7 @@ fn judged(state: &str, upstream: &Changes) -> String {
             awaits_network: false,
         }),
         quorum: None,
-        patience: Duration::from_mins(10),
+        timeout: Duration::from_mins(10),
     };
     let seen = Reply {
         status: 0,
@@ -53,7 +53,7 @@ fn an_agent_that_waits_for_a_network_plug_in_of_ones_own_is_as_it_should_be() {
                 awaits_network,
             }),
             quorum: None,
-            patience: Duration::from_mins(10),
+            timeout: Duration::from_mins(10),
         };
         let state = state("activating", "start", 60.0).replace("Job=0", "Job=77");
         let seen = Reply {

@@ -33,7 +33,7 @@ fn a_unit_that_runs_anew_is_not_restarted_once_more() {
         diagnose: None,
         own: None,
         quorum: None,
-        patience: std::time::Duration::from_mins(1),
+        timeout: std::time::Duration::from_mins(1),
     });
     let seen = Reply {
         status: 0,

@@ -249,8 +249,8 @@ impl Machine {
             bail!("{} could not be started ({status})", self.name);
         }
         // The launcher joins its groups at once, but not before this process goes on.
-        let patience = Instant::now() + Duration::from_mins(1);
-        while !self.is_on() && Instant::now() < patience {
+        let timeout = Instant::now() + Duration::from_mins(1);
+        while !self.is_on() && Instant::now() < timeout {
             thread::sleep(Duration::from_millis(10));
         }
         Ok(())

@@ -55,17 +55,17 @@ impl Record {
         }
         lines.retain(|name, _| machines.iter().any(|machine| machine.name == *name));
         for (met, host) in met.iter().zip(hosts) {
-            let places = [
+            let specs = [
                 Some(ssh::entry_name(&met.way.address, met.way.port)),
                 host.private
                     .map(|own| ssh::entry_name(&own.to_string(), 22)),
             ];
-            let places: BTreeSet<_> = places.into_iter().flatten().collect();
+            let specs: BTreeSet<_> = specs.into_iter().flatten().collect();
             // What another machine showed at this place before is no key for it any more.
             for known in lines.values_mut() {
-                known.retain(|line| !places.contains(line.split(' ').next().unwrap_or(line)));
+                known.retain(|line| !specs.contains(line.split(' ').next().unwrap_or(line)));
             }
-            let own = places
+            let own = specs
                 .iter()
                 .map(|place| format!("{place} {} {}", met.key, met.name));
             lines.insert(&met.name, own.collect());

@@ -6,15 +6,15 @@ use super::address::Addresses;
 use super::authority::authority;
 use super::check::{missed_data, reset_line};
 use super::tokens::observed;
-use super::{Situation, Stage};
+use super::{ClusterState, Situation};
 use crate::error::Problem;
 use crate::inventory::{Host, Role};
 
 /// Where the cluster stands, and why it is unknown if it is.
-pub(super) fn stage(
+pub(super) fn state(
     situation: &Situation<'_>,
     known: &BTreeMap<String, Addresses>,
-) -> (Stage, String) {
+) -> (ClusterState, String) {
     let servers: Vec<_> = situation
         .inventory
         .hosts
@@ -36,20 +36,20 @@ pub(super) fn stage(
     // One whose etcd does not answer may have lost its membership.
     let told = usable().find(|(_, facts)| !facts.k3s.members.is_empty());
     if let Some(via) = told.or(usable().next()).map(|(host, _)| &host.name) {
-        return (Stage::Running { via: via.clone() }, String::new());
+        return (ClusterState::Running { via: via.clone() }, String::new());
     }
     if let Some((host, _)) = healthy.first() {
         let name = &host.name;
         return (
-            Stage::Unknown,
+            ClusterState::Unknown,
             format!("{name}, the server that runs, cannot be used as it is"),
         );
     }
     if !with_data.is_empty() {
-        return (Stage::Down, String::new());
+        return (ClusterState::Down, String::new());
     }
     if situation.inventory.cluster.server_url.is_some() {
-        return (Stage::Elsewhere, String::new());
+        return (ClusterState::Elsewhere, String::new());
     }
     let facts_of = |host: &Host| {
         situation
@@ -63,7 +63,7 @@ pub(super) fn stage(
             "a cluster is only made when every server is reached, and {} was not",
             missing.name
         );
-        return (Stage::Unknown, reason);
+        return (ClusterState::Unknown, reason);
     }
     let missed = situation
         .servers()
@@ -73,35 +73,35 @@ pub(super) fn stage(
             "a cluster is only made when no server misses its data, and {} has none in {folder}",
             host.name
         );
-        return (Stage::Unknown, reason);
+        return (ClusterState::Unknown, reason);
     }
     let began = |host: &&&Host| {
         let config = facts_of(host).map(observed).unwrap_or_default();
         config.contains_key("token") && !config.contains_key("server")
     };
     let Some(leader) = servers.iter().find(began).or(servers.first()) else {
-        return (Stage::Unknown, "the inventory has no server".into());
+        return (ClusterState::Unknown, "the inventory has no server".into());
     };
     let name = leader.name.clone();
     if !known.contains_key(&name) {
         return (
-            Stage::Unknown,
+            ClusterState::Unknown,
             format!("the first server, {name}, cannot be used as it is"),
         );
     }
     if !situation.selected.contains(&name) {
         return (
-            Stage::Unknown,
+            ClusterState::Unknown,
             format!("the first server, {name}, is outside --limit"),
         );
     }
-    (Stage::New { leader: name }, String::new())
+    (ClusterState::New { leader: name }, String::new())
 }
 
 /// Servers and agents that have the CA of a cluster, when no server of the inventory has its data:
 /// what is made now would be another one, and theirs would be in its way.
-pub(super) fn leftovers(situation: &Situation<'_>, stage: &Stage) -> Vec<Problem> {
-    let Stage::New { leader } = stage else {
+pub(super) fn leftovers(situation: &Situation<'_>, state: &ClusterState) -> Vec<Problem> {
+    let ClusterState::New { leader } = state else {
         return Vec::new();
     };
     // A CA of a person's own is on all of them.

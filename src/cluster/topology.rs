@@ -7,15 +7,15 @@ use super::adopt::{adoption, effective, left_alone};
 use super::check::{moved, node_name, other_data_dir, other_role, shared, unfit};
 use super::choose::{Choice, own};
 use super::config::Subject;
-use super::members::{Outnumbered, fragile, outnumbered, silent};
+use super::members::{Outnumbered, api_unresponsive, outnumbered, quorum_at_risk};
 use super::needs::{cgroup_v1, lacking_controllers, no_room, other_kubernetes};
 use super::nodes::{dying, forget, left};
 use super::servers::{outside_datastore, sqlite_with_more_servers, unequal_servers};
-use super::stage::{leftovers, stage};
+use super::state::{leftovers, state};
 use super::tokens::{Tokens, tokens};
 use super::{
-    LATER, Network, Part, Place, Shape, Situation, Stage, fixed, keep, keys, network, networks,
-    reach,
+    ClusterState, LATER, Network, NodeRole, NodeSpec, Situation, Topology, fixed, keep, keys,
+    network, networks, reach,
 };
 use crate::error::Problem;
 use crate::facts::{Datastore, Facts, Member};
@@ -27,7 +27,7 @@ use crate::kubernetes::kubeconfig::server_url;
 /// # Errors
 /// What makes the whole of it unsafe: two clusters, two hosts with one name or address, a server
 /// that cannot join. Nothing may be changed then.
-pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Problem>> {
+pub fn topology(situation: &Situation<'_>, version: &str) -> Result<Topology, Vec<Problem>> {
     let choice = Choice::of(situation);
     let mut unfit_hosts = BTreeMap::new();
     let mut known = BTreeMap::new();
@@ -76,8 +76,8 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
         Ok(_) => return Err(problems),
         Err(more) => return Err(problems.into_iter().chain(more).collect()),
     };
-    let (stage, reason) = stage(situation, &known);
-    let leftovers = leftovers(situation, &stage);
+    let (state, reason) = state(situation, &known);
+    let leftovers = leftovers(situation, &state);
     if !leftovers.is_empty() {
         return Err(leftovers);
     }
@@ -87,18 +87,18 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
         let own = own.into_iter().flatten().flatten();
         own.filter(move |address| is_vouched_for(host, facts, *address))
     });
-    let mut shape = Shape {
-        stage,
-        places: BTreeMap::new(),
+    let mut topology = Topology {
+        state,
+        specs: BTreeMap::new(),
         siblings: siblings.collect(),
         unfit: unfit_hosts,
         waiting: BTreeMap::new(),
-        fragile: None,
-        silent: BTreeSet::new(),
+        quorum_at_risk: None,
+        api_unresponsive: BTreeSet::new(),
         outnumbered: None,
-        unserved: false,
+        no_server: false,
         forget: Vec::new(),
-        forgetter: None,
+        cleanup_server: None,
         network: Network {
             flannel: true,
             policies: true,
@@ -106,55 +106,55 @@ pub fn shape(situation: &Situation<'_>, version: &str) -> Result<Shape, Vec<Prob
         kept: BTreeMap::new(),
         notes: Vec::new(),
     };
-    place(
+    spec(
         situation,
         (&choice, &known),
         &tokens,
         &servers,
         &reason,
         version,
-        &mut shape,
+        &mut topology,
     );
-    let fixed = fixed::changed(situation, &shape);
+    let fixed = fixed::changed(situation, &topology);
     if !fixed.is_empty() {
         return Err(fixed);
     }
-    shape.network = network::network(situation, &shape);
-    shape.notes.extend(network::note(situation, &shape));
-    hold_back(situation, &mut shape);
-    silent(situation, &mut shape);
-    shape.outnumbered = outnumbered(situation, &shape);
-    shape
+    topology.network = network::network(situation, &topology);
+    topology.notes.extend(network::note(situation, &topology));
+    hold_back(situation, &mut topology);
+    api_unresponsive(situation, &mut topology);
+    topology.outnumbered = outnumbered(situation, &topology);
+    topology
         .notes
-        .extend(shape.outnumbered.as_ref().map(Outnumbered::note));
-    shape.unserved = unserved(situation, &shape);
-    forget(situation, &mut shape)?;
-    shape.fragile = fragile(situation, &shape);
-    shape.notes.extend(shape.fragile.clone());
-    notes.append(&mut shape.notes);
-    notes.extend(left(situation, &shape));
+        .extend(topology.outnumbered.as_ref().map(Outnumbered::note));
+    topology.no_server = no_server(situation, &topology);
+    forget(situation, &mut topology)?;
+    topology.quorum_at_risk = quorum_at_risk(situation, &topology);
+    topology.notes.extend(topology.quorum_at_risk.clone());
+    notes.append(&mut topology.notes);
+    notes.extend(left(situation, &topology));
     notes.extend(claimed(situation, &known));
-    shape.notes = notes;
-    Ok(shape)
+    topology.notes = notes;
+    Ok(topology)
 }
 
-fn place(
+fn spec(
     situation: &Situation<'_>,
     (choice, known): (&Choice, &BTreeMap<String, Addresses>),
     tokens: &Tokens,
     servers: &[String],
     reason: &str,
     version: &str,
-    shape: &mut Shape,
+    topology: &mut Topology,
 ) {
-    let via_name = match &shape.stage {
-        Stage::New { leader } => Some(leader.clone()),
-        Stage::Running { via } => Some(via.clone()),
-        Stage::Down => situation
+    let via_name = match &topology.state {
+        ClusterState::New { leader } => Some(leader.clone()),
+        ClusterState::Running { via } => Some(via.clone()),
+        ClusterState::Down => situation
             .servers()
             .find(|(host, facts)| facts.k3s.datastore.is_some() && known.contains_key(&host.name))
             .map(|(host, _)| host.name.clone()),
-        Stage::Elsewhere | Stage::Unknown => None,
+        ClusterState::Elsewhere | ClusterState::Unknown => None,
     };
     let via = via_name
         .as_ref()
@@ -172,16 +172,22 @@ fn place(
         else {
             continue;
         };
-        let part = match (host.role.value, &shape.stage) {
-            (Role::Server, _) if is_removed(situation, &shape.stage, host, facts) => Part::Joining,
-            (Role::Server, _) if facts.k3s.datastore.is_some() => Part::Member,
-            (Role::Server, Stage::New { leader }) if *leader == host.name => Part::Leader,
-            (Role::Server, _) => Part::Joining,
-            (Role::Agent, _) => Part::Agent,
+        let role = match (host.role.value, &topology.state) {
+            (Role::Server, _) if is_removed(situation, &topology.state, host, facts) => {
+                NodeRole::Joining
+            }
+            (Role::Server, _) if facts.k3s.datastore.is_some() => NodeRole::Member,
+            (Role::Server, ClusterState::New { leader }) if *leader == host.name => {
+                NodeRole::Leader
+            }
+            (Role::Server, _) => NodeRole::Joining,
+            (Role::Agent, _) => NodeRole::Agent,
         };
-        let settled = part == Part::Member || (part == Part::Agent && facts.k3s.joined);
-        if shape.stage == Stage::Unknown && !settled {
-            shape.waiting.insert(host.name.clone(), reason.to_owned());
+        let settled = role == NodeRole::Member || (role == NodeRole::Agent && facts.k3s.joined);
+        if topology.state == ClusterState::Unknown && !settled {
+            topology
+                .waiting
+                .insert(host.name.clone(), reason.to_owned());
             continue;
         }
         let subject = Subject {
@@ -190,7 +196,7 @@ fn place(
             facts,
             addresses: *addresses,
             choice,
-            part,
+            role,
             tokens,
             via: via
                 .zip(server)
@@ -206,17 +212,17 @@ fn place(
                 Err(left_alone(host, foreign))
             };
             if let Err(problem) = taken {
-                shape.unfit.insert(host.name.clone(), problem);
+                topology.unfit.insert(host.name.clone(), problem);
                 continue;
             }
         }
         if let Some(problem) = cgroup_v1(host, facts, &config, version) {
-            shape.unfit.insert(host.name.clone(), problem);
+            topology.unfit.insert(host.name.clone(), problem);
             continue;
         }
         let kept = subject.kept_settings();
         if !kept.is_empty() {
-            shape.notes.push(format!(
+            topology.notes.push(format!(
                 "{}: its config.yaml says more than the line, and keeps it: {}; --reset-config takes it away, and so does an inventory without it",
                 host.name,
                 keep::names(&kept)
@@ -226,28 +232,28 @@ fn place(
                 Some(whole) if key != "tls-san" => (key, whole.clone()),
                 _ => (key, value),
             });
-            shape.kept.insert(host.name.clone(), whole.collect());
+            topology.kept.insert(host.name.clone(), whole.collect());
         }
-        shape.notes.extend(subject.registration_note());
-        shape.notes.extend(dying(&host.name, facts));
-        shape.notes.extend(choice.mended(host, facts, &config));
+        topology.notes.extend(subject.registration_note());
+        topology.notes.extend(dying(&host.name, facts));
+        topology.notes.extend(choice.mended(host, facts, &config));
         if !facts.k3s.drop_ins.is_empty() {
-            shape.notes.push(format!(
+            topology.notes.push(format!(
                 "{}: k3s also reads config.yaml.d ({}), and what stands there wins over the inventory",
                 host.name,
                 facts.k3s.drop_ins.iter().map(|file| file.name.as_str()).collect::<Vec<_>>().join(", ")
             ));
         }
-        let runs_etcd = match part {
-            Part::Member => facts.k3s.datastore == Some(Datastore::Etcd) || etcd,
-            Part::Leader => etcd,
-            Part::Joining => true,
-            Part::Agent => false,
+        let runs_etcd = match role {
+            NodeRole::Member => facts.k3s.datastore == Some(Datastore::Etcd) || etcd,
+            NodeRole::Leader => etcd,
+            NodeRole::Joining => true,
+            NodeRole::Agent => false,
         };
-        shape.places.insert(
+        topology.specs.insert(
             host.name.clone(),
-            Place {
-                part,
+            NodeSpec {
+                role,
                 node_name: node_name(host, facts),
                 node_ip: addresses.node_ip,
                 effective: effective(facts, own(situation, host, facts), &config),
@@ -262,11 +268,11 @@ fn place(
 /// goes on running, and only a start makes it join again.
 pub(super) fn is_removed(
     situation: &Situation<'_>,
-    stage: &Stage,
+    state: &ClusterState,
     host: &Host,
     facts: &Facts,
 ) -> bool {
-    let Stage::Running { via } = stage else {
+    let ClusterState::Running { via } = state else {
         return false;
     };
     let told = situation.reach.get(via).and_then(|reach| reach.facts());
@@ -279,43 +285,43 @@ pub(super) fn is_removed(
 }
 
 /// Whether no server of the cluster runs, is starting, or is started now.
-fn unserved(situation: &Situation<'_>, shape: &Shape) -> bool {
+fn no_server(situation: &Situation<'_>, topology: &Topology) -> bool {
     let answers = situation.servers().any(|(_, facts)| {
         facts.k3s.server_unit.is_up() && facts.k3s.server_unit.sub != "auto-restart"
     });
-    let starts = shape
-        .places
+    let starts = topology
+        .specs
         .values()
-        .any(|place| matches!(place.part, Part::Leader | Part::Member));
-    !answers && !starts && shape.stage != Stage::Elsewhere
+        .any(|spec| matches!(spec.role, NodeRole::Leader | NodeRole::Member));
+    !answers && !starts && topology.state != ClusterState::Elsewhere
 }
 
 /// Takes hosts back that could only be given placeholders, or would join a cluster that nothing in
 /// this run starts.
-fn hold_back(situation: &Situation<'_>, shape: &mut Shape) {
-    let starts = match shape.stage {
-        Stage::New { .. } => return,
-        Stage::Down => shape
-            .places
+fn hold_back(situation: &Situation<'_>, topology: &mut Topology) {
+    let starts = match topology.state {
+        ClusterState::New { .. } => return,
+        ClusterState::Down => topology
+            .specs
             .values()
-            .any(|place| place.part == Part::Member),
+            .any(|spec| spec.role == NodeRole::Member),
         _ => false,
     };
     if starts {
         return;
     }
-    let is_down = shape.stage == Stage::Down;
-    let held: Vec<(String, &str)> = shape
-        .places
+    let is_down = topology.state == ClusterState::Down;
+    let held: Vec<(String, &str)> = topology
+        .specs
         .iter()
-        .filter_map(|(name, place)| {
+        .filter_map(|(name, spec)| {
             let facts = situation.reach.get(name)?.facts()?;
-            let settled = match place.part {
-                Part::Member => true,
-                Part::Agent => facts.k3s.joined,
-                Part::Leader | Part::Joining => false,
+            let settled = match spec.role {
+                NodeRole::Member => true,
+                NodeRole::Agent => facts.k3s.joined,
+                NodeRole::Leader | NodeRole::Joining => false,
             };
-            let later = place.config.values().any(|value| value == LATER);
+            let later = spec.config.values().any(|value| value == LATER);
             if later {
                 Some((name.clone(), "no server that it could join is known"))
             } else if is_down && !settled {
@@ -329,8 +335,8 @@ fn hold_back(situation: &Situation<'_>, shape: &mut Shape) {
         })
         .collect();
     for (name, reason) in held {
-        shape.places.remove(&name);
-        shape.waiting.insert(name, reason.to_owned());
+        topology.specs.remove(&name);
+        topology.waiting.insert(name, reason.to_owned());
     }
 }
 

@@ -3,32 +3,32 @@
 use super::*;
 use crate::facts::Member;
 
-fn new(leader: &str) -> Stage {
-    Stage::New {
+fn new(leader: &str) -> ClusterState {
+    ClusterState::New {
         leader: leader.into(),
     }
 }
 
-fn waits(shape: &Shape, host: &str) -> bool {
-    shape.waiting.contains_key(host) && !shape.places.contains_key(host)
+fn waits(topology: &Topology, host: &str) -> bool {
+    topology.waiting.contains_key(host) && !topology.specs.contains_key(host)
 }
 
 #[test]
 fn a_new_cluster_is_led_by_the_first_server_and_nobody_else_knows_a_token_yet() {
-    let shape = Lab::new(THREE).shape();
-    assert_eq!(shape.stage, new("m1"));
-    let leader = &shape.places["m1"];
-    assert_eq!((leader.part, leader.voter), (Part::Leader, true));
+    let topology = Lab::new(THREE).topology();
+    assert_eq!(topology.state, new("m1"));
+    let leader = &topology.specs["m1"];
+    assert_eq!((leader.role, leader.voter), (NodeRole::Leader, true));
     assert_eq!(text(leader, "token"), "fresh-server");
     assert_eq!(text(leader, "agent-token"), "fresh-agent");
     assert_eq!(leader.config["cluster-init"], true);
     for joiner in ["m2", "m3"] {
-        let place = &shape.places[joiner];
-        assert_eq!((place.part, text(place, "token")), (Part::Joining, LATER));
-        assert_eq!(text(place, "server"), "https://10.0.0.1:6443");
+        let spec = &topology.specs[joiner];
+        assert_eq!((spec.role, text(spec, "token")), (NodeRole::Joining, LATER));
+        assert_eq!(text(spec, "server"), "https://10.0.0.1:6443");
     }
-    assert_eq!(text(&shape.places["w1"], "token"), LATER);
-    assert!(!shape.places["w1"].config.contains_key("agent-token"));
+    assert_eq!(text(&topology.specs["w1"], "token"), LATER);
+    assert!(!topology.specs["w1"].config.contains_key("agent-token"));
 }
 
 #[test]
@@ -37,9 +37,9 @@ fn a_single_server_keeps_its_data_in_sqlite_unless_told_otherwise() {
         (ONE.to_owned(), false),
         (format!("cluster: {{datastore: etcd}}{ONE}"), true),
     ] {
-        let place = Lab::new(&inventory).shape().places["m1"].clone();
-        assert_eq!(place.config.contains_key("cluster-init"), etcd);
-        assert_eq!(place.voter, etcd);
+        let spec = Lab::new(&inventory).topology().specs["m1"].clone();
+        assert_eq!(spec.config.contains_key("cluster-init"), etcd);
+        assert_eq!(spec.voter, etcd);
     }
 }
 
@@ -50,9 +50,9 @@ fn a_leader_that_was_cut_off_after_its_config_goes_on_with_its_own_token() {
             "token: from-the-first-try\ncluster-init: true\n",
         ));
     });
-    let shape = lab.shape();
-    assert_eq!(shape.stage, new("m2"));
-    assert_eq!(text(&shape.places["m2"], "token"), "from-the-first-try");
+    let topology = lab.topology();
+    assert_eq!(topology.state, new("m2"));
+    assert_eq!(text(&topology.specs["m2"], "token"), "from-the-first-try");
 }
 
 #[test]
@@ -66,12 +66,12 @@ fn a_cluster_is_not_made_while_a_server_may_hold_its_data_or_the_leader_may_not_
             "m1, is outside --limit",
         ),
     ] {
-        let shape = lab.shape();
-        assert_eq!(shape.stage, Stage::Unknown, "{reason}");
-        assert!(shape.places.is_empty(), "{reason}");
+        let topology = lab.topology();
+        assert_eq!(topology.state, ClusterState::Unknown, "{reason}");
+        assert!(topology.specs.is_empty(), "{reason}");
         assert!(
-            waits(&shape, "w1") && shape.waiting["w1"].contains(reason),
-            "{shape:?}"
+            waits(&topology, "w1") && topology.waiting["w1"].contains(reason),
+            "{topology:?}"
         );
     }
 }
@@ -85,10 +85,10 @@ fn a_server_whose_disk_did_not_come_up_keeps_the_others_from_making_a_cluster() 
     };
     let lab = Lab::new(THREE).with("m3", missing);
     for lab in [lab.only(&["m1", "m2"]), Lab::new(THREE).with("m3", missing)] {
-        let shape = lab.shape();
-        assert_eq!(shape.stage, Stage::Unknown);
+        let topology = lab.topology();
+        assert_eq!(topology.state, ClusterState::Unknown);
         assert_eq!(
-            shape.waiting["m1"],
+            topology.waiting["m1"],
             "a cluster is only made when no server misses its data, and m3 has none in /data/k3s"
         );
     }
@@ -104,8 +104,8 @@ fn a_server_with_the_ca_of_a_cluster_that_is_gone_is_refused() {
     ");
     // The first server may have been cut off after it made its own; a person's own is on all.
     let own = Lab::new(THREE).with("m1", half_removed);
-    assert_eq!(own.shape().stage, new("m1"));
-    assert_eq!(own.with("m2", half_removed).shape().stage, new("m1"));
+    assert_eq!(own.topology().state, new("m1"));
+    assert_eq!(own.with("m2", half_removed).topology().state, new("m1"));
 }
 
 #[test]
@@ -125,27 +125,32 @@ fn agents_wait_for_a_server_that_is_starting() {
         starting(facts);
         facts.k3s.server_unit.sub = "auto-restart".into();
     };
-    assert!(!lab(starting).shape().unserved);
-    assert!(lab(stopped).shape().unserved && lab(in_vain).shape().unserved);
+    assert!(!lab(starting).topology().no_server);
+    assert!(lab(stopped).topology().no_server && lab(in_vain).topology().no_server);
 }
 
 #[test]
 fn an_unfit_server_that_holds_nothing_does_not_keep_the_others_from_making_a_cluster() {
-    let shape = Lab::new(THREE)
+    let topology = Lab::new(THREE)
         .with("m2", |facts| facts.systemd = false)
-        .shape();
-    assert_eq!(shape.stage, new("m1"));
-    assert!(shape.unfit.contains_key("m2") && !shape.places.contains_key("m2"));
+        .topology();
+    assert_eq!(topology.state, new("m1"));
+    assert!(topology.unfit.contains_key("m2") && !topology.specs.contains_key("m2"));
 }
 
 #[test]
 fn a_running_cluster_answers_through_its_first_healthy_member() {
-    let shape = running().with("m1", stopped).shape();
-    assert_eq!(shape.stage, Stage::Running { via: "m2".into() });
-    let parts: Vec<_> = shape.places.values().map(|place| place.part).collect();
+    let topology = running().with("m1", stopped).topology();
+    assert_eq!(topology.state, ClusterState::Running { via: "m2".into() });
+    let parts: Vec<_> = topology.specs.values().map(|spec| spec.role).collect();
     assert_eq!(
         parts,
-        [Part::Member, Part::Member, Part::Member, Part::Agent]
+        [
+            NodeRole::Member,
+            NodeRole::Member,
+            NodeRole::Member,
+            NodeRole::Agent
+        ]
     );
 }
 
@@ -154,21 +159,21 @@ fn nothing_joins_through_a_server_that_cannot_be_used_as_it_is() {
     let lab = Lab::new(THREE)
         .with("m1", member)
         .with("m1", |facts| facts.addresses.clear());
-    let shape = lab.shape();
-    assert_eq!(shape.stage, Stage::Unknown);
-    assert!(waits(&shape, "m2") && waits(&shape, "w1"));
+    let topology = lab.topology();
+    assert_eq!(topology.state, ClusterState::Unknown);
+    assert!(waits(&topology, "m2") && waits(&topology, "w1"));
 }
 
 #[test]
 fn servers_that_are_all_down_start_together_and_what_joins_is_planned_after_them() {
     let lab = Lab::new(THREE).with("m1", stopped).with("m2", stopped);
-    let shape = lab.shape();
-    assert_eq!(shape.stage, Stage::Down);
-    assert_eq!(shape.places["m3"].part, Part::Joining);
-    let shape = lab.only(&["m3", "w1"]).shape();
+    let topology = lab.topology();
+    assert_eq!(topology.state, ClusterState::Down);
+    assert_eq!(topology.specs["m3"].role, NodeRole::Joining);
+    let topology = lab.only(&["m3", "w1"]).topology();
     assert!(
-        waits(&shape, "m3") && waits(&shape, "w1"),
-        "nobody starts the members: {shape:?}"
+        waits(&topology, "m3") && waits(&topology, "w1"),
+        "nobody starts the members: {topology:?}"
     );
 }
 
@@ -176,15 +181,15 @@ fn servers_that_are_all_down_start_together_and_what_joins_is_planned_after_them
 fn no_placeholder_is_ever_left_to_be_written() {
     let unreached = |lab: Lab| lab.without("m1").without("m2").without("m3");
     let joined = agent("https://192.0.2.7:6443");
-    let shape = unreached(Lab::new(THREE).with("w1", &joined)).shape();
-    let place = &shape.places["w1"];
-    assert_eq!(text(place, "server"), "https://192.0.2.7:6443");
-    assert_eq!(text(place, "token"), format!("K10{HASH}::node:secret-two"));
+    let topology = unreached(Lab::new(THREE).with("w1", &joined)).topology();
+    let spec = &topology.specs["w1"];
+    assert_eq!(text(spec, "server"), "https://192.0.2.7:6443");
+    assert_eq!(text(spec, "token"), format!("K10{HASH}::node:secret-two"));
     // One that lost its token cannot be given another without a server.
     let lost = unreached(Lab::new(THREE).with("w1", &joined).with("w1", |facts| {
         facts.k3s.config = Some(Secret::new("server: https://10.0.0.1:6443\n"));
     }));
-    assert!(waits(&lost.shape(), "w1"));
+    assert!(waits(&lost.topology(), "w1"));
 }
 
 #[test]
@@ -193,22 +198,22 @@ fn a_cluster_elsewhere_is_joined_by_its_address_with_what_was_given() {
         "cluster: {server_url: 'https://k8s.example.org:6443', token: given-one, agent_token: given-two}\n\
          hosts:\n  m1: {address: 10.0.0.1, role: server}\n  w1: {address: 10.0.0.11, role: agent}\n",
     );
-    let shape = lab.shape();
-    assert_eq!(shape.stage, Stage::Elsewhere);
+    let topology = lab.topology();
+    assert_eq!(topology.state, ClusterState::Elsewhere);
     for (host, token) in [("m1", "given-one"), ("w1", "given-two")] {
-        let place = &shape.places[host];
-        assert_eq!(text(place, "server"), "https://k8s.example.org:6443");
-        assert_eq!(text(place, "token"), token);
+        let spec = &topology.specs[host];
+        assert_eq!(text(spec, "server"), "https://k8s.example.org:6443");
+        assert_eq!(text(spec, "token"), token);
     }
-    assert_eq!(shape.places["m1"].part, Part::Joining);
+    assert_eq!(topology.specs["m1"].role, NodeRole::Joining);
 }
 
 #[test]
 fn fresh_tokens_are_random_and_never_shown() {
-    let (one, other) = (Fresh::generate(), Fresh::generate());
+    let (one, other) = (GeneratedTokens::generate(), GeneratedTokens::generate());
     assert_eq!(one.server.expose().len(), 32);
     assert!(one.server != other.server && one.server != one.agent);
-    let shown = format!("{one:?} {:?}", Lab::new(THREE).shape());
+    let shown = format!("{one:?} {:?}", Lab::new(THREE).topology());
     assert!(
         !shown.contains(one.server.expose()) && !shown.contains("fresh-"),
         "{shown}"
@@ -225,10 +230,10 @@ fn healthy_servers_are_not_restarted_when_one_more_would_cost_the_quorum() {
             })
             .into();
     };
-    let fragile = |lab: Lab| lab.with("m1", voters).shape().fragile;
-    assert_eq!(fragile(running()), None, "all are up");
+    let quorum_at_risk = |lab: Lab| lab.with("m1", voters).topology().quorum_at_risk;
+    assert_eq!(quorum_at_risk(running()), None, "all are up");
     assert_eq!(
-        fragile(running().with("m3", stopped)),
+        quorum_at_risk(running().with("m3", stopped)),
         None,
         "this run starts it first"
     );
@@ -240,7 +245,7 @@ fn healthy_servers_are_not_restarted_when_one_more_would_cost_the_quorum() {
     ];
     for lab in costly {
         assert_eq!(
-            fragile(lab).as_deref(),
+            quorum_at_risk(lab).as_deref(),
             Some(
                 "1 of 3 servers down (m3): no other server is restarted now, since etcd would lose quorum"
             )
@@ -255,30 +260,30 @@ fn a_server_that_etcd_does_not_know_any_more_joins() {
         is_learner: false,
         answers: None,
     };
-    let part = |members: &[&str]| {
+    let role = |members: &[&str]| {
         let members: Vec<_> = members.iter().map(|node| member(node)).collect();
         let lab = running().with("m1", |facts| facts.k3s.members = members);
-        let shape = lab.shape();
-        assert!(shape.forget.is_empty());
-        shape.places["m3"].clone()
+        let topology = lab.topology();
+        assert!(topology.forget.is_empty());
+        topology.specs["m3"].clone()
     };
-    let removed = part(&["m1", "m2"]);
-    assert_eq!(removed.part, Part::Joining);
+    let removed = role(&["m1", "m2"]);
+    assert_eq!(removed.role, NodeRole::Joining);
     assert_eq!(text(&removed, "server"), "https://10.0.0.1:6443");
-    assert_eq!(part(&["m1", "m2", "m3"]).part, Part::Member);
+    assert_eq!(role(&["m1", "m2", "m3"]).role, NodeRole::Member);
     assert_eq!(
-        part(&["m1", "m2", ""]).part,
-        Part::Member,
+        role(&["m1", "m2", ""]).role,
+        NodeRole::Member,
         "it may be that one"
     );
-    assert_eq!(part(&[]).part, Part::Member, "etcd did not say");
+    assert_eq!(role(&[]).role, NodeRole::Member, "etcd did not say");
     // The API of the first one answers for a while, and its etcd does not.
     let lab = running().with("m2", |facts| {
         facts.k3s.members = ["m2", "m3"].map(member).into();
     });
-    let shape = lab.shape();
-    assert_eq!(shape.stage, Stage::Running { via: "m2".into() });
-    assert_eq!(shape.places["m1"].part, Part::Joining);
+    let topology = lab.topology();
+    assert_eq!(topology.state, ClusterState::Running { via: "m2".into() });
+    assert_eq!(topology.specs["m1"].role, NodeRole::Joining);
 }
 
 #[test]
@@ -287,12 +292,16 @@ fn one_server_of_three_is_known_to_wait_for_another() {
     let wiped = |facts: &mut Facts| *facts = bare("m3", "10.0.0.3");
     let lab = down().without("m2").with("m3", wiped);
     let told = "the cluster does not answer: etcd needs more than half of its members, 2 of m1, m2, m3, and only m1 was reached with its data; switch on m2, then run the same command again; m3 has no data and joins when the cluster answers";
-    let shape = lab.shape();
-    assert!(shape.notes.contains(&told.to_owned()), "{:?}", shape.notes);
-    let few = shape.outnumbered.expect("too few");
+    let topology = lab.topology();
+    assert!(
+        topology.notes.contains(&told.to_owned()),
+        "{:?}",
+        topology.notes
+    );
+    let few = topology.outnumbered.expect("too few");
     assert_eq!(
         few.awaited,
         [("m2".to_owned(), "https://10.0.0.2:2380".to_owned())]
     );
-    assert_eq!(down().with("m3", wiped).shape().outnumbered, None);
+    assert_eq!(down().with("m3", wiped).topology().outnumbered, None);
 }
