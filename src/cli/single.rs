@@ -162,6 +162,10 @@ pub struct InstallArguments {
     #[arg(long, hide_short_help = true)]
     pub reset_config: bool,
 
+    /// Folder with playbooks/ and templates/ of your own; they replace towline's of the same name
+    #[arg(long, value_name = "FOLDER", hide_short_help = true, value_parser = path())]
+    pub overrides: Option<PathBuf>,
+
     /// Write the inventory that stands for what was typed; `towline deploy -i FILE` goes on with it
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub save_inventory: Option<PathBuf>,
@@ -254,6 +258,10 @@ pub struct JoinArguments {
     /// Take away what the host's config.yaml says and this line does not
     #[arg(long, hide_short_help = true)]
     pub reset_config: bool,
+
+    /// Folder with playbooks/ and templates/ of your own; they replace towline's of the same name
+    #[arg(long, value_name = "FOLDER", hide_short_help = true, value_parser = path())]
+    pub overrides: Option<PathBuf>,
 
     /// Write the inventory that stands for what was typed, or add this host to the one that is there
     #[arg(long, value_name = "FILE", value_parser = path())]

@@ -28,7 +28,16 @@ pub(super) async fn install(
         let begun = Instant::now();
         let mut typed = Typed::install(&arguments)?;
         tell(&typed, &events);
-        let mut road = road(&typed, &arguments.login, environment, &ui, events).await?;
+        let overrides = arguments.overrides.as_deref();
+        let mut road = road(
+            &typed,
+            &arguments.login,
+            overrides,
+            environment,
+            &ui,
+            events,
+        )
+        .await?;
         road.reset_config = arguments.reset_config;
         let target = Target::from(&arguments.destination);
         if arguments.skip_install {
@@ -75,7 +84,16 @@ pub(super) async fn join(arguments: JoinArguments, environment: &Environment, ui
         let begun = Instant::now();
         let mut typed = Typed::join(&arguments)?;
         tell(&typed, &events);
-        let mut road = road(&typed, &arguments.login, environment, &ui, events).await?;
+        let overrides = arguments.overrides.as_deref();
+        let mut road = road(
+            &typed,
+            &arguments.login,
+            overrides,
+            environment,
+            &ui,
+            events,
+        )
+        .await?;
         road.reset_config = arguments.reset_config;
         let gathered = road.gather().await?;
         if let Some(name) = typed.read_server().map(str::to_owned) {
@@ -165,21 +183,22 @@ fn tell(typed: &Typed, events: &Events) {
 pub(super) async fn road(
     typed: &Typed,
     login: &Login,
+    overrides: Option<&Path>,
     environment: &Environment,
     ui: &Ui,
     events: Events,
 ) -> Result<Road, Refusal> {
     let (inventory, selected) = typed.inventory(environment)?;
-    let ways = ways(typed, login);
+    let ways = ways(typed, login, overrides);
     Road::of(inventory, selected, &ways, environment, ui, events).await
 }
 
 /// How the hosts that were typed are worked on.
-fn ways(typed: &Typed, login: &Login) -> Ways {
+fn ways(typed: &Typed, login: &Login, overrides: Option<&Path>) -> Ways {
     Ways {
         parallel: 8,
         accept_new_host_keys: login.accept_new_host_keys,
-        overrides: None,
+        overrides: overrides.map(Path::to_owned),
         local: typed.local.clone(),
         adopt: false,
     }

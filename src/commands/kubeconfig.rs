@@ -129,7 +129,7 @@ pub(super) async fn of_host(
             &arguments.login,
             &arguments.destination.context,
         )?;
-        let road = install::road(&typed, &arguments.login, environment, &ui, events).await?;
+        let road = install::road(&typed, &arguments.login, None, environment, &ui, events).await?;
         let gathered = road.gather().await?;
         let target = Target::from(&arguments.destination);
         Ok(only(&road, &gathered, &target, begun).await)

@@ -19,7 +19,7 @@ pub(super) async fn run(
     deploy::told(&ui, async |events: Events| {
         let begun = Instant::now();
         let mut typed = Typed::token_of(&arguments)?;
-        let road = install::road(&typed, &arguments.login, environment, &ui, events).await?;
+        let road = install::road(&typed, &arguments.login, None, environment, &ui, events).await?;
         let gathered = road.gather().await?;
         let Some(facts) = gathered
             .reach

@@ -219,6 +219,32 @@ fn a_limit_or_a_folder_that_names_nothing_is_refused() {
 }
 
 #[test]
+fn playbooks_of_ones_own_are_read_before_a_host_is_reached_whatever_the_command() {
+    let folder = folder("hosts:\n  m1: {address: 127.0.0.1, role: server}\n");
+    let playbooks = folder.path().join("mine/playbooks");
+    fs::create_dir_all(&playbooks).expect("made");
+    fs::write(playbooks.join("k3s-files.yml"), "- nam: x\n").expect("written");
+    for line in [
+        "plan -i home.yaml",
+        "deploy -i home.yaml",
+        "install --ip 127.0.0.1 --ssh-port 1",
+        "join --ip 127.0.0.1 --ssh-port 1 --server-ip 127.0.0.2",
+    ] {
+        let words: Vec<_> = line.split(' ').chain(["--overrides", "mine"]).collect();
+        let output = towline(folder.path(), &words);
+        let screen = screen(&output);
+        assert_eq!(output.status.code(), Some(2), "{screen}");
+        for said in [
+            "playbooks/k3s-files.yml",
+            "unknown field `nam`",
+            "--overrides is ",
+        ] {
+            assert!(screen.contains(said), "{screen}");
+        }
+    }
+}
+
+#[test]
 fn a_host_that_cannot_be_reached_ends_with_1_and_words() {
     let inventory = "cluster: {version: v1.36.3+k3s1}\nssh: {port: 1, user: root}\nhosts:\n  m1: {address: 127.0.0.1, role: server}\n";
     let folder = folder(inventory);
