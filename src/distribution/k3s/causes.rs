@@ -234,6 +234,14 @@ const CAUSES: &[Cause] = &[
             "or write  config: {kubelet-arg: [fail-cgroupv1=false]}  for the host in the inventory",
         ],
     },
+    Cause {
+        words: &["open /dev/kmsg: no such file or directory"],
+        value: Value::None,
+        means: "this machine has no /dev/kmsg, which the kubelet reads: containers of lxc and Proxmox have none",
+        remedy: &[
+            "on this host, these make one, now and at each boot:\necho 'L /dev/kmsg - - - - /dev/console' >/etc/tmpfiles.d/kmsg.conf\nsystemd-tmpfiles --create /etc/tmpfiles.d/kmsg.conf",
+        ],
+    },
 ];
 
 /// The cause that the newest line of a journal tells, if one does. `node` is the node's name.

@@ -130,6 +130,11 @@ const MEASURED: &[(&str, &str, &str)] = &[
         "the kernel runs cgroup v1, and this kubelet refuses that",
         "systemd.unified_cgroup_hierarchy=1",
     ),
+    (
+        "Error: failed to run Kubelet: failed to create kubelet: open /dev/kmsg: no such file or directory",
+        "this machine has no /dev/kmsg, which the kubelet reads: containers of lxc and Proxmox have none",
+        "/etc/tmpfiles.d/kmsg.conf",
+    ),
 ];
 
 #[test]
