@@ -1,145 +1,179 @@
-//! A task as a playbook writes it.
+//! A task as a playbook writes it: read with the place of every value, made into a [`Task`] for a
+//! host once its texts are rendered.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::{fmt, iter};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde::de::value::{MapAccessDeserializer, MapDeserializer};
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
+use serde_yaml::{Location, Spanned};
 
+use super::template::Templates;
 use crate::error::Problem;
+use crate::task::Task;
 
-/// A task as a playbook writes it: exactly one kind.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+/// A task as a playbook writes it.
+#[derive(Debug)]
 pub(super) struct Entry {
-    pub name: String,
-    pub when: Option<String>,
-    pub for_each: Option<Value>,
-    pub absent: Option<AbsentEntry>,
-    pub binary: Option<BinaryEntry>,
-    pub command: Option<CommandEntry>,
-    pub file: Option<FileEntry>,
-    pub kernel: Option<KernelEntry>,
-    pub link: Option<LinkEntry>,
-    pub node: Option<NodeEntry>,
-    pub package: Option<BTreeMap<String, String>>,
-    pub service: Option<ServiceEntry>,
-    pub wait: Option<WaitEntry>,
+    pub name: Spanned<String>,
+    when: Option<Spanned<String>>,
+    for_each: Option<Spanned<Value>>,
+    kind: Spanned<Key>,
+    fields: BTreeMap<String, Spanned<Value>>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct AbsentEntry {
-    pub paths: Vec<String>,
-    #[serde(default)]
-    pub links_to: Vec<String>,
-    #[serde(default)]
-    pub parents: Vec<String>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct BinaryEntry {
-    pub path: String,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct CommandEntry {
-    pub unless: String,
-    pub run: String,
-    pub description: String,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct FileEntry {
-    pub path: String,
-    pub template: String,
-    pub mode: String,
-    #[serde(default)]
-    pub effective: String,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct KernelEntry {
-    #[serde(default)]
-    pub modules: BTreeMap<String, String>,
-    #[serde(default)]
-    pub sysctls: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct LinkEntry {
-    pub path: String,
-    pub target: String,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NodeEntry {
-    pub name: String,
-    #[serde(default)]
-    pub voter: String,
-    pub flannel: String,
-    pub unit: String,
-    pub diagnose: Option<String>,
-    #[serde(default)]
-    pub agent: bool,
-    #[serde(default)]
-    pub no_server: String,
-    pub kubeconfig: String,
-    pub timeout: u64,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ServiceEntry {
-    pub unit: String,
-    pub newer_than: Vec<String>,
-    pub diagnose: Option<String>,
-    pub kubeconfig: Option<String>,
-    #[serde(default)]
-    pub awaits_network: String,
-    pub timeout: u64,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct WaitEntry {
-    pub until: String,
-    pub description: String,
-    pub timeout: u64,
-}
+/// What is wrong, and where.
+pub(super) type Fault = (Location, Problem);
 
 impl Entry {
-    /// Whether it has a name and exactly one kind.
-    ///
-    /// # Errors
-    /// What is missing or too much, with the file.
-    pub fn check(&self, file: &str) -> Result<(), Problem> {
-        let kinds = [
-            self.absent.is_some(),
-            self.binary.is_some(),
-            self.command.is_some(),
-            self.file.is_some(),
-            self.kernel.is_some(),
-            self.link.is_some(),
-            self.node.is_some(),
-            self.package.is_some(),
-            self.service.is_some(),
-            self.wait.is_some(),
-        ];
-        let count = kinds.into_iter().filter(|given| *given).count();
-        if count == 1 && !self.name.is_empty() {
-            return Ok(());
+    /// Finds what can be found before there is a host: all that does not hang on a value of a template.
+    pub fn check(&self) -> Result<(), Fault> {
+        let fields = self.fields.iter();
+        let fields = fields.map(|(key, field)| (&**key, field.value.clone()));
+        match self.read(fields.collect()) {
+            Err((Some(key), _)) if self.fields.get(key).is_some_and(is_template) => Ok(()),
+            Err((key, said)) => Err((self.place(key), Problem::new(said))),
+            Ok(_) => Ok(()),
         }
-        if self.name.is_empty() {
-            return Err(Problem::new(format!("{file}: a task has no name"))
-                .next("give every task a  name:  that says what is to be so"));
+    }
+
+    /// The contexts in which it stands for a task: one, one for each item, or none.
+    pub fn contexts(&self, templates: &Templates, context: &Value) -> Result<Vec<Value>, Fault> {
+        if let Some(when) = &self.when
+            && !located(when, templates.holds(&when.value, context))?
+        {
+            return Ok(Vec::new());
         }
-        Err(Problem::new(format!("{file}: the task “{}” has {count} kinds and needs one", self.name))
-            .because("a task has a name and exactly one of absent, binary, command, file, kernel, link, node, package, service, wait"))
+        let items = match &self.for_each {
+            None => return Ok(vec![context.clone()]),
+            Some(Spanned {
+                value: Value::Array(items),
+                ..
+            }) => items.clone(),
+            Some(list) => {
+                let expression = list.value.as_str().unwrap_or_default();
+                located(list, templates.list(expression, context))?
+            }
+        };
+        let with = |item| {
+            let mut context = context.clone();
+            context["item"] = item;
+            context
+        };
+        Ok(items.into_iter().map(with).collect())
+    }
+
+    /// Its name and its task in a context.
+    pub fn task(&self, templates: &Templates, context: &Value) -> Result<(String, Task), Fault> {
+        let name = Value::String(self.name.value.clone());
+        let name = located(&self.name, templates.value(&name, context))?;
+        let fields = self.fields.iter().map(|(key, field)| {
+            let value = located(field, templates.value(&field.value, context))?;
+            Ok((&**key, value))
+        });
+        let task = self.read(fields.collect::<Result<_, _>>()?);
+        let task = task.map_err(|(key, said)| (self.place(key), Problem::new(said)))?;
+        Ok((name.as_str().unwrap_or_default().to_owned(), task))
+    }
+
+    /// Where one of its kind's values stands, or the kind.
+    pub fn place(&self, key: Option<&str>) -> Location {
+        let field = key.and_then(|key| self.fields.get(key));
+        field.map_or(self.kind.referenced, |field| field.referenced)
+    }
+
+    /// The task, or what is wrong with the value of which key.
+    fn read<'a>(&self, fields: Vec<(&'a str, Value)>) -> Result<Task, (Option<&'a str>, String)> {
+        let key = Cell::new(None);
+        let fields = fields.into_iter().inspect(|(at, _)| key.set(Some(*at)));
+        // What is missing is missed at the end, and in no value.
+        let end = iter::from_fn(|| {
+            key.set(None);
+            None
+        });
+        let fields = MapDeserializer::new(fields.chain(end));
+        let kind = iter::once((&*self.kind.value.0, fields));
+        Task::deserialize(MapAccessDeserializer::new(MapDeserializer::new(kind)))
+            .map_err(|error: serde_json::Error| (key.get(), error.to_string()))
+    }
+}
+
+fn located<T, U>(at: &Spanned<T>, result: Result<U, Problem>) -> Result<U, Fault> {
+    result.map_err(|problem| (at.referenced, problem))
+}
+
+fn is_template(field: &Spanned<Value>) -> bool {
+    let text = field.value.to_string();
+    text.contains("{{") || text.contains("{%")
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Reader)
+    }
+}
+
+struct Reader;
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Entry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a task: its name and its kind")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entry, A::Error> {
+        let (mut name, mut when, mut for_each) = (None, None, None);
+        let mut kind: Option<(Spanned<Key>, _)> = None;
+        while let Some(key) = map.next_key::<Spanned<Key>>()? {
+            match (&*key.value.0, &kind) {
+                ("name", _) => name = Some(map.next_value()?),
+                ("when", _) => when = Some(map.next_value()?),
+                ("for_each", _) => for_each = Some(map.next_value()?),
+                (_, None) => kind = Some((key, map.next_value()?)),
+                (second, Some((first, _))) => {
+                    let first = &first.value.0;
+                    return Err(A::Error::custom(format!(
+                        "a task has one kind, and this one has two: {first} and {second}"
+                    )));
+                }
+            }
+        }
+        let said = || {
+            format!(
+                "this task has no kind, and needs one of {}",
+                Task::KINDS.join(", ")
+            )
+        };
+        let (kind, fields) = kind.ok_or_else(|| A::Error::custom(said()))?;
+        let said = "this task has no name, which says what is to be so";
+        let name = name.ok_or_else(|| A::Error::custom(said))?;
+        Ok(Entry {
+            name,
+            when,
+            for_each,
+            kind,
+            fields,
+        })
+    }
+}
+
+/// A key of a task.
+#[derive(Debug)]
+struct Key(String);
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let key = String::deserialize(deserializer)?;
+        if ["name", "when", "for_each"].contains(&&*key) || Task::KINDS.contains(&&*key) {
+            return Ok(Self(key));
+        }
+        let kinds = Task::KINDS.join(", ");
+        Err(D::Error::custom(format!(
+            "unknown field `{key}`, expected name, when, for_each or a kind: {kinds}"
+        )))
     }
 }

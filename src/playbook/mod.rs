@@ -4,43 +4,26 @@
 //! own folder overrides the embedded one.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
+use serde_yaml::Location;
 
 use crate::distribution::Supply;
 use crate::distribution::k3s::{causes, journal};
 use crate::error::Problem;
-use crate::task::{self, Task};
+use crate::task::service::Diagnose;
+use crate::task::{Download, Service, Task};
 
 mod assets;
 mod entry;
 mod template;
-/// How the journal of a unit is read that runs the node of this name.
-fn diagnose(what: Option<&str>, node: &str) -> Result<Option<task::service::Diagnose>, Problem> {
-    match what {
-        None => Ok(None),
-        Some("k3s") => Ok(Some(task::service::Diagnose {
-            cause: causes::diagnose,
-            relevant: journal::relevant,
-            last_words: journal::last_words,
-            warning: journal::SKIPS,
-            notes: journal::skipped,
-            seeks_leader: journal::seeks_leader,
-            node: node.to_owned(),
-        })),
-        Some(other) => Err(Problem::new(format!(
-            "diagnose: {other} is not known; there is  diagnose: k3s"
-        ))),
-    }
-}
 
 #[cfg(test)]
 mod tests;
 
 pub use assets::Assets;
-use entry::Entry;
+use entry::{Entry, Fault};
 use template::Templates;
 
 /// A stage of the road: which hosts, in what order, by which playbook.
@@ -122,7 +105,7 @@ impl Book {
             let file = format!("playbooks/{name}.yml");
             let entries: Vec<Entry> = yaml(&file, assets.playbook(name)?)?;
             for entry in &entries {
-                entry.check(&file)?;
+                entry.check().map_err(|fault| placed(&file, entry, fault))?;
             }
             playbooks.insert(name.to_owned(), entries);
         }
@@ -145,176 +128,98 @@ impl Book {
         binary: impl Into<Option<&'a Supply>>,
     ) -> Result<Vec<(String, Task)>, Problem> {
         let binary = binary.into();
+        let file = format!("playbooks/{playbook}.yml");
         let mut tasks = Vec::new();
         for entry in self.playbooks.get(playbook).into_iter().flatten() {
-            if let Some(when) = &entry.when
-                && !self
-                    .templates
-                    .holds(when, context)
-                    .map_err(|problem| placed(problem, playbook, entry))?
-            {
-                continue;
-            }
-            let items = match &entry.for_each {
-                None => vec![None],
-                Some(Value::Array(items)) => items.iter().cloned().map(Some).collect(),
-                Some(expression) => {
-                    let text = expression.as_str().unwrap_or_default();
-                    self.templates
-                        .list(text, context)
-                        .map_err(|problem| placed(problem, playbook, entry))?
-                        .into_iter()
-                        .map(Some)
-                        .collect()
-                }
-            };
-            for item in items {
-                let mut context = context.clone();
-                if let (Some(item), Some(context)) = (item, context.as_object_mut()) {
-                    context.insert("item".into(), item);
-                }
-                let task = self
-                    .templates
-                    .render_all(entry, &context)
-                    .and_then(|rendered: Entry| {
-                        let name = rendered.name.clone();
-                        Ok((name, self.task(rendered, &context, binary)?))
-                    })
-                    .map_err(|problem| placed(problem, playbook, entry))?;
-                tasks.push(task);
+            let placed = |fault| placed(&file, entry, fault);
+            for context in entry.contexts(&self.templates, context).map_err(placed)? {
+                let (name, mut task) = entry.task(&self.templates, &context).map_err(placed)?;
+                self.complete(&mut task, &context, binary)
+                    .map_err(|(key, problem)| placed((entry.place(Some(key)), problem)))?;
+                tasks.push((name, task));
             }
         }
         Ok(tasks)
     }
 
-    fn task(
+    /// Gives a task what it needs besides what its entry says; else the key that it lacks it for.
+    fn complete(
         &self,
-        entry: Entry,
+        task: &mut Task,
         context: &Value,
         binary: Option<&Supply>,
-    ) -> Result<Task, Problem> {
-        if let Some(kind) = entry.absent {
-            return Ok(Task::Absent(task::Absent {
-                paths: kind.paths,
-                links_to: kind.links_to,
-                parents: kind.parents,
-            }));
-        }
-        if let Some(kind) = entry.file {
-            let mode = u32::from_str_radix(&kind.mode, 8)
-                .map_err(|_| Problem::new(format!("mode: {} is not octal", kind.mode)))?;
-            return Ok(Task::File(task::File {
-                path: kind.path,
-                content: self.templates.render(&kind.template, context)?,
-                mode,
-                effective: flag("effective", &kind.effective)?,
-            }));
-        }
-        let node = context.pointer("/k3s/node_name");
-        let node = node.and_then(Value::as_str).unwrap_or_default();
-        if let Some(kind) = entry.service {
-            let awaits_network = flag("awaits_network", &kind.awaits_network)?;
-            let own = kind.kubeconfig.map(|kubeconfig| task::Own {
-                node: node.to_owned(),
-                kubeconfig,
-                awaits_network,
-            });
-            return Ok(Task::Service(task::Service {
-                unit: kind.unit,
-                newer_than: kind.newer_than,
-                diagnose: diagnose(kind.diagnose.as_deref(), node)?,
-                own,
-                quorum: None,
-                timeout: Duration::from_secs(kind.timeout),
-            }));
-        }
-        if let Some(kind) = entry.node {
-            return Ok(Task::Node(task::Node {
-                name: kind.name,
-                voter: flag("voter", &kind.voter)?,
-                flannel: flag("flannel", &kind.flannel)?,
-                unit: task::Service {
-                    unit: kind.unit,
-                    newer_than: Vec::new(),
-                    diagnose: diagnose(kind.diagnose.as_deref(), node)?,
-                    own: None,
-                    quorum: None,
-                    timeout: Duration::from_secs(kind.timeout),
-                },
-                agent: kind.agent,
-                no_server: flag("no_server", &kind.no_server)?,
-                kubeconfig: kind.kubeconfig,
-                timeout: Duration::from_secs(kind.timeout),
-            }));
-        }
-        if let Some(kind) = entry.binary {
-            let binary = binary.ok_or_else(|| Problem::new("no binary is sent here"))?;
-            return Ok(Task::Binary(task::Binary {
-                path: kind.path,
-                source: binary.path.clone(),
-                sha256: binary.sha256.clone(),
-                size: binary.size,
-                download: binary.download.clone().map(|download| task::Download {
+    ) -> Result<(), (&'static str, Problem)> {
+        match task {
+            Task::File(file) => {
+                let content = self.templates.render(&file.template, context);
+                file.content = content.map_err(|problem| ("template", problem))?;
+            }
+            Task::Binary(file) => {
+                let binary =
+                    binary.ok_or_else(|| ("path", Problem::new("no binary is sent here")))?;
+                file.source.clone_from(&binary.path);
+                file.sha256.clone_from(&binary.sha256);
+                file.size = binary.size;
+                file.download = binary.download.clone().map(|download| Download {
                     url: download.url,
                     proxy: download.proxy,
-                }),
-                description: format!("k3s {}", binary.version.as_deref().unwrap_or_default()),
-            }));
+                });
+                file.description = format!("k3s {}", binary.version.as_deref().unwrap_or_default());
+            }
+            Task::Service(service) => {
+                diagnose(service, context).map_err(|problem| ("diagnose", problem))?;
+            }
+            Task::Node(node) => {
+                diagnose(&mut node.service, context).map_err(|problem| ("service", problem))?;
+            }
+            _ => {}
         }
-        if let Some(kind) = entry.link {
-            return Ok(Task::Link(task::Link {
-                path: kind.path,
-                target: kind.target,
-            }));
-        }
-        if let Some(kind) = entry.kernel {
-            return Ok(Task::Kernel(task::Kernel {
-                modules: kind.modules,
-                sysctls: kind.sysctls,
-            }));
-        }
-        if let Some(packages) = entry.package {
-            return Ok(Task::Package(task::Package { packages }));
-        }
-        if let Some(kind) = entry.wait {
-            return Ok(Task::Wait(task::Wait {
-                until: kind.until,
-                description: kind.description,
-                timeout: Duration::from_secs(kind.timeout),
-            }));
-        }
-        match entry.command {
-            Some(kind) => Ok(Task::Command(task::Command {
-                unless: kind.unless,
-                run: kind.run,
-                description: kind.description,
-            })),
-            None => Err(Problem::new(format!("task {} has no kind", entry.name))),
-        }
+        Ok(())
     }
 }
 
-/// What a template made of a value that is true or false.
-fn flag(name: &str, text: &str) -> Result<bool, Problem> {
-    match text {
-        "" | "false" => Ok(false),
-        "true" => Ok(true),
-        other => Err(Problem::new(format!(
-            "{name}: {other} is neither true nor false"
-        ))),
-    }
+/// How the journal of a unit is read.
+fn diagnose(service: &mut Service, context: &Value) -> Result<(), Problem> {
+    let node = context.pointer("/k3s/node_name").and_then(Value::as_str);
+    service.diagnose = match service.journal.as_deref() {
+        None => None,
+        Some("k3s") => Some(Diagnose {
+            cause: causes::diagnose,
+            relevant: journal::relevant,
+            last_words: journal::last_words,
+            warning: journal::SKIPS,
+            notes: journal::skipped,
+            seeks_leader: journal::seeks_leader,
+            node: node.unwrap_or_default().to_owned(),
+        }),
+        Some(other) => {
+            let said = format!("unknown diagnose `{other}`, expected k3s");
+            return Err(Problem::new(said));
+        }
+    };
+    Ok(())
 }
 
-fn placed(problem: Problem, playbook: &str, entry: &Entry) -> Problem {
-    problem.because(format!(
-        "in playbooks/{playbook}.yml, task “{}”",
-        entry.name
-    ))
+fn placed(file: &str, entry: &Entry, (at, problem): Fault) -> Problem {
+    Problem {
+        what: format!("{}: {}", place(file, at), problem.what),
+        ..problem
+    }
+    .because(format!("in the task “{}”", entry.name.value))
+}
+
+fn place(file: &str, at: Location) -> String {
+    format!("{file}, line {}, column {}", at.line(), at.column())
 }
 
 fn yaml<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Result<T, Problem> {
-    serde_yaml::from_str(text).map_err(|error| {
-        Problem::new(format!("{file} is not a playbook that towline understands"))
-            .because(error.to_string().replace("<input>", file))
+    let options = serde_yaml::options! { strict_booleans: true, with_snippet: false };
+    serde_yaml::from_str_with_options(text, options).map_err(|error| {
+        let at = error.location().unwrap_or(Location::UNKNOWN);
+        // The library repeats the place in its text.
+        let said = error.without_snippet().to_string();
+        let said = said.split(" at line ").next().unwrap_or(&said);
+        let said = said.split(": line ").next().unwrap_or(said);
+        Problem::new(format!("{}: {said}", place(file, at)))
     })
 }

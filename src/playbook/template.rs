@@ -6,7 +6,6 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Assets;
@@ -62,36 +61,34 @@ impl Templates {
             .map_err(|error| problem(&place, &error))
     }
 
-    /// The same value with every text in it rendered.
-    pub fn render_all<T: Serialize + DeserializeOwned>(
-        &self,
-        value: &T,
-        context: &Value,
-    ) -> Result<T, Problem> {
-        let broken = |error: serde_json::Error| {
-            Problem::new("a task cannot be rendered").because(error.to_string())
-        };
-        let tree = serde_json::to_value(value).map_err(broken)?;
-        serde_json::from_value(self.tree(tree, context)?).map_err(broken)
-    }
-
-    fn tree(&self, tree: Value, context: &Value) -> Result<Value, Problem> {
-        Ok(match tree {
+    /// The same value with every text in it rendered. A text that is one expression and comes out as
+    /// true or false is that, and no text.
+    pub fn value(&self, value: &Value, context: &Value) -> Result<Value, Problem> {
+        Ok(match value {
             Value::String(text) if text.contains("{{") || text.contains("{%") => {
-                let rendered = self.0.render_str(&text, Serde(context));
-                Value::String(rendered.map_err(|error| problem(&format!("“{text}”"), &error))?)
+                let inner = text.trim().strip_prefix("{{");
+                let inner = inner.and_then(|text| text.strip_suffix("}}"));
+                let alone = inner.and_then(|expression| self.0.compile_expression(expression).ok());
+                let alone = alone.and_then(|expression| expression.eval(Serde(context)).ok());
+                match alone.filter(|value| value.kind() == ValueKind::Bool) {
+                    Some(flag) => Value::Bool(flag.is_true()),
+                    None => Value::String(
+                        self.0
+                            .render_str(text, Serde(context))
+                            .map_err(|error| inside(text, &error))?,
+                    ),
+                }
             }
-            Value::Array(list) => Value::Array(
-                list.into_iter()
-                    .map(|item| self.tree(item, context))
-                    .collect::<Result<_, _>>()?,
-            ),
-            Value::Object(map) => Value::Object(
-                map.into_iter()
-                    .map(|(key, item)| Ok((key, self.tree(item, context)?)))
-                    .collect::<Result<_, Problem>>()?,
-            ),
-            other => other,
+            Value::Array(list) => {
+                let items = list.iter().map(|item| self.value(item, context));
+                Value::Array(items.collect::<Result<_, _>>()?)
+            }
+            Value::Object(map) => {
+                let items = map.iter();
+                let items = items.map(|(key, item)| Ok((key.clone(), self.value(item, context)?)));
+                Value::Object(items.collect::<Result<_, Problem>>()?)
+            }
+            other => other.clone(),
         })
     }
 
@@ -113,7 +110,7 @@ impl Templates {
         let compiled = self.0.compile_expression(expression);
         let value = compiled
             .and_then(|compiled| compiled.eval(Serde(context)))
-            .map_err(|error| problem(&format!("“{expression}”"), &error))?;
+            .map_err(|error| inside(expression, &error))?;
         // A name that nobody knows would be false, and its task left out without a word.
         if value.is_undefined() {
             return Err(Problem::new(format!(
@@ -157,6 +154,15 @@ fn key(name: &str) -> Result<String, Error> {
     } else {
         json(&name)
     }
+}
+
+/// What is wrong with a text of a playbook.
+fn inside(text: &str, error: &Error) -> Problem {
+    if text.contains('\n') {
+        return problem("this text", error);
+    }
+    let said = error.detail().unwrap_or("this cannot be rendered");
+    Problem::new(format!("“{text}”: {said}"))
 }
 
 /// The error's own words with its line. Its long form is never used: that lists the values of the

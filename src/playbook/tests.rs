@@ -23,7 +23,7 @@ fn context(role: &str, config: &Value) -> Value {
         "facts": {"architecture": "x86_64", "ipv6": true, "ufw": true, "cgroup": 2, "debian": true},
         "k3s": {
             "unit": unit, "command": command, "version": "v1.36.3+k3s1", "node_name": "m1",
-            "voter": "true", "flannel": "true", "awaits_network": "false", "no_server": "false", "config": config, "sources": ["10.0.0.1", "fd00::1"], "forget": [{"name": "m2", "uid": "5cc9fb3e-4d5b-4c2c-9d0f-7a0d7e4a9a3b"}], "foreign": false, "effective": "false",
+            "voter": true, "flannel": true, "awaits_network": false, "no_server": false, "config": config, "sources": ["10.0.0.1", "fd00::1"], "forget": [{"name": "m2", "uid": "5cc9fb3e-4d5b-4c2c-9d0f-7a0d7e4a9a3b"}], "foreign": false, "effective": false,
             "removed": role == "server",
             "data_dir": if role == "server" { "/data/k3s" } else { "/var/lib/rancher/k3s" },
         },
@@ -250,7 +250,12 @@ fn a_playbook_that_is_wrong_is_refused_with_its_place() {
         "- name: x\n  when: facts.nothing\n  link: {path: /x, target: y}\n",
         "- name: x\n  for_each: k3s.unit\n  link: {path: /x, target: y}\n",
         "- name: x\n  service: {unit: k3s, newer_than: [], diagnose: k0s, timeout: 1}\n",
-        "- name: x\n  node: {name: m1, unit: k3s, voter: maybe, flannel: 'true', kubeconfig: /x, timeout: 1}\n",
+        "- name: x\n  node: {name: m1, service: {unit: k3s, timeout: 1}, voter: maybe, flannel: true, kubeconfig: /x, timeout: 1}\n",
+        "- name: x\n  wait: {until: ':', description: x, timeout: soon}\n",
+        "- name: x\n  wait:\n    until: ':'\n    timeout: 1\n",
+        "- name: x\n  node: {name: m1, service: {unit: k3s, timeout: 1}, flannel: '{{ k3s.unit }}', kubeconfig: /x, timeout: 1}\n",
+        "- name: x\n  command:\n    unless: |\n      a\n      {{ b }}\n    run: ':'\n    description: x\n",
+        "- name: x\n  file: {path: /x, template: broken, mode: '0644'\n",
         "- name: [\n",
         "name: x\n",
     ] {

@@ -16,13 +16,16 @@ use crate::error::Problem;
 use crate::shell::{Reply, Script, acting, quote};
 
 /// Files and folders that are not there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Absent {
     /// Absolute paths; `*` in one stands for what it stands for in a shell.
     pub paths: Vec<String>,
     /// Only links to one of these are removed; everything when empty.
+    #[serde(default)]
     pub links_to: Vec<String>,
     /// Folders that go too when nothing is left in them.
+    #[serde(default)]
     pub parents: Vec<String>,
 }
 
@@ -62,14 +65,11 @@ impl Absent {
                 self.paths.first().map_or("anything", String::as_str)
             )));
         }
-        let (there, full) = (seen.values("there"), seen.values("full"));
+        let [there, full, empty] = ["there", "full", "empty"].map(|key| seen.values(key));
         let mut changes: Vec<_> = there
             .map(|path| Change::of(path, format!("remove {path}")))
             .chain(full.map(|path| Change::of(path, format!("empty {path}"))))
-            .chain(
-                seen.values("empty")
-                    .map(|path| Change::of(path, format!("remove {path}"))),
-            )
+            .chain(empty.map(|path| Change::of(path, format!("remove {path}"))))
             .collect();
         if changes.is_empty() {
             return Ok(Verdict::Converged);
@@ -117,17 +117,9 @@ impl Absent {
 
 /// A path as a shell word in which only `*` means more than itself.
 fn glob(path: &str) -> String {
-    let parts: Vec<_> = path
-        .split('*')
-        .map(|part| {
-            if part.is_empty() {
-                String::new()
-            } else {
-                quote(part)
-            }
-        })
-        .collect();
-    parts.join("*")
+    let word = |part: &str| Some(part).filter(|part| !part.is_empty()).map(quote);
+    let words = path.split('*').map(|part| word(part).unwrap_or_default());
+    words.collect::<Vec<_>>().join("*")
 }
 
 #[cfg(test)]

@@ -18,19 +18,25 @@ use crate::ssh::Upload;
 const USUAL_SIZE: u64 = 80 << 20;
 
 /// An executable at a path of the host, known by its hash.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Binary {
     /// Absolute path on the host.
     pub path: String,
     /// The file on this machine. It is needed only when it is sent.
+    #[serde(skip)]
     pub source: PathBuf,
     /// SHA-256 of it, 64 hex digits.
+    #[serde(skip)]
     pub sha256: String,
     /// Its size in bytes, where it is known.
+    #[serde(skip)]
     pub size: Option<u64>,
     /// How the host fetches it itself, where it is to.
+    #[serde(skip)]
     pub download: Option<Download>,
     /// What it is, for people: `k3s v1.36.3+k3s1`.
+    #[serde(skip)]
     pub description: String,
 }
 
@@ -135,9 +141,8 @@ impl Binary {
             Some("curl") => Tool::Curl,
             Some("wget") => Tool::Wget,
             _ => {
-                return Way::Upload(
-                    " (no curl or wget on the host: uploaded from here)".to_owned(),
-                );
+                let why = " (no curl or wget on the host: uploaded from here)";
+                return Way::Upload(why.to_owned());
             }
         };
         if seen.value("reach") == Some("yes") {

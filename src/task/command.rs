@@ -12,7 +12,8 @@ use crate::error::Problem;
 use crate::shell::{Reply, Script, acting};
 
 /// A command that runs unless its question is answered with yes (status 0).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Command {
     /// The question: shell text that changes nothing.
     pub unless: String,

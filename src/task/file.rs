@@ -9,6 +9,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use similar::TextDiff;
 
 use super::{Change, Changes, Verdict, remedy};
@@ -21,16 +23,36 @@ use crate::vars::mask::masked_pair;
 const HEADER: &str = "# Written by towline";
 
 /// A file with this content, owned by root.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct File {
     /// Absolute path on the host.
     pub path: String,
-    /// The content. It may hold secrets.
+    /// The template that its content comes from.
+    pub template: String,
+    /// The content, which is rendered. It may hold secrets.
+    #[serde(skip)]
     pub content: String,
     /// Permission bits, `0o600`.
+    #[serde(deserialize_with = "octal")]
     pub mode: u32,
     /// Whether what reads it does already what it says: nothing is restarted for it.
+    #[serde(default)]
     pub effective: bool,
+}
+
+/// Reads permission bits: octal digits as text, so that YAML does not read them as another number.
+fn octal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    let bits = value
+        .as_str()
+        .and_then(|text| u32::from_str_radix(text, 8).ok());
+    let wrong = || {
+        D::Error::custom(format!(
+            "expected octal digits in quotes, such as \"0644\", not {value}"
+        ))
+    };
+    bits.filter(|bits| *bits <= 0o7777).ok_or_else(wrong)
 }
 
 impl fmt::Debug for File {
@@ -150,15 +172,8 @@ impl File {
                  else touch -d \"@$(($(date +%s) - $(cut -d . -f 1 /proc/uptime)))\" \"$temporary\"; fi\n"
             );
             // systemd would not tell a unit that is as old as the one before it from that one.
-            let is_unit = self.path.ends_with(".service");
-            (
-                age,
-                if is_unit {
-                    "systemctl daemon-reload\n"
-                } else {
-                    ""
-                },
-            )
+            let unit = self.path.strip_suffix(".service");
+            (age, unit.map_or("", |_| "systemctl daemon-reload\n"))
         } else {
             Default::default()
         };
@@ -194,6 +209,7 @@ mod tests {
     fn file() -> File {
         File {
             path: "/etc/rancher/k3s/config.yaml".into(),
+            template: String::new(),
             content: "node-ip: 10.0.0.1\ntoken: new\n".into(),
             mode: 0o600,
             effective: false,

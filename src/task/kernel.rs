@@ -12,17 +12,36 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
 use super::{Change, Changes, Verdict, remedy};
 use crate::error::Problem;
 use crate::shell::{Reply, Script, acting, quote};
 
 /// Kernel modules and sysctls.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Kernel {
     /// Module → shell text that succeeds when the kernel does what the module is for.
+    #[serde(default)]
     pub modules: BTreeMap<String, String>,
     /// Sysctl → wanted value, or `>=N` for a lower bound.
+    #[serde(default, deserialize_with = "values")]
     pub sysctls: BTreeMap<String, String>,
+}
+
+/// Reads values that are numbers or texts.
+fn values<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    let values = BTreeMap::<String, Value>::deserialize(deserializer)?.into_iter();
+    let text = |value: Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
+    Ok(values.map(|(name, value)| (name, text(value))).collect())
 }
 
 impl Kernel {
@@ -47,10 +66,11 @@ impl Kernel {
 
     pub(super) fn judge(&self, seen: &Reply, _: &Changes) -> Result<Verdict, Problem> {
         let (mut changes, mut script) = (Vec::new(), "set -e\n".to_owned());
-        let modules: BTreeMap<_, _> = seen
-            .values("module")
-            .filter_map(|line| line.split_once(' '))
-            .collect();
+        let told = |key| -> BTreeMap<_, _> {
+            let lines = seen.values(key);
+            lines.filter_map(|line| line.split_once(' ')).collect()
+        };
+        let (modules, values) = (told("module"), told("sysctl"));
         for module in self.modules.keys() {
             match modules.get(module.as_str()) {
                 Some(&"there") => {}
@@ -65,10 +85,6 @@ impl Kernel {
                 }
             }
         }
-        let values: BTreeMap<_, _> = seen
-            .values("sysctl")
-            .filter_map(|line| line.split_once(' '))
-            .collect();
         for (name, wanted) in &self.sysctls {
             let Some(is) = values.get(name.as_str()) else {
                 return Ok(Verdict::Undecidable(format!(

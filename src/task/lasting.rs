@@ -140,6 +140,7 @@ mod tests {
         let service = Service {
             unit: "k3s".into(),
             newer_than: Vec::new(),
+            journal: None,
             diagnose: None,
             own: None,
             quorum: None,

@@ -12,7 +12,8 @@ use crate::error::Problem;
 use crate::shell::{Reply, Script, acting, quote};
 
 /// A symbolic link for a command, unless the host has such a command of its own.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Link {
     /// Absolute path of the link.
     pub path: String,
@@ -22,10 +23,8 @@ pub struct Link {
 
 impl Link {
     pub(super) fn probe(&self) -> Script {
-        let (path, name) = (
-            quote(&self.path),
-            self.path.rsplit('/').next().unwrap_or_default(),
-        );
+        let path = quote(&self.path);
+        let name = self.path.rsplit('/').next().unwrap_or_default();
         // As k3s's own installer does it: a command that is already there wins.
         Script::new(format!(
             "if [ -h {path} ]; then printf 'link=%s\\n' \"$(readlink -- {path})\"\n\

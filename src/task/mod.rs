@@ -3,11 +3,14 @@
 //!
 //! The description of a change and the change itself come from the same arm of the same match, so
 //! a plan cannot lie; and a dry run is a run that stops after the judgement, so no task can
-//! forget it. The set of kinds is closed: a new one is a file here and the arms that the compiler
-//! names.
+//! forget it. The set of kinds is closed. A new one is a file here, whose struct is what playbooks
+//! write, a line in [`Task`], and its section in docs/playbooks.md.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use crate::error::Problem;
 use crate::shell::{Reply, Script};
@@ -42,31 +45,6 @@ pub use package::Package;
 pub use quorum::Quorum;
 pub use service::Service;
 pub use wait::Wait;
-
-/// One thing that is to be so on a host.
-#[derive(Debug, Clone)]
-pub enum Task {
-    /// Files and folders that are not there.
-    Absent(Absent),
-    /// An uploaded executable.
-    Binary(Binary),
-    /// A command that runs unless its question is answered with yes.
-    Command(Command),
-    /// A file with this content.
-    File(File),
-    /// Kernel modules and sysctls, judged by their effect.
-    Kernel(Kernel),
-    /// A symbolic link.
-    Link(Link),
-    /// A Kubernetes node that is Ready and, on a server, a voting member of etcd.
-    Node(Node),
-    /// Packages of the operating system.
-    Package(Package),
-    /// A systemd unit that runs what its files say now.
-    Service(Service),
-    /// Something that the host does by itself and that has to end first.
-    Wait(Wait),
-}
 
 /// What a task's question showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -198,44 +176,73 @@ impl Changes {
     }
 }
 
-macro_rules! each_kind {
-    ($task:expr, $kind:ident => $body:expr) => {
-        match $task {
-            Task::Absent($kind) => $body,
-            Task::Binary($kind) => $body,
-            Task::Command($kind) => $body,
-            Task::File($kind) => $body,
-            Task::Kernel($kind) => $body,
-            Task::Link($kind) => $body,
-            Task::Node($kind) => $body,
-            Task::Package($kind) => $body,
-            Task::Service($kind) => $body,
-            Task::Wait($kind) => $body,
+macro_rules! kinds {
+    ($($(#[$words:meta])* $name:literal => $Kind:ident,)*) => {
+        /// One thing that is to be so on a host, as a playbook says it once its texts are rendered.
+        #[derive(Debug, Clone, Deserialize)]
+        pub enum Task {
+            $($(#[$words])* #[serde(rename = $name)] $Kind($Kind),)*
+        }
+
+        impl Task {
+            /// What playbooks call the kinds.
+            pub const KINDS: &[&str] = &[$($name),*];
+
+            /// The read-only question whose answer [`Task::judge`] understands.
+            pub fn probe(&self) -> Script {
+                match self { $(Self::$Kind(kind) => kind.probe(),)* }
+            }
+
+            /// What the answer means. `upstream` holds what changes earlier on the host: filled
+            /// while a plan is made, empty in a run, where the host itself shows it.
+            ///
+            /// # Errors
+            /// A problem that no further waiting or acting can solve.
+            pub fn judge(&self, seen: &Reply, upstream: &Changes) -> Result<Verdict, Problem> {
+                match self { $(Self::$Kind(kind) => kind.judge(seen, upstream),)* }
+            }
         }
     };
 }
 
+kinds! {
+    /// Files and folders that are not there.
+    "absent" => Absent,
+    /// An executable that the host fetches, or that is uploaded.
+    "binary" => Binary,
+    /// A command that runs unless its question is answered with yes.
+    "command" => Command,
+    /// A file with this content.
+    "file" => File,
+    /// Kernel modules and sysctls, judged by their effect.
+    "kernel" => Kernel,
+    /// A symbolic link.
+    "link" => Link,
+    /// A Kubernetes node that is Ready and, on a server, a voting member of etcd.
+    "node" => Node,
+    /// Packages of the operating system.
+    "package" => Package,
+    /// A systemd unit that runs what its files say now.
+    "service" => Service,
+    /// Something that the host does by itself and that has to end first.
+    "wait" => Wait,
+}
+
 impl Task {
-    /// The read-only question whose answer [`Task::judge`] understands.
-    pub fn probe(&self) -> Script {
-        each_kind!(self, kind => kind.probe())
-    }
-
-    /// What the answer means. `upstream` holds what changes earlier on the host: filled while a
-    /// plan is made, empty in a run, where the host itself shows it.
-    ///
-    /// # Errors
-    /// A problem that no further waiting or acting can solve.
-    pub fn judge(&self, seen: &Reply, upstream: &Changes) -> Result<Verdict, Problem> {
-        each_kind!(self, kind => kind.judge(seen, upstream))
-    }
-
     /// Whether what a plan would do is still right after other changes on the host. The question
     /// behind a binary may cost the host a look at a release site that it does not reach, and the
     /// way that the plan told is the one that this machine has prepared.
     pub const fn keeps_planned_action(&self) -> bool {
         matches!(self, Self::Binary(_))
     }
+}
+
+/// Reads a time: a number of seconds, also as the text that a template makes of it.
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
+    let wrong = || D::Error::custom(format!("expected a whole number of seconds, not {value}"));
+    number.map(Duration::from_secs).ok_or_else(wrong)
 }
 
 /// A question that is answered with `answer=yes` or `answer=no`, by the status of shell text.

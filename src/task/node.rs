@@ -13,11 +13,13 @@ use crate::kubernetes::lacks_network;
 use crate::shell::{Reply, Script, acting, quote};
 
 /// A node of the cluster, asked for on its own host.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Node {
     /// The node's name.
     pub name: String,
     /// Whether it has to be a voting member of etcd.
+    #[serde(default)]
     pub voter: bool,
     /// Whether k3s brings the pods' network. It needs a range of addresses for every node, and an agent
     /// that starts while the servers have not begun to give these out can miss the moment at which it
@@ -29,27 +31,30 @@ pub struct Node {
     pub kubeconfig: String,
     /// The unit that its kubelet runs in. A server's API can answer, and the unit be READY, before it dies of
     /// what its kubelet is told.
-    pub unit: Service,
+    pub service: Service,
     /// Whether it is an agent. Its unit tells READY when its node is there, and registers one that was
     /// deleted since only when it is started again; a server's node comes later than its READY.
+    #[serde(default)]
     pub agent: bool,
     /// Whether no server of the cluster is known to run or is started now: an API that does not
     /// answer is then not worth waiting for.
+    #[serde(default)]
     pub no_server: bool,
     /// How long to wait for it at most.
+    #[serde(deserialize_with = "super::seconds")]
     pub timeout: Duration,
 }
 
 impl Node {
     pub(super) fn probe(&self) -> Script {
-        let unit = quote(&self.unit.unit);
+        let unit = quote(&self.service.unit);
         Script::new(format!(
             "/usr/local/bin/k3s kubectl --kubeconfig {} --request-timeout=10s get node {} -o \
              'jsonpath={{range .status.conditions[*]}}{{.type}}={{.status}} {{.reason}}: {{.message}}{{\"\\n\"}}{{end}}found=yes{{\"\\n\"}}pods={{.spec.podCIDR}}{{\"\\n\"}}' ||\n\
              [ \"$(systemctl is-active {unit})\" = active ] || {{\n{}}}\n",
             quote(&self.kubeconfig),
             quote(&self.name),
-            self.unit.question(),
+            self.service.question(),
         ))
         .within(Duration::from_secs(15))
     }
@@ -68,12 +73,12 @@ impl Node {
         let mut cause = None;
         let (until, said) = if seen.value("found").is_none() {
             if seen.value("ActiveState").is_some() {
-                return Ok(self.unit.pending(seen));
+                return Ok(self.service.pending(seen));
             }
             let said = seen.stderr.lines().last().unwrap_or("no answer").to_owned();
             if said.contains("(NotFound)") {
                 if self.agent {
-                    return Ok(self.register_again(&self.unit.unit));
+                    return Ok(self.register_again());
                 }
                 (format!("node {name} to appear"), said)
             } else {
@@ -116,10 +121,9 @@ impl Node {
             timeout: self.timeout,
         }))
     }
-}
 
-impl Node {
-    fn register_again(&self, unit: &str) -> Verdict {
+    fn register_again(&self) -> Verdict {
+        let unit = &self.service.unit;
         let what = format!(
             "restart {unit}: the cluster has no node {} any more",
             self.name
@@ -161,9 +165,10 @@ mod tests {
             voter: true,
             flannel: true,
             kubeconfig: "/k".into(),
-            unit: Service {
+            service: Service {
                 unit: "k3s".into(),
                 newer_than: Vec::new(),
+                journal: None,
                 diagnose: None,
                 own: None,
                 quorum: None,

@@ -17,7 +17,8 @@ use super::{Action, Change, Remedy};
 use crate::shell::{Reply, acting, quote};
 
 /// The node of an agent, and what its kubelet asks for it with.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Own {
     /// The node's name.
     pub node: String,
@@ -25,6 +26,7 @@ pub struct Own {
     pub kubeconfig: String,
     /// Whether the unit is READY only once a network plug-in (CNI) runs that k3s does not bring, since
     /// its network policies wait for a Ready node (k3s 1.36, pkg/agent/netpol/netpol.go).
+    #[serde(default)]
     pub awaits_network: bool,
 }
 

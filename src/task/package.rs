@@ -22,7 +22,8 @@ const HOLDER: &str = "holder() {\n\
     done\ndone\n}\n";
 
 /// Packages by the command that shows that they are there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(transparent)]
 pub struct Package {
     /// Command or absolute path of a file → package that brings it.
     pub packages: BTreeMap<String, String>,
@@ -82,11 +83,8 @@ impl Package {
                 timeout: Duration::from_mins(20),
             }));
         }
-        let names = missing
-            .iter()
-            .map(|name| quote(name))
-            .collect::<Vec<_>>()
-            .join(" ");
+        let names: Vec<_> = missing.iter().map(|name| quote(name)).collect();
+        let names = names.join(" ");
         // The package lists may be older than the mirror's contents.
         let script = format!(
             "export DEBIAN_FRONTEND=noninteractive\n\

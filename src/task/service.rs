@@ -44,19 +44,28 @@ pub struct Diagnose {
 }
 
 /// A systemd unit that runs what its files say now.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Service {
     /// The unit, without `.service`.
     pub unit: String,
     /// Files that the process must be younger than.
+    #[serde(default)]
     pub newer_than: Vec<String>,
-    /// How the journal is read; without it, its last lines are shown as they are.
+    /// Whose journal it is (`k3s`); without it, its last lines are shown as they are.
+    #[serde(default, rename = "diagnose")]
+    pub journal: Option<String>,
+    /// How that journal is read.
+    #[serde(skip)]
     pub diagnose: Option<Diagnose>,
     /// An agent's own node, asked for while the unit is not READY.
+    #[serde(default)]
     pub own: Option<Own>,
     /// What a member of etcd needs, where it was seen beforehand that it lacks others.
+    #[serde(skip)]
     pub quorum: Option<Quorum>,
     /// How long the unit may take from its start to READY.
+    #[serde(deserialize_with = "super::seconds")]
     pub timeout: Duration,
 }
 

@@ -121,7 +121,7 @@ proptest! {
             prop_assume!(*before != content);
             fs::write(&path, before).expect("written");
         }
-        let file = File { path: path.to_string_lossy().into_owned(), content: content.clone(), mode, effective: false };
+        let file = File { path: path.to_string_lossy().into_owned(), template: String::new(), content: content.clone(), mode, effective: false };
         converges(&Task::File(file), folder.path())?;
         prop_assert_eq!(fs::read(&path).expect("read"), content.as_bytes());
         let metadata = fs::metadata(&path).expect("there");
@@ -170,6 +170,7 @@ fn a_file_of_another_mode_is_not_written_again() {
     let before = fs::metadata(&path).expect("there");
     let file = File {
         path: path.to_string_lossy().into_owned(),
+        template: String::new(),
         content: "a: 1\n".into(),
         mode: 0o600,
         effective: false,
@@ -200,6 +201,7 @@ fn a_file_that_says_what_is_in_effect_is_no_newer_than_what_read_it() {
         }
         let file = File {
             path: path.to_string_lossy().into_owned(),
+            template: String::new(),
             content: "a: 1\n".into(),
             mode: 0o600,
             effective: true,
@@ -224,6 +226,7 @@ fn what_a_killed_run_left_beside_a_file_is_swept() {
     let path = folder.path().join("config.yaml");
     let file = File {
         path: path.to_string_lossy().into_owned(),
+        template: String::new(),
         content: "a: 1\n".into(),
         mode: 0o600,
         effective: false,
@@ -350,6 +353,7 @@ fn actions_and_their_question_share_an_exchange_and_let_the_lock_go() {
 fn what_is_done_to_a_host_is_not_shown_by_its_debugging_form() {
     let file = File {
         path: "/x".into(),
+        template: String::new(),
         content: "token: hunter2hunter2".into(),
         mode: 0o600,
         effective: false,

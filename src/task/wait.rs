@@ -12,13 +12,15 @@ use crate::error::Problem;
 use crate::shell::{Reply, Script};
 
 /// Something that the host does by itself; it is over when the question is answered with status 0.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Wait {
     /// The question: shell text that changes nothing.
     pub until: String,
     /// What is waited for, as the end of "waiting for …".
     pub description: String,
     /// How long to wait at most.
+    #[serde(deserialize_with = "super::seconds")]
     pub timeout: Duration,
 }
 

@@ -55,7 +55,7 @@ fn a_playbook_of_ones_own_replaces_towlines_and_quiet_is_quiet() {
         for command in ["plan", "deploy"] {
             run(command, "").ends(2).says(&[
                 playbook,
-                "line 2 column",
+                "line 2, column",
                 said,
                 "nothing was changed",
             ]);

@@ -54,7 +54,7 @@ pub(super) fn node() -> Task {
         name: "m1".into(),
         voter: false,
         flannel: false,
-        unit: k3s(),
+        service: k3s(),
         agent: false,
         kubeconfig: "/k".into(),
         no_server: false,
@@ -70,6 +70,7 @@ pub(super) fn k3s() -> Service {
     Service {
         unit: "k3s".into(),
         newer_than: Vec::new(),
+        journal: None,
         diagnose: Some(crate::task::service::Diagnose {
             cause: crate::distribution::k3s::causes::diagnose,
             relevant: crate::distribution::k3s::journal::relevant,

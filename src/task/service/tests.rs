@@ -7,6 +7,7 @@ fn judged(state: &str, upstream: &Changes) -> String {
     let service = Service {
         unit: "k3s".into(),
         newer_than: vec![CONFIG.into()],
+        journal: None,
         diagnose: None,
         own: Some(Own {
             node: "m1".into(),
@@ -46,6 +47,7 @@ fn an_agent_that_waits_for_a_network_plug_in_of_ones_own_is_as_it_should_be() {
         let service = Service {
             unit: "k3s-agent".into(),
             newer_than: vec![CONFIG.into()],
+            journal: None,
             diagnose: None,
             own: Some(Own {
                 node: "m1".into(),
