@@ -1,4 +1,4 @@
-//! Taking over a host on which something else set up k3s: its installer, another tool, a person.
+//! Taking over a host on which something else set up k3s: its installer, another tool, or a command by hand.
 //!
 //! What k3s is told there moves from flags and variables into config.yaml. What all servers must
 //! share may not change on the way, and what the inventory does not name needs a line in it.

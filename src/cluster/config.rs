@@ -230,9 +230,9 @@ impl Subject<'_> {
         let current = |key: &str| config.get(key).and_then(Value::as_str);
         // What there is stands as long as nothing is known that says otherwise: an agent is not to
         // be cut off because no server was reached.
-        let nobody = self.via.is_none() && self.situation.inventory.cluster.server_url.is_none();
+        let no_server = self.via.is_none() && self.situation.inventory.cluster.server_url.is_none();
         let server_stands = current("server")
-            .is_some_and(|url| nobody || self.servers.iter().any(|known| known == url));
+            .is_some_and(|url| no_server || self.servers.iter().any(|known| known == url));
         let valid = |token: &str| {
             if !self.tokens.known {
                 return true;
@@ -284,7 +284,7 @@ impl Subject<'_> {
         self.tokens.for_join(role)
     }
 
-    /// What a person should know about labels and taints that differ from those of the join.
+    /// What the user should know about labels and taints that differ from those of the join.
     pub fn registration_note(&self) -> Option<String> {
         if !self.facts.k3s.joined || self.role == NodeRole::Leader || self.role == NodeRole::Joining
         {

@@ -51,7 +51,7 @@ pub(super) struct Told {
 }
 
 /// Where k3s has its data on a host, by what is there and by what k3s is told there: a folder that
-/// only the inventory names may be a person's own.
+/// only the inventory names may be the user's own.
 pub(super) fn folders(facts: &Facts) -> Told {
     let mut told = Told::default();
     if facts.has_data() {

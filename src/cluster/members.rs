@@ -49,7 +49,7 @@ pub(super) fn voters(situation: &Situation<'_>, k3s: &K3s) -> Vec<(String, bool)
         .collect()
 }
 
-/// The servers that run in a cluster that is down, and what a person should know of them.
+/// The servers that run in a cluster that is down, and what the user should know of them.
 pub(super) fn api_unresponsive(situation: &Situation<'_>, topology: &mut Topology) {
     if topology.state != ClusterState::Down {
         return;

@@ -138,7 +138,7 @@ pub struct Topology {
     pub network: Network,
     /// What hosts keep though no line names it; of a list, with its other elements.
     pub kept: BTreeMap<String, BTreeMap<String, Value>>,
-    /// Things that a person should know and that towline does not change.
+    /// Things that the user should know and that towline does not change.
     pub notes: Vec<String>,
 }
 

@@ -27,7 +27,7 @@ pub(super) fn network(situation: &Situation<'_>, topology: &Topology) -> Network
     }
 }
 
-/// What a person should know of a cluster whose network is not there yet.
+/// What the user should know of a cluster whose network is not there yet.
 pub(super) fn note(situation: &Situation<'_>, topology: &Topology) -> Option<String> {
     let lack = match &topology.state {
         ClusterState::New { .. } => true,

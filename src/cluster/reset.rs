@@ -35,7 +35,7 @@ pub struct Reset {
     pub folders: BTreeMap<String, Folders>,
     /// Hosts that stay and name a server that goes.
     pub successors: Vec<Successor>,
-    /// Things that a person should know.
+    /// Things that the user should know.
     pub notes: Vec<String>,
 }
 

@@ -104,7 +104,7 @@ pub(super) fn leftovers(situation: &Situation<'_>, state: &ClusterState) -> Vec<
     let ClusterState::New { leader } = state else {
         return Vec::new();
     };
-    // A CA of a person's own is on all of them.
+    // A CA of the user's own is on all of them.
     let own = situation.servers().find(|(host, _)| host.name == *leader);
     let own = own.and_then(|(_, facts)| facts.k3s.ca_hash.as_ref());
     let agents = situation.reached().filter(|(host, facts)| {

@@ -85,7 +85,7 @@ fn folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut folders = Vec::new();
     for entry in entries {
         let entry = entry?;
-        // Links are nobody's that towline has made.
+        // towline has made no links.
         if entry.file_type()?.is_dir() {
             folders.push(entry.path());
         }

@@ -1,5 +1,5 @@
 //! HTTP as this machine uses it: a few requests for files that are checked afterwards. Nothing is
-//! taken from the environment; a proxy is given by whoever asks.
+//! taken from the environment; a proxy is given by the caller.
 
 use std::io::{self, Read as _, Write};
 use std::net::IpAddr;

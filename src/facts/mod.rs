@@ -134,7 +134,7 @@ pub struct K3s {
     pub agent_token: Option<Secret>,
     /// Version of the binary in place, `v1.36.3+k3s1`.
     pub version: Option<String>,
-    /// A unit of k3s that something else wrote: its installer, or a person.
+    /// A unit of k3s that something else wrote: its installer, or one written by hand.
     pub foreign: Option<Foreign>,
     /// State of the server's unit.
     pub server_unit: Unit,

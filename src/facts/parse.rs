@@ -50,7 +50,7 @@ pub(super) fn facts(reply: &Reply, data_dir: &DataDir) -> Result<Facts, String> 
             .filter(|name| ["cpu", "cpuset", "memory"].contains(name))
             .map(str::to_owned)
             .collect(),
-        // A path that a person is told to type is one of those that were looked for.
+        // A path that the user is told to type is one of those that were looked for.
         cmdline: reply
             .value("cmdline")
             .filter(|path| ["/boot/firmware/cmdline.txt", "/boot/cmdline.txt"].contains(path))

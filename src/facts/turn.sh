@@ -1,5 +1,5 @@
 # Takes the turn to stop a server, for 20 s: a lease that all servers see. Of two runs that ask at
-# once, for different servers, one gets it. A turn that nobody gives back ends by itself, also where
+# once, for different servers, one gets it. A turn that is not given back ends by itself, also where
 # the clocks of two servers are far apart.
 turn() {
     leases() { kubectl --request-timeout=5s --namespace kube-system "$@"; }

@@ -113,7 +113,7 @@ fn config(kubeconfig: &Kubeconfig) -> Result<kube::Config, Failure> {
         )),
         ..AuthInfo::default()
     };
-    // Its own retries have no end that a person would wait for.
+    // Its own retries have no end that the user would wait for.
     config.default_retry = false;
     // An attempt as a whole has its limit; one of a part would be told apart badly.
     config.connect_timeout = None;

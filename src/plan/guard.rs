@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(told("turn=m1/run\n", true), Some(Ok(())));
         assert_eq!(told("turn=m3/other\n", true), taken());
         assert_eq!(told("turn=m3/other\n", false), Some(Ok(())));
-        // No lease could be had, or a person has written into it.
+        // No lease could be had, or the user has written into it.
         assert_eq!(told("", true), None);
         assert_eq!(told("turn=M 3/other\n", true), None);
     }

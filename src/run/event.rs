@@ -64,7 +64,7 @@ pub enum Event {
         /// The answer, without packed values.
         answer: String,
     },
-    /// Something that a person should know and that changes nothing.
+    /// Something that the user should know and that changes nothing.
     Note {
         /// The sentence.
         text: String,

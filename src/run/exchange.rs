@@ -93,7 +93,7 @@ pub(super) fn changed_meanwhile(path: &str) -> Problem {
     Problem::new(format!(
         "{path} was changed by something else while towline was at work; it was left as it is"
     ))
-    .because("another run of towline, or a person")
+    .because("another run of towline, or something else")
     .next("when the other has ended, run the same command again: it looks at the host anew")
 }
 

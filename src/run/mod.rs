@@ -75,11 +75,11 @@ impl Runner {
         *self.interrupt.borrow() != Interrupt::None
     }
 
-    /// Waits, or less when a person asks for the end.
+    /// Waits, or less when interrupted.
     async fn rest(&self, time: Duration) {
         let mut interrupt = self.interrupt.clone();
         let asked = interrupt.wait_for(|interrupt| *interrupt != Interrupt::None);
-        // A closed channel means that nobody can ask any more.
+        // A closed channel means that no one asks any more.
         let asked = async {
             if asked.await.is_err() {
                 std::future::pending::<()>().await;

@@ -289,7 +289,7 @@ fn is_due(remedy: &Remedy, acted: &[String], last: Instant) -> bool {
     acted.is_empty() || (remedy.follows && tries < TRIES && last.elapsed() >= GRACE)
 }
 
-/// Whether somebody else has changed a file since the plan was made: what would be done to it now
+/// Whether something else has changed a file since the plan was made: what would be done to it now
 /// is not what the plan said. Nothing but its own step changes a file that is towline's.
 fn overtaken(planned: &Result<Verdict, Problem>, now: &Result<Verdict, Problem>) -> bool {
     match (planned, now) {

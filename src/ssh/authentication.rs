@@ -17,7 +17,7 @@ use crate::ssh::known_hosts::fingerprint;
 /// An agent that does not answer within this time is left out.
 const AGENT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What was offered to a host that let nobody in.
+/// What was offered to a host that refused the login.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Denied {
     /// The keys that were offered, in order, each with its fingerprint.
@@ -34,7 +34,7 @@ pub struct Denied {
     pub notes: Vec<String>,
 }
 
-/// Why nobody was let in.
+/// Why the login was refused.
 #[derive(Debug)]
 pub(super) enum Failed {
     /// The host said no.

@@ -211,7 +211,7 @@ async fn gone(error: &russh::Error, shared: &Shared) -> String {
 }
 
 /// Sends the input and receives everything until the channel is closed. Sending is given up as
-/// soon as the channel closes: russh would wait for room in a window that nobody opens any more.
+/// soon as the channel closes: russh would wait for room in a window that is never opened again.
 async fn talk(
     reader: &mut ChannelReadHalf,
     writer: &ChannelWriteHalf<Msg>,

@@ -1,4 +1,4 @@
-//! Why there is no connection, as data and as words for a person.
+//! Why there is no connection, as data and as words for the user.
 
 use std::fmt;
 use std::path::Path;
@@ -66,7 +66,7 @@ pub enum Fault {
     KnownHosts(FileError),
     /// The host's key was not taken.
     HostKey(Refused),
-    /// The host let nobody in.
+    /// The host refused the login.
     Authentication(Denied),
     /// The connection ended.
     Lost {
@@ -95,11 +95,11 @@ pub enum ConnectionPhase {
 /// The three ways not to be connected, which ask for different words and different deeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Nobody answered properly; may be better in a moment (a reboot).
+    /// There was no proper answer; may be better in a moment (a reboot).
     Unreachable,
-    /// The host's key is not trusted; a person must decide.
+    /// The host's key is not trusted; the user must decide.
     HostKey,
-    /// The host let nobody in; a person must act.
+    /// The host refused the login; the user must act.
     Authentication,
 }
 
@@ -120,7 +120,7 @@ impl ConnectError {
         }
     }
 
-    /// What a person is told: the host, what was tried, what it answered, what to type now.
+    /// What the user is told: the host, what was tried, what it answered, what to type now.
     pub fn problem(&self) -> Problem {
         let target = &*self.target;
         let place = self.place();
@@ -234,7 +234,7 @@ impl ConnectError {
             Refusal::Revoked(place) => Problem::new(format!("{name}: THE HOST KEY IS REVOKED"))
                 .because(shows)
                 .because(format!("{}:{} revokes this key", place.file.display(), place.line))
-                .next("do not use this machine before it has new host keys: someone else may hold the old ones"),
+                .next("do not use this machine before it has new host keys: others may hold the old ones"),
             Refusal::File(error) => file_problem(name, error),
         }
     }
@@ -242,7 +242,7 @@ impl ConnectError {
     fn denied(&self, denied: &Denied) -> Problem {
         let target = &*self.target;
         let mut problem = Problem::new(format!(
-            "{}: {} lets nobody in as {}",
+            "{}: {} refused the login as {}",
             target.name,
             self.place(),
             target.user

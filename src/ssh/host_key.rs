@@ -14,9 +14,9 @@ pub enum Policy {
     Refuse,
     /// Take its key and remember it.
     AcceptNew,
-    /// Take the key with this fingerprint, which a person has seen, and remember it.
+    /// Take the key with this fingerprint, which the user has seen, and remember it.
     Accept(String),
-    /// Refuse it: a person has seen its key and said no.
+    /// Refuse it: the user has seen its key and said no.
     Decline,
 }
 
@@ -41,12 +41,12 @@ pub struct Shown {
 /// Why a host key was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// The host is not known, and no person has taken this key.
+    /// The host is not known, and no user has taken this key.
     Unknown {
         /// The `known_hosts` file that its key would be added to.
         file: PathBuf,
     },
-    /// The host is not known, and a person said no.
+    /// The host is not known, and the user said no.
     Declined,
     /// The host is known with keys of other types only.
     OtherType {

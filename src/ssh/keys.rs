@@ -180,7 +180,7 @@ impl FileKey {
 }
 
 impl KeyError {
-    /// What a person is told.
+    /// What the user is told.
     pub fn problem(&self) -> Problem {
         let path = self.path.display();
         Problem::new(format!("the SSH key {path} cannot be used"))

@@ -41,7 +41,7 @@ pub enum Verdict {
     Known,
     /// Nothing is said about this host.
     Unknown,
-    /// The host is known, with keys of other types only. Whoever stands between could show a key
+    /// The host is known, with keys of other types only. A machine between could show a key
     /// of a new type, so this is no new host.
     OtherType {
         /// The types that are known, for example `ssh-ed25519`.

@@ -1,4 +1,4 @@
-//! Questions to a person at a terminal.
+//! Questions to the user at a terminal.
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
@@ -12,7 +12,7 @@ use rustix::termios::{QueueSelector, tcflush};
 
 use super::Ui;
 
-/// A host whose key a person is asked about.
+/// A host whose key the user is asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewHost {
     /// Its name in the inventory.
@@ -48,14 +48,14 @@ fn understood(line: &str, fingerprint: &str, shown: usize) -> Result<Trust, Stri
     }
 }
 
-/// Whether there is a person to ask.
+/// Whether there is a user to ask.
 pub fn possible() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
 impl Ui {
     /// Shows the keys of hosts that are not known yet and asks about one after the other; the hosts
-    /// that a person trusts. Whatever was typed before a question is no answer to it. Ctrl-C, which
+    /// that the user trusts. Whatever was typed before a question is no answer to it. Ctrl-C, which
     /// `interrupted` tells, and the end of the input are a no to all that follow.
     pub fn trust_host_keys(
         &self,
@@ -138,7 +138,7 @@ impl Ui {
         interrupted: &(dyn Fn() -> bool + Sync),
     ) -> Option<String> {
         let stdin = std::io::stdin();
-        // Without a terminal there is nothing typed ahead, and no person was asked.
+        // Without a terminal there is nothing typed ahead, and no user was asked.
         let _ = tcflush(&stdin, QueueSelector::IFlush);
         self.terminal(question);
         loop {
@@ -163,7 +163,7 @@ impl Ui {
         }
     }
 
-    /// Text on the person's terminal, without a newline of its own.
+    /// Text on the user's terminal, without a newline of its own.
     fn terminal(&self, text: &str) {
         // Nothing is left to say it to when this fails; the answer is a no then.
         let _ = Term::stderr().write_str(&self.clean(text));

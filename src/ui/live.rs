@@ -36,7 +36,7 @@ struct Inner {
     bar: Option<ProgressBar>,
     /// Whether there will be another frame, which what is said can wait for.
     running: bool,
-    /// Whether a person is being asked something, which nothing may disturb.
+    /// Whether the user is being asked something, which nothing may disturb.
     asking: bool,
     said: Vec<Said>,
     /// The size of the terminal that the present frame was made for.

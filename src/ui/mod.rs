@@ -75,7 +75,7 @@ pub struct Ui {
     pub width: usize,
     /// The live lines, where there is a terminal for them.
     pub live: Option<Live>,
-    /// Whether a person has left a question without an answer, and is not asked again.
+    /// Whether the user has left a question without an answer, and is not asked again.
     pub gone: Arc<AtomicBool>,
     /// The heading of a stage in which nothing was told yet.
     pub heading: Arc<Mutex<Option<String>>>,

@@ -1,4 +1,4 @@
-//! Runs replayed on a terminal: what a person sees at chosen moments, at two widths, and what must
+//! Runs replayed on a terminal: what the user sees at chosen moments, at two widths, and what must
 //! hold in every frame between them.
 
 use std::time::Duration;

@@ -27,7 +27,7 @@ fn who_cannot_be_logged_into_or_used_says_why_and_the_others_finish() {
     assert_eq!(refused.outcomes(), "m1 unreachable, m2 unreachable");
     refused.says(&[
         "m1: ",
-        " lets nobody in as nobody-of-this-name",
+        " refused the login as nobody-of-this-name",
         "refused: ",
         "check that this logs in",
     ]);
@@ -40,7 +40,7 @@ fn who_cannot_be_logged_into_or_used_says_why_and_the_others_finish() {
     let stranger = inventory.clone().ssh("key", key.to_str().unwrap());
     let refused = place.deploy(&stranger).ends(1);
     assert_eq!(refused.outcomes(), "m1 unreachable, m2 unreachable");
-    refused.says(&["m2: ", " lets nobody in as root"]);
+    refused.says(&["m2: ", " refused the login as root"]);
 
     // sudo that wants to talk.
     let refused = run("--ssh-user asker").ends(1);

@@ -138,7 +138,7 @@ fn an_agent_of_a_cluster_keeps_a_new_one_from_being_made_around_it() {
     ");
     assert!(lab().only(&["m1"]).try_shape().is_ok(), "it is only read");
     let own = lab().with("m1", |facts| facts.k3s.ca_hash = Some(HASH.into()));
-    assert!(own.try_shape().is_ok(), "a CA of a person's own");
+    assert!(own.try_shape().is_ok(), "a CA of the user's own");
 }
 
 #[test]

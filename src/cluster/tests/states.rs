@@ -102,7 +102,7 @@ fn a_server_with_the_ca_of_a_cluster_that_is_gone_is_refused() {
       m1 is to make a new cluster, which m2 could not join
       → towline reset -i lab.yaml --limit m2
     ");
-    // The first server may have been cut off after it made its own; a person's own is on all.
+    // The first server may have been cut off after it made its own; the user's own is on all.
     let own = Lab::new(THREE).with("m1", half_removed);
     assert_eq!(own.topology().state, new("m1"));
     assert_eq!(own.with("m2", half_removed).topology().state, new("m1"));
@@ -173,7 +173,7 @@ fn servers_that_are_all_down_start_together_and_what_joins_is_planned_after_them
     let topology = lab.only(&["m3", "w1"]).topology();
     assert!(
         waits(&topology, "m3") && waits(&topology, "w1"),
-        "nobody starts the members: {topology:?}"
+        "nothing starts the members: {topology:?}"
     );
 }
 

@@ -1,4 +1,4 @@
-//! k3s's command line: the words that a person types or that stand in a unit, and the keys of
+//! k3s's command line: the words that the user types or that stand in a unit, and the keys of
 //! config.yaml that they mean.
 //!
 //! k3s reads config.yaml by turning every key into the long flag of that name, so each long flag
@@ -85,7 +85,7 @@ pub const SHORT: [(&str, &str); 8] = [
 /// What may stand in a command line besides long flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShortFlags {
-    /// A person types it now: the long form is asked for.
+    /// The user types it now: the long form is asked for.
     Refused,
     /// It stands in a unit and has been working.
     Understood,

@@ -284,7 +284,7 @@ impl Value {
                 let found = places.iter().find_map(|(after, before)| {
                     let (_, rest) = said.split_once(after)?;
                     let value = rest.split(before).next().unwrap_or(rest);
-                    // What stands in a journal goes into a command that a person may copy.
+                    // What stands in a journal goes into a command that the user may copy.
                     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:[]*/".contains(c);
                     (!value.is_empty() && value.chars().all(is_plain)).then(|| value.to_owned())
                 });

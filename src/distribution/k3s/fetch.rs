@@ -94,7 +94,7 @@ fn fetch_with(
     timeout: Patience,
 ) -> Result<Supply, Problem> {
     let (slot, version) = Slot::of(request)?;
-    // Whoever comes second waits, and then finds the file.
+    // The second one waits, and then finds the file.
     let _lock = slot.lock().map_err(|error| slot.unusable(&error))?;
     if let Some(binary) = slot.cached(request, &version) {
         return Ok(binary);
@@ -288,7 +288,7 @@ impl Slot {
         self.note(&self.hash, &hash_line(sha256))
     }
 
-    /// Where this comes from, for a person who looks into the cache.
+    /// Where this comes from, for the user who looks into the cache.
     fn note_source(&self, request: &Fetch) -> io::Result<()> {
         match &request.mirror {
             Some(mirror) => self.note(&self.source, mirror),

@@ -127,7 +127,7 @@ pub fn skipped(lines: &str) -> Vec<String> {
     let keys: BTreeSet<String> = lines.lines().filter_map(key).collect();
     let note = |key: String| {
         let meant = instead(&key, Role::Server).map(|meant| format!(" ({meant})"));
-        // It goes into a command that a person may copy.
+        // It goes into a command that the user may copy.
         let plain = |c: char| {
             if c.is_ascii_alphanumeric() || c == '-' {
                 c
@@ -234,7 +234,7 @@ fn klog(line: &str) -> Option<(Level, &str)> {
     (is_date && date.contains(".go:")).then_some((level, rest))
 }
 
-/// An agent asks its servers through a port of its own, whose address misleads whoever reads it.
+/// An agent asks its servers through a port of its own, whose address misleads its reader.
 fn without_own_balancer(text: &str) -> String {
     let mut text = text.to_owned();
     for (begin, end) in [

@@ -57,7 +57,7 @@ pub const MUST_BE_EQUAL: [&str; 16] = [
     "supervisor-metrics",
 ];
 
-/// What holds for a key of [`MUST_BE_EQUAL`] when nobody says anything; false for what is a switch.
+/// What holds for a key of [`MUST_BE_EQUAL`] when nothing is said; false for what is a switch.
 pub fn shared_default(key: &str) -> Option<&'static str> {
     Some(match key {
         "cluster-cidr" => "10.42.0.0/16",

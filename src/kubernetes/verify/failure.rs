@@ -197,7 +197,7 @@ fn plain(text: &str) -> String {
 }
 
 impl VerifyError {
-    /// What a person is told.
+    /// What the user is told.
     pub fn problem(&self) -> Problem {
         let server = &self.server;
         let host = host_of(server);

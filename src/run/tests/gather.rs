@@ -68,7 +68,7 @@ impl Connector for Door {
         let answers = match host.name.as_str() {
             "panics" => panic!("a mistake in the program"),
             "away" => {
-                let problem = Problem::new("away: nobody answers");
+                let problem = Problem::new("away: no answer");
                 let unreached = Unreached {
                     outcome: Outcome::Unreachable,
                     problem,
@@ -187,7 +187,7 @@ async fn one_host_of_no_use_costs_the_others_nothing() {
     assert_eq!(
         said,
         [
-            ("away", Outcome::Unreachable, "away: nobody answers"),
+            ("away", Outcome::Unreachable, "away: no answer"),
             (
                 "cut",
                 Outcome::Failed,

@@ -1,4 +1,4 @@
-//! Every text that a person reads when there is no connection.
+//! Every text that the user reads when there is no connection.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -204,7 +204,7 @@ fn a_host_key_that_is_not_taken() {
     m1: THE HOST KEY IS REVOKED
       10.0.0.1 port 22 shows the ssh-rsa key SHA256:new
       /home/x/.ssh/known_hosts:7 revokes this key
-      → do not use this machine before it has new host keys: someone else may hold the old ones
+      → do not use this machine before it has new host keys: others may hold the old ones
     ");
 }
 
@@ -244,7 +244,7 @@ fn a_host_that_lets_nobody_in() {
     let error = ConnectError::new(&target("10.0.0.1", 22), Fault::Authentication(plain));
     assert_eq!(error.kind(), Kind::Authentication);
     insta::assert_snapshot!(error, @r"
-    m1: 10.0.0.1 port 22 lets nobody in as ubuntu
+    m1: 10.0.0.1 port 22 refused the login as ubuntu
       refused: /home/x/.ssh/id_rsa (ssh-rsa SHA256:one)
       refused: the agent's x@laptop (ssh-ed25519 SHA256:two)
       the host allows: publickey, password
@@ -258,7 +258,7 @@ fn a_host_that_lets_nobody_in() {
         ..Denied::default()
     };
     insta::assert_snapshot!(told(Fault::Authentication(nothing)), @r"
-    m1: 10.0.0.1 port 22 lets nobody in as ubuntu
+    m1: 10.0.0.1 port 22 refused the login as ubuntu
       there was no key to offer
       the host allows: publickey, password
       /home/x/.ssh/id_ed25519 is protected by a passphrase and was not offered
@@ -275,7 +275,7 @@ fn a_host_that_lets_nobody_in() {
         ..Denied::default()
     };
     insta::assert_snapshot!(told(Fault::Authentication(many)), @r"
-    m1: 10.0.0.1 port 22 lets nobody in as ubuntu
+    m1: 10.0.0.1 port 22 refused the login as ubuntu
       refused: /home/x/.ssh/id_rsa (ssh-rsa SHA256:one)
       refused: the agent's x@laptop (ssh-ed25519 SHA256:two)
       the host allows: publickey, password
@@ -292,7 +292,7 @@ fn a_host_that_lets_nobody_in() {
         ..Denied::default()
     };
     insta::assert_snapshot!(told(Fault::Authentication(more)), @r"
-    m1: 10.0.0.1 port 22 lets nobody in as ubuntu
+    m1: 10.0.0.1 port 22 refused the login as ubuntu
       offered: /home/x/.ssh/id_rsa (ssh-rsa SHA256:one)
       offered: the agent's x@laptop (ssh-ed25519 SHA256:two)
       a key was accepted, but the host asks for something more
@@ -304,7 +304,7 @@ fn a_host_that_lets_nobody_in() {
         ..Denied::default()
     };
     insta::assert_snapshot!(told(Fault::Authentication(password)), @r"
-    m1: 10.0.0.1 port 22 lets nobody in as ubuntu
+    m1: 10.0.0.1 port 22 refused the login as ubuntu
       there was no key to offer
       the host allows: password
       → towline logs in by key only: allow PubkeyAuthentication in the host's sshd_config

@@ -18,7 +18,7 @@ pub(super) fn ui(live: Live, color: bool) -> Ui {
     }
 }
 
-/// Half as often as on a person's terminal, which is enough for what is asked here.
+/// Half as often as on the user's terminal, which is enough for what is asked here.
 const FRAME: Duration = Duration::from_millis(200);
 
 /// A run that is replayed, with a clock that stands where the test puts it.

@@ -1,4 +1,4 @@
-//! A terminal that is looked at instead of a person's.
+//! A terminal that is looked at instead of the user's.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
