@@ -76,12 +76,12 @@ impl Kubeconfig {
 
     /// The file's text. It holds the private key.
     pub fn to_yaml(&self) -> Result<String, Problem> {
-        wire::to_yaml(self).map_err(|error| {
+        wire::to_yaml(&wire::written(self)).map_err(|why| {
             Problem::new(format!(
                 "{}: the kubeconfig cannot be written as YAML",
                 self.context
             ))
-            .because(error.to_string())
+            .because(why)
         })
     }
 }
@@ -132,35 +132,14 @@ fn refused_because(source: &str) -> Result<Kubeconfig, String> {
     }
     let read = wire::read(source)?;
     let because = |problem: Problem| problem.what;
-
-    let certificate_authority = compact(&read.certificate_authority);
-    let client_certificate = compact(&read.client_certificate);
-    let client_key = Secret::new(&compact(read.client_key.expose()));
-    certificates("certificate-authority-data", &certificate_authority).map_err(because)?;
-    certificates("client-certificate-data", &client_certificate).map_err(because)?;
-    decode("client-key-data", client_key.expose())
-        .and_then(|pem| {
-            PrivateKeyDer::from_pem_slice(&pem)
-                .map(|_key| ())
-                .map_err(|_error| {
-                    Problem::new("`client-key-data` holds no private key in PEM form")
-                })
-        })
-        .map_err(because)?;
+    certificates("certificate-authority-data", &read.certificate_authority).map_err(because)?;
+    certificates("client-certificate-data", &read.client_certificate).map_err(because)?;
+    let key = decode("client-key-data", read.client_key.expose()).map_err(because)?;
+    PrivateKeyDer::from_pem_slice(&key)
+        .map_err(|_error| "`client-key-data` holds no private key in PEM form".to_owned())?;
     check_server(&read.server).map_err(because)?;
     check_context(&read.context).map_err(because)?;
-    Ok(Kubeconfig {
-        context: read.context,
-        server: read.server,
-        certificate_authority,
-        client_certificate,
-        client_key,
-    })
-}
-
-/// Base64 without the line breaks that some writers put in.
-fn compact(base64: &str) -> String {
-    base64.split_ascii_whitespace().collect()
+    Ok(read)
 }
 
 fn decode(key: &str, base64: &str) -> Result<Vec<u8>, Problem> {

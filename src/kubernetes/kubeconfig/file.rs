@@ -209,12 +209,13 @@ pub(super) fn existing(path: &Path, target: &Path) -> Result<Option<Existing>, P
 /// A file may be replaced when all it holds is one context: of the same name, or of the same
 /// cluster.
 fn refuse_to_lose(path: &Path, before: &str, kubeconfig: &Kubeconfig) -> Result<(), Problem> {
-    let Some(names) = wire::context_names(before) else {
-        return Err(foreign(path, "it is not a kubeconfig"));
-    };
+    let tree = wire::tree(before).map_err(|why| foreign(path, &why))?;
+    let names: Vec<_> = wire::entries(&tree, "contexts")
+        .filter_map(wire::name)
+        .collect();
     match names.as_slice() {
         [] => Ok(()),
-        [name] if name == kubeconfig.context() || is_of(kubeconfig, before) => Ok(()),
+        [name] if *name == kubeconfig.context() || is_of(kubeconfig, before) => Ok(()),
         names => Err(foreign(
             path,
             &format!(

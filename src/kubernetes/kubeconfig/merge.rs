@@ -2,18 +2,12 @@
 
 use std::path::Path;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::file::{Lock, existing, keep, real_target, replace};
+use super::wire::{LISTS, Tree, entries, name, to_yaml, tree, written};
 use super::{Kubeconfig, Written, parse};
 use crate::error::Problem;
-
-/// The lists of a kubeconfig, with the key under which each entry's content stands.
-const LISTS: [(&str, &str); 3] = [
-    ("clusters", "cluster"),
-    ("contexts", "context"),
-    ("users", "user"),
-];
 
 /// Puts a kubeconfig into a file that may hold others: its entries replace those of the same name,
 /// everything else stays. What was there before is kept beside it. The current context is set when
@@ -83,40 +77,8 @@ fn not_merged(path: &Path, why: &str) -> Problem {
     .next("choose another file, or another name with  --context NAME")
 }
 
-/// The text of a kubeconfig as a tree. An error is a sentence that holds nothing of the content.
-fn tree(text: &str) -> Result<Map<String, Value>, String> {
-    let options = serde_yaml::options! { with_snippet: false };
-    match serde_yaml::from_str_with_options::<Value>(text, options) {
-        Ok(Value::Object(tree))
-            if LISTS.iter().any(|(list, _)| tree.contains_key(*list))
-                && LISTS.iter().all(|(list, _)| {
-                    tree.get(*list)
-                        .is_none_or(|list| list.is_array() || list.is_null())
-                }) =>
-        {
-            Ok(tree)
-        }
-        Ok(_) => Err("it is not a kubeconfig".into()),
-        Err(error) => Err(match error.location() {
-            Some(place) => format!("it is not YAML, line {}", place.line()),
-            None => "it is not YAML".into(),
-        }),
-    }
-}
-
-fn entries<'a>(tree: &'a Map<String, Value>, list: &str) -> impl Iterator<Item = &'a Value> {
-    tree.get(list)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-}
-
-fn name(entry: &Value) -> Option<&str> {
-    entry.get("name")?.as_str()
-}
-
 /// The text of a file that holds one context only.
-fn alone(tree: &Map<String, Value>, context: &str) -> Option<String> {
+fn alone(tree: &Tree, context: &str) -> Option<String> {
     let find = |list: &str, wanted: &str| {
         entries(tree, list)
             .find(|entry| name(entry) == Some(wanted))
@@ -138,10 +100,7 @@ fn alone(tree: &Map<String, Value>, context: &str) -> Option<String> {
 /// The text of a file with a kubeconfig put into it, or why it cannot be.
 fn merged(before: &str, kubeconfig: &Kubeconfig, use_it: bool) -> Result<String, String> {
     let mut whole = tree(before)?;
-    let own = kubeconfig
-        .to_yaml()
-        .map_err(|problem| problem.what)
-        .and_then(|text| tree(&text))?;
+    let own = written(kubeconfig);
     let own_name = kubeconfig.context();
     // Another context may use a cluster or user of this name, and would then lead elsewhere.
     for context in entries(&whole, "contexts").filter(|entry| name(entry) != Some(own_name)) {
@@ -183,11 +142,7 @@ fn merged(before: &str, kubeconfig: &Kubeconfig, use_it: bool) -> Result<String,
     for (key, value) in [("apiVersion", "v1"), ("kind", "Config")] {
         whole.entry(key).or_insert_with(|| json!(value));
     }
-    serde_yaml::to_string_with_options(
-        &whole,
-        serde_yaml::ser_options! { prefer_block_scalars: false },
-    )
-    .map_err(|error| error.to_string())
+    to_yaml(&whole)
 }
 
 #[cfg(test)]

@@ -160,7 +160,7 @@ fn a_kubeconfig_that_could_harm_or_is_incomplete_is_refused_in_words() {
             good.replace("https://127.0.0.1:6443", "http://127.0.0.1:6443"),
             "address of an API",
         ),
-        ("kind: Config".to_owned(), "no `clusters`"),
+        ("kind: Config".to_owned(), "not a kubeconfig"),
         (String::new(), "no `clusters`"),
         ("a: [".to_owned(), "line"),
         ("x".repeat(LIMIT + 1), "bytes"),

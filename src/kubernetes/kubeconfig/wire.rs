@@ -1,318 +1,175 @@
-//! The kubeconfig as it stands in a file.
+//! The kubeconfig as it stands in a file: a tree, so that what towline does not know of one stays in it.
 
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use super::Kubeconfig;
 use crate::vars::Secret;
 
-/// What is read from a file.
-pub(super) struct Read {
-    pub context: String,
-    pub server: String,
-    pub certificate_authority: String,
-    pub client_certificate: String,
-    pub client_key: Secret,
-}
+/// A kubeconfig as its keys.
+pub(super) type Tree = Map<String, Value>;
 
-#[derive(Deserialize)]
-struct Source {
-    kind: Option<String>,
-    clusters: Option<Vec<NamedCluster>>,
-    users: Option<Vec<NamedUser>>,
-    contexts: Option<Vec<NamedContext>>,
-    #[serde(rename = "current-context")]
-    current_context: Option<String>,
-}
+/// The lists of a kubeconfig, with the key under which each entry's content stands.
+pub(super) const LISTS: [(&str, &str); 3] = [
+    ("clusters", "cluster"),
+    ("contexts", "context"),
+    ("users", "user"),
+];
 
-#[derive(Deserialize)]
-struct NamedCluster {
-    name: String,
-    cluster: SourceCluster,
-}
+/// What a client would do with these keys of a cluster or user, which no server's kubeconfig needs.
+const REFUSED: [(&str, &str); 13] = [
+    ("exec", "would run a program on this machine"),
+    ("auth-provider", "would run a plug-in on this machine"),
+    ("client-certificate", "refers to a file"),
+    ("client-key", "refers to a file"),
+    ("tokenFile", "refers to a file"),
+    ("certificate-authority", "refers to a file"),
+    ("token", NO_CERTIFICATE),
+    ("username", NO_CERTIFICATE),
+    ("password", NO_CERTIFICATE),
+    ("as", "would act as another user"),
+    ("insecure-skip-tls-verify", "would trust any server"),
+    ("proxy-url", "would send requests elsewhere"),
+    ("tls-server-name", "would accept another server's name"),
+];
 
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct SourceCluster {
-    server: String,
-    certificate_authority_data: Option<String>,
-    certificate_authority: Option<IgnoredAny>,
-    insecure_skip_tls_verify: Option<bool>,
-    proxy_url: Option<IgnoredAny>,
-    tls_server_name: Option<IgnoredAny>,
-}
+const NO_CERTIFICATE: &str = "is not a client certificate, which is expected here";
 
-#[derive(Deserialize)]
-struct NamedUser {
-    name: String,
-    user: SourceUser,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct SourceUser {
-    client_certificate_data: Option<String>,
-    client_key_data: Option<String>,
-    client_certificate: Option<IgnoredAny>,
-    client_key: Option<IgnoredAny>,
-    token: Option<IgnoredAny>,
-    #[serde(rename = "tokenFile")]
-    token_file: Option<IgnoredAny>,
-    username: Option<IgnoredAny>,
-    password: Option<IgnoredAny>,
-    exec: Option<IgnoredAny>,
-    auth_provider: Option<IgnoredAny>,
-    #[serde(rename = "as")]
-    impersonate: Option<IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-struct NamedContext {
-    name: String,
-    context: SourceContext,
-}
-
-#[derive(Deserialize)]
-struct SourceContext {
-    cluster: String,
-    user: String,
-}
-
-/// Reads the text of a file. An error is a sentence that holds nothing of the content: the line
-/// that is wrong may well be the one with the private key.
-pub(super) fn read(source: &str) -> Result<Read, String> {
+/// The text of a file as a tree; one of nothing has no keys. An error is a sentence that holds nothing of
+/// the content: the line that is wrong may well be the one with the private key.
+pub(super) fn tree(text: &str) -> Result<Tree, String> {
+    if text.trim().is_empty() {
+        return Ok(Tree::new());
+    }
     let options = serde_yaml::options! {
         with_snippet: false,
         strict_booleans: true,
     };
-    let source: Source = serde_yaml::from_str_with_options(source, options).map_err(|error| {
-        match error.location() {
-            Some(place) => format!(
-                "it is not a kubeconfig in YAML: line {}, column {} is not what is expected there",
-                place.line(),
-                place.column()
-            ),
-            None => "it is not a kubeconfig in YAML".to_owned(),
+    let tree = match serde_yaml::from_str_with_options::<Value>(text, options) {
+        Ok(tree) => tree,
+        Err(error) => {
+            let place = error.location();
+            let place = place.map(|place| format!(", line {}", place.line()));
+            return Err(format!("it is not YAML{}", place.unwrap_or_default()));
         }
-    })?;
-    if source.kind.is_some_and(|kind| kind != "Config") {
-        return Err("its `kind` is not `Config`".to_owned());
+    };
+    let lists = LISTS.map(|(list, _)| tree.get(list));
+    let is_list = |list: &Value| list.is_array() || list.is_null();
+    match &tree {
+        Value::Object(keys)
+            if lists.iter().flatten().count() > 0 && lists.into_iter().flatten().all(is_list) =>
+        {
+            Ok(keys.clone())
+        }
+        _ => Err("it is not a kubeconfig".into()),
     }
-    let NamedCluster {
-        name: cluster_name,
-        cluster,
-    } = only("clusters", source.clusters)?;
-    let NamedUser {
-        name: user_name,
-        user,
-    } = only("users", source.users)?;
-    let NamedContext { name, context } = only("contexts", source.contexts)?;
-    if context.cluster != cluster_name || context.user != user_name {
-        return Err("its context names a cluster or user that is not in it".to_owned());
-    }
-    if source
-        .current_context
-        .is_some_and(|current| !current.is_empty() && current != name)
-    {
-        return Err("its `current-context` names a context that is not in it".to_owned());
-    }
+}
 
-    let refused = [
-        (
-            user.exec.is_some(),
-            "exec",
-            "would run a program on this machine",
-        ),
-        (
-            user.auth_provider.is_some(),
-            "auth-provider",
-            "would run a plug-in on this machine",
-        ),
-        (
-            user.client_certificate.is_some(),
-            "client-certificate",
-            "refers to a file",
-        ),
-        (user.client_key.is_some(), "client-key", "refers to a file"),
-        (user.token_file.is_some(), "tokenFile", "refers to a file"),
-        (
-            cluster.certificate_authority.is_some(),
-            "certificate-authority",
-            "refers to a file",
-        ),
-        (
-            user.token.is_some(),
-            "token",
-            "is not a client certificate, which is expected here",
-        ),
-        (
-            user.username.is_some() || user.password.is_some(),
-            "username",
-            "is not a client certificate, which is expected here",
-        ),
-        (
-            user.impersonate.is_some(),
-            "as",
-            "would act as another user",
-        ),
-        (
-            cluster.insecure_skip_tls_verify == Some(true),
-            "insecure-skip-tls-verify",
-            "would trust any server",
-        ),
-        (
-            cluster.proxy_url.is_some(),
-            "proxy-url",
-            "would send requests elsewhere",
-        ),
-        (
-            cluster.tls_server_name.is_some(),
-            "tls-server-name",
-            "would accept another server's name",
-        ),
-    ];
-    if let Some((_, key, why)) = refused.iter().find(|(found, ..)| *found) {
+/// The entries of one of [`LISTS`].
+pub(super) fn entries<'a>(tree: &'a Tree, list: &str) -> impl Iterator<Item = &'a Value> {
+    let list = tree.get(list).and_then(Value::as_array);
+    list.into_iter().flatten()
+}
+
+/// What an entry is called.
+pub(super) fn name(entry: &Value) -> Option<&str> {
+    entry.get("name")?.as_str()
+}
+
+/// Reads the text of a file that holds one cluster, one user and one context. An error is a sentence, as
+/// for [`tree`].
+pub(super) fn read(text: &str) -> Result<Kubeconfig, String> {
+    let tree = tree(text)?;
+    if tree.get("kind").is_some_and(|kind| kind != "Config") {
+        return Err("its `kind` is not `Config`".into());
+    }
+    let mut found = Vec::new();
+    for (list, key) in LISTS {
+        let entries: Vec<_> = entries(&tree, list).collect();
+        let [entry] = entries[..] else {
+            return Err(match entries.len() {
+                0 => format!("it has no `{list}`"),
+                more => format!("it has {more} `{list}` and only one is expected"),
+            });
+        };
+        let content = entry.get(key).and_then(Value::as_object);
+        let (Some(name), Some(content)) = (name(entry), content) else {
+            return Err(format!(
+                "the entry of its `{list}` lacks a `name` or a `{key}`"
+            ));
+        };
+        found.push((name, content));
+    }
+    let (cluster, context, user) = (&found[0], &found[1], &found[2]);
+    if context.1.get("cluster") != Some(&json!(cluster.0))
+        || context.1.get("user") != Some(&json!(user.0))
+    {
+        return Err("its context names a cluster or user that is not in it".into());
+    }
+    let current = tree.get("current-context").and_then(Value::as_str);
+    if current.is_some_and(|current| !current.is_empty() && current != context.0) {
+        return Err("its `current-context` names a context that is not in it".into());
+    }
+    let is_set = |content: &Tree, key| {
+        !matches!(
+            content.get(key),
+            None | Some(Value::Null | Value::Bool(false))
+        )
+    };
+    let refused = REFUSED
+        .iter()
+        .find(|(key, _)| is_set(cluster.1, *key) || is_set(user.1, *key));
+    if let Some((key, why)) = refused {
         return Err(format!("its `{key}` {why}"));
     }
-    let present = |key: &str, value: Option<String>| {
-        value
-            .filter(|value| !value.trim().is_empty())
-            .ok_or_else(|| format!("it has no `{key}`"))
+    // Base64 without the line breaks that some writers put in.
+    let data = |content: &Tree, key: &str| {
+        let value = content.get(key).and_then(Value::as_str).unwrap_or_default();
+        let value: String = value.split_ascii_whitespace().collect();
+        if value.is_empty() {
+            Err(format!("it has no `{key}`"))
+        } else {
+            Ok(value)
+        }
     };
-    Ok(Read {
-        context: name,
-        server: cluster.server,
-        certificate_authority: present(
-            "certificate-authority-data",
-            cluster.certificate_authority_data,
-        )?,
-        client_certificate: present("client-certificate-data", user.client_certificate_data)?,
-        client_key: Secret::new(&present("client-key-data", user.client_key_data)?),
+    let server = cluster.1.get("server").and_then(Value::as_str);
+    Ok(Kubeconfig {
+        context: context.0.to_owned(),
+        server: server.unwrap_or_default().to_owned(),
+        certificate_authority: data(cluster.1, "certificate-authority-data")?,
+        client_certificate: data(user.1, "client-certificate-data")?,
+        client_key: Secret::new(&data(user.1, "client-key-data")?),
     })
 }
 
-fn only<T>(key: &str, entries: Option<Vec<T>>) -> Result<T, String> {
-    let mut entries = entries.unwrap_or_default();
-    match (entries.pop(), entries.len()) {
-        (Some(entry), 0) => Ok(entry),
-        (None, _) => Err(format!("it has no `{key}`")),
-        (Some(_), more) => Err(format!(
-            "it has {} `{key}` and only one is expected",
-            more + 1
-        )),
-    }
+/// A kubeconfig as a tree, laid out as k3s itself does.
+pub(super) fn written(kubeconfig: &Kubeconfig) -> Tree {
+    let name = &kubeconfig.context;
+    let cluster = json!({
+        "certificate-authority-data": kubeconfig.certificate_authority,
+        "server": kubeconfig.server,
+    });
+    let user = json!({
+        "client-certificate-data": kubeconfig.client_certificate,
+        "client-key-data": kubeconfig.client_key.expose(),
+    });
+    Tree::from_iter([
+        ("apiVersion".into(), json!("v1")),
+        (
+            "clusters".into(),
+            json!([{"cluster": cluster, "name": name}]),
+        ),
+        (
+            "contexts".into(),
+            json!([{"context": {"cluster": name, "user": name}, "name": name}]),
+        ),
+        ("current-context".into(), json!(name)),
+        ("kind".into(), json!("Config")),
+        ("users".into(), json!([{"name": name, "user": user}])),
+    ])
 }
 
-/// Names of the contexts in any kubeconfig, however it authenticates; `None` when the text is no
-/// kubeconfig. An empty file has no contexts.
-pub(super) fn context_names(source: &str) -> Option<Vec<String>> {
-    #[derive(Deserialize)]
-    struct Any {
-        contexts: Option<Vec<Named>>,
-        clusters: Option<Vec<Named>>,
-    }
-    #[derive(Deserialize)]
-    struct Named {
-        name: String,
-    }
-    if source.trim().is_empty() {
-        return Some(Vec::new());
-    }
-    let any: Any = serde_yaml::from_str(source).ok()?;
-    (any.contexts.is_some() || any.clusters.is_some()).then(|| {
-        any.contexts
-            .unwrap_or_default()
-            .into_iter()
-            .map(|context| context.name)
-            .collect()
-    })
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct File<'a> {
-    #[serde(rename = "apiVersion")]
-    api_version: &'static str,
-    clusters: [ClusterEntry<'a>; 1],
-    contexts: [ContextEntry<'a>; 1],
-    current_context: &'a str,
-    kind: &'static str,
-    users: [UserEntry<'a>; 1],
-}
-
-/// One entry of `clusters`.
-#[derive(Serialize)]
-struct ClusterEntry<'a> {
-    cluster: Cluster<'a>,
-    name: &'a str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Cluster<'a> {
-    certificate_authority_data: &'a str,
-    server: &'a str,
-}
-
-/// One entry of `contexts`.
-#[derive(Serialize)]
-struct ContextEntry<'a> {
-    context: Context<'a>,
-    name: &'a str,
-}
-
-#[derive(Serialize)]
-struct Context<'a> {
-    cluster: &'a str,
-    user: &'a str,
-}
-
-/// One entry of `users`.
-#[derive(Serialize)]
-struct UserEntry<'a> {
-    name: &'a str,
-    user: User<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct User<'a> {
-    client_certificate_data: &'a str,
-    client_key_data: &'a str,
-}
-
-/// The text of a file.
-pub(super) fn to_yaml(kubeconfig: &Kubeconfig) -> Result<String, serde_yaml::SerializeError> {
-    let name = kubeconfig.context.as_str();
-    let file = File {
-        api_version: "v1",
-        clusters: [ClusterEntry {
-            cluster: Cluster {
-                certificate_authority_data: &kubeconfig.certificate_authority,
-                server: &kubeconfig.server,
-            },
-            name,
-        }],
-        contexts: [ContextEntry {
-            context: Context {
-                cluster: name,
-                user: name,
-            },
-            name,
-        }],
-        current_context: name,
-        kind: "Config",
-        users: [UserEntry {
-            name,
-            user: User {
-                client_certificate_data: &kubeconfig.client_certificate,
-                client_key_data: kubeconfig.client_key.expose(),
-            },
-        }],
-    };
-    // Long base64 on its one line, as every other tool writes it.
-    serde_yaml::to_string_with_options(
-        &file,
-        serde_yaml::ser_options! { prefer_block_scalars: false },
-    )
+/// The text of a file: long base64 on its one line, as every other tool writes it.
+pub(super) fn to_yaml(tree: &Tree) -> Result<String, String> {
+    let options = serde_yaml::ser_options! { prefer_block_scalars: false };
+    serde_yaml::to_string_with_options(tree, options).map_err(|error| error.to_string())
 }
