@@ -1,13 +1,51 @@
 //! From the rules of a reset to a plan. Pure.
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::context::sources;
+use super::context::{ClusterContext, FoldersContext, sources};
 use super::{Guard, Lane, Order, Plan, Stage, Step};
 use crate::cluster::{Reset, Situation, Successor, Wave, node_name};
 use crate::error::Problem;
 use crate::facts::is_node_name;
 use crate::playbook::Book;
+
+/// What a template knows where nodes and hosts leave.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct LeavingContext<'a> {
+    cluster: ClusterContext<'a>,
+    reset: Leaving<'a>,
+    folders: FoldersContext<'a>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Leaving<'a> {
+    /// Names of the nodes whose pods are moved
+    drain: &'a [String],
+    /// Names of the nodes that are deleted
+    nodes: &'a [String],
+    /// What the servers that leave are called in leases
+    holders: Vec<&'a str>,
+    /// Whether the whole cluster goes
+    whole: bool,
+    /// Addresses and networks that a firewall let in: nodes, pods, services
+    sources: &'a [String],
+}
+
+/// What a template knows on a host that stays.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct StayingContext {
+    reset: Staying,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Staying {
+    /// The line of config.yaml with the server that went
+    from: String,
+    /// The line that replaces it
+    to: String,
+}
 
 /// Builds the plan of a reset: for every wave its nodes are drained, its hosts stopped, its nodes
 /// deleted, and k3s removed from its hosts.
@@ -20,16 +58,21 @@ pub fn reset(situation: &Situation<'_>, reset: &Reset, book: &Book) -> Result<Pl
     for wave in &reset.waves {
         let context = |host: &String| {
             let folders = reset.folders.get(host).cloned().unwrap_or_default();
-            json!({
-                "cluster": {"name": situation.inventory.cluster.name},
-                "reset": {
-                    "drain": wave.drain,
-                    "nodes": wave.nodes,
-                    "holders": holders(situation, wave),
-                    "whole": reset.whole,
-                    "sources": sources,
+            json!(LeavingContext {
+                cluster: ClusterContext {
+                    name: &situation.inventory.cluster.name,
                 },
-                "folders": {"data": folders.data.as_str(), "kubelet": folders.kubelet()},
+                reset: Leaving {
+                    drain: &wave.drain,
+                    nodes: &wave.nodes,
+                    holders: holders(situation, wave),
+                    whole: reset.whole,
+                    sources: &sources,
+                },
+                folders: FoldersContext {
+                    data: folders.data.as_str(),
+                    kubelet: folders.kubelet(),
+                },
             })
         };
         let lanes = |playbook: &str, hosts: &[String]| {
@@ -73,7 +116,12 @@ pub fn reset(situation: &Situation<'_>, reset: &Reset, book: &Book) -> Result<Pl
     }
     let stay = |one: &Successor| {
         let line = |url: &str| format!("server: {}", json!(url));
-        let context = json!({"reset": {"from": line(&one.from), "to": line(&one.to)}});
+        let context = json!(StayingContext {
+            reset: Staying {
+                from: line(&one.from),
+                to: line(&one.to),
+            },
+        });
         Ok(Lane {
             host: one.host.clone(),
             steps: steps(book, "reset-stay", &context)?,

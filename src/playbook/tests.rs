@@ -279,3 +279,68 @@ fn a_playbook_that_is_wrong_is_refused_with_its_place() {
         "there is no playbook gone.yml"
     );
 }
+
+/// Every kind has a section on the page, with the example of its file and each of its keys; and all
+/// examples are playbooks.
+#[test]
+fn the_page_about_playbooks_has_every_kind_with_an_example_that_works() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).expect(path);
+    let page = read("docs/playbooks.md");
+    let tasks = |text: &str| {
+        let mut assets = Assets::default();
+        let site = "- {stage: s, hosts: all, strategy: parallel, playbook: mine}\n";
+        assets.set_playbook("site.yml".into(), site.into());
+        assets.set_playbook("mine.yml".into(), text.into());
+        assets.set_template("site/banner".into(), "text\n".into());
+        Book::read(&assets)
+            .and_then(|book| book.tasks("mine", &context("server", &json!({})), &binary()))
+    };
+    for kind in Task::KINDS {
+        let code = read(&format!("src/task/{kind}.rs"));
+        let example = code
+            .split("//! ```")
+            .nth(1)
+            .expect(kind)
+            .replace("\n//! ", "\n");
+        let example = example.trim_start_matches("yaml\n").trim_end();
+        let made = tasks(example).unwrap_or_else(|problem| panic!("{kind}: {problem}"));
+        assert!(!made.is_empty(), "{kind}");
+        let section = page.split(&format!("\n### `{kind}`\n")).nth(1).expect(kind);
+        let section = section.split("\n##").next().expect(kind);
+        assert!(
+            section.contains(&format!("```yaml\n{example}\n```")),
+            "{kind}:\n{example}"
+        );
+        // serde says itself which keys there are.
+        let said = tasks(&format!("- name: x\n  {kind}: {{no-such-key: []}}\n"));
+        let said = said.expect_err(kind).to_string();
+        if *kind != "package" {
+            let keys = said.split_once(", expected ").expect(&said).1;
+            for key in keys.split('`').skip(1).step_by(2) {
+                let is_told = [format!("`{key}`"), format!("`{key}: ")];
+                assert!(
+                    is_told.iter().any(|key| section.contains(key)),
+                    "{kind}: {key}"
+                );
+            }
+        }
+    }
+    for example in page.split("```yaml\n").skip(1) {
+        let example = example.split("```").next().expect("its end");
+        if !example.contains("- stage:") {
+            tasks(example).unwrap_or_else(|problem| panic!("{example}\n{problem}"));
+        }
+    }
+    let site = yaml::<Vec<StageEntry>>(
+        "site.yml",
+        Assets::default().playbook("site").expect("it is there"),
+    );
+    for stage in site.expect("right") {
+        assert!(
+            page.contains(&format!("| {} | `", stage.stage)),
+            "{}",
+            stage.stage
+        );
+    }
+}

@@ -1,8 +1,8 @@
 //! Files and folders that are not there.
 //!
 //! ```yaml
-//! - name: files
-//!   absent: {paths: [/etc/rancher/k3s, /usr/local/bin/.k3s.towline.*], parents: [/etc/rancher]}
+//! - name: old settings
+//!   absent: {paths: [/etc/sysctl.d/90-old.conf, /etc/site/*.tmp], parents: [/etc/site]}
 //! ```
 //!
 //! What a person has put a folder on (a mount, a link to a folder) stays and is emptied. Nothing is

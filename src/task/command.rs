@@ -2,7 +2,11 @@
 //!
 //! ```yaml
 //! - name: firewall
-//!   command: {unless: "ufw status | grep -q '6443/tcp.*ALLOW'", run: ufw allow 6443/tcp, description: allow 6443/tcp}
+//!   when: facts.ufw
+//!   command:
+//!     unless: ufw status | grep -Eq '^9100/tcp +ALLOW'
+//!     run: ufw allow 9100/tcp >&2
+//!     description: allow 9100/tcp in ufw
 //! ```
 
 use std::time::Duration;

@@ -4,8 +4,8 @@
 //! ```yaml
 //! - name: kernel
 //!   kernel:
-//!     modules: {overlay: "grep -qw overlay /proc/filesystems"}
-//!     sysctls: {net.ipv4.ip_forward: "1", fs.inotify.max_user_instances: ">=512"}
+//!     modules: {overlay: grep -qw overlay /proc/filesystems}
+//!     sysctls: {net.ipv4.ip_forward: 1, fs.inotify.max_user_instances: ">=512"}
 //! ```
 
 use std::collections::BTreeMap;

@@ -1,8 +1,9 @@
 //! A symbolic link; what stands at its path and is no link of ours is left alone.
 //!
 //! ```yaml
-//! - name: kubectl
-//!   link: {path: /usr/local/bin/kubectl, target: k3s}
+//! - name: commands
+//!   for_each: [kubectl, crictl]
+//!   link: {path: "/usr/local/bin/{{ item }}", target: k3s}
 //! ```
 
 use std::time::Duration;

@@ -2,7 +2,13 @@
 //!
 //! ```yaml
 //! - name: node
-//!   node: {name: m1, unit: k3s, voter: true, flannel: true, timeout: 300}
+//!   node:
+//!     name: "{{ k3s.node_name }}"
+//!     service: {unit: k3s, diagnose: k3s, timeout: 300}
+//!     voter: "{{ k3s.voter }}"
+//!     flannel: "{{ k3s.flannel }}"
+//!     kubeconfig: /etc/rancher/k3s/k3s.yaml
+//!     timeout: 300
 //! ```
 
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //!
 //! ```yaml
 //! - name: packages
-//!   package: {iptables: iptables, modprobe: kmod}
+//!   package: {iptables: iptables, /etc/ssl/certs/ca-certificates.crt: ca-certificates}
 //! ```
 
 use std::collections::BTreeMap;

@@ -1,8 +1,12 @@
 //! A systemd unit that is enabled, has told READY, and runs what its files say now.
 //!
 //! ```yaml
-//! - name: k3s runs
-//!   service: {unit: k3s, newer_than: [/etc/rancher/k3s/config.yaml], timeout: 600}
+//! - name: k3s runs what its files say
+//!   service:
+//!     unit: k3s
+//!     newer_than: [/etc/rancher/k3s/config.yaml, /usr/local/bin/k3s]
+//!     diagnose: k3s
+//!     timeout: 900
 //! ```
 //!
 //! Whether a restart is owed is observed, never remembered: a file that is newer than the start of

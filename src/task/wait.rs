@@ -2,7 +2,10 @@
 //!
 //! ```yaml
 //! - name: cloud-init
-//!   wait: {until: "test -e /run/cloud-init/result.json", description: cloud-init to finish, timeout: 1200}
+//!   wait:
+//!     until: test -e /run/cloud-init/result.json
+//!     description: cloud-init to finish
+//!     timeout: 1200
 //! ```
 
 use std::time::Duration;
