@@ -12,6 +12,7 @@ use russh::keys::ssh_key::known_hosts::{Entry, HostPatterns, Marker};
 use russh::keys::{Algorithm, HashAlg, PublicKey};
 use sha1::Sha1;
 use tokio::io::AsyncWriteExt;
+use wildmatch::WildMatch;
 
 use crate::ssh::session::Target;
 
@@ -340,44 +341,14 @@ fn matches(patterns: &HostPatterns, name: &str) -> bool {
             for pattern in patterns {
                 let pattern = pattern.to_lowercase();
                 match pattern.strip_prefix('!') {
-                    Some(excluded) if glob(excluded, name) => return false,
+                    Some(excluded) if WildMatch::new(excluded).matches(name) => return false,
                     Some(_) => {}
-                    None => found |= glob(&pattern, name),
+                    None => found |= WildMatch::new(&pattern).matches(name),
                 }
             }
             found
         }
     }
-}
-
-/// Whether a pattern of `*` (any text) and `?` (any character) covers the whole of a name.
-fn glob(pattern: &str, name: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    let name: Vec<char> = name.chars().collect();
-    let (mut at, mut reached) = (0, 0);
-    // Where the last `*` stood and how far the name was then: the place to try again from.
-    let mut star: Option<(usize, usize)> = None;
-    while reached < name.len() {
-        match pattern.get(at) {
-            Some('*') => {
-                star = Some((at, reached));
-                at += 1;
-            }
-            Some(&wanted) if wanted == '?' || wanted == name[reached] => {
-                at += 1;
-                reached += 1;
-            }
-            _ => match star {
-                Some((place, taken)) => {
-                    star = Some((place, taken + 1));
-                    at = place + 1;
-                    reached = taken + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[at..].iter().all(|&rest| rest == '*')
 }
 
 #[cfg(test)]
