@@ -80,10 +80,30 @@ fn three_lines_make_a_cluster_and_the_inventory_that_they_saved_changes_nothing(
     let [m1, m2, m3] = ["m1", "m2", "m3"].map(|name| place.machine(name));
     let [a1, a2, a3] = [m1, m2, m3].map(address);
 
+    // A step more than towline's, on every host, as docs/playbooks.md shows it.
+    let site = concat!(env!("CARGO_MANIFEST_DIR"), "/playbooks/site.yml");
+    let site = fs::read_to_string(site).unwrap();
+    for (file, text) in [
+        (
+            "playbooks/site.yml",
+            site + "\n- {stage: banner, hosts: all, strategy: parallel, playbook: banner}\n",
+        ),
+        (
+            "playbooks/banner.yml",
+            "- name: banner\n  file: {path: /etc/issue.net, template: site/banner, mode: \"0644\"}\n".into(),
+        ),
+        ("templates/site/banner", "{{ host.role }} of {{ cluster.name }}\n".into()),
+    ] {
+        let file = place.file("mine").join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+
     // What would be done is shown first, and nothing is touched.
     let before = fingerprint(m1);
-    let install =
-        format!("install --ip {a1} --cluster --tls-san k8s.example.org --save-inventory home.yaml");
+    let install = format!(
+        "install --ip {a1} --cluster --tls-san k8s.example.org --save-inventory home.yaml --overrides mine"
+    );
     let extra = "--disable traefik --cluster-cidr=10.52.0.0/16";
     let planned = desk.run(&format!("{install} --plan"), extra).ends(0);
     assert!(!planned.planned().is_empty());
@@ -118,7 +138,8 @@ fn three_lines_make_a_cluster_and_the_inventory_that_they_saved_changes_nothing(
         "nothing was changed",
     ]);
 
-    let join = format!("join --ip {a3} --server-ip {a1} --save-inventory home.yaml");
+    let join =
+        format!("join --ip {a3} --server-ip {a1} --save-inventory home.yaml --overrides mine");
     let label = "--node-label disk=ssd";
     let joined = desk.run(&join, label).ends(0);
     assert_eq!(joined.outcomes(), format!("{a1} observed, {a3} changed"));
@@ -126,6 +147,10 @@ fn three_lines_make_a_cluster_and_the_inventory_that_they_saved_changes_nothing(
         .api_of("kubeconfig")
         .expect_summary(&a2, "m1 voter, m2 voter, m3 agent");
     desk.run(&join, label).changed_nothing();
+    for (machine, role) in [(m1, "server"), (m3, "agent")] {
+        let banner = machine.succeed("cat /etc/issue.net");
+        assert!(banner.starts_with(&format!("{role} of ")), "{banner}");
+    }
 
     // The file stands for all that was typed.
     let deployed = place
