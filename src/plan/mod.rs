@@ -33,7 +33,7 @@ pub struct Plan {
 /// A barrier: every lane of it ends before the next stage begins.
 #[derive(Debug, Clone)]
 pub struct Stage {
-    /// Its name, for people.
+    /// Its name, as plans and reports show it.
     pub name: String,
     /// In what order its lanes go.
     pub order: Order,
@@ -69,7 +69,7 @@ pub struct Lane {
 /// One task with its name.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// Its name, for people.
+    /// Its name, as plans and reports show it.
     pub name: String,
     /// The task.
     pub task: Task,

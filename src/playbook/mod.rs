@@ -30,7 +30,7 @@ use template::Templates;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StageEntry {
-    /// Its name, for people.
+    /// Its name, as plans and reports show it.
     pub stage: String,
     /// Which hosts take part.
     pub hosts: Selector,

@@ -111,7 +111,7 @@ impl Templates {
         let value = compiled
             .and_then(|compiled| compiled.eval(Serde(context)))
             .map_err(|error| inside(expression, &error))?;
-        // A name that nobody knows would be false, and its task left out without a word.
+        // An unknown name would be false, and its task silently left out.
         if value.is_undefined() {
             return Err(Problem::new(format!(
                 "“{expression}”: there is no such value"

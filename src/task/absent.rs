@@ -5,7 +5,7 @@
 //!   absent: {paths: [/etc/sysctl.d/90-old.conf, /etc/site/*.tmp], parents: [/etc/site]}
 //! ```
 //!
-//! What a person has put a folder on (a mount, a link to a folder) stays and is emptied. Nothing is
+//! What a user has put a folder on (a mount, a link to a folder) stays and is emptied. Nothing is
 //! removed through a mount: while there is one beneath a folder, the folder is left.
 
 use std::fmt::Write as _;

@@ -14,7 +14,7 @@ use crate::error::Problem;
 use crate::shell::{Reply, Script, acting, quote};
 use crate::ssh::Upload;
 
-/// What is reckoned with where nobody has said how large a binary is.
+/// The size assumed for a binary whose size is not known.
 const USUAL_SIZE: u64 = 80 << 20;
 
 /// An executable at a path of the host, known by its hash.
@@ -35,7 +35,7 @@ pub struct Binary {
     /// How the host fetches it itself, where it is to.
     #[serde(skip)]
     pub download: Option<Download>,
-    /// What it is, for people: `k3s v1.36.3+k3s1`.
+    /// What it is, as a plan says it: `k3s v1.36.3+k3s1`.
     #[serde(skip)]
     pub description: String,
 }
@@ -187,7 +187,7 @@ impl Binary {
 
     /// Receives the content beside the target, checks its hash, renames it. An upload that was cut
     /// short fails the hash; what a killed run left behind is swept, since the lock shows that
-    /// nobody writes it any more.
+    /// no process writes it any more.
     fn receive(&self) -> Script {
         let script = format!(
             "{}{}",

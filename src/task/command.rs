@@ -23,7 +23,7 @@ pub struct Command {
     pub unless: String,
     /// The command: shell text.
     pub run: String,
-    /// What the command changes, for people.
+    /// What the command changes, as a plan says it.
     pub description: String,
 }
 

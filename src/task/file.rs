@@ -96,7 +96,7 @@ impl File {
             Some("same") => {
                 let was = seen.value("mode").unwrap_or("?");
                 let what = format!("set mode and owner of {} to {mode} (was {was})", self.path);
-                // The content is left as old as it is: nobody needs to read it again.
+                // The content is left as old as it is: nothing needs to read it again.
                 let path = quote(&self.path);
                 let script = format!("chown 0:0 {path} && chmod {:o} {path}\n", self.mode);
                 let script = acting(&script, Duration::from_mins(1));
@@ -157,7 +157,7 @@ impl File {
 
     /// Written beside its target, synced, renamed into place; no half file is ever at the path.
     ///
-    /// Nothing is written over what was not looked at: when another run, or a person, has put
+    /// Nothing is written over what was not looked at: when another run, or a user, has put
     /// something else there since, the script ends with [`CONFLICT`]. `seen` is the hash of what was
     /// there, or `absent`.
     fn write(&self, seen: &str) -> Script {

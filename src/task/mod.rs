@@ -112,7 +112,7 @@ pub const GRACE: Duration = Duration::from_secs(20);
 /// One difference between what is and what should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// For people: `create /etc/…`, `restart k3s: config.yaml changed`.
+    /// As a plan says it: `create /etc/…`, `restart k3s: config.yaml changed`.
     pub what: String,
     /// What changes, by the name later tasks know it: a path, or `package:NAME`.
     pub mark: Option<String>,

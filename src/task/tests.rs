@@ -1,4 +1,4 @@
-//! The scripts of tasks in a real shell, with names and contents that nobody expects.
+//! The scripts of tasks in a real shell, with unexpected names and contents.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};

@@ -25,7 +25,7 @@ unmount() {
     done
 }
 # Removes a path, and nothing through a mount. A mount of its own, or a link to a folder, was put there
-# by a person: it is emptied and stays.
+# by a user: it is emptied and stays.
 gone() {
     [ -e "$1" ] || [ -h "$1" ] || return 0
     [ -d "$1" ] || { rm -f -- "$1"; return; }

@@ -1,5 +1,5 @@
 {% include "reset/absent.sh" %}
-# What is mounted at the folders themselves was put there by a person.
+# What is mounted at the folders themselves was put there by a user.
 mounts() {
     below /run/k3s
     below /run/netns cni-
