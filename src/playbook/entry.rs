@@ -47,17 +47,10 @@ impl Entry {
         {
             return Ok(Vec::new());
         }
-        let items = match &self.for_each {
-            None => return Ok(vec![context.clone()]),
-            Some(Spanned {
-                value: Value::Array(items),
-                ..
-            }) => items.clone(),
-            Some(list) => {
-                let expression = list.value.as_str().unwrap_or_default();
-                located(list, templates.list(expression, context))?
-            }
+        let Some(list) = &self.for_each else {
+            return Ok(vec![context.clone()]);
         };
+        let items = located(list, templates.list(&list.value, context))?;
         let with = |item| {
             let mut context = context.clone();
             context["item"] = item;

@@ -192,10 +192,9 @@ fn diagnose(service: &mut Service, context: &Value) -> Result<(), Problem> {
             seeks_leader: journal::seeks_leader,
             node: node.unwrap_or_default().to_owned(),
         }),
-        Some(other) => {
-            let said = format!("unknown diagnose `{other}`, expected k3s");
-            return Err(Problem::new(said));
-        }
+        Some(other) => Err(Problem::new(format!(
+            "unknown diagnose `{other}`, expected k3s"
+        )))?,
     };
     Ok(())
 }

@@ -97,8 +97,12 @@ impl Templates {
         Ok(self.evaluate(expression, context)?.is_true())
     }
 
-    /// The list that an expression is.
-    pub fn list(&self, expression: &str, context: &Value) -> Result<Vec<Value>, Problem> {
+    /// A list as it is, or the list that an expression is.
+    pub fn list(&self, list: &Value, context: &Value) -> Result<Vec<Value>, Problem> {
+        if let Value::Array(items) = list {
+            return Ok(items.clone());
+        }
+        let expression = list.as_str().unwrap_or_default();
         let value = self.evaluate(expression, context)?;
         match serde_json::to_value(&value) {
             Ok(Value::Array(list)) => Ok(list),

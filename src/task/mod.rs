@@ -177,11 +177,11 @@ impl Changes {
 }
 
 macro_rules! kinds {
-    ($($(#[$words:meta])* $name:literal => $Kind:ident,)*) => {
+    ($($name:literal => $Kind:ident,)*) => {
         /// One thing that is to be so on a host, as a playbook says it once its texts are rendered.
         #[derive(Debug, Clone, Deserialize)]
         pub enum Task {
-            $($(#[$words])* #[serde(rename = $name)] $Kind($Kind),)*
+            $(#[doc = concat!("`", $name, "` in a playbook.")] #[serde(rename = $name)] $Kind($Kind),)*
         }
 
         impl Task {
@@ -206,25 +206,15 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// Files and folders that are not there.
     "absent" => Absent,
-    /// An executable that the host fetches, or that is uploaded.
     "binary" => Binary,
-    /// A command that runs unless its question is answered with yes.
     "command" => Command,
-    /// A file with this content.
     "file" => File,
-    /// Kernel modules and sysctls, judged by their effect.
     "kernel" => Kernel,
-    /// A symbolic link.
     "link" => Link,
-    /// A Kubernetes node that is Ready and, on a server, a voting member of etcd.
     "node" => Node,
-    /// Packages of the operating system.
     "package" => Package,
-    /// A systemd unit that runs what its files say now.
     "service" => Service,
-    /// Something that the host does by itself and that has to end first.
     "wait" => Wait,
 }
 
