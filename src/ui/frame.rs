@@ -28,9 +28,7 @@ pub(super) fn lines(board: &Board, now: Duration, size: Size, style: Style) -> V
     };
     let ending = match board.ending {
         Ending::No => None,
-        Ending::Finish => {
-            Some("stopping when what runs has ended; Ctrl-C again drops the connections")
-        }
+        Ending::Finish => Some("finishing the running steps; press Ctrl-C again to disconnect now"),
         Ending::Drop => Some("dropping the connections"),
     };
     let busy: Vec<_> = board.busy().collect();

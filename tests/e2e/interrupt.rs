@@ -34,7 +34,7 @@ fn starts(running: &mut Running, machine: &Machine) {
 /// Whether an event says that Ctrl-C was heard.
 fn heard(event: &Value) -> bool {
     let text = event["text"].as_str().unwrap_or_default();
-    event["event"] == "note" && text.contains("Ctrl-C again drops the connections")
+    event["event"] == "note" && text.contains("Ctrl-C again to disconnect now")
 }
 
 #[test]
