@@ -12,15 +12,18 @@
 //!
 //! Everything that decides is pure and takes data: [`inventory`], [`convert`], [`facts`],
 //! [`cluster`], [`playbook`], [`task`], [`plan`]. One place talks to hosts ([`run`], over [`ssh`]), one place
-//! prints ([`ui`]). [`commands`] walks the road, one file per command. `tests/architecture.rs`
+//! prints ([`ui`]). `engine` goes from an inventory to hosts that are as it says, `adhoc` makes
+//! the inventory of a typed line, [`commands`] has one file per command. `tests/architecture.rs`
 //! reads the `use crate::` lines and fails on an edge that points back.
 
+mod adhoc;
 pub mod cli;
 pub mod cluster;
 pub mod commands;
 pub mod convert;
 pub mod digest;
 pub mod distribution;
+mod engine;
 pub mod error;
 pub mod facts;
 pub mod inventory;

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 use towline::cluster::{self, GeneratedTokens, Reach, Situation};
 use towline::digest::sha256;
-use towline::distribution::{Architecture, Supply};
+use towline::distribution::{Architecture, BinaryArtifact};
 use towline::facts::{Datastore, Facts, Node, OperatingSystem, Unit};
 use towline::inventory::{self, Inventory, Overrides};
 use towline::plan::{self, Order, Plan};
@@ -280,7 +280,7 @@ fn tell(scenario: &Scenario) -> String {
                 .collect();
         }
     };
-    let binary = Supply {
+    let binary = BinaryArtifact {
         path: "/cache/k3s".into(),
         sha256: "ab".repeat(32),
         size: Some(70_000_000),

@@ -205,8 +205,8 @@ pub struct NodeSpec {
 impl fmt::Debug for NodeSpec {
     /// The keys of the config without their values.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Place")
-            .field("part", &self.role)
+        f.debug_struct("NodeSpec")
+            .field("role", &self.role)
             .field("node_name", &self.node_name)
             .field("node_ip", &self.node_ip)
             .field("config", &self.config.keys())

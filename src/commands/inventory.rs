@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::{Refusal, surroundings};
 use crate::cli::{Environment, InventoryCommand};
 use crate::cluster::remarks;
+use crate::engine::{Refusal, surroundings};
 use crate::error::{ExitCode, Problem};
 use crate::inventory::{self, Inventory, Overrides, Role, similar};
 use crate::run::Event;

@@ -1,117 +1,25 @@
-//! `towline kubeconfig`: the cluster's kubeconfig, tried from here.
+//! `towline kubeconfig` and `towline get-config`: the cluster's kubeconfig, tried from here.
 
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::cli::{
-    Destination, Environment, GetConfigArguments, KubeconfigArguments, KubeconfigFile,
-};
-use crate::cluster::node_name;
-use crate::distribution::k3s::settings::API_PORT;
-use crate::error::{ExitCode, Problem};
-use crate::facts::Facts;
-use crate::inventory::{Host, Role};
-use crate::kubernetes::kubeconfig::{Kubeconfig, Written, merge, pick, rewrite, server_url, write};
-use crate::kubernetes::verify::{NodeLine, Verified, verify};
-use crate::run::event::{Events, NodeRow};
-use crate::run::gather::{self, Gathered};
-use crate::run::report::Report;
-use crate::run::{Event, Interrupt};
-use crate::shell::quote;
+use crate::adhoc::{self, AdHocInventory};
+use crate::cli::{Environment, GetConfigArguments, KubeconfigArguments};
+use crate::engine::{Context, Target, kubeconfig, told};
+use crate::error::ExitCode;
+use crate::run::event::Events;
 use crate::ui::Ui;
-use crate::vars::Secret;
-
-use super::deploy::{self, Ended};
-use super::road::Road;
-use super::typed::Typed;
-use super::{absolute, install, interrupt};
-
-/// k3s puts a new name into its certificate at the first handshake that asks for it, and the other
-/// servers follow some seconds later.
-const PATIENCE: Duration = Duration::from_secs(45);
-/// An address that has worked before works at once, or another one is taken.
-const STANDING: Duration = Duration::from_secs(10);
-
-/// Where a kubeconfig goes, and under which name.
-#[derive(Debug, Clone)]
-pub(super) struct Target {
-    /// The file; after the cluster's name in this folder when nobody says.
-    path: Option<PathBuf>,
-    /// Name of the context; the cluster's when nobody says.
-    context: Option<String>,
-    /// Whether it is the file that kubectl reads unless it is told another one.
-    usual: bool,
-    /// Whether what else is in the file stays.
-    merge: bool,
-    /// Whether it becomes the current context of a file that has one.
-    use_it: bool,
-}
-
-impl Target {
-    /// Where a command with an inventory puts it. Merged, it goes where kubectl looks: the first
-    /// file of `KUBECONFIG` that is there, else the last of them, else `~/.kube/config`.
-    pub fn new(arguments: &KubeconfigFile, environment: &Environment) -> Self {
-        let usual = || {
-            let listed = &environment.kubeconfigs;
-            let there = listed.iter().find(|path| path.exists());
-            there
-                .or(listed.last())
-                .cloned()
-                .unwrap_or_else(|| environment.home.join(".kube/config"))
-        };
-        let given = arguments.kubeconfig.clone();
-        Self {
-            usual: given.is_none() && arguments.merge,
-            path: given.or_else(|| arguments.merge.then(usual)),
-            context: arguments.context.clone(),
-            merge: arguments.merge,
-            use_it: arguments.use_context,
-        }
-    }
-
-    /// What to type to use the kubeconfig.
-    fn next(&self, path: &Path, context: &str) -> String {
-        let mut text = String::new();
-        if !self.usual {
-            text = format!("\n  export KUBECONFIG={}", quote(&path.to_string_lossy()));
-        }
-        // Another context may be the current one.
-        if self.merge {
-            format!("{text}\n  kubectl --context {} get nodes", quote(context))
-        } else {
-            format!("{text}\n  kubectl get nodes")
-        }
-    }
-}
-
-impl From<&Destination> for Target {
-    fn from(destination: &Destination) -> Self {
-        Self {
-            path: Some(destination.local_path.clone()),
-            context: Some(destination.context.clone()),
-            usual: false,
-            merge: destination.merge,
-            use_it: destination.use_context,
-        }
-    }
-}
 
 pub(super) async fn run(
     arguments: KubeconfigArguments,
     environment: &Environment,
     ui: Ui,
 ) -> ExitCode {
-    deploy::told(&ui, async |events: Events| {
+    told(&ui, async |events: Events| {
         let begun = Instant::now();
-        let KubeconfigArguments {
-            inventory,
-            kubeconfig,
-        } = arguments;
-        let road = Road::new(&inventory, false, environment, &ui, events).await?;
-        let gathered = road.gather().await?;
-        let target = Target::new(&kubeconfig, environment);
-        Ok(only(&road, &gathered, &target, begun).await)
+        let context = Context::new(&arguments.inventory, false, environment, &ui, events).await?;
+        let gathered = context.gather().await?;
+        let target = Target::new(&arguments.kubeconfig, environment);
+        Ok(kubeconfig::only(&context, &gathered, &target, begun).await)
     })
     .await
 }
@@ -122,229 +30,18 @@ pub(super) async fn of_host(
     environment: &Environment,
     ui: Ui,
 ) -> ExitCode {
-    deploy::told(&ui, async |events: Events| {
+    told(&ui, async |events: Events| {
         let begun = Instant::now();
-        let typed = Typed::server(
+        let adhoc = AdHocInventory::server(
             &arguments.address,
             &arguments.login,
             &arguments.destination.context,
         )?;
-        let road = install::road(&typed, &arguments.login, None, environment, &ui, events).await?;
-        let gathered = road.gather().await?;
+        let context =
+            adhoc::context(&adhoc, &arguments.login, None, environment, &ui, events).await?;
+        let gathered = context.gather().await?;
         let target = Target::from(&arguments.destination);
-        Ok(only(&road, &gathered, &target, begun).await)
+        Ok(kubeconfig::only(&context, &gathered, &target, begun).await)
     })
     .await
 }
-
-/// Fetches the kubeconfig and does nothing else. Nothing is planned for it, so nothing has to be
-/// known of any release.
-pub(super) async fn only(
-    road: &Road,
-    gathered: &Gathered,
-    target: &Target,
-    begun: Instant,
-) -> Ended {
-    let next = match fetch(road, gathered, target).await {
-        Ok(next) => Some(next),
-        Err(problem) => {
-            road.events.send(Event::Trouble { problem });
-            None
-        }
-    };
-    (Report::without_hosts(begun, next.is_some()), next)
-}
-
-/// Takes the kubeconfig of a live server, tries it at an address that works from here with a real
-/// request, and writes it. Returns what to type to use it.
-pub(super) async fn fetch(
-    road: &Road,
-    gathered: &Gathered,
-    target: &Target,
-) -> Result<String, Problem> {
-    let (host, source, node_ip) = source(road, gathered).await?;
-    let cluster = &road.inventory.cluster;
-    let address = cluster.endpoint.as_deref().unwrap_or(&host.address);
-    let server = server_url(address, API_PORT);
-    let context = target.context.as_deref().unwrap_or(&cluster.name);
-    let fresh = rewrite(source.expose(), &server, context)?;
-    let default = || PathBuf::from(format!("{}.kubeconfig", cluster.name));
-    let path = absolute(target.path.clone().unwrap_or_else(default));
-
-    // By a port that is forwarded towline reaches sshd, and the API may be on a network that this
-    // machine is in, too.
-    let is_forwarded = cluster.endpoint.is_none() && road.is_forwarded(host);
-    let node_ip = node_ip.filter(|_| is_forwarded);
-    let direct = node_ip.map(|ip| server_url(&ip.to_string(), API_PORT));
-    let direct = direct.map(|server| rewrite(source.expose(), &server, context));
-    let direct = direct.transpose()?;
-
-    let standing = pick(&path, Some(context)).ok();
-    let standing = standing.and_then(|standing| fresh.at_the_address_of(&standing));
-    let standing = standing.filter(|standing| *standing != fresh);
-    let mut reason = match &cluster.endpoint {
-        Some(_) => "that is the cluster's endpoint",
-        None => "that is the address that was typed",
-    }
-    .to_owned();
-    let mut kept = None;
-    let address_is_said = cluster.endpoint.is_some() || !road.inventory.whole;
-    if let Some(standing) = standing.as_ref().filter(|_| !address_is_said) {
-        match tried(road, standing, STANDING).await {
-            Ok(verified) => kept = Some((standing.clone(), verified)),
-            Err(problem) => reason = problem.what,
-        }
-    }
-    // The one that stands was tried already.
-    let direct = direct.filter(|direct| address_is_said || standing.as_ref() != Some(direct));
-    if let (Some(direct), None) = (direct, &kept)
-        && let Ok(verified) = tried(road, &direct, STANDING).await
-    {
-        "that is the server's own address, and it is reached from here".clone_into(&mut reason);
-        kept = Some((direct, verified));
-    }
-    let (kubeconfig, verified) = match kept {
-        Some(kept) => kept,
-        None => match tried(road, &fresh, PATIENCE).await {
-            Ok(verified) => (fresh, verified),
-            // Nothing is lost by a file that did not work where there was none.
-            Err(problem) if !path.exists() => {
-                write(&path, &fresh)?;
-                let why = format!(
-                    "the kubeconfig was written to {} all the same",
-                    path.display()
-                );
-                return Err(problem.because(why));
-            }
-            Err(problem) => {
-                return Err(problem.because(format!("{} was left as it was", path.display())));
-            }
-        },
-    };
-    let written = if target.merge {
-        tokio::task::block_in_place(|| merge(&path, &kubeconfig, target.use_it))?
-    } else {
-        write(&path, &kubeconfig)?
-    };
-    let note = |text| road.events.send(Event::Note { text });
-    if let Some(standing) = standing.filter(|standing| standing.server() != kubeconfig.server()) {
-        note(format!(
-            "{}: its server was {} and is {} now: {reason}",
-            path.display(),
-            standing.server(),
-            kubeconfig.server()
-        ));
-    }
-    if let Written::Kept(backup) = written {
-        note(format!(
-            "{}: what was in it before is in {}",
-            path.display(),
-            backup.display()
-        ));
-    }
-    let lacking = verified.nodes.iter().filter(|node| node.lacks_network);
-    let lacking: Vec<_> = lacking.map(|node| node.name.clone()).collect();
-    let nodes = verified.nodes.into_iter().map(|node| {
-        let mut row = row(node);
-        let is_row = |host: &Host| is_node(host, &row);
-        let hosts = road.inventory.hosts.iter();
-        let mut api_unresponsive = hosts.filter(|host| gathered.unreached.contains_key(&host.name));
-        row.last_heard = api_unresponsive.any(is_row);
-        row
-    });
-    let nodes = nodes.collect();
-    road.events.send(Event::Kubeconfig {
-        path: path.display().to_string(),
-        server: kubeconfig.server().to_owned(),
-        nodes,
-    });
-    if !lacking.is_empty() {
-        note(format!(
-            "not Ready until a network plug-in (CNI) runs there: {}; this shows when they are:\ntowline ready --kubeconfig {} --context {}",
-            lacking.join(", "),
-            quote(&path.to_string_lossy()),
-            quote(context)
-        ));
-    }
-    Ok(target.next(&path, context))
-}
-
-/// A node as it is told.
-pub(super) fn row(node: NodeLine) -> NodeRow {
-    NodeRow {
-        name: node.name,
-        ready: node.ready,
-        roles: node.roles.join(","),
-        version: node.kubelet_version,
-        internal_ip: node.internal_ip.unwrap_or_default(),
-        last_heard: false,
-    }
-}
-
-/// Whether a node is a host's, as far as that is known of a host that said nothing.
-fn is_node(host: &Host, node: &NodeRow) -> bool {
-    let private = host.private_address.as_ref();
-    let name = host
-        .node_name
-        .as_ref()
-        .map_or(&host.name, |name| &name.value);
-    *name == node.name
-        || host.address == node.internal_ip
-        || private.is_some_and(|private| private.value.to_string() == node.internal_ip)
-}
-
-/// Asks the API with a kubeconfig.
-async fn tried(
-    road: &Road,
-    kubeconfig: &Kubeconfig,
-    timeout: Duration,
-) -> Result<Verified, Problem> {
-    road.events.send(Event::Trying {
-        server: kubeconfig.server().to_owned(),
-    });
-    tokio::select! {
-        verified = verify(kubeconfig, timeout) => verified.map_err(|error| error.problem()),
-        () = interrupt::asked_for(Interrupt::Finish, road.interrupt.clone()) => {
-            Err(Problem::new("the kubeconfig was not tried: interrupted"))
-        }
-    }
-}
-
-/// The first server that answers, with its kubeconfig: known from the first exchange where the
-/// cluster already ran, asked for where it has only just begun to.
-async fn source<'a>(
-    road: &'a Road,
-    gathered: &Gathered,
-) -> Result<(&'a Host, Secret, Option<IpAddr>), Problem> {
-    let node_ip = |host: &Host, facts: &Facts| {
-        let name = node_name(host, facts);
-        let mut nodes = facts.k3s.nodes.iter();
-        nodes.find(|node| node.name == name)?.internal_ip
-    };
-    let servers = road.inventory.hosts.iter();
-    for host in servers.filter(|host| host.role.value == Role::Server) {
-        let facts = gathered
-            .reach
-            .get(&host.name)
-            .and_then(|reach| reach.facts());
-        if let Some(facts) = facts
-            && let Some(source) = facts.k3s.kubeconfig.clone()
-        {
-            return Ok((host, source, node_ip(host, facts)));
-        }
-        let Some(remote) = gathered.remotes.get(&host.name) else {
-            continue;
-        };
-        let data_dir = road.inventory.data_dir(host);
-        if let Ok(facts) = gather::facts(host, &data_dir, &**remote).await
-            && let Some(source) = facts.k3s.kubeconfig.clone()
-        {
-            return Ok((host, source, node_ip(host, &facts)));
-        }
-    }
-    Err(Problem::new("no server has a kubeconfig to give")
-        .next("towline deploy makes the cluster first"))
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,31 +1,23 @@
 //! One file per command: gather, plan, run, report.
 
-use std::path::{Path, PathBuf};
-
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 
 use crate::cli::{Cli, Command, Environment, Output, Schema};
+use crate::engine::Refusal;
 use crate::error::{ExitCode, Problem};
-use crate::inventory::{InputErrors, Overrides, STANDARD_INPUT, Surroundings};
-use crate::run::Event;
-use crate::ui::{Format, Live, Style, Ui, ask};
+use crate::ui::{Format, Live, Style, Ui};
 
 mod cache;
-mod connect;
 mod deploy;
 mod install;
-mod interrupt;
 mod inventory;
+mod join;
 mod kubeconfig;
 mod node_token;
 mod plan;
 mod ready;
 mod reset;
-mod road;
-mod save;
-mod supply;
-mod typed;
 
 /// Runs the command that was typed.
 pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
@@ -66,8 +58,8 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
         Command::Deploy(arguments) => deploy::run(arguments, &environment, ui).await,
         Command::Plan(arguments) => plan::run(arguments, &environment, ui).await,
         Command::Kubeconfig(arguments) => kubeconfig::run(arguments, &environment, ui).await,
-        Command::Install(arguments) => install::install(*arguments, &environment, ui).await,
-        Command::Join(arguments) => install::join(*arguments, &environment, ui).await,
+        Command::Install(arguments) => install::run(*arguments, &environment, ui).await,
+        Command::Join(arguments) => join::run(*arguments, &environment, ui).await,
         Command::GetConfig(arguments) => kubeconfig::of_host(arguments, &environment, ui).await,
         Command::NodeToken(arguments) => node_token::run(arguments, &environment, ui).await,
         Command::Reset(arguments) => reset::run(arguments, &environment, ui).await,
@@ -126,83 +118,4 @@ pub fn mistyped(error: &clap::Error, output: Output) -> ExitCode {
         parts.fold(what, Problem::next)
     };
     Refusal::from(problem).tell(&Ui::json())
-}
-
-/// Why a command cannot even begin: told as it is, nothing was touched.
-enum Refusal {
-    /// Mistakes in the inventory.
-    Input(Box<InputErrors>),
-    /// Anything else.
-    Problems(Vec<Problem>),
-    /// It was interrupted before anything was changed.
-    Interrupted,
-}
-
-impl Refusal {
-    fn tell(self, ui: &Ui) -> ExitCode {
-        let code = match &self {
-            Self::Interrupted => ExitCode::Failed,
-            _ => ExitCode::Refused,
-        };
-        match (self, ui.format) {
-            (Self::Input(errors), Format::Plain) => {
-                ui.mistakes(&errors.render(ui.style.color, ui.width));
-            }
-            (Self::Problems(problems), Format::Plain) => {
-                for problem in &problems {
-                    ui.problem(problem);
-                }
-                ui.error("nothing was changed");
-            }
-            (Self::Interrupted, Format::Plain) => {
-                ui.error("interrupted; nothing was changed");
-            }
-            (Self::Input(errors), Format::Json) => ui.show(Event::Refused {
-                problems: Vec::new(),
-                mistakes: errors.mistakes,
-            }),
-            (refusal, Format::Json) => ui.show(Event::Refused {
-                problems: refusal.problems(),
-                mistakes: Vec::new(),
-            }),
-        }
-        code
-    }
-
-    /// The same as problems of a run that has begun.
-    fn problems(self) -> Vec<Problem> {
-        match self {
-            Self::Input(errors) => vec![Problem::new(errors.to_string())],
-            Self::Problems(problems) => problems,
-            Self::Interrupted => vec![Problem::new("interrupted")],
-        }
-    }
-}
-
-impl From<Problem> for Refusal {
-    fn from(problem: Problem) -> Self {
-        Self::Problems(vec![problem])
-    }
-}
-
-/// What an inventory does not say itself.
-fn surroundings<'a>(environment: &'a Environment, overrides: &'a Overrides) -> Surroundings<'a> {
-    Surroundings {
-        home: Some(&environment.home),
-        overrides,
-        variables: Environment::variable,
-    }
-}
-
-/// Whether there is a person to ask: not where standard input is an inventory.
-fn can_ask(inventory: &[PathBuf]) -> bool {
-    let is_read = inventory
-        .iter()
-        .any(|file| file == Path::new(STANDARD_INPUT));
-    !is_read && ask::possible()
-}
-
-/// A path as a person can use it from any folder.
-fn absolute(path: PathBuf) -> PathBuf {
-    std::path::absolute(&path).unwrap_or(path)
 }

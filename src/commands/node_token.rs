@@ -2,38 +2,38 @@
 
 use std::time::Instant;
 
+use crate::adhoc::{self, AdHocInventory};
 use crate::cli::{Environment, NodeTokenArguments};
+use crate::engine::told;
 use crate::error::{ExitCode, Problem};
 use crate::run::event::Events;
 use crate::run::report::Report;
 use crate::ui::Ui;
-
-use super::typed::Typed;
-use super::{deploy, install};
 
 pub(super) async fn run(
     arguments: NodeTokenArguments,
     environment: &Environment,
     ui: Ui,
 ) -> ExitCode {
-    deploy::told(&ui, async |events: Events| {
+    told(&ui, async |events: Events| {
         let begun = Instant::now();
-        let mut typed = Typed::token_of(&arguments)?;
-        let road = install::road(&typed, &arguments.login, None, environment, &ui, events).await?;
-        let gathered = road.gather().await?;
+        let mut adhoc = AdHocInventory::token_of(&arguments)?;
+        let context =
+            adhoc::context(&adhoc, &arguments.login, None, environment, &ui, events).await?;
+        let gathered = context.gather().await?;
         let Some(facts) = gathered
             .reach
-            .get(&typed.target)
+            .get(&adhoc.target)
             .and_then(|reach| reach.facts())
         else {
             return Ok((Report::without_hosts(begun, false), None));
         };
-        typed.found_data(&typed.target.clone(), facts)?;
+        adhoc.found_data(&adhoc.target.clone(), facts)?;
         // Where agents have no token of their own, the servers' lets them in.
         let own = facts.k3s.agent_token.clone().filter(|_| !arguments.server);
         let Some(token) = own.or_else(|| facts.k3s.server_token.clone()) else {
             return Err(
-                Problem::new(format!("{}: there is no token here", typed.target))
+                Problem::new(format!("{}: there is no token here", adhoc.target))
                     .because(format!(
                         "{}/server/token is missing: no k3s server has run on it",
                         facts.k3s.data_dir
@@ -42,7 +42,7 @@ pub(super) async fn run(
             );
         };
         // Printing it is what was asked for; nowhere else is it shown, so it is no event.
-        road.events.told().await;
+        context.events.told().await;
         ui.token(&token);
         Ok((Report::without_hosts(begun, true), None))
     })

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::cli::{Environment, ReadyArguments};
+use crate::engine::{Ended, Refusal, interrupt, kubeconfig, told};
 use crate::error::{ExitCode, Problem};
 use crate::kubernetes::kubeconfig::pick;
 use crate::kubernetes::verify::{NodeLine, verify};
@@ -12,15 +13,13 @@ use crate::run::report::Report;
 use crate::run::{Event, Interrupt};
 use crate::ui::Ui;
 
-use super::{Refusal, deploy, interrupt, kubeconfig};
-
 pub(super) async fn run(arguments: &ReadyArguments, environment: &Environment, ui: Ui) -> ExitCode {
     let path = arguments
         .kubeconfig
         .clone()
         .or_else(|| environment.kubeconfigs.first().cloned())
         .unwrap_or_else(|| environment.home.join(".kube/config"));
-    deploy::told(&ui, async |events: Events| {
+    told(&ui, async |events: Events| {
         let interrupt = interrupt::watch(events.clone());
         tokio::select! {
             ended = wait(arguments, &path, &events) => ended,
@@ -30,11 +29,7 @@ pub(super) async fn run(arguments: &ReadyArguments, environment: &Environment, u
     .await
 }
 
-async fn wait(
-    arguments: &ReadyArguments,
-    path: &Path,
-    events: &Events,
-) -> Result<deploy::Ended, Refusal> {
+async fn wait(arguments: &ReadyArguments, path: &Path, events: &Events) -> Result<Ended, Refusal> {
     let begun = Instant::now();
     let mut last = Problem::default();
     for attempt in 1..=arguments.attempts {

@@ -12,7 +12,7 @@ use crate::error::Problem;
 
 /// A binary that hosts get, from here or by themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Supply {
+pub struct BinaryArtifact {
     /// Where it is on this machine, or will be when a host needs it from here.
     pub path: PathBuf,
     /// Its SHA-256 in hexadecimal digits.
@@ -37,7 +37,7 @@ pub struct Download {
     pub proxy: Option<String>,
 }
 
-impl Supply {
+impl BinaryArtifact {
     /// Refuses the binary for a host with another processor.
     pub fn fits(&self, host: &str, architecture: Architecture) -> Result<(), Problem> {
         if self.architecture == architecture {
@@ -59,10 +59,10 @@ pub const INVENTORY_PATH: &str = "cluster: {binary: {source: path, path: /path/t
 
 /// Takes a binary that lies on this machine: it must be a program for a processor that k3s is
 /// made for. It is read once, for its hash.
-pub fn local(path: &Path) -> Result<Supply, Problem> {
+pub fn local(path: &Path) -> Result<BinaryArtifact, Problem> {
     let architecture = architecture_of(path)?;
     let (sha256, size) = sha256_of(path).map_err(|error| unreadable(path, &error))?;
-    Ok(Supply {
+    Ok(BinaryArtifact {
         path: path.to_owned(),
         sha256,
         size: Some(size),

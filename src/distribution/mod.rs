@@ -8,4 +8,4 @@ pub mod k3s;
 pub mod local;
 
 pub use architecture::Architecture;
-pub use local::{Download, Supply};
+pub use local::{BinaryArtifact, Download};

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cluster::{Folders, NodeRole, NodeSpec, Situation, Topology, kubelet};
-use crate::distribution::Supply;
+use crate::distribution::BinaryArtifact;
 use crate::distribution::k3s::settings::{subcommand, unit};
 use crate::facts::Facts;
 use crate::inventory::Host;
@@ -102,7 +102,7 @@ pub(super) fn context(
     topology: &Topology,
     host: &Host,
     facts: &Facts,
-    binary: &Supply,
+    binary: &BinaryArtifact,
 ) -> Value {
     let spec = topology.specs.get(&host.name);
     let network = &topology.network;

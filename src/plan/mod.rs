@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::cluster::{ClusterState, NodeRole, Situation, Topology};
-use crate::distribution::{Architecture, Supply};
+use crate::distribution::{Architecture, BinaryArtifact};
 use crate::error::Problem;
 use crate::inventory::Join;
 use crate::playbook::{Book, Selector, Strategy};
@@ -105,7 +105,7 @@ pub fn build(
     situation: &Situation<'_>,
     topology: &Topology,
     book: &Book,
-    binaries: &BTreeMap<Architecture, Supply>,
+    binaries: &BTreeMap<Architecture, BinaryArtifact>,
 ) -> Result<Plan, Problem> {
     let mut plan = Plan {
         stages: Vec::new(),

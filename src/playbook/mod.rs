@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_yaml::Location;
 
-use crate::distribution::Supply;
+use crate::distribution::BinaryArtifact;
 use crate::distribution::k3s::{causes, journal};
 use crate::error::Problem;
 use crate::task::service::Diagnose;
@@ -125,7 +125,7 @@ impl Book {
         &self,
         playbook: &str,
         context: &Value,
-        binary: impl Into<Option<&'a Supply>>,
+        binary: impl Into<Option<&'a BinaryArtifact>>,
     ) -> Result<Vec<(String, Task)>, Problem> {
         let binary = binary.into();
         let file = format!("playbooks/{playbook}.yml");
@@ -147,7 +147,7 @@ impl Book {
         &self,
         task: &mut Task,
         context: &Value,
-        binary: Option<&Supply>,
+        binary: Option<&BinaryArtifact>,
     ) -> Result<(), (&'static str, Problem)> {
         match task {
             Task::File(file) => {

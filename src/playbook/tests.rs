@@ -36,8 +36,8 @@ fn context(role: &str, config: &Value) -> Value {
     })
 }
 
-fn binary() -> Supply {
-    Supply {
+fn binary() -> BinaryArtifact {
+    BinaryArtifact {
         path: "/tmp/k3s".into(),
         sha256: "ab".repeat(32),
         size: Some(1),

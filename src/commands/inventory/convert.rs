@@ -5,11 +5,11 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::super::{Refusal, save};
 use crate::cli::{Conversion, Environment};
 use crate::cluster::remarks;
 use crate::convert::ansible::{self, Beside, Kind};
 use crate::convert::{Judge, Refused, Source, k0sctl, k3sup};
+use crate::engine::{Refusal, file};
 use crate::error::Problem;
 use crate::inventory::foreign;
 use crate::run::Event;
@@ -78,7 +78,7 @@ pub(super) fn run(
         Refused::Problem(problem) => problem.into(),
     })?;
     if let Some(file) = &what.output_file {
-        save::write(file, &converted.text)?;
+        file::write(file, &converted.text)?;
     }
     let left_out = converted.left_out.into_iter().map(|left| LeftOut {
         place: left.place.to_string(),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::Environment;
-use crate::commands::{Refusal, save};
+use crate::engine::{Refusal, file as files};
 use crate::error::Problem;
 use crate::run::Event;
 use crate::run::event::LeftOut;
@@ -55,8 +55,8 @@ pub(super) async fn run(wanted: Wanted, environment: &Environment, ui: &Ui) -> R
     // What is there is read first: nothing takes long before a refusal.
     let before = text::Before::read(&file, &environment.home)?;
     let machines = machines(&wanted.folder).await?;
-    let ways = ways(&wanted.folder, &machines).await?;
-    let met = meet_all(ways, environment).await?;
+    let options = options(&wanted.folder, &machines).await?;
+    let met = meet_all(options, environment).await?;
     let hosts = hosts(&met, environment).await?;
 
     let record = beside(&file, KNOWN_HOSTS);
@@ -98,9 +98,9 @@ pub(super) async fn run(wanted: Wanted, environment: &Environment, ui: &Ui) -> R
     if let Some(folder) = record.parent() {
         fs::create_dir_all(folder).map_err(|error| unwritten(&record, &error))?;
     }
-    save::write(&record, &lines)?;
+    files::write(&record, &lines)?;
     if made.is_new {
-        save::write(&file, &made.text)?;
+        files::write(&file, &made.text)?;
     }
     ui.show(Event::Written {
         file: Some(file.display().to_string()),
@@ -196,15 +196,15 @@ async fn machines(folder: &Path) -> Result<Vec<Machine>, Problem> {
 }
 
 /// How the machines that run are reached.
-async fn ways(folder: &Path, machines: &[Machine]) -> Result<Vec<(String, Way)>, Problem> {
+async fn options(folder: &Path, machines: &[Machine]) -> Result<Vec<(String, Way)>, Problem> {
     let running: Vec<&str> = machines
         .iter()
         .filter(|machine| machine.runs)
         .map(|machine| &*machine.name)
         .collect();
     let arguments = [&["ssh-config"], &running[..]].concat();
-    let mut ways = answers::ways(&vagrant(folder, &arguments).await?.stdout);
-    let way = |name: &str| match ways.remove(name) {
+    let mut options = answers::options(&vagrant(folder, &arguments).await?.stdout);
+    let way = |name: &str| match options.remove(name) {
         Some(way) if way.proxy.is_some() => {
             let proxy = way.proxy.unwrap_or_default();
             Err(Problem::new(format!(
@@ -224,10 +224,10 @@ async fn ways(folder: &Path, machines: &[Machine]) -> Result<Vec<(String, Way)>,
 
 /// Connects to all of them as Vagrant does.
 async fn meet_all(
-    ways: Vec<(String, Way)>,
+    options: Vec<(String, Way)>,
     environment: &Environment,
 ) -> Result<Vec<Met>, Refusal> {
-    let met = ways
+    let met = options
         .into_iter()
         .map(|(name, way)| meet(name, way, environment));
     let mut all = Vec::new();

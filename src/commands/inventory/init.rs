@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use super::from_vagrant::name_of;
 use crate::cli::{Environment, InitArguments};
 use crate::cluster::{in_flags, remarks};
-use crate::commands::road::{Road, Ways};
-use crate::commands::{Refusal, absolute, can_ask, interrupt, save, surroundings};
+use crate::engine::{
+    Context, Refusal, RunOptions, absolute, can_ask, file as files, interrupt, surroundings,
+};
 use crate::error::Problem;
 use crate::inventory::{self, Inventory, Overrides, canonical};
 use crate::run::event::Events;
@@ -88,7 +89,7 @@ pub(super) async fn run(
     };
     let text = wanted.text(&file)?;
     let inventory = parsed(&text, &file, environment)?;
-    save::write(&file, &text)?;
+    files::write(&file, &text)?;
     ui.show(Event::Written {
         file: Some(file.display().to_string()),
         text,
@@ -219,7 +220,7 @@ async fn hostnames(
     ui: &Ui,
     events: Events,
 ) -> Result<BTreeMap<String, String>, Refusal> {
-    let ways = Ways {
+    let options = RunOptions {
         parallel: 32,
         accept_new_host_keys: false,
         overrides: None,
@@ -228,10 +229,10 @@ async fn hostnames(
     };
     let all = inventory.hosts.iter().map(|host| host.name.clone());
     let selected = all.collect();
-    let road = Road::of(inventory, selected, &ways, environment, ui, events).await?;
-    let gathered = road.gather().await?;
+    let context = Context::of(inventory, selected, &options, environment, ui, events).await?;
+    let gathered = context.gather().await?;
     for (host, unreached) in &gathered.unreached {
-        road.events.send(Event::Unreached {
+        context.events.send(Event::Unreached {
             host: host.clone(),
             problem: unreached.problem.clone(),
         });

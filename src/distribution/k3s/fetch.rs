@@ -16,7 +16,7 @@ use super::version::Version;
 use crate::digest::sha256;
 use crate::distribution::architecture::Architecture;
 use crate::distribution::download::{Client, Patience, Proxy, shown};
-use crate::distribution::local::{Supply, architecture_of, sha256_of};
+use crate::distribution::local::{BinaryArtifact, architecture_of, sha256_of};
 use crate::error::Problem;
 
 /// The most that is downloaded; the binary has 80 MB.
@@ -50,17 +50,20 @@ impl Fetch {
 
 /// Fetches a binary, or takes it from the cache. `progress` is told how many bytes there are and,
 /// where the server says so, how many there will be. Blocks.
-pub fn fetch(request: &Fetch, progress: &dyn Fn(u64, Option<u64>)) -> Result<Supply, Problem> {
+pub fn fetch(
+    request: &Fetch,
+    progress: &dyn Fn(u64, Option<u64>),
+) -> Result<BinaryArtifact, Problem> {
     fetch_with(request, progress, Patience::default())
 }
 
 /// What the release says of a binary, from the cache or from its list of hashes. The binary itself
 /// is not fetched. Blocks.
-pub fn announced(request: &Fetch) -> Result<Supply, Problem> {
+pub fn announced(request: &Fetch) -> Result<BinaryArtifact, Problem> {
     announced_with(request, Patience::default())
 }
 
-fn announced_with(request: &Fetch, timeout: Patience) -> Result<Supply, Problem> {
+fn announced_with(request: &Fetch, timeout: Patience) -> Result<BinaryArtifact, Problem> {
     let (slot, version) = Slot::of(request)?;
     let kept = noted(&slot.hash);
     let known = request.sha256.clone().or_else(|| kept.clone());
@@ -92,7 +95,7 @@ fn fetch_with(
     request: &Fetch,
     progress: &dyn Fn(u64, Option<u64>),
     timeout: Patience,
-) -> Result<Supply, Problem> {
+) -> Result<BinaryArtifact, Problem> {
     let (slot, version) = Slot::of(request)?;
     // The second one waits, and then finds the file.
     let _lock = slot.lock().map_err(|error| slot.unusable(&error))?;
@@ -145,8 +148,8 @@ impl Slot {
         size: Option<u64>,
         version: &Version,
         architecture: Architecture,
-    ) -> Supply {
-        Supply {
+    ) -> BinaryArtifact {
+        BinaryArtifact {
             path: self.binary.clone(),
             sha256,
             size,
@@ -184,7 +187,7 @@ impl Slot {
     }
 
     /// The file of an earlier run, if it still is what it was.
-    fn cached(&self, request: &Fetch, version: &Version) -> Option<Supply> {
+    fn cached(&self, request: &Fetch, version: &Version) -> Option<BinaryArtifact> {
         let noted = noted(&self.hash)?;
         if request
             .sha256
@@ -220,7 +223,7 @@ impl Slot {
         version: &Version,
         progress: &dyn Fn(u64, Option<u64>),
         timeout: Patience,
-    ) -> Result<Supply, Problem> {
+    ) -> Result<BinaryArtifact, Problem> {
         let mirror = request.mirror.as_deref();
         let client = Client::new(
             request.proxy_towards(mirror),

@@ -61,8 +61,8 @@ pub fn complaint(answer: &str) -> Option<String> {
 }
 
 /// How the machines are reached, by their names.
-pub fn ways(answer: &str) -> BTreeMap<String, Way> {
-    let mut ways: BTreeMap<String, Way> = BTreeMap::new();
+pub fn options(answer: &str) -> BTreeMap<String, Way> {
+    let mut options: BTreeMap<String, Way> = BTreeMap::new();
     let mut name = String::new();
     for line in answer.lines() {
         let Some((key, value)) = line.trim().split_once(char::is_whitespace) else {
@@ -75,10 +75,10 @@ pub fn ways(answer: &str) -> BTreeMap<String, Way> {
         let value = inside.unwrap_or(value);
         if key == "Host" {
             value.clone_into(&mut name);
-            ways.insert(name.clone(), Way::default());
+            options.insert(name.clone(), Way::default());
             continue;
         }
-        let Some(way) = ways.get_mut(&name) else {
+        let Some(way) = options.get_mut(&name) else {
             continue;
         };
         match key {
@@ -90,7 +90,7 @@ pub fn ways(answer: &str) -> BTreeMap<String, Way> {
             _ => {}
         }
     }
-    ways
+    options
 }
 
 #[cfg(test)]
@@ -149,7 +149,7 @@ mod tests {
             IdentityFile /home/me/.vagrant.d/insecure_private_keys/vagrant.key.ed25519\n  \
             IdentityFile /home/me/.vagrant.d/insecure_private_keys/vagrant.key.rsa\n  \
             PubkeyAcceptedKeyTypes +ssh-rsa\n  HostKeyAlgorithms +ssh-rsa\n\n";
-        let found = ways(answer);
+        let found = options(answer);
         let key = "/home/me/k/.vagrant/machines/server-1/virtualbox/private_key";
         assert_eq!(found["server-1"], way("127.0.0.1", 2222, &[key]));
         let keys = ["ed25519", "rsa"]
@@ -164,7 +164,7 @@ mod tests {
             IdentityFile \"C:/Users/Max Muster/k/.vagrant/machines/default/virtualbox/private_key\"\r\n\r\n\
             Host mac\r\n  HostName 10.211.55.12\r\n  User vagrant\r\n  Port 22\r\n  \
             IdentityFile \"/Users/max/my cluster/.vagrant/machines/mac/parallels/private_key\"\r\n";
-        let found = ways(answer);
+        let found = options(answer);
         let key = "C:/Users/Max Muster/k/.vagrant/machines/default/virtualbox/private_key";
         assert_eq!(found["default"], way("127.0.0.1", 2222, &[key]));
         let key = "/Users/max/my cluster/.vagrant/machines/mac/parallels/private_key";
@@ -177,7 +177,7 @@ mod tests {
             proxy: Some("ssh 'kvm.example' -l 'me' -i '/k' nc %h %p".into()),
             ..way("192.168.121.7", 22, &["/k"])
         };
-        assert_eq!(ways(answer)["a"], proxied);
-        assert_eq!(ways(""), BTreeMap::new());
+        assert_eq!(options(answer)["a"], proxied);
+        assert_eq!(options(""), BTreeMap::new());
     }
 }

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::{KNOWN_HOSTS, beside};
+use crate::adhoc::save;
 use crate::cli::Environment;
-use crate::commands::{Refusal, save};
+use crate::engine::Refusal;
 use crate::error::Problem;
 use crate::inventory::{self, Draft, Inventory, Overrides, Role, Surroundings, edit};
 

@@ -75,11 +75,11 @@ pub(super) fn ask(
         key
     } else {
         let question = "Private key file (Enter: what ssh would use)";
-        let typed = ui.ask_line(question, "", &|_| Ok(()))?;
-        let typed = typed.trim();
-        (!typed.is_empty()).then(|| match typed.strip_prefix("~/") {
-            Some(_) => typed.to_owned(),
-            None => written(Path::new(typed), &environment.home),
+        let adhoc = ui.ask_line(question, "", &|_| Ok(()))?;
+        let adhoc = adhoc.trim();
+        (!adhoc.is_empty()).then(|| match adhoc.strip_prefix("~/") {
+            Some(_) => adhoc.to_owned(),
+            None => written(Path::new(adhoc), &environment.home),
         })
     };
     let name = match &arguments.name {

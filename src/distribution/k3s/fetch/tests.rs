@@ -38,7 +38,7 @@ fn request(server: &Server, cache: &Path) -> Fetch {
     }
 }
 
-fn get(server: &Server, cache: &Path) -> Result<Supply, Problem> {
+fn get(server: &Server, cache: &Path) -> Result<BinaryArtifact, Problem> {
     fetch_with(&request(server, cache), &|_, _| {}, HURRY)
 }
 

@@ -4,18 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::Refusal;
-use super::road::{Road, Survey};
+use super::context::{Context, Survey};
+use super::refusal::Refusal;
 use crate::cluster::{Situation, Topology};
 use crate::distribution::k3s::fetch::{self, Fetch};
-use crate::distribution::{Architecture, Download, Supply, local};
+use crate::distribution::{Architecture, BinaryArtifact, Download, local};
 use crate::error::Problem;
 use crate::inventory::Binary;
 use crate::plan::Judged;
 use crate::run::Event;
 use crate::task::{Action, Verdict};
 
-impl Road {
+impl Context {
     /// Fetches what hosts need from here, before any of them is changed.
     pub async fn bring(&self, survey: &Survey) -> Result<(), Refusal> {
         for fetch in &survey.fetches {
@@ -37,12 +37,12 @@ impl Road {
 
     /// The binary for every architecture among the hosts that take part, and how it is fetched
     /// where it is not a file of this machine. Of a release only the hashes are read.
-    pub(super) async fn binaries(
+    pub async fn binaries(
         &self,
         situation: &Situation<'_>,
         topology: &Topology,
         version: &str,
-    ) -> Result<(BTreeMap<Architecture, Supply>, Vec<Fetch>), Refusal> {
+    ) -> Result<(BTreeMap<Architecture, BinaryArtifact>, Vec<Fetch>), Refusal> {
         let takes_part = |name: &String| {
             topology.specs.contains_key(name) || topology.waiting.contains_key(name)
         };
@@ -117,7 +117,7 @@ impl Road {
 }
 
 /// Waits for something that blocks.
-pub(super) async fn blocking<T: Send + 'static>(
+pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
     let done = tokio::task::spawn_blocking(work).await;
@@ -125,7 +125,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 }
 
 /// The files that hosts are sent.
-pub(super) fn sent(judged: &Judged) -> BTreeSet<&Path> {
+pub fn sent(judged: &Judged) -> BTreeSet<&Path> {
     let lanes = judged.stages.iter().flat_map(|(_, _, lanes)| lanes);
     let verdicts = lanes.flat_map(|(_, steps)| steps.iter().map(|step| &step.verdict));
     let remedies = verdicts.filter_map(|verdict| match verdict {

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
+use super::artifacts::{blocking, sent};
 use super::connect::Ssh;
-use super::supply::{blocking, sent};
-use super::{Refusal, interrupt, surroundings};
+use super::interrupt;
+use super::refusal::Refusal;
+use super::surroundings::surroundings;
 use crate::cli::{Environment, InventoryArguments};
 use crate::cluster::{self, GeneratedTokens, Situation, Topology, Wanted};
 use crate::distribution::download::Proxy;
@@ -27,7 +29,7 @@ use crate::ssh::Counts;
 use crate::ui::Ui;
 
 /// Everything that is known before a host is asked.
-pub(super) struct Road {
+pub struct Context {
     pub inventory: Inventory,
     pub selected: BTreeSet<String>,
     pub events: Events,
@@ -41,25 +43,25 @@ pub(super) struct Road {
     adopt: bool,
     /// Whether the settings of a host that a typed line does not name are taken away.
     pub reset_config: bool,
-    pub(super) cache: std::path::PathBuf,
-    pub(super) proxy: Option<Proxy>,
+    pub cache: std::path::PathBuf,
+    pub proxy: Option<Proxy>,
     redactor: crate::vars::Redactor,
 }
 
 /// What the hosts are, and what follows.
-pub(super) struct Survey {
+pub struct Survey {
     pub gathered: Gathered,
     pub topology: Topology,
     pub version: String,
     pub plan: Plan,
     pub judged: Arc<Judged>,
     /// Binaries that hosts need from here and that may not be here yet.
-    pub(super) fetches: Vec<Fetch>,
+    pub fetches: Vec<Fetch>,
 }
 
 /// How hosts are worked on, whatever inventory they stand in.
 #[derive(Debug, Clone)]
-pub(super) struct Ways {
+pub struct RunOptions {
     /// Maximum number of hosts at once.
     pub parallel: u16,
     /// Trust hosts that are not known yet.
@@ -72,7 +74,7 @@ pub(super) struct Ways {
     pub adopt: bool,
 }
 
-impl Road {
+impl Context {
     /// Reads the inventory, the playbooks and the keys. No connection is opened.
     pub async fn new(
         InventoryArguments {
@@ -101,21 +103,21 @@ impl Road {
                 .map(|host| host.name.clone())
                 .collect(),
         };
-        let ways = Ways {
+        let options = RunOptions {
             parallel: arguments.parallel,
             accept_new_host_keys: arguments.accept_new_host_keys,
             overrides: arguments.overrides.clone(),
             local: None,
             adopt,
         };
-        Self::of(inventory, selected, &ways, environment, ui, events).await
+        Self::of(inventory, selected, &options, environment, ui, events).await
     }
 
     /// The same for an inventory that is in memory.
     pub async fn of(
         inventory: Inventory,
         selected: BTreeSet<String>,
-        ways: &Ways,
+        options: &RunOptions,
         environment: &Environment,
         ui: &Ui,
         events: Events,
@@ -132,31 +134,31 @@ impl Road {
             events.send(Event::Note { text: text.clone() });
         }
         let mut assets = Assets::default();
-        if let Some(folder) = &ways.overrides {
+        if let Some(folder) = &options.overrides {
             read_overrides(folder, &mut assets)?;
         }
         Ok(Self {
             connector: Arc::new(
                 Ssh::new(
                     &inventory,
-                    ways,
+                    options,
                     environment,
                     ui,
                     (ui.traffic() > 0 || ui.shows_commands).then(|| events.clone()),
                 )
                 .await?,
             ),
-            book: Book::read(&assets).map_err(|problem| match &ways.overrides {
+            book: Book::read(&assets).map_err(|problem| match &options.overrides {
                 Some(folder) => problem.because(format!("--overrides is {}", folder.display())),
                 None => problem,
             })?,
             selected,
             interrupt: interrupt::watch(events.clone()),
             events,
-            limit: Arc::new(Semaphore::new(usize::from(ways.parallel))),
+            limit: Arc::new(Semaphore::new(usize::from(options.parallel))),
             run: format!("{:032x}", rand::random::<u128>()).into(),
             fresh,
-            adopt: ways.adopt,
+            adopt: options.adopt,
             reset_config: false,
             cache: environment.cache.clone(),
             proxy: environment.proxy.clone().map(|address| Proxy {
@@ -194,7 +196,7 @@ impl Road {
     }
 
     /// Nothing is changed by asking, so the first Ctrl-C ends it at once.
-    pub(super) async fn or_asked_for_the_end<T>(
+    pub async fn or_asked_for_the_end<T>(
         &self,
         asking: impl Future<Output = Result<T, Refusal>>,
     ) -> Result<T, Refusal> {
@@ -375,6 +377,6 @@ fn read_overrides(folder: &Path, assets: &mut Assets) -> Result<(), Problem> {
 }
 
 /// Hosts that were read and cannot go on, with their words.
-pub(super) fn unfit(survey: &Survey) -> impl Iterator<Item = (&String, &Problem)> {
+pub fn unfit(survey: &Survey) -> impl Iterator<Item = (&String, &Problem)> {
     survey.topology.unfit.iter()
 }

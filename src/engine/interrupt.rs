@@ -6,7 +6,7 @@ use crate::run::event::Events;
 use crate::run::{Event, Interrupt};
 
 /// Watches for Ctrl-C and for a polite kill, until nobody looks any more.
-pub(super) fn watch(events: Events) -> watch::Receiver<Interrupt> {
+pub fn watch(events: Events) -> watch::Receiver<Interrupt> {
     let (sender, receiver) = watch::channel(Interrupt::None);
     tokio::spawn(async move {
         for interrupt in [Interrupt::Finish, Interrupt::Drop] {
@@ -42,7 +42,7 @@ async fn asked() {
 }
 
 /// Ends when a person has asked for as much.
-pub(super) async fn asked_for(much: Interrupt, mut interrupt: watch::Receiver<Interrupt>) {
+pub async fn asked_for(much: Interrupt, mut interrupt: watch::Receiver<Interrupt>) {
     if interrupt.wait_for(|asked| *asked >= much).await.is_err() {
         std::future::pending::<()>().await;
     }

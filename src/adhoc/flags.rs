@@ -1,10 +1,10 @@
 //! What is wrong with the inventory that stands for a line, said of the flags that were typed.
 
-use super::Typed;
+use super::AdHocInventory;
 use crate::error::Problem;
 use crate::inventory::Mistake;
 
-impl Typed {
+impl AdHocInventory {
     /// The mistakes in `text`, each said of its flag.
     pub(super) fn in_flags(&self, text: &str, mistakes: &[Mistake]) -> Vec<Problem> {
         let mut problems: Vec<Problem> = Vec::new();

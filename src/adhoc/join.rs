@@ -2,39 +2,41 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Typed, absolute, append, checked, extra, host_name, object};
+use super::{AdHocInventory, absolute, append, checked, extra, host_name, object};
 use crate::cli::JoinArguments;
-use crate::cluster::same_setting;
+use crate::cluster::{certificate_names, same_setting, shared_settings};
 use crate::distribution::k3s::arguments::Settings;
+use crate::engine::Refusal;
 use crate::error::Problem;
+use crate::facts::{Datastore, Facts};
 use crate::kubernetes::kubeconfig::server_url;
 use crate::vars::Secret;
 
-impl Typed {
+impl AdHocInventory {
     /// A host that joins, and the server that is read for it.
     pub fn join(arguments: &JoinArguments) -> Result<Self, Problem> {
-        let mut typed = Self::begin(&arguments.address, &arguments.login, &arguments.release)?;
+        let mut adhoc = Self::begin(&arguments.address, &arguments.login, &arguments.release)?;
         let role = if arguments.server { "server" } else { "agent" };
-        typed.host(role);
-        typed.mirror(arguments.mirror.as_deref());
+        adhoc.host(role);
+        adhoc.mirror(arguments.mirror.as_deref());
         if arguments.server {
-            typed.names(&arguments.tls_san);
+            adhoc.names(&arguments.tls_san);
         } else if !arguments.tls_san.is_empty() || arguments.no_extras {
             return Err(Problem::new("--tls-san and --no-extras are for servers")
                 .next("leave them out, or add  --server"));
         }
         if let (Some(_), Some(ip)) = (&arguments.server_host, &arguments.server_ip) {
             let note = format!("--server-ip {ip} is not used: --server-host names the server");
-            typed.notes.push(note);
+            adhoc.notes.push(note);
         }
         let server = arguments
             .server_host
             .as_ref()
             .or(arguments.server_ip.as_ref());
         if arguments.server_host.is_some() {
-            typed.joined = "--server-host";
+            adhoc.joined = "--server-host";
         }
-        typed.server_url.clone_from(&arguments.server_url);
+        adhoc.server_url.clone_from(&arguments.server_url);
         let given = arguments.node_token.is_some() || arguments.node_token_path.is_some();
         match (server, given) {
             (None, false) => {
@@ -42,12 +44,12 @@ impl Typed {
                     "name a server of the cluster to join; its token is read there, unless --node-token-path gives it",
                 ));
             }
-            (_, true) => typed.elsewhere(arguments, server)?,
-            (Some(server), false) => typed.observed(arguments, server)?,
+            (_, true) => adhoc.elsewhere(arguments, server)?,
+            (Some(server), false) => adhoc.observed(arguments, server)?,
         }
         let extra = extra::settings(&arguments.k3s_extra_args)?;
-        typed.extra(extra, false, arguments.no_extras)?;
-        Ok(typed)
+        adhoc.extra(extra, false, arguments.no_extras)?;
+        Ok(adhoc)
     }
 
     /// The server that is read, and not changed.
@@ -186,4 +188,36 @@ impl Typed {
         }
         Ok(())
     }
+}
+
+/// What the server that was read says about the cluster that is joined.
+pub fn of_server(
+    adhoc: &mut AdHocInventory,
+    name: &str,
+    facts: &Facts,
+    as_server: bool,
+) -> Result<(), Refusal> {
+    adhoc.found_data(name, facts)?;
+    if facts.k3s.datastore.is_none() {
+        return Err(
+            Problem::new(format!("{name}: there is no cluster here to join"))
+                .because("no k3s server has ever run on it")
+                .next(format!(
+                    "towline install --ip {name}  makes it the first server"
+                ))
+                .into(),
+        );
+    }
+    if as_server && facts.k3s.datastore == Some(Datastore::Sqlite) {
+        return Err(Problem::new(format!("{name} keeps its cluster in sqlite, which only one server can use"))
+            .next(format!("towline install --ip {name} --cluster  moves the data to embedded etcd; then join again"))
+            .into());
+    }
+    if as_server {
+        let shared = shared_settings(facts).map_err(|why| {
+            Problem::new(format!("{name}: what k3s is told here cannot be read")).because(why)
+        })?;
+        adhoc.carry_over(shared, certificate_names(facts), name)?;
+    }
+    Ok(())
 }

@@ -4,10 +4,12 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::typed::Typed;
+use super::AdHocInventory;
 use crate::cli::Environment;
+use crate::engine::{Context, Refusal, Survey, file};
 use crate::error::Problem;
 use crate::inventory::{self, Inventory, Overrides, Surroundings};
+use crate::run::Event;
 
 const HEADER: &str = "# Written by towline: what was typed, as an inventory. Change it, then  towline deploy -i THIS_FILE\n";
 
@@ -16,32 +18,37 @@ const HEADER: &str = "# Written by towline: what was typed, as an inventory. Cha
 ///
 /// # Errors
 /// A file that is there and is not the inventory of the same cluster, and what the file system refuses.
-pub(super) fn save(file: &Path, typed: &Typed) -> Result<(), Problem> {
-    write(file, &new_text(file, typed)?)
+fn save(file: &Path, adhoc: &AdHocInventory) -> Result<(), Problem> {
+    file::write(file, &new_text(file, adhoc)?)
 }
 
-/// Writes a file as a whole, or leaves what was there.
-///
-/// # Errors
-/// What the file system refuses.
-pub(super) fn write(file: &Path, text: &str) -> Result<(), Problem> {
-    let failed = |error: std::io::Error| {
-        Problem::new(format!("{} cannot be written", file.display())).because(error.to_string())
+/// Writes the inventory before the first change: the same line or a deploy goes on from there, whatever
+/// happens.
+pub fn before(
+    file: Option<&Path>,
+    adhoc: &mut AdHocInventory,
+    survey: &Survey,
+    context: &Context,
+) -> Result<(), Refusal> {
+    let Some(file) = file else {
+        return Ok(());
     };
-    let folder = match file.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    std::io::Write::write_all(&mut temporary, text.as_bytes()).map_err(failed)?;
-    temporary
-        .persist(file)
-        .map_err(|error| failed(error.error))?;
-    Ok(())
+    if let Some(kept) = survey.topology.kept.get(&adhoc.target) {
+        let left_out = adhoc.keep(kept)?;
+        if !left_out.is_empty() {
+            let text = format!(
+                "{} leaves out what may be secret: {}; write it by hand, or a deploy takes it away",
+                file.display(),
+                left_out.join(", ")
+            );
+            context.events.send(Event::Note { text });
+        }
+    }
+    Ok(save(file, adhoc)?)
 }
 
-fn new_text(file: &Path, typed: &Typed) -> Result<String, Problem> {
-    let fresh = format!("{HEADER}{}", typed.draft.clone().literal().text()?);
+fn new_text(file: &Path, adhoc: &AdHocInventory) -> Result<String, Problem> {
+    let fresh = format!("{HEADER}{}", adhoc.draft.clone().literal().text()?);
     let before = match fs::read_to_string(file) {
         Ok(before) => before,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(fresh),
@@ -55,8 +62,8 @@ fn new_text(file: &Path, typed: &Typed) -> Result<String, Problem> {
     }
     let old = read(file, &before)?;
     let is_there = |address: &str| old.hosts.iter().any(|host| host.address == address);
-    let known = typed.read_server().unwrap_or(&typed.target);
-    if !typed.address(known).is_some_and(is_there) {
+    let known = adhoc.read_server().unwrap_or(&adhoc.target);
+    if !adhoc.address(known).is_some_and(is_there) {
         return Err(Problem::new(format!(
             "{} is there, and is an inventory without {known}",
             file.display()
@@ -65,14 +72,14 @@ fn new_text(file: &Path, typed: &Typed) -> Result<String, Problem> {
         .next("choose another file for --save-inventory"));
     }
     let mut text = before;
-    for name in typed.names_of_hosts() {
-        if typed.address(name).is_some_and(is_there) {
+    for name in adhoc.names_of_hosts() {
+        if adhoc.address(name).is_some_and(is_there) {
             continue;
         }
         text =
-            with_host(&text, &typed.host_lines(name)?).ok_or_else(|| by_hand(file, typed, name))?;
+            with_host(&text, &adhoc.host_lines(name)?).ok_or_else(|| by_hand(file, adhoc, name))?;
         if read(file, &text).is_err() {
-            return Err(by_hand(file, typed, name));
+            return Err(by_hand(file, adhoc, name));
         }
     }
     Ok(text)
@@ -93,15 +100,15 @@ fn read(file: &Path, text: &str) -> Result<Inventory, Problem> {
     })
 }
 
-fn by_hand(file: &Path, typed: &Typed, name: &str) -> Problem {
-    let lines = typed.host_lines(name).unwrap_or_default();
+fn by_hand(file: &Path, adhoc: &AdHocInventory, name: &str) -> Problem {
+    let lines = adhoc.host_lines(name).unwrap_or_default();
     Problem::new(format!("{name} cannot be added to {}", file.display()))
         .because("its hosts are written in a form that is not extended by itself")
         .next(format!("add by hand below hosts:\n{}", lines.trim_end()))
 }
 
 /// The text with more lines at the end of the block `hosts:`; comments and order stay.
-pub(super) fn with_host(text: &str, entry: &str) -> Option<String> {
+pub fn with_host(text: &str, entry: &str) -> Option<String> {
     let lines: Vec<&str> = text.lines().collect();
     let hosts = lines.iter().position(|line| line.trim_end() == "hosts:")?;
     let is_inside = |line: &&str| line.is_empty() || line.starts_with([' ', '#', '\t']);

@@ -6,24 +6,30 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::{Refusal, surroundings};
 use crate::cli::{Address, Environment, InstallArguments, Login, NodeTokenArguments, Release};
 use crate::cluster::{configured_data_dir, remarks};
+use crate::engine::{self, Refusal, surroundings};
 use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::{self, DataDir, Draft, Inventory, Overrides};
 use crate::vars::{Origin, Secret};
 
+pub mod advice;
+mod context;
 mod extra;
 mod flags;
 mod join;
+pub mod save;
+
+pub use context::{context, tell};
+pub use join::of_server;
 
 /// The host that is this machine itself.
 const THIS_MACHINE: &str = "this-machine";
 
 /// An inventory in the making.
 #[derive(Debug, Clone)]
-pub(super) struct Typed {
+pub struct AdHocInventory {
     pub draft: Draft,
     /// Where hosts join, when that is not a server's own address.
     server_url: Option<String>,
@@ -41,7 +47,7 @@ pub(super) struct Typed {
     pub notes: Vec<String>,
 }
 
-impl Typed {
+impl AdHocInventory {
     /// A server.
     pub fn install(arguments: &InstallArguments) -> Result<Self, Problem> {
         if arguments.ipsec {
@@ -54,9 +60,9 @@ impl Typed {
             )
             .next("--cluster  keeps the data in embedded etcd, on one server or on several"));
         }
-        let mut typed = Self::begin(&arguments.address, &arguments.login, &arguments.release)?;
-        typed.host("server");
-        let cluster = &mut typed.draft.cluster;
+        let mut adhoc = Self::begin(&arguments.address, &arguments.login, &arguments.release)?;
+        adhoc.host("server");
+        let cluster = &mut adhoc.draft.cluster;
         cluster.shift_insert(
             0,
             "name".into(),
@@ -65,30 +71,30 @@ impl Typed {
         if arguments.cluster {
             cluster.insert("datastore".into(), json!("etcd"));
         }
-        typed.names(&arguments.tls_san);
-        typed.mirror(arguments.mirror.as_deref());
+        adhoc.names(&arguments.tls_san);
+        adhoc.mirror(arguments.mirror.as_deref());
         if let Some(file) = &arguments.token_file {
-            typed
+            adhoc
                 .draft
                 .cluster
                 .insert("token_file".into(), json!(absolute(file)));
         }
         if let Some(token) = &arguments.token {
-            typed.warn_of_process_lists("--token", "--token-file");
-            typed.token = Some(Secret::new(token));
+            adhoc.warn_of_process_lists("--token", "--token-file");
+            adhoc.token = Some(Secret::new(token));
         }
         let extra = extra::settings(&arguments.k3s_extra_args)?;
-        typed.extra(extra, true, arguments.no_extras)?;
-        Ok(typed)
+        adhoc.extra(extra, true, arguments.no_extras)?;
+        Ok(adhoc)
     }
 
     /// A server whose token is wanted.
     pub fn token_of(arguments: &NodeTokenArguments) -> Result<Self, Problem> {
-        let mut typed = Self::server(&arguments.address, &arguments.login, "default")?;
+        let mut adhoc = Self::server(&arguments.address, &arguments.login, "default")?;
         let folder = checked(arguments.server_data_dir.as_ref())?;
-        let target = typed.target.clone();
-        typed.look_in(folder, &target);
-        Ok(typed)
+        let target = adhoc.target.clone();
+        adhoc.look_in(folder, &target);
+        Ok(adhoc)
     }
 
     /// The data of a server is looked for in this folder, unless its configuration has another.
@@ -105,13 +111,13 @@ impl Typed {
             k3s_version: None,
             k3s_channel: "stable".into(),
         };
-        let mut typed = Self::begin(address, login, &release)?;
-        typed.host("server");
-        typed
+        let mut adhoc = Self::begin(address, login, &release)?;
+        adhoc.host("server");
+        adhoc
             .draft
             .cluster
             .insert("name".into(), json!(name(context)));
-        Ok(typed)
+        Ok(adhoc)
     }
 
     fn begin(address: &Address, login: &Login, release: &Release) -> Result<Self, Problem> {
@@ -317,7 +323,7 @@ fn name(context: &str) -> String {
 }
 
 fn absolute(path: &Path) -> PathBuf {
-    super::absolute(path.to_owned())
+    engine::absolute(path.to_owned())
 }
 
 fn object<'a>(map: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<String, Value> {

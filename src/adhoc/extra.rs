@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Typed, append, object};
+use super::{AdHocInventory, append, object};
 use crate::distribution::k3s::arguments::{self, Settings, ShortFlags};
 use crate::distribution::k3s::flags::is_known;
 use crate::distribution::k3s::settings::MUST_BE_EQUAL;
@@ -10,7 +10,7 @@ use crate::error::Problem;
 use crate::inventory::Role;
 use crate::vars::names_a_secret;
 
-impl Typed {
+impl AdHocInventory {
     /// Names what the host keeps though the line does not, for an inventory that stands for it.
     /// Returns the keys that are left out: a secret goes into no file.
     ///
@@ -37,12 +37,12 @@ impl Typed {
         let is_servers_only =
             |key: &&String| is_known(key, Role::Server) && !is_known(key, Role::Agent);
         if !is_server && let Some(key) = extra.keys().find(is_servers_only) {
-            let typed = match key.as_str() {
+            let adhoc = match key.as_str() {
                 "flannel-backend" => "--flannel-backend (or --no-flannel)".to_owned(),
                 key => format!("--{key}"),
             };
             return Err(Problem::new(format!(
-                "--k3s-extra-args: {typed} is for servers, and an agent does not start with it"
+                "--k3s-extra-args: {adhoc} is for servers, and an agent does not start with it"
             ))
             .next("leave it out: what servers decide, an agent takes from them"));
         }

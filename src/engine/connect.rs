@@ -8,8 +8,8 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{Semaphore, watch};
 
-use super::can_ask;
-use super::road::Ways;
+use super::context::RunOptions;
+use super::surroundings::can_ask;
 use crate::cli::Environment;
 use crate::error::Problem;
 use crate::inventory::{Host, Inventory};
@@ -24,7 +24,7 @@ use crate::ui::Ui;
 use crate::ui::ask::NewHost;
 
 /// Connects over SSH. Every key file is read once, whatever the number of hosts.
-pub(super) struct Ssh {
+pub struct Ssh {
     keys: BTreeMap<Vec<PathBuf>, Arc<Keys>>,
     /// Whether hosts that are not known yet are trusted.
     accepts_new: bool,
@@ -57,14 +57,14 @@ impl Ssh {
     /// connections.
     pub async fn new(
         inventory: &Inventory,
-        ways: &Ways,
+        options: &RunOptions,
         environment: &Environment,
         ui: &Ui,
         trace: Option<Events>,
     ) -> Result<Self, Problem> {
         let mut keys = BTreeMap::new();
         for host in &inventory.hosts {
-            if ways.local.as_ref() == Some(&host.name) {
+            if options.local.as_ref() == Some(&host.name) {
                 continue;
             }
             let paths = &host.ssh.keys.value;
@@ -80,14 +80,14 @@ impl Ssh {
                 })?;
             keys.insert(paths.clone(), Arc::new(loaded));
         }
-        room_for(inventory.hosts.len(), ways.parallel)?;
+        room_for(inventory.hosts.len(), options.parallel)?;
         Ok(Self {
             keys,
-            accepts_new: ways.accept_new_host_keys,
-            asks: (!ways.accept_new_host_keys && can_ask(&inventory.files)).then(|| ui.clone()),
+            accepts_new: options.accept_new_host_keys,
+            asks: (!options.accept_new_host_keys && can_ask(&inventory.files)).then(|| ui.clone()),
             met: Mutex::default(),
             home: environment.home.clone(),
-            local: ways.local.clone(),
+            local: options.local.clone(),
             trace,
         })
     }

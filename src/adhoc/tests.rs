@@ -13,19 +13,19 @@ fn meant(line: &str) -> String {
         Ok(cli) => cli,
         Err(error) => return error.to_string(),
     };
-    let typed = match cli.command {
-        Command::Install(arguments) => Typed::install(&arguments),
-        Command::Join(arguments) => Typed::join(&arguments),
+    let adhoc = match cli.command {
+        Command::Install(arguments) => AdHocInventory::install(&arguments),
+        Command::Join(arguments) => AdHocInventory::join(&arguments),
         _ => panic!("neither install nor join: {line}"),
     };
-    match typed.and_then(|typed| Ok((typed.draft.text()?, typed))) {
-        Ok((text, typed)) => {
+    match adhoc.and_then(|adhoc| Ok((adhoc.draft.text()?, adhoc))) {
+        Ok((text, adhoc)) => {
             let environment = environment();
-            if let Err(refusal) = typed.inventory(&environment) {
+            if let Err(refusal) = adhoc.inventory(&environment) {
                 let problems = refusal.problems().into_iter();
                 return problems.map(|problem| format!("{problem}\n")).collect();
             }
-            let notes: String = typed
+            let notes: String = adhoc
                 .notes
                 .iter()
                 .map(|note| format!("note: {note}\n"))
@@ -153,34 +153,34 @@ fn what_all_servers_share_is_carried_over_and_may_not_be_typed_otherwise() {
         else {
             panic!("not a join");
         };
-        Typed::join(&arguments).expect("it is right")
+        AdHocInventory::join(&arguments).expect("it is right")
     };
     let shared: Settings = [
         ("cluster-cidr".to_owned(), json!("10.52.0.0/16")),
         ("disable".to_owned(), json!(["traefik"])),
     ]
     .into();
-    let mut typed = line("");
-    typed
+    let mut adhoc = line("");
+    adhoc
         .carry_over(
             shared.clone(),
             vec!["k8s.example.org".into(), "10.0.0.1".into()],
             "10.0.0.1",
         )
         .expect("carried over");
-    let (inventory, _) = typed
+    let (inventory, _) = adhoc
         .inventory(&environment())
         .unwrap_or_else(|_| panic!("refused"));
     assert_eq!(inventory.cluster.config, shared);
     assert_eq!(inventory.cluster.tls_sans, ["k8s.example.org"]);
     // As k3sup wants it typed again, in another spelling, and a default that is said.
     let again = "--cluster-cidr 10.52.0.0/16 --disable=traefik --flannel-backend vxlan";
-    let mut typed = line(&format!("--k3s-extra-args '{again}'"));
-    typed
+    let mut adhoc = line(&format!("--k3s-extra-args '{again}'"));
+    adhoc
         .carry_over(shared.clone(), Vec::new(), "10.0.0.1")
         .expect("it means the same");
-    let mut typed = line("--k3s-extra-args '--disable servicelb'");
-    insta::assert_snapshot!(typed.carry_over(shared, Vec::new(), "10.0.0.1").expect_err("refused"), @r#"
+    let mut adhoc = line("--k3s-extra-args '--disable servicelb'");
+    insta::assert_snapshot!(adhoc.carry_over(shared, Vec::new(), "10.0.0.1").expect_err("refused"), @r#"
     --disable is shared by all servers of a cluster, and 10.0.0.1 has another value
       it has ["traefik"], and ["servicelb"] was typed
       → leave it out: what all servers share is taken over from that server
@@ -194,7 +194,7 @@ fn what_a_host_keeps_stands_in_the_inventory_that_is_saved_but_for_secrets() {
     let Command::Install(arguments) = cli.command else {
         panic!("another command")
     };
-    let mut typed = Typed::install(&arguments).expect("typed");
+    let mut adhoc = AdHocInventory::install(&arguments).expect("typed");
     let kept = json!({
         "tls-san": ["old.example.org"],
         "disable": ["servicelb", "traefik"],
@@ -202,8 +202,8 @@ fn what_a_host_keeps_stands_in_the_inventory_that_is_saved_but_for_secrets() {
         "etcd-s3-secret-key": "bucket-secret",
     });
     let kept: Settings = serde_json::from_value(kept).expect("settings");
-    assert_eq!(typed.keep(&kept).expect("kept"), ["etcd-s3-secret-key"]);
-    insta::assert_snapshot!(typed.draft.text().expect("text"), @r#"
+    assert_eq!(adhoc.keep(&kept).expect("kept"), ["etcd-s3-secret-key"]);
+    insta::assert_snapshot!(adhoc.draft.text().expect("text"), @r#"
     cluster:
       name: default
       channel: stable

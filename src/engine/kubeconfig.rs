@@ -1,0 +1,307 @@
+//! The cluster's kubeconfig, tried from here.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::cli::{Destination, Environment, KubeconfigFile};
+use crate::cluster::node_name;
+use crate::distribution::k3s::settings::API_PORT;
+use crate::error::Problem;
+use crate::facts::Facts;
+use crate::inventory::{Host, Role};
+use crate::kubernetes::kubeconfig::{Kubeconfig, Written, merge, pick, rewrite, server_url, write};
+use crate::kubernetes::verify::{NodeLine, Verified, verify};
+use crate::run::event::NodeRow;
+use crate::run::gather::{self, Gathered};
+use crate::run::report::Report;
+use crate::run::{Event, Interrupt};
+use crate::shell::quote;
+use crate::vars::Secret;
+
+use super::context::Context;
+use super::interrupt;
+use super::surroundings::absolute;
+use super::told::Ended;
+
+/// k3s puts a new name into its certificate at the first handshake that asks for it, and the other
+/// servers follow some seconds later.
+const PATIENCE: Duration = Duration::from_secs(45);
+/// An address that has worked before works at once, or another one is taken.
+const STANDING: Duration = Duration::from_secs(10);
+
+/// Where a kubeconfig goes, and under which name.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The file; after the cluster's name in this folder when nobody says.
+    path: Option<PathBuf>,
+    /// Name of the context; the cluster's when nobody says.
+    context: Option<String>,
+    /// Whether it is the file that kubectl reads unless it is told another one.
+    usual: bool,
+    /// Whether what else is in the file stays.
+    merge: bool,
+    /// Whether it becomes the current context of a file that has one.
+    use_it: bool,
+}
+
+impl Target {
+    /// Where a command with an inventory puts it. Merged, it goes where kubectl looks: the first
+    /// file of `KUBECONFIG` that is there, else the last of them, else `~/.kube/config`.
+    pub fn new(arguments: &KubeconfigFile, environment: &Environment) -> Self {
+        let usual = || {
+            let listed = &environment.kubeconfigs;
+            let there = listed.iter().find(|path| path.exists());
+            there
+                .or(listed.last())
+                .cloned()
+                .unwrap_or_else(|| environment.home.join(".kube/config"))
+        };
+        let given = arguments.kubeconfig.clone();
+        Self {
+            usual: given.is_none() && arguments.merge,
+            path: given.or_else(|| arguments.merge.then(usual)),
+            context: arguments.context.clone(),
+            merge: arguments.merge,
+            use_it: arguments.use_context,
+        }
+    }
+
+    /// What to type to use the kubeconfig.
+    fn next(&self, path: &Path, context: &str) -> String {
+        let mut text = String::new();
+        if !self.usual {
+            text = format!("\n  export KUBECONFIG={}", quote(&path.to_string_lossy()));
+        }
+        // Another context may be the current one.
+        if self.merge {
+            format!("{text}\n  kubectl --context {} get nodes", quote(context))
+        } else {
+            format!("{text}\n  kubectl get nodes")
+        }
+    }
+}
+
+impl From<&Destination> for Target {
+    fn from(destination: &Destination) -> Self {
+        Self {
+            path: Some(destination.local_path.clone()),
+            context: Some(destination.context.clone()),
+            usual: false,
+            merge: destination.merge,
+            use_it: destination.use_context,
+        }
+    }
+}
+
+/// Fetches the kubeconfig and does nothing else. Nothing is planned for it, so nothing has to be
+/// known of any release.
+pub async fn only(
+    context: &Context,
+    gathered: &Gathered,
+    target: &Target,
+    begun: Instant,
+) -> Ended {
+    let next = match fetch(context, gathered, target).await {
+        Ok(next) => Some(next),
+        Err(problem) => {
+            context.events.send(Event::Trouble { problem });
+            None
+        }
+    };
+    (Report::without_hosts(begun, next.is_some()), next)
+}
+
+/// Takes the kubeconfig of a live server, tries it at an address that works from here with a real
+/// request, and writes it. Returns what to type to use it.
+pub async fn fetch(
+    context: &Context,
+    gathered: &Gathered,
+    target: &Target,
+) -> Result<String, Problem> {
+    let (host, source, node_ip) = source(context, gathered).await?;
+    let cluster = &context.inventory.cluster;
+    let address = cluster.endpoint.as_deref().unwrap_or(&host.address);
+    let server = server_url(address, API_PORT);
+    let name = target.context.as_deref().unwrap_or(&cluster.name);
+    let fresh = rewrite(source.expose(), &server, name)?;
+    let default = || PathBuf::from(format!("{}.kubeconfig", cluster.name));
+    let path = absolute(target.path.clone().unwrap_or_else(default));
+
+    // By a port that is forwarded towline reaches sshd, and the API may be on a network that this
+    // machine is in, too.
+    let is_forwarded = cluster.endpoint.is_none() && context.is_forwarded(host);
+    let node_ip = node_ip.filter(|_| is_forwarded);
+    let direct = node_ip.map(|ip| server_url(&ip.to_string(), API_PORT));
+    let direct = direct.map(|server| rewrite(source.expose(), &server, name));
+    let direct = direct.transpose()?;
+
+    let standing = pick(&path, Some(name)).ok();
+    let standing = standing.and_then(|standing| fresh.at_the_address_of(&standing));
+    let standing = standing.filter(|standing| *standing != fresh);
+    let mut reason = match &cluster.endpoint {
+        Some(_) => "that is the cluster's endpoint",
+        None => "that is the address that was typed",
+    }
+    .to_owned();
+    let mut kept = None;
+    let address_is_said = cluster.endpoint.is_some() || !context.inventory.whole;
+    if let Some(standing) = standing.as_ref().filter(|_| !address_is_said) {
+        match tried(context, standing, STANDING).await {
+            Ok(verified) => kept = Some((standing.clone(), verified)),
+            Err(problem) => reason = problem.what,
+        }
+    }
+    // The one that stands was tried already.
+    let direct = direct.filter(|direct| address_is_said || standing.as_ref() != Some(direct));
+    if let (Some(direct), None) = (direct, &kept)
+        && let Ok(verified) = tried(context, &direct, STANDING).await
+    {
+        "that is the server's own address, and it is reached from here".clone_into(&mut reason);
+        kept = Some((direct, verified));
+    }
+    let (kubeconfig, verified) = match kept {
+        Some(kept) => kept,
+        None => match tried(context, &fresh, PATIENCE).await {
+            Ok(verified) => (fresh, verified),
+            // Nothing is lost by a file that did not work where there was none.
+            Err(problem) if !path.exists() => {
+                write(&path, &fresh)?;
+                let why = format!(
+                    "the kubeconfig was written to {} all the same",
+                    path.display()
+                );
+                return Err(problem.because(why));
+            }
+            Err(problem) => {
+                return Err(problem.because(format!("{} was left as it was", path.display())));
+            }
+        },
+    };
+    let written = if target.merge {
+        tokio::task::block_in_place(|| merge(&path, &kubeconfig, target.use_it))?
+    } else {
+        write(&path, &kubeconfig)?
+    };
+    let note = |text| context.events.send(Event::Note { text });
+    if let Some(standing) = standing.filter(|standing| standing.server() != kubeconfig.server()) {
+        note(format!(
+            "{}: its server was {} and is {} now: {reason}",
+            path.display(),
+            standing.server(),
+            kubeconfig.server()
+        ));
+    }
+    if let Written::Kept(backup) = written {
+        note(format!(
+            "{}: what was in it before is in {}",
+            path.display(),
+            backup.display()
+        ));
+    }
+    let lacking = verified.nodes.iter().filter(|node| node.lacks_network);
+    let lacking: Vec<_> = lacking.map(|node| node.name.clone()).collect();
+    let nodes = verified.nodes.into_iter().map(|node| {
+        let mut row = row(node);
+        let is_row = |host: &Host| is_node(host, &row);
+        let hosts = context.inventory.hosts.iter();
+        let mut api_unresponsive = hosts.filter(|host| gathered.unreached.contains_key(&host.name));
+        row.last_heard = api_unresponsive.any(is_row);
+        row
+    });
+    let nodes = nodes.collect();
+    context.events.send(Event::Kubeconfig {
+        path: path.display().to_string(),
+        server: kubeconfig.server().to_owned(),
+        nodes,
+    });
+    if !lacking.is_empty() {
+        note(format!(
+            "not Ready until a network plug-in (CNI) runs there: {}; this shows when they are:\ntowline ready --kubeconfig {} --context {}",
+            lacking.join(", "),
+            quote(&path.to_string_lossy()),
+            quote(name)
+        ));
+    }
+    Ok(target.next(&path, name))
+}
+
+/// A node as it is told.
+pub fn row(node: NodeLine) -> NodeRow {
+    NodeRow {
+        name: node.name,
+        ready: node.ready,
+        roles: node.roles.join(","),
+        version: node.kubelet_version,
+        internal_ip: node.internal_ip.unwrap_or_default(),
+        last_heard: false,
+    }
+}
+
+/// Whether a node is a host's, as far as that is known of a host that said nothing.
+fn is_node(host: &Host, node: &NodeRow) -> bool {
+    let private = host.private_address.as_ref();
+    let name = host
+        .node_name
+        .as_ref()
+        .map_or(&host.name, |name| &name.value);
+    *name == node.name
+        || host.address == node.internal_ip
+        || private.is_some_and(|private| private.value.to_string() == node.internal_ip)
+}
+
+/// Asks the API with a kubeconfig.
+async fn tried(
+    context: &Context,
+    kubeconfig: &Kubeconfig,
+    timeout: Duration,
+) -> Result<Verified, Problem> {
+    context.events.send(Event::Trying {
+        server: kubeconfig.server().to_owned(),
+    });
+    tokio::select! {
+        verified = verify(kubeconfig, timeout) => verified.map_err(|error| error.problem()),
+        () = interrupt::asked_for(Interrupt::Finish, context.interrupt.clone()) => {
+            Err(Problem::new("the kubeconfig was not tried: interrupted"))
+        }
+    }
+}
+
+/// The first server that answers, with its kubeconfig: known from the first exchange where the
+/// cluster already ran, asked for where it has only just begun to.
+async fn source<'a>(
+    context: &'a Context,
+    gathered: &Gathered,
+) -> Result<(&'a Host, Secret, Option<IpAddr>), Problem> {
+    let node_ip = |host: &Host, facts: &Facts| {
+        let name = node_name(host, facts);
+        let mut nodes = facts.k3s.nodes.iter();
+        nodes.find(|node| node.name == name)?.internal_ip
+    };
+    let servers = context.inventory.hosts.iter();
+    for host in servers.filter(|host| host.role.value == Role::Server) {
+        let facts = gathered
+            .reach
+            .get(&host.name)
+            .and_then(|reach| reach.facts());
+        if let Some(facts) = facts
+            && let Some(source) = facts.k3s.kubeconfig.clone()
+        {
+            return Ok((host, source, node_ip(host, facts)));
+        }
+        let Some(remote) = gathered.remotes.get(&host.name) else {
+            continue;
+        };
+        let data_dir = context.inventory.data_dir(host);
+        if let Ok(facts) = gather::facts(host, &data_dir, &**remote).await
+            && let Some(source) = facts.k3s.kubeconfig.clone()
+        {
+            return Ok((host, source, node_ip(host, &facts)));
+        }
+    }
+    Err(Problem::new("no server has a kubeconfig to give")
+        .next("towline deploy makes the cluster first"))
+}
+
+#[cfg(test)]
+mod tests;
