@@ -8,6 +8,7 @@ use super::exchange::ask;
 use super::report::{Outcome, RunState};
 use super::{Event, Runner};
 use crate::error::Problem;
+use crate::shell::Reply;
 use crate::task::{ENDING, GRACE, Service, Since};
 
 /// A restarted unit with a setting that its cluster cannot have was seen to die up to 11 s after its
@@ -98,10 +99,7 @@ impl Runner {
             };
             let ended_again = match service.since(&seen, since) {
                 None | Some(Since::Lasted) => {
-                    for note in service.notes(&seen) {
-                        let text = format!("{host}: {note}");
-                        self.events.send(Event::Note { text });
-                    }
+                    self.tell_notes(host, service, &seen);
                     return Ok(());
                 }
                 Some(Since::Again(time)) if time >= GRACE => {
@@ -114,6 +112,7 @@ impl Runner {
                         time.as_secs()
                     );
                     self.events.send(Event::Note { text });
+                    self.tell_notes(host, service, &seen);
                     return Ok(());
                 }
                 Some(Since::Again(_)) => {
@@ -133,5 +132,13 @@ impl Runner {
             self.rest(self.pause * 4).await;
         }
         Ok(())
+    }
+
+    /// Tells what is to be known of a unit although it runs.
+    fn tell_notes(&self, host: &str, service: &Service, seen: &Reply) {
+        for note in service.notes(seen) {
+            let text = format!("{host}: {note}");
+            self.events.send(Event::Note { text });
+        }
     }
 }

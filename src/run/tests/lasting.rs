@@ -99,18 +99,27 @@ async fn what_a_unit_warned_of_at_its_start_is_noted() {
         crate::shell::PACKED,
         warned.replace('\n', "")
     );
-    let came = ran(
-        move |_, begun| match state("active", "running", 0, 0, begun) {
-            Said::Out(status, text) => Said::Out(status, text + &warned),
-            said => said,
-        },
-    )
-    .await;
-    assert_eq!(came.outcomes(), [Outcome::Changed]);
-    let notes = came.events.iter().filter(|event| {
-        matches!(event, Event::Note { text } if text.starts_with("m1: k3s skips `nosuchkey` of its configuration"))
-    });
-    assert_eq!(notes.count(), 1);
+    // Also of one that has ended once since and is READY again.
+    for ends_once in [false, true] {
+        let warned = warned.clone();
+        let came = ran(move |second, begun| {
+            let now = match second {
+                5..20 if ends_once => state("activating", "auto-restart", 0, 0, begun),
+                20.. if ends_once => state("active", "running", 1, 20, begun),
+                _ => state("active", "running", 0, 0, begun),
+            };
+            match now {
+                Said::Out(status, text) => Said::Out(status, text + &warned),
+                said => said,
+            }
+        })
+        .await;
+        assert_eq!(came.outcomes(), [Outcome::Changed]);
+        let notes = came.events.iter().filter(|event| {
+            matches!(event, Event::Note { text } if text.starts_with("m1: k3s skips `nosuchkey` of its configuration"))
+        });
+        assert_eq!(notes.count(), 1, "ends once: {ends_once}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
