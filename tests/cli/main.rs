@@ -3,6 +3,7 @@
 mod convert;
 mod events;
 mod inventory;
+mod pages;
 mod vagrant;
 
 use std::fs;
