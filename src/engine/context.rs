@@ -375,8 +375,3 @@ fn read_overrides(folder: &Path, assets: &mut Assets) -> Result<(), Problem> {
     }
     Ok(())
 }
-
-/// Hosts that were read and cannot go on, with their words.
-pub fn unfit(survey: &Survey) -> impl Iterator<Item = (&String, &Problem)> {
-    survey.topology.unfit.iter()
-}

@@ -1,10 +1,11 @@
 //! From a survey to a cluster: its stages, planned again where more is known by then, and its kubeconfig.
 
-use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::cluster::ClusterState;
 use crate::error::Problem;
+use crate::plan::{Judged, Plan};
 use crate::run::report::RunState;
 use crate::run::{Event, Interrupt, Outcome, Runner};
 
@@ -26,13 +27,7 @@ pub async fn go(
     begun: Instant,
     kubeconfig: Option<&Target>,
 ) -> Result<Ended, Refusal> {
-    let mut run_state = RunState::default();
-    for (host, (begun, time)) in &survey.gathered.times {
-        run_state.connected(host, *begun, *time);
-    }
-    for (host, unreached) in &survey.gathered.unreached {
-        run_state.end(host, unreached.outcome, Some(unreached.problem.clone()));
-    }
+    let mut run_state = RunState::of(&survey.gathered, |_| true);
     for text in &survey.topology.notes {
         context.events.send(Event::Note { text: text.clone() });
     }
@@ -46,11 +41,14 @@ pub async fn go(
             .plan
             .replan_after
             .unwrap_or(survey.plan.stages.len().saturating_sub(1));
-        let ended = tokio::select! {
-            ended = runner.stages(&survey.plan, &survey.judged, last, &mut run_state) => ended,
-            never = announce(context) => match never {},
-            () = interrupt::asked_for(Interrupt::Drop, context.interrupt.clone()) => Err("the connections were dropped".to_owned()),
-        };
+        let ended = stages(
+            context,
+            &runner,
+            (&survey.plan, &survey.judged),
+            last,
+            &mut run_state,
+        )
+        .await;
         if let Err(reason) = ended {
             cancel_rest(context, &survey, &runner, &mut run_state, &reason);
             trouble = true;
@@ -145,24 +143,35 @@ async fn planned_again(context: &Context, survey: &Survey) -> Result<Survey, Ref
     Ok(survey)
 }
 
-/// Tells a person who interrupts the run that this was heard, and what a second Ctrl-C does.
-pub async fn announce(context: &Context) -> Infallible {
-    interrupt::asked_for(Interrupt::Finish, context.interrupt.clone()).await;
-    context.events.send(Event::Note {
-        text: "finishing the running steps; press Ctrl-C again to disconnect now".into(),
-    });
-    std::future::pending().await
+/// Carries a plan out up to its stage `last`. The first Ctrl-C lets running steps end, the second drops
+/// the connections.
+///
+/// # Errors
+/// Why it ended early.
+pub async fn stages(
+    context: &Context,
+    runner: &Runner,
+    (plan, judged): (&Plan, &Arc<Judged>),
+    last: usize,
+    run_state: &mut RunState,
+) -> Result<(), String> {
+    let announce = async {
+        interrupt::asked_for(Interrupt::Finish, context.interrupt.clone()).await;
+        let text = "finishing the running steps; press Ctrl-C again to disconnect now".into();
+        context.events.send(Event::Note { text });
+        interrupt::asked_for(Interrupt::Drop, context.interrupt.clone()).await;
+    };
+    tokio::select! {
+        ended = runner.stages(plan, judged, last, run_state) => ended,
+        () = announce => Err("the connections were dropped".to_owned()),
+    }
 }
 
 /// Hosts that cannot be used as they are leave before the first stage.
 fn unfit(context: &Context, survey: &Survey, run_state: &mut RunState) {
     for (host, problem) in &survey.topology.unfit {
-        if run_state.is_in(host) && context.selected.contains(host) {
-            context.events.send(Event::Unreached {
-                host: host.clone(),
-                problem: problem.clone(),
-            });
-            run_state.end(host, Outcome::Failed, Some(problem.clone()));
+        if context.selected.contains(host) {
+            leaves(context, run_state, host, Outcome::Failed, problem);
         }
     }
 }
@@ -170,14 +179,30 @@ fn unfit(context: &Context, survey: &Survey, run_state: &mut RunState) {
 /// Hosts that no longer answer when they are asked again leave the run.
 fn lost(context: &Context, survey: &Survey, run_state: &mut RunState) {
     for (host, unreached) in &survey.gathered.unreached {
-        if run_state.is_in(host) {
-            let problem = unreached.problem.clone();
-            context.events.send(Event::Unreached {
-                host: host.clone(),
-                problem: problem.clone(),
-            });
-            run_state.end(host, unreached.outcome, Some(problem));
-        }
+        leaves(
+            context,
+            run_state,
+            host,
+            unreached.outcome,
+            &unreached.problem,
+        );
+    }
+}
+
+/// Tells why a host leaves the run before its next stage.
+fn leaves(
+    context: &Context,
+    run_state: &mut RunState,
+    host: &str,
+    outcome: Outcome,
+    problem: &Problem,
+) {
+    if run_state.is_in(host) {
+        context.events.send(Event::Unreached {
+            host: host.to_owned(),
+            problem: problem.clone(),
+        });
+        run_state.end(host, outcome, Some(problem.clone()));
     }
 }
 

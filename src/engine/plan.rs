@@ -9,19 +9,16 @@ use crate::run::gather::Gathered;
 use crate::run::report::{Report, RunState};
 use crate::run::{Event, Outcome, planned};
 
-use super::context::{Context, Survey, unfit};
+use super::context::{Context, Survey};
 use super::told::Ended;
 
 /// Tells what a survey found and what would follow from it.
 pub fn tell(context: &Context, survey: &Survey, begun: Instant) -> Ended {
-    let mut run_state = RunState::default();
-    for (host, unreached) in &survey.gathered.unreached {
-        run_state.end(host, unreached.outcome, Some(unreached.problem.clone()));
-    }
+    let mut run_state = RunState::of(&survey.gathered, |_| true);
     for text in &survey.topology.notes {
         context.events.send(Event::Note { text: text.clone() });
     }
-    for (host, problem) in unfit(survey) {
+    for (host, problem) in &survey.topology.unfit {
         context.events.send(Event::Unreached {
             host: host.clone(),
             problem: problem.clone(),
@@ -44,9 +41,6 @@ pub fn tell(context: &Context, survey: &Survey, begun: Instant) -> Ended {
         unknown: unknown.cloned().collect(),
         steps: steps.clone(),
     });
-    for (host, (begun, time)) in &survey.gathered.times {
-        run_state.connected(host, *begun, *time);
-    }
     (
         report(context, &survey.gathered, run_state, steps, begun),
         None,

@@ -12,10 +12,10 @@ use crate::run::{Event, Interrupt, Outcome, planned};
 use crate::ui::{Format, Ui};
 
 use super::context::Context;
+use super::deploy;
 use super::plan::report as plan_report;
 use super::refusal::Refusal;
 use super::told::Ended;
-use super::{deploy, interrupt};
 
 /// Removes what the survey finds, or tells what it would remove. What is found is asked about first,
 /// unless that `is_agreed` already.
@@ -68,9 +68,9 @@ pub async fn go(
 async fn confirm(context: &Context, ui: &Ui) -> Result<(), Refusal> {
     let name = &context.inventory.cluster.name;
     context.events.told().await;
-    let adhoc = tokio::task::block_in_place(|| ui.confirm_reset(name));
+    let agreed = tokio::task::block_in_place(|| ui.confirm_reset(name));
     // A question does not end by a polite kill, and a name that is typed after it does not count.
-    match adhoc.filter(|_| *context.interrupt.borrow() == Interrupt::None) {
+    match agreed.filter(|_| *context.interrupt.borrow() == Interrupt::None) {
         Some(true) => Ok(()),
         Some(false) => {
             let what = format!("what was typed is not the cluster's name, {name}");
@@ -148,15 +148,7 @@ impl Survey {
 
     /// What is known of the hosts before anything is done.
     fn run_state(&self, context: &Context) -> RunState {
-        let mut run_state = RunState::default();
-        for (host, (begun, time)) in &self.gathered.times {
-            run_state.connected(host, *begun, *time);
-        }
-        for (host, unreached) in &self.gathered.unreached {
-            if context.selected.contains(host) {
-                run_state.end(host, unreached.outcome, Some(unreached.problem.clone()));
-            }
-        }
+        let mut run_state = RunState::of(&self.gathered, |host| context.selected.contains(host));
         for (host, problem) in &self.reset.unfit {
             run_state.end(host, Outcome::Failed, Some(problem.clone()));
         }
@@ -167,11 +159,8 @@ impl Survey {
         let mut run_state = self.run_state(context);
         let runner = context.runner(&self.gathered);
         let last = self.plan.stages.len().saturating_sub(1);
-        let ended = tokio::select! {
-            ended = runner.stages(&self.plan, &self.judged, last, &mut run_state) => ended,
-            never = deploy::announce(context) => match never {},
-            () = interrupt::asked_for(Interrupt::Drop, context.interrupt.clone()) => Err("the connections were dropped".to_owned()),
-        };
+        let plan = (&self.plan, &self.judged);
+        let ended = deploy::stages(context, &runner, plan, last, &mut run_state).await;
         let trouble = ended.is_err();
         if let Err(reason) = ended {
             for host in &context.selected {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::gather::Gathered;
 use super::lasting::Started;
 use crate::error::{ExitCode, Problem};
 use crate::ssh::Counts;
@@ -194,6 +195,26 @@ struct Entry {
 }
 
 impl RunState {
+    /// What is known once the hosts were asked: how long that took, and which of them did not answer, as
+    /// far as they are counted.
+    pub fn of(gathered: &Gathered, is_counted: impl Fn(&str) -> bool) -> Self {
+        let mut state = Self::default();
+        for (host, (begun, time)) in &gathered.times {
+            state.turn(Taken {
+                host: host.clone(),
+                stage: CONNECTION.into(),
+                begun: *begun,
+                time: *time,
+                steps: Vec::new(),
+            });
+        }
+        let counted = gathered.unreached.iter();
+        for (host, unreached) in counted.filter(|(host, _)| is_counted(host)) {
+            state.end(host, unreached.outcome, Some(unreached.problem.clone()));
+        }
+        state
+    }
+
     /// How a host came out so far.
     pub(super) fn outcome(&self, host: &str) -> Option<Outcome> {
         self.hosts.get(host).and_then(|entry| entry.outcome)
@@ -244,18 +265,6 @@ impl RunState {
         for entry in self.hosts.values_mut() {
             entry.passed = None;
         }
-    }
-
-    /// Adds the time in which a host was connected to and said what it is.
-    pub fn connected(&mut self, host: &str, begun: Instant, time: Duration) {
-        self.hosts.entry(host.to_owned()).or_default().time += time;
-        self.turns.push(Taken {
-            host: host.into(),
-            stage: CONNECTION.into(),
-            begun,
-            time,
-            steps: Vec::new(),
-        });
     }
 
     /// Adds a host's turn in a stage.
