@@ -103,8 +103,8 @@ pub(super) fn order(config: &mut Config, kept: &Config, own: &Map<String, Value>
     for key in kept.keys() {
         let own = own.get(key).map(|own| words(key, own)).unwrap_or_default();
         if let Some(Value::Array(items)) = config.get_mut(key) {
-            let spec = |item: &Value| own.iter().position(|own| item == own.as_str());
-            items.sort_by_key(|item| spec(item).unwrap_or(own.len()));
+            let position = |item: &Value| own.iter().position(|own| item == own.as_str());
+            items.sort_by_key(|item| position(item).unwrap_or(own.len()));
         }
     }
 }

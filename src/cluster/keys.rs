@@ -41,7 +41,7 @@ impl Unknown {
     }
 
     /// Where it stands, for people.
-    fn spec(&self) -> String {
+    fn place(&self) -> String {
         let shared = || format!("cluster.{}.{}", self.section(), self.key);
         self.origin.as_ref().map_or_else(shared, Origin::to_string)
     }
@@ -112,15 +112,15 @@ fn found(inventory: &Inventory) -> Vec<Unknown> {
 pub(super) fn unknown(situation: &Situation<'_>, version: &str) -> (Vec<Problem>, Vec<String>) {
     let (mut problems, mut notes) = (Vec::new(), Vec::new());
     for unknown in found(situation.inventory) {
-        let spec = unknown.spec();
+        let place = unknown.place();
         if are_right_for(version) {
-            let problem = Problem::new(format!("{spec}: {}", unknown.what()));
+            let problem = Problem::new(format!("{place}: {}", unknown.what()));
             problems.push(problem.because(unknown.why(version)).next(unknown.help()));
         } else {
             let meant = instead(unknown.plain(), unknown.role);
             let meant = meant.map(|meant| format!("; {meant}")).unwrap_or_default();
             notes.push(format!(
-                "{spec}: {} that towline knows, and if k3s {version} does not know it, {}{meant}",
+                "{place}: {} that towline knows, and if k3s {version} does not know it, {}{meant}",
                 unknown.what(),
                 unknown.does()
             ));

@@ -223,7 +223,7 @@ pub fn remarks(inventory: &Inventory) -> Vec<Remark> {
     remarks
 }
 
-/// Every secret that the places hold, so that it can be masked.
+/// Every secret that the specs hold, so that it can be masked.
 pub fn secrets(topology: &Topology) -> Vec<Secret> {
     let mut secrets: Vec<_> = topology
         .specs

@@ -99,18 +99,18 @@ fn may_be_its_own(k3s: &K3s, node: &Node) -> bool {
 fn stranger(host: &str, node: &Node, other: IpAddr, own: IpAddr) -> Problem {
     let name = &node.name;
     let rename = format!("give {host} another hostname, or set  node_name:  in the inventory");
-    let spec = format!("that one is at {other}, {host} at {own}");
+    let addresses = format!("that one is at {other}, {host} at {own}");
     if node.is_alive() {
         return Problem::new(format!(
             "{host}: another machine runs as a node under its name, {name}"
         ))
-        .because(spec)
+        .because(addresses)
         .next(rename);
     }
     Problem::new(format!(
         "{host}: the cluster has a node under its name, {name}, of a machine that is down now"
     ))
-    .because(spec)
+    .because(addresses)
     .next(format!("if that machine will come back:  {rename}"))
     .next(format!(
         "if it was {host} before it was set up anew:  kubectl delete node {name}"

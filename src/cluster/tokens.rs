@@ -121,7 +121,7 @@ pub(super) fn read_config(text: &str) -> Result<serde_json::Map<String, Value>, 
         Ok(Value::Null) => Ok(serde_json::Map::new()),
         Ok(_) => Err("is YAML, but no keys with values".into()),
         Err(error) => Err(match error.location() {
-            Some(spec) => format!("is not YAML, line {}", spec.line()),
+            Some(place) => format!("is not YAML, line {}", place.line()),
             None => "is not YAML".into(),
         }),
     }

@@ -106,7 +106,7 @@ pub fn topology(situation: &Situation<'_>, version: &str) -> Result<Topology, Ve
         kept: BTreeMap::new(),
         notes: Vec::new(),
     };
-    spec(
+    specify(
         situation,
         (&choice, &known),
         &tokens,
@@ -138,7 +138,7 @@ pub fn topology(situation: &Situation<'_>, version: &str) -> Result<Topology, Ve
     Ok(topology)
 }
 
-fn spec(
+fn specify(
     situation: &Situation<'_>,
     (choice, known): (&Choice, &BTreeMap<String, Addresses>),
     tokens: &Tokens,

@@ -33,9 +33,9 @@ const STANDING: Duration = Duration::from_secs(10);
 /// Where a kubeconfig goes, and under which name.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// The file; after the cluster's name in this folder when nobody says.
+    /// The file; by default `NAME.kubeconfig` in this folder, after the cluster.
     path: Option<PathBuf>,
-    /// Name of the context; the cluster's when nobody says.
+    /// Name of the context; by default the cluster's.
     context: Option<String>,
     /// Whether it is the file that kubectl reads unless it is told another one.
     usual: bool,

@@ -46,7 +46,7 @@ pub(super) struct Key {
     pub name: &'static str,
     /// What its value must be.
     pub kind: Kind,
-    /// What holds when nobody says anything, as it would be written.
+    /// The default, as it would be written.
     pub default: Option<&'static str>,
     /// How it is written, as YAML.
     pub example: &'static str,

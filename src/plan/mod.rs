@@ -1,4 +1,4 @@
-//! From the shape of a cluster to a plan: stages of lanes of steps. Pure.
+//! From the topology of a cluster to a plan: stages of lanes of steps. Pure.
 
 use std::collections::BTreeMap;
 

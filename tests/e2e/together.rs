@@ -79,7 +79,7 @@ fn another_ca_is_refused_before_the_first_server_and_ends_the_run_after_it() {
     let (m1, m2) = (place.machine("m1"), place.machine("m2"));
     let inventory = place.inventory();
     let half_removed = "mkdir -p /var/lib/rancher/k3s/server/tls && \
-        echo what somebody left >/var/lib/rancher/k3s/server/tls/server-ca.crt";
+        echo left behind >/var/lib/rancher/k3s/server/tls/server-ca.crt";
     m2.succeed(half_removed);
     let before = [fingerprint(m1), fingerprint(m2)];
     place.deploy(&inventory).ends(2).says(&[
