@@ -11,13 +11,27 @@ use crate::facts::{Datastore, Facts, is_node_name};
 use crate::inventory::{DataDir, Host, Role};
 use crate::shell::quote;
 
+/// Why towline can do nothing on a host that has another init system.
+pub(super) fn no_systemd(host: &Host, facts: &Facts) -> Option<Problem> {
+    (!facts.systemd).then(|| {
+        Problem::new(format!("{}: its init system is not systemd", host.name)).because(found(facts))
+    })
+}
+
+/// The commands that towline's own scripts need and a host has not.
+pub(super) fn lacks_commands(host: &Host, facts: &Facts) -> Option<Problem> {
+    (!facts.missing.is_empty()).then(|| {
+        let missing = facts.missing.join(", ");
+        Problem::new(format!("{}: commands are missing: {missing}", host.name))
+            .next("apt-get install util-linux coreutils iproute2")
+    })
+}
+
 /// Why a host cannot be used as it is.
 pub(super) fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
     let name = &host.name;
-    if !facts.systemd {
-        return Some(
-            Problem::new(format!("{name}: its init system is not systemd")).because(found(facts)),
-        );
+    if let Some(problem) = no_systemd(host, facts) {
+        return Some(problem);
     }
     if !facts.os.is_debian_family() {
         return Some(
@@ -34,14 +48,8 @@ pub(super) fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
             facts.architecture
         )));
     }
-    if !facts.missing.is_empty() {
-        return Some(
-            Problem::new(format!(
-                "{name}: commands are missing: {}",
-                facts.missing.join(", ")
-            ))
-            .next("apt-get install util-linux coreutils iproute2"),
-        );
+    if let Some(problem) = lacks_commands(host, facts) {
+        return Some(problem);
     }
     let node = node_name(host, facts);
     if !is_node_name(&node) || node == "localhost" {

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use super::Situation;
 use super::address::{addresses, is_vouched_for};
 use super::authority::other_clusters;
-use super::check::node_name;
+use super::check::{lacks_commands, no_systemd, node_name};
 use super::choose::Choice;
 use super::folders::{Folders, folders};
 use super::members::{facts_of, host_of, voters};
@@ -346,20 +346,7 @@ fn is_server(host: &Host, facts: &Facts) -> bool {
 
 /// Why a host cannot be reset as it is.
 fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
-    let name = &host.name;
-    if !facts.systemd {
-        return Some(Problem::new(format!(
-            "{name}: its init system is not systemd"
-        )));
-    }
-    if !facts.missing.is_empty() {
-        return Some(
-            Problem::new(format!(
-                "{name}: commands are missing: {}",
-                facts.missing.join(", ")
-            ))
-            .next("apt-get install util-linux coreutils iproute2"),
-        );
-    }
-    other_kubernetes(host, facts)
+    no_systemd(host, facts)
+        .or_else(|| lacks_commands(host, facts))
+        .or_else(|| other_kubernetes(host, facts))
 }
