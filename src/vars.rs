@@ -13,9 +13,10 @@ pub use names::{names_a_secret, secrets_among};
 pub use redactor::Redactor;
 
 /// Where a setting got its value; shown whenever a setting is questioned.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody said anything: towline's own default.
+    /// towline's own default.
+    #[default]
     Default,
     /// The inventory said so at this key path, for example `groups.workers.role`.
     Inventory {

@@ -238,7 +238,7 @@ impl AdHocInventory {
                 .clone_into(&mut inventory.cluster.name);
         }
         for host in &mut inventory.hosts {
-            host.ssh.keys.origin = Origin::Flag("ssh-key");
+            host.ssh.key.origin = Origin::Flag("ssh-key");
         }
         if let Some(url) = &self.server_url {
             inventory.cluster.server_url = Some(url.trim_end_matches('/').to_owned());

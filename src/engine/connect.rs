@@ -67,7 +67,7 @@ impl Ssh {
             if options.local.as_ref() == Some(&host.name) {
                 continue;
             }
-            let paths = &host.ssh.keys.value;
+            let paths = &host.ssh.key.value;
             if keys.contains_key(paths) {
                 continue;
             }
@@ -76,7 +76,7 @@ impl Ssh {
                 .map_err(|error| {
                     error
                         .problem()
-                        .because(format!("it is named by {}", host.ssh.keys.origin))
+                        .because(format!("it is named by {}", host.ssh.key.origin))
                 })?;
             keys.insert(paths.clone(), Arc::new(loaded));
         }
@@ -115,7 +115,7 @@ impl Ssh {
     }
 
     async fn session(&self, host: &Host, policy: Policy) -> Result<ssh::Session, Opened> {
-        let Some(keys) = self.keys.get(&host.ssh.keys.value) else {
+        let Some(keys) = self.keys.get(&host.ssh.key.value) else {
             let problem = Problem::new(format!("{}: its keys were not read", host.name));
             return Err(Opened::Failed(unreachable(problem)));
         };

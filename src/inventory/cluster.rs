@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
-use super::kubernetes::{self, Place};
+use super::keys::CLUSTER;
+use super::layers::{At, FromLayers, Layer};
 use super::node::{Filled, Node, Span, Tree};
 use super::reader::Reader;
-use super::{Binary, Cluster, Datastore, Distribution, Join, Version, release, syntax};
+use super::{Binary, Cluster, Distribution, Version, syntax};
+use crate::vars::Secret;
 
 /// What of the cluster is needed for the checks across keys.
 #[derive(Debug)]
@@ -23,57 +23,68 @@ pub(super) struct ClusterPlaces {
 
 /// Reads the cluster's settings.
 pub(super) fn cluster(reader: &mut Reader<'_>, root: &Node) -> (Cluster, ClusterPlaces) {
-    let nothing = Node {
-        tree: Tree::Null,
-        span: Span::default(),
-        filled: Filled::No,
-    };
-    let node = root.get("cluster").unwrap_or(&nothing);
+    let node = root.get("cluster").unwrap_or(&NOTHING);
     let names = |key: &str| node.entry(key).is_some();
     let places = ClusterPlaces {
         server_url: node.entry("server_url").map(|entry| entry.at),
         names_token: names("token") || names("token_file"),
         names_agent_token: names("agent_token") || names("agent_token_file"),
     };
-    if let Some(node) = node
-        .get("distribution")
-        .filter(|node| node.text() == Some("k0s"))
-    {
-        let message = "k0s comes later; towline makes k3s clusters for now";
-        reader.mistakes.help(node.span, message, "write k3s");
-    }
-    reader.text(node, "interface", syntax::interface);
+    let layer = Layer {
+        node,
+        path: "cluster".to_owned(),
+        object: &CLUSTER,
+    };
     let cluster = Cluster {
-        name: name(reader, node),
-        distribution: Distribution::K3s,
-        version: version(reader, node),
-        endpoint: reader.text(node, "endpoint", syntax::address),
-        tls_sans: tls_sans(reader, node),
-        server_url: reader
-            .text(node, "server_url", syntax::server_url)
-            .map(|url| url.trim_end_matches('/').to_owned()),
-        token: reader.token(node, "cluster", "token"),
-        agent_token: reader.token(node, "cluster", "agent_token"),
-        join: match node.get("join").and_then(Node::text) {
-            Some("serial") => Join::Serial,
-            _ => Join::Parallel,
-        },
-        datastore: match node.get("datastore").and_then(Node::text) {
-            Some("etcd") => Some(Datastore::Etcd),
-            Some("sqlite") => Some(Datastore::Sqlite),
-            _ => None,
-        },
-        agent_batch: node.get("agent_batch").and_then(Node::whole).unwrap_or(50),
-        binary: binary(reader, node),
-        binary_sha256: binary_sha256(reader, node),
-        config: config(reader, node, "config"),
-        agent_config: config(reader, node, "agent_config"),
+        binary_sha256: binary_sha256(node),
+        ..Cluster::read(reader, &[layer])
     };
     (cluster, places)
 }
 
+/// What stands in place of a block that nothing is said of.
+static NOTHING: Node = Node {
+    tree: Tree::Null,
+    span: Span {
+        file: 0,
+        line: 0,
+        column: 0,
+        offset: 0,
+        length: 0,
+    },
+    filled: Filled::No,
+};
+
+/// The block `cluster`.
+fn block<'a>(layers: &[Layer<'a>]) -> &'a Node {
+    layers.last().map_or(&NOTHING, |layer| layer.node)
+}
+
+pub(super) fn distribution(reader: &mut Reader<'_>, layers: &[Layer<'_>]) -> Distribution {
+    let said = block(layers).get("distribution");
+    if let Some(node) = said.filter(|node| node.text() == Some("k0s")) {
+        let message = "k0s comes later; towline makes k3s clusters for now";
+        reader.mistakes.help(node.span, message, "write k3s");
+    }
+    Distribution::K3s
+}
+
+pub(super) fn server_url(_: &mut Reader<'_>, layers: &[Layer<'_>]) -> Option<String> {
+    let url = block(layers).get("server_url")?.text()?;
+    Some(url.trim_end_matches('/').to_owned())
+}
+
+pub(super) fn token(reader: &mut Reader<'_>, layers: &[Layer<'_>]) -> Option<Secret> {
+    reader.token(block(layers), "cluster", "token")
+}
+
+pub(super) fn agent_token(reader: &mut Reader<'_>, layers: &[Layer<'_>]) -> Option<Secret> {
+    reader.token(block(layers), "cluster", "agent_token")
+}
+
 /// The cluster's name. Of several files none is the one that all sites share or the one of this site.
-fn name(reader: &mut Reader<'_>, node: &Node) -> String {
+pub(super) fn name(reader: &mut Reader<'_>, layers: &[Layer<'_>]) -> String {
+    let node = block(layers);
     if let [_, .., last] = reader.files
         && node.entry("name").is_none()
     {
@@ -88,9 +99,9 @@ fn name(reader: &mut Reader<'_>, node: &Node) -> String {
         let message = "an inventory of several files names its cluster";
         reader.mistakes.help(span, message, help);
     }
-    let said = reader.text(node, "name", syntax::group_name);
+    let said = node.get("name").and_then(Node::text);
     let file = reader.files.first().map_or(Path::new(""), PathBuf::as_path);
-    said.unwrap_or_else(|| default_name(file))
+    said.map_or_else(|| default_name(file), str::to_owned)
 }
 
 /// The file's stem, made into a name.
@@ -112,59 +123,33 @@ fn default_name(file: &Path) -> String {
     }
 }
 
-fn version(reader: &mut Reader<'_>, node: &Node) -> Version {
+pub(super) fn version(reader: &mut Reader<'_>, layers: &[Layer<'_>]) -> Version {
+    let node = block(layers);
     reader.exclusive(node, "cluster", "version", "channel");
-    let version = reader.text(node, "version", release::version);
-    let channel = reader.text(node, "channel", release::channel);
-    match version {
-        Some(version) => Version::Exact(version),
-        None => Version::Channel(channel.unwrap_or_else(|| "stable".to_owned())),
+    if let Some(version) = node.get("version").and_then(Node::text) {
+        return Version::Exact(version.to_owned());
     }
+    Version::Channel(FromLayers::from_layers(
+        reader,
+        &At::new(layers, &CLUSTER, "channel"),
+    ))
 }
 
-fn tls_sans(reader: &mut Reader<'_>, node: &Node) -> Vec<String> {
-    let texts = node.get("tls_sans").map(Node::texts).unwrap_or_default();
-    for (text, span) in &texts {
-        reader.mistakes.check(*span, syntax::certificate_name(text));
-    }
-    texts.into_iter().map(|(text, _)| text.to_owned()).collect()
-}
-
-fn config(reader: &mut Reader<'_>, node: &Node, key: &str) -> BTreeMap<String, Value> {
-    let Some(node) = node.get(key) else {
-        return BTreeMap::new();
-    };
-    kubernetes::config(reader.sources, node, Place::Shared, &mut reader.mistakes);
-    node.entries()
-        .iter()
-        .map(|entry| (entry.key.clone(), kubernetes::json(&entry.value)))
+fn binary_sha256(node: &Node) -> BTreeMap<String, String> {
+    let hashes = node.get("binary").and_then(|binary| binary.get("sha256"));
+    let hashes = hashes.map(Node::entries).unwrap_or_default().iter();
+    let pinned = hashes.map(|entry| (entry.key.clone(), entry.value.text().unwrap_or_default()));
+    pinned
+        .map(|(architecture, hash)| (architecture, hash.to_ascii_lowercase()))
         .collect()
 }
 
-fn binary_sha256(reader: &mut Reader<'_>, node: &Node) -> BTreeMap<String, String> {
-    let hashes = node.get("binary").and_then(|binary| binary.get("sha256"));
-    let mut pinned = BTreeMap::new();
-    for entry in hashes.map(Node::entries).unwrap_or_default() {
-        if !release::ARCHITECTURES.contains(&&*entry.key) {
-            let message = format!("`{}` is no architecture of k3s's releases", entry.key);
-            let help = format!("they are {}", release::ARCHITECTURES.join(", "));
-            reader.mistakes.help(entry.at, message, help);
-        }
-        let text = entry.value.text().unwrap_or_default();
-        reader
-            .mistakes
-            .check(entry.value.span, release::sha256(text));
-        pinned.insert(entry.key.clone(), text.to_ascii_lowercase());
-    }
-    pinned
-}
-
-fn binary(reader: &mut Reader<'_>, node: &Node) -> Binary {
+pub(super) fn binary(reader: &mut Reader<'_>, layers: &[Layer<'_>]) -> Binary {
     let download = Binary::Download {
         mirror: None,
         proxy: None,
     };
-    let Some(node) = node
+    let Some(node) = block(layers)
         .get("binary")
         .filter(|node| matches!(node.tree, Tree::Map(_)))
     else {
@@ -188,8 +173,11 @@ fn binary(reader: &mut Reader<'_>, node: &Node) -> Binary {
         }
     }
     if source != "path" {
-        let address = |mirror: String| mirror.trim_end_matches('/').to_owned();
-        let mirror = reader.text(node, "mirror", release::mirror).map(address);
+        let address = |key| {
+            let text = node.get(key).and_then(Node::text);
+            text.map(|text| text.trim_end_matches('/').to_owned())
+        };
+        let mirror = address("mirror");
         if let Some(mirror) = mirror
             .as_ref()
             .filter(|mirror| mirror.starts_with("http://"))
@@ -199,7 +187,7 @@ fn binary(reader: &mut Reader<'_>, node: &Node) -> Binary {
                 "{mirror} is not encrypted: anyone on the network path can replace k3s together with the list of its hashes; use https://, or pin the binary with  binary: {{sha256: {{amd64: …}}}}"
             ));
         }
-        let proxy = reader.text(node, "proxy", release::proxy).map(address);
+        let proxy = address("proxy");
         return if source == "push" {
             Binary::Push { mirror }
         } else {

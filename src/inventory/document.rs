@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::language::{Key, Kind, OBJECTS};
+use super::keys::OBJECTS;
+use super::language::{Key, Kind};
 
 /// What stands before the tables.
 const INTRODUCTION: &str = "\
@@ -283,7 +284,7 @@ pub fn document() -> String {
             "\n### {title}\n\n{}\n\n| key | value | default | |\n|---|---|---|---|\n",
             object.about
         );
-        for key in object.keys {
+        for key in object.keys() {
             row(&mut text, key);
         }
     }
@@ -297,7 +298,7 @@ fn row(text: &mut String, key: &Key) {
         .map(|default| format!("`{default}`"))
         .unwrap_or_default();
     let example = match key.kind {
-        Kind::Choice(_) | Kind::Secret => String::new(),
+        Kind::Choice(_) | Kind::Secret(_) => String::new(),
         _ => format!(" Example: `{}`", key.example),
     };
     let about = format!("{}{example}", key.about).replace('|', "\\|");
@@ -312,15 +313,15 @@ fn row(text: &mut String, key: &Key) {
 /// A kind of value in words.
 fn kind(kind: Kind) -> String {
     match kind {
-        Kind::Text | Kind::Secret => "text".to_owned(),
+        Kind::Text(_) | Kind::Ranged(_) | Kind::Secret(_) => "text".to_owned(),
         Kind::Whole(least, most) => format!("number, {least} to {most}"),
         Kind::Choice(words) => {
             let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
             words.join(" or ")
         }
-        Kind::Texts => "list of texts".to_owned(),
+        Kind::Texts(_) => "list of texts".to_owned(),
         Kind::TextOrTexts => "text, or list of texts".to_owned(),
-        Kind::Labels => "map of texts".to_owned(),
+        Kind::Labels(_) => "map of texts".to_owned(),
         Kind::Config => "map of anything".to_owned(),
         Kind::Object(_) => "map".to_owned(),
         Kind::Objects(_) => "map of maps".to_owned(),

@@ -2,14 +2,14 @@
 
 use std::net::IpAddr;
 
-use super::kubernetes::{self, Place};
-use super::layers::{self, Layer};
-use super::mistake::Complaint;
-use super::node::{Entry, Node, Span};
+use super::keys::{CLUSTER, GROUP, HOST, INVENTORY};
+use super::language::Kind;
+use super::layers::Layer;
+use super::node::{Entry, Node, Span, Tree};
 use super::range::Pattern;
 use super::reader::Reader;
-use super::{Host, Role, shape, syntax};
-use crate::vars::Setting;
+use super::{Host, shape, syntax};
+use crate::vars::Origin;
 
 /// As many hosts may stand in one inventory.
 pub const MOST_HOSTS: usize = 2000;
@@ -46,14 +46,12 @@ pub(super) fn hosts(reader: &mut Reader<'_>, root: &Node) -> Hosts {
         reader
             .mistakes
             .check(group.at, syntax::group_name(&group.key));
-        shared(reader, &group.value, Place::Shared);
     }
     let mut hosts = Hosts {
         placed: Vec::new(),
         complete: true,
     };
     for entry in root.get("hosts").map(Node::entries).unwrap_or_default() {
-        shared(reader, &entry.value, Place::Host);
         match host(reader, root, entry) {
             Some((more, complete)) if hosts.placed.len() + more.len() <= MOST_HOSTS => {
                 hosts.placed.extend(more);
@@ -75,20 +73,6 @@ pub(super) fn hosts(reader: &mut Reader<'_>, root: &Node) -> Hosts {
     hosts
 }
 
-/// Checks what groups and hosts both may say.
-fn shared(reader: &mut Reader<'_>, node: &Node, place: Place) {
-    reader.text(node, "interface", syntax::interface);
-    if let Some(labels) = node.get("labels") {
-        kubernetes::labels(labels, &mut reader.mistakes);
-    }
-    for (text, span) in node.get("taints").map(Node::texts).unwrap_or_default() {
-        reader.mistakes.check(span, kubernetes::taint(text));
-    }
-    if let Some(config) = node.get("config") {
-        kubernetes::config(reader.sources, config, place, &mut reader.mistakes);
-    }
-}
-
 /// Reads one entry of `hosts`: all the hosts that its name stands for, and whether each of the
 /// things that make a host is right. Those that are not are mistakes by then; the others are still
 /// compared with the other hosts'.
@@ -97,50 +81,49 @@ fn host(reader: &mut Reader<'_>, root: &Node, entry: &Entry) -> Option<(Vec<Plac
     let path = shape::join("hosts", &entry.key);
     let names = names(reader, entry);
     let groups = groups(reader, root, node, &path);
-    let mut layers: Vec<Layer<'_>> = groups
-        .iter()
-        .filter_map(|name| {
-            let node = root.get("groups")?.get(name)?;
-            let path = shape::join("groups", name);
-            Some(Layer { node, path })
-        })
-        .collect();
-    layers.push(Layer {
-        node,
-        path: path.clone(),
+    let layer = |node, path, object| Layer { node, path, object };
+    let mut layers = vec![layer(root, String::new(), &INVENTORY)];
+    let cluster = root.get("cluster").into_iter();
+    layers.extend(cluster.map(|node| layer(node, "cluster".to_owned(), &CLUSTER)));
+    let named = groups.iter().filter_map(|name| {
+        let node = root.get("groups")?.get(name)?;
+        Some(layer(node, shape::join("groups", name), &GROUP))
     });
+    layers.extend(named);
+    layers.push(layer(node, path.clone(), &HOST));
 
-    let role = layers::role(reader, entry, &layers);
-    let ssh = layers::ssh(reader, root, &layers);
+    let template = Host::read(reader, &layers);
+    let has_role = template.role.origin != Origin::Default;
+    let says_role = layers
+        .iter()
+        .any(|layer| layer.node.entry("role").is_some());
+    // What is neither a map nor nothing is a mistake of its own.
+    if !says_role && matches!(node.tree, Tree::Map(_) | Tree::Null) {
+        let message = format!("`{}` has no role", entry.key);
+        let help = "add `role: server` or `role: agent`, here or in its group";
+        reader.mistakes.help(entry.at, message, help);
+    }
     let (names, named) = names?;
-    let complete = named && role.is_some();
+    let complete = named && has_role;
     let per_host = PerHost {
         names: &names,
         entry,
     };
-    let addresses = per_host.texts(reader, "address", syntax::address);
-    let private = per_host.texts(reader, "private_address", ip_address);
-    let node_names = per_host.texts(reader, "node_name", syntax::node_name);
+    let addresses = per_host.texts(reader, "address");
+    let private = per_host.texts(reader, "private_address");
+    let node_names = per_host.texts(reader, "node_name");
     if node.entry("address").is_none() {
         name_is_address(reader, entry, &names);
     }
     let template = Host {
-        name: String::new(),
-        address: String::new(),
-        private_address: None,
-        interface: layers::interface(reader, root, &layers),
-        role: role.unwrap_or(Setting::default(Role::Agent)),
         groups,
-        labels: layers::labels(reader, &layers),
-        taints: layers::taints(reader, &layers),
-        node_name: None,
-        config: layers::config(reader, &layers),
-        ssh,
+        ssh: template.ssh.with(reader.surroundings.overrides),
         origin: reader.origin(path.clone(), entry.at),
         address_origin: match node.get("address") {
             Some(address) => reader.origin(format!("{path}.address"), address.span),
             None => reader.origin(path.clone(), entry.at),
         },
+        ..template
     };
     let at = |key: &str| node.get(key).map_or(entry.at, |node| node.span);
     let said = |key: &str| format!("{path}.{key}");
@@ -230,12 +213,10 @@ struct PerHost<'a> {
 
 impl PerHost<'_> {
     /// The texts of a key, one for each name.
-    fn texts(
-        &self,
-        reader: &mut Reader<'_>,
-        key: &str,
-        check: fn(&str) -> Result<(), Complaint>,
-    ) -> Option<Vec<String>> {
+    fn texts(&self, reader: &mut Reader<'_>, key: &str) -> Option<Vec<String>> {
+        let Kind::Ranged(check) = HOST.key(key)?.kind else {
+            return None;
+        };
         let node = self.entry.value.get(key)?;
         let text = node.text()?;
         // Brackets around an IPv6 address are that check's business.
@@ -277,20 +258,6 @@ impl PerHost<'_> {
         }
         Some(texts)
     }
-}
-
-/// An IP address.
-fn ip_address(text: &str) -> Result<(), Complaint> {
-    if text.parse::<IpAddr>().is_ok() {
-        return syntax::address(text);
-    }
-    let help = syntax::address(text)
-        .err()
-        .and_then(|complaint| complaint.help);
-    Err(Complaint {
-        message: format!("`{text}` is not an IP address"),
-        help,
-    })
 }
 
 /// A host without address is reached by its name, which takes a name that can be looked up.

@@ -1,25 +1,38 @@
-//! The inventory's language, described once.
+//! How the inventory's language is described: [`super::keys`] has one entry for each key.
 //!
-//! This table is what the reader checks against ([`super::shape`]), what the JSON schema is made
-//! of ([`super::schema`]) and what `docs/inventory.md` is made of ([`super::document`]).
+//! The struct that the rest of towline sees, its reader, the checks ([`super::shape`]), the JSON
+//! schema ([`super::schema`]), `docs/inventory.md` ([`super::document`]), `inventory show`
+//! ([`super::show`]) come from that entry.
+
+use super::keys::HOST;
+use super::mistake::{Complaint, Mistakes};
+use super::node::Node;
+
+/// What is wrong with a text.
+pub(super) type Check = fn(&str) -> Result<(), Complaint>;
+
+/// Any text will do.
+pub(super) const ANY: Check = |_| Ok(());
 
 /// What a value must be.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
-    /// Text.
-    Text,
+    /// Text that passes this check.
+    Text(Check),
+    /// Text that may hold ranges; what they come to passes this check.
+    Ranged(Check),
     /// A secret: text that is never shown.
-    Secret,
+    Secret(Check),
     /// A whole number in this range.
     Whole(i64, i64),
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// A list of texts.
-    Texts,
+    /// A list of texts, each of which passes this check.
+    Texts(Check),
     /// A text or a list of texts.
     TextOrTexts,
-    /// Texts by key.
-    Labels,
+    /// Texts by key, and what notes those that are wrong.
+    Labels(fn(&Node, &mut Mistakes)),
     /// Anything by key.
     Config,
     /// Keys of this object.
@@ -35,8 +48,8 @@ pub(super) struct Object {
     pub name: &'static str,
     /// What it is for.
     pub about: &'static str,
-    /// Its keys in the order of the documentation.
-    pub keys: &'static [Key],
+    /// The keys that are described with it, in the order of the documentation.
+    pub own: &'static [Key],
 }
 
 /// One key of a map.
@@ -54,224 +67,126 @@ pub(super) struct Key {
     pub about: &'static str,
     /// Names under which people look for it.
     pub also: &'static [&'static str],
+    /// Further objects that take it, for a key of a host: what is said there holds for the host.
+    pub levels: &'static [&'static str],
 }
 
 impl Object {
+    /// All its keys: those described with it, and those that it shares with a host.
+    pub fn keys(&self) -> impl Iterator<Item = &'static Key> {
+        let is_own = |key: &Key| self.own.iter().any(|own| own.name == key.name);
+        let shared = HOST.own.iter();
+        let shared = shared.filter(move |key| key.levels.contains(&self.name) && !is_own(key));
+        self.own.iter().chain(shared)
+    }
+
     /// The key of this name.
     pub fn key(&self, name: &str) -> Option<&'static Key> {
-        self.keys.iter().find(|key| key.name == name)
-    }
-}
-
-/// A key without default and without other names.
-const fn key(name: &'static str, kind: Kind, example: &'static str, about: &'static str) -> Key {
-    Key {
-        name,
-        kind,
-        default: None,
-        example,
-        about,
-        also: &[],
+        self.keys().find(|key| key.name == name)
     }
 }
 
 impl Key {
-    const fn default(mut self, default: &'static str) -> Self {
+    /// A key without default and without other names.
+    pub const fn new(
+        name: &'static str,
+        kind: Kind,
+        example: &'static str,
+        about: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            kind,
+            default: None,
+            example,
+            about,
+            also: &[],
+            levels: &[],
+        }
+    }
+
+    pub const fn default(mut self, default: &'static str) -> Self {
         self.default = Some(default);
         self
     }
 
-    const fn also(mut self, also: &'static [&'static str]) -> Self {
+    pub const fn also(mut self, also: &'static [&'static str]) -> Self {
         self.also = also;
+        self
+    }
+
+    pub const fn levels(mut self, levels: &'static [&'static str]) -> Self {
+        self.levels = levels;
         self
     }
 }
 
-/// The whole file.
-pub(super) static INVENTORY: Object = Object {
-    name: "Inventory",
-    about: "The whole file. It is the whole truth of one cluster.",
-    keys: &[
-        key(
-            "cluster",
-            Kind::Object(&CLUSTER),
-            "{name: home}",
-            "What holds for the cluster as a whole.",
-        ),
-        key(
-            "ssh",
-            Kind::Object(&SSH),
-            "{user: ubuntu}",
-            "How to reach every host; groups and hosts may say otherwise, key by key.",
-        ),
-        key(
-            "groups",
-            Kind::Objects(&GROUP),
-            "{workers: {role: agent}}",
-            "Settings that hosts share, by the group's name.",
-        )
-        .also(&["group"]),
-        key(
-            "hosts",
-            Kind::Objects(&HOST),
-            "{alpha: {address: 10.0.0.1, role: server}}",
-            "The machines, by name. A name may hold ranges: `worker[01:20]`.",
-        )
-        .also(&["host", "nodes", "machines"]),
-    ],
-};
+/// Describes an object with its keys, and makes the struct that holds what an inventory says of them.
+///
+/// `NAME: TYPE, KIND, EXAMPLE, WORDS` is a key with a field of the struct, read as
+/// [`super::layers::FromLayers`] says for its type, or by the function in `NAME: TYPE = FUNCTION`.
+/// A key without a type is read by the function of another. Behind them may stand `default`, `also`
+/// and `levels` of a [`Key`]. Fields behind `and` are filled in by the one who reads the struct.
+macro_rules! keys {
+    ($object:ident, $about:literal, struct $name:ident { $($keys:tt)* } $(and { $($more:tt)* })?) => {
+        keys! { @table $object, $about, stringify!($name), $($keys)* }
+        keys! { @struct $object, $about, $name, { $($($more)*)? } $($keys)* }
+    };
+    ($object:ident, $about:literal, $title:literal { $($keys:tt)* }) => {
+        keys! { @table $object, $about, $title, $($keys)* }
+    };
+    (@table $object:ident, $about:literal, $title:expr, $(
+        $key:ident $(: $type:ty $(= $read:expr)?)?, $kind:expr, $example:literal, $words:literal
+        $(, $set:ident = $value:expr)*;
+    )*) => {
+        #[doc = $about]
+        pub(super) static $object: Object = Object {
+            name: $title,
+            about: $about,
+            own: &[$(Key::new(stringify!($key), $kind, $example, $words)$(.$set($value))*),*],
+        };
+    };
+    (@struct $object:ident, $about:literal, $name:ident,
+        { $($(#[$doc:meta])* $more:ident: $more_type:ty,)* } $(
+        $key:ident $(: $type:ty $(= $read:expr)?)?, $kind:expr, $example:literal, $words:literal
+        $(, $set:ident = $value:expr)*;
+    )*) => {
+        #[doc = $about]
+        #[derive(Debug, Clone)]
+        pub struct $name {
+            $($(#[doc = $words] pub $key: $type,)?)*
+            $($(#[$doc])* pub $more: $more_type,)*
+        }
 
-/// The key `cluster`.
-pub(super) static CLUSTER: Object = Object {
-    name: "Cluster",
-    about: "What holds for the cluster as a whole.",
-    keys: &[
-        key("name", Kind::Text, "home", "Name of the cluster, and of its context in the kubeconfig. Without it, the file's name without its ending."),
-        key("distribution", Kind::Choice(&["k3s", "k0s"]), "k3s", "Which Kubernetes distribution. `k0s` comes later and is refused for now.")
-            .default("k3s"),
-        key("version", Kind::Text, "v1.36.3+k3s1", "Exactly this version. Not together with `channel`."),
-        key("channel", Kind::Text, "stable", "Whatever version this release channel names when the cluster is made: `stable`, `latest`, `v1.36`.")
-            .default("stable"),
-        key("endpoint", Kind::Text, "203.0.113.10", "The address that clients use: an IP address or DNS name, without scheme and port. Without it, the first server's address."),
-        INTERFACE,
-        key("tls_sans", Kind::Texts, "[k8s.example.org]", "Further names and addresses for the API server's certificate.")
-            .also(&["tls-san", "san", "sans"]),
-        key("server_url", Kind::Text, "https://10.0.0.1:6443", "A server of an existing cluster, outside this inventory, that the hosts join. Needs a token.")
-            .also(&["server", "url"]),
-        key("token", Kind::Secret, "\"...\"", "The token that servers join with. Better kept in a file: `token_file`."),
-        key("token_file", Kind::Text, "secrets/token", "A file with the token. Not together with `token`."),
-        key("agent_token", Kind::Secret, "\"...\"", "A token of its own for agents, which lets nobody join as a server."),
-        key("agent_token_file", Kind::Text, "secrets/agent-token", "A file with the agents' token. Not together with `agent_token`."),
-        key("join", Kind::Choice(&["parallel", "serial"]), "serial", "Whether the servers after the first join together or one by one.")
-            .default("parallel"),
-        key("agent_batch", Kind::Whole(1, 2000), "50", "How many agents join at once.")
-            .default("50"),
-        key("datastore", Kind::Choice(&["etcd", "sqlite"]), "etcd", "Where the servers keep the cluster's data. Without it, embedded etcd for more than one server and sqlite for a single one. `etcd` moves the data of a single server from sqlite to etcd, so that others can join."),
-        key("binary", Kind::Object(&BINARY), "{source: download}", "Where the distribution's binary comes from."),
-        key("config", Kind::Config, "{disable: [traefik]}", "Goes into every server's config.yaml as it is.")
-            .also(&["server_config"]),
-        key("agent_config", Kind::Config, "{kubelet-arg: [max-pods=200]}", "Goes into every agent's config.yaml as it is."),
-    ],
-};
+        impl $name {
+            /// Reads it from these layers, the last of which is the nearest.
+            pub(super) fn read(reader: &mut Reader<'_>, layers: &[Layer<'_>]) -> Self {
+                Self {
+                    $($($key: keys! { @read $type, reader, layers, $object, $key $(, $read)? },)?)*
+                    $($more: Default::default(),)*
+                }
+            }
+        }
 
-/// The key `cluster.binary`.
-pub(super) static BINARY: Object = Object {
-    name: "Binary",
-    about: "Where the distribution's binary comes from.",
-    keys: &[
-        key("source", Kind::Choice(&["download", "push", "path"]), "download", "`download`: every host fetches it with curl or wget, and it is checked there against the release's hash as this machine reads it; a host that has neither, or cannot reach it, gets it as with `push`. `push`: this machine downloads it once, checks it, and uploads it to the hosts. `path`: a file on this machine.")
-            .default("download"),
-        key("mirror", Kind::Text, "https://mirror.example.org/k3s", "With `download` and `push`: a base address in the layout of the project's releases, in place of the project's own.")
-            .also(&["url"]),
-        key("sha256", Kind::Labels, "{amd64: 3f4c0a3e96a5d5c0a0a0c5e1b6d9f2c47a8b1e0d5c3f2a1b0e9d8c7b6a594837}", "The SHA-256 that the binary must have, by architecture (`amd64`, `arm64`, `armhf`, `s390x`). Without it, it is what the list of the release says, which comes from the same place as the binary. An architecture that is not named is taken as without it.")
-            .also(&["checksum", "hash"]),
-        key("proxy", Kind::Text, "http://proxy.example.org:3128", "With `download`: the proxy through which the hosts fetch. What this machine fetches goes through the one that its own environment names (`HTTPS_PROXY`; what `NO_PROXY` names is fetched without it)."),
-        key("path", Kind::Text, "./k3s", "With `path`: the file.").also(&["file"]),
-    ],
-};
+        impl FromLayers for $name {
+            fn from_layers(reader: &mut Reader<'_>, at: &At<'_>) -> Self {
+                Self::read(reader, &at.inner(&$object))
+            }
 
-/// The key `ssh`, in any of its places.
-pub(super) static SSH: Object = Object {
-    name: "Ssh",
-    about: "How to reach hosts. Stands at the top, in a group or in a host; the nearest wins, key by key, and a command-line flag wins over all of them.",
-    keys: &[
-        key(
-            "user",
-            Kind::Text,
-            "ubuntu",
-            "User to log in as. One other than root needs sudo.",
-        )
-        .default("root")
-        .also(&["username", "login", "ansible_user", "remote_user"]),
-        key(
-            "port",
-            Kind::Whole(1, 65535),
-            "2222",
-            "Port of the SSH server.",
-        )
-        .default("22")
-        .also(&["ansible_port"]),
-        key(
-            "key",
-            Kind::TextOrTexts,
-            "~/.ssh/id_ed25519",
-            "Private key file, or a list of them, to offer first.",
-        )
-        .also(&[
-            "keys",
-            "identity_file",
-            "key_path",
-            "private_key",
-            "keyPath",
-        ]),
-        key(
-            "known_hosts",
-            Kind::Text,
-            "known_hosts",
-            "The file of trusted host keys, in place of `~/.ssh/known_hosts`.",
-        )
-        .also(&["user_known_hosts_file"]),
-        key(
-            "connect_timeout_seconds",
-            Kind::Whole(1, 3600),
-            "10",
-            "Seconds to wait for a connection.",
-        )
-        .default("10")
-        .also(&["timeout"]),
-    ],
-};
-
-/// What a group and a host both may say.
-const ROLE: Key = key("role", Kind::Choice(&["server", "agent"]), "server", "`server` runs the control plane (and workloads); `agent` runs workloads only. Every host needs one, from itself or from a group.")
-    .also(&["roles", "type"]);
-const LABELS: Key = key("labels", Kind::Labels, "{disk: ssd}", "Labels of the node, given when it joins. Groups' and host's are united; for the same key the nearest wins.")
-    .also(&["label", "node_labels"]);
-const TAINTS: Key = key("taints", Kind::Texts, "[\"gpu=yes:NoSchedule\"]", "Taints of the node, given when it joins: `key=value:Effect` or `key:Effect`. Groups' and host's are added up.")
-    .also(&["taint", "node_taints"]);
-const CONFIG: Key = key(
-    "config",
-    Kind::Config,
-    "{kubelet-arg: [max-pods=200]}",
-    "Goes into the host's config.yaml, over what the cluster says; for the same key the nearest wins.",
-);
-const INTERFACE: Key = key("interface", Kind::Text, "eth1", "The network interface by which the hosts reach each other: its first address is the node's, and flannel goes over it. For all hosts under `cluster`; a group or a host may say otherwise, and the nearest wins. Without it, towline finds the network.")
-    .also(&["iface", "nic", "flannel_iface", "network_interface", "private_interface"]);
-const SSH_KEY: Key = key(
-    "ssh",
-    Kind::Object(&SSH),
-    "{user: admin}",
-    "How to reach it, where that differs.",
-);
-
-/// One of `groups`.
-pub(super) static GROUP: Object = Object {
-    name: "Group",
-    about: "Settings that hosts share. A host names its groups; of two groups, the one named later wins.",
-    keys: &[ROLE, INTERFACE, LABELS, TAINTS, CONFIG, SSH_KEY],
-};
-
-/// One of `hosts`.
-pub(super) static HOST: Object = Object {
-    name: "Host",
-    about: "One machine, or as many as the ranges in its name count.",
-    keys: &[
-        key("address", Kind::Text, "203.0.113.10", "Where this machine reaches it: an IP address or DNS name, without user and port. Without it, the host's name.")
-            .also(&["ip", "host", "hostname", "addr", "ansible_host", "public_address"]),
-        key("private_address", Kind::Text, "10.0.0.1", "The IP address at which the other hosts reach it, when that is another one.")
-            .also(&["private_ip", "internal_address", "internal_ip", "node_ip"]),
-        INTERFACE,
-        ROLE,
-        key("group", Kind::Text, "workers", "The one group it is in. Not together with `groups`."),
-        key("groups", Kind::Texts, "[workers, gpu]", "The groups it is in; what a later one says wins."),
-        key("node_name", Kind::Text, "alpha", "The node's name in Kubernetes. Without it, the machine's own hostname.")
-            .also(&["name"]),
-        LABELS,
-        TAINTS,
-        CONFIG,
-        SSH_KEY,
-    ],
-};
-
-/// Every object of the language, the file first.
-pub(super) static OBJECTS: [&Object; 6] = [&INVENTORY, &CLUSTER, &BINARY, &SSH, &GROUP, &HOST];
+            fn show(&self, path: &str, shown: &mut Vec<ShownSetting>) {
+                $($(keys! { @show $type, self, path, shown, $key $(, $read)? })?)*
+            }
+        }
+    };
+    (@read $type:ty, $reader:ident, $layers:ident, $object:ident, $key:ident) => {
+        <$type>::from_layers($reader, &At::new($layers, &$object, stringify!($key)))
+    };
+    (@read $type:ty, $reader:ident, $layers:ident, $object:ident, $key:ident, $read:expr) => {
+        $read($reader, $layers)
+    };
+    (@show $type:ty, $self:tt, $path:ident, $shown:ident, $key:ident) => {
+        $self.$key.show(&join($path, stringify!($key)), $shown);
+    };
+    (@show $type:ty, $self:tt, $path:ident, $shown:ident, $key:ident, $read:expr) => {};
+}
+pub(super) use keys;

@@ -1,176 +1,247 @@
-//! Layered settings: defaults, the file's `ssh`, a host's groups in order, the host, the command
-//! line. What comes later wins, and every setting keeps the place that decided it.
+//! What an inventory says, as values: a nearer layer wins, and a setting keeps the place that
+//! decided it. A host's layers are the file, `cluster`, its groups in order, and the host itself.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
-use super::node::{Entry, Node, Tree};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::kubernetes;
+use super::language::Object;
+use super::node::{Filled, Node, Span, Tree};
 use super::reader::Reader;
-use super::{Role, Ssh, kubernetes, shape, syntax};
+use super::shape::join;
+use super::show::ShownSetting;
+use super::{Overrides, Ssh};
 use crate::vars::{Origin, Setting};
 
-/// One place that says something about a host, and the path to it.
+/// One place that says something, and the path to it.
 pub(super) struct Layer<'a> {
     /// What it says.
     pub node: &'a Node,
     /// Its path in the inventory.
     pub path: String,
+    /// Which keys it takes.
+    pub object: &'static Object,
 }
 
-/// A host's role. It must be said somewhere.
-pub(super) fn role(
-    reader: &mut Reader<'_>,
-    entry: &Entry,
-    layers: &[Layer<'_>],
-) -> Option<Setting<Role>> {
-    let mut said = false;
-    let mut role = None;
-    for layer in layers {
-        let Some(entry) = layer.node.entry("role") else {
-            continue;
-        };
-        said = true;
-        let value = match entry.value.text() {
-            Some("server") => Role::Server,
-            Some("agent") => Role::Agent,
-            _ => continue,
-        };
-        role = Some(reader.setting(value, format!("{}.role", layer.path), entry.value.span));
-    }
-    // What is neither a map nor nothing is a mistake of its own.
-    if !said && matches!(entry.value.tree, Tree::Map(_) | Tree::Null) {
-        let message = format!("`{}` has no role", entry.key);
-        let help = "add `role: server` or `role: agent`, here or in its group";
-        reader.mistakes.help(entry.at, message, help);
-    }
-    role
+/// A key in some layers.
+pub(super) struct At<'a> {
+    layers: &'a [Layer<'a>],
+    object: &'static Object,
+    key: &'static str,
 }
 
-/// The interface by which its siblings reach a host.
-pub(super) fn interface(
-    reader: &Reader<'_>,
-    root: &Node,
-    layers: &[Layer<'_>],
-) -> Option<Setting<String>> {
-    let cluster = root.get("cluster").map(|node| (node, "cluster"));
-    let own = layers.iter().map(|layer| (layer.node, &*layer.path));
-    let mut said = cluster.into_iter().chain(own).filter_map(|(node, path)| {
-        let name = node.get("interface")?;
-        let path = format!("{path}.interface");
-        Some(reader.setting(name.text()?.to_owned(), path, name.span))
-    });
-    said.next_back()
-}
-
-/// A host's labels.
-pub(super) fn labels(
-    reader: &Reader<'_>,
-    layers: &[Layer<'_>],
-) -> BTreeMap<String, Setting<String>> {
-    by_key(layers, "labels")
-        .filter_map(|(entry, path)| {
-            let text = entry.value.text()?.to_owned();
-            Some((
-                entry.key.clone(),
-                reader.setting(text, path, entry.value.span),
-            ))
-        })
-        .collect()
-}
-
-/// A host's config.
-pub(super) fn config(
-    reader: &Reader<'_>,
-    layers: &[Layer<'_>],
-) -> BTreeMap<String, Setting<serde_json::Value>> {
-    by_key(layers, "config")
-        .map(|(entry, path)| {
-            let value = kubernetes::json(&entry.value);
-            (
-                entry.key.clone(),
-                reader.setting(value, path, entry.value.span),
-            )
-        })
-        .collect()
-}
-
-/// The entries of a map in all layers, the nearest last, each with its path.
-fn by_key<'a>(layers: &'a [Layer<'a>], key: &str) -> impl Iterator<Item = (&'a Entry, String)> {
-    layers
-        .iter()
-        .filter_map(move |layer| Some((layer.node.get(key)?, format!("{}.{key}", layer.path))))
-        .flat_map(|(node, path)| {
-            let joined = move |entry: &'a Entry| (entry, shape::join(&path, &entry.key));
-            node.entries().iter().map(joined)
-        })
-}
-
-/// A host's taints, the nearest last.
-pub(super) fn taints(reader: &Reader<'_>, layers: &[Layer<'_>]) -> Vec<Setting<String>> {
-    let mut taints: Vec<Setting<String>> = Vec::new();
-    for layer in layers {
-        let path = format!("{}.taints", layer.path);
-        for (text, span) in layer
-            .node
-            .get("taints")
-            .map(Node::texts)
-            .unwrap_or_default()
-        {
-            if !taints.iter().any(|taint| taint.value == text) {
-                taints.push(reader.setting(text.to_owned(), path.clone(), span));
-            }
+impl<'a> At<'a> {
+    /// A key of an object in its layers and in those that share the key.
+    pub const fn new(layers: &'a [Layer<'a>], object: &'static Object, key: &'static str) -> Self {
+        Self {
+            layers,
+            object,
+            key,
         }
     }
-    taints
+
+    /// What each layer says, the nearest last, with its path.
+    fn all(&self) -> impl DoubleEndedIterator<Item = (&'a Node, String)> {
+        let described = self.object.key(self.key);
+        let takes = move |layer: &&Layer<'_>| {
+            let levels = described.map_or(&[][..], |key| key.levels);
+            layer.object.name == self.object.name || levels.contains(&layer.object.name)
+        };
+        let layers = self.layers.iter().filter(takes);
+        layers.filter_map(|layer| Some((layer.node.get(self.key)?, join(&layer.path, self.key))))
+    }
+
+    /// The layers of a map that stands behind the key.
+    pub fn inner(&self, object: &'static Object) -> Vec<Layer<'a>> {
+        let layer = |(node, path)| Layer { node, path, object };
+        self.all().map(layer).collect()
+    }
+
+    /// The default, as if it were written.
+    fn default<T: FromNode>(&self, reader: &mut Reader<'_>) -> Option<T> {
+        let node = Node {
+            tree: Tree::Text(self.object.key(self.key)?.default?.to_owned()),
+            span: Span::default(),
+            filled: Filled::Plain,
+        };
+        T::from_node(reader, &node)
+    }
 }
 
-/// How to reach a host: the file's `ssh`, its groups', its own, the command line's.
-pub(super) fn ssh(reader: &mut Reader<'_>, root: &Node, layers: &[Layer<'_>]) -> Ssh {
-    let top = root.get("ssh").map(|node| (node, "ssh".to_owned()));
-    let below = layers
-        .iter()
-        .filter_map(|layer| Some((layer.node.get("ssh")?, format!("{}.ssh", layer.path))));
-    let blocks: Vec<(&Node, String)> = top.into_iter().chain(below).collect();
-    let last = |key: &str| {
-        blocks
-            .iter()
-            .rev()
-            .find_map(|(node, path)| Some((node.get(key)?, format!("{path}.{key}"))))
-    };
-    for (node, _) in &blocks {
-        reader.text(node, "user", syntax::user);
+/// A value that one node holds; none where the node has another shape, which is a mistake by then.
+pub(super) trait FromNode: Sized {
+    fn from_node(reader: &mut Reader<'_>, node: &Node) -> Option<Self>;
+}
+
+impl FromNode for String {
+    fn from_node(_: &mut Reader<'_>, node: &Node) -> Option<Self> {
+        node.text().map(str::to_owned)
     }
-    let flags = reader.surroundings.overrides;
-    let user = last("user")
-        .and_then(|(node, path)| Some(reader.setting(node.text()?.to_owned(), path, node.span)));
-    let port =
-        last("port").and_then(|(node, path)| Some(reader.setting(node.whole()?, path, node.span)));
-    let timeout = last("connect_timeout_seconds")
-        .and_then(|(node, path)| Some(reader.setting(node.whole()?, path, node.span)));
-    let keys = last("key").map(|(node, path)| {
+}
+
+impl FromNode for IpAddr {
+    fn from_node(_: &mut Reader<'_>, node: &Node) -> Option<Self> {
+        node.text()?.parse().ok()
+    }
+}
+
+impl FromNode for PathBuf {
+    fn from_node(reader: &mut Reader<'_>, node: &Node) -> Option<Self> {
+        reader.path(node.text()?, node.span)
+    }
+}
+
+impl FromNode for Value {
+    fn from_node(_: &mut Reader<'_>, node: &Node) -> Option<Self> {
+        Some(kubernetes::json(node))
+    }
+}
+
+impl FromNode for Vec<String> {
+    fn from_node(_: &mut Reader<'_>, node: &Node) -> Option<Self> {
         let texts = node.texts().into_iter();
-        let keys: Vec<PathBuf> = texts
-            .filter_map(|(text, span)| reader.path(text, span))
-            .collect();
-        reader.setting(keys, path, node.span)
-    });
-    let known_hosts = last("known_hosts").and_then(|(node, path)| {
-        let file = reader.path(node.text()?, node.span)?;
-        Some(reader.setting(file, path, node.span))
-    });
-    let keys_of_flag = Some(flags.ssh_key.clone()).filter(|keys| !keys.is_empty());
-    Ssh {
-        user: flag("ssh-user", flags.ssh_user.clone())
-            .or(user)
-            .unwrap_or_else(|| Setting::default("root".to_owned())),
-        port: flag("ssh-port", flags.ssh_port)
-            .or(port)
-            .unwrap_or(Setting::default(22)),
-        keys: flag("ssh-key", keys_of_flag)
-            .or(keys)
-            .unwrap_or_else(|| Setting::default(Vec::new())),
-        known_hosts: flag("known-hosts", flags.known_hosts.clone()).or(known_hosts),
-        connect_timeout_seconds: timeout.unwrap_or(Setting::default(10)),
+        Some(texts.map(|(text, _)| text.to_owned()).collect())
+    }
+}
+
+impl FromNode for Vec<PathBuf> {
+    fn from_node(reader: &mut Reader<'_>, node: &Node) -> Option<Self> {
+        let texts = node.texts().into_iter();
+        Some(
+            texts
+                .filter_map(|(text, span)| reader.path(text, span))
+                .collect(),
+        )
+    }
+}
+
+impl<T: FromNode> FromNode for BTreeMap<String, T> {
+    fn from_node(reader: &mut Reader<'_>, node: &Node) -> Option<Self> {
+        let entries = node.entries().iter();
+        let mut read = |node| T::from_node(reader, node);
+        Some(
+            entries
+                .filter_map(|entry| Some((entry.key.clone(), read(&entry.value)?)))
+                .collect(),
+        )
+    }
+}
+
+/// Numbers are read alike.
+macro_rules! whole {
+    ($($number:ty),*) => {$(
+        impl FromNode for $number {
+            fn from_node(_: &mut Reader<'_>, node: &Node) -> Option<Self> {
+                node.whole()
+            }
+        }
+    )*};
+}
+whole!(u16, u64, usize);
+
+/// What all layers together say of a key.
+pub(super) trait FromLayers: Sized {
+    fn from_layers(reader: &mut Reader<'_>, at: &At<'_>) -> Self;
+
+    /// Adds it to what `inventory show` tells; what has no origin is told elsewhere or not at all.
+    fn show(&self, _path: &str, _shown: &mut Vec<ShownSetting>) {}
+}
+
+impl<T: FromNode + Default> FromLayers for T {
+    fn from_layers(reader: &mut Reader<'_>, at: &At<'_>) -> Self {
+        let said: Option<T> = FromLayers::from_layers(reader, at);
+        said.or_else(|| at.default(reader)).unwrap_or_default()
+    }
+}
+
+impl<T: FromNode> FromLayers for Option<T> {
+    fn from_layers(reader: &mut Reader<'_>, at: &At<'_>) -> Self {
+        let (node, _) = at.all().next_back()?;
+        T::from_node(reader, node)
+    }
+}
+
+impl<T: FromNode + Serialize> FromLayers for Option<Setting<T>> {
+    fn from_layers(reader: &mut Reader<'_>, at: &At<'_>) -> Self {
+        let (node, path) = at.all().next_back()?;
+        let value = T::from_node(reader, node)?;
+        Some(reader.setting(value, path, node.span))
+    }
+
+    fn show(&self, path: &str, shown: &mut Vec<ShownSetting>) {
+        shown.extend(self.as_ref().map(|setting| ShownSetting::of(path, setting)));
+    }
+}
+
+impl<T: FromNode + Default + Serialize> FromLayers for Setting<T> {
+    fn from_layers(reader: &mut Reader<'_>, at: &At<'_>) -> Self {
+        let said: Option<Setting<T>> = FromLayers::from_layers(reader, at);
+        said.unwrap_or_else(|| Setting::default(at.default(reader).unwrap_or_default()))
+    }
+
+    fn show(&self, path: &str, shown: &mut Vec<ShownSetting>) {
+        let setting = ShownSetting::of(path, self);
+        let is_nothing = self.origin == Origin::Default && setting.value == Value::Array(vec![]);
+        shown.extend(Some(setting).filter(|_| !is_nothing));
+    }
+}
+
+/// Joined key by key.
+impl<T: FromNode + Serialize> FromLayers for BTreeMap<String, Setting<T>> {
+    fn from_layers(reader: &mut Reader<'_>, at: &At<'_>) -> Self {
+        let mut joined = BTreeMap::new();
+        for (node, path) in at.all() {
+            for entry in node.entries() {
+                if let Some(value) = T::from_node(reader, &entry.value) {
+                    let path = join(&path, &entry.key);
+                    let setting = reader.setting(value, path, entry.value.span);
+                    joined.insert(entry.key.clone(), setting);
+                }
+            }
+        }
+        joined
+    }
+
+    fn show(&self, path: &str, shown: &mut Vec<ShownSetting>) {
+        let all = self.iter();
+        shown.extend(all.map(|(key, setting)| ShownSetting::of(&join(path, key), setting)));
+    }
+}
+
+/// Added up, each once.
+impl FromLayers for Vec<Setting<String>> {
+    fn from_layers(reader: &mut Reader<'_>, at: &At<'_>) -> Self {
+        let mut all: Self = Vec::new();
+        for (node, path) in at.all() {
+            for (text, span) in node.texts() {
+                if !all.iter().any(|known| known.value == text) {
+                    all.push(reader.setting(text.to_owned(), path.clone(), span));
+                }
+            }
+        }
+        all
+    }
+
+    fn show(&self, path: &str, shown: &mut Vec<ShownSetting>) {
+        shown.extend(self.iter().map(|setting| ShownSetting::of(path, setting)));
+    }
+}
+
+impl Ssh {
+    /// The same with what the command line says, which wins.
+    pub(super) fn with(self, flags: &Overrides) -> Self {
+        let keys = Some(flags.ssh_key.clone()).filter(|keys| !keys.is_empty());
+        Self {
+            user: flag("ssh-user", flags.ssh_user.clone()).unwrap_or(self.user),
+            port: flag("ssh-port", flags.ssh_port).unwrap_or(self.port),
+            key: flag("ssh-key", keys).unwrap_or(self.key),
+            known_hosts: flag("known-hosts", flags.known_hosts.clone()).or(self.known_hosts),
+            ..self
+        }
     }
 }
 

@@ -12,8 +12,8 @@ use super::reader::Reader;
 use super::source::{STANDARD_INPUT, Source, Sources};
 use super::variable::{Filling, Lookup};
 use super::{
-    InputErrors, Inventory, Overrides, check, cluster, foreign, hosts, kubernetes, language,
-    overlay, shape, yaml,
+    InputErrors, Inventory, Overrides, check, cluster, foreign, hosts, keys, kubernetes, overlay,
+    shape, yaml,
 };
 use crate::vars::Setting;
 
@@ -159,13 +159,19 @@ fn joined(trees: &[Option<Node>], reader: &mut Reader<'_>) -> Option<Node> {
                 overlay::lay(
                     &mut root,
                     tree.clone(),
-                    &language::INVENTORY,
+                    &keys::INVENTORY,
                     reader.sources,
                     &mut reader.mistakes,
                 );
             }
             (Tree::Map(_), _) => {}
-            _ => shape::object(tree, "", &language::INVENTORY, &mut reader.mistakes),
+            _ => shape::object(
+                tree,
+                "",
+                &keys::INVENTORY,
+                reader.sources,
+                &mut reader.mistakes,
+            ),
         }
     }
     Some(root)
@@ -196,7 +202,8 @@ fn said(reader: &Reader<'_>, root: &Node) -> BTreeMap<String, Setting<Value>> {
 
 /// The inventory that a tree describes, or nothing but mistakes.
 fn whole(reader: &mut Reader<'_>, root: &Node, rules: Rules) -> Option<Inventory> {
-    shape::object(root, "", &language::INVENTORY, &mut reader.mistakes);
+    let (wanted, sources) = (&keys::INVENTORY, reader.sources);
+    shape::object(root, "", wanted, sources, &mut reader.mistakes);
     if !matches!(root.tree, Tree::Map(_)) {
         return None;
     }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::vars::{Origin, Secret, Setting};
+use crate::vars::{Secret, Setting};
 
 mod check;
 mod cluster;
@@ -17,6 +17,7 @@ mod draft;
 pub mod edit;
 mod foreign;
 mod hosts;
+mod keys;
 mod kubernetes;
 mod language;
 mod layers;
@@ -47,10 +48,13 @@ pub use document::document;
 pub use draft::Draft;
 pub use foreign::{documents, foreign};
 pub use hosts::MOST_HOSTS;
+pub use keys::{Cluster, Host, Ssh};
+use layers::FromNode;
 pub use load::{Surroundings, load, parse, parse_by};
 pub use mistake::{Mistake, Remark, Rules};
 pub use node::{Entry, Node, Span, Tree};
 pub use range::MOST_PER_NAME;
+use reader::Reader;
 pub use render::InputErrors;
 pub use schema::schema;
 pub use shape::similar;
@@ -111,50 +115,54 @@ impl Inventory {
     }
 }
 
-/// What holds for the cluster as a whole.
-#[derive(Debug, Clone)]
-pub struct Cluster {
-    /// Name of the cluster; also the default name of the kubeconfig's context.
-    pub name: String,
-    /// Which Kubernetes distribution.
-    pub distribution: Distribution,
-    /// Which version of it.
-    pub version: Version,
-    /// The address clients use: an IP address or a DNS name, without scheme or port.
-    pub endpoint: Option<String>,
-    /// Further names and addresses for the API server's certificate.
-    pub tls_sans: Vec<String>,
-    /// Address of a server outside this inventory that agents (and servers) join, `https://…`.
-    pub server_url: Option<String>,
-    /// The token that servers join with; read from `token`, or from the file of `token_file`.
-    pub token: Option<Secret>,
-    /// The token that agents join with.
-    pub agent_token: Option<Secret>,
-    /// How servers after the first one join.
-    pub join: Join,
-    /// How many agents join at once.
-    pub agent_batch: usize,
-    /// Where the servers keep the cluster's data; `None` is embedded etcd for more than one server
-    /// and sqlite for a single one.
-    pub datastore: Option<Datastore>,
-    /// Where the distribution's binary comes from.
-    pub binary: Binary,
-    /// The SHA-256 that it must have, in lower-case hexadecimal digits, by the architecture's name
-    /// in releases.
-    pub binary_sha256: BTreeMap<String, String>,
-    /// Goes into every server's config.yaml as it is.
-    pub config: BTreeMap<String, Value>,
-    /// Goes into every agent's config.yaml as it is.
-    pub agent_config: BTreeMap<String, Value>,
+/// The words of a choice, as an enum.
+macro_rules! choice {
+    ($(#[$about:meta])* $name:ident { $($(#[$word_about:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+        pub enum $name {
+            $($(#[$word_about])* $variant,)*
+        }
+
+        impl $name {
+            /// How the inventory writes them.
+            pub(in crate::inventory) const WORDS: &[&str] = &[$($word),*];
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $(Self::$variant => $word,)*
+                })
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl FromNode for $name {
+            fn from_node(_: &mut Reader<'_>, node: &Node) -> Option<Self> {
+                match node.text()? {
+                    $($word => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+        }
+    };
 }
 
-/// Where the servers keep the cluster's data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Datastore {
-    /// Embedded etcd.
-    Etcd,
-    /// sqlite: one server only.
-    Sqlite,
+choice! {
+    /// Where the servers keep the cluster's data.
+    Datastore {
+        /// Embedded etcd.
+        #[default]
+        Etcd = "etcd",
+        /// sqlite: one server only.
+        Sqlite = "sqlite",
+    }
 }
 
 /// Which Kubernetes distribution.
@@ -173,13 +181,15 @@ pub enum Version {
     Channel(String),
 }
 
-/// How servers after the first one join the cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Join {
-    /// All together; etcd takes them one at a time (measured: 44 s instead of 60 s).
-    Parallel,
-    /// One after the other.
-    Serial,
+choice! {
+    /// How servers after the first one join the cluster.
+    Join {
+        /// All together; etcd takes them one at a time (measured: 44 s instead of 60 s).
+        #[default]
+        Parallel = "parallel",
+        /// One after the other.
+        Serial = "serial",
+    }
 }
 
 /// Where the distribution's binary comes from.
@@ -201,68 +211,13 @@ pub enum Binary {
     Path(PathBuf),
 }
 
-/// What a host is in the cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Runs the control plane and, with several servers, a member of etcd.
-    Server,
-    /// Runs workloads only.
-    Agent,
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Server => "server",
-            Self::Agent => "agent",
-        })
+choice! {
+    /// What a host is in the cluster.
+    Role {
+        /// Runs the control plane and, with several servers, a member of etcd.
+        Server = "server",
+        /// Runs workloads only.
+        #[default]
+        Agent = "agent",
     }
-}
-
-/// One machine, with every layered setting resolved: defaults, then groups in the order the host
-/// names them, then the host itself.
-#[derive(Debug, Clone)]
-pub struct Host {
-    /// towline's own name for it: the key in the inventory.
-    pub name: String,
-    /// The address this machine reaches it at: an IP address or a DNS name.
-    pub address: String,
-    /// The address its siblings reach it at, when that is another one.
-    pub private_address: Option<Setting<IpAddr>>,
-    /// The interface whose address its siblings reach it at, when it is named.
-    pub interface: Option<Setting<String>>,
-    /// What it is in the cluster.
-    pub role: Setting<Role>,
-    /// Its groups, in order.
-    pub groups: Vec<String>,
-    /// Node labels, given at the join.
-    pub labels: BTreeMap<String, Setting<String>>,
-    /// Node taints in the form `key=value:Effect`, given at the join.
-    pub taints: Vec<Setting<String>>,
-    /// The node's name, when it is not the host's own hostname.
-    pub node_name: Option<Setting<String>>,
-    /// Goes into this host's config.yaml, over what the cluster says.
-    pub config: BTreeMap<String, Setting<Value>>,
-    /// How to reach it.
-    pub ssh: Ssh,
-    /// Where the inventory names it.
-    pub origin: Origin,
-    /// Where its address stands, or its name, where that is the address.
-    pub address_origin: Origin,
-}
-
-/// How to reach a host, resolved.
-#[derive(Debug, Clone)]
-pub struct Ssh {
-    /// User to log in as.
-    pub user: Setting<String>,
-    /// Port of sshd.
-    pub port: Setting<u16>,
-    /// Private key files to offer, before the agent's and the usual ones; `~` expanded.
-    pub keys: Setting<Vec<PathBuf>>,
-    /// The `known_hosts` file to trust and, when a key is accepted, to extend; `None` is
-    /// `~/.ssh/known_hosts`.
-    pub known_hosts: Option<Setting<PathBuf>>,
-    /// Seconds to wait for a connection.
-    pub connect_timeout_seconds: Setting<u64>,
 }

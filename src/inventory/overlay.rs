@@ -1,6 +1,6 @@
 //! Several files of one inventory, laid over each other in the order in which they were named.
 
-use super::language::{Kind, Object};
+use super::language::{ANY, Kind, Object};
 use super::mistake::Mistakes;
 use super::node::{Entry, Node, Tree};
 use super::range::Pattern;
@@ -61,10 +61,12 @@ fn add(
         return;
     }
     let inner = match kind {
-        Kind::Object(object) => object.key(&entry.key).map_or(Kind::Text, |key| key.kind),
+        Kind::Object(object) => object
+            .key(&entry.key)
+            .map_or(Kind::Text(ANY), |key| key.kind),
         Kind::Objects(object) => Kind::Object(object),
         Kind::Config => Kind::Config,
-        _ => Kind::Text,
+        _ => Kind::Text(ANY),
     };
     let are_maps = |known: &Entry| {
         let nodes = [&known.value, &entry.value];

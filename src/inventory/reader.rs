@@ -48,24 +48,6 @@ impl Reader<'_> {
         }
     }
 
-    /// The text of a key, if there is one and it passes the check.
-    pub fn text(
-        &mut self,
-        map: &Node,
-        key: &str,
-        check: fn(&str) -> Result<(), Complaint>,
-    ) -> Option<String> {
-        let node = map.get(key)?;
-        let text = node.text()?;
-        match check(text) {
-            Ok(()) => Some(text.to_owned()),
-            Err(complaint) => {
-                self.mistakes.check(node.span, Err(complaint));
-                None
-            }
-        }
-    }
-
     /// Notes that of two keys only one may stand in a map.
     pub fn exclusive(&mut self, map: &Node, path: &str, first: &str, second: &str) {
         if let (Some(one), Some(other)) = (map.entry(first), map.entry(second)) {
@@ -116,8 +98,9 @@ impl Reader<'_> {
     pub fn token(&mut self, map: &Node, path: &str, key: &str) -> Option<Secret> {
         let file_key = format!("{key}_file");
         self.exclusive(map, path, key, &file_key);
-        if let Some(token) = self.text(map, key, syntax::token) {
-            return Some(Secret::new(&token));
+        let said = map.get(key).and_then(Node::text);
+        if let Some(token) = said.filter(|token| syntax::token(token).is_ok()) {
+            return Some(Secret::new(token));
         }
         let node = map.get(&file_key)?;
         let written = node.text()?;

@@ -1,10 +1,11 @@
 //! What versions, channels and mirrors of k3s may look like.
 
-use super::mistake::Complaint;
+use super::mistake::{Complaint, Mistakes};
+use super::node::Node;
 use super::syntax::{Checked, is_dns_name};
 
 /// The architectures that k3s is released for, by their names in releases.
-pub(super) const ARCHITECTURES: [&str; 4] = ["amd64", "arm64", "armhf", "s390x"];
+const ARCHITECTURES: [&str; 4] = ["amd64", "arm64", "armhf", "s390x"];
 
 /// A SHA-256 in hexadecimal digits.
 pub(super) fn sha256(text: &str) -> Checked {
@@ -15,6 +16,19 @@ pub(super) fn sha256(text: &str) -> Checked {
         format!("`{text}` is not a SHA-256"),
         "it has 64 hexadecimal digits, as `sha256sum k3s` prints them",
     ))
+}
+
+/// Notes what is wrong with hashes by architecture.
+pub(super) fn hashes(node: &Node, mistakes: &mut Mistakes) {
+    for entry in node.entries() {
+        if !ARCHITECTURES.contains(&&*entry.key) {
+            let message = format!("`{}` is no architecture of k3s's releases", entry.key);
+            let help = format!("they are {}", ARCHITECTURES.join(", "));
+            mistakes.help(entry.at, message, help);
+        }
+        let text = entry.value.text().unwrap_or_default();
+        mistakes.check(entry.value.span, sha256(text));
+    }
 }
 
 /// A version of k3s.

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::language::{INVENTORY, Kind, OBJECTS, Object};
+use super::keys::{INVENTORY, OBJECTS};
+use super::language::{Kind, Object};
 
 /// The JSON schema of an inventory (draft 7, which editors know best).
 pub fn schema() -> Value {
@@ -27,8 +28,7 @@ pub fn schema() -> Value {
 /// One map with known keys.
 fn definition(object: &Object) -> Value {
     let properties: Map<String, Value> = object
-        .keys
-        .iter()
+        .keys()
         .map(|key| {
             let mut property = kind(key.kind);
             property.insert("description".to_owned(), json!(key.about));
@@ -55,7 +55,7 @@ fn kind(kind: Kind) -> Map<String, Value> {
     let texts = json!({"type": "array", "items": text});
     let variable = json!({"type": "string", "pattern": "\\$\\{"});
     let value = match kind {
-        Kind::Text | Kind::Secret => text,
+        Kind::Text(_) | Kind::Ranged(_) | Kind::Secret(_) => text,
         Kind::Whole(least, most) => {
             let number = json!({"type": "integer", "minimum": least, "maximum": most});
             json!({"anyOf": [number, variable]})
@@ -63,9 +63,9 @@ fn kind(kind: Kind) -> Map<String, Value> {
         Kind::Choice(words) => {
             json!({"anyOf": [{"type": "string", "enum": words}, variable]})
         }
-        Kind::Texts => json!({"type": ["array", "null"], "items": text}),
+        Kind::Texts(_) => json!({"type": ["array", "null"], "items": text}),
         Kind::TextOrTexts => json!({"anyOf": [text, texts]}),
-        Kind::Labels => {
+        Kind::Labels(_) => {
             json!({"type": ["object", "null"], "additionalProperties": {"type": "string"}})
         }
         Kind::Config => json!({"type": ["object", "null"], "additionalProperties": true}),
@@ -97,6 +97,7 @@ mod tests {
 
     use super::*;
     use crate::inventory::mistake::Mistakes;
+    use crate::inventory::source::{Source, Sources};
     use crate::inventory::{Overrides, node, parse, shape, yaml};
 
     /// Says everything that can be said, except what excludes something else.
@@ -134,12 +135,13 @@ hosts: {alpha: {group: some}}
     #[test]
     fn every_example_and_default_has_the_shape_of_its_key() {
         for object in OBJECTS {
-            for key in object.keys {
+            for key in object.keys() {
                 for value in [Some(key.example), key.default].into_iter().flatten() {
                     let source = format!("{}: {value}\n", key.name);
+                    let sources = Sources(vec![Source::new(Path::new("x"), &source)]);
                     let mut mistakes = Mistakes::default();
                     let node = yaml::parse(&source, 0, &mut mistakes).unwrap();
-                    shape::object(&node, "", object, &mut mistakes);
+                    shape::object(&node, "", object, &sources, &mut mistakes);
                     assert_eq!(mistakes.into_sorted(), Vec::new(), "{source}");
                 }
             }
@@ -149,7 +151,7 @@ hosts: {alpha: {group: some}}
     #[test]
     fn no_other_name_of_a_key_is_a_key_itself() {
         for object in OBJECTS {
-            for also in object.keys.iter().flat_map(|key| key.also) {
+            for also in object.keys().flat_map(|key| key.also) {
                 assert!(object.key(also).is_none(), "{} {also}", object.name);
             }
         }

@@ -2,16 +2,35 @@
 
 use std::fmt::Write;
 
-use super::language::{Kind, OBJECTS, Object};
+use super::keys::OBJECTS;
+use super::kubernetes::{self, Place};
+use super::language::{ANY, Check, Kind, Object};
 use super::mistake::Mistakes;
 use super::node::{Entry, Node, Span, Tree};
+use super::source::Sources;
 
 /// Notes everything in the tree that does not have the shape of this object.
-pub(super) fn object(node: &Node, path: &str, wanted: &Object, mistakes: &mut Mistakes) {
+pub(super) fn object(
+    node: &Node,
+    path: &str,
+    wanted: &Object,
+    sources: &Sources,
+    mistakes: &mut Mistakes,
+) {
     for entry in map(node, path, mistakes) {
         let inner = join(path, &entry.key);
-        match wanted.key(&entry.key) {
-            Some(key) => value(entry, &inner, key.kind, mistakes),
+        match wanted.key(&entry.key).map(|key| key.kind) {
+            Some(Kind::Config) => {
+                let place = match wanted.name {
+                    "Host" => Place::Host,
+                    _ => Place::Shared,
+                };
+                if !matches!(entry.value.tree, Tree::Null) {
+                    map(&entry.value, &inner, mistakes);
+                }
+                kubernetes::config(sources, &entry.value, place, mistakes);
+            }
+            Some(kind) => value(entry, &inner, kind, sources, mistakes),
             None => unknown(entry, path, wanted, mistakes),
         }
     }
@@ -27,14 +46,14 @@ pub(super) fn join(path: &str, key: &str) -> String {
 }
 
 /// One value against its kind.
-fn value(entry: &Entry, path: &str, kind: Kind, mistakes: &mut Mistakes) {
+fn value(entry: &Entry, path: &str, kind: Kind, sources: &Sources, mistakes: &mut Mistakes) {
     let node = &entry.value;
     let empty = matches!(node.tree, Tree::Null);
     match kind {
-        Kind::Object(_) | Kind::Objects(_) | Kind::Labels | Kind::Config | Kind::Texts if empty => {
-        }
+        Kind::Object(_) | Kind::Objects(_) | Kind::Labels(_) | Kind::Config | Kind::Texts(_)
+            if empty => {}
         _ if empty => mistakes.add(entry.at, format!("`{path}` has no value")),
-        Kind::Object(wanted) => object(node, path, wanted, mistakes),
+        Kind::Object(wanted) => object(node, path, wanted, sources, mistakes),
         Kind::Objects(wanted) => {
             for entry in map(node, path, mistakes) {
                 let inner = join(path, &entry.key);
@@ -46,32 +65,32 @@ fn value(entry: &Entry, path: &str, kind: Kind, mistakes: &mut Mistakes) {
                         format!("`{inner}` must be a map of keys and values, and this is text"),
                         format!("write {{address: {address}, role: server}}"),
                     ),
-                    _ => object(&entry.value, &inner, wanted, mistakes),
+                    _ => object(&entry.value, &inner, wanted, sources, mistakes),
                 }
             }
         }
-        Kind::Labels => {
+        Kind::Labels(check) => {
             for entry in map(node, path, mistakes) {
-                text(&entry.value, &join(path, &entry.key), mistakes);
+                text(&entry.value, &join(path, &entry.key), ANY, mistakes);
             }
+            check(node, mistakes);
         }
-        Kind::Config => {
-            map(node, path, mistakes);
-        }
-        Kind::Text => text(node, path, mistakes),
-        Kind::Secret => {
-            if node.text().is_none() {
-                mistakes.help(
-                    node.span,
-                    format!("`{path}` must be text, and this is {}", node.kind()),
-                    "write it in quotes",
-                );
-            }
-        }
-        Kind::Texts => match &node.tree {
+        // What stands in one is checked with its place.
+        Kind::Config => {}
+        Kind::Text(check) => text(node, path, check, mistakes),
+        Kind::Ranged(_) => text(node, path, ANY, mistakes),
+        Kind::Secret(check) => match node.text() {
+            Some(text) => mistakes.check(node.span, check(text)),
+            None => mistakes.help(
+                node.span,
+                format!("`{path}` must be text, and this is {}", node.kind()),
+                "write it in quotes",
+            ),
+        },
+        Kind::Texts(check) => match &node.tree {
             Tree::List(items) => {
                 for item in items {
-                    text(item, path, mistakes);
+                    text(item, path, check, mistakes);
                 }
             }
             Tree::Text(word) => mistakes.help(
@@ -84,10 +103,10 @@ fn value(entry: &Entry, path: &str, kind: Kind, mistakes: &mut Mistakes) {
         Kind::TextOrTexts => match &node.tree {
             Tree::List(items) => {
                 for item in items {
-                    text(item, path, mistakes);
+                    text(item, path, ANY, mistakes);
                 }
             }
-            _ => text(node, path, mistakes),
+            _ => text(node, path, ANY, mistakes),
         },
         Kind::Whole(least, most) => match &node.tree {
             _ if node
@@ -148,9 +167,10 @@ fn map<'a>(node: &'a Node, path: &str, mistakes: &mut Mistakes) -> &'a [Entry] {
     }
 }
 
-/// That a value is text.
-fn text(node: &Node, path: &str, mistakes: &mut Mistakes) {
-    if matches!(node.tree, Tree::Text(_)) {
+/// That a value is text, and passes a check.
+fn text(node: &Node, path: &str, check: Check, mistakes: &mut Mistakes) {
+    if let Tree::Text(text) = &node.tree {
+        mistakes.check(node.span, check(text));
         return;
     }
     let message = format!("`{path}` must be text, and this is {}", node.kind());
@@ -178,7 +198,7 @@ fn unknown(entry: &Entry, path: &str, wanted: &Object, mistakes: &mut Mistakes) 
     } else {
         format!("unknown key `{key}` in `{path}`")
     };
-    let names: Vec<&str> = wanted.keys.iter().map(|key| key.name).collect();
+    let names: Vec<&str> = wanted.keys().map(|key| key.name).collect();
     let help = if let Some(meant) = meant(key, wanted) {
         format!("did you mean `{meant}`?")
     } else if let Some(section) = section_of(key, wanted) {
@@ -193,16 +213,15 @@ fn unknown(entry: &Entry, path: &str, wanted: &Object, mistakes: &mut Mistakes) 
 fn meant(word: &str, wanted: &Object) -> Option<&'static str> {
     let plain = plain(word);
     wanted
-        .keys
-        .iter()
+        .keys()
         .find(|key| key.also.iter().any(|also| self::plain(also) == plain))
         .map(|key| key.name)
-        .or_else(|| similar(word, wanted.keys.iter().map(|key| key.name)))
+        .or_else(|| similar(word, wanted.keys().map(|key| key.name)))
 }
 
 /// The section below this object, or else elsewhere, whose key this is.
 fn section_of(word: &str, wanted: &Object) -> Option<String> {
-    let below = wanted.keys.iter().find_map(|key| match key.kind {
+    let below = wanted.keys().find_map(|key| match key.kind {
         Kind::Object(inner) if knows(inner, word) => Some(key.name.to_owned()),
         _ => None,
     });
@@ -224,8 +243,7 @@ fn section_of(word: &str, wanted: &Object) -> Option<String> {
 fn knows(object: &Object, word: &str) -> bool {
     object.key(word).is_some()
         || object
-            .keys
-            .iter()
+            .keys()
             .any(|key| key.also.iter().any(|also| plain(also) == plain(word)))
 }
 

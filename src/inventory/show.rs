@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::language::{CLUSTER, Kind};
+use super::keys::CLUSTER;
+use super::language::Kind;
+use super::layers::FromLayers;
 use super::mask::masked;
 use super::{Host, Inventory, Role};
 use crate::vars::{Origin, Setting};
@@ -58,7 +60,7 @@ impl ShownSetting {
         }
     }
 
-    fn of<T: Serialize>(key: &str, setting: &Setting<T>) -> Self {
+    pub(super) fn of<T: Serialize>(key: &str, setting: &Setting<T>) -> Self {
         Self::new(key, json!(setting.value), &setting.origin)
     }
 }
@@ -94,32 +96,12 @@ impl Inventory {
     fn settings(&self, host: &Host) -> Vec<ShownSetting> {
         let address = json!(host.address);
         let mut shown = vec![ShownSetting::new("address", address, &host.address_origin)];
-        let private = host.private_address.as_ref();
-        shown.extend(private.map(|setting| ShownSetting::of("private_address", setting)));
-        let interface = host.interface.as_ref();
-        shown.extend(interface.map(|setting| ShownSetting::of("interface", setting)));
-        shown.push(ShownSetting::new(
-            "role",
-            json!(host.role.value.to_string()),
-            &host.role.origin,
-        ));
-        let name = host.node_name.as_ref();
-        shown.extend(name.map(|setting| ShownSetting::of("node_name", setting)));
-        let ssh = &host.ssh;
-        shown.push(ShownSetting::of("ssh.user", &ssh.user));
-        shown.push(ShownSetting::of("ssh.port", &ssh.port));
-        if !ssh.keys.value.is_empty() {
-            shown.push(ShownSetting::of("ssh.key", &ssh.keys));
-        }
-        let known_hosts = ssh.known_hosts.as_ref();
-        shown.extend(known_hosts.map(|setting| ShownSetting::of("ssh.known_hosts", setting)));
-        let timeout = &ssh.connect_timeout_seconds;
-        shown.push(ShownSetting::of("ssh.connect_timeout_seconds", timeout));
-        for (key, label) in &host.labels {
-            shown.push(ShownSetting::of(&format!("labels.{key}"), label));
-        }
-        let taints = host.taints.iter();
-        shown.extend(taints.map(|taint| ShownSetting::of("taints", taint)));
+        let mut own = Vec::new();
+        host.show("", &mut own);
+        shown.extend(
+            own.into_iter()
+                .filter(|setting| !setting.key.starts_with("config.")),
+        );
         shown.extend(self.config(host));
         shown.extend(self.of_the_cluster());
         shown
@@ -147,7 +129,7 @@ impl Inventory {
     fn of_the_cluster(&self) -> Vec<ShownSetting> {
         let name = Setting::default(json!(self.cluster.name));
         let mut shown = Vec::new();
-        for key in CLUSTER.keys {
+        for key in CLUSTER.keys() {
             let path = format!("cluster.{}", key.name);
             let below = format!("{path}.");
             match key.kind {

@@ -1,5 +1,7 @@
 //! What names, addresses, labels and other words may look like.
 
+use std::net::IpAddr;
+
 use super::mistake::Complaint;
 use crate::vars::mask::{password, without};
 
@@ -147,6 +149,18 @@ pub(super) fn interface(text: &str) -> Checked {
         ));
     }
     Ok(())
+}
+
+/// An IP address.
+pub(super) fn ip_address(text: &str) -> Checked {
+    if text.parse::<IpAddr>().is_ok() {
+        return address(text);
+    }
+    let help = address(text).err().and_then(|complaint| complaint.help);
+    Err(Complaint {
+        message: format!("`{text}` is not an IP address"),
+        help,
+    })
 }
 
 #[cfg(test)]

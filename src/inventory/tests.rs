@@ -114,7 +114,7 @@ fn the_nearest_layer_wins_and_every_setting_knows_its_place() {
     let ssh = &host.ssh;
     line("user", &ssh.user.value, &ssh.user.origin);
     line("port", &ssh.port.value, &ssh.port.origin);
-    line("keys", &ssh.keys.value, &ssh.keys.origin);
+    line("keys", &ssh.key.value, &ssh.key.origin);
     let known_hosts = ssh.known_hosts.as_ref().unwrap();
     line("known_hosts", &known_hosts.value, &known_hosts.origin);
     let timeout = &ssh.connect_timeout_seconds;

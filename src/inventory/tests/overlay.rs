@@ -90,7 +90,7 @@ hosts:
         assert!(origin.to_string().ends_with(end), "{origin}");
     }
     // Of a path, the folder is that of the file that says it.
-    let key = &worker.ssh.keys.value[0];
+    let key = &worker.ssh.key.value[0];
     assert!(key.ends_with("site/id"), "{}", key.display());
 }
 

@@ -67,7 +67,7 @@ hosts:
     );
     let host = &inventory.hosts[0];
     assert_eq!((&*host.address, host.ssh.port.value), ("192.0.2.7", 2222));
-    assert_eq!(host.ssh.keys.value, [Path::new("/home/me/192.0.2.7")]);
+    assert_eq!(host.ssh.key.value, [Path::new("/home/me/192.0.2.7")]);
     assert_eq!(inventory.hosts.len(), 1);
 }
 

@@ -311,7 +311,7 @@ impl<'a> Before<'a> {
                 is.ssh.port.value.to_string(),
             ));
         }
-        let keys = &is.ssh.keys.value;
+        let keys = &is.ssh.key.value;
         let are_same = keys.len() == host.keys.len()
             && keys
                 .iter()

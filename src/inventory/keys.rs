@@ -1,0 +1,173 @@
+//! Every key of an inventory, described once: what the macro makes of an entry is said with
+//! [`super::language::keys`]. A new key is its entry here and the one who reads the field.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::language::Kind::{
+    Choice, Config, Labels, Object as Map, Objects as Maps, Ranged, Secret as Hidden, Text,
+    TextOrTexts, Texts, Whole,
+};
+use super::language::{ANY, Key, Object, keys};
+use super::layers::{At, FromLayers, Layer};
+use super::reader::Reader;
+use super::shape::join;
+use super::show::ShownSetting;
+use super::{Binary, Datastore, Distribution, Join, Role, Version};
+use super::{cluster, kubernetes, release, syntax};
+use crate::vars::{Origin, Secret, Setting};
+
+keys! { INVENTORY, "The whole file. It is the whole truth of one cluster.", "Inventory" {
+    cluster, Map(&CLUSTER), "{name: home}",
+        "What holds for the cluster as a whole.";
+    ssh, Map(&SSH), "{user: ubuntu}",
+        "How to reach every host; groups and hosts may say otherwise, key by key.";
+    groups, Maps(&GROUP), "{workers: {role: agent}}",
+        "Settings that hosts share, by the group's name.",
+        also = &["group"];
+    hosts, Maps(&HOST), "{alpha: {address: 10.0.0.1, role: server}}",
+        "The machines, by name. A name may hold ranges: `worker[01:20]`.",
+        also = &["host", "nodes", "machines"];
+} }
+
+keys! { CLUSTER, "What holds for the cluster as a whole.", struct Cluster {
+    name: String = cluster::name, Text(syntax::group_name), "home",
+        "Name of the cluster, and of its context in the kubeconfig. Without it, the file's name without its ending.";
+    distribution: Distribution = cluster::distribution, Choice(&["k3s", "k0s"]), "k3s",
+        "Which Kubernetes distribution. `k0s` comes later and is refused for now.",
+        default = "k3s";
+    version: Version = cluster::version, Text(release::version), "v1.36.3+k3s1",
+        "Exactly this version. Not together with `channel`.";
+    channel, Text(release::channel), "stable",
+        "Whatever version this release channel names when the cluster is made: `stable`, `latest`, `v1.36`.",
+        default = "stable";
+    endpoint: Option<String>, Text(syntax::address), "203.0.113.10",
+        "The address that clients use: an IP address or DNS name, without scheme and port. Without it, the first server's address.";
+    tls_sans: Vec<String>, Texts(syntax::certificate_name), "[k8s.example.org]",
+        "Further names and addresses for the API server's certificate.",
+        also = &["tls-san", "san", "sans"];
+    server_url: Option<String> = cluster::server_url, Text(syntax::server_url), "https://10.0.0.1:6443",
+        "A server of an existing cluster, outside this inventory, that the hosts join. Needs a token.",
+        also = &["server", "url"];
+    token: Option<Secret> = cluster::token, Hidden(syntax::token), "\"...\"",
+        "The token that servers join with. Better kept in a file: `token_file`.";
+    token_file, Text(ANY), "secrets/token",
+        "A file with the token. Not together with `token`.";
+    agent_token: Option<Secret> = cluster::agent_token, Hidden(syntax::token), "\"...\"",
+        "A token of its own for agents, which lets nobody join as a server.";
+    agent_token_file, Text(ANY), "secrets/agent-token",
+        "A file with the agents' token. Not together with `agent_token`.";
+    join: Join, Choice(Join::WORDS), "serial",
+        "Whether the servers after the first join together or one by one.",
+        default = "parallel";
+    agent_batch: usize, Whole(1, 2000), "50",
+        "How many agents join at once.",
+        default = "50";
+    datastore: Option<Datastore>, Choice(Datastore::WORDS), "etcd",
+        "Where the servers keep the cluster's data. Without it, embedded etcd for more than one server and sqlite for a single one. `etcd` moves the data of a single server from sqlite to etcd, so that others can join.";
+    binary: Binary = cluster::binary, Map(&BINARY), "{source: download}",
+        "Where the distribution's binary comes from.";
+    config: BTreeMap<String, Value>, Config, "{disable: [traefik]}",
+        "Goes into every server's config.yaml as it is.",
+        also = &["server_config"];
+    agent_config: BTreeMap<String, Value>, Config, "{kubelet-arg: [max-pods=200]}",
+        "Goes into every agent's config.yaml as it is.";
+} and {
+    /// The SHA-256 that the binary must have, in lower-case hexadecimal digits, by the
+    /// architecture's name in releases.
+    binary_sha256: BTreeMap<String, String>,
+} }
+
+keys! { BINARY, "Where the distribution's binary comes from.", "Binary" {
+    source, Choice(&["download", "push", "path"]), "download",
+        "`download`: every host fetches it with curl or wget, and it is checked there against the release's hash as this machine reads it; a host that has neither, or cannot reach it, gets it as with `push`. `push`: this machine downloads it once, checks it, and uploads it to the hosts. `path`: a file on this machine.",
+        default = "download";
+    mirror, Text(release::mirror), "https://mirror.example.org/k3s",
+        "With `download` and `push`: a base address in the layout of the project's releases, in place of the project's own.",
+        also = &["url"];
+    sha256, Labels(release::hashes), "{amd64: 3f4c0a3e96a5d5c0a0a0c5e1b6d9f2c47a8b1e0d5c3f2a1b0e9d8c7b6a594837}",
+        "The SHA-256 that the binary must have, by architecture (`amd64`, `arm64`, `armhf`, `s390x`). Without it, it is what the list of the release says, which comes from the same place as the binary. An architecture that is not named is taken as without it.",
+        also = &["checksum", "hash"];
+    proxy, Text(release::proxy), "http://proxy.example.org:3128",
+        "With `download`: the proxy through which the hosts fetch. What this machine fetches goes through the one that its own environment names (`HTTPS_PROXY`; what `NO_PROXY` names is fetched without it).";
+    path, Text(ANY), "./k3s",
+        "With `path`: the file.",
+        also = &["file"];
+} }
+
+keys! { SSH, "How to reach hosts. Stands at the top, in a group or in a host; the nearest wins, key by key, and a command-line flag wins over all of them.", struct Ssh {
+    user: Setting<String>, Text(syntax::user), "ubuntu",
+        "User to log in as. One other than root needs sudo.",
+        default = "root",
+        also = &["username", "login", "ansible_user", "remote_user"];
+    port: Setting<u16>, Whole(1, 65535), "2222",
+        "Port of the SSH server.",
+        default = "22",
+        also = &["ansible_port"];
+    key: Setting<Vec<PathBuf>>, TextOrTexts, "~/.ssh/id_ed25519",
+        "Private key file, or a list of them, to offer first.",
+        also = &["keys", "identity_file", "key_path", "private_key", "keyPath"];
+    known_hosts: Option<Setting<PathBuf>>, Text(ANY), "known_hosts",
+        "The file of trusted host keys, in place of `~/.ssh/known_hosts`.",
+        also = &["user_known_hosts_file"];
+    connect_timeout_seconds: Setting<u64>, Whole(1, 3600), "10",
+        "Seconds to wait for a connection.",
+        default = "10",
+        also = &["timeout"];
+} }
+
+keys! { GROUP, "Settings that hosts share. A host names its groups; of two groups, the one named later wins.", "Group" {
+} }
+
+keys! { HOST, "One machine, or as many as the ranges in its name count.", struct Host {
+    address: String, Ranged(syntax::address), "203.0.113.10",
+        "Where this machine reaches it: an IP address or DNS name, without user and port. Without it, the host's name.",
+        also = &["ip", "host", "hostname", "addr", "ansible_host", "public_address"];
+    private_address: Option<Setting<IpAddr>>, Ranged(syntax::ip_address), "10.0.0.1",
+        "The IP address at which the other hosts reach it, when that is another one.",
+        also = &["private_ip", "internal_address", "internal_ip", "node_ip"];
+    interface: Option<Setting<String>>, Text(syntax::interface), "eth1",
+        "The network interface by which the hosts reach each other: its first address is the node's, and flannel goes over it. For all hosts under `cluster`; a group or a host may say otherwise, and the nearest wins. Without it, towline finds the network.",
+        also = &["iface", "nic", "flannel_iface", "network_interface", "private_interface"],
+        levels = &["Cluster", "Group"];
+    role: Setting<Role>, Choice(Role::WORDS), "server",
+        "`server` runs the control plane (and workloads); `agent` runs workloads only. Every host needs one, from itself or from a group.",
+        also = &["roles", "type"],
+        levels = &["Group"];
+    group, Text(ANY), "workers",
+        "The one group it is in. Not together with `groups`.";
+    groups, Texts(ANY), "[workers, gpu]",
+        "The groups it is in; what a later one says wins.";
+    node_name: Option<Setting<String>>, Ranged(syntax::node_name), "alpha",
+        "The node's name in Kubernetes. Without it, the machine's own hostname.",
+        also = &["name"];
+    ssh: Ssh, Map(&SSH), "{user: admin}",
+        "How to reach it, where that differs.",
+        levels = &["Inventory", "Group"];
+    labels: BTreeMap<String, Setting<String>>, Labels(kubernetes::labels), "{disk: ssd}",
+        "Labels of the node, given when it joins. Groups' and host's are united; for the same key the nearest wins.",
+        also = &["label", "node_labels"],
+        levels = &["Group"];
+    taints: Vec<Setting<String>>, Texts(kubernetes::taint), "[\"gpu=yes:NoSchedule\"]",
+        "Taints of the node, given when it joins: `key=value:Effect` or `key:Effect`. Groups' and host's are added up.",
+        also = &["taint", "node_taints"],
+        levels = &["Group"];
+    config: BTreeMap<String, Setting<Value>>, Config, "{kubelet-arg: [max-pods=200]}",
+        "Goes into the host's config.yaml, over what the cluster says; for the same key the nearest wins.",
+        levels = &["Group"];
+} and {
+    /// towline's own name for it: the key in the inventory.
+    name: String,
+    /// Its groups, in order.
+    groups: Vec<String>,
+    /// Where the inventory names it.
+    origin: Origin,
+    /// Where its address stands, or its name, where that is the address.
+    address_origin: Origin,
+} }
+
+/// Every object of the language, the file first.
+pub(super) static OBJECTS: [&Object; 6] = [&INVENTORY, &CLUSTER, &BINARY, &SSH, &GROUP, &HOST];
