@@ -210,7 +210,7 @@ and by the one that towline has connected to. An address that a host alone says 
 ## Checks
 
 `towline inventory check` checks an inventory, and every command does so first. All mistakes are shown at
-once, each with its line and column, and towline ends with exit status 2 without having opened a
+once, each with its line and column (a line that holds a secret is not printed), and towline ends with exit status 2 without having opened a
 connection; only variables that are not set, and text that is no YAML, are told before all others. Refused are, among others: unknown keys, wrong types, names,
 addresses, private addresses and node names that two hosts share (hosts behind one address are
 told apart by `ssh.port`), groups that do not exist, a host without role, and an inventory without

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_yaml::DuplicateKeyPolicy;
 
 use super::InputErrors;
-use super::mask::Masked;
+use super::mask::Guarded;
 use super::mistake::Mistakes;
 use super::node::{Entry, Node, Span, Tree};
 use super::source::{STANDARD_INPUT, Source, Sources};
@@ -32,8 +32,8 @@ pub fn documents(source: &str, file: &Path) -> Result<Vec<Node>, InputErrors> {
     if mistakes.len() == 0 {
         return Ok(documents);
     }
-    let masks = vec![Masked::by_lines(source)];
-    Err(InputErrors::new(&sources, mistakes, masks))
+    let files = vec![Guarded::new(source, None)];
+    Err(InputErrors::new(&sources, mistakes, files))
 }
 
 /// A text that is no inventory, but one of a tool that is known.

@@ -2,11 +2,12 @@
 //!
 //! The struct that the rest of towline sees, its reader, the checks ([`super::shape`]), the JSON
 //! schema ([`super::schema`]), `docs/inventory.md` ([`super::document`]), `inventory show`
-//! ([`super::show`]) come from that entry.
+//! ([`super::show`]) and what is masked ([`super::mask`]) come from that entry.
 
-use super::keys::HOST;
+use super::keys::{HOST, OBJECTS};
 use super::mistake::{Complaint, Mistakes};
 use super::node::Node;
+use crate::vars::names_a_secret;
 
 /// What is wrong with a text.
 pub(super) type Check = fn(&str) -> Result<(), Complaint>;
@@ -119,6 +120,29 @@ impl Key {
         self.levels = levels;
         self
     }
+}
+
+impl Kind {
+    /// Whether the value of a key in a map of this kind is a secret, and of which kind it is. Where the
+    /// language knows no such key (in a `config`, or misspelled), its name decides.
+    pub fn within(self, name: &str) -> (bool, Kind) {
+        let key = match self {
+            Self::Object(object) => object.key(name),
+            Self::Objects(object) => return (false, Self::Object(object)),
+            _ => None,
+        };
+        match key {
+            Some(key) => (matches!(key.kind, Self::Secret(_)), key.kind),
+            None => (names_a_secret(name), Self::Config),
+        }
+    }
+}
+
+/// Whether the name of a key alone says that it holds a secret: the language's own, or any other.
+pub(super) fn is_secret(name: &str) -> bool {
+    let own = OBJECTS.iter().flat_map(|object| object.own);
+    let mut own = own.filter(|key| key.name == name);
+    own.any(|key| matches!(key.kind, Kind::Secret(_))) || names_a_secret(name)
 }
 
 /// Describes an object with its keys, and makes the struct that holds what an inventory says of them.

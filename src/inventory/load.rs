@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::mask::{Masked, masked};
+use super::mask::{Guarded, masked};
 use super::mistake::{Mistakes, Rules};
 use super::node::{Node, Span, Tree};
 use super::reader::Reader;
@@ -55,11 +55,9 @@ pub fn load(
     }
     let sources = Sources(sources);
     if mistakes.len() > 0 {
-        let masks = sources
-            .0
-            .iter()
-            .map(|source| Masked::by_lines(&source.text));
-        return Err(InputErrors::new(&sources, mistakes, masks.collect()));
+        let files = sources.0.iter();
+        let files = files.map(|source| Guarded::new(&source.text, None));
+        return Err(InputErrors::new(&sources, mistakes, files.collect()));
     }
     read(&sources, files, surroundings, rules)
 }
@@ -134,16 +132,13 @@ fn read(
         if let Some(recognised) = foreign::recognised(sources, files, &trees) {
             reader.mistakes = recognised;
         }
-        let masks = sources.0.iter().zip(&trees);
-        let masks = masks.map(|(source, tree)| match tree {
-            Some(root) => Masked::by_tree(&source.text, root),
-            None => Masked::by_lines(&source.text),
-        });
-        let mut masks: Vec<Masked> = masks.collect();
-        if let Some(first) = masks.first_mut() {
+        let files = sources.0.iter().zip(&trees);
+        let files = files.map(|(source, tree)| Guarded::new(&source.text, tree.as_ref()));
+        let mut files: Vec<Guarded> = files.collect();
+        if let Some(first) = files.first_mut() {
             first.also(reader.filled);
         }
-        InputErrors::new(sources, reader.mistakes, masks)
+        InputErrors::new(sources, reader.mistakes, files)
     })
 }
 

@@ -1,41 +1,49 @@
-//! Secrets of an inventory are not repeated on a screen, not even beside a mistake.
+//! Secrets of an inventory are not repeated on a screen, not even beside a mistake: a line that holds
+//! one is not shown. What is secret, the language says ([`super::language`]).
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::Inventory;
+use super::keys::INVENTORY;
+use super::language::{Kind, is_secret};
 use super::mistake::Mistake;
-use super::node::{Entry, Node, Tree};
-use super::variable::is_name;
+use super::node::Node;
 use crate::vars::mask::{holes, password, passwords, users, without_passwords, without_users};
 use crate::vars::{MASK, Secret, names_a_secret, secrets_among};
 
-/// A text in which secrets are replaced by `***`.
+/// A file of an inventory, and which of its lines hold secrets.
 #[derive(Clone, Default)]
-pub(super) struct Masked {
-    text: String,
+pub(super) struct Guarded {
+    text: Arc<str>,
+    /// Whether each line holds one.
+    hidden: Vec<bool>,
     /// What may not be repeated in a message.
     secrets: Vec<Secret>,
-    /// What was replaced, in order and without overlap, and the length of what replaced it.
-    holes: Vec<(Range<usize>, usize)>,
 }
 
-impl Masked {
-    /// Masks what the tree knows to be secret.
-    pub fn by_tree(source: &str, root: &Node) -> Self {
-        let mut holes = Vec::new();
-        let mut secrets = Vec::new();
-        collect(source, root, &mut holes, &mut secrets);
-        secrets.extend(
-            users(source)
-                .into_iter()
-                .map(|hole| Secret::new(&source[hole])),
-        );
-        Self {
-            secrets,
-            ..Self::with(source, holes)
+impl Guarded {
+    /// A text, and the tree that it is, if it is one.
+    pub fn new(text: &str, tree: Option<&Node>) -> Self {
+        let mut guarded = Self {
+            text: text.into(),
+            hidden: vec![false; text.matches('\n').count() + 1],
+            secrets: Vec::new(),
+        };
+        let by_form = holes(text, is_secret).into_iter().map(|hole| hole.range);
+        for range in by_form.chain(passwords(text)).chain(defaults(text)) {
+            guarded.hide(range);
         }
+        if let Some(root) = tree {
+            guarded.walk(root, Kind::Object(&INVENTORY), false);
+            let users = users(text).into_iter();
+            guarded
+                .secrets
+                .extend(users.map(|user| Secret::new(&text[user])));
+        }
+        guarded
     }
 
     /// What must not be repeated in a message, too.
@@ -43,53 +51,78 @@ impl Masked {
         self.secrets.extend(secrets);
     }
 
-    /// Masks without knowing the structure.
-    pub fn by_lines(source: &str) -> Self {
-        let holes = holes(source).into_iter().map(|hole| hole.range);
-        Self::with(source, holes.collect())
+    /// The text, unless the line of this place holds a secret.
+    pub fn shown(&self, offset: usize) -> Option<&Arc<str>> {
+        let is_hidden = self.hidden.get(self.line(offset)).copied();
+        (is_hidden == Some(false)).then_some(&self.text)
     }
 
-    fn with(source: &str, mut holes: Vec<Range<usize>>) -> Self {
-        holes.extend(users(source));
-        holes.extend(passwords(source));
-        holes.extend(defaults(source));
-        for hole in &mut holes {
-            let secret = source.get(hole.clone()).unwrap_or("");
-            hole.start += secret.len() - secret.trim_start().len();
-            hole.end = hole.start + secret.trim().len();
+    /// The number of a place's line, from 0.
+    fn line(&self, offset: usize) -> usize {
+        let before = self.text.bytes().take(offset);
+        before.filter(|byte| *byte == b'\n').count()
+    }
+
+    /// Hides all lines of a part of the text.
+    fn hide(&mut self, range: Range<usize>) {
+        let (first, last) = (self.line(range.start), self.line(range.end));
+        if let Some(lines) = self.hidden.get_mut(first..=last) {
+            lines.fill(true);
         }
-        holes.retain(|hole| !hole.is_empty());
-        holes.sort_by_key(|hole| hole.start);
-        let mut united: Vec<Range<usize>> = Vec::new();
-        for hole in holes {
-            match united.last_mut() {
-                Some(last) if hole.start <= last.end => last.end = last.end.max(hole.end),
-                _ => united.push(hole),
+    }
+
+    /// Hides the secrets of a tree: those that the language knows, and passwords before addresses.
+    fn walk(&mut self, node: &Node, kind: Kind, secret: bool) {
+        let (start, end) = (node.span.offset, node.span.offset + node.span.length);
+        if let Some(text) = node.text() {
+            if secret {
+                self.hide_words(text);
+                self.secrets.push(Secret::new(text));
             }
+            if secret || password(text).is_some() {
+                self.hide(start..end);
+                self.hide_block(start);
+            }
+        } else if secret {
+            self.hide(start..end);
         }
-        let mut text = String::with_capacity(source.len());
-        let mut kept = 0;
-        let mut replaced = Vec::with_capacity(united.len());
-        for hole in united {
-            text.push_str(&source[kept..hole.start]);
-            let start = text.len();
-            text.push_str(MASK);
-            // Lines keep their numbers.
-            text.extend(source[hole.clone()].matches('\n'));
-            kept = hole.end;
-            replaced.push((hole, text.len() - start));
+        for item in node.items() {
+            self.walk(item, kind, secret);
         }
-        text.push_str(&source[kept..]);
-        Self {
-            text,
-            secrets: Vec::new(),
-            holes: replaced,
+        for entry in node.entries() {
+            let (is_secret, kind) = kind.within(&entry.key);
+            self.walk(&entry.value, kind, secret || is_secret);
         }
     }
 
-    /// The text that may be shown.
-    pub fn text(&self) -> &str {
-        &self.text
+    /// Hides lines in which a word of a secret stands, also where it is none.
+    fn hide_words(&mut self, secret: &str) {
+        let words: Vec<&str> = secret.split_whitespace().collect();
+        for (line, hidden) in self.text.split('\n').zip(&mut self.hidden) {
+            *hidden |= words
+                .iter()
+                .any(|word| word.len() > 3 && line.contains(word));
+        }
+    }
+
+    /// Hides a block, whose span may end with its indicator: all that is indented deeper.
+    fn hide_block(&mut self, start: usize) {
+        let is_block = self.text.get(start..);
+        if !is_block.is_some_and(|text| text.starts_with(['|', '>', '&', '!'])) {
+            return;
+        }
+        let indentation = |line: &str| line.len() - line.trim_start().len();
+        let first = self.line(start);
+        let mut lines = self.text.split('\n').zip(&mut self.hidden).skip(first);
+        let Some((head, _)) = lines.next() else {
+            return;
+        };
+        for (line, hidden) in lines {
+            if indentation(line) <= indentation(head) && !line.trim().is_empty() {
+                break;
+            }
+            *hidden = true;
+        }
     }
 
     /// Takes secrets out of a mistake: a secret may stand again where it is none.
@@ -115,20 +148,6 @@ impl Masked {
         // It may come from a variable of the environment.
         mistake.message = without_passwords(&mistake.message);
         mistake.help = mistake.help.as_deref().map(without_passwords);
-    }
-
-    /// Where a place of the source stands in the masked text.
-    pub fn place(&self, offset: usize) -> usize {
-        let mut place = offset;
-        for (hole, replaced) in self
-            .holes
-            .iter()
-            .rev()
-            .filter(|(hole, _)| offset > hole.start)
-        {
-            place = place.max(hole.end) - hole.len() + replaced;
-        }
-        place.min(self.text.len())
     }
 }
 
@@ -157,7 +176,7 @@ pub(super) fn masked(key: &str, value: Value) -> Value {
     let last = key.rsplit('.').next().unwrap_or(key);
     match value {
         Value::Null | Value::Bool(_) => value,
-        _ if names_a_secret(last) => Value::from(MASK),
+        _ if is_secret(last) => Value::from(MASK),
         Value::Array(items) => items.into_iter().map(|item| masked("", item)).collect(),
         Value::Object(keys) => {
             let keys = keys.into_iter();
@@ -168,32 +187,10 @@ pub(super) fn masked(key: &str, value: Value) -> Value {
             .collect()
         }
         Value::String(text) => match text.split_once('=') {
-            Some((key, _)) if names_a_secret(key) => Value::from(format!("{key}={MASK}")),
+            Some((key, _)) if is_secret(key) => Value::from(format!("{key}={MASK}")),
             _ => Value::from(without_passwords(&without_users(&text))),
         },
         Value::Number(_) => value,
-    }
-}
-
-/// Finds the secret values of a tree.
-fn collect(source: &str, node: &Node, holes: &mut Vec<Range<usize>>, secrets: &mut Vec<Secret>) {
-    let start = node.span.offset;
-    if let Some(text) = node.text()
-        && let Some(part) = password(text)
-        && let Some(written) = source.get(start..start + node.span.length)
-        && let Some(at) = written.find(&text[part.clone()])
-    {
-        holes.push(start + at..start + at + part.len());
-    }
-    for item in node.items() {
-        collect(source, item, holes, secrets);
-    }
-    for entry in node.entries() {
-        if names_a_secret(&entry.key) {
-            cover(source, entry, &entry.value, holes, secrets);
-        } else {
-            collect(source, &entry.value, holes, secrets);
-        }
     }
 }
 
@@ -207,64 +204,4 @@ fn defaults(source: &str) -> impl Iterator<Item = Range<usize>> {
         let is_whole = !name.contains(['}', '\n']);
         (is_whole && names_a_secret(name)).then_some(start..start + length)
     })
-}
-
-/// Whether nothing but a variable's name stands here.
-fn is_a_variable(written: &str) -> bool {
-    let name = written.trim_matches(['"', '\'']);
-    let name = name
-        .strip_prefix("${")
-        .and_then(|name| name.strip_suffix('}'));
-    name.is_some_and(is_name)
-}
-
-/// Covers a value and everything in it.
-fn cover(
-    source: &str,
-    entry: &Entry,
-    node: &Node,
-    holes: &mut Vec<Range<usize>>,
-    secrets: &mut Vec<Secret>,
-) {
-    match &node.tree {
-        Tree::List(items) => {
-            for item in items {
-                cover(source, entry, item, holes, secrets);
-            }
-        }
-        Tree::Map(entries) => {
-            for inner in entries {
-                cover(source, entry, &inner.value, holes, secrets);
-            }
-        }
-        _ => {
-            secrets.extend(node.text().map(Secret::new));
-            let start = node.span.offset;
-            let mut end = start + node.span.length;
-            // A block's span may end with its indicator: its text is all that is indented deeper.
-            let key_indent = usize::try_from(entry.at.column)
-                .unwrap_or(1)
-                .saturating_sub(1);
-            if source
-                .get(start..)
-                .is_some_and(|text| text.starts_with(['|', '>']))
-            {
-                let line_end = source[start..]
-                    .find('\n')
-                    .map_or(source.len(), |at| start + at + 1);
-                end = end.max(line_end);
-                for line in source.get(end..).unwrap_or("").split_inclusive('\n') {
-                    let indent = line.len() - line.trim_start().len();
-                    if indent <= key_indent && !line.trim().is_empty() {
-                        break;
-                    }
-                    end += line.len();
-                }
-            }
-            let written = source.get(start..end).unwrap_or_default().trim_end();
-            if !is_a_variable(written) {
-                holes.push(start..start + written.len());
-            }
-        }
-    }
 }

@@ -8,7 +8,7 @@ use miette::{
     MietteSpanContents, SourceCode, SourceSpan, SpanContents,
 };
 
-use super::mask::Masked;
+use super::mask::Guarded;
 use super::mistake::{Mistake, Mistakes};
 use super::source::Sources;
 
@@ -23,27 +23,27 @@ const AROUND: usize = 160;
 pub struct InputErrors {
     /// The mistakes in the order of the files; never empty.
     pub mistakes: Vec<Mistake>,
-    /// What may be shown of each file: secrets are masked, places moved accordingly.
-    masked: Vec<Masked>,
+    /// The files, and what may be shown of them.
+    files: Vec<Guarded>,
 }
 
 impl InputErrors {
-    /// Takes the mistakes of all files and the text that may be shown of each.
-    pub(super) fn new(sources: &Sources, mistakes: Mistakes, masked: Vec<Masked>) -> Self {
+    /// Takes the mistakes of all files and what may be shown of each.
+    pub(super) fn new(sources: &Sources, mistakes: Mistakes, files: Vec<Guarded>) -> Self {
         let mut mistakes = mistakes.into_sorted();
         for mistake in &mut mistakes {
             if let Some(source) = sources.0.get(mistake.source) {
                 mistake.file = source.name.to_string();
             }
-            for masked in &masked {
-                masked.clean(mistake);
+            for file in &files {
+                file.clean(mistake);
             }
         }
-        Self { mistakes, masked }
+        Self { mistakes, files }
     }
 
-    /// All mistakes as text for a terminal of this width, with the lines they stand in. Tokens
-    /// and other secrets in those lines are masked.
+    /// All mistakes as text for a terminal of this width, with the lines they stand in. A line
+    /// with a token or another secret is not shown.
     pub fn render(&self, color: bool, width: usize) -> String {
         let theme = if color {
             GraphicalTheme::unicode()
@@ -57,11 +57,9 @@ impl InputErrors {
             .with_break_words(false)
             .without_primary_span_start()
             .without_syntax_highlighting();
-        let texts = self.masked.iter().map(|masked| masked.text().into());
-        let texts: Vec<Arc<str>> = texts.collect();
         let mut out = String::new();
         for mistake in self.mistakes.iter().take(SHOWN) {
-            let shown = self.show(mistake, &texts);
+            let shown = Self::show(mistake, self.files.get(mistake.source));
             if handler.render_report(&mut out, &shown).is_err() {
                 out.push_str(&mistake.message);
             }
@@ -85,32 +83,26 @@ impl InputErrors {
     }
 
     /// One mistake in miette's terms.
-    fn show(&self, mistake: &Mistake, texts: &[Arc<str>]) -> Shown {
-        let file = &mistake.file;
-        let source = self
-            .masked
-            .get(mistake.source)
-            .zip(texts.get(mistake.source));
-        let source = source.filter(|_| mistake.line > 0);
-        let place = source.map(|(masked, text)| {
-            let start = masked.place(mistake.offset);
-            let end = masked.place(mistake.offset + mistake.length);
+    fn show(mistake: &Mistake, file: Option<&Guarded>) -> Shown {
+        let Mistake { line, column, .. } = mistake;
+        let name = match line {
+            0 => mistake.file.clone(),
+            _ => format!("{}:{line}:{column}", mistake.file),
+        };
+        let text = file.filter(|_| *line > 0);
+        let text = text.and_then(|file| file.shown(mistake.offset));
+        let place = text.map(|text| {
+            let (start, end) = (mistake.offset, mistake.offset + mistake.length);
             // Only the first line of a place is underlined.
             let first = text.get(start..end).and_then(|text| text.lines().next());
             let span = SourceSpan::from((start, first.map_or(0, str::len)));
-            let name = format!("{file}:{}:{}", mistake.line, mistake.column);
-            (
-                Line {
-                    name,
-                    text: Arc::clone(text),
-                },
-                span,
-            )
+            let (name, text) = (name.clone(), Arc::clone(text));
+            (Line { name, text }, span)
         });
         Shown {
             message: match place {
                 Some(_) => mistake.message.clone(),
-                None => format!("{file}: {}", mistake.message),
+                None => format!("{name}: {}", mistake.message),
             },
             help: mistake.help.clone(),
             place,

@@ -20,12 +20,12 @@ pub struct Hole {
 
 /// The text with every secret replaced by [`MASK`]; lines keep their numbers.
 pub fn masked(text: &str) -> String {
-    filled(text, &holes(text), |_| MASK)
+    filled(text, &holes(text, names_a_secret), |_| MASK)
 }
 
 /// Two versions of a text, masked so that they differ where a secret does.
 pub fn masked_pair(old: &str, new: &str) -> (String, String) {
-    let (in_old, in_new) = (holes(old), holes(new));
+    let (in_old, in_new) = (holes(old, names_a_secret), holes(new, names_a_secret));
     let values = |text: &str, holes: &[Hole]| {
         let mut values: BTreeMap<usize, String> = BTreeMap::new();
         for hole in holes {
@@ -66,8 +66,9 @@ fn filled(text: &str, holes: &[Hole], fill: impl Fn(&Hole) -> &'static str) -> S
     filled
 }
 
-/// What must not be shown of a text, in order and without overlap.
-pub fn holes(text: &str) -> Vec<Hole> {
+/// What must not be shown of a text, in order and without overlap. The name of a key says whether its
+/// value is a secret.
+pub fn holes(text: &str, is_secret: fn(&str) -> bool) -> Vec<Hole> {
     let mut holes: Vec<Hole> = Vec::new();
     let mut open = Open::No;
     let (mut start, mut value) = (0, 0);
@@ -86,7 +87,7 @@ pub fn holes(text: &str) -> Vec<Hole> {
                     value,
                 });
             }
-        } else if let Some(found) = secret_in(content) {
+        } else if let Some(found) = secret_in(content, is_secret) {
             value += 1;
             open = found.open;
             holes.extend((found.start < content.len()).then(|| Hole {
@@ -180,7 +181,7 @@ struct Found {
     open: Open,
 }
 
-fn secret_in(line: &str) -> Option<Found> {
+fn secret_in(line: &str, is_secret: fn(&str) -> bool) -> Option<Found> {
     if let Some(at) = line.find("-----BEGIN ")
         && line.contains("PRIVATE KEY-----")
     {
@@ -195,7 +196,7 @@ fn secret_in(line: &str) -> Option<Found> {
         from = end;
         let name = &line[start..end];
         // k3s takes its token behind `-t`, too.
-        if !(names_a_secret(name) || is_k3s && name == "-t") {
+        if !(is_secret(name) || is_k3s && name == "-t") {
             continue;
         }
         let rest = line[end..].trim_start_matches(['"', '\'', '+']);
@@ -389,7 +390,7 @@ pub fn without(text: &str, parts: impl IntoIterator<Item = Range<usize>>) -> Str
 
 /// Whether the value of a key holds something that must not be shown.
 pub fn holds_a_secret(key: &str, value: &str) -> bool {
-    !holes(&format!("{key}: {value}")).is_empty() || !passwords(value).is_empty()
+    !holes(&format!("{key}: {value}"), names_a_secret).is_empty() || !passwords(value).is_empty()
 }
 
 #[cfg(test)]

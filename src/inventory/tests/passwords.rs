@@ -20,32 +20,16 @@ fn a_password_before_an_address_is_not_repeated() {
     let shown = errors.render(false, 200);
     assert!(!shown.contains("hunter"), "{shown}");
     insta::assert_snapshot!(shown, @r#"
-      × `ann:***@192.0.2.1` is not an IP address or DNS name
-       ╭─[a.yaml:2:16]
-     2 │   a: {address: 'ann:***@192.0.2.1', role: server}
-       ·                ───────────────────
-       ╰────
+      × a.yaml:2:16: `ann:***@192.0.2.1` is not an IP address or DNS name
       help: write 192.0.2.1, and `ssh: {user: ann}`
 
-      × `ann:***@192.0.2.2` is not an IP address or DNS name
-       ╭─[a.yaml:3:16]
-     3 │   b: {address: "${WHERE}", role: agent}
-       ·                ──────────
-       ╰────
+      × a.yaml:3:16: `ann:***@192.0.2.2` is not an IP address or DNS name
       help: write 192.0.2.2, and `ssh: {user: ann}`
 
-      × `ann:***@c` cannot be a name
-       ╭─[a.yaml:4:3]
-     4 │   ann:***@c: {role: agent}
-       ·   ─────────
-       ╰────
+      × a.yaml:4:3: `ann:***@c` cannot be a name
       help: a name is made of letters, digits, `-` and `.`, and starts and ends with a letter or digit; write c
 
-      × `ann:***@c` has no address, and its name cannot be one
-       ╭─[a.yaml:4:3]
-     4 │   ann:***@c: {role: agent}
-       ·   ─────────
-       ╰────
+      × a.yaml:4:3: `ann:***@c` has no address, and its name cannot be one
       help: add `address:`
 
     4 mistakes in a.yaml; nothing was touched
