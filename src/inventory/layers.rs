@@ -15,7 +15,7 @@ use super::reader::Reader;
 use super::shape::join;
 use super::show::ShownSetting;
 use super::{Overrides, Ssh};
-use crate::vars::{Origin, Setting};
+use crate::vars::{Origin, Secret, Setting};
 
 /// One place that says something, and the path to it.
 pub(super) struct Layer<'a> {
@@ -80,6 +80,12 @@ pub(super) trait FromNode: Sized {
 impl FromNode for String {
     fn from_node(_: &mut Reader<'_>, node: &Node) -> Option<Self> {
         node.text().map(str::to_owned)
+    }
+}
+
+impl FromNode for Secret {
+    fn from_node(reader: &mut Reader<'_>, node: &Node) -> Option<Self> {
+        node.text().map(|text| reader.secret(text))
     }
 }
 

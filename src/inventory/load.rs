@@ -106,7 +106,7 @@ fn read(
         sources,
         files,
         surroundings,
-        filled: Vec::new(),
+        secrets: Vec::new(),
         mistakes: Mistakes::default(),
         warnings: Vec::new(),
     };
@@ -117,7 +117,7 @@ fn read(
     let mut filling = Filling {
         sources,
         lookup: surroundings.variables,
-        secrets: &mut reader.filled,
+        secrets: &mut reader.secrets,
         mistakes: &mut reader.mistakes,
     };
     let before = filling.mistakes.len();
@@ -136,7 +136,7 @@ fn read(
         let files = files.map(|(source, tree)| Guarded::new(&source.text, tree.as_ref()));
         let mut files: Vec<Guarded> = files.collect();
         if let Some(first) = files.first_mut() {
-            first.also(reader.filled);
+            first.also(reader.secrets);
         }
         InputErrors::new(sources, reader.mistakes, files)
     })
@@ -214,7 +214,7 @@ fn whole(reader: &mut Reader<'_>, root: &Node, rules: Rules) -> Option<Inventory
         said: said(reader, root),
         hosts: hosts.placed.into_iter().map(|placed| placed.host).collect(),
         whole: true,
-        filled: std::mem::take(&mut reader.filled),
+        secret_values: std::mem::take(&mut reader.secrets),
         warnings: std::mem::take(&mut reader.warnings),
     };
     let remarks = rules(&inventory);

@@ -152,21 +152,18 @@ impl Guarded {
 }
 
 impl Inventory {
-    /// Everything in it that must not be shown: the tokens, what the configs of k3s hold under names
+    /// Everything in it that must not be shown: the values of its secret keys, what the configs of k3s hold under names
     /// like `datastore-endpoint` or `etcd-s3-secret-key`, and what variables with such names hold.
     pub fn secrets(&self) -> Vec<Secret> {
         let cluster = &self.cluster;
         let shared = cluster.config.iter().chain(&cluster.agent_config);
         let own = self.hosts.iter().flat_map(|host| &host.config);
         let own = own.map(|(key, setting)| (key, &setting.value));
-        let secrets = secrets_among(shared.chain(own));
-        let tokens = [&cluster.token, &cluster.agent_token];
-        tokens
-            .into_iter()
-            .flatten()
-            .chain(&self.filled)
+        let in_configs = secrets_among(shared.chain(own));
+        self.secret_values
+            .iter()
             .cloned()
-            .chain(secrets)
+            .chain(in_configs)
             .collect()
     }
 }

@@ -91,8 +91,9 @@ pub struct Inventory {
     /// Whether it is the whole truth of its cluster, as a file is; what a command line names is a
     /// part of one, and nodes beside it are no news.
     pub whole: bool,
-    /// What variables have filled in that must not be shown, whatever key it stands behind.
-    pub filled: Vec<Secret>,
+    /// What must not be shown, whatever key it stands behind: the values of secret keys, and of
+    /// variables whose names say so.
+    pub secret_values: Vec<Secret>,
     /// Things that are allowed but unwise, as sentences (an even number of servers).
     pub warnings: Vec<String>,
 }

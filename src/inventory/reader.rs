@@ -23,8 +23,8 @@ pub(super) struct Reader<'a> {
     pub files: &'a [PathBuf],
     /// What the inventory does not say itself.
     pub surroundings: Surroundings<'a>,
-    /// What variables have filled in that must not be shown.
-    pub filled: Vec<Secret>,
+    /// What must not be shown: the values of secret keys, and of variables whose names say so.
+    pub secrets: Vec<Secret>,
     /// What is wrong so far.
     pub mistakes: Mistakes,
     /// What is unwise so far.
@@ -100,7 +100,7 @@ impl Reader<'_> {
         self.exclusive(map, path, key, &file_key);
         let said = map.get(key).and_then(Node::text);
         if let Some(token) = said.filter(|token| syntax::token(token).is_ok()) {
-            return Some(Secret::new(token));
+            return Some(self.secret(token));
         }
         let node = map.get(&file_key)?;
         let written = node.text()?;
@@ -130,7 +130,14 @@ impl Reader<'_> {
                 "everyone on this machine can read the token in {shown}; keep it to yourself with: chmod 600 {shown}"
             ));
         }
-        Some(Secret::new(&text))
+        Some(self.secret(&text))
+    }
+
+    /// A secret, which is remembered as one.
+    pub fn secret(&mut self, text: &str) -> Secret {
+        let secret = Secret::new(text);
+        self.secrets.push(secret.clone());
+        secret
     }
 }
 
