@@ -51,7 +51,7 @@ demo-down:
 # Format, lints, and the Go program's own tests: what needs no machine.
 check:
 	cargo fmt --all --check
-	cargo clippy --quiet --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --all-targets -- -D warnings
 	# The workflows' linter is built once per version. Without its own helpers it says the same everywhere.
 	actionlint="$${XDG_CACHE_HOME:-$$HOME/.cache}/towline-ci/actionlint-$(ACTIONLINT)"
 	test -x "$$actionlint/actionlint" || GOBIN="$$actionlint" go install "github.com/rhysd/actionlint/cmd/actionlint@v$(ACTIONLINT)"
@@ -60,9 +60,12 @@ check:
 	test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt these files"; exit 1; }
 	# With the flags of the build, so that nothing of Kubernetes is compiled twice; go vet would
 	# look at all of Kubernetes for ten minutes.
+	echo "testing the stand-in for k3s: the first time Go compiles Kubernetes, 6 minutes on two idle cores"
 	CGO_ENABLED=0 go test -trimpath -vet=off ./...
 
 test:
+	echo "All tests: about half an hour. The first time it takes about twice as long: packages by apt, two builds"
+	echo "by cargo (for lints and for tests), an image for the machines, and Kubernetes compiled by Go."
 	# Debian 12 has vagrant-lxc; where it is missing, the last line says what was not tested.
 	without=""
 	if . /etc/os-release && [ "$$ID$${VERSION_ID-}" = debian12 ] || dpkg-query --show vagrant-lxc >/dev/null 2>&1; then
@@ -73,7 +76,7 @@ test:
 	fi
 	$(MAKE) --no-print-directory check
 	trap 'cargo run --quiet --package towline-lab -- sweep >/dev/null' EXIT
-	echo "the tests run against $$(cargo run --quiet --package towline-lab -- k3s)"
+	echo "the tests run against $$(cargo run --package towline-lab -- k3s)"
 	cargo test --workspace --lib --bins --test architecture --test cli --test scenarios --test lab --test owner
 	cargo test --package towline --test e2e -- --test-threads=2 $$without
 	[ -z "$$without" ] || echo "NOT TESTED: Vagrant's machines (vagrant/test), since this host has no vagrant-lxc"
