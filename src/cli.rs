@@ -170,6 +170,14 @@ fn path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().map(|path| at_home(path, env::var_os("HOME").as_deref()))
 }
 
+/// A drawing's file: its name says what it becomes.
+fn drawing() -> impl TypedValueParser<Value = PathBuf> {
+    path().try_map(|path| match path.extension() {
+        Some(kind) if kind == "svg" => Ok(path),
+        _ => Err("a timeline is drawn as SVG: the file's name has to end in .svg"),
+    })
+}
+
 fn at_home(path: PathBuf, home: Option<&OsStr>) -> PathBuf {
     match (path.strip_prefix("~"), home) {
         (Ok(rest), Some(home)) if !home.is_empty() => Path::new(home).join(rest),
@@ -318,9 +326,9 @@ pub struct DeployArguments {
     #[arg(long)]
     pub adopt: bool,
 
-    /// Show at the end when which host was busy with what
-    #[arg(long)]
-    pub timing: bool,
+    /// Show at the end when which host was busy with what, or draw it in a file
+    #[arg(long, value_name = "FILE.svg", require_equals = true, value_parser = drawing())]
+    pub timing: Option<Option<PathBuf>>,
 }
 
 /// What a reset needs to know.

@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use crate::cli::{DeployArguments, Environment};
-use crate::engine::{Context, Target, deploy, told};
+use crate::engine::{Context, Target, deploy, file, told};
 use crate::error::ExitCode;
+use crate::run::Event;
 use crate::run::event::Events;
 use crate::ui::Ui;
 
@@ -21,7 +22,14 @@ pub(super) async fn run(arguments: DeployArguments, environment: &Environment, u
         .await?;
         let survey = context.survey().await?;
         let target = Target::new(&arguments.kubeconfig, environment);
-        deploy::go(&context, survey, begun, Some(&target)).await
+        let (mut report, next) = deploy::go(&context, survey, begun, Some(&target)).await?;
+        if let Some(Some(file)) = &arguments.timing
+            && let Err(problem) = file::write(file, &ui.timeline(&report))
+        {
+            report.trouble = true;
+            context.events.send(Event::Trouble { problem });
+        }
+        Ok((report, next))
     })
     .await
 }

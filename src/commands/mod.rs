@@ -48,7 +48,7 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
         style: Style {
             color: environment.color,
         },
-        timing: matches!(&cli.command, Command::Deploy(arguments) if arguments.timing),
+        timing: matches!(&cli.command, Command::Deploy(arguments) if arguments.timing == Some(None)),
         width: environment.width,
         live: (environment.live && cli.output == Output::Plain && !cli.quiet)
             .then(Live::on_standard_output),

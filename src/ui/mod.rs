@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::error::Problem;
-use crate::run::Event;
 use crate::run::event::Receiver;
+use crate::run::{Event, Report};
 use crate::vars::{Redactor, Secret};
 
 pub mod ask;
@@ -22,6 +22,7 @@ mod safe;
 mod shown;
 mod slow;
 mod style;
+mod svg;
 mod table;
 mod terminal;
 mod timeline;
@@ -184,6 +185,16 @@ impl Ui {
     /// What was made of a safe event, on standard output.
     fn say(&self, text: &str) {
         self.write(Said::out(text));
+    }
+
+    /// When which host was busy, as an SVG.
+    pub fn timeline(&self, report: &Report) -> String {
+        match self.safe(Event::Finished {
+            report: report.clone(),
+        }) {
+            Event::Finished { report } => svg::timeline(&report),
+            _ => String::new(),
+        }
     }
 
     /// Tells an event at once.

@@ -10,6 +10,7 @@ use super::{Format, Live, Style, Ui};
 use crate::run::Event;
 use crate::vars::{Redactor, Secret};
 
+mod pictures;
 mod replay;
 mod screen;
 mod sixty;

@@ -14,6 +14,13 @@ pub struct Row {
     pub broken: bool,
 }
 
+/// Letters of a row that look the same.
+pub struct Span {
+    pub column: u16,
+    pub class: &'static str,
+    pub text: String,
+}
+
 impl Screen {
     pub fn new(columns: u16, rows: u16) -> Self {
         Self(Arc::new(Mutex::new(parser(columns, rows))))
@@ -38,6 +45,51 @@ impl Screen {
     pub fn text(&self) -> String {
         let rows: Vec<String> = self.rows().into_iter().map(|row| row.text).collect();
         rows.join("\n").trim_end().to_owned()
+    }
+
+    /// The rows that are seen now, in pieces of one colour.
+    pub fn spans(&self) -> Vec<Vec<Span>> {
+        let parser = self.parser();
+        let screen = parser.screen();
+        let (rows, columns) = screen.size();
+        let row = |row| {
+            let mut spans: Vec<Span> = Vec::new();
+            for column in 0..columns {
+                let Some(cell) = screen.cell(row, column) else {
+                    continue;
+                };
+                let class = match cell.fgcolor() {
+                    vt100::Color::Idx(1) => "red",
+                    vt100::Color::Idx(2) => "green",
+                    vt100::Color::Idx(3) => "yellow",
+                    vt100::Color::Idx(6) => "cyan",
+                    _ if cell.bold() => "bold",
+                    _ if cell.dim() => "dim",
+                    _ => "",
+                };
+                let letter = match cell.contents() {
+                    "" => " ",
+                    letter => letter,
+                };
+                // What is empty is no piece: drawings lose spaces that follow on each other.
+                match spans.last_mut() {
+                    Some(last) if last.class == class && !last.text.ends_with("  ") => {
+                        last.text.push_str(letter);
+                    }
+                    _ if letter == " " => {}
+                    _ => spans.push(Span {
+                        column,
+                        class,
+                        text: letter.to_owned(),
+                    }),
+                }
+            }
+            for span in &mut spans {
+                span.text.truncate(span.text.trim_end().len());
+            }
+            spans
+        };
+        (0..rows).map(row).collect()
     }
 
     pub fn is_cursor_hidden(&self) -> bool {
