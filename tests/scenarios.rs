@@ -88,31 +88,31 @@ impl Is {
             ufw: self.ufw,
             ..Facts::default()
         };
-        let k3s = &mut facts.k3s;
-        k3s.config = self.config.as_deref().map(Secret::new);
+        let node = &mut facts.node;
+        node.config = self.config.as_deref().map(Secret::new);
         if self.state == State::Bare {
             return facts;
         }
-        (k3s.joined, k3s.node_password, k3s.version) = (true, true, Some(VERSION.into()));
+        (node.joined, node.node_password, node.version) = (true, true, Some(VERSION.into()));
         if self.state == State::Agent {
-            k3s.agent_unit = loaded("active", "running");
+            node.agent_unit = loaded("active", "running");
             return facts;
         }
-        k3s.datastore = Some(if self.state == State::Sqlite {
+        node.datastore = Some(if self.state == State::Sqlite {
             Datastore::Sqlite
         } else {
             Datastore::Etcd
         });
-        k3s.ca_hash = Some(HASH.into());
-        k3s.server_token = Some(Secret::new(&format!("K10{HASH}::server:secret-one")));
-        k3s.agent_token = Some(Secret::new(&format!("K10{HASH}::node:secret-two")));
-        k3s.server_unit = if self.state == State::Stopped {
+        node.ca_hash = Some(HASH.into());
+        node.server_token = Some(Secret::new(&format!("K10{HASH}::server:secret-one")));
+        node.agent_token = Some(Secret::new(&format!("K10{HASH}::node:secret-two")));
+        node.server_unit = if self.state == State::Stopped {
             loaded("inactive", "dead")
         } else {
             loaded("active", "running")
         };
-        k3s.api_ready = !matches!(self.state, State::Stopped | State::Silent);
-        k3s.nodes = self
+        node.api_ready = !matches!(self.state, State::Stopped | State::Silent);
+        node.nodes = self
             .nodes
             .iter()
             .map(|(name, address)| (name, address.trim_end_matches(" voter"), address))

@@ -198,7 +198,7 @@ pub fn of_server(
     as_server: bool,
 ) -> Result<(), Refusal> {
     adhoc.found_data(name, facts)?;
-    if facts.k3s.datastore.is_none() {
+    if facts.node.datastore.is_none() {
         return Err(
             Problem::new(format!("{name}: there is no cluster here to join"))
                 .because("no k3s server has ever run on it")
@@ -208,7 +208,7 @@ pub fn of_server(
                 .into(),
         );
     }
-    if as_server && facts.k3s.datastore == Some(Datastore::Sqlite) {
+    if as_server && facts.node.datastore == Some(Datastore::Sqlite) {
         return Err(Problem::new(format!("{name} keeps its cluster in sqlite, which only one server can use"))
             .next(format!("towline install --ip {name} --cluster  moves the data to embedded etcd; then join again"))
             .into());

@@ -252,7 +252,7 @@ impl AdHocInventory {
     /// It was found in another folder than the one that was typed, or in one that cannot be used.
     pub fn found_data(&mut self, server: &str, facts: &Facts) -> Result<(), Problem> {
         configured_data_dir(facts).map_err(|why| Problem::new(format!("{server}: {why}")))?;
-        let own = &facts.k3s.data_dir;
+        let own = &facts.node.data_dir;
         let host = object(&mut self.draft.hosts, server);
         let typed = host.get("config").and_then(|config| config.get("data-dir"));
         if let Some(typed) = typed.and_then(Value::as_str)

@@ -55,9 +55,9 @@ pub(super) fn adoption(
             .next("leave this host out of the inventory"));
         }
     }
-    let besides = facts.k3s.foreign.as_ref().map_or(Ok(Vec::new()), besides);
+    let besides = facts.node.foreign.as_ref().map_or(Ok(Vec::new()), besides);
     let besides = besides.map_err(|why| unreadable(name, why))?;
-    if let (false, Some(foreign)) = (besides.is_empty(), &facts.k3s.foreign) {
+    if let (false, Some(foreign)) = (besides.is_empty(), &facts.node.foreign) {
         let unit = &foreign.unit;
         return Err(Problem::new(format!(
             "{name}: the unit {unit} gives k3s variables that towline's unit would not: {}",
@@ -129,7 +129,7 @@ pub(super) fn effective(facts: &Facts, registered: Option<IpAddr>, config: &Conf
     // Where the files and the data are does not change: that was refused before.
     let keys = before.keys().chain(after.keys());
     let mut keys = keys.filter(|key| !["config", "data-dir"].contains(&key.as_str()));
-    facts.k3s.foreign.is_some()
+    facts.node.foreign.is_some()
         && keys.all(|key| same_setting(key, before.get(key), after.get(key)))
 }
 

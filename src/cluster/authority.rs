@@ -12,19 +12,19 @@ use crate::vars::Secret;
 /// The hash of the CA that a host trusts: a server's own, an agent's copy of it, or the one in the
 /// token that it joined with.
 pub(super) fn authority(facts: &Facts) -> Option<String> {
-    let k3s = &facts.k3s;
+    let k3s = &facts.node;
     let file = k3s.ca_hash.as_ref().or(k3s.agent_ca_hash.as_ref()).cloned();
     file.or_else(|| Some(ca_hash(&configured(facts, "token")?)?.to_owned()))
 }
 
 /// Whether a host has ever been in a cluster: it has a server's data, or joined as an agent.
 fn belongs(facts: &Facts) -> bool {
-    facts.k3s.datastore.is_some() || facts.k3s.joined
+    facts.node.datastore.is_some() || facts.node.joined
 }
 
 /// Whether k3s runs on a host as an agent, or would: whatever the inventory says that it is.
 pub(super) fn is_agent(facts: &Facts) -> bool {
-    facts.k3s.agent_unit.exists() && facts.k3s.datastore.is_none()
+    facts.node.agent_unit.exists() && facts.node.datastore.is_none()
 }
 
 /// Who says which value, the inventory first.
@@ -53,12 +53,12 @@ pub(super) fn other_clusters(situation: &Situation<'_>) -> Option<Problem> {
         .into_iter()
         .collect();
     for (host, facts) in situation.reached().filter(|(_, facts)| belongs(facts)) {
-        let is_server = facts.k3s.datastore.is_some();
+        let is_server = facts.node.datastore.is_some();
         if !is_server && !situation.selected.contains(&host.name) {
             continue;
         }
         authorities.extend(authority(facts).map(|hash| (host.name.clone(), hash)));
-        let token = facts.k3s.server_token.as_ref().filter(|_| is_server);
+        let token = facts.node.server_token.as_ref().filter(|_| is_server);
         tokens
             .extend(token.map(|token| (host.name.clone(), token_password(token.expose()).into())));
     }
@@ -82,8 +82,8 @@ pub(super) fn agents_elsewhere(
     servers: &[String],
 ) -> Vec<Problem> {
     let agents = situation.reached().filter(|(host, facts)| {
-        let is_agent = host.role.value == Role::Agent && facts.k3s.datastore.is_none();
-        is_agent && facts.k3s.joined && situation.selected.contains(&host.name)
+        let is_agent = host.role.value == Role::Agent && facts.node.datastore.is_none();
+        is_agent && facts.node.joined && situation.selected.contains(&host.name)
     });
     agents
         .filter_map(|(host, facts)| {

@@ -94,7 +94,7 @@ pub fn in_flags(files: &[PathBuf]) -> String {
 /// Why a host cannot become what it is not.
 pub(super) fn other_role(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Option<Problem> {
     let name = &host.name;
-    let (has, wants) = (&facts.k3s, host.role.value);
+    let (has, wants) = (&facts.node, host.role.value);
     let other = match wants {
         Role::Server => has.agent_unit.exists().then_some("an agent"),
         Role::Agent => (has.datastore.is_some() || has.server_unit.exists()).then_some("a server"),
@@ -146,7 +146,7 @@ pub(super) fn moved(
     }
     let was = configured("node-ip")?;
     let was: IpAddr = was.split(',').next()?.trim().parse().ok()?;
-    let is_member = facts.k3s.datastore == Some(Datastore::Etcd);
+    let is_member = facts.node.datastore == Some(Datastore::Etcd);
     (is_member && was != node_ip).then(|| {
         Problem::new(format!(
             "{name}: its node address is {was}, and would be {node_ip}"
@@ -193,7 +193,7 @@ pub(super) fn missed_data(
 ) -> Option<DataDir> {
     let told = configured_data_dir(facts).ok()?;
     let missing = told.unwrap_or_else(|| situation.inventory.data_dir(host));
-    let has_run = facts.k3s.node_password && facts.k3s.server_unit.exists();
+    let has_run = facts.node.node_password && facts.node.server_unit.exists();
     let is_server = host.role.value == Role::Server;
     let is_missed = is_server && !missing.is_default() && has_run && !facts.has_data();
     is_missed.then_some(missing)
@@ -216,7 +216,7 @@ pub(super) fn other_data_dir(
             ),
         );
     }
-    let (own, wanted) = (&facts.k3s.data_dir, situation.inventory.data_dir(host));
+    let (own, wanted) = (&facts.node.data_dir, situation.inventory.data_dir(host));
     if let Some(missing) = missed_data(situation, host, facts) {
         return Some(
             Problem::new(format!(
@@ -259,7 +259,7 @@ pub fn node_name(host: &Host, facts: &Facts) -> String {
 
 /// The name that a host's node has joined with.
 fn joined_as(facts: &Facts) -> Option<String> {
-    let k3s = &facts.k3s;
+    let k3s = &facts.node;
     let own = || k3s.node_name.clone();
     let configured = || super::tokens::configured(facts, "node-name");
     let name = own().or_else(configured);

@@ -98,7 +98,7 @@ impl Choice {
         choice.flannel_is_elsewhere = situation.reached().any(|(host, facts)| {
             let own = known.get(&*host.name).copied();
             let is_off = own.is_some_and(|own| facts.off_the_default_route(own).is_some());
-            facts.k3s.joined && is_off && !observed(facts).contains_key("flannel-iface")
+            facts.node.joined && is_off && !observed(facts).contains_key("flannel-iface")
         });
         choice.find(situation, &known, open);
         choice
@@ -228,7 +228,7 @@ impl Choice {
             return;
         }
         let concerns = |(host, facts): &&(&Host, &Facts)| {
-            situation.selected.contains(&host.name) && !facts.k3s.joined
+            situation.selected.contains(&host.name) && !facts.node.joined
         };
         let names: Vec<_> = rest.iter().map(|(host, _)| &*host.name).collect();
         if common.len() > 1 {
@@ -328,14 +328,14 @@ fn shared(situation: &Situation<'_>) -> BTreeSet<IpAddr> {
 
 /// The address of a node that is in its cluster already, as far as its host still has it.
 pub(super) fn own(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Option<IpAddr> {
-    if !facts.k3s.joined {
+    if !facts.node.joined {
         return None;
     }
     let told = configured(facts, "node-ip");
     let told = told.and_then(|told| told.split(',').next()?.trim().parse().ok());
     let listed = || {
         let name = node_name(host, facts);
-        let mut nodes = situation.servers().flat_map(|(_, facts)| &facts.k3s.nodes);
+        let mut nodes = situation.servers().flat_map(|(_, facts)| &facts.node.nodes);
         nodes.find(|node| node.name == name)?.internal_ip
     };
     let own = told.or_else(listed).or_else(|| facts.default_address());

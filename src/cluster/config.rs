@@ -116,7 +116,7 @@ impl Subject<'_> {
         let server = self.host.role.value == Role::Server;
         let mut config = self.named();
         // A node keeps the name that it joined with.
-        let configured = configured(self.facts, "node-name").filter(|_| self.facts.k3s.joined);
+        let configured = configured(self.facts, "node-name").filter(|_| self.facts.node.joined);
         let given = self.host.node_name.as_ref().map(|name| name.value.clone());
         if let Some(name) = given.or(configured) {
             config.insert("node-name".into(), json!(name.to_lowercase()));
@@ -215,14 +215,14 @@ impl Subject<'_> {
 
     fn member(&self) -> Config {
         let mut kept = self.kept();
-        if self.etcd && self.facts.k3s.datastore == Some(Datastore::Sqlite) {
+        if self.etcd && self.facts.node.datastore == Some(Datastore::Sqlite) {
             kept.insert("cluster-init".into(), json!(true));
         }
         kept
     }
 
     fn agent(&self) -> Config {
-        let mut config = if self.facts.k3s.joined {
+        let mut config = if self.facts.node.joined {
             self.kept()
         } else {
             self.registration()
@@ -286,7 +286,9 @@ impl Subject<'_> {
 
     /// What the user should know about labels and taints that differ from those of the join.
     pub fn registration_note(&self) -> Option<String> {
-        if !self.facts.k3s.joined || self.role == NodeRole::Leader || self.role == NodeRole::Joining
+        if !self.facts.node.joined
+            || self.role == NodeRole::Leader
+            || self.role == NodeRole::Joining
         {
             return None;
         }

@@ -80,7 +80,7 @@ pub(super) fn changed(situation: &Situation<'_>, topology: &Topology) -> Vec<Pro
             continue;
         };
         let mut differing = differing(&has, &wants, spec.node_ip);
-        let mut nodes = facts.k3s.nodes.iter();
+        let mut nodes = facts.node.nodes.iter();
         let node = nodes.find(|node| node.name == spec.node_name);
         let pods = node.map_or(&[][..], |node| &node.pods);
         // A file may say what the cluster was not made with; then k3s dies of it, or has not read it.
@@ -198,7 +198,7 @@ fn datastore(situation: &Situation<'_>) -> Option<Problem> {
     if situation.inventory.cluster.datastore != Some(inventory::Datastore::Sqlite) {
         return None;
     }
-    let is_etcd = |facts: &Facts| facts.k3s.datastore == Some(Datastore::Etcd);
+    let is_etcd = |facts: &Facts| facts.node.datastore == Some(Datastore::Etcd);
     let (host, _) = situation.servers().find(|(_, facts)| is_etcd(facts))?;
     Some(
         Problem::new(format!(
@@ -212,7 +212,7 @@ fn datastore(situation: &Situation<'_>) -> Option<Problem> {
 
 /// A server that joins beside members that are not changed now has to be told what they are.
 fn beside_members(situation: &Situation<'_>, topology: &Topology) -> Vec<Problem> {
-    let is_member = |facts: &Facts| facts.k3s.datastore.is_some();
+    let is_member = |facts: &Facts| facts.node.datastore.is_some();
     let Some((member, has)) = situation.servers().find_map(|(host, facts)| {
         let stays = is_member(facts) && !topology.specs.contains_key(&host.name);
         Some((&host.name, effective_config(facts).ok()?)).filter(|_| stays)

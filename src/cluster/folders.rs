@@ -55,7 +55,7 @@ pub(super) struct Told {
 pub(super) fn folders(facts: &Facts) -> Told {
     let mut told = Told::default();
     if facts.has_data() {
-        told.folders.data = facts.k3s.data_dir.clone();
+        told.folders.data = facts.node.data_dir.clone();
     } else {
         match configured_data_dir(facts) {
             Ok(folder) => told.folders.data = folder.unwrap_or_default(),

@@ -34,7 +34,7 @@ const VARIABLES: [(&str, &str); 14] = [
 /// Where it stands and why it cannot be read, without any of its content.
 pub(super) fn effective_config(facts: &Facts) -> Result<Map<String, Value>, String> {
     let mut variables = Settings::new();
-    if let Some(foreign) = &facts.k3s.foreign {
+    if let Some(foreign) = &facts.node.foreign {
         variables = unit_variables(foreign)?;
         variables.extend(environment(foreign)?);
     }
@@ -48,7 +48,7 @@ pub(super) fn effective_config(facts: &Facts) -> Result<Map<String, Value>, Stri
 /// As [`effective_config`].
 pub(super) fn told(facts: &Facts, config: &Config) -> Result<Map<String, Value>, String> {
     let config = config.clone().into_iter().collect();
-    let foreign = facts.k3s.foreign.as_ref();
+    let foreign = facts.node.foreign.as_ref();
     let variables = foreign.map_or(Ok(Settings::new()), environment)?;
     layers(facts, variables, config, Settings::new())
 }
@@ -58,7 +58,7 @@ pub(super) fn told(facts: &Facts, config: &Config) -> Result<Map<String, Value>,
 /// # Errors
 /// As [`effective_config`].
 pub(super) fn replaced(facts: &Facts) -> Result<Map<String, Value>, String> {
-    let foreign = facts.k3s.foreign.as_ref();
+    let foreign = facts.node.foreign.as_ref();
     let mut own: Map<_, _> = foreign
         .map_or(Ok(Settings::new()), unit_variables)?
         .into_iter()
@@ -77,7 +77,7 @@ fn config_yaml(facts: &Facts) -> Result<Map<String, Value>, String> {
 }
 
 fn unit_flags(facts: &Facts) -> Result<Settings, String> {
-    let Some(foreign) = &facts.k3s.foreign else {
+    let Some(foreign) = &facts.node.foreign else {
         return Ok(Settings::new());
     };
     flags(foreign).map_err(|why| format!("the unit {}: {why}", foreign.unit))
@@ -93,7 +93,7 @@ fn layers(
     for (key, value) in config {
         add(&mut all, key, value);
     }
-    for drop_in in &facts.k3s.drop_ins {
+    for drop_in in &facts.node.drop_ins {
         let read = read_config(drop_in.text.expose());
         let keys = read.map_err(|why| format!("config.yaml.d/{} {why}", drop_in.name))?;
         for (key, value) in keys {
@@ -137,7 +137,7 @@ fn add_flag(all: &mut Map<String, Value>, key: String, value: Value) {
 /// # Errors
 /// A sentence, when it is no folder that towline works with.
 pub fn configured_data_dir(facts: &Facts) -> Result<Option<DataDir>, String> {
-    if facts.k3s.config.is_none() && facts.k3s.foreign.is_none() {
+    if facts.node.config.is_none() && facts.node.foreign.is_none() {
         return Ok(None);
     }
     // What cannot be read is said where everything that k3s is told is looked at.

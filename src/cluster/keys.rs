@@ -192,7 +192,7 @@ fn backend(situation: &Situation<'_>) -> Option<Problem> {
     let instead = flannel_backend(&value)?;
     let has = situation
         .servers()
-        .filter(|(_, facts)| facts.k3s.datastore.is_some())
+        .filter(|(_, facts)| facts.node.datastore.is_some())
         .find_map(|(_, facts)| effective_config(facts).ok()?.get(key).cloned());
     if has.as_ref().and_then(Value::as_str) == Some(&value) {
         return None;

@@ -2,7 +2,7 @@
 
 use super::check::node_name;
 use super::{ClusterState, NodeRole, Situation, Topology};
-use crate::facts::{Datastore, Facts, K3s, Node};
+use crate::facts::{Datastore, Facts, Node, NodeFacts};
 use crate::inventory::{Host, Role};
 use crate::kubernetes::kubeconfig::server_url;
 
@@ -32,15 +32,15 @@ pub(super) fn host_of<'a>(situation: &Situation<'a>, node: &Node) -> Option<&'a 
 /// The voters of etcd as a server tells them, each with whether it is known to be up. Where etcd did
 /// not say, the host itself is believed first, since the cluster calls a node Ready for 40 s after
 /// its power failed; one that was not reached is taken for down.
-pub(super) fn voters(situation: &Situation<'_>, k3s: &K3s) -> Vec<(String, bool)> {
+pub(super) fn voters(situation: &Situation<'_>, told: &NodeFacts) -> Vec<(String, bool)> {
     let runs = |name: &str| {
-        let node = k3s.nodes.iter().find(|node| node.name == name);
+        let node = told.nodes.iter().find(|node| node.name == name);
         let host = node.and_then(|node| host_of(situation, node));
         host.is_none_or(|host| {
-            facts_of(situation, host).is_some_and(|facts| facts.k3s.server_unit.is_ready())
+            facts_of(situation, host).is_some_and(|facts| facts.node.server_unit.is_ready())
         })
     };
-    let voters = k3s.voters().into_iter();
+    let voters = told.voters().into_iter();
     voters
         .map(|voter| {
             let up = voter.is_up() && (voter.answers.is_some() || runs(&voter.name));
@@ -61,7 +61,7 @@ pub(super) fn api_unresponsive(situation: &Situation<'_>, topology: &mut Topolog
         .collect();
     for name in &members {
         let facts = situation.reach.get(name).and_then(|reach| reach.facts());
-        if facts.is_some_and(|facts| facts.k3s.server_unit.is_ready()) {
+        if facts.is_some_and(|facts| facts.node.server_unit.is_ready()) {
             topology.api_unresponsive.insert(name.clone());
         }
     }
@@ -107,7 +107,7 @@ pub(super) fn outnumbered(situation: &Situation<'_>, topology: &Topology) -> Opt
     let (mut there, mut off, mut bare) = (Vec::new(), Vec::new(), Vec::new());
     for host in &servers {
         match facts_of(situation, host) {
-            Some(facts) if facts.k3s.datastore == Some(Datastore::Etcd) => there.push(&*host.name),
+            Some(facts) if facts.node.datastore == Some(Datastore::Etcd) => there.push(&*host.name),
             Some(_) => bare.push(&*host.name),
             None => off.push(*host),
         }
@@ -163,7 +163,7 @@ pub(super) fn quorum_at_risk(situation: &Situation<'_>, topology: &Topology) -> 
         return None;
     };
     let facts = situation.reach.get(via)?.facts()?;
-    let voters = voters(situation, &facts.k3s);
+    let voters = voters(situation, &facts.node);
     let is_started = |name: &str| {
         let mut specs = topology.specs.values();
         specs.any(|spec| spec.role == NodeRole::Member && spec.node_name == name)

@@ -23,7 +23,7 @@ const INODES: u64 = 1000;
 /// Raspberry Pi. One that runs has what it needs.
 pub(super) fn lacking_controllers(host: &Host, facts: &Facts) -> Option<Problem> {
     let missing = &facts.missing_controllers;
-    let runs = facts.k3s.server_unit.is_ready() || facts.k3s.agent_unit.is_ready();
+    let runs = facts.node.server_unit.is_ready() || facts.node.agent_unit.is_ready();
     if missing.is_empty() || runs {
         return None;
     }
@@ -70,7 +70,7 @@ pub(super) fn other_kubernetes(host: &Host, facts: &Facts) -> Option<Problem> {
 
 /// Why k3s could not unpack itself, or keep its data.
 pub(super) fn no_room(host: &Host, facts: &Facts, version: &str) -> Option<Problem> {
-    let (name, disk, folder) = (&host.name, &facts.disk, &facts.k3s.data_dir);
+    let (name, disk, folder) = (&host.name, &facts.disk, &facts.node.data_dir);
     if disk.read_only {
         return Some(
             Problem::new(format!(
@@ -82,7 +82,7 @@ pub(super) fn no_room(host: &Host, facts: &Facts, version: &str) -> Option<Probl
             )),
         );
     }
-    let is_unpacked = facts.k3s.version.as_deref() == Some(version);
+    let is_unpacked = facts.node.version.as_deref() == Some(version);
     let unpacking = if is_unpacked { 0 } else { UNPACKED_MIB };
     let data = match host.role.value {
         _ if facts.has_data() => 0,
@@ -134,7 +134,7 @@ pub(super) fn cgroup_v1(
             .is_some_and(|arguments| arguments.to_string().contains("fail-cgroupv1=false"))
     };
     // One that has joined was told, wherever; but an older one did not have to be.
-    let has_to = facts.k3s.joined && facts.k3s.version.as_deref().is_none_or(refuses);
+    let has_to = facts.node.joined && facts.node.version.as_deref().is_none_or(refuses);
     let was_told_elsewhere = has_to && !allows(effective_config(facts));
     if was_told_elsewhere || allows(told(facts, config)) {
         return None;

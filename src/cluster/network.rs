@@ -33,7 +33,7 @@ pub(super) fn note(situation: &Situation<'_>, topology: &Topology) -> Option<Str
         ClusterState::New { .. } => true,
         ClusterState::Running { via } => {
             let facts = situation.reach.get(via).and_then(|reach| reach.facts());
-            facts.is_some_and(|facts| facts.k3s.nodes.iter().any(|node| node.lacks_network))
+            facts.is_some_and(|facts| facts.node.nodes.iter().any(|node| node.lacks_network))
         }
         _ => false,
     };

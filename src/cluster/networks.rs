@@ -17,7 +17,7 @@ use crate::inventory::{Inventory, Remark, Role};
 fn told(situation: &Situation<'_>) -> Option<(BTreeMap<&'static str, Value>, bool)> {
     let has_data = situation
         .servers()
-        .find(|(_, facts)| facts.k3s.datastore.is_some());
+        .find(|(_, facts)| facts.node.datastore.is_some());
     if let Some((_, facts)) = has_data {
         let all = effective_config(facts).ok()?;
         let own = KEYS
@@ -88,7 +88,7 @@ pub(super) fn faults(
     };
     let mut taken: BTreeMap<&str, (String, Vec<String>)> = BTreeMap::new();
     for (host, facts) in situation.reached() {
-        let Some(own) = known.get(&host.name).filter(|_| !facts.k3s.joined) else {
+        let Some(own) = known.get(&host.name).filter(|_| !facts.node.joined) else {
             continue;
         };
         let public = host.address.parse::<IpAddr>().ok();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::check::node_name;
 use super::{ClusterState, NodeRole, Situation, Topology};
 use crate::error::Problem;
-use crate::facts::{Facts, K3s, Node};
+use crate::facts::{Facts, Node, NodeFacts};
 
 /// A k3s that is READY between two of its ends: so often started again by systemd, and so short a time ago,
 /// that it is likely to end again. What a join may take is less.
@@ -15,8 +15,8 @@ pub(super) fn dying(host: &str, facts: &Facts) -> Option<String> {
     const RESTARTS: u32 = 3;
     const SHORT: Duration = Duration::from_mins(1);
     let units = [
-        ("k3s", &facts.k3s.server_unit),
-        ("k3s-agent", &facts.k3s.agent_unit),
+        ("k3s", &facts.node.server_unit),
+        ("k3s-agent", &facts.node.agent_unit),
     ];
     let (name, unit) = units
         .into_iter()
@@ -49,11 +49,11 @@ pub(super) fn forget(
         let own = situation.reach.get(name).and_then(|reach| reach.facts());
         let is_new = match spec.role {
             NodeRole::Joining => true,
-            NodeRole::Agent => own.is_some_and(|own| !own.k3s.node_password),
+            NodeRole::Agent => own.is_some_and(|own| !own.node.node_password),
             NodeRole::Leader | NodeRole::Member => false,
         };
         let Some(node) = facts
-            .k3s
+            .node
             .nodes
             .iter()
             .find(|node| is_new && node.name == spec.node_name)
@@ -68,7 +68,7 @@ pub(super) fn forget(
             } else {
                 strangers.insert(name.clone(), problem);
             }
-        } else if !own.is_some_and(|own| may_be_its_own(&own.k3s, node)) {
+        } else if !own.is_some_and(|own| may_be_its_own(&own.node, node)) {
             topology.forget.push(node.clone());
         }
     }
@@ -88,8 +88,8 @@ pub(super) fn forget(
 /// Whether a node may be that of the very machine that has no sign of having joined. Hosts are asked
 /// one by one: a machine whose k3s is up may have registered after it was asked and before the server
 /// was. An older node is not its own, unless its k3s is READY.
-fn may_be_its_own(k3s: &K3s, node: &Node) -> bool {
-    let units = [&k3s.server_unit, &k3s.agent_unit];
+fn may_be_its_own(own: &NodeFacts, node: &Node) -> bool {
+    let units = [&own.server_unit, &own.agent_unit];
     units
         .iter()
         .any(|unit| unit.is_ready() || (unit.is_up() && node.is_young))
@@ -143,12 +143,12 @@ pub(super) fn left(situation: &Situation<'_>, topology: &Topology) -> Vec<String
         })
     };
     let others = facts
-        .k3s
+        .node
         .nodes
         .iter()
         .filter(|node| !is_ours(&node.name, node.internal_ip));
-    let renamed = facts.k3s.nodes.iter().filter_map(|node| {
-        let (host, now) = named_anew(situation, node, &facts.k3s.nodes)?;
+    let renamed = facts.node.nodes.iter().filter_map(|node| {
+        let (host, now) = named_anew(situation, node, &facts.node.nodes)?;
         let then = if node.voter.is_some() {
             format!("its member of etcd is still this machine's, so leave it; to go back, on {host}:  hostnamectl set-hostname {} && systemctl restart k3s", node.name)
         } else {
@@ -185,14 +185,14 @@ fn named_anew<'a>(
     let has = |facts: &Facts| node.internal_ip.is_some_and(|ip| facts.has_address(ip));
     let is_anothers = situation
         .reached()
-        .any(|(host, facts)| facts.k3s.joined && node_name(host, facts) == node.name);
+        .any(|(host, facts)| facts.node.joined && node_name(host, facts) == node.name);
     if is_anothers || situation.reached().filter(|(_, facts)| has(facts)).count() > 1 {
         return None;
     }
     let mut hosts = situation.reached();
     hosts.find_map(|(host, facts)| {
         let now = node_name(host, facts);
-        let is_its_own = facts.k3s.joined && has(facts);
+        let is_its_own = facts.node.joined && has(facts);
         let is_there = nodes.iter().any(|other| other.name == now);
         (is_its_own && is_there && now != node.name).then_some((&*host.name, now))
     })

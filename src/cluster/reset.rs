@@ -63,7 +63,7 @@ struct Going<'a> {
 
 impl Going<'_> {
     fn runs(&self) -> bool {
-        self.facts.k3s.server_unit.is_ready() || self.facts.k3s.agent_unit.is_ready()
+        self.facts.node.server_unit.is_ready() || self.facts.node.agent_unit.is_ready()
     }
 
     /// The node, in a wave that drains and deletes it.
@@ -131,7 +131,7 @@ pub fn reset(situation: &Situation<'_>) -> Result<Reset, Vec<Problem>> {
         .or(live.last())
         .copied();
     plan.via = via.map(|(host, _)| host.name.clone());
-    let nodes = via.map_or(&[][..], |(_, facts)| &facts.k3s.nodes);
+    let nodes = via.map_or(&[][..], |(_, facts)| &facts.node.nodes);
     let going: Vec<_> = situation
         .reached()
         .filter(|(host, _)| selected(host) && !plan.unfit.contains_key(&host.name))
@@ -147,7 +147,7 @@ pub fn reset(situation: &Situation<'_>) -> Result<Reset, Vec<Problem>> {
     let stay = staying(situation, nodes);
     plan.whole = stay.is_empty();
     let had_server = going.iter().any(|one| is_server(one.host, one.facts));
-    let has_k3s = |one: &Going<'_>| one.facts.k3s.joined || one.facts.k3s.datastore.is_some();
+    let has_k3s = |one: &Going<'_>| one.facts.node.joined || one.facts.node.datastore.is_some();
     if plan.whole && had_server && going.iter().any(has_k3s) {
         orphans(situation)?;
     }
@@ -161,7 +161,7 @@ pub fn reset(situation: &Situation<'_>) -> Result<Reset, Vec<Problem>> {
             names.join(" ")
         ));
     }
-    let voters = via.map_or_else(Vec::new, |(_, facts)| voters(situation, &facts.k3s));
+    let voters = via.map_or_else(Vec::new, |(_, facts)| voters(situation, &facts.node));
     waves(situation, &mut plan, going, &voters, &stay)?;
     plan.successors = successors(situation);
     Ok(plan)
@@ -205,7 +205,7 @@ fn waves(
             (Some(_), None) => (false, false),
             (Some(_), Some((_, up))) => (true, *up),
             (None, _) => {
-                let has_data = one.facts.k3s.datastore == Some(Datastore::Etcd);
+                let has_data = one.facts.node.datastore == Some(Datastore::Etcd);
                 (has_data, has_data)
             }
         };
@@ -272,10 +272,10 @@ impl Quorum {
         // reached for one that is down.
         let hosts = situation.inventory.hosts.iter();
         let members = hosts.filter(|host| match facts_of(situation, host) {
-            Some(facts) => facts.k3s.datastore == Some(Datastore::Etcd),
+            Some(facts) => facts.node.datastore == Some(Datastore::Etcd),
             None => host.role.value == Role::Server,
         });
-        let has_data = |facts: &Facts| facts.k3s.datastore == Some(Datastore::Etcd);
+        let has_data = |facts: &Facts| facts.node.datastore == Some(Datastore::Etcd);
         Self {
             members: members.count(),
             up: situation
@@ -304,7 +304,7 @@ fn staying(situation: &Situation<'_>, nodes: &[Node]) -> Vec<String> {
     let outside = hosts.filter(|host| !situation.selected.contains(&host.name));
     let mut stay: Vec<_> = outside
         .filter(|host| match facts_of(situation, host) {
-            Some(facts) => facts.k3s.datastore.is_some(),
+            Some(facts) => facts.node.datastore.is_some(),
             None => host.role.value == Role::Server,
         })
         .map(|host| host.name.clone())
@@ -321,7 +321,7 @@ fn orphans(situation: &Situation<'_>) -> Result<(), Vec<Problem>> {
     let hosts = situation.inventory.hosts.iter();
     let left: Vec<_> = hosts
         .filter(|host| !situation.selected.contains(&host.name))
-        .filter(|host| facts_of(situation, host).is_none_or(|facts| facts.k3s.joined))
+        .filter(|host| facts_of(situation, host).is_none_or(|facts| facts.node.joined))
         .map(|host| host.name.as_str())
         .collect();
     if left.is_empty() {
@@ -339,7 +339,7 @@ fn orphans(situation: &Situation<'_>) -> Result<(), Vec<Problem>> {
 
 /// What a host is by what is on it, and by the inventory when there is nothing.
 fn is_server(host: &Host, facts: &Facts) -> bool {
-    let k3s = &facts.k3s;
+    let k3s = &facts.node;
     let server = k3s.datastore.is_some() || k3s.server_unit.exists();
     server || (host.role.value == Role::Server && !k3s.agent_unit.exists())
 }

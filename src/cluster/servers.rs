@@ -85,7 +85,7 @@ pub(super) fn sqlite_with_more_servers(situation: &Situation<'_>) -> Option<Prob
     }
     let (host, _) = situation
         .servers()
-        .find(|(_, facts)| facts.k3s.datastore == Some(Datastore::Sqlite))?;
+        .find(|(_, facts)| facts.node.datastore == Some(Datastore::Sqlite))?;
     let others: Vec<_> = situation
         .inventory
         .hosts

@@ -23,7 +23,7 @@ pub(super) fn state(
         .collect();
     let with_data: Vec<_> = situation
         .servers()
-        .filter(|(_, facts)| facts.k3s.datastore.is_some())
+        .filter(|(_, facts)| facts.node.datastore.is_some())
         .collect();
     let healthy: Vec<_> = with_data
         .iter()
@@ -34,7 +34,7 @@ pub(super) fn state(
         usable.filter(|(host, _)| known.contains_key(&host.name))
     };
     // One whose etcd does not answer may have lost its membership.
-    let told = usable().find(|(_, facts)| !facts.k3s.members.is_empty());
+    let told = usable().find(|(_, facts)| !facts.node.members.is_empty());
     if let Some(via) = told.or(usable().next()).map(|(host, _)| &host.name) {
         return (ClusterState::Running { via: via.clone() }, String::new());
     }
@@ -106,9 +106,9 @@ pub(super) fn leftovers(situation: &Situation<'_>, state: &ClusterState) -> Vec<
     };
     // A CA of the user's own is on all of them.
     let own = situation.servers().find(|(host, _)| host.name == *leader);
-    let own = own.and_then(|(_, facts)| facts.k3s.ca_hash.as_ref());
+    let own = own.and_then(|(_, facts)| facts.node.ca_hash.as_ref());
     let agents = situation.reached().filter(|(host, facts)| {
-        let is_agent = host.role.value == Role::Agent && facts.k3s.joined;
+        let is_agent = host.role.value == Role::Agent && facts.node.joined;
         let found = authority(facts);
         let is_other = found.is_some() && found.as_ref() != own;
         is_agent && is_other && situation.selected.contains(&host.name)
@@ -125,12 +125,12 @@ pub(super) fn leftovers(situation: &Situation<'_>, state: &ClusterState) -> Vec<
             .next(format!("if it is gone:  {}", reset_line(situation, name)))
     });
     let others = situation.servers().filter(|(_, facts)| {
-        let found = facts.k3s.ca_hash.as_ref();
+        let found = facts.node.ca_hash.as_ref();
         found.is_some() && found != own
     });
     others
         .map(|(host, facts)| {
-            let (name, folder) = (&host.name, &facts.k3s.data_dir);
+            let (name, folder) = (&host.name, &facts.node.data_dir);
             Problem::new(format!(
                 "{name}: there is a cluster's CA in {folder}, and nothing else of that cluster"
             ))

@@ -52,7 +52,7 @@ pub(super) fn successors(situation: &Situation<'_>) -> Vec<Successor> {
         .collect();
     let stays = situation
         .reached()
-        .filter(|(host, facts)| !selected(&host.name) && facts.k3s.foreign.is_none());
+        .filter(|(host, facts)| !selected(&host.name) && facts.node.foreign.is_none());
     stays
         .filter_map(|(host, facts)| {
             let config = observed(facts);

@@ -166,7 +166,7 @@ fn unit(active: &str, sub: &str) -> Unit {
 
 /// A server with data that is READY and answers.
 fn member(facts: &mut Facts) {
-    let k3s = &mut facts.k3s;
+    let k3s = &mut facts.node;
     k3s.datastore = Some(Datastore::Etcd);
     k3s.joined = true;
     k3s.node_password = true;
@@ -184,14 +184,14 @@ fn member(facts: &mut Facts) {
 /// A server with data that does not run.
 fn stopped(facts: &mut Facts) {
     member(facts);
-    facts.k3s.server_unit = unit("inactive", "dead");
-    facts.k3s.api_ready = false;
+    facts.node.server_unit = unit("inactive", "dead");
+    facts.node.api_ready = false;
 }
 
 /// An agent that has joined through `server`.
 fn agent(server: &'static str) -> impl Fn(&mut Facts) {
     move |facts| {
-        let k3s = &mut facts.k3s;
+        let k3s = &mut facts.node;
         k3s.joined = true;
         k3s.node_password = true;
         k3s.version = Some(VERSION.into());

@@ -81,7 +81,7 @@ pub(super) fn configured(facts: &Facts, key: &str) -> Option<String> {
 /// What a host is told: by its own config.yaml, and where something else set k3s up, by all that
 /// this left. What cannot be read makes the host unfit before anything is decided from it.
 pub(super) fn observed(facts: &Facts) -> serde_json::Map<String, Value> {
-    let read = match facts.k3s.foreign {
+    let read = match facts.node.foreign {
         Some(_) => effective_config(facts),
         None => own_config(facts),
     };
@@ -96,7 +96,7 @@ const LONGEST_CONFIG: usize = 200_000;
 /// # Errors
 /// Why it cannot be read, without any of its content.
 pub(super) fn own_config(facts: &Facts) -> Result<serde_json::Map<String, Value>, String> {
-    read_config(facts.k3s.config.as_ref().map_or("", Secret::expose))
+    read_config(facts.node.config.as_ref().map_or("", Secret::expose))
 }
 
 /// The text of a config.yaml as its keys.
@@ -181,7 +181,7 @@ pub(super) fn tokens(situation: &Situation<'_>, urls: &[String]) -> Result<Token
     // A host that is an agent has an agent's token, whatever the inventory says that it is.
     for (host, facts) in situation.servers().filter(|(_, facts)| !is_agent(facts)) {
         let own = facts
-            .k3s
+            .node
             .server_token
             .as_ref()
             .map(|token| token.expose().to_owned());
@@ -190,7 +190,7 @@ pub(super) fn tokens(situation: &Situation<'_>, urls: &[String]) -> Result<Token
             servers.push((host.name.clone(), token_password(&token).into()));
         }
         let own = facts
-            .k3s
+            .node
             .agent_token
             .as_ref()
             .map(|token| token.expose().to_owned());
@@ -200,7 +200,7 @@ pub(super) fn tokens(situation: &Situation<'_>, urls: &[String]) -> Result<Token
         }
         authorities.extend(
             facts
-                .k3s
+                .node
                 .ca_hash
                 .clone()
                 .map(|hash| (host.name.clone(), hash)),
@@ -234,7 +234,7 @@ pub(super) fn tokens(situation: &Situation<'_>, urls: &[String]) -> Result<Token
     // restart of every server.
     let runs = situation
         .servers()
-        .any(|(_, facts)| facts.k3s.datastore.is_some());
+        .any(|(_, facts)| facts.node.datastore.is_some());
     let agent = first(&agents)
         .or_else(|| (!runs && cluster.server_url.is_none()).then(|| situation.fresh.agent.clone()));
     Ok(Tokens {

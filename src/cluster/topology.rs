@@ -36,7 +36,7 @@ pub fn topology(situation: &Situation<'_>, version: &str) -> Result<Topology, Ve
             .or_else(|| other_role(situation, host, facts))
             .or_else(|| other_data_dir(situation, host, facts))
             // One beside which k3s runs already is left as it is.
-            .or_else(|| other_kubernetes(host, facts).filter(|_| !facts.k3s.is_up()))
+            .or_else(|| other_kubernetes(host, facts).filter(|_| !facts.node.is_up()))
             .or_else(|| lacking_controllers(host, facts))
             .or_else(|| no_room(host, facts, version))
         {
@@ -152,7 +152,7 @@ fn specify(
         ClusterState::Running { via } => Some(via.clone()),
         ClusterState::Down => situation
             .servers()
-            .find(|(host, facts)| facts.k3s.datastore.is_some() && known.contains_key(&host.name))
+            .find(|(host, facts)| facts.node.datastore.is_some() && known.contains_key(&host.name))
             .map(|(host, _)| host.name.clone()),
         ClusterState::Elsewhere | ClusterState::Unknown => None,
     };
@@ -176,14 +176,14 @@ fn specify(
             (Role::Server, _) if is_removed(situation, &topology.state, host, facts) => {
                 NodeRole::Joining
             }
-            (Role::Server, _) if facts.k3s.datastore.is_some() => NodeRole::Member,
+            (Role::Server, _) if facts.node.datastore.is_some() => NodeRole::Member,
             (Role::Server, ClusterState::New { leader }) if *leader == host.name => {
                 NodeRole::Leader
             }
             (Role::Server, _) => NodeRole::Joining,
             (Role::Agent, _) => NodeRole::Agent,
         };
-        let settled = role == NodeRole::Member || (role == NodeRole::Agent && facts.k3s.joined);
+        let settled = role == NodeRole::Member || (role == NodeRole::Agent && facts.node.joined);
         if topology.state == ClusterState::Unknown && !settled {
             topology
                 .waiting
@@ -205,7 +205,7 @@ fn specify(
             etcd,
         };
         let config = subject.config();
-        if let Some(foreign) = &facts.k3s.foreign {
+        if let Some(foreign) = &facts.node.foreign {
             let taken = if situation.adopt {
                 adoption(host, facts, &config, &subject.named())
             } else {
@@ -237,15 +237,15 @@ fn specify(
         topology.notes.extend(subject.registration_note());
         topology.notes.extend(dying(&host.name, facts));
         topology.notes.extend(choice.mended(host, facts, &config));
-        if !facts.k3s.drop_ins.is_empty() {
+        if !facts.node.drop_ins.is_empty() {
             topology.notes.push(format!(
                 "{}: k3s also reads config.yaml.d ({}), and what stands there wins over the inventory",
                 host.name,
-                facts.k3s.drop_ins.iter().map(|file| file.name.as_str()).collect::<Vec<_>>().join(", ")
+                facts.node.drop_ins.iter().map(|file| file.name.as_str()).collect::<Vec<_>>().join(", ")
             ));
         }
         let runs_etcd = match role {
-            NodeRole::Member => facts.k3s.datastore == Some(Datastore::Etcd) || etcd,
+            NodeRole::Member => facts.node.datastore == Some(Datastore::Etcd) || etcd,
             NodeRole::Leader => etcd,
             NodeRole::Joining => true,
             NodeRole::Agent => false,
@@ -276,18 +276,18 @@ pub(super) fn is_removed(
         return false;
     };
     let told = situation.reach.get(via).and_then(|reach| reach.facts());
-    let members = told.map_or(&[][..], |told| &told.k3s.members);
+    let members = told.map_or(&[][..], |told| &told.node.members);
     let name = node_name(host, facts);
     // One without a name has just been let in, and may be this one.
     let is_it = |member: &Member| member.node == name || member.node.is_empty();
     let is_missing = !members.is_empty() && !members.iter().any(is_it);
-    facts.k3s.datastore == Some(Datastore::Etcd) && *via != host.name && is_missing
+    facts.node.datastore == Some(Datastore::Etcd) && *via != host.name && is_missing
 }
 
 /// Whether no server of the cluster runs, is starting, or is started now.
 fn no_server(situation: &Situation<'_>, topology: &Topology) -> bool {
     let answers = situation.servers().any(|(_, facts)| {
-        facts.k3s.server_unit.is_up() && facts.k3s.server_unit.sub != "auto-restart"
+        facts.node.server_unit.is_up() && facts.node.server_unit.sub != "auto-restart"
     });
     let starts = topology
         .specs
@@ -318,7 +318,7 @@ fn hold_back(situation: &Situation<'_>, topology: &mut Topology) {
             let facts = situation.reach.get(name)?.facts()?;
             let settled = match spec.role {
                 NodeRole::Member => true,
-                NodeRole::Agent => facts.k3s.joined,
+                NodeRole::Agent => facts.node.joined,
                 NodeRole::Leader | NodeRole::Joining => false,
             };
             let later = spec.config.values().any(|value| value == LATER);
@@ -386,7 +386,7 @@ fn server_urls(situation: &Situation<'_>, known: &BTreeMap<String, Addresses>) -
         urls.extend(all.map(|address| server_url(&address, 6443)));
     }
     // Servers that were not reached now are known to the cluster by their nodes.
-    let nodes = situation.servers().flat_map(|(_, facts)| &facts.k3s.nodes);
+    let nodes = situation.servers().flat_map(|(_, facts)| &facts.node.nodes);
     urls.extend(
         nodes
             .filter(|node| node.voter.is_some())

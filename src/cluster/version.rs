@@ -29,14 +29,17 @@ pub fn wanted_version(
         .hosts
         .iter()
         .filter_map(|host| {
-            let k3s = &reach.get(&host.name)?.facts()?.k3s;
-            let used = k3s.datastore.is_some() || k3s.joined;
-            Some((host.name.as_str(), k3s.version.as_deref().filter(|_| used)?))
+            let node = &reach.get(&host.name)?.facts()?.node;
+            let used = node.datastore.is_some() || node.joined;
+            Some((
+                host.name.as_str(),
+                node.version.as_deref().filter(|_| used)?,
+            ))
         })
         .collect();
     let mute = inventory.hosts.iter().find(|host| {
         let facts = reach.get(&host.name).and_then(Reach::facts);
-        facts.is_some_and(|facts| facts.k3s.datastore.is_some() && facts.k3s.version.is_none())
+        facts.is_some_and(|facts| facts.node.datastore.is_some() && facts.node.version.is_none())
     });
     if let (Version::Channel(_), None, Some(host)) =
         (&inventory.cluster.version, running.first(), mute)

@@ -30,13 +30,13 @@ pub(super) async fn run(
         };
         adhoc.found_data(&adhoc.target.clone(), facts)?;
         // Where agents have no token of their own, the servers' lets them in.
-        let own = facts.k3s.agent_token.clone().filter(|_| !arguments.server);
-        let Some(token) = own.or_else(|| facts.k3s.server_token.clone()) else {
+        let own = facts.node.agent_token.clone().filter(|_| !arguments.server);
+        let Some(token) = own.or_else(|| facts.node.server_token.clone()) else {
             return Err(
                 Problem::new(format!("{}: there is no token here", adhoc.target))
                     .because(format!(
                         "{}/server/token is missing: no k3s server has run on it",
-                        facts.k3s.data_dir
+                        facts.node.data_dir
                     ))
                     .into(),
             );

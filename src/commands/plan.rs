@@ -30,7 +30,7 @@ fn foreign(context: &Context, survey: &Survey) {
             .reach
             .get(&host.name)
             .and_then(|reach| reach.facts());
-        let is_foreign = facts.is_some_and(|facts| facts.k3s.foreign.is_some());
+        let is_foreign = facts.is_some_and(|facts| facts.node.foreign.is_some());
         if is_foreign && survey.topology.specs.contains_key(&host.name) {
             let text = format!(
                 "{}: something else set up k3s here; deploy takes it over only with --adopt",

@@ -275,7 +275,7 @@ async fn source<'a>(
 ) -> Result<(&'a Host, Secret, Option<IpAddr>), Problem> {
     let node_ip = |host: &Host, facts: &Facts| {
         let name = node_name(host, facts);
-        let mut nodes = facts.k3s.nodes.iter();
+        let mut nodes = facts.node.nodes.iter();
         nodes.find(|node| node.name == name)?.internal_ip
     };
     let servers = context.inventory.hosts.iter();
@@ -285,7 +285,7 @@ async fn source<'a>(
             .get(&host.name)
             .and_then(|reach| reach.facts());
         if let Some(facts) = facts
-            && let Some(source) = facts.k3s.kubeconfig.clone()
+            && let Some(source) = facts.node.kubeconfig.clone()
         {
             return Ok((host, source, node_ip(host, facts)));
         }
@@ -294,7 +294,7 @@ async fn source<'a>(
         };
         let data_dir = context.inventory.data_dir(host);
         if let Ok(facts) = gather::facts(host, &data_dir, &**remote).await
-            && let Some(source) = facts.k3s.kubeconfig.clone()
+            && let Some(source) = facts.node.kubeconfig.clone()
         {
             return Ok((host, source, node_ip(host, &facts)));
         }

@@ -70,8 +70,8 @@ pub struct Facts {
     pub default_interface: String,
     /// The file system of k3s's data.
     pub disk: Disk,
-    /// What of k3s is there.
-    pub k3s: K3s,
+    /// What its node of a cluster is, and what runs of it.
+    pub node: NodeFacts,
 }
 
 /// The file system that k3s's data is on, or will be.
@@ -107,9 +107,9 @@ impl OperatingSystem {
     }
 }
 
-/// What of k3s was found on a host.
+/// What of a Kubernetes distribution was found on a host: its files, its units, and what the cluster says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct K3s {
+pub struct NodeFacts {
     /// The folder whose content the rest is about.
     pub data_dir: DataDir,
     /// Content of config.yaml. It may hold tokens.
@@ -151,7 +151,7 @@ pub struct K3s {
     pub members: Vec<Member>,
 }
 
-impl K3s {
+impl NodeFacts {
     /// Whether one of its units runs, or is about to start.
     pub fn is_up(&self) -> bool {
         self.server_unit.is_up() || self.agent_unit.is_up()
@@ -246,12 +246,12 @@ impl Facts {
 
     /// Whether this is a server that is READY and whose API answers.
     pub fn serves(&self) -> bool {
-        self.k3s.server_unit.is_ready() && self.k3s.api_ready
+        self.node.server_unit.is_ready() && self.node.api_ready
     }
 
     /// Whether k3s has ever had data in its folder.
     pub fn has_data(&self) -> bool {
-        self.k3s.datastore.is_some() || self.k3s.joined || self.k3s.ca_hash.is_some()
+        self.node.datastore.is_some() || self.node.joined || self.node.ca_hash.is_some()
     }
 
     /// Whether `address` is on one of the host's interfaces.
@@ -306,7 +306,7 @@ impl Facts {
 
     /// Every secret in these facts.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        [&self.k3s.server_token, &self.k3s.agent_token]
+        [&self.node.server_token, &self.node.agent_token]
             .into_iter()
             .flatten()
     }

@@ -8,8 +8,8 @@ use rustls::pki_types::pem::PemObject as _;
 use serde_json::Value;
 
 use super::{
-    Datastore, Disk, DropIn, Facts, Foreign, K3s, Member, Node, OperatingSystem, OtherKubernetes,
-    Unit,
+    Datastore, Disk, DropIn, Facts, Foreign, Member, Node, NodeFacts, OperatingSystem,
+    OtherKubernetes, Unit,
 };
 use crate::digest::is_sha256;
 use crate::distribution::k3s::version::Version;
@@ -68,7 +68,7 @@ pub(super) fn facts(reply: &Reply, data_dir: &DataDir) -> Result<Facts, String> 
             free_inodes: text("data_free_inodes").parse().ok(),
             read_only: reply.value("data_read_only").is_some(),
         },
-        k3s: k3s(reply, data_dir),
+        node: node_facts(reply, data_dir),
     })
 }
 
@@ -110,7 +110,7 @@ fn foreign(reply: &Reply, line: &str) -> Option<Foreign> {
     })
 }
 
-fn k3s(reply: &Reply, data_dir: &DataDir) -> K3s {
+fn node_facts(reply: &Reply, data_dir: &DataDir) -> NodeFacts {
     let secret = |key: &str| unpacked(reply.value(key)?);
     let hash = |key: &str| {
         let hash = reply.value(key).filter(|hash| is_sha256(hash));
@@ -122,7 +122,7 @@ fn k3s(reply: &Reply, data_dir: &DataDir) -> K3s {
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.map(unit).unwrap_or_default()
     };
-    K3s {
+    NodeFacts {
         data_dir: data_dir.clone(),
         config: secret("k3s_config"),
         drop_ins: reply.values("drop_in").filter_map(drop_in).collect(),

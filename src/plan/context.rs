@@ -107,7 +107,7 @@ pub(super) fn context(
     let spec = topology.specs.get(&host.name);
     let network = &topology.network;
     let folders = Folders {
-        data: facts.k3s.data_dir.clone(),
+        data: facts.node.data_dir.clone(),
         kubelet: spec.and_then(|spec| kubelet(&spec.config)),
     };
     let forget = topology.forget.iter();
@@ -141,10 +141,10 @@ pub(super) fn context(
             forget: forget
                 .map(|node| json!({"name": node.name, "uid": node.uid}))
                 .collect(),
-            foreign: facts.k3s.foreign.is_some(),
+            foreign: facts.node.foreign.is_some(),
             effective: spec.is_some_and(|spec| spec.effective),
             removed: is_removed(spec, facts),
-            data_dir: facts.k3s.data_dir.as_str(),
+            data_dir: facts.node.data_dir.as_str(),
         },
         folders: FoldersContext {
             data: folders.data.as_str(),
@@ -156,7 +156,7 @@ pub(super) fn context(
 /// Whether a server joins that has data of a membership which it lost.
 fn is_removed(spec: Option<&NodeSpec>, facts: &Facts) -> bool {
     let joins = spec.is_some_and(|spec| spec.role == NodeRole::Joining);
-    joins && facts.k3s.datastore.is_some()
+    joins && facts.node.datastore.is_some()
 }
 
 /// What a firewall has to let in: nodes, pods and services.

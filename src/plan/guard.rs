@@ -41,7 +41,7 @@ impl Guard {
             .iter()
             .filter_map(|other| {
                 let facts = situation.reach.get(&other.name)?.facts()?;
-                let has_data = facts.k3s.datastore == Some(Datastore::Etcd);
+                let has_data = facts.node.datastore == Some(Datastore::Etcd);
                 has_data.then_some((&*other.name, facts))
             })
             .collect();
@@ -55,7 +55,7 @@ impl Guard {
             leaves,
             ask: servers
                 .into_iter()
-                .map(|(name, facts)| (name.to_owned(), facts.k3s.data_dir.clone()))
+                .map(|(name, facts)| (name.to_owned(), facts.node.data_dir.clone()))
                 .collect(),
             timeout: PATIENCE,
         })

@@ -202,7 +202,7 @@ pub fn build(
 
 fn is_ready(situation: &Situation<'_>, host: &str) -> bool {
     let facts = situation.reach.get(host).and_then(|reach| reach.facts());
-    facts.is_some_and(|facts| facts.k3s.server_unit.is_ready())
+    facts.is_some_and(|facts| facts.node.server_unit.is_ready())
 }
 
 fn takes_part(selector: Selector, host: &str, topology: &Topology) -> bool {

@@ -168,7 +168,7 @@ fn holders<'a>(situation: &Situation<'a>, wave: &Wave) -> Vec<&'a str> {
         .iter()
         .filter_map(|host| situation.reach.get(host)?.facts());
     reached
-        .filter(|facts| facts.k3s.datastore.is_some())
+        .filter(|facts| facts.node.datastore.is_some())
         .map(|facts| facts.hostname.as_str())
         .filter(|name| is_node_name(&name.to_ascii_lowercase()))
         .collect()

@@ -20,7 +20,7 @@ impl Choice {
             .filter(|usual| self.shared.contains(usual))?;
         let is_new =
             config.contains_key("flannel-iface") && !observed(facts).contains_key("flannel-iface");
-        (facts.k3s.joined && host.interface.is_none() && is_new).then(|| {
+        (facts.node.joined && host.interface.is_none() && is_new).then(|| {
             format!(
                 "{}: flannel has {usual}, as other hosts have, so pods here and on other nodes do not reach each other: it gets flannel-iface, and k3s is restarted",
                 host.name
@@ -48,13 +48,13 @@ impl Choice {
         let is_needed = usual.is_some_and(|usual| {
             let (known, seen) = (is_same_everywhere(usual), self.shared.contains(&usual));
             // What runs is changed only where it cannot work.
-            if facts.k3s.joined {
+            if facts.node.joined {
                 known && seen
             } else {
                 known || seen
             }
         });
-        let may_begin = !facts.k3s.joined && !self.flannel_is_elsewhere;
+        let may_begin = !facts.node.joined && !self.flannel_is_elsewhere;
         let stands = own.contains_key("flannel-iface");
         let is_named = host.interface.is_some();
         // Which route is taken for IPv6 is not known.

@@ -17,13 +17,13 @@ fn unit(command: &str, arguments: &[&str]) -> Secret {
 
 fn set_up(facts: &mut Facts, name: &str, arguments: &[&str], environment: &str) {
     let command = if name == "k3s" { "server" } else { "agent" };
-    facts.k3s.foreign = Some(Foreign {
+    facts.node.foreign = Some(Foreign {
         unit: name.into(),
         text: unit(command, arguments),
         environment: Secret::new(environment),
     });
-    facts.k3s.config = None;
-    facts.k3s.joined = true;
+    facts.node.config = None;
+    facts.node.joined = true;
 }
 
 /// A running cluster, of which the installer set up m2 and w1.
@@ -138,7 +138,7 @@ fn what_all_servers_share_may_not_change_on_the_way() {
 fn what_the_unit_itself_gives_k3s_is_not_lost() {
     let with = |lines: &str, environment: &str| {
         let lab = mixed(THREE, &[]).with("m2", |facts| {
-            let foreign = facts.k3s.foreign.as_mut().expect("it is foreign");
+            let foreign = facts.node.foreign.as_mut().expect("it is foreign");
             let text = foreign.text.expose();
             let text = text.replace("[Service]\n", &format!("[Service]\n{lines}\n"));
             foreign.text = Secret::new(&text);
@@ -273,10 +273,10 @@ fn a_server_that_joins_is_told_what_all_servers_share() {
         ],
     )
     .with("m2", |facts| {
-        facts.k3s.config = Some(Secret::new(
+        facts.node.config = Some(Secret::new(
             "flannel-backend: host-gw\ndisable: [traefik]\nsecrets-encryption: true",
         ));
-        facts.k3s.drop_ins = vec![DropIn {
+        facts.node.drop_ins = vec![DropIn {
             name: "10-more.yaml".into(),
             text: Secret::new("disable+: [servicelb]\nsupervisor-metrics: false"),
         }];

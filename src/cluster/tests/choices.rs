@@ -179,8 +179,8 @@ fn what_is_joined_keeps_its_address_and_flannels_interface() {
     let two = ["192.168.56", "10.9.0"];
     let told = |lines: &'static str| {
         move |facts: &mut Facts| {
-            let own = facts.k3s.config.as_ref().map_or("", Secret::expose);
-            facts.k3s.config = Some(Secret::new(&format!("{own}\n{lines}")));
+            let own = facts.node.config.as_ref().map_or("", Secret::expose);
+            facts.node.config = Some(Secret::new(&format!("{own}\n{lines}")));
         }
     };
     let joined = |lab: Lab, m1: &'static str, m2: &'static str| {
@@ -306,8 +306,8 @@ fn flannel_is_told_nothing_where_it_has_another_way() {
 #[test]
 fn a_node_at_the_nats_address_moves_where_it_can() {
     let at_nat = |facts: &mut Facts| {
-        let own = facts.k3s.config.as_ref().map_or("", Secret::expose);
-        facts.k3s.config = Some(Secret::new(&format!("{own}\nnode-ip: 10.0.2.15\n")));
+        let own = facts.node.config.as_ref().map_or("", Secret::expose);
+        facts.node.config = Some(Secret::new(&format!("{own}\nnode-ip: 10.0.2.15\n")));
     };
     let lab = || {
         machines(FORWARDED, &["192.168.56"])
@@ -321,7 +321,7 @@ fn a_node_at_the_nats_address_moves_where_it_can() {
         "{refused}"
     );
     let moved = lab().with("m1", |facts| {
-        facts.k3s.datastore = Some(Datastore::Sqlite);
+        facts.node.datastore = Some(Datastore::Sqlite);
     });
     assert_eq!(
         chosen(&moved),

@@ -7,7 +7,7 @@ const OTHER: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f
 
 /// A server or an agent of another cluster.
 fn elsewhere(facts: &mut Facts) {
-    let k3s = &mut facts.k3s;
+    let k3s = &mut facts.node;
     if k3s.datastore.is_some() {
         k3s.ca_hash = Some(OTHER.into());
         k3s.server_token = Some(Secret::new(&format!("K10{OTHER}::server:another-one")));
@@ -57,7 +57,7 @@ fn a_reset_of_hosts_of_two_clusters_is_refused_with_both_names() {
     assert_eq!(first_line(limited("w1", &["w1"])), cas);
     assert_eq!(limited("w1", &["m3"]), "it goes", "w1 is only read");
     // What is left of a cluster is no member of one.
-    let leftover = |facts: &mut Facts| facts.k3s.ca_hash = Some(OTHER.into());
+    let leftover = |facts: &mut Facts| facts.node.ca_hash = Some(OTHER.into());
     let lab = Lab::new(THREE).with("m1", member).with("m2", leftover);
     assert_eq!(refused_reset(&lab.only(&["m2"])), "it goes");
 }
@@ -97,7 +97,7 @@ fn an_agent_of_another_cluster_is_refused_as_a_server_is() {
     let refusal = typed.refusal();
     assert!(refusal.contains("the server that was typed"), "{refusal}");
     // One that has never joined may be told another server.
-    let lab = lab().with("w1", |facts| facts.k3s.joined = false);
+    let lab = lab().with("w1", |facts| facts.node.joined = false);
     assert!(text(&lab.topology().specs["w1"], "token").ends_with("node:secret-two"));
 }
 
@@ -137,7 +137,7 @@ fn an_agent_of_a_cluster_keeps_a_new_one_from_being_made_around_it() {
       → if it is gone:  towline reset -i lab.yaml --limit w1
     ");
     assert!(lab().only(&["m1"]).try_shape().is_ok(), "it is only read");
-    let own = lab().with("m1", |facts| facts.k3s.ca_hash = Some(HASH.into()));
+    let own = lab().with("m1", |facts| facts.node.ca_hash = Some(HASH.into()));
     assert!(own.try_shape().is_ok(), "a CA of the user's own");
 }
 
@@ -156,7 +156,7 @@ fn an_agent_whose_role_becomes_server_is_told_that() {
 #[test]
 fn a_host_that_is_called_otherwise_than_its_node_is_left_alone() {
     let joined_as =
-        |name: &'static str| move |facts: &mut Facts| facts.k3s.node_name = Some(name.into());
+        |name: &'static str| move |facts: &mut Facts| facts.node.node_name = Some(name.into());
     let lab = || with_agent().with("w1", joined_as("old"));
     insta::assert_snapshot!(lab().topology().unfit["w1"], @r"
     w1: its node is called old, and its hostname is now w1
@@ -182,8 +182,8 @@ fn a_host_that_is_called_otherwise_than_its_node_is_left_alone() {
     let with_id = |config: &'static str| {
         let lab = with_agent().with("w1", joined_as("w1-5a1b2c3d"));
         let lab = lab.with("w1", |facts| {
-            let own = facts.k3s.config.take().expect("there is one");
-            facts.k3s.config = Some(Secret::new(&format!("{}\n{config}", own.expose())));
+            let own = facts.node.config.take().expect("there is one");
+            facts.node.config = Some(Secret::new(&format!("{}\n{config}", own.expose())));
         });
         lab.topology()
     };
@@ -211,7 +211,7 @@ fn a_node_under_the_old_name_of_a_host_is_noted() {
         node("w1", true, "10.0.0.11"),
         node("old", false, "10.0.0.11"),
     ];
-    let lab = with_agent().with("m1", |facts| facts.k3s.nodes = nodes);
+    let lab = with_agent().with("m1", |facts| facts.node.nodes = nodes);
     insta::assert_snapshot!(lab.topology().notes.join("\n"), @r"
     1 of 3 servers down (two): no other server is restarted now, since etcd would lose quorum
     node two is m2 under its old name, and its node is m2 now; its member of etcd is still this machine's, so leave it; to go back, on m2:  hostnamectl set-hostname two && systemctl restart k3s
@@ -223,7 +223,7 @@ fn a_node_under_the_old_name_of_a_host_is_noted() {
 fn a_node_with_an_address_that_every_host_has_is_no_hosts_old_one() {
     let nat = |name: &str| node(name, true, "10.0.2.15");
     let nodes = vec![nat("m1"), nat("m2"), nat("m3"), nat("w1"), nat("old")];
-    let lab = with_agent().with("m1", |facts| facts.k3s.nodes = nodes);
+    let lab = with_agent().with("m1", |facts| facts.node.nodes = nodes);
     let lab = ["m1", "m2", "m3", "w1"].into_iter().fold(lab, |lab, name| {
         lab.with(name, |facts| {
             let nat = "10.0.2.15/24".parse().expect("a network");
@@ -236,7 +236,7 @@ fn a_node_with_an_address_that_every_host_has_is_no_hosts_old_one() {
     // One host has the address of another one beside its own.
     let nodes = vec![node("m1", true, "10.0.0.1"), node("m2", true, "10.0.0.2")];
     let lab = running().with("m1", |facts| {
-        facts.k3s.nodes = nodes;
+        facts.node.nodes = nodes;
         let vip = "10.0.0.2/32".parse().expect("a network");
         facts.addresses.push(("lo".into(), vip));
     });
@@ -260,7 +260,7 @@ fn two_that_are_only_read_are_no_reason_to_leave_a_third_alone() {
     assert!(twins().only(&["m2"]).try_shape().is_err());
     let sqlite = || {
         let lab = Lab::new(THREE).with("m1", member);
-        lab.with("m1", |facts| facts.k3s.datastore = Some(Datastore::Sqlite))
+        lab.with("m1", |facts| facts.node.datastore = Some(Datastore::Sqlite))
     };
     assert!(sqlite().try_shape().is_err());
     assert!(

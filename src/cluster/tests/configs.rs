@@ -25,8 +25,8 @@ fn who_joins_a_running_cluster_gets_the_token_of_its_role_with_the_hash_of_the_c
 #[test]
 fn agents_of_a_cluster_without_an_agent_token_use_the_servers() {
     let lab = Lab::new(THREE).with("m1", member).with("m1", |facts| {
-        facts.k3s.agent_token = None;
-        facts.k3s.config = Some(Secret::new("token: secret-one\n"));
+        facts.node.agent_token = None;
+        facts.node.config = Some(Secret::new("token: secret-one\n"));
     });
     let spec = &lab.topology().specs["w1"];
     assert_eq!(text(spec, "token"), format!("K10{HASH}::server:secret-one"));
@@ -40,7 +40,7 @@ fn a_member_keeps_what_mattered_at_its_first_start_and_follows_the_inventory_in_
     )
     .with("m1", member)
     .with("m1", |facts| {
-        facts.k3s.config = Some(Secret::new(
+        facts.node.config = Some(Secret::new(
             "token: secret-one\nserver: https://10.0.0.9:6443\ncluster-init: true\n\
              node-label: [disk=ssd]\nnode-taint+: a=b:NoSchedule\ndisable: [metrics-server]\nold: 1\n",
         ));
@@ -81,7 +81,7 @@ fn a_note_about_labels_and_taints_is_the_command_that_sets_them() {
     let note = |host: &str, config: &str| {
         let inventory = format!("hosts:\n  m1: {{address: 10.0.0.1, role: server{host}}}\n");
         let lab = Lab::new(&inventory).with("m1", member).with("m1", |facts| {
-            facts.k3s.config = Some(Secret::new(&format!("token: secret-one\n{config}\n")));
+            facts.node.config = Some(Secret::new(&format!("token: secret-one\n{config}\n")));
         });
         let note = lab.topology().notes.join("\n");
         let (_, command) = note.split_once("only:  ").unwrap_or_default();
@@ -109,7 +109,7 @@ fn a_note_about_labels_and_taints_is_the_command_that_sets_them() {
 fn labels_in_another_order_or_as_one_word_are_no_difference() {
     let inventory = "hosts:\n  m1: {address: 10.0.0.1, role: server, labels: {a: '1', b: '2'}}\n  m2: {address: 10.0.0.2, role: server, labels: {a: '1'}}\n";
     let config =
-        |text: &'static str| move |facts: &mut Facts| facts.k3s.config = Some(Secret::new(text));
+        |text: &'static str| move |facts: &mut Facts| facts.node.config = Some(Secret::new(text));
     let lab = Lab::new(inventory)
         .with("m1", member)
         .with("m1", config("token: secret-one\nnode-label: [b=2, a=1]\n"))
@@ -121,7 +121,7 @@ fn labels_in_another_order_or_as_one_word_are_no_difference() {
 #[test]
 fn a_node_keeps_the_name_it_joined_with() {
     let named = |facts: &mut Facts| {
-        facts.k3s.config = Some(Secret::new("token: secret-one\nnode-name: Old-Name\n"));
+        facts.node.config = Some(Secret::new("token: secret-one\nnode-name: Old-Name\n"));
     };
     let topology = Lab::new(ONE)
         .with("m1", member)
@@ -158,7 +158,7 @@ fn an_agent_keeps_its_server_while_it_is_one_of_the_clusters_and_gets_another_ot
         .with("m1", |facts| {
             let mut third = node("m3", true, "172.16.0.3");
             third.voter = Some(true);
-            facts.k3s.nodes = vec![third];
+            facts.node.nodes = vec![third];
         });
     assert_eq!(
         text(&lab.topology().specs["w1"], "server"),
@@ -180,7 +180,7 @@ fn an_agents_token_stands_in_any_form_that_this_cluster_takes() {
         let lab = running()
             .with("w1", agent("https://10.0.0.1:6443"))
             .with("w1", |facts| {
-                facts.k3s.config = Some(Secret::new(&format!(
+                facts.node.config = Some(Secret::new(&format!(
                     "server: https://10.0.0.1:6443\ntoken: '{token}'\n"
                 )));
             });
@@ -192,7 +192,7 @@ fn an_agents_token_stands_in_any_form_that_this_cluster_takes() {
 #[test]
 fn a_token_of_digits_is_a_token() {
     let lab = Lab::new(THREE).with("m1", |facts| {
-        facts.k3s.config = Some(Secret::new("token: 12345678\n"));
+        facts.node.config = Some(Secret::new("token: 12345678\n"));
     });
     assert_eq!(text(&lab.topology().specs["m1"], "token"), "12345678");
 }
@@ -203,7 +203,7 @@ fn every_secret_of_a_config_is_known_to_be_masked() {
         "cluster: {config: {etcd-s3-secret-key: bucket-secret}}\nhosts:\n  m1: {address: 10.0.0.1, role: server}\n",
     );
     let own = |facts: &mut Facts| {
-        facts.k3s.config = Some(Secret::new(
+        facts.node.config = Some(Secret::new(
             "etcd-s3-access-key: old-key\ntoken: first-one\nnode-ip: 10.0.0.1\n",
         ));
     };
@@ -239,7 +239,7 @@ proptest! {
         };
         let own = |facts: &mut Facts| {
             member(facts);
-            facts.k3s.config = Some(Secret::new("server: https://10.0.0.4:6443\ntoken: secret-one\n"));
+            facts.node.config = Some(Secret::new("server: https://10.0.0.4:6443\ntoken: secret-one\n"));
         };
         let head = "cluster: {datastore: etcd, tls_sans: [a.example], config: {disable: [traefik]}}\nhosts:\n";
         let alone = Lab::new(&format!("{head}{}", host("m2"))).with("m2", own).topology();

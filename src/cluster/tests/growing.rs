@@ -4,8 +4,8 @@ use super::*;
 
 fn sqlite(facts: &mut Facts) {
     member(facts);
-    facts.k3s.datastore = Some(Datastore::Sqlite);
-    facts.k3s.config = Some(Secret::new("token: secret-one\nagent-token: secret-two\n"));
+    facts.node.datastore = Some(Datastore::Sqlite);
+    facts.node.config = Some(Secret::new("token: secret-one\nagent-token: secret-two\n"));
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn sqlite_for_several_servers_is_refused() {
 #[test]
 fn a_machine_that_was_wiped_is_forgotten_by_a_healthy_server_before_it_joins() {
     let nodes = |facts: &mut Facts| {
-        facts.k3s.nodes = vec![
+        facts.node.nodes = vec![
             node("m1", true, "10.0.0.1"),
             node("m2", true, "10.0.0.2"),
             node("w1", false, "10.0.0.11"),
@@ -54,7 +54,7 @@ fn a_machine_that_was_wiped_is_forgotten_by_a_healthy_server_before_it_joins() {
     let lab = Lab::new(THREE)
         .with("m1", member)
         .with("m1", nodes)
-        .with("w1", |facts| facts.k3s.node_password = true);
+        .with("w1", |facts| facts.node.node_password = true);
     assert_eq!(forgotten(&lab.topology()), ["m2"]);
     let limited = lab.only(&["w1", "m3"]).topology();
     assert_eq!((limited.forget, limited.cleanup_server), (Vec::new(), None));
@@ -73,9 +73,9 @@ fn a_machine_that_registers_while_it_is_asked_is_not_taken_for_a_wiped_one() {
         let nodes = nodes.map(|node| Node { is_young, ..node });
         let lab = Lab::new(THREE)
             .with("m1", member)
-            .with("m1", |facts| facts.k3s.nodes = nodes.into())
-            .with("m2", |facts| facts.k3s.server_unit = up.clone())
-            .with("w1", |facts| facts.k3s.agent_unit = up.clone());
+            .with("m1", |facts| facts.node.nodes = nodes.into())
+            .with("m2", |facts| facts.node.server_unit = up.clone())
+            .with("w1", |facts| facts.node.agent_unit = up.clone());
         forgotten(&lab.topology()).join(" ")
     };
     let starts = ["activating", "start"];
@@ -92,7 +92,7 @@ fn a_machine_that_registers_while_it_is_asked_is_not_taken_for_a_wiped_one() {
 fn a_node_of_another_address_is_another_machine() {
     let lab = |ready| {
         Lab::new(THREE).with("m1", member).with("m1", move |facts| {
-            facts.k3s.nodes = vec![node("m2", ready, "10.0.0.77")];
+            facts.node.nodes = vec![node("m2", ready, "10.0.0.77")];
         })
     };
     insta::assert_snapshot!(lab(true).refusal(), @r"
@@ -121,7 +121,7 @@ fn nodes_that_the_inventory_does_not_name_are_noted_and_left_alone() {
     let lab = running()
         .with("w1", agent("https://10.0.0.1:6443"))
         .with("m1", |facts| {
-            facts.k3s.nodes = vec![
+            facts.node.nodes = vec![
                 node("m1", true, "10.0.0.1"),
                 node("w1", true, "10.0.0.11"),
                 node("renamed", true, "10.0.0.2"),

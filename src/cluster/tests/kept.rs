@@ -29,7 +29,7 @@ old: 1
 
 fn typed(inventory: &str) -> Lab {
     let mut lab = Lab::new(inventory).with("m1", member).with("m1", |facts| {
-        facts.k3s.config = Some(Secret::new(EVERY_KIND));
+        facts.node.config = Some(Secret::new(EVERY_KIND));
     });
     lab.inventory.whole = false;
     lab.keep = true;
@@ -94,14 +94,14 @@ fn foreign(facts: &mut Facts) {
         --write-kubeconfig-mode 0644 --etcd-snapshot-retention 9 --kubelet-arg max-pods=50 \
         --kube-apiserver-arg=audit-log-path=/a --node-external-dns m1.example.org \
         --node-external-ip 203.0.113.9 --node-ip 10.0.0.1 --flannel-iface eth0 --etcd-s3-secret-key bucket-secret";
-    facts.k3s.config = Some(Secret::new(
+    facts.node.config = Some(Secret::new(
         "kubelet-arg: [eviction-hard=1]\nresolv-conf: /etc/own\n",
     ));
-    facts.k3s.drop_ins = vec![DropIn {
+    facts.node.drop_ins = vec![DropIn {
         name: "10-more.yaml".into(),
         text: Secret::new("resolv-conf: /etc/other\npause-image: own\n"),
     }];
-    facts.k3s.foreign = Some(Foreign {
+    facts.node.foreign = Some(Foreign {
         unit: "k3s".into(),
         text: Secret::new(&format!(
             "[Service]\nExecStart=/usr/local/bin/k3s server {flags}\n"

@@ -20,7 +20,7 @@ fn cgroup_v1_is_told_with_its_remedy_before_a_kubelet_refuses_it() {
     assert!(settled.topology().unfit.is_empty());
     // Its older kubelet did not have to be told.
     let upgraded = settled.with("w1", |facts| {
-        facts.k3s.version = Some("v1.34.2+k3s1".into());
+        facts.node.version = Some("v1.34.2+k3s1".into());
     });
     assert!(upgraded.topology().unfit.contains_key("w1"));
 }
@@ -104,16 +104,16 @@ fn a_folder_without_room_for_the_data_is_named_before_any_change() {
     // One whose first join failed has unpacked it.
     let unpacked = Lab::new(ONE)
         .with("w1", disk(60))
-        .with("w1", |facts| facts.k3s.version = Some(VERSION.into()));
+        .with("w1", |facts| facts.node.version = Some(VERSION.into()));
     assert!(unpacked.topology().unfit.is_empty());
 
     // What runs this version already unpacks nothing; another version does.
     let full = running()
         .with("m2", disk(20))
-        .with("m2", |facts| facts.k3s.version = Some(VERSION.into()));
+        .with("m2", |facts| facts.node.version = Some(VERSION.into()));
     assert!(full.topology().unfit.is_empty());
     let upgraded = full.with("m2", |facts| {
-        facts.k3s.version = Some("v1.36.2+k3s1".into());
+        facts.node.version = Some("v1.36.2+k3s1".into());
     });
     assert!(upgraded.topology().unfit.contains_key("m2"));
 }

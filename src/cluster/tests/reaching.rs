@@ -70,7 +70,7 @@ fn which_hosts_have_to_reach_which_is_asked_where_one_joins_at_an_address_that_t
     assert_eq!(asked(&joined()), "");
     assert_eq!(asked(&private().only(&[])), "");
     // One of them does.
-    let bare = |facts: &mut Facts| facts.k3s = crate::facts::K3s::default();
+    let bare = |facts: &mut Facts| facts.node = crate::facts::NodeFacts::default();
     assert_eq!(
         asked(&joined().with("w1", bare)),
         "m1: 10.9.0.13\nw1: 10.9.0.11 10.9.0.12 203.0.113.11 203.0.113.12"

@@ -14,20 +14,20 @@ fn two(change: impl Fn(&mut Facts)) -> String {
 #[test]
 fn two_clusters_in_one_inventory_are_refused_with_both_names() {
     insta::assert_snapshot!(two(|facts| {
-        facts.k3s.server_token = Some(Secret::new(&format!("K10{HASH}::server:another-one")));
+        facts.node.server_token = Some(Secret::new(&format!("K10{HASH}::server:another-one")));
     }), @r"
     two tokens: m1 has one, m2 another
       a token tells which cluster a server belongs to
       → take the hosts that belong elsewhere out of the inventory
       → to move m2 here, take it out of its cluster first:  towline reset -i FILE --limit m2 , with that cluster's inventory, or with one that names m2 alone
     ");
-    insta::assert_snapshot!(two(|facts| facts.k3s.agent_token = Some(Secret::new("another-one"))), @r"
+    insta::assert_snapshot!(two(|facts| facts.node.agent_token = Some(Secret::new("another-one"))), @r"
     two agent tokens: m1 has one, m2 another
       all servers of a cluster accept the same one
       → take the hosts that belong elsewhere out of the inventory
       → to move m2 here, take it out of its cluster first:  towline reset -i FILE --limit m2 , with that cluster's inventory, or with one that names m2 alone
     ");
-    insta::assert_snapshot!(two(|facts| facts.k3s.ca_hash = Some("0".repeat(64))), @r"
+    insta::assert_snapshot!(two(|facts| facts.node.ca_hash = Some("0".repeat(64))), @r"
     two cluster CAs: m1 has one, m2 another
       these servers belong to different clusters
       → take the hosts that belong elsewhere out of the inventory
@@ -38,7 +38,7 @@ fn two_clusters_in_one_inventory_are_refused_with_both_names() {
 #[test]
 fn a_host_whose_data_would_be_left_behind_is_left_alone() {
     let elsewhere = |facts: &mut Facts| {
-        facts.k3s.data_dir = "/data/k3s".parse().expect("a folder");
+        facts.node.data_dir = "/data/k3s".parse().expect("a folder");
     };
     let topology = running().with("m2", elsewhere).topology();
     insta::assert_snapshot!(topology.unfit["m2"], @r"
@@ -66,14 +66,14 @@ fn a_host_whose_data_would_be_left_behind_is_left_alone() {
     let lab = lab.with("m2", elsewhere);
     assert_eq!(lab.topology().specs["m2"].config["data-dir"], "/data/k3s");
     let gone = |facts: &mut Facts| {
-        facts.k3s.datastore = None;
-        facts.k3s.joined = false;
-        facts.k3s.ca_hash = None;
-        facts.k3s.node_password = true;
+        facts.node.datastore = None;
+        facts.node.joined = false;
+        facts.node.ca_hash = None;
+        facts.node.node_password = true;
     };
     let lost = lab.with("m2", |facts| {
         gone(facts);
-        facts.k3s.config = Some(Secret::new("data-dir: /data/k3s\n"));
+        facts.node.config = Some(Secret::new("data-dir: /data/k3s\n"));
     });
     insta::assert_snapshot!(lost.topology().unfit["m2"], @r"
     m2: k3s has run here, and there is nothing of it in /data/k3s
@@ -81,17 +81,17 @@ fn a_host_whose_data_would_be_left_behind_is_left_alone() {
       → mount the disk that the folder is on
       → if the data is lost,  towline reset -i lab.yaml --limit m2  lets it join anew
     ");
-    let removed = lost.with("m2", |facts| facts.k3s.server_unit = Unit::default());
+    let removed = lost.with("m2", |facts| facts.node.server_unit = Unit::default());
     let unfit = removed.topology().unfit;
     assert!(!unfit.contains_key("m2"), "k3s was uninstalled");
     let forgotten = running().with("m2", |facts| {
         gone(facts);
-        facts.k3s.config = Some(Secret::new("data-dir: /mnt/k3s\n"));
+        facts.node.config = Some(Secret::new("data-dir: /mnt/k3s\n"));
     });
     let problem = forgotten.topology().unfit["m2"].to_string();
     assert!(problem.contains("nothing of it in /mnt/k3s"), "{problem}");
     let strange = running().with("m2", |facts| {
-        facts.k3s.config = Some(Secret::new("data-dir: /tmp/k3s\n"));
+        facts.node.config = Some(Secret::new("data-dir: /tmp/k3s\n"));
     });
     insta::assert_snapshot!(strange.topology().unfit["m2"], @r"
     m2: k3s is told to keep its data in `/tmp/k3s`, and it has to be a folder of k3s's own, that outlives a reboot
@@ -132,7 +132,7 @@ fn a_given_token_that_the_servers_do_not_have_is_refused() {
 #[test]
 fn a_token_that_is_none_does_not_travel_to_other_hosts() {
     let refusal = running().with("m1", |facts| {
-        facts.k3s.server_token = Some(Secret::new("two\nlines"));
+        facts.node.server_token = Some(Secret::new("two\nlines"));
     });
     let refusal = refusal.refusal();
     assert!(
@@ -175,9 +175,9 @@ fn one_name_or_address_for_two_hosts_is_refused_and_a_shared_machine_id_noted() 
 fn a_role_is_not_changed() {
     let lab = Lab::new(THREE)
         .with("m3", |facts| {
-            facts.k3s.agent_unit = unit("inactive", "dead");
+            facts.node.agent_unit = unit("inactive", "dead");
         })
-        .with("w1", |facts| facts.k3s.datastore = Some(Datastore::Sqlite));
+        .with("w1", |facts| facts.node.datastore = Some(Datastore::Sqlite));
     let topology = lab.topology();
     insta::assert_snapshot!(topology.unfit["m3"], @r"
     m3: it is an agent, and the inventory says server (hosts.m3.role, lab.yaml:5)
@@ -264,7 +264,7 @@ fn a_config_that_cannot_be_read_never_counts_as_none() {
         ("token: \u{fffd}", "is not text in UTF-8"),
         (&long, "is longer than 200000 bytes"),
     ] {
-        let lab = running().with("m2", |facts| facts.k3s.config = Some(Secret::new(config)));
+        let lab = running().with("m2", |facts| facts.node.config = Some(Secret::new(config)));
         let topology = lab.topology();
         let problem = &topology.unfit["m2"];
         assert!(
@@ -279,7 +279,7 @@ fn a_config_that_cannot_be_read_never_counts_as_none() {
         );
     }
     for empty in ["", "# only a comment\n"] {
-        let lab = Lab::new(THREE).with("m2", |facts| facts.k3s.config = Some(Secret::new(empty)));
+        let lab = Lab::new(THREE).with("m2", |facts| facts.node.config = Some(Secret::new(empty)));
         assert!(lab.topology().unfit.is_empty(), "{empty:?}");
     }
 }
@@ -294,7 +294,7 @@ fn a_node_that_would_change_its_name_or_a_member_its_address_is_refused() {
       → to rename it, let it join anew:  towline reset -i lab.yaml --limit m1 , then deploy; its data is lost
     ");
     let lab = running().with("m3", |facts| {
-        facts.k3s.config = Some(Secret::new("token: secret-one\nnode-ip: 10.9.9.9\n"));
+        facts.node.config = Some(Secret::new("token: secret-one\nnode-ip: 10.9.9.9\n"));
     });
     insta::assert_snapshot!(lab.topology().unfit["m3"], @r"
     m3: its node address is 10.9.9.9, and would be 10.0.0.3
@@ -318,8 +318,8 @@ fn a_k3s_that_ends_again_and_again_is_noted_while_it_is_ready() {
     let notes = |restarts: u32, seconds: u64| {
         let lab = running().with("m2", |facts| {
             facts.uptime = Duration::from_secs(1000);
-            facts.k3s.server_unit.restarts = restarts;
-            facts.k3s.server_unit.ready_at = Duration::from_secs(1000 - seconds);
+            facts.node.server_unit.restarts = restarts;
+            facts.node.server_unit.ready_at = Duration::from_secs(1000 - seconds);
         });
         lab.topology().notes
     };
@@ -332,7 +332,7 @@ fn a_k3s_that_ends_again_and_again_is_noted_while_it_is_ready() {
 #[test]
 fn files_that_win_over_the_inventory_are_noted() {
     let lab = running().with("m2", |facts| {
-        facts.k3s.drop_ins = vec![DropIn {
+        facts.node.drop_ins = vec![DropIn {
             name: "99-mine.yaml".into(),
             text: Secret::new("a: 1"),
         }];

@@ -20,7 +20,7 @@ fn whole() -> Lab {
     ];
     let mut lab = running().with("w1", agent("https://10.0.0.1:6443"));
     for name in ["m1", "m2", "m3"] {
-        lab = lab.with(name, |facts| facts.k3s.nodes.clone_from(&nodes));
+        lab = lab.with(name, |facts| facts.node.nodes.clone_from(&nodes));
     }
     lab
 }
@@ -59,9 +59,9 @@ fn told(lab: &Lab) -> String {
 
 /// Like [`stopped`], and gone from its own list of nodes.
 fn dead(facts: &mut Facts) {
-    facts.k3s.server_unit = unit("failed", "failed");
-    facts.k3s.api_ready = false;
-    facts.k3s.nodes.clear();
+    facts.node.server_unit = unit("failed", "failed");
+    facts.node.api_ready = false;
+    facts.node.nodes.clear();
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn who_goes_when_and_who_lets_them_go() {
         (
             whole()
                 .with("m1", |facts| {
-                    facts.k3s.nodes[3].internal_ip = "10.0.0.99".parse().ok();
+                    facts.node.nodes[3].internal_ip = "10.0.0.99".parse().ok();
                 })
                 .only(&["w1"]),
             "m1: w1",
@@ -113,7 +113,7 @@ fn servers_that_stay_keep_their_quorum() {
       → without --limit, the whole cluster is reset
     ");
     // Two that stay with one of them down: 1 of 3 is up when m1 is stopped.
-    let down = |facts: &mut Facts| facts.k3s.nodes[2].ready = false;
+    let down = |facts: &mut Facts| facts.node.nodes[2].ready = false;
     let lab = whole().with("m1", down).with("m2", down).without("m3");
     assert!(told(&lab.only(&["m1"])).starts_with("refused: without m1"));
     // One that is not reached is taken for down, though its node is called Ready for a while.
@@ -182,13 +182,13 @@ fn what_cannot_be_done_is_said() {
 #[test]
 fn data_is_removed_where_the_host_shows_it_and_nowhere_else() {
     let elsewhere = |facts: &mut Facts| {
-        facts.k3s.data_dir = "/data/k3s".parse().expect("a folder");
+        facts.node.data_dir = "/data/k3s".parse().expect("a folder");
     };
     let configured = |facts: &mut Facts, text: &str| {
-        facts.k3s.config = Some(Secret::new(text));
-        facts.k3s.datastore = None;
-        facts.k3s.joined = false;
-        facts.k3s.ca_hash = None;
+        facts.node.config = Some(Secret::new(text));
+        facts.node.datastore = None;
+        facts.node.joined = false;
+        facts.node.ca_hash = None;
     };
     let lab = whole()
         .with("m1", elsewhere)
@@ -233,9 +233,9 @@ kubelet-arg: [max-pods=50, root-dir=/srv/kubelet, cert-dir=/srv/kubelet/pki, log
 kube-apiserver-arg: audit-log-path=/var/log/k3s/audit.log
 log: k3s.log
 ";
-    let configured = |facts: &mut Facts| facts.k3s.config = Some(Secret::new(text));
+    let configured = |facts: &mut Facts| facts.node.config = Some(Secret::new(text));
     let unusual = |facts: &mut Facts| {
-        facts.k3s.config = Some(Secret::new("kubelet-arg: [root-dir=/mnt]\n"));
+        facts.node.config = Some(Secret::new("kubelet-arg: [root-dir=/mnt]\n"));
     };
     let lab = whole().with("m1", configured).with("m2", configured);
     let plan = decide(&lab.with("w1", unusual)).expect("it goes");
@@ -252,8 +252,8 @@ log: k3s.log
 fn hosts_that_stay_are_told_of_another_server_than_the_one_that_goes() {
     let names = |url: &'static str| {
         move |facts: &mut Facts| {
-            let own = facts.k3s.config.take().expect("there is one");
-            facts.k3s.config = Some(Secret::new(&format!("{}\nserver: {url}\n", own.expose())));
+            let own = facts.node.config.take().expect("there is one");
+            facts.node.config = Some(Secret::new(&format!("{}\nserver: {url}\n", own.expose())));
         }
     };
     let told = |lab: Lab| {

@@ -19,8 +19,8 @@ fn refused(lab: Lab, config: &str) -> String {
 fn told(more: &str) -> Lab {
     ["m1", "m2", "m3"].iter().fold(running(), |lab, name| {
         lab.with(name, |facts| {
-            let own = facts.k3s.config.as_ref().map_or("", Secret::expose);
-            facts.k3s.config = Some(Secret::new(&format!("{own}\n{more}\n")));
+            let own = facts.node.config.as_ref().map_or("", Secret::expose);
+            facts.node.config = Some(Secret::new(&format!("{own}\n{more}\n")));
         })
     })
 }
@@ -102,12 +102,12 @@ fn what_a_file_says_of_the_pods_network_is_held_against_the_nodes() {
         told(has).with("m1", |facts| {
             let mut node = node("m1", true, "10.0.0.1");
             node.pods = vec!["10.42.0.0/24".parse().expect("a range")];
-            facts.k3s.nodes = vec![node];
+            facts.node.nodes = vec![node];
         })
     };
     let said = "m1: cluster-cidr is 10.50.0.0/16, and its node has the pod addresses 10.42.0.0/24";
     let by_hand = lab("").with("m1", |facts| {
-        facts.k3s.drop_ins = vec![DropIn {
+        facts.node.drop_ins = vec![DropIn {
             name: "50-mine.yaml".into(),
             text: Secret::new("cluster-cidr: 10.50.0.0/16\n"),
         }];
@@ -323,7 +323,7 @@ fn a_line_that_says_less_does_not_bring_a_running_host_where_a_new_one_is_refuse
     let mut lab = Lab::new("hosts:\n  m1: {address: 10.0.0.1, role: server}\n").with("m1", member);
     lab = lab.with("m1", |facts| {
         facts.cgroup = 1;
-        facts.k3s.config = Some(Secret::new(
+        facts.node.config = Some(Secret::new(
             "token: secret-one\nkubelet-arg: [fail-cgroupv1=false]\n",
         ));
     });
@@ -352,7 +352,7 @@ fn a_network_plug_in_of_ones_own_is_told_until_it_runs() {
     // An agent is told nothing of it; its servers are.
     let runs = |lacks_network: bool| {
         let lab = told("flannel-backend: none").with("m1", |facts| {
-            facts.k3s.nodes = vec![Node {
+            facts.node.nodes = vec![Node {
                 lacks_network,
                 ..node("m1", !lacks_network, "10.0.0.1")
             }];

@@ -46,7 +46,7 @@ fn a_single_server_keeps_its_data_in_sqlite_unless_told_otherwise() {
 #[test]
 fn a_leader_that_was_cut_off_after_its_config_goes_on_with_its_own_token() {
     let lab = Lab::new(THREE).with("m2", |facts| {
-        facts.k3s.config = Some(Secret::new(
+        facts.node.config = Some(Secret::new(
             "token: from-the-first-try\ncluster-init: true\n",
         ));
     });
@@ -79,9 +79,9 @@ fn a_cluster_is_not_made_while_a_server_may_hold_its_data_or_the_leader_may_not_
 #[test]
 fn a_server_whose_disk_did_not_come_up_keeps_the_others_from_making_a_cluster() {
     let missing = |facts: &mut Facts| {
-        facts.k3s.node_password = true;
-        facts.k3s.server_unit = unit("failed", "failed");
-        facts.k3s.config = Some(Secret::new("data-dir: /data/k3s\n"));
+        facts.node.node_password = true;
+        facts.node.server_unit = unit("failed", "failed");
+        facts.node.config = Some(Secret::new("data-dir: /data/k3s\n"));
     };
     let lab = Lab::new(THREE).with("m3", missing);
     for lab in [lab.only(&["m1", "m2"]), Lab::new(THREE).with("m3", missing)] {
@@ -96,7 +96,7 @@ fn a_server_whose_disk_did_not_come_up_keeps_the_others_from_making_a_cluster() 
 
 #[test]
 fn a_server_with_the_ca_of_a_cluster_that_is_gone_is_refused() {
-    let half_removed = |facts: &mut Facts| facts.k3s.ca_hash = Some(HASH.into());
+    let half_removed = |facts: &mut Facts| facts.node.ca_hash = Some(HASH.into());
     insta::assert_snapshot!(Lab::new(THREE).with("m2", half_removed).refusal(), @r"
     m2: there is a cluster's CA in /var/lib/rancher/k3s, and nothing else of that cluster
       m1 is to make a new cluster, which m2 could not join
@@ -112,7 +112,7 @@ fn a_server_with_the_ca_of_a_cluster_that_is_gone_is_refused() {
 fn agents_wait_for_a_server_that_is_starting() {
     fn starting(facts: &mut Facts) {
         stopped(facts);
-        facts.k3s.server_unit = unit("activating", "start");
+        facts.node.server_unit = unit("activating", "start");
     }
     let lab = |m1: fn(&mut Facts)| {
         let joined = agent("https://10.0.0.1:6443");
@@ -123,7 +123,7 @@ fn agents_wait_for_a_server_that_is_starting() {
     };
     let in_vain = |facts: &mut Facts| {
         starting(facts);
-        facts.k3s.server_unit.sub = "auto-restart".into();
+        facts.node.server_unit.sub = "auto-restart".into();
     };
     assert!(!lab(starting).topology().no_server);
     assert!(lab(stopped).topology().no_server && lab(in_vain).topology().no_server);
@@ -187,7 +187,7 @@ fn no_placeholder_is_ever_left_to_be_written() {
     assert_eq!(text(spec, "token"), format!("K10{HASH}::node:secret-two"));
     // One that lost its token cannot be given another without a server.
     let lost = unreached(Lab::new(THREE).with("w1", &joined).with("w1", |facts| {
-        facts.k3s.config = Some(Secret::new("server: https://10.0.0.1:6443\n"));
+        facts.node.config = Some(Secret::new("server: https://10.0.0.1:6443\n"));
     }));
     assert!(waits(&lost.topology(), "w1"));
 }
@@ -223,7 +223,7 @@ fn fresh_tokens_are_random_and_never_shown() {
 #[test]
 fn healthy_servers_are_not_restarted_when_one_more_would_cost_the_quorum() {
     let voters = |facts: &mut Facts| {
-        facts.k3s.nodes = [("m1", "10.0.0.1"), ("m2", "10.0.0.2"), ("m3", "10.0.0.3")]
+        facts.node.nodes = [("m1", "10.0.0.1"), ("m2", "10.0.0.2"), ("m3", "10.0.0.3")]
             .map(|(name, address)| Node {
                 voter: Some(true),
                 ..node(name, true, address)
@@ -262,7 +262,7 @@ fn a_server_that_etcd_does_not_know_any_more_joins() {
     };
     let role = |members: &[&str]| {
         let members: Vec<_> = members.iter().map(|node| member(node)).collect();
-        let lab = running().with("m1", |facts| facts.k3s.members = members);
+        let lab = running().with("m1", |facts| facts.node.members = members);
         let topology = lab.topology();
         assert!(topology.forget.is_empty());
         topology.specs["m3"].clone()
@@ -279,7 +279,7 @@ fn a_server_that_etcd_does_not_know_any_more_joins() {
     assert_eq!(role(&[]).role, NodeRole::Member, "etcd did not say");
     // The API of the first one answers for a while, and its etcd does not.
     let lab = running().with("m2", |facts| {
-        facts.k3s.members = ["m2", "m3"].map(member).into();
+        facts.node.members = ["m2", "m3"].map(member).into();
     });
     let topology = lab.topology();
     assert_eq!(topology.state, ClusterState::Running { via: "m2".into() });

@@ -7,7 +7,7 @@ fn wanted(cluster: &str, versions: &[(&str, Option<&'static str>)]) -> Result<Wa
     let mut lab = Lab::new(&format!("cluster: {{{cluster}}}{THREE}"));
     for (host, version) in versions {
         lab = lab.with(host, member).with(host, |facts| {
-            facts.k3s.version = version.map(str::to_owned);
+            facts.node.version = version.map(str::to_owned);
         });
     }
     wanted_version(&lab.inventory, &lab.reach, &lab.selected).map_err(|problems| {
@@ -67,7 +67,7 @@ fn an_upgrade_is_never_a_side_effect() {
 #[test]
 fn a_binary_that_was_never_started_is_no_running_version() {
     let lab = Lab::new(THREE).with("m1", |facts| {
-        facts.k3s.version = Some("v1.30.0+k3s1".into());
+        facts.node.version = Some("v1.30.0+k3s1".into());
     });
     assert_eq!(
         wanted_version(&lab.inventory, &lab.reach, &lab.selected),
@@ -78,7 +78,7 @@ fn a_binary_that_was_never_started_is_no_running_version() {
 #[test]
 fn an_agent_that_is_only_read_may_stay_behind() {
     let lab = || {
-        let old = |facts: &mut Facts| facts.k3s.version = Some("v1.35.1+k3s1".into());
+        let old = |facts: &mut Facts| facts.node.version = Some("v1.35.1+k3s1".into());
         let lab = Lab::new(&format!("cluster: {{version: {VERSION}}}{THREE}"));
         let joined = agent("https://10.0.0.1:6443");
         lab.with("m1", member).with("w1", joined).with("w1", old)

@@ -34,14 +34,14 @@ fn a_server_of_a_running_cluster_is_read_whole() {
         facts.default_address(),
         Some("10.0.0.1".parse().expect("an address"))
     );
-    assert_eq!(facts.k3s.version.as_deref(), Some("v1.36.3+k3s1"));
+    assert_eq!(facts.node.version.as_deref(), Some("v1.36.3+k3s1"));
     assert_eq!(
-        facts.k3s.server_token,
+        facts.node.server_token,
         Some(Secret::new("K10aa::server:pw"))
     );
-    assert!(facts.k3s.server_unit.is_ready() && !facts.k3s.agent_unit.exists());
+    assert!(facts.node.server_unit.is_ready() && !facts.node.agent_unit.exists());
     let names: Vec<_> = facts
-        .k3s
+        .node
         .nodes
         .iter()
         .map(|node| {
@@ -128,8 +128,8 @@ fn no_kubelet_adds_a_voter() {
     );
     assert_eq!(names(&text), "m1 m2", "as the API says");
     let facts = read(&reply(&format!("{text}complete=yes\n"))).expect("complete");
-    assert_eq!(facts.k3s.nodes.len(), 5);
-    assert_eq!(facts.k3s.nodes[1].voter, None);
+    assert_eq!(facts.node.nodes.len(), 5);
+    assert_eq!(facts.node.nodes[1].voter, None);
     // etcd itself is believed, wherever it answers.
     let list = r#"{"members":[
         {"name":"m-5-0a1b2c3d","peerURLs":["https://[fd00::5]:2380"]},
@@ -163,16 +163,16 @@ fn what_is_unusual_is_not_taken_for_absent() {
     .expect("complete");
     assert_eq!(facts.addresses.len(), 1);
     assert!(facts.has_address("10.8.0.2".parse().expect("an address")));
-    let config = facts.k3s.config.expect("there is one");
+    let config = facts.node.config.expect("there is one");
     assert_eq!(config.expose(), "token: \u{fffd}");
     let drop_ins: Vec<_> = facts
-        .k3s
+        .node
         .drop_ins
         .iter()
         .map(|file| (file.name.as_str(), file.text.expose()))
         .collect();
     assert_eq!(drop_ins, [("10-a.yaml", "a: 1"), ("20-b.yml", "")]);
-    let foreign = facts.k3s.foreign.expect("there is one");
+    let foreign = facts.node.foreign.expect("there is one");
     assert_eq!(
         (
             &*foreign.unit,
@@ -181,7 +181,7 @@ fn what_is_unusual_is_not_taken_for_absent() {
         ),
         ("k3s-agent", "[Unit]", "K3S_URL=x")
     );
-    assert_eq!((facts.k3s.ca_hash, facts.k3s.version), (None, None));
+    assert_eq!((facts.node.ca_hash, facts.node.version), (None, None));
     assert_eq!(facts.uptime, Duration::ZERO);
 }
 
@@ -214,7 +214,7 @@ fn a_node_is_called_what_its_certificate_says() {
             "node_certificate=base64:{}\ncomplete=yes\n",
             crate::shell::encode(made.pem().as_bytes()).replace('\n', "")
         );
-        read(&reply(&answer)).expect("complete").k3s.node_name
+        read(&reply(&answer)).expect("complete").node.node_name
     };
     let long = format!("{}.{}", "a".repeat(63), "b".repeat(63));
     for name in ["w1", "rack-1.example.org", &long] {

@@ -234,8 +234,8 @@ async fn data_is_looked_for_where_k3s_is_told_that_it_is() {
     let found = |name: &str| {
         let facts = gathered.reach[name].facts().expect("reached");
         (
-            facts.k3s.data_dir.to_string(),
-            facts.k3s.datastore.is_some(),
+            facts.node.data_dir.to_string(),
+            facts.node.datastore.is_some(),
         )
     };
     assert_eq!(found("elsewhere"), ("/data/k3s".into(), true));
@@ -253,7 +253,7 @@ fn a_host_with_50_000_secrets_costs_no_time_in_which_nobody_can_be_interrupted()
     use crate::facts::{DropIn, Facts};
     use crate::vars::Secret;
     let mut facts = Facts::default();
-    facts.k3s.drop_ins = (0..10)
+    facts.node.drop_ins = (0..10)
         .map(|file| {
             let keys = (0..5000).map(|key| format!("t{key}token: x{file}{key:0>9}\n"));
             DropIn {
