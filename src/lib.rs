@@ -17,6 +17,7 @@
 //! reads the `use crate::` lines and fails on an edge that points back.
 
 mod adhoc;
+pub mod artifacts;
 pub mod cli;
 pub mod cluster;
 pub mod commands;

@@ -15,10 +15,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("shell", &[]),
     // What is given and what is known; all of it data.
     ("inventory", &["error", "vars"]),
-    ("distribution", &["digest", "error", "inventory", "vars"]),
+    ("artifacts", &["digest", "error"]),
+    ("distribution", &["artifacts", "error", "inventory", "vars"]),
     (
         "facts",
         &[
+            "artifacts",
             "digest",
             "distribution",
             "inventory",
@@ -34,7 +36,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     // `kubernetes` the rules only take the form of a server's address.
     (
         "task",
-        &["digest", "error", "kubernetes", "shell", "ssh", "vars"],
+        &[
+            "artifacts",
+            "digest",
+            "error",
+            "kubernetes",
+            "shell",
+            "ssh",
+            "vars",
+        ],
     ),
     (
         "cluster",
@@ -48,10 +58,14 @@ const ROOMS: &[(&str, &[&str])] = &[
             "vars",
         ],
     ),
-    ("playbook", &["distribution", "error", "shell", "task"]),
+    (
+        "playbook",
+        &["artifacts", "distribution", "error", "shell", "task"],
+    ),
     (
         "plan",
         &[
+            "artifacts",
             "cluster",
             "distribution",
             "error",
@@ -86,6 +100,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "engine",
         &[
+            "artifacts",
             "cli",
             "cluster",
             "distribution",
@@ -124,6 +139,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "commands",
         &[
             "adhoc",
+            "artifacts",
             "cli",
             "cluster",
             "convert",

@@ -6,9 +6,9 @@ use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
+use towline::artifacts::{Architecture, BinaryArtifact};
 use towline::cluster::{self, GeneratedTokens, Reach, Situation};
 use towline::digest::sha256;
-use towline::distribution::{Architecture, BinaryArtifact};
 use towline::facts::{Datastore, Facts, Node, OperatingSystem, Unit};
 use towline::inventory::{self, Inventory, Overrides};
 use towline::plan::{self, Order, Plan};

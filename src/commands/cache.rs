@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
+use crate::artifacts::cache;
 use crate::cli::{Cache, Environment};
-use crate::distribution::cache;
+use crate::distribution::k3s::release::RELEASES;
 use crate::error::{ExitCode, Problem};
 use crate::run::Event;
 use crate::run::report::Report;
@@ -19,8 +20,8 @@ pub(super) fn run(what: Cache, environment: &Environment, ui: &Ui) -> ExitCode {
         code
     };
     let done = match what {
-        Cache::List => cache::list(folder),
-        Cache::Clean => cache::clean(folder),
+        Cache::List => cache::list(folder, RELEASES.name),
+        Cache::Clean => cache::clean(folder, RELEASES.name),
     };
     let kept = match done {
         Ok(kept) => kept,

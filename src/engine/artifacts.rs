@@ -6,9 +6,10 @@ use std::path::Path;
 
 use super::context::{Context, Survey};
 use super::refusal::Refusal;
+use crate::artifacts::fetch::{self, Fetch, Progress};
+use crate::artifacts::{Architecture, BinaryArtifact, Download, local};
 use crate::cluster::{Situation, Topology};
-use crate::distribution::k3s::fetch::{self, Fetch};
-use crate::distribution::{Architecture, BinaryArtifact, Download, local};
+use crate::distribution::k3s::release::RELEASES;
 use crate::error::Problem;
 use crate::inventory::Binary;
 use crate::plan::Judged;
@@ -20,14 +21,8 @@ impl Context {
     pub async fn bring(&self, survey: &Survey) -> Result<(), Refusal> {
         for fetch in &survey.fetches {
             let (fetch, events) = (fetch.clone(), self.events.clone());
-            let what = format!("k3s {} for {}", fetch.version, fetch.architecture);
-            let told = std::cell::Cell::new(false);
             let fetched = blocking(move || {
-                fetch::fetch(&fetch, &|_, _| {
-                    if !told.replace(true) {
-                        events.send(Event::Fetching { what: what.clone() });
-                    }
-                })
+                fetch::fetch(&fetch, &|progress| events.send(told(&fetch, progress)))
             });
             self.or_asked_for_the_end(async { Ok(fetched.await?) })
                 .await?;
@@ -65,7 +60,7 @@ impl Context {
             let (mirror, proxy) = match &self.inventory.cluster.binary {
                 Binary::Path(path) => {
                     let path = path.clone();
-                    let mut binary = blocking(move || local::local(&path)).await?;
+                    let mut binary = blocking(move || local(&path)).await?;
                     if binary.architecture != architecture {
                         return Err(Problem::new(format!(
                             "{} is made for {}",
@@ -93,6 +88,7 @@ impl Context {
                 Binary::Download { mirror, proxy } => (mirror, Some(proxy)),
             };
             let fetch = Fetch {
+                releases: &RELEASES,
                 version: version.to_owned(),
                 architecture,
                 mirror: mirror.clone(),
@@ -113,6 +109,26 @@ impl Context {
             binaries.insert(architecture, binary);
         }
         Ok((binaries, fetches))
+    }
+}
+
+/// What is told of a file that is fetched.
+fn told(fetch: &Fetch, progress: Progress) -> Event {
+    let what = format!(
+        "{} {} for {}",
+        fetch.releases.name, fetch.version, fetch.architecture
+    );
+    match progress {
+        Progress::Downloading => Event::Fetching { what },
+        Progress::Waiting => Event::Note {
+            text: format!("another towline is fetching {what}; waiting for it"),
+        },
+        Progress::Damaged(path) => Event::Note {
+            text: format!(
+                "{}: the cached file is damaged; fetching it again",
+                path.display()
+            ),
+        },
     }
 }
 
@@ -138,4 +154,37 @@ pub fn sent(judged: &Judged) -> BTreeSet<&Path> {
         Action::Run(_) => None,
     });
     files.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_for_another_towline_and_a_damaged_cache_are_notes_of_the_run() {
+        let fetch = Fetch {
+            releases: &RELEASES,
+            version: "v1.36.3+k3s1".to_owned(),
+            architecture: Architecture::Arm64,
+            mirror: None,
+            cache_dir: "/cache".into(),
+            proxy: None,
+            sha256: None,
+        };
+        for (progress, words) in [
+            (
+                Progress::Waiting,
+                "another towline is fetching k3s v1.36.3+k3s1 for arm64; waiting for it",
+            ),
+            (
+                Progress::Damaged("/cache/k3s".into()),
+                "/cache/k3s: the cached file is damaged; fetching it again",
+            ),
+        ] {
+            let Event::Note { text } = told(&fetch, progress) else {
+                panic!("no note");
+            };
+            assert_eq!(text, words);
+        }
+    }
 }

@@ -13,11 +13,10 @@ use super::connect::Ssh;
 use super::interrupt;
 use super::refusal::Refusal;
 use super::surroundings::surroundings;
+use crate::artifacts::{Fetch, Proxy};
 use crate::cli::{Environment, InventoryArguments};
 use crate::cluster::{self, GeneratedTokens, Situation, Topology, Wanted};
-use crate::distribution::download::Proxy;
-use crate::distribution::k3s::fetch::Fetch;
-use crate::distribution::k3s::release;
+use crate::distribution::k3s::release::RELEASES;
 use crate::error::Problem;
 use crate::inventory::{self, Binary, Host, Inventory, Overrides};
 use crate::plan::{self, Judged, Plan};
@@ -319,8 +318,7 @@ impl Context {
         };
         let (proxy, name) = (self.proxy.clone(), channel.clone());
         let version =
-            blocking(move || release::resolve_channel(&name, mirror.as_deref(), proxy.as_ref()))
-                .await?;
+            blocking(move || RELEASES.resolve(&name, mirror.as_deref(), proxy.as_ref())).await?;
         self.events.send(Event::Note {
             text: format!("channel {channel} is {version} today"),
         });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::distribution::Architecture;
+use crate::artifacts::Architecture;
 use crate::inventory::DataDir;
 pub use crate::inventory::Datastore;
 use crate::shell::{Reply, Script};

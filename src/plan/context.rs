@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::artifacts::BinaryArtifact;
 use crate::cluster::{Folders, NodeRole, NodeSpec, Situation, Topology, kubelet};
-use crate::distribution::BinaryArtifact;
 use crate::distribution::k3s::settings::{subcommand, unit};
 use crate::facts::Facts;
 use crate::inventory::Host;

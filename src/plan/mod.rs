@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::artifacts::{Architecture, BinaryArtifact};
 use crate::cluster::{ClusterState, NodeRole, Situation, Topology};
-use crate::distribution::{Architecture, BinaryArtifact};
 use crate::error::Problem;
 use crate::inventory::Join;
 use crate::playbook::{Book, Selector, Strategy};

@@ -9,11 +9,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_yaml::Location;
 
-use crate::distribution::BinaryArtifact;
+use crate::artifacts::BinaryArtifact;
 use crate::distribution::k3s::{causes, journal};
 use crate::error::Problem;
 use crate::task::service::Diagnose;
-use crate::task::{Download, Service, Task};
+use crate::task::{Service, Task};
 
 mod assets;
 mod entry;
@@ -160,10 +160,7 @@ impl Book {
                 file.source.clone_from(&binary.path);
                 file.sha256.clone_from(&binary.sha256);
                 file.size = binary.size;
-                file.download = binary.download.clone().map(|download| Download {
-                    url: download.url,
-                    proxy: download.proxy,
-                });
+                file.download.clone_from(&binary.download);
                 file.description = format!("k3s {}", binary.version.as_deref().unwrap_or_default());
             }
             Task::Service(service) => {

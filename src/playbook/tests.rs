@@ -9,7 +9,7 @@ use proptest::prelude::{
 use serde_json::{Map, json};
 
 use super::*;
-use crate::distribution::Architecture;
+use crate::artifacts::Architecture;
 
 fn context(role: &str, config: &Value) -> Value {
     let (unit, command) = if role == "server" {

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Action, Change, Changes, Remedy, Verdict};
+use crate::artifacts::Download;
 use crate::error::Problem;
 use crate::shell::{Reply, Script, acting, quote};
 use crate::ssh::Upload;
@@ -38,15 +39,6 @@ pub struct Binary {
     /// What it is, as a plan says it: `k3s v1.36.3+k3s1`.
     #[serde(skip)]
     pub description: String,
-}
-
-/// From where a host fetches.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Download {
-    /// The file's address.
-    pub url: String,
-    /// The proxy on the way, without a password.
-    pub proxy: Option<String>,
 }
 
 /// How the executable gets onto the host, and why so.

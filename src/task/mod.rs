@@ -33,7 +33,7 @@ mod tests;
 pub mod wait;
 
 pub use absent::Absent;
-pub use binary::{Binary, Download};
+pub use binary::Binary;
 pub use command::Command;
 pub use file::File;
 pub use kernel::Kernel;

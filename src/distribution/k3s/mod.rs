@@ -2,7 +2,6 @@
 
 pub mod arguments;
 pub mod causes;
-pub mod fetch;
 pub mod flags;
 pub mod journal;
 pub mod network;

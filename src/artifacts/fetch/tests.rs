@@ -2,10 +2,11 @@ use std::cell::RefCell;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use super::super::release::resolve_with;
 use super::*;
+use crate::artifacts::architecture::tests::elf;
+use crate::artifacts::cache;
 use crate::digest::sha256;
-use crate::distribution::architecture::tests::elf;
+use crate::distribution::k3s::release::RELEASES;
 use server::{Reply, Server};
 
 mod server;
@@ -13,7 +14,7 @@ mod server;
 const VERSION: &str = "v1.36.3+k3s1";
 const BINARY: &str = "/v1.36.3%2Bk3s1/k3s";
 const LIST: &str = "/v1.36.3%2Bk3s1/sha256sum-amd64.txt";
-const HURRY: Patience = Patience {
+const HURRY: Timeouts = Timeouts {
     connect: Duration::from_secs(5),
     stall: Duration::from_millis(1500),
 };
@@ -29,6 +30,7 @@ fn list(binary: &[u8]) -> Vec<u8> {
 
 fn request(server: &Server, cache: &Path) -> Fetch {
     Fetch {
+        releases: &RELEASES,
         version: VERSION.to_owned(),
         architecture: Architecture::Amd64,
         mirror: Some(server.base.clone()),
@@ -39,12 +41,12 @@ fn request(server: &Server, cache: &Path) -> Fetch {
 }
 
 fn get(server: &Server, cache: &Path) -> Result<BinaryArtifact, Problem> {
-    fetch_with(&request(server, cache), &|_, _| {}, HURRY)
+    fetch_with(&request(server, cache), &|_| {}, HURRY)
 }
 
 /// Names of what is in the slot, without the lock.
 fn kept(cache: &Path) -> Vec<String> {
-    let kept = crate::distribution::cache::list(cache).unwrap();
+    let kept = cache::list(cache, "k3s").unwrap();
     let mut names: Vec<String> = fs::read_dir(&kept[0].path)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -60,7 +62,7 @@ fn a_binary_is_fetched_checked_and_kept() {
     let seen = RefCell::new(Vec::new());
     let binary = fetch_with(
         &request(&server, cache.path()),
-        &|done, total| seen.borrow_mut().push((done, total)),
+        &|progress| seen.borrow_mut().push(progress),
         HURRY,
     )
     .unwrap();
@@ -74,9 +76,7 @@ fn a_binary_is_fetched_checked_and_kept() {
     );
     assert_eq!(kept(cache.path()), ["announced", "k3s", "sha256"]);
     assert_eq!(server.asked(), 2);
-    let seen = seen.into_inner();
-    assert_eq!(seen.first(), Some(&(0, Some(5020))));
-    assert_eq!(seen.last(), Some(&(5020, Some(5020))));
+    assert_eq!(seen.into_inner(), [Progress::Downloading]);
 }
 
 #[test]
@@ -87,8 +87,13 @@ fn a_good_cached_file_needs_no_request_and_a_damaged_one_is_fetched_again() {
     assert_eq!(server.asked(), 2);
 
     fs::write(&first.path, "damaged").unwrap();
-    assert_eq!(get(&server, cache.path()).unwrap(), first);
+    let seen = RefCell::new(Vec::new());
+    let tell = |progress| seen.borrow_mut().push(progress);
+    let request = request(&server, cache.path());
+    assert_eq!(fetch_with(&request, &tell, HURRY).unwrap(), first);
     assert_eq!(server.asked(), 4);
+    let damaged = Progress::Damaged(first.path.clone());
+    assert_eq!(seen.into_inner(), [damaged, Progress::Downloading]);
 
     // A run that was killed between the two files, with a part of an earlier download.
     let directory = first.path.parent().unwrap();
@@ -141,7 +146,7 @@ fn what_came_from_one_source_is_not_used_for_another() {
         assert_eq!(good.sha256, sha256(elf(Architecture::Amd64)));
     }
     assert_ne!(fetched.path, tainted.path);
-    let kept = crate::distribution::cache::list(cache.path()).unwrap();
+    let kept = cache::list(cache.path(), "k3s").unwrap();
     let mut mirrors: Vec<_> = kept.iter().filter_map(|kept| kept.mirror.clone()).collect();
     mirrors.sort();
     let mut expected = [one.base.clone(), other.base.clone()];
@@ -164,19 +169,35 @@ fn a_pinned_hash_counts_whatever_the_source_says() {
     get(&server, cache.path()).unwrap();
     let known = announced_with(&pinned, HURRY).unwrap();
     assert_eq!((known.sha256, known.size), (right.clone(), None));
-    let problem = fetch_with(&pinned, &|_, _| {}, HURRY)
-        .unwrap_err()
-        .to_string();
+    let problem = fetch_with(&pinned, &|_| {}, HURRY).unwrap_err().to_string();
     assert!(
         problem.contains("is not the file that the inventory names"),
         "{problem}"
     );
     server.set(BINARY, Reply::Body(elf(Architecture::Amd64)));
-    let fetched = fetch_with(&pinned, &|_, _| {}, HURRY).unwrap();
+    let fetched = fetch_with(&pinned, &|_| {}, HURRY).unwrap();
     assert_eq!((fetched.sha256, fetched.size), (right, Some(5020)));
     let asked = server.asked();
-    fetch_with(&pinned, &|_, _| {}, HURRY).unwrap();
+    fetch_with(&pinned, &|_| {}, HURRY).unwrap();
     assert_eq!(server.asked(), asked);
+}
+
+#[test]
+fn the_second_towline_says_that_it_waits() {
+    let (server, cache) = (Server::with_release(), tempfile::tempdir().unwrap());
+    let request = request(&server, cache.path());
+    let (slot, _) = Slot::of(&request).unwrap();
+    let other = RefCell::new(Some(slot.lock(&|_| {}).unwrap()));
+    let seen = RefCell::new(Vec::new());
+    let tell = |progress| {
+        seen.borrow_mut().push(progress);
+        other.take();
+    };
+    fetch_with(&request, &tell, HURRY).unwrap();
+    assert_eq!(
+        seen.into_inner(),
+        [Progress::Waiting, Progress::Downloading]
+    );
 }
 
 #[test]
@@ -306,7 +327,7 @@ fn a_version_that_would_leave_the_cache_is_refused() {
         ..request(&server, cache.path())
     };
     assert!(
-        fetch_with(&request, &|_, _| {}, HURRY)
+        fetch_with(&request, &|_| {}, HURRY)
             .unwrap_err()
             .what
             .contains("not a version")
@@ -331,7 +352,7 @@ fn a_proxy_is_used_when_it_is_given_and_its_password_is_not_repeated() {
     assert!(
         fetch_with(
             &through(format!("http://u:hunter2@{closed}")),
-            &|_, _| {},
+            &|_| {},
             HURRY
         )
         .is_err()
@@ -339,7 +360,7 @@ fn a_proxy_is_used_when_it_is_given_and_its_password_is_not_repeated() {
     assert_eq!(server.asked(), 0, "the server was asked past the proxy");
     let problem = fetch_with(
         &through("nonsense://u:hunter2@x".to_owned()),
-        &|_, _| {},
+        &|_| {},
         HURRY,
     )
     .unwrap_err()
@@ -353,7 +374,7 @@ fn a_proxy_is_used_when_it_is_given_and_its_password_is_not_repeated() {
 #[test]
 fn a_channel_is_resolved_by_redirect_or_by_plain_answer() {
     let server = Server::new();
-    let resolve = |channel: &str| resolve_with(channel, Some(&server.base), None, HURRY);
+    let resolve = |channel: &str| RELEASES.resolve_with(channel, Some(&server.base), None, HURRY);
     for (reply, expected) in [
         (
             Reply::To("https://github.com/k3s-io/k3s/releases/tag/v1.36.3+k3s1".to_owned()),

@@ -1,6 +1,6 @@
-//! Gets the binary of k3s onto this machine, once per version and processor.
+//! Gets the binary of a release onto this machine, once per version and processor.
 //!
-//! The cache holds `<cache>/k3s/<version>/<architecture>/<source>/k3s` and its `sha256` beside it,
+//! The cache holds `<cache>/<project>/<version>/<architecture>/<source>/<project>` and its `sha256` beside it,
 //! and in `announced` the hash that the list of this source has for it, which is all that is needed
 //! where hosts fetch the binary themselves. What came from one source never answers for another: a
 //! list of hashes is worth as much as the place that it came from. A cached file is hashed before every use, so a damaged one is
@@ -11,12 +11,11 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::release::{asset, hash_in, hash_list, is_plain_http, url};
-use super::version::Version;
+use super::architecture::Architecture;
+use super::http::{Client, Proxy, Timeouts, shown};
+use super::local::{BinaryArtifact, architecture_of, sha256_of};
+use super::releases::{Releases, hash_in, is_plain_http};
 use crate::digest::sha256;
-use crate::distribution::architecture::Architecture;
-use crate::distribution::download::{Client, Patience, Proxy, shown};
-use crate::distribution::local::{BinaryArtifact, architecture_of, sha256_of};
 use crate::error::Problem;
 
 /// The most that is downloaded; the binary has 80 MB.
@@ -28,7 +27,9 @@ const RELEASE: &str = "release";
 /// What is to be fetched.
 #[derive(Debug, Clone)]
 pub struct Fetch {
-    /// Exactly which version, `v1.36.3+k3s1`.
+    /// Of which project.
+    pub releases: &'static Releases,
+    /// Exactly which version.
     pub version: String,
     /// For which processor.
     pub architecture: Architecture,
@@ -43,37 +44,55 @@ pub struct Fetch {
 }
 
 impl Fetch {
-    fn proxy_towards(&self, mirror: Option<&str>) -> Option<&Proxy> {
-        self.proxy.as_ref().and_then(|proxy| proxy.towards(mirror))
+    fn client(&self, timeouts: Timeouts) -> Result<Client, Problem> {
+        let mirror = self.mirror.as_deref();
+        let proxy = self.proxy.as_ref().and_then(|proxy| proxy.towards(mirror));
+        Client::new(proxy, is_plain_http(mirror)?, timeouts)
+    }
+
+    fn url(&self, version: &str, file: &str) -> String {
+        self.releases.url(self.mirror.as_deref(), version, file)
+    }
+
+    fn file(&self, version: &str) -> String {
+        (self.releases.binary)(version, self.architecture)
     }
 }
 
-/// Fetches a binary, or takes it from the cache. `progress` is told how many bytes there are and,
-/// where the server says so, how many there will be. Blocks.
-pub fn fetch(
-    request: &Fetch,
-    progress: &dyn Fn(u64, Option<u64>),
-) -> Result<BinaryArtifact, Problem> {
-    fetch_with(request, progress, Patience::default())
+/// What is told while a file is fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// Another towline is fetching the same, and this one waits for it.
+    Waiting,
+    /// The file in the cache is not what was put there, and is fetched anew.
+    Damaged(PathBuf),
+    /// The download begins.
+    Downloading,
+}
+
+/// Fetches a binary, or takes it from the cache. Blocks.
+pub fn fetch(request: &Fetch, tell: &dyn Fn(Progress)) -> Result<BinaryArtifact, Problem> {
+    fetch_with(request, tell, Timeouts::default())
 }
 
 /// What the release says of a binary, from the cache or from its list of hashes. The binary itself
 /// is not fetched. Blocks.
 pub fn announced(request: &Fetch) -> Result<BinaryArtifact, Problem> {
-    announced_with(request, Patience::default())
+    announced_with(request, Timeouts::default())
 }
 
-fn announced_with(request: &Fetch, timeout: Patience) -> Result<BinaryArtifact, Problem> {
+fn announced_with(request: &Fetch, timeouts: Timeouts) -> Result<BinaryArtifact, Problem> {
     let (slot, version) = Slot::of(request)?;
-    let kept = noted(&slot.hash);
+    let name = request.releases.name;
+    let kept = noted(&slot.hash, name);
     let known = request.sha256.clone().or_else(|| kept.clone());
-    let sha256 = if let Some(sha256) = known.or_else(|| noted(&slot.announced)) {
+    let sha256 = if let Some(sha256) = known.or_else(|| noted(&slot.announced, name)) {
         sha256
     } else {
-        let sha256 = ask(request, &version, timeout)?;
+        let sha256 = ask(request, &version, timeouts)?;
         fs::create_dir_all(&slot.directory)
             .and_then(|()| slot.note_source(request))
-            .and_then(|()| slot.note(&slot.announced, &hash_line(&sha256)))
+            .and_then(|()| slot.note(&slot.announced, &hash_line(&sha256, name)))
             .map_err(|error| slot.unusable(&error))?;
         sha256
     };
@@ -81,29 +100,28 @@ fn announced_with(request: &Fetch, timeout: Patience) -> Result<BinaryArtifact, 
         .ok()
         .filter(|_| kept.as_ref() == Some(&sha256))
         .map(|file| file.len());
-    Ok(slot.supply(sha256, size, &version, request.architecture))
+    Ok(slot.artifact(sha256, size, version, request.architecture))
 }
 
 /// The address at which hosts find the binary.
 pub fn address(request: &Fetch) -> Result<String, Problem> {
     let (_, version) = Slot::of(request)?;
-    let mirror = request.mirror.as_deref();
-    Ok(url(mirror, &version, asset(request.architecture)))
+    Ok(request.url(&version, &request.file(&version)))
 }
 
 fn fetch_with(
     request: &Fetch,
-    progress: &dyn Fn(u64, Option<u64>),
-    timeout: Patience,
+    tell: &dyn Fn(Progress),
+    timeouts: Timeouts,
 ) -> Result<BinaryArtifact, Problem> {
     let (slot, version) = Slot::of(request)?;
     // The second one waits, and then finds the file.
-    let _lock = slot.lock().map_err(|error| slot.unusable(&error))?;
-    if let Some(binary) = slot.cached(request, &version) {
-        return Ok(binary);
+    let _lock = slot.lock(tell).map_err(|error| slot.unusable(&error))?;
+    if let Some((sha256, size)) = slot.cached(request, tell) {
+        return Ok(slot.artifact(sha256, Some(size), version, request.architecture));
     }
     slot.clear().map_err(|error| slot.unusable(&error))?;
-    slot.download(request, &version, progress, timeout)
+    slot.download(request, version, tell, timeouts)
 }
 
 /// The place of one binary in the cache.
@@ -116,16 +134,14 @@ struct Slot {
 }
 
 impl Slot {
-    fn of(request: &Fetch) -> Result<(Self, Version), Problem> {
+    fn of(request: &Fetch) -> Result<(Self, String), Problem> {
         // Part of a path from here on: only what is a version gets through.
-        let version: Version = request
-            .version
-            .parse()
-            .map_err(|error: super::version::NotAVersion| Problem::new(error.to_string()))?;
+        let name = request.releases.name;
+        let version = (request.releases.version)(&request.version).map_err(Problem::new)?;
         let directory = request
             .cache_dir
-            .join("k3s")
-            .join(version.to_string())
+            .join(name)
+            .join(&version)
             .join(request.architecture.name())
             .join(match &request.mirror {
                 None => RELEASE.to_owned(),
@@ -133,7 +149,7 @@ impl Slot {
                 Some(mirror) => format!("mirror-{}", &sha256(mirror)[..16]),
             });
         let slot = Self {
-            binary: directory.join("k3s"),
+            binary: directory.join(name),
             hash: directory.join("sha256"),
             announced: directory.join("announced"),
             source: directory.join("source"),
@@ -142,24 +158,24 @@ impl Slot {
         Ok((slot, version))
     }
 
-    fn supply(
+    fn artifact(
         &self,
         sha256: String,
         size: Option<u64>,
-        version: &Version,
+        version: String,
         architecture: Architecture,
     ) -> BinaryArtifact {
         BinaryArtifact {
             path: self.binary.clone(),
             sha256,
             size,
-            version: Some(version.to_string()),
+            version: Some(version),
             architecture,
             download: None,
         }
     }
 
-    fn lock(&self) -> io::Result<File> {
+    fn lock(&self, tell: &dyn Fn(Progress)) -> io::Result<File> {
         fs::create_dir_all(&self.directory)?;
         let file = File::options()
             .create(true)
@@ -169,7 +185,7 @@ impl Slot {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                tracing::info!(directory = %self.directory.display(), "another towline is fetching this; waiting for it");
+                tell(Progress::Waiting);
                 file.lock()?;
             }
             Err(TryLockError::Error(error)) => return Err(error),
@@ -187,8 +203,8 @@ impl Slot {
     }
 
     /// The file of an earlier run, if it still is what it was.
-    fn cached(&self, request: &Fetch, version: &Version) -> Option<BinaryArtifact> {
-        let noted = noted(&self.hash)?;
+    fn cached(&self, request: &Fetch, tell: &dyn Fn(Progress)) -> Option<(String, u64)> {
+        let noted = noted(&self.hash, request.releases.name)?;
         if request
             .sha256
             .as_ref()
@@ -198,10 +214,10 @@ impl Slot {
         }
         let (sha256, size) = sha256_of(&self.binary).ok()?;
         if sha256 != noted {
-            tracing::warn!(path = %self.binary.display(), "the cached file is damaged and is fetched again");
+            tell(Progress::Damaged(self.binary.clone()));
             return None;
         }
-        Some(self.supply(sha256, Some(size), version, request.architecture))
+        Some((sha256, size))
     }
 
     /// Throws away what cannot be used and what a killed run left behind.
@@ -220,25 +236,20 @@ impl Slot {
     fn download(
         &self,
         request: &Fetch,
-        version: &Version,
-        progress: &dyn Fn(u64, Option<u64>),
-        timeout: Patience,
+        version: String,
+        tell: &dyn Fn(Progress),
+        timeouts: Timeouts,
     ) -> Result<BinaryArtifact, Problem> {
-        let mirror = request.mirror.as_deref();
-        let client = Client::new(
-            request.proxy_towards(mirror),
-            is_plain_http(mirror)?,
-            timeout,
-        )?;
-        let file = asset(request.architecture);
+        let client = request.client(timeouts)?;
         let (expected, whose) = match &request.sha256 {
             Some(pinned) => (pinned.clone(), "the inventory names"),
-            None => (ask(request, version, timeout)?, "the release announces"),
+            None => (ask(request, &version, timeouts)?, "the release announces"),
         };
-        let binary_url = url(mirror, version, file);
+        let binary_url = request.url(&version, &request.file(&version));
         let binary_shown = shown(&binary_url);
         let mut temporary = self.temporary().map_err(|error| self.unusable(&error))?;
-        let received = client.stream(&binary_url, LIMIT, &mut temporary, progress)?;
+        tell(Progress::Downloading);
+        let received = client.stream(&binary_url, LIMIT, &mut temporary)?;
         if received.sha256 != expected {
             return Err(Problem::new(format!("{binary_shown}: is not the file that {whose}"))
                 .because(format!("expected sha256 {expected}"))
@@ -259,7 +270,7 @@ impl Slot {
         }
         self.keep(temporary, &received.sha256, request)
             .map_err(|error| self.unusable(&error))?;
-        Ok(self.supply(
+        Ok(self.artifact(
             received.sha256,
             Some(received.size),
             version,
@@ -286,9 +297,9 @@ impl Slot {
         persist(temporary, &self.binary)?;
         self.note_source(request)?;
         if request.sha256.is_none() {
-            self.note(&self.announced, &hash_line(sha256))?;
+            self.note(&self.announced, &hash_line(sha256, request.releases.name))?;
         }
-        self.note(&self.hash, &hash_line(sha256))
+        self.note(&self.hash, &hash_line(sha256, request.releases.name))
     }
 
     /// Where this comes from, for the user who looks into the cache.
@@ -307,17 +318,11 @@ impl Slot {
 }
 
 /// The hash that the release's list has for the binary.
-fn ask(request: &Fetch, version: &Version, timeout: Patience) -> Result<String, Problem> {
-    let mirror = request.mirror.as_deref();
-    let client = Client::new(
-        request.proxy_towards(mirror),
-        is_plain_http(mirror)?,
-        timeout,
-    )?;
-    let file = asset(request.architecture);
-    let list_url = url(mirror, version, hash_list(request.architecture));
-    let list = client.text(&list_url, 1 << 20)?;
-    let hash = hash_in(&list, file).ok_or_else(|| {
+fn ask(request: &Fetch, version: &str, timeouts: Timeouts) -> Result<String, Problem> {
+    let file = request.file(version);
+    let list_url = request.url(version, (request.releases.hashes)(request.architecture));
+    let list = request.client(timeouts)?.text(&list_url, 1 << 20)?;
+    let hash = hash_in(&list, &file).ok_or_else(|| {
         Problem::new(format!("{}: has no hash of `{file}`", shown(&list_url)))
             .because("without it the download cannot be checked, so nothing is fetched")
             .next("see whether the mirror serves the release's own list of hashes")
@@ -325,14 +330,14 @@ fn ask(request: &Fetch, version: &Version, timeout: Patience) -> Result<String, 
     Ok(hash.to_ascii_lowercase())
 }
 
-fn hash_line(sha256: &str) -> String {
-    format!("{sha256}  k3s")
+fn hash_line(sha256: &str, name: &str) -> String {
+    format!("{sha256}  {name}")
 }
 
 /// The hash in a note of an earlier run.
-fn noted(note: &Path) -> Option<String> {
+fn noted(note: &Path, name: &str) -> Option<String> {
     let text = fs::read_to_string(note).ok()?;
-    hash_in(&text, "k3s").map(str::to_owned)
+    hash_in(&text, name).map(str::to_owned)
 }
 
 fn persist(temporary: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {

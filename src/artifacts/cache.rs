@@ -1,13 +1,11 @@
-//! What lies in the cache: one folder per distribution, version, architecture and source.
+//! What lies in the cache: one folder per project, version, architecture and source.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-
 /// One version for one architecture.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     /// The version.
     pub version: String,
@@ -21,19 +19,19 @@ pub struct Kept {
     pub path: PathBuf,
 }
 
-/// The names that towline gives to files in the cache.
-const NAMES: [&str; 5] = ["k3s", "sha256", "announced", "source", "lock"];
+/// The names that towline gives to files in the cache, beside the binary.
+const NAMES: [&str; 4] = ["sha256", "announced", "source", "lock"];
 /// What a killed run leaves of a download.
 const TEMPORARY: &str = ".download-";
 
-/// Everything in the cache, by version and architecture.
-pub fn list(cache: &Path) -> io::Result<Vec<Kept>> {
+/// Everything in the cache of a project, by version and architecture.
+pub fn list(cache: &Path, project: &str) -> io::Result<Vec<Kept>> {
     let mut kept = Vec::new();
     let name = |path: &Path| {
         let name = path.file_name().unwrap_or_default();
         name.to_string_lossy().into_owned()
     };
-    for version in folders(&cache.join("k3s"))? {
+    for version in folders(&cache.join(project))? {
         for architecture in folders(&version)? {
             for path in folders(&architecture)? {
                 kept.push(Kept {
@@ -42,7 +40,7 @@ pub fn list(cache: &Path) -> io::Result<Vec<Kept>> {
                     mirror: fs::read_to_string(path.join("source"))
                         .ok()
                         .map(|source| source.trim().to_owned()),
-                    bytes: fs::metadata(path.join("k3s")).map_or(0, |file| file.len()),
+                    bytes: fs::metadata(path.join(project)).map_or(0, |file| file.len()),
                     path,
                 });
             }
@@ -53,9 +51,9 @@ pub fn list(cache: &Path) -> io::Result<Vec<Kept>> {
 
 /// Removes what towline has put into the cache, and nothing else that lies there. What another
 /// towline is fetching now stays. Returns what was removed.
-pub fn clean(cache: &Path) -> io::Result<Vec<Kept>> {
+pub fn clean(cache: &Path, project: &str) -> io::Result<Vec<Kept>> {
     let mut removed = Vec::new();
-    for kept in list(cache)? {
+    for kept in list(cache, project)? {
         let lock = File::options().write(true).open(kept.path.join("lock"));
         if lock.as_ref().is_ok_and(|lock| lock.try_lock().is_err()) {
             continue;
@@ -63,7 +61,7 @@ pub fn clean(cache: &Path) -> io::Result<Vec<Kept>> {
         for entry in fs::read_dir(&kept.path)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if NAMES.contains(&&*name) || name.starts_with(TEMPORARY) {
+            if name == project || NAMES.contains(&&*name) || name.starts_with(TEMPORARY) {
                 fs::remove_file(entry.path())?;
             }
         }
@@ -101,7 +99,7 @@ mod tests {
     #[test]
     fn only_what_towline_has_put_there_is_listed_and_removed() {
         let cache = tempfile::tempdir().unwrap();
-        assert_eq!(list(cache.path()).unwrap(), []);
+        assert_eq!(list(cache.path(), "k3s").unwrap(), []);
         let slot = cache.path().join("k3s/v1.36.3+k3s1/amd64/release");
         let other = cache.path().join("k3s/v1.35.1+k3s1/arm64/mirror-0123");
         for (folder, file) in [
@@ -116,7 +114,7 @@ mod tests {
             fs::create_dir_all(folder).unwrap();
             fs::write(folder.join(file), "12345").unwrap();
         }
-        let listed = list(cache.path()).unwrap();
+        let listed = list(cache.path(), "k3s").unwrap();
         let shown: Vec<_> = listed
             .iter()
             .map(|kept| {
@@ -139,7 +137,7 @@ mod tests {
         // What is being fetched stays.
         let lock = File::open(slot.join("lock")).unwrap();
         lock.lock().unwrap();
-        assert_eq!(clean(cache.path()).unwrap(), listed[..1]);
+        assert_eq!(clean(cache.path(), "k3s").unwrap(), listed[..1]);
         assert!(slot.join("k3s").exists());
         drop(lock);
         let paths = |kept: &[Kept]| {
@@ -147,7 +145,7 @@ mod tests {
                 .map(|kept| kept.path.clone())
                 .collect::<Vec<_>>()
         };
-        assert_eq!(paths(&clean(cache.path()).unwrap()), paths(&listed));
+        assert_eq!(paths(&clean(cache.path(), "k3s").unwrap()), paths(&listed));
         assert!(!slot.exists());
         assert_eq!(fs::read(other.join("mine")).unwrap(), b"12345");
         assert!(!other.join("announced").exists());

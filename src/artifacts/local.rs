@@ -1,4 +1,4 @@
-//! A distribution's binary, as this machine knows it and has it.
+//! A binary for hosts, as this machine knows it and has it.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -33,32 +33,15 @@ pub struct BinaryArtifact {
 pub struct Download {
     /// The address of the file.
     pub url: String,
-    /// The proxy on the way, `http://host:port`.
+    /// The proxy on the way, `http://host:port`, without a password.
     pub proxy: Option<String>,
 }
 
-impl BinaryArtifact {
-    /// Refuses the binary for a host with another processor.
-    pub fn fits(&self, host: &str, architecture: Architecture) -> Result<(), Problem> {
-        if self.architecture == architecture {
-            return Ok(());
-        }
-        Err(Problem::new(format!(
-            "{host}: {} is for {}, and the host is {architecture}",
-            self.path.display(),
-            self.architecture
-        ))
-        .next(format!(
-            "name a binary for {architecture}:\n{INVENTORY_PATH}"
-        )))
-    }
-}
-
 /// What to write into an inventory that brings its own binary.
-pub const INVENTORY_PATH: &str = "cluster: {binary: {source: path, path: /path/to/k3s}}";
+pub const INVENTORY_PATH: &str = "cluster: {binary: {source: path, path: /path/to/binary}}";
 
-/// Takes a binary that lies on this machine: it must be a program for a processor that k3s is
-/// made for. It is read once, for its hash.
+/// Takes a binary that lies on this machine: it must be a program for a processor that is
+/// known. It is read once, for its hash.
 pub fn local(path: &Path) -> Result<BinaryArtifact, Problem> {
     let architecture = architecture_of(path)?;
     let (sha256, size) = sha256_of(path).map_err(|error| unreadable(path, &error))?;
@@ -93,7 +76,7 @@ pub fn architecture_of(path: &Path) -> Result<Architecture, Problem> {
             path.display()
         ))
         .because(describe(&head))
-        .next("take the file `k3s` (or `k3s-arm64`, …) of a release of k3s, as it is")
+        .next("take the file of a release as it is, for the processor of the hosts")
     })
 }
 
@@ -139,22 +122,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_binary_is_taken_with_its_hash_and_refused_for_another_processor() {
+    fn a_binary_is_taken_with_its_size_and_processor() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("k3s");
         fs::write(&path, elf(Architecture::Arm64)).unwrap();
         let binary = local(&path).unwrap();
         assert_eq!(binary.size, Some(5020));
         assert_eq!(binary.architecture, Architecture::Arm64);
-        assert!(binary.fits("m1", Architecture::Arm64).is_ok());
-        let problem = binary
-            .fits("m1", Architecture::Amd64)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            problem.contains("m1") && problem.contains("is for arm64, and the host is amd64"),
-            "{problem}"
-        );
     }
 
     #[test]

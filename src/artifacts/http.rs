@@ -16,14 +16,14 @@ use crate::error::Problem;
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct Timeouts {
     /// To connect, names looked up and TLS agreed on.
     pub connect: Duration,
     /// Without a single byte, once connected.
     pub stall: Duration,
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(15),
@@ -104,7 +104,7 @@ impl Client {
     pub fn new(
         proxy: Option<&Proxy>,
         plain_http: bool,
-        timeout: Patience,
+        timeouts: Timeouts,
     ) -> Result<Self, Problem> {
         let proxy = proxy
             .filter(|proxy| !proxy.address.trim().is_empty())
@@ -124,11 +124,11 @@ impl Client {
             .http_status_as_error(false)
             .max_redirects(5)
             .user_agent(concat!("towline/", env!("CARGO_PKG_VERSION")))
-            .timeout_resolve(Some(timeout.connect))
-            .timeout_connect(Some(timeout.connect))
-            .timeout_recv_response(Some(timeout.stall))
-            .timeout_per_read(Some(timeout.stall))
-            .timeout_per_write(Some(timeout.stall))
+            .timeout_resolve(Some(timeouts.connect))
+            .timeout_connect(Some(timeouts.connect))
+            .timeout_recv_response(Some(timeouts.stall))
+            .timeout_per_read(Some(timeouts.stall))
+            .timeout_per_write(Some(timeouts.stall))
             .build();
         Ok(Self {
             agent: config.new_agent(),
@@ -164,15 +164,8 @@ impl Client {
         small_text(url, &mut response, limit)
     }
 
-    /// Streams a file into `sink`, at most `limit` bytes, and tells `progress` how many bytes
-    /// there are and, where the server says so, how many there will be.
-    pub fn stream(
-        &self,
-        url: &str,
-        limit: u64,
-        sink: &mut dyn Write,
-        progress: &dyn Fn(u64, Option<u64>),
-    ) -> Result<Received, Problem> {
+    /// Streams a file into `sink`, at most `limit` bytes.
+    pub fn stream(&self, url: &str, limit: u64, sink: &mut dyn Write) -> Result<Received, Problem> {
         let response = self.get(url)?;
         let total = response.body().content_length();
         let too_large = || {
@@ -193,7 +186,6 @@ impl Client {
         let mut hasher = Sha256::new();
         let mut piece = vec![0; 256 * 1024];
         let mut size = 0;
-        progress(0, total);
         loop {
             let count = match body.read(&mut piece) {
                 Ok(0) => break,
@@ -210,7 +202,6 @@ impl Client {
                 Problem::new(format!("{}: cannot be stored on this machine", shown(url)))
                     .because(error.to_string())
             })?;
-            progress(size, total);
         }
         if total.is_some_and(|total| total != size) {
             let error = io::Error::from(io::ErrorKind::UnexpectedEof);
@@ -265,10 +256,10 @@ fn small_text(url: &str, response: &mut Response<Body>, limit: u64) -> Result<St
 /// What to do when something cannot be fetched.
 fn otherwise(problem: Problem) -> Problem {
     problem
-        .next("if this machine has no way to the internet, fetch k3s elsewhere and name the file:")
+        .next("if this machine has no way to the internet, fetch the file elsewhere and name it:")
         .next(INVENTORY_PATH)
         .next("or name a mirror in the layout of the project's releases:")
-        .next("cluster: {binary: {source: push, mirror: https://mirror.example.org/k3s}}")
+        .next("cluster: {binary: {source: push, mirror: https://mirror.example.org/releases}}")
 }
 
 fn answered(url: &str, response: &Response<Body>) -> Problem {
@@ -362,7 +353,7 @@ mod tests {
 
     #[test]
     fn the_environment_gives_no_proxy() {
-        let client = Client::new(None, false, Patience::default()).unwrap();
+        let client = Client::new(None, false, Timeouts::default()).unwrap();
         assert!(client.agent.config().proxy().is_none());
         assert!(client.agent.config().https_only());
     }

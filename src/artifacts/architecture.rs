@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A processor that k3s is made for.
+/// A processor that binaries are made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Architecture {
     /// 64-bit x86.
@@ -27,7 +27,7 @@ impl Architecture {
         }
     }
 
-    /// Its name in the releases of k3s and in the cache.
+    /// Its name in the cache, and in most releases.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Amd64 => "amd64",
