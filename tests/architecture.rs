@@ -6,9 +6,6 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-#[path = "architecture/product.rs"]
-mod product;
-
 /// Room, and the rooms that it may see. What is not named here, it may not see.
 const ROOMS: &[(&str, &[&str])] = &[
     // Ground: words for people, values that know where they came from, shell text.

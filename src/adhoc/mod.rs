@@ -1,7 +1,6 @@
 //! What was typed, as the inventory that stands for it: `install` and `join` take the same road as
 //! a file.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
@@ -21,7 +20,6 @@ mod flags;
 mod join;
 pub mod save;
 
-pub use context::{context, tell};
 pub use join::of_server;
 
 /// The host that is this machine itself.
@@ -94,6 +92,8 @@ impl AdHocInventory {
         let folder = checked(arguments.server_data_dir.as_ref())?;
         let target = adhoc.target.clone();
         adhoc.look_in(folder, &target);
+        // Standard output is for the token alone.
+        adhoc.notes.clear();
         Ok(adhoc)
     }
 
@@ -212,14 +212,11 @@ impl AdHocInventory {
         ));
     }
 
-    /// The inventory, and the hosts of it that may be changed.
+    /// The inventory.
     ///
     /// # Errors
     /// What the inventory's language refuses.
-    pub fn inventory(
-        &self,
-        environment: &Environment,
-    ) -> Result<(Inventory, BTreeSet<String>), Refusal> {
+    pub fn inventory(&self, environment: &Environment) -> Result<Inventory, Refusal> {
         let mut draft = self.draft.clone();
         if let Some(token) = &self.token {
             draft.cluster.insert("token".into(), json!(token.expose()));
@@ -243,7 +240,7 @@ impl AdHocInventory {
         if let Some(url) = &self.server_url {
             inventory.cluster.server_url = Some(url.trim_end_matches('/').to_owned());
         }
-        Ok((inventory, [self.target.clone()].into()))
+        Ok(inventory)
     }
 
     /// Says where the data of a server is that is read: where it was found, or where it has to be.

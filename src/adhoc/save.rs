@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::AdHocInventory;
 use crate::cli::Environment;
-use crate::engine::{Context, Refusal, Survey, file};
+use crate::engine::{Context, Deployment, Refusal, Survey, file};
 use crate::error::Problem;
 use crate::inventory::{self, Inventory, Overrides, Surroundings};
 use crate::run::Event;
@@ -27,13 +27,13 @@ fn save(file: &Path, adhoc: &AdHocInventory) -> Result<(), Problem> {
 pub fn before(
     file: Option<&Path>,
     adhoc: &mut AdHocInventory,
-    survey: &Survey,
+    survey: &Survey<Deployment>,
     context: &Context,
 ) -> Result<(), Refusal> {
     let Some(file) = file else {
         return Ok(());
     };
-    if let Some(kept) = survey.topology.kept.get(&adhoc.target) {
+    if let Some(kept) = survey.decision.rules.topology.kept.get(&adhoc.target) {
         let left_out = adhoc.keep(kept)?;
         if !left_out.is_empty() {
             let text = format!(

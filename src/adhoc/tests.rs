@@ -168,7 +168,7 @@ fn what_all_servers_share_is_carried_over_and_may_not_be_typed_otherwise() {
             "10.0.0.1",
         )
         .expect("carried over");
-    let (inventory, _) = adhoc
+    let inventory = adhoc
         .inventory(&environment())
         .unwrap_or_else(|_| panic!("refused"));
     assert_eq!(inventory.cluster.config, shared);

@@ -1,9 +1,7 @@
 //! `towline deploy`: from an inventory to a cluster.
 
-use std::time::Instant;
-
 use crate::cli::{DeployArguments, Environment};
-use crate::engine::{Context, Target, deploy, file, told};
+use crate::engine::{Context, Deploy, Target, execute, file, told};
 use crate::error::ExitCode;
 use crate::run::Event;
 use crate::run::event::Events;
@@ -11,18 +9,14 @@ use crate::ui::Ui;
 
 pub(super) async fn run(arguments: DeployArguments, environment: &Environment, ui: Ui) -> ExitCode {
     told(&ui, async |events: Events| {
-        let begun = Instant::now();
-        let context = Context::new(
-            &arguments.inventory,
-            arguments.adopt,
-            environment,
-            &ui,
-            events,
-        )
-        .await?;
-        let survey = context.survey().await?;
-        let target = Target::new(&arguments.kubeconfig, environment);
-        let (mut report, next) = deploy::go(&context, survey, begun, Some(&target)).await?;
+        let context = Context::new(&arguments.inventory, environment, &ui, events).await?;
+        let deploy = Deploy {
+            adopt: arguments.adopt,
+            reset_config: false,
+            kubeconfig: Some(Target::new(&arguments.kubeconfig, environment)),
+        };
+        let survey = context.survey(&deploy).await?;
+        let (mut report, next) = execute(&context, &deploy, survey).await?;
         if let Some(Some(file)) = &arguments.timing
             && let Err(problem) = file::write(file, &ui.timeline(&report))
         {

@@ -1,10 +1,8 @@
 //! `towline install`: one machine becomes a server.
 
-use std::time::Instant;
-
-use crate::adhoc::{self, AdHocInventory, advice, save};
+use crate::adhoc::{AdHocInventory, advice, save};
 use crate::cli::{Environment, InstallArguments};
-use crate::engine::{Target, deploy, kubeconfig, plan, told};
+use crate::engine::{Deploy, Target, execute, kubeconfig, preview, told};
 use crate::error::ExitCode;
 use crate::run::event::Events;
 use crate::ui::Ui;
@@ -15,34 +13,28 @@ pub(super) async fn run(
     ui: Ui,
 ) -> ExitCode {
     told(&ui, async |events: Events| {
-        let begun = Instant::now();
         let mut adhoc = AdHocInventory::install(&arguments)?;
-        adhoc::tell(&adhoc, &events);
-        let overrides = arguments.overrides.as_deref();
-        let mut context = adhoc::context(
-            &adhoc,
-            &arguments.login,
-            overrides,
-            environment,
-            &ui,
-            events,
-        )
-        .await?;
-        context.reset_config = arguments.reset_config;
+        let (login, overrides) = (&arguments.login, arguments.overrides.as_deref());
+        let context = adhoc.context(login, overrides, environment, &ui, events);
+        let context = context.await?;
         let target = Target::from(&arguments.destination);
         if arguments.skip_install {
-            let gathered = context.gather().await?;
-            return Ok(kubeconfig::only(&context, &gathered, &target, begun).await);
+            return kubeconfig::only(&context, &target).await;
         }
-        let survey = context.survey().await.map_err(advice::in_flags)?;
+        let deploy = Deploy {
+            adopt: false,
+            reset_config: arguments.reset_config,
+            kubeconfig: Some(target),
+        };
+        let survey = context.survey(&deploy).await.map_err(advice::in_flags)?;
         if arguments.plan {
-            return Ok(plan::tell(&context, &survey, begun));
+            return Ok(preview(&context, &deploy, &survey));
         }
         let save = arguments.save_inventory.as_deref();
         save::before(save, &mut adhoc, &survey, &context)?;
-        let (report, next) = deploy::go(&context, survey, begun, Some(&target)).await?;
+        let (report, next) = execute(&context, &deploy, survey).await?;
         let next = match report.exit_code() {
-            ExitCode::Success => next.map(|next| next + &advice::agents(&adhoc, &arguments.login)),
+            ExitCode::Success => next.map(|next| next + &advice::agents(&adhoc, login)),
             _ => next,
         };
         Ok((report, advice::goes_on(save, next, None)))

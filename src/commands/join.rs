@@ -1,11 +1,9 @@
 //! `towline join`: one machine joins a cluster.
 
-use std::time::Instant;
-
 use crate::adhoc::{self, AdHocInventory, advice, save};
 use crate::cli::{Environment, JoinArguments};
 use crate::cluster::ClusterState;
-use crate::engine::{deploy, plan, told};
+use crate::engine::{Deploy, execute, preview, told};
 use crate::error::{ExitCode, Problem};
 use crate::run::event::Events;
 use crate::run::report::Report;
@@ -13,35 +11,28 @@ use crate::ui::Ui;
 
 pub(super) async fn run(arguments: JoinArguments, environment: &Environment, ui: Ui) -> ExitCode {
     told(&ui, async |events: Events| {
-        let begun = Instant::now();
         let mut adhoc = AdHocInventory::join(&arguments)?;
-        adhoc::tell(&adhoc, &events);
-        let overrides = arguments.overrides.as_deref();
-        let mut context = adhoc::context(
-            &adhoc,
-            &arguments.login,
-            overrides,
-            environment,
-            &ui,
-            events,
-        )
-        .await?;
-        context.reset_config = arguments.reset_config;
+        let (login, overrides) = (&arguments.login, arguments.overrides.as_deref());
+        let context = adhoc.context(login, overrides, environment, &ui, events);
+        let mut context = context.await?;
         let gathered = context.gather().await?;
         if let Some(name) = adhoc.read_server().map(str::to_owned) {
             let Some(facts) = gathered.reach.get(&name).and_then(|reach| reach.facts()) else {
-                return Ok((
-                    Report::without_hosts(begun, false),
-                    Some(advice::unread(&name)),
-                ));
+                let report = Report::without_hosts(context.begun, false);
+                return Ok((report, Some(advice::unread(&name))));
             };
             adhoc::of_server(&mut adhoc, &name, facts, arguments.server)?;
-            let (inventory, _) = adhoc.inventory(environment)?;
-            context.inventory = inventory;
+            context = context.with(adhoc.inventory(environment)?);
         }
-        let survey = context.decide(gathered).await.map_err(advice::in_flags)?;
+        let deploy = Deploy {
+            adopt: false,
+            reset_config: arguments.reset_config,
+            kubeconfig: None,
+        };
+        let survey = context.survey_of(&deploy, gathered).await;
+        let survey = survey.map_err(advice::in_flags)?;
         if let (ClusterState::Down | ClusterState::Unknown, Some(name)) =
-            (&survey.topology.state, adhoc.read_server())
+            (&survey.decision.rules.topology.state, adhoc.read_server())
         {
             return Err(Problem::new(format!(
                 "{name}: k3s has data here and is not READY, so nothing can join it"
@@ -50,11 +41,11 @@ pub(super) async fn run(arguments: JoinArguments, environment: &Environment, ui:
             .into());
         }
         if arguments.plan {
-            return Ok(plan::tell(&context, &survey, begun));
+            return Ok(preview(&context, &deploy, &survey));
         }
         let save = arguments.save_inventory.as_deref();
         save::before(save, &mut adhoc, &survey, &context)?;
-        let (report, next) = deploy::go(&context, survey, begun, None).await?;
+        let (report, next) = execute(&context, &deploy, survey).await?;
         Ok((report, advice::goes_on(save, next, adhoc.read_server())))
     })
     .await

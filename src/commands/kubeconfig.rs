@@ -1,8 +1,6 @@
 //! `towline kubeconfig` and `towline get-config`: the cluster's kubeconfig, tried from here.
 
-use std::time::Instant;
-
-use crate::adhoc::{self, AdHocInventory};
+use crate::adhoc::AdHocInventory;
 use crate::cli::{Environment, GetConfigArguments, KubeconfigArguments};
 use crate::engine::{Context, Target, kubeconfig, told};
 use crate::error::ExitCode;
@@ -15,11 +13,9 @@ pub(super) async fn run(
     ui: Ui,
 ) -> ExitCode {
     told(&ui, async |events: Events| {
-        let begun = Instant::now();
-        let context = Context::new(&arguments.inventory, false, environment, &ui, events).await?;
-        let gathered = context.gather().await?;
+        let context = Context::new(&arguments.inventory, environment, &ui, events).await?;
         let target = Target::new(&arguments.kubeconfig, environment);
-        Ok(kubeconfig::only(&context, &gathered, &target, begun).await)
+        kubeconfig::only(&context, &target).await
     })
     .await
 }
@@ -31,17 +27,15 @@ pub(super) async fn of_host(
     ui: Ui,
 ) -> ExitCode {
     told(&ui, async |events: Events| {
-        let begun = Instant::now();
         let adhoc = AdHocInventory::server(
             &arguments.address,
             &arguments.login,
             &arguments.destination.context,
         )?;
-        let context =
-            adhoc::context(&adhoc, &arguments.login, None, environment, &ui, events).await?;
-        let gathered = context.gather().await?;
+        let context = adhoc.context(&arguments.login, None, environment, &ui, events);
+        let context = context.await?;
         let target = Target::from(&arguments.destination);
-        Ok(kubeconfig::only(&context, &gathered, &target, begun).await)
+        kubeconfig::only(&context, &target).await
     })
     .await
 }

@@ -1,8 +1,6 @@
 //! `towline node-token`: the token with which agents, or servers, join a server's cluster.
 
-use std::time::Instant;
-
-use crate::adhoc::{self, AdHocInventory};
+use crate::adhoc::AdHocInventory;
 use crate::cli::{Environment, NodeTokenArguments};
 use crate::engine::told;
 use crate::error::{ExitCode, Problem};
@@ -16,17 +14,16 @@ pub(super) async fn run(
     ui: Ui,
 ) -> ExitCode {
     told(&ui, async |events: Events| {
-        let begun = Instant::now();
         let mut adhoc = AdHocInventory::token_of(&arguments)?;
-        let context =
-            adhoc::context(&adhoc, &arguments.login, None, environment, &ui, events).await?;
+        let context = adhoc.context(&arguments.login, None, environment, &ui, events);
+        let context = context.await?;
         let gathered = context.gather().await?;
         let Some(facts) = gathered
             .reach
             .get(&adhoc.target)
             .and_then(|reach| reach.facts())
         else {
-            return Ok((Report::without_hosts(begun, false), None));
+            return Ok((Report::without_hosts(context.begun, false), None));
         };
         adhoc.found_data(&adhoc.target.clone(), facts)?;
         // Where agents have no token of their own, the servers' lets them in.
@@ -44,7 +41,7 @@ pub(super) async fn run(
         // Printing it is what was asked for; nowhere else is it shown, so it is no event.
         context.events.told().await;
         ui.token(&token);
-        Ok((Report::without_hosts(begun, true), None))
+        Ok((Report::without_hosts(context.begun, true), None))
     })
     .await
 }

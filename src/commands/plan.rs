@@ -1,9 +1,7 @@
 //! `towline plan`: what a deploy would change.
 
-use std::time::Instant;
-
 use crate::cli::{Environment, PlanArguments};
-use crate::engine::{Context, Survey, plan, told};
+use crate::engine::{Context, Deploy, Deployment, Survey, preview, told};
 use crate::error::ExitCode;
 use crate::run::Event;
 use crate::run::event::Events;
@@ -11,19 +9,22 @@ use crate::ui::Ui;
 
 pub(super) async fn run(arguments: PlanArguments, environment: &Environment, ui: Ui) -> ExitCode {
     told(&ui, async |events: Events| {
-        let begun = Instant::now();
-        let context = Context::new(&arguments.inventory, true, environment, &ui, events).await?;
-        let survey = context.survey().await?;
+        let context = Context::new(&arguments.inventory, environment, &ui, events).await?;
+        let deploy = Deploy {
+            adopt: true,
+            ..Deploy::default()
+        };
+        let survey = context.survey(&deploy).await?;
         if !arguments.adopt {
             foreign(&context, &survey);
         }
-        Ok(plan::tell(&context, &survey, begun))
+        Ok(preview(&context, &deploy, &survey))
     })
     .await
 }
 
 /// Names the hosts that the plan takes over and a deploy would not.
-fn foreign(context: &Context, survey: &Survey) {
+fn foreign(context: &Context, survey: &Survey<Deployment>) {
     for host in &context.inventory.hosts {
         let facts = survey
             .gathered
@@ -31,7 +32,14 @@ fn foreign(context: &Context, survey: &Survey) {
             .get(&host.name)
             .and_then(|reach| reach.facts());
         let is_foreign = facts.is_some_and(|facts| facts.node.foreign.is_some());
-        if is_foreign && survey.topology.specs.contains_key(&host.name) {
+        if is_foreign
+            && survey
+                .decision
+                .rules
+                .topology
+                .specs
+                .contains_key(&host.name)
+        {
             let text = format!(
                 "{}: something else set up k3s here; deploy takes it over only with --adopt",
                 host.name

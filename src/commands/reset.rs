@@ -1,11 +1,10 @@
 //! `towline reset`: from hosts of a cluster to bare machines.
 
 use std::path::Path;
-use std::time::Instant;
 
 use crate::cli::{Environment, InventoryArguments, ResetArguments};
 use crate::cluster;
-use crate::engine::{Context, Refusal, can_ask, reset, told};
+use crate::engine::{Context, Refusal, Reset, can_ask, execute, preview, told};
 use crate::error::{ExitCode, Problem};
 use crate::inventory::STANDARD_INPUT;
 use crate::run::event::Events;
@@ -17,9 +16,16 @@ pub(super) async fn run(arguments: ResetArguments, environment: &Environment, ui
         return Refusal::from(unasked(&arguments)).tell(&ui);
     }
     told(&ui, async |events: Events| {
-        let begun = Instant::now();
-        let context = Context::new(&arguments.inventory, false, environment, &ui, events).await?;
-        reset::go(&context, arguments.plan, arguments.yes, &ui, begun).await
+        let context = Context::new(&arguments.inventory, environment, &ui, events).await?;
+        let reset = Reset {
+            ui: &ui,
+            is_agreed: arguments.yes,
+        };
+        let survey = context.survey(&reset).await?;
+        if arguments.plan {
+            return Ok(preview(&context, &reset, &survey));
+        }
+        execute(&context, &reset, survey).await
     })
     .await
 }

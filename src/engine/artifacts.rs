@@ -1,14 +1,13 @@
 //! The distribution's binary on its way to the hosts: what is known of it before they are asked, and
 //! what has to be here before they are changed.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
-use super::context::{Context, Survey};
+use super::context::Context;
 use super::refusal::Refusal;
 use crate::artifacts::fetch::{self, Fetch, Progress};
 use crate::artifacts::{Architecture, BinaryArtifact, Download, local};
-use crate::cluster::{Situation, Topology};
 use crate::distribution::k3s::release::RELEASES;
 use crate::error::Problem;
 use crate::inventory::Binary;
@@ -16,99 +15,109 @@ use crate::plan::Judged;
 use crate::run::Event;
 use crate::task::{Action, Verdict};
 
+/// A binary for hosts, and how it is fetched where it is not a file of this machine.
+pub struct Artifact {
+    pub binary: BinaryArtifact,
+    pub fetch: Option<Fetch>,
+}
+
 impl Context {
     /// Fetches what hosts need from here, before any of them is changed.
-    pub async fn bring(&self, survey: &Survey) -> Result<(), Refusal> {
-        for fetch in &survey.fetches {
+    pub async fn bring(&self, fetches: &[(PathBuf, Fetch)]) -> Result<(), Refusal> {
+        for (_, fetch) in fetches {
             let (fetch, events) = (fetch.clone(), self.events.clone());
             let fetched = blocking(move || {
                 fetch::fetch(&fetch, &|progress| events.send(told(&fetch, progress)))
             });
-            self.or_asked_for_the_end(async { Ok(fetched.await?) })
-                .await?;
+            self.or_interrupted(async { Ok(fetched.await?) }).await?;
         }
         Ok(())
     }
 
-    /// The binary for every architecture among the hosts that take part, and how it is fetched
-    /// where it is not a file of this machine. Of a release only the hashes are read.
-    pub async fn binaries(
+    /// The binary for an architecture. Of a release only the hashes are read.
+    pub async fn artifact(
         &self,
-        situation: &Situation<'_>,
-        topology: &Topology,
+        architecture: Architecture,
         version: &str,
-    ) -> Result<(BTreeMap<Architecture, BinaryArtifact>, Vec<Fetch>), Refusal> {
-        let takes_part = |name: &String| {
-            topology.specs.contains_key(name) || topology.waiting.contains_key(name)
-        };
-        let facts = situation
-            .reach
-            .iter()
-            .filter(|(name, _)| takes_part(name))
-            .filter_map(|(_, reach)| reach.facts());
-        let architectures: BTreeSet<_> = facts
-            .filter_map(crate::facts::Facts::release_architecture)
-            .collect();
-        let (mut binaries, mut fetches) = (BTreeMap::new(), Vec::new());
-        for architecture in architectures {
-            let pinned = self
-                .inventory
-                .cluster
-                .binary_sha256
-                .get(architecture.name())
-                .cloned();
-            let (mirror, proxy) = match &self.inventory.cluster.binary {
-                Binary::Path(path) => {
-                    let path = path.clone();
-                    let mut binary = blocking(move || local(&path)).await?;
-                    if binary.architecture != architecture {
-                        return Err(Problem::new(format!(
-                            "{} is made for {}",
-                            binary.path.display(),
-                            binary.architecture
-                        ))
-                        .because(format!("there are hosts that are {architecture}"))
-                        .next("binary: {source: push}  fetches the right one for every host")
-                        .into());
-                    }
-                    if let Some(pinned) = pinned.filter(|pinned| *pinned != binary.sha256) {
-                        return Err(Problem::new(format!(
-                            "{} is not the file that the inventory names",
-                            binary.path.display()
-                        ))
-                        .because(format!("expected sha256 {pinned}"))
-                        .because(format!("the file has sha256 {}", binary.sha256))
-                        .into());
-                    }
-                    binary.version.get_or_insert_with(|| version.to_owned());
-                    binaries.insert(architecture, binary);
-                    continue;
+    ) -> Result<Artifact, Problem> {
+        let cluster = &self.inventory.cluster;
+        let pinned = cluster.binary_sha256.get(architecture.name()).cloned();
+        let (mirror, proxy) = match &cluster.binary {
+            Binary::Path(path) => {
+                let path = path.clone();
+                let mut binary = blocking(move || local(&path)).await?;
+                if binary.architecture != architecture {
+                    return Err(Problem::new(format!(
+                        "{} is made for {}",
+                        binary.path.display(),
+                        binary.architecture
+                    ))
+                    .because(format!("there are hosts that are {architecture}"))
+                    .next("binary: {source: push}  fetches the right one for every host"));
                 }
-                Binary::Push { mirror } => (mirror, None),
-                Binary::Download { mirror, proxy } => (mirror, Some(proxy)),
-            };
-            let fetch = Fetch {
-                releases: &RELEASES,
-                version: version.to_owned(),
-                architecture,
-                mirror: mirror.clone(),
-                cache_dir: self.cache.clone(),
-                proxy: self.proxy.clone(),
-                sha256: pinned,
-            };
-            fetches.push(fetch.clone());
-            let download = match proxy {
-                None => None,
-                Some(proxy) => Some(Download {
-                    url: fetch::address(&fetch)?,
-                    proxy: proxy.clone(),
-                }),
-            };
-            let mut binary = blocking(move || fetch::announced(&fetch)).await?;
-            binary.download = download;
-            binaries.insert(architecture, binary);
-        }
-        Ok((binaries, fetches))
+                if let Some(pinned) = pinned.filter(|pinned| *pinned != binary.sha256) {
+                    return Err(Problem::new(format!(
+                        "{} is not the file that the inventory names",
+                        binary.path.display()
+                    ))
+                    .because(format!("expected sha256 {pinned}"))
+                    .because(format!("the file has sha256 {}", binary.sha256)));
+                }
+                binary.version.get_or_insert_with(|| version.to_owned());
+                return Ok(Artifact {
+                    binary,
+                    fetch: None,
+                });
+            }
+            Binary::Push { mirror } => (mirror, None),
+            Binary::Download { mirror, proxy } => (mirror, Some(proxy)),
+        };
+        let fetch = Fetch {
+            releases: &RELEASES,
+            version: version.to_owned(),
+            architecture,
+            mirror: mirror.clone(),
+            cache_dir: self.cache.clone(),
+            proxy: self.proxy.clone(),
+            sha256: pinned,
+        };
+        let download = proxy.map(|proxy| {
+            Ok::<_, Problem>(Download {
+                url: fetch::address(&fetch)?,
+                proxy: proxy.clone(),
+            })
+        });
+        let announced = fetch.clone();
+        let mut binary = blocking(move || fetch::announced(&announced)).await?;
+        binary.download = download.transpose()?;
+        Ok(Artifact {
+            binary,
+            fetch: Some(fetch),
+        })
+    }
+
+    /// The version that a channel names today.
+    pub async fn resolve(&self, channel: String) -> Result<String, Problem> {
+        let mirror = match &self.inventory.cluster.binary {
+            Binary::Download { mirror, .. } | Binary::Push { mirror } => mirror.clone(),
+            Binary::Path(path) => {
+                return Err(Problem::new(
+                    "binary: {source: path} needs to know which version the file is",
+                )
+                .because(format!(
+                    "the inventory names the file {} and no version",
+                    path.display()
+                ))
+                .next("set  version: v1.36.3+k3s1  (as `k3s --version` says it) under cluster:"));
+            }
+        };
+        let (proxy, name) = (self.proxy.clone(), channel.clone());
+        let version =
+            blocking(move || RELEASES.resolve(&name, mirror.as_deref(), proxy.as_ref())).await?;
+        self.events.send(Event::Note {
+            text: format!("channel {channel} is {version} today"),
+        });
+        Ok(version)
     }
 }
 

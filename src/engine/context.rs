@@ -1,36 +1,34 @@
-//! The road that every command takes: inventory, facts, plan; `deploy` goes on to run it.
+//! What a run knows before a host is asked, and the asking.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, watch};
 
-use super::artifacts::{blocking, sent};
 use super::connect::Ssh;
-use super::interrupt;
 use super::refusal::Refusal;
 use super::surroundings::surroundings;
-use crate::artifacts::{Fetch, Proxy};
+use super::{interrupt, overrides};
+use crate::artifacts::Proxy;
 use crate::cli::{Environment, InventoryArguments};
-use crate::cluster::{self, GeneratedTokens, Situation, Topology, Wanted};
-use crate::distribution::k3s::release::RELEASES;
-use crate::error::Problem;
-use crate::inventory::{self, Binary, Host, Inventory, Overrides};
-use crate::plan::{self, Judged, Plan};
+use crate::cluster::{self, GeneratedTokens, Situation};
+use crate::inventory::{self, Inventory, Overrides};
 use crate::playbook::{Assets, Book};
 use crate::run::event::Events;
 use crate::run::gather::{self, Gathered};
 use crate::run::{Event, Interrupt, Runner};
 use crate::ssh::Counts;
 use crate::ui::Ui;
+use crate::vars::Redactor;
 
 /// Everything that is known before a host is asked.
 pub struct Context {
     pub inventory: Inventory,
     pub selected: BTreeSet<String>,
+    /// When the run began.
+    pub begun: Instant,
     pub events: Events,
     pub interrupt: watch::Receiver<Interrupt>,
     pub limit: Arc<Semaphore>,
@@ -39,23 +37,9 @@ pub struct Context {
     connector: Arc<Ssh>,
     pub book: Book,
     pub fresh: GeneratedTokens,
-    adopt: bool,
-    /// Whether the settings of a host that a typed line does not name are taken away.
-    pub reset_config: bool,
     pub cache: std::path::PathBuf,
     pub proxy: Option<Proxy>,
-    redactor: crate::vars::Redactor,
-}
-
-/// What the hosts are, and what follows.
-pub struct Survey {
-    pub gathered: Gathered,
-    pub topology: Topology,
-    pub version: String,
-    pub plan: Plan,
-    pub judged: Arc<Judged>,
-    /// Binaries that hosts need from here and that may not be here yet.
-    pub fetches: Vec<Fetch>,
+    pub redactor: Redactor,
 }
 
 /// How hosts are worked on, whatever inventory they stand in.
@@ -69,8 +53,6 @@ pub struct RunOptions {
     pub overrides: Option<PathBuf>,
     /// The host that is this machine itself.
     pub local: Option<String>,
-    /// Take over hosts that something else set up.
-    pub adopt: bool,
 }
 
 impl Context {
@@ -80,7 +62,6 @@ impl Context {
             files,
             hosts: arguments,
         }: &InventoryArguments,
-        adopt: bool,
         environment: &Environment,
         ui: &Ui,
         events: Events,
@@ -107,7 +88,6 @@ impl Context {
             accept_new_host_keys: arguments.accept_new_host_keys,
             overrides: arguments.overrides.clone(),
             local: None,
-            adopt,
         };
         Self::of(inventory, selected, &options, environment, ui, events).await
     }
@@ -134,7 +114,7 @@ impl Context {
         }
         let mut assets = Assets::default();
         if let Some(folder) = &options.overrides {
-            read_overrides(folder, &mut assets)?;
+            overrides::read(folder, &mut assets)?;
         }
         Ok(Self {
             connector: Arc::new(
@@ -152,13 +132,12 @@ impl Context {
                 None => problem,
             })?,
             selected,
+            begun: Instant::now(),
             interrupt: interrupt::watch(events.clone()),
             events,
             limit: Arc::new(Semaphore::new(usize::from(options.parallel))),
             run: format!("{:032x}", rand::random::<u128>()).into(),
             fresh,
-            adopt: options.adopt,
-            reset_config: false,
             cache: environment.cache.clone(),
             proxy: environment.proxy.clone().map(|address| Proxy {
                 address,
@@ -169,16 +148,16 @@ impl Context {
         })
     }
 
-    /// Asks all hosts and decides what follows, unless a person asks for the end.
-    pub async fn survey(&self) -> Result<Survey, Refusal> {
-        self.or_asked_for_the_end(async { self.decide(self.gather().await?).await })
-            .await
+    /// The same run for an inventory that says more of the same hosts: they are connected already.
+    #[must_use]
+    pub fn with(self, inventory: Inventory) -> Self {
+        Self { inventory, ..self }
     }
 
     /// Asks all hosts.
     pub async fn gather(&self) -> Result<Gathered, Refusal> {
         let look = async { Ok(self.connector.look(&self.inventory, &self.limit).await) };
-        let unknown = self.or_asked_for_the_end(look).await?;
+        let unknown = self.or_interrupted(look).await?;
         // What was said before is not said in the middle of a question.
         self.events.told().await;
         self.connector.ask(unknown, self.interrupt.clone()).await;
@@ -190,12 +169,11 @@ impl Context {
             &self.events,
             &self.redactor,
         );
-        self.or_asked_for_the_end(async { Ok(gathered.await) })
-            .await
+        self.or_interrupted(async { Ok(gathered.await) }).await
     }
 
     /// Nothing is changed by asking, so the first Ctrl-C ends it at once.
-    pub async fn or_asked_for_the_end<T>(
+    pub async fn or_interrupted<T>(
         &self,
         asking: impl Future<Output = Result<T, Refusal>>,
     ) -> Result<T, Refusal> {
@@ -205,67 +183,15 @@ impl Context {
         }
     }
 
-    /// Asks the connected hosts again and decides anew.
-    pub async fn again(&self, mut gathered: Gathered) -> Result<Survey, Refusal> {
-        gather::refresh(&self.inventory, &mut gathered, &self.redactor).await;
-        self.decide(gathered).await
-    }
-
-    /// Decides what follows from what the hosts said.
-    pub async fn decide(&self, mut gathered: Gathered) -> Result<Survey, Refusal> {
-        let wanted = cluster::to_ask(&self.situation(&gathered));
-        gather::ask_around(&wanted, &mut gathered, &self.limit).await;
-        let version =
-            match cluster::wanted_version(&self.inventory, &gathered.reach, &self.selected)
-                .map_err(Refusal::Problems)?
-            {
-                Wanted::Exact(version) => version,
-                Wanted::Channel(channel) => self.resolve(channel).await?,
-            };
-        let situation = self.situation(&gathered);
-        let topology = cluster::topology(&situation, &version).map_err(Refusal::Problems)?;
-        for secret in cluster::secrets(&topology) {
-            self.redactor.learn_from_host(&secret);
-        }
-        let (binaries, mut fetches) = self.binaries(&situation, &topology, &version).await?;
-        let plan = plan::build(&situation, &topology, &self.book, &binaries)?;
-        let judged = Arc::new(self.runner(&gathered).judge(&plan).await);
-        let sent = sent(&judged);
-        fetches.retain(|fetch| {
-            let binary = binaries.get(&fetch.architecture);
-            binary.is_some_and(|binary| sent.contains(&*binary.path))
-        });
-        Ok(Survey {
-            gathered,
-            topology,
-            version,
-            plan,
-            judged,
-            fetches,
-        })
-    }
-
-    /// Whether a host is reached by a port that this machine or a router forwards, as several hosts behind
-    /// one address are: its other ports may lead nowhere, or to another host.
-    pub fn is_forwarded(&self, host: &Host) -> bool {
-        let is_here = host
-            .address
-            .parse()
-            .is_ok_and(|ip: IpAddr| ip.is_loopback());
-        let mut others = self.inventory.hosts.iter();
-        (is_here && host.ssh.port.value != 22)
-            || others.any(|other| other.name != host.name && other.address == host.address)
-    }
-
     /// What the rules decide from.
-    fn situation<'a>(&'a self, gathered: &'a Gathered) -> Situation<'a> {
+    pub fn situation<'a>(&'a self, gathered: &'a Gathered) -> Situation<'a> {
         Situation {
             inventory: &self.inventory,
             reach: &gathered.reach,
             selected: &self.selected,
             fresh: &self.fresh,
-            adopt: self.adopt,
-            keep: !self.inventory.whole && !self.reset_config,
+            adopt: false,
+            keep: false,
         }
     }
 
@@ -300,76 +226,4 @@ impl Context {
             })
             .collect()
     }
-
-    async fn resolve(&self, channel: String) -> Result<String, Refusal> {
-        let mirror = match &self.inventory.cluster.binary {
-            Binary::Download { mirror, .. } | Binary::Push { mirror } => mirror.clone(),
-            Binary::Path(path) => {
-                return Err(Problem::new(
-                    "binary: {source: path} needs to know which version the file is",
-                )
-                .because(format!(
-                    "the inventory names the file {} and no version",
-                    path.display()
-                ))
-                .next("set  version: v1.36.3+k3s1  (as `k3s --version` says it) under cluster:")
-                .into());
-            }
-        };
-        let (proxy, name) = (self.proxy.clone(), channel.clone());
-        let version =
-            blocking(move || RELEASES.resolve(&name, mirror.as_deref(), proxy.as_ref())).await?;
-        self.events.send(Event::Note {
-            text: format!("channel {channel} is {version} today"),
-        });
-        Ok(version)
-    }
-}
-
-/// Reads the user's own playbooks and templates.
-fn read_overrides(folder: &Path, assets: &mut Assets) -> Result<(), Problem> {
-    let unreadable = |path: &Path, error: &std::io::Error| {
-        Problem::new(format!("{} cannot be read", path.display())).because(error.to_string())
-    };
-    let mut found = 0;
-    for (kind, is_playbook) in [("playbooks", true), ("templates", false)] {
-        let root = folder.join(kind);
-        let mut folders = if root.is_dir() {
-            vec![root.clone()]
-        } else {
-            Vec::new()
-        };
-        while let Some(current) = folders.pop() {
-            for entry in
-                std::fs::read_dir(&current).map_err(|error| unreadable(&current, &error))?
-            {
-                let path = entry.map_err(|error| unreadable(&current, &error))?.path();
-                if path.is_dir() {
-                    folders.push(path);
-                    continue;
-                }
-                let text =
-                    std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
-                let name = path
-                    .strip_prefix(&root)
-                    .unwrap_or(&path)
-                    .to_string_lossy()
-                    .into_owned();
-                found += 1;
-                if is_playbook {
-                    assets.set_playbook(name, text);
-                } else {
-                    assets.set_template(name, text);
-                }
-            }
-        }
-    }
-    if found == 0 {
-        return Err(Problem::new(format!(
-            "{} has no playbooks/ and no templates/",
-            folder.display()
-        ))
-        .next("name the folder that holds them"));
-    }
-    Ok(())
 }

@@ -1,236 +1,257 @@
-//! From a survey to a cluster: its stages, planned again where more is known by then, and its kubeconfig.
+//! From the hosts of an inventory to a cluster.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cluster::ClusterState;
-use crate::error::Problem;
-use crate::plan::{Judged, Plan};
-use crate::run::report::RunState;
-use crate::run::{Event, Interrupt, Outcome, Runner};
-
-use super::context::{Context, Survey};
-use super::kubeconfig::Target;
+use super::artifacts::Artifact;
+use super::context::Context;
+use super::kubeconfig::{self, Target};
+use super::operation::{Decision, Operation};
 use super::refusal::Refusal;
-use super::told::Ended;
-use super::{interrupt, kubeconfig};
+use super::survey::Survey;
+use crate::artifacts::Architecture;
+use crate::cluster::{self, ClusterState, Situation, Topology, Wanted};
+use crate::error::Problem;
+use crate::facts::Facts;
+use crate::inventory::Inventory;
+use crate::plan;
+use crate::playbook::Book;
+use crate::run::gather::{self, Gathered};
 
-/// A new cluster is two plans, and so is one that is down and has wiped hosts; more than a few mean
-/// that what is done does not last.
-const PLANS: usize = 4;
+/// Makes the hosts a cluster.
+#[derive(Debug, Clone, Default)]
+pub struct Deploy {
+    /// Take over hosts that something else set up.
+    pub adopt: bool,
+    /// Whether the settings of a host that a typed line does not name are taken away.
+    pub reset_config: bool,
+    /// Where the kubeconfig goes, where one is wanted.
+    pub kubeconfig: Option<Target>,
+}
 
-/// Makes the hosts what the plan says, plans again where more is known by then, and fetches the
-/// kubeconfig where one is wanted.
-pub async fn go(
-    context: &Context,
-    mut survey: Survey,
-    begun: Instant,
-    kubeconfig: Option<&Target>,
-) -> Result<Ended, Refusal> {
-    let mut run_state = RunState::of(&survey.gathered, |_| true);
-    for text in &survey.topology.notes {
-        context.events.send(Event::Note { text: text.clone() });
-    }
-    let mut trouble = false;
-    let mut plans = 0;
-    context.bring(&survey).await?;
-    loop {
-        unfit(context, &survey, &mut run_state);
-        let runner = context.runner(&survey.gathered);
-        let last = survey
-            .plan
-            .replan_after
-            .unwrap_or(survey.plan.stages.len().saturating_sub(1));
-        let ended = stages(
-            context,
-            &runner,
-            (&survey.plan, &survey.judged),
-            last,
-            &mut run_state,
-        )
-        .await;
-        if let Err(reason) = ended {
-            cancel_rest(context, &survey, &runner, &mut run_state, &reason);
-            trouble = true;
-            break;
-        }
-        if survey.plan.replan_after.is_none() {
-            break;
-        }
-        let reason = match &survey.topology.state {
-            ClusterState::New { leader } if context.inventory.hosts.len() == 1 => {
-                format!("{leader} is the first server of a new cluster")
-            }
-            ClusterState::New { leader } => {
-                format!("{leader} leads the new cluster; the others can join now")
-            }
-            _ => "the servers answer again; the rest is planned with what they know".to_owned(),
+/// What the hosts are to become.
+#[derive(Debug, PartialEq)]
+pub struct Deployment {
+    pub topology: Topology,
+    pub version: String,
+}
+
+/// The version that the cluster runs or gets, and its binaries as far as they could be looked up.
+pub struct Release {
+    version: String,
+    artifacts: BTreeMap<Architecture, Result<Artifact, Problem>>,
+}
+
+impl Operation for Deploy {
+    type LookedUp = Release;
+    type Rules = Deployment;
+
+    const NAME: &'static str = "deploy";
+    const NEEDS_ALL_HOSTS: bool = true;
+
+    async fn look_up(
+        &self,
+        context: &Context,
+        gathered: &mut Gathered,
+    ) -> Result<Release, Refusal> {
+        let wanted = cluster::to_ask(&context.situation(gathered));
+        gather::ask_around(&wanted, gathered, &context.limit).await;
+        let inventory = &context.inventory;
+        let wanted = cluster::wanted_version(inventory, &gathered.reach, &context.selected);
+        let version = match wanted.map_err(Refusal::Problems)? {
+            Wanted::Exact(version) => version,
+            Wanted::Channel(channel) => context.resolve(channel).await?,
         };
-        context.events.send(Event::Replanning { reason });
-        match planned_again(context, &survey).await {
-            Ok(again) => survey = again,
-            Err(refusal) => {
-                for problem in refusal.problems() {
-                    context.events.send(Event::Trouble { problem });
-                }
-                let reason = "with what the hosts say now, the rest cannot be done";
-                cancel_rest(context, &survey, &runner, &mut run_state, reason);
-                trouble = true;
-                break;
-            }
+        let selected = gathered.reach.iter();
+        let selected = selected.filter(|(host, _)| context.selected.contains(*host));
+        let facts = selected.filter_map(|(_, reach)| reach.facts());
+        let architectures: BTreeSet<_> = facts.filter_map(Facts::release_architecture).collect();
+        let mut artifacts = BTreeMap::new();
+        for architecture in architectures {
+            let artifact = context.artifact(architecture, &version).await;
+            artifacts.insert(architecture, artifact);
         }
-        run_state.replan();
-        lost(context, &survey, &mut run_state);
-        plans += 1;
-        if plans == PLANS {
-            let problem = Problem::new("what was just done has to be done again: something else changes the hosts, or k3s undoes it")
-                .next("run the same command again; if it ends like this once more, look at the servers' journals");
-            context.events.send(Event::Trouble { problem });
-            let reason = "what was done does not last";
-            cancel_rest(context, &survey, &runner, &mut run_state, reason);
-            trouble = true;
-            break;
-        }
+        Ok(Release { version, artifacts })
     }
-    for (host, reason) in &survey.topology.waiting {
-        context
-            .runner(&survey.gathered)
-            .cancel(host, reason.clone(), &mut run_state);
-    }
-    let mut next = None;
-    let has_cluster = !matches!(
-        survey.topology.state,
-        ClusterState::Elsewhere | ClusterState::Unknown
-    );
-    if let Some(target) = kubeconfig.filter(|_| !trouble && has_cluster) {
-        match kubeconfig::fetch(context, &survey.gathered, target).await {
-            Ok(commands) => next = Some(commands),
-            Err(problem) => {
-                trouble = true;
-                context.events.send(Event::Trouble { problem });
-            }
-        }
-    }
-    // All together, and last: what was started has had some time to end by then.
-    let runner = context.runner(&survey.gathered);
-    tokio::select! {
-        () = runner.look_again(&mut run_state) => {}
-        () = interrupt::asked_for(Interrupt::Drop, context.interrupt.clone()) => {}
-    }
-    let rows = context.rows(&survey.gathered).into_iter();
-    let report = run_state.report(rows, begun.elapsed(), trouble);
-    if report.count(Outcome::Failed)
-        + report.count(Outcome::Unreachable)
-        + report.count(Outcome::Cancelled)
-        > 0
-    {
-        let is_asked = *context.interrupt.borrow() != Interrupt::None;
-        let when = if is_asked {
-            "Run the same command again"
-        } else {
-            "When what is said above is repaired, run the same command again"
+
+    fn decide(
+        &self,
+        situation: &Situation<'_>,
+        Release { version, artifacts }: Release,
+        book: &Book,
+    ) -> Result<Decision<Deployment>, Vec<Problem>> {
+        let situation = Situation {
+            adopt: self.adopt,
+            keep: !situation.inventory.whole && !self.reset_config,
+            ..*situation
         };
-        next = Some(format!("\n{when}: it goes on where this one stopped."));
+        let mut topology = cluster::topology(&situation, &version)?;
+        let (mut binaries, mut fetches) = (BTreeMap::new(), Vec::new());
+        let takes_part = |host: &String| {
+            topology.specs.contains_key(host) || topology.waiting.contains_key(host)
+        };
+        let hosts = situation.reach.iter();
+        for (architecture, artifact) in artifacts {
+            let is_needed = hosts.clone().any(|(host, reach)| {
+                let own = reach.facts().and_then(Facts::release_architecture);
+                takes_part(host) && own == Some(architecture)
+            });
+            if is_needed {
+                let Artifact { binary, fetch } = artifact.map_err(|problem| vec![problem])?;
+                fetches.extend(fetch.map(|fetch| (binary.path.clone(), fetch)));
+                binaries.insert(architecture, binary);
+            }
+        }
+        let plan = plan::build(&situation, &topology, book, &binaries);
+        Ok(Decision {
+            about: about(situation.inventory, &topology.state, &version),
+            again: again(situation.inventory, &topology.state),
+            notes: std::mem::take(&mut topology.notes),
+            unfit: std::mem::take(&mut topology.unfit),
+            waiting: std::mem::take(&mut topology.waiting),
+            secrets: cluster::secrets(&topology),
+            plan: plan.map_err(|problem| vec![problem])?,
+            fetches,
+            rules: Deployment { topology, version },
+        })
     }
-    Ok((report, next))
-}
 
-/// The rest, planned with what the hosts say now. What was done stands, so a refusal is the end of a
-/// run and not of nothing.
-async fn planned_again(context: &Context, survey: &Survey) -> Result<Survey, Refusal> {
-    let survey = context.again(survey.gathered.clone()).await?;
-    context.bring(&survey).await?;
-    Ok(survey)
-}
-
-/// Carries a plan out up to its stage `last`. The first Ctrl-C lets running steps end, the second drops
-/// the connections.
-///
-/// # Errors
-/// Why it ended early.
-pub async fn stages(
-    context: &Context,
-    runner: &Runner,
-    (plan, judged): (&Plan, &Arc<Judged>),
-    last: usize,
-    run_state: &mut RunState,
-) -> Result<(), String> {
-    let announce = async {
-        interrupt::asked_for(Interrupt::Finish, context.interrupt.clone()).await;
-        let text = "finishing the running steps; press Ctrl-C again to disconnect now".into();
-        context.events.send(Event::Note { text });
-        interrupt::asked_for(Interrupt::Drop, context.interrupt.clone()).await;
-    };
-    tokio::select! {
-        ended = runner.stages(plan, judged, last, run_state) => ended,
-        () = announce => Err("the connections were dropped".to_owned()),
-    }
-}
-
-/// Hosts that cannot be used as they are leave before the first stage.
-fn unfit(context: &Context, survey: &Survey, run_state: &mut RunState) {
-    for (host, problem) in &survey.topology.unfit {
-        if context.selected.contains(host) {
-            leaves(context, run_state, host, Outcome::Failed, problem);
+    async fn follow(
+        &self,
+        context: &Context,
+        survey: &Survey<Deployment>,
+    ) -> Result<Option<String>, Problem> {
+        match (&self.kubeconfig, &survey.decision.rules.topology.state) {
+            (None, _) | (_, ClusterState::Elsewhere | ClusterState::Unknown) => Ok(None),
+            (Some(target), _) => kubeconfig::fetch(context, &survey.gathered, target)
+                .await
+                .map(Some),
         }
     }
 }
 
-/// Hosts that no longer answer when they are asked again leave the run.
-fn lost(context: &Context, survey: &Survey, run_state: &mut RunState) {
-    for (host, unreached) in &survey.gathered.unreached {
-        leaves(
-            context,
-            run_state,
-            host,
-            unreached.outcome,
-            &unreached.problem,
+/// What a plan is about, as a sentence.
+fn about(inventory: &Inventory, state: &ClusterState, version: &str) -> String {
+    let name = &inventory.cluster.name;
+    match state {
+        ClusterState::New { leader } => {
+            format!("{name}: a new cluster of k3s {version}, made by {leader}")
+        }
+        ClusterState::Running { .. } => format!("{name}: a cluster of k3s {version} that runs"),
+        ClusterState::Down => {
+            format!("{name}: a cluster of k3s {version}, all of whose servers are down")
+        }
+        ClusterState::Elsewhere => {
+            format!("{name}: hosts that join a cluster of k3s {version} elsewhere")
+        }
+        ClusterState::Unknown => {
+            format!("{name}: k3s {version}; whether there is a cluster is not known")
+        }
+    }
+}
+
+/// Why the rest is planned later.
+fn again(inventory: &Inventory, state: &ClusterState) -> String {
+    match state {
+        ClusterState::New { leader } if inventory.hosts.len() == 1 => {
+            format!("{leader} is the first server of a new cluster")
+        }
+        ClusterState::New { leader } => {
+            format!("{leader} leads the new cluster; the others can join now")
+        }
+        _ => "the servers answer again; the rest is planned with what they know".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::cluster::{GeneratedTokens, Reach};
+    use crate::facts::OperatingSystem;
+    use crate::inventory::{self, Overrides};
+    use crate::playbook::Assets;
+
+    const TWO: &str =
+        "hosts: {m1: {address: 10.0.0.1, role: server}, w1: {address: 10.0.0.2, role: agent}}";
+
+    fn facts(address: &str, architecture: &str) -> Facts {
+        Facts {
+            hostname: address.replace('.', "-"),
+            machine_id: address.into(),
+            architecture: architecture.into(),
+            os: OperatingSystem {
+                id: "debian".into(),
+                ..OperatingSystem::default()
+            },
+            systemd: true,
+            cgroup: 2,
+            addresses: vec![(
+                "eth0".into(),
+                format!("{address}/24").parse().expect("a network"),
+            )],
+            default_interface: "eth0".into(),
+            ..Facts::default()
+        }
+    }
+
+    /// The hosts of the plan, or what is refused, where only the release for `x86_64` could be looked up.
+    fn decided(selected: &[&str]) -> Result<BTreeSet<String>, Vec<String>> {
+        let inventory = inventory::parse(TWO, Path::new("i.yaml"), None, &Overrides::default())
+            .unwrap_or_else(|errors| panic!("{}", errors.render(false, 100)));
+        let reach = [
+            (
+                "m1".into(),
+                Reach::Reached(Box::new(facts("10.0.0.1", "x86_64"))),
+            ),
+            (
+                "w1".into(),
+                Reach::Reached(Box::new(facts("10.0.0.2", "aarch64"))),
+            ),
+        ];
+        let situation = Situation {
+            inventory: &inventory,
+            reach: &reach.into(),
+            selected: &selected.iter().map(|host| (*host).to_owned()).collect(),
+            fresh: &GeneratedTokens::generate(),
+            adopt: false,
+            keep: false,
+        };
+        let found = |architecture| Artifact {
+            binary: crate::artifacts::BinaryArtifact {
+                path: "k3s".into(),
+                sha256: "0".repeat(64),
+                size: None,
+                version: Some("v1.36.3+k3s1".into()),
+                architecture,
+                download: None,
+            },
+            fetch: None,
+        };
+        let artifacts = [
+            (Architecture::Amd64, Ok(found(Architecture::Amd64))),
+            (Architecture::Arm64, Err(Problem::new("no list of hashes"))),
+        ];
+        let release = Release {
+            version: "v1.36.3+k3s1".into(),
+            artifacts: artifacts.into(),
+        };
+        let book = Book::read(&Assets::default()).expect("the playbooks");
+        let decided = Deploy::default().decide(&situation, release, &book);
+        let decision = decided.map_err(|problems| {
+            let told = problems.iter().map(|problem| problem.what.clone());
+            told.collect::<Vec<_>>()
+        })?;
+        let lanes = decision.plan.stages.iter().flat_map(|stage| &stage.lanes);
+        Ok(lanes.map(|lane| lane.host.clone()).collect())
+    }
+
+    #[test]
+    fn a_release_that_was_not_found_is_told_where_a_host_of_the_plan_needs_it() {
+        assert_eq!(decided(&["m1"]), Ok(["m1".to_owned()].into()));
+        assert_eq!(
+            decided(&["m1", "w1"]),
+            Err(vec!["no list of hashes".to_owned()])
         );
     }
-}
-
-/// Tells why a host leaves the run before its next stage.
-fn leaves(
-    context: &Context,
-    run_state: &mut RunState,
-    host: &str,
-    outcome: Outcome,
-    problem: &Problem,
-) {
-    if run_state.is_in(host) {
-        context.events.send(Event::Unreached {
-            host: host.to_owned(),
-            problem: problem.clone(),
-        });
-        run_state.end(host, outcome, Some(problem.clone()));
-    }
-}
-
-/// Hosts with stages still to come are cancelled; what they have done stands.
-fn cancel_rest(
-    context: &Context,
-    survey: &Survey,
-    runner: &Runner,
-    run_state: &mut RunState,
-    reason: &str,
-) {
-    for host in &context.inventory.hosts {
-        let owed = |stage: usize| {
-            !run_state.has_passed(&host.name, stage)
-                && !survey.judged.is_converged(stage, &host.name)
-        };
-        let has_more = survey
-            .plan
-            .steps_of(&host.name)
-            .any(|(stage, _, _)| owed(stage))
-            || matches!(
-                survey.topology.state,
-                ClusterState::New { .. } | ClusterState::Down
-            );
-        if has_more && context.selected.contains(&host.name) {
-            runner.cancel(&host.name, reason.to_owned(), run_state);
-        }
-    }
-    let problem = Problem::new("the deploy ended early").because(reason);
-    context.events.send(Event::Trouble { problem });
 }

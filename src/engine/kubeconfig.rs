@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::cli::{Destination, Environment, KubeconfigFile};
 use crate::cluster::node_name;
@@ -21,6 +21,7 @@ use crate::vars::Secret;
 
 use super::context::Context;
 use super::interrupt;
+use super::refusal::Refusal;
 use super::surroundings::absolute;
 use super::told::Ended;
 
@@ -96,20 +97,17 @@ impl From<&Destination> for Target {
 
 /// Fetches the kubeconfig and does nothing else. Nothing is planned for it, so nothing has to be
 /// known of any release.
-pub async fn only(
-    context: &Context,
-    gathered: &Gathered,
-    target: &Target,
-    begun: Instant,
-) -> Ended {
-    let next = match fetch(context, gathered, target).await {
+pub async fn only(context: &Context, target: &Target) -> Result<Ended, Refusal> {
+    let gathered = context.gather().await?;
+    let next = match fetch(context, &gathered, target).await {
         Ok(next) => Some(next),
         Err(problem) => {
             context.events.send(Event::Trouble { problem });
             None
         }
     };
-    (Report::without_hosts(begun, next.is_some()), next)
+    let report = Report::without_hosts(context.begun, next.is_some());
+    Ok((report, next))
 }
 
 /// Takes the kubeconfig of a live server, tries it at an address that works from here with a real
@@ -130,7 +128,7 @@ pub async fn fetch(
 
     // By a port that is forwarded towline reaches sshd, and the API may be on a network that this
     // machine is in, too.
-    let is_forwarded = cluster.endpoint.is_none() && context.is_forwarded(host);
+    let is_forwarded = cluster.endpoint.is_none() && is_forwarded(context, host);
     let node_ip = node_ip.filter(|_| is_forwarded);
     let direct = node_ip.map(|ip| server_url(&ip.to_string(), API_PORT));
     let direct = direct.map(|server| rewrite(source.expose(), &server, name));
@@ -236,6 +234,18 @@ pub fn row(node: NodeLine) -> NodeRow {
         internal_ip: node.internal_ip.unwrap_or_default(),
         last_heard: false,
     }
+}
+
+/// Whether a host is reached by a port that this machine or a router forwards, as several hosts behind
+/// one address are: its other ports may lead nowhere, or to another host.
+fn is_forwarded(context: &Context, host: &Host) -> bool {
+    let is_here = host
+        .address
+        .parse()
+        .is_ok_and(|ip: IpAddr| ip.is_loopback());
+    let mut others = context.inventory.hosts.iter();
+    (is_here && host.ssh.port.value != 22)
+        || others.any(|other| other.name != host.name && other.address == host.address)
 }
 
 /// Whether a node is a host's, as far as that is known of a host that said nothing.

@@ -169,9 +169,9 @@ impl Ui {
         let _ = Term::stderr().write_str(&self.clean(text));
     }
 
-    /// Asks for the cluster's name before its data is removed: whether it was typed, or nothing when
+    /// Asks for the cluster's name before what cannot be undone: whether it was typed, or nothing when
     /// the question was left without an answer.
-    pub fn confirm_reset(&self, name: &str) -> Option<bool> {
+    pub fn confirm(&self, name: &str) -> Option<bool> {
         self.error("\nThis cannot be undone.");
         let typed = self.ask(|| {
             Input::<String>::new()

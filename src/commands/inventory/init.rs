@@ -225,7 +225,6 @@ async fn hostnames(
         accept_new_host_keys: false,
         overrides: None,
         local: None,
-        adopt: false,
     };
     let all = inventory.hosts.iter().map(|host| host.name.clone());
     let selected = all.collect();
