@@ -17,7 +17,7 @@ fn main() -> ExitCode {
             runtime.shutdown_background();
             code
         }
-        Err(_) => towline::error::ExitCode::Failed,
+        Err(_) => towline::problem::ExitCode::Failed,
     };
     ExitCode::from(code as u8)
 }

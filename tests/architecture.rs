@@ -10,13 +10,16 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     // Ground: words for people, values that know where they came from, shell text.
     ("digest", &[]),
-    ("error", &[]),
+    ("problem", &[]),
     ("vars", &[]),
     ("shell", &[]),
     // What is given and what is known; all of it data.
-    ("inventory", &["error", "vars"]),
-    ("artifacts", &["digest", "error"]),
-    ("distribution", &["artifacts", "error", "inventory", "vars"]),
+    ("inventory", &["problem", "vars"]),
+    ("artifacts", &["digest", "problem"]),
+    (
+        "distribution",
+        &["artifacts", "problem", "inventory", "vars"],
+    ),
     (
         "facts",
         &[
@@ -29,9 +32,9 @@ const ROOMS: &[(&str, &[&str])] = &[
             "vars",
         ],
     ),
-    ("kubernetes", &["error", "vars"]),
+    ("kubernetes", &["problem", "vars"]),
     // What other tools' inventories become.
-    ("convert", &["distribution", "error", "inventory", "vars"]),
+    ("convert", &["distribution", "problem", "inventory", "vars"]),
     // What decides; all of it pure. Of `ssh` a task only names the file that is to be sent, of
     // `kubernetes` the rules only take the form of a server's address.
     (
@@ -39,7 +42,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "artifacts",
             "digest",
-            "error",
+            "problem",
             "kubernetes",
             "shell",
             "ssh",
@@ -50,7 +53,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "cluster",
         &[
             "distribution",
-            "error",
+            "problem",
             "facts",
             "inventory",
             "kubernetes",
@@ -60,7 +63,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     (
         "playbook",
-        &["artifacts", "distribution", "error", "shell", "task"],
+        &["artifacts", "distribution", "problem", "shell", "task"],
     ),
     (
         "plan",
@@ -68,7 +71,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "artifacts",
             "cluster",
             "distribution",
-            "error",
+            "problem",
             "facts",
             "inventory",
             "playbook",
@@ -77,13 +80,13 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     // What talks to hosts.
-    ("ssh", &["error", "shell"]),
+    ("ssh", &["problem", "shell"]),
     (
         "run",
         &[
             "cluster",
             "distribution",
-            "error",
+            "problem",
             "facts",
             "inventory",
             "plan",
@@ -94,7 +97,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     // What talks to people.
-    ("ui", &["error", "run", "vars"]),
+    ("ui", &["problem", "run", "vars"]),
     ("cli", &[]),
     // The way from an inventory to hosts that are as it says, and the inventory of a typed line.
     (
@@ -104,7 +107,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "cli",
             "cluster",
             "distribution",
-            "error",
+            "problem",
             "facts",
             "inventory",
             "kubernetes",
@@ -125,7 +128,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "cluster",
             "distribution",
             "engine",
-            "error",
+            "problem",
             "facts",
             "inventory",
             "kubernetes",
@@ -145,7 +148,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "convert",
             "distribution",
             "engine",
-            "error",
+            "problem",
             "inventory",
             "kubernetes",
             "run",
@@ -154,7 +157,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "ui",
         ],
     ),
-    ("main", &["cli", "commands", "error"]),
+    ("main", &["cli", "commands", "problem"]),
     ("lib", &[]),
 ];
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::AdHocInventory;
 use crate::cli::Login;
 use crate::engine::Refusal;
-use crate::error::Problem;
+use crate::problem::Problem;
 use crate::shell::quote;
 
 /// What is advised for an inventory, said in flags, too.

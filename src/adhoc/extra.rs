@@ -6,8 +6,8 @@ use super::{AdHocInventory, append, object};
 use crate::distribution::k3s::arguments::{self, Settings, ShortFlags};
 use crate::distribution::k3s::flags::is_known;
 use crate::distribution::k3s::settings::MUST_BE_EQUAL;
-use crate::error::Problem;
 use crate::inventory::Role;
+use crate::problem::{Code, Problem};
 use crate::vars::names_a_secret;
 
 impl AdHocInventory {
@@ -41,9 +41,12 @@ impl AdHocInventory {
                 "flannel-backend" => "--flannel-backend (or --no-flannel)".to_owned(),
                 key => format!("--{key}"),
             };
-            return Err(Problem::new(format!(
-                "--k3s-extra-args: {adhoc} is for servers, and an agent does not start with it"
-            ))
+            return Err(Problem::new(
+                Code::FLAG_UNFIT,
+                format!(
+                    "--k3s-extra-args: {adhoc} is for servers, and an agent does not start with it"
+                ),
+            )
             .next("leave it out: what servers decide, an agent takes from them"));
         }
         let take = |extra: &mut Settings, key: &str| extra.remove(key);
@@ -62,9 +65,10 @@ impl AdHocInventory {
             ("server", "towline join --server-ip ADDRESS"),
         ] {
             if extra.contains_key(key) {
-                return Err(Problem::new(format!(
-                    "--k3s-extra-args: --{key} does not belong here"
-                ))
+                return Err(Problem::new(
+                    Code::FLAG_UNFIT,
+                    format!("--k3s-extra-args: --{key} does not belong here"),
+                )
                 .next(instead));
             }
         }
@@ -121,7 +125,8 @@ impl AdHocInventory {
 /// The settings that the text of `--k3s-extra-args` means.
 pub(super) fn settings(texts: &[String]) -> Result<Settings, Problem> {
     let parse = |text: &str| arguments::settings(&arguments::words(text)?, ShortFlags::Refused);
-    parse(&texts.join(" ")).map_err(|error| Problem::new(format!("--k3s-extra-args: {error}")))
+    parse(&texts.join(" "))
+        .map_err(|error| Problem::new(Code::FLAG_VALUE, format!("--k3s-extra-args: {error}")))
 }
 
 fn list(value: Option<Value>) -> Vec<String> {

@@ -1,8 +1,8 @@
 //! What is wrong with the inventory that stands for a line, said of the flags that were typed.
 
 use super::AdHocInventory;
-use crate::error::Problem;
 use crate::inventory::Mistake;
+use crate::problem::{Code, Problem};
 
 impl AdHocInventory {
     /// The mistakes in `text`, each said of its flag.
@@ -14,7 +14,7 @@ impl AdHocInventory {
             let flag = self
                 .flag(&path)
                 .map_or(String::new(), |flag| format!("{flag}: "));
-            let problem = Problem::new(format!("{flag}{}", mistake.message));
+            let problem = Problem::new(Code::FLAG_VALUE, format!("{flag}{}", mistake.message));
             let help = mistake.help.as_ref().map(|help| self.help(help, &path));
             let problem = help.into_iter().fold(problem, Problem::next);
             if !problems.contains(&problem) {

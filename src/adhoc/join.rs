@@ -7,9 +7,9 @@ use crate::cli::JoinArguments;
 use crate::cluster::{certificate_names, same_setting, shared_settings};
 use crate::distribution::k3s::arguments::Settings;
 use crate::engine::Refusal;
-use crate::error::Problem;
 use crate::facts::{Datastore, Facts};
 use crate::kubernetes::kubeconfig::server_url;
+use crate::problem::{Code, Problem};
 use crate::vars::Secret;
 
 impl AdHocInventory {
@@ -22,8 +22,11 @@ impl AdHocInventory {
         if arguments.server {
             adhoc.names(&arguments.tls_san);
         } else if !arguments.tls_san.is_empty() || arguments.no_extras {
-            return Err(Problem::new("--tls-san and --no-extras are for servers")
-                .next("leave them out, or add  --server"));
+            return Err(Problem::new(
+                Code::FLAG_UNFIT,
+                "--tls-san and --no-extras are for servers",
+            )
+            .next("leave them out, or add  --server"));
         }
         if let (Some(_), Some(ip)) = (&arguments.server_host, &arguments.server_ip) {
             let note = format!("--server-ip {ip} is not used: --server-host names the server");
@@ -40,7 +43,7 @@ impl AdHocInventory {
         let given = arguments.node_token.is_some() || arguments.node_token_path.is_some();
         match (server, given) {
             (None, false) => {
-                return Err(Problem::new("--server-ip or --server-host is missing").next(
+                return Err(Problem::new(Code::FLAG_MISSING, "--server-ip or --server-host is missing").next(
                     "name a server of the cluster to join; its token is read there, unless --node-token-path gives it",
                 ));
             }
@@ -63,8 +66,10 @@ impl AdHocInventory {
             name = format!("{name}-{port}");
         }
         if self.draft.hosts.contains_key(&name) {
-            return Err(Problem::new(format!("{server} cannot join itself"))
-                .next("--ip names the host that joins, --server-ip a server that is there"));
+            return Err(
+                Problem::new(Code::FLAG_VALUE, format!("{server} cannot join itself"))
+                    .next("--ip names the host that joins, --server-ip a server that is there"),
+            );
         }
         let mut ssh = Map::new();
         if let Some(user) = &arguments.server_user {
@@ -84,9 +89,10 @@ impl AdHocInventory {
         self.look_in(checked(arguments.server_data_dir.as_ref())?, &name);
         if let Some(url) = &self.server_url {
             let Some(authority) = url.strip_prefix("https://") else {
-                return Err(Problem::new(format!(
-                    "--server-url: `{url}` is not an address to join at"
-                ))
+                return Err(Problem::new(
+                    Code::FLAG_VALUE,
+                    format!("--server-url: `{url}` is not an address to join at"),
+                )
                 .next("one looks like https://k8s.example.org:6443"));
             };
             let name = authority
@@ -114,7 +120,7 @@ impl AdHocInventory {
                     !host.contains(':') && port.bytes().all(|byte| byte.is_ascii_digit())
                 });
                 if let Some((host, _)) = port {
-                    return Err(Problem::new(format!(
+                    return Err(Problem::new(Code::FLAG_VALUE, format!(
                         "{}: `{server}` is not an IP address or DNS name",
                         self.joined
                     ))
@@ -124,10 +130,11 @@ impl AdHocInventory {
                 server_url(server, 6443)
             }
             (None, None) => {
-                return Err(
-                    Problem::new("--server-ip, --server-host or --server-url is missing")
-                        .next("name where the cluster is that the host joins"),
-                );
+                return Err(Problem::new(
+                    Code::FLAG_MISSING,
+                    "--server-ip, --server-host or --server-url is missing",
+                )
+                .next("name where the cluster is that the host joins"));
             }
         };
         self.draft.cluster.insert("server_url".into(), json!(url));
@@ -140,7 +147,7 @@ impl AdHocInventory {
             self.warn_of_process_lists("--node-token", "--node-token-path");
             self.token = Some(Secret::new(token));
             if arguments.save_inventory.is_some() {
-                return Err(Problem::new("--save-inventory does not write tokens into a file")
+                return Err(Problem::new(Code::FLAG_UNFIT, "--save-inventory does not write tokens into a file")
                     .next("give the token with  --node-token-path FILE : the inventory then names that file"));
             }
         }
@@ -175,7 +182,7 @@ impl AdHocInventory {
             let theirs = shared.get(key);
             if !same_setting(key, theirs, Some(value)) {
                 let theirs = theirs.map_or_else(|| "nothing".to_owned(), ToString::to_string);
-                return Err(Problem::new(format!(
+                return Err(Problem::new(Code::SERVER_SETTINGS_DIFFER, format!(
                     "--{key} is shared by all servers of a cluster, and {server} has another value"
                 ))
                 .because(format!("it has {theirs}, and {value} was typed"))
@@ -199,23 +206,28 @@ pub fn of_server(
 ) -> Result<(), Refusal> {
     adhoc.found_data(name, facts)?;
     if facts.node.datastore.is_none() {
-        return Err(
-            Problem::new(format!("{name}: there is no cluster here to join"))
-                .because("no k3s server has ever run on it")
-                .next(format!(
-                    "towline install --ip {name}  makes it the first server"
-                ))
-                .into(),
-        );
+        return Err(Problem::new(
+            Code::NO_CLUSTER,
+            format!("{name}: there is no cluster here to join"),
+        )
+        .because("no k3s server has ever run on it")
+        .next(format!(
+            "towline install --ip {name}  makes it the first server"
+        ))
+        .into());
     }
     if as_server && facts.node.datastore == Some(Datastore::Sqlite) {
-        return Err(Problem::new(format!("{name} keeps its cluster in sqlite, which only one server can use"))
+        return Err(Problem::new(Code::SQLITE_ONE_SERVER, format!("{name} keeps its cluster in sqlite, which only one server can use"))
             .next(format!("towline install --ip {name} --cluster  moves the data to embedded etcd; then join again"))
             .into());
     }
     if as_server {
         let shared = shared_settings(facts).map_err(|why| {
-            Problem::new(format!("{name}: what k3s is told here cannot be read")).because(why)
+            Problem::new(
+                Code::NODE_CONFIG_UNREADABLE,
+                format!("{name}: what k3s is told here cannot be read"),
+            )
+            .because(why)
         })?;
         adhoc.carry_over(shared, certificate_names(facts), name)?;
     }

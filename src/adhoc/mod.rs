@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 use crate::cli::{Address, Environment, InstallArguments, Login, NodeTokenArguments, Release};
 use crate::cluster::{configured_data_dir, remarks};
 use crate::engine::{self, Refusal, surroundings};
-use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::{self, DataDir, Draft, Inventory, Overrides};
+use crate::problem::{Code, Problem};
 use crate::vars::{Origin, Secret};
 
 pub mod advice;
@@ -49,11 +49,12 @@ impl AdHocInventory {
     /// A server.
     pub fn install(arguments: &InstallArguments) -> Result<Self, Problem> {
         if arguments.ipsec {
-            return Err(Problem::new("--ipsec: k3s has no flannel backend ipsec any more, since 1.27")
+            return Err(Problem::new(Code::SETTING_INVALID, "--ipsec: k3s has no flannel backend ipsec any more, since 1.27")
                 .next("--k3s-extra-args '--flannel-backend wireguard-native'  encrypts what travels between nodes"));
         }
         if arguments.datastore.is_some() {
             return Err(Problem::new(
+                Code::DATASTORE_EXTERNAL,
                 "--datastore: a datastore outside the cluster is not supported yet",
             )
             .next("--cluster  keeps the data in embedded etcd, on one server or on several"));
@@ -124,10 +125,13 @@ impl AdHocInventory {
         let place = address.host.as_ref().or(address.ip.as_ref());
         let is_local = address.local || place.is_none();
         if !login.sudo && login.user != "root" && !is_local {
-            return Err(Problem::new(format!(
-                "--sudo=false: {} cannot set up a machine without sudo",
-                login.user
-            ))
+            return Err(Problem::new(
+                Code::SUDO_REFUSED,
+                format!(
+                    "--sudo=false: {} cannot set up a machine without sudo",
+                    login.user
+                ),
+            )
             .next("leave it out, or log in as root:  --user root"));
         }
         let mut notes = Vec::new();
@@ -248,16 +252,18 @@ impl AdHocInventory {
     /// # Errors
     /// It was found in another folder than the one that was typed, or in one that cannot be used.
     pub fn found_data(&mut self, server: &str, facts: &Facts) -> Result<(), Problem> {
-        configured_data_dir(facts).map_err(|why| Problem::new(format!("{server}: {why}")))?;
+        configured_data_dir(facts)
+            .map_err(|why| Problem::new(Code::DATA_DIR_UNUSABLE, format!("{server}: {why}")))?;
         let own = &facts.node.data_dir;
         let host = object(&mut self.draft.hosts, server);
         let typed = host.get("config").and_then(|config| config.get("data-dir"));
         if let Some(typed) = typed.and_then(Value::as_str)
             && typed != own.as_str()
         {
-            return Err(Problem::new(format!(
-                "{server}: k3s keeps its data in {own} here, not in {typed}"
-            ))
+            return Err(Problem::new(
+                Code::DATA_DIR_DIFFERS,
+                format!("{server}: k3s keeps its data in {own} here, not in {typed}"),
+            )
             .next(
                 "leave out  --server-data-dir : the folder is read from the server's configuration",
             ));
@@ -283,7 +289,8 @@ impl AdHocInventory {
         let draft = self.draft.clone().literal();
         let host = draft.hosts.get(name).cloned().unwrap_or_default();
         let entry = Map::from_iter([(name.to_owned(), host)]);
-        serde_yaml::to_string(&entry).map_err(|error| Problem::new(error.to_string()))
+        serde_yaml::to_string(&entry)
+            .map_err(|error| Problem::new(Code::INTERNAL, error.to_string()))
     }
 }
 
@@ -292,7 +299,11 @@ fn checked(folder: Option<&String>) -> Result<Option<DataDir>, Problem> {
     let read = folder.map(|folder| folder.parse::<DataDir>());
     read.transpose().map_err(|why| {
         let folder = folder.map_or("", String::as_str);
-        Problem::new(format!("--server-data-dir: not `{folder}`")).because(why)
+        Problem::new(
+            Code::FLAG_VALUE,
+            format!("--server-data-dir: not `{folder}`"),
+        )
+        .because(why)
     })
 }
 

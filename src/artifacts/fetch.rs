@@ -16,7 +16,7 @@ use super::http::{Client, Proxy, Timeouts, shown};
 use super::local::{BinaryArtifact, architecture_of, sha256_of};
 use super::releases::{Releases, hash_in, is_plain_http};
 use crate::digest::sha256;
-use crate::error::Problem;
+use crate::problem::{Code, Problem};
 
 /// The most that is downloaded; the binary has 80 MB.
 const LIMIT: u64 = 500 << 20;
@@ -137,7 +137,8 @@ impl Slot {
     fn of(request: &Fetch) -> Result<(Self, String), Problem> {
         // Part of a path from here on: only what is a version gets through.
         let name = request.releases.name;
-        let version = (request.releases.version)(&request.version).map_err(Problem::new)?;
+        let version = (request.releases.version)(&request.version)
+            .map_err(|why| Problem::new(Code::VERSION_INVALID, why))?;
         let directory = request
             .cache_dir
             .join(name)
@@ -194,10 +195,10 @@ impl Slot {
     }
 
     fn unusable(&self, error: &io::Error) -> Problem {
-        Problem::new(format!(
-            "{}: the cache cannot be used",
-            self.directory.display()
-        ))
+        Problem::new(
+            Code::CACHE_UNUSABLE,
+            format!("{}: the cache cannot be used", self.directory.display()),
+        )
         .because(error.to_string())
         .next("free some space, or let the cache lie elsewhere")
     }
@@ -251,7 +252,7 @@ impl Slot {
         tell(Progress::Downloading);
         let received = client.stream(&binary_url, LIMIT, &mut temporary)?;
         if received.sha256 != expected {
-            return Err(Problem::new(format!("{binary_shown}: is not the file that {whose}"))
+            return Err(Problem::new(Code::DOWNLOAD_WRONG, format!("{binary_shown}: is not the file that {whose}"))
                 .because(format!("expected sha256 {expected}"))
                 .because(format!("received sha256 {}", received.sha256))
                 .because("nothing was kept of it, and nothing was installed")
@@ -262,10 +263,13 @@ impl Slot {
             ..problem
         })?;
         if found != request.architecture {
-            return Err(Problem::new(format!(
-                "{binary_shown}: is for {found}, and {} was asked for",
-                request.architecture
-            ))
+            return Err(Problem::new(
+                Code::DOWNLOAD_WRONG,
+                format!(
+                    "{binary_shown}: is for {found}, and {} was asked for",
+                    request.architecture
+                ),
+            )
             .next("see whether the mirror serves the release's own files"));
         }
         self.keep(temporary, &received.sha256, request)
@@ -323,9 +327,12 @@ fn ask(request: &Fetch, version: &str, timeouts: Timeouts) -> Result<String, Pro
     let list_url = request.url(version, (request.releases.hashes)(request.architecture));
     let list = request.client(timeouts)?.text(&list_url, 1 << 20)?;
     let hash = hash_in(&list, &file).ok_or_else(|| {
-        Problem::new(format!("{}: has no hash of `{file}`", shown(&list_url)))
-            .because("without it the download cannot be checked, so nothing is fetched")
-            .next("see whether the mirror serves the release's own list of hashes")
+        Problem::new(
+            Code::DOWNLOAD_WRONG,
+            format!("{}: has no hash of `{file}`", shown(&list_url)),
+        )
+        .because("without it the download cannot be checked, so nothing is fetched")
+        .next("see whether the mirror serves the release's own list of hashes")
     })?;
     Ok(hash.to_ascii_lowercase())
 }

@@ -12,7 +12,7 @@ use ureq::{Agent, Body, Error};
 
 use super::local::INVENTORY_PATH;
 use crate::digest::hexadecimal;
-use crate::error::Problem;
+use crate::problem::{Code, Problem};
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -111,7 +111,7 @@ impl Client {
             .map(|proxy| {
                 // What was given may hold a password, so it is not repeated.
                 proxy.for_ureq().map_err(|error| {
-                    Problem::new("the proxy's address cannot be used")
+                    Problem::new(Code::PROXY_INVALID, "the proxy's address cannot be used")
                         .because(error.to_string())
                         .next("write it as http://host:port")
                 })
@@ -170,10 +170,13 @@ impl Client {
         let total = response.body().content_length();
         let too_large = || {
             let url = shown(url);
-            Problem::new(format!(
-                "{url}: is larger than {} MiB, which no release is",
-                limit >> 20
-            ))
+            Problem::new(
+                Code::DOWNLOAD_WRONG,
+                format!(
+                    "{url}: is larger than {} MiB, which no release is",
+                    limit >> 20
+                ),
+            )
         };
         if total.is_some_and(|total| total > limit) {
             return Err(too_large());
@@ -199,8 +202,11 @@ impl Client {
             }
             hasher.update(&piece[..count]);
             sink.write_all(&piece[..count]).map_err(|error| {
-                Problem::new(format!("{}: cannot be stored on this machine", shown(url)))
-                    .because(error.to_string())
+                Problem::new(
+                    Code::FILE_UNWRITABLE,
+                    format!("{}: cannot be stored on this machine", shown(url)),
+                )
+                .because(error.to_string())
             })?;
         }
         if total.is_some_and(|total| total != size) {
@@ -264,8 +270,11 @@ fn otherwise(problem: Problem) -> Problem {
 
 fn answered(url: &str, response: &Response<Body>) -> Problem {
     let status = response.status();
-    let problem = Problem::new(format!("{}: cannot be fetched", shown(url)))
-        .because(format!("the server answered {status}"));
+    let problem = Problem::new(
+        Code::DOWNLOAD_FAILED,
+        format!("{}: cannot be fetched", shown(url)),
+    )
+    .because(format!("the server answered {status}"));
     match status {
         StatusCode::NOT_FOUND => {
             problem.next("see whether the version and the mirror are written as they should be")
@@ -278,7 +287,13 @@ fn answered(url: &str, response: &Response<Body>) -> Problem {
 }
 
 fn failed(url: &str, error: &Error) -> Problem {
-    otherwise(Problem::new(format!("{}: cannot be fetched", shown(url))).because(words(error)))
+    otherwise(
+        Problem::new(
+            Code::DOWNLOAD_FAILED,
+            format!("{}: cannot be fetched", shown(url)),
+        )
+        .because(words(error)),
+    )
 }
 
 fn words(error: &Error) -> String {
@@ -300,9 +315,12 @@ fn cut_short(url: &str, size: u64, total: Option<u64>, error: &io::Error) -> Pro
         .and_then(|inner| inner.downcast_ref::<Error>())
         .map_or_else(|| error.to_string(), words);
     let of = total.map_or_else(String::new, |total| format!(" of {total}"));
-    Problem::new(format!("{}: the download broke off", shown(url)))
-        .because(format!("{size}{of} bytes arrived: {reason}"))
-        .next("run the command again; nothing of the part is used")
+    Problem::new(
+        Code::DOWNLOAD_FAILED,
+        format!("{}: the download broke off", shown(url)),
+    )
+    .because(format!("{size}{of} bytes arrived: {reason}"))
+    .next("run the command again; nothing of the part is used")
 }
 
 #[cfg(test)]

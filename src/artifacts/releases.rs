@@ -3,7 +3,7 @@
 
 use super::architecture::Architecture;
 use super::http::{Client, Proxy, Timeouts, shown};
-use crate::error::Problem;
+use crate::problem::{Code, Problem};
 
 /// What a project's releases are called and where they lie.
 #[derive(Debug)]
@@ -66,10 +66,10 @@ impl Releases {
                 .all(|byte| byte.is_ascii_alphanumeric() || b".-_+".contains(&byte))
             && !channel.starts_with('.');
         if !is_word {
-            return Err(Problem::new(format!(
-                "`{}` is not the name of a channel",
-                channel.escape_debug()
-            ))
+            return Err(Problem::new(
+                Code::CHANNEL_INVALID,
+                format!("`{}` is not the name of a channel", channel.escape_debug()),
+            )
             .next("channels are `stable`, `latest` and one per minor version, such as `v1.36`"));
         }
         let proxy = proxy.and_then(|proxy| proxy.towards(mirror));
@@ -92,10 +92,13 @@ impl Releases {
             .unwrap_or_default();
         let version = last.replace("%2B", "+").replace("%2b", "+");
         (self.version)(&version).map_err(|_error| {
-            Problem::new(format!(
-                "{}: does not say which version the channel `{channel}` is",
-                shown(&url)
-            ))
+            Problem::new(
+                Code::CHANNEL_INVALID,
+                format!(
+                    "{}: does not say which version the channel `{channel}` is",
+                    shown(&url)
+                ),
+            )
             .because(format!(
                 "it answered `{}`",
                 shown(&pointer)
@@ -125,10 +128,10 @@ pub(super) fn is_plain_http(mirror: Option<&str>) -> Result<bool, Problem> {
         None => Ok(false),
         Some(mirror) if mirror.starts_with("https://") => Ok(false),
         Some(mirror) if mirror.starts_with("http://") => Ok(true),
-        Some(mirror) => Err(Problem::new(format!(
-            "`{}` is not the address of a mirror",
-            mirror.escape_debug()
-        ))
+        Some(mirror) => Err(Problem::new(
+            Code::MIRROR_INVALID,
+            format!("`{}` is not the address of a mirror", mirror.escape_debug()),
+        )
         .next("write it as https://host/path")),
     }
 }

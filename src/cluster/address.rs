@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use super::choose::{Choice, named_interface};
 use super::tokens::configured;
 use super::{Situation, networks};
-use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::Host;
+use crate::problem::{Code, Problem};
 
 /// The addresses of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,10 +56,10 @@ pub(super) fn addresses(
         let read = text.split(',').map(|one| one.trim().parse::<IpAddr>());
         let told = read.collect::<Result<Vec<_>, _>>();
         let told = told.ok().filter(|told| !told.is_empty()).ok_or_else(|| {
-            Problem::new(format!(
-                "{}: config.node-ip is no address: {text}",
-                host.name
-            ))
+            Problem::new(
+                Code::NODE_ADDRESS_MISSING,
+                format!("{}: config.node-ip is no address: {text}", host.name),
+            )
         })?;
         let lacks = families
             .iter()
@@ -124,7 +124,7 @@ fn lacking(host: &Host, facts: &Facts, families: &[bool], told: &[IpAddr]) -> Pr
             .to_owned()
         })
     });
-    Problem::new(format!(
+    Problem::new(Code::ADDRESS_FAMILY_MISSING, format!(
         "{}: the pods' network has {}, and the node no address of {}",
         host.name,
         names.join(" and "),
@@ -148,10 +148,13 @@ fn first(
     if let Some(private) = &host.private_address {
         let node_ip = private.value;
         if !facts.has_address(node_ip) {
-            return Err(Problem::new(format!(
-                "{}: its private_address {node_ip} is on none of its interfaces",
-                host.name
-            ))
+            return Err(Problem::new(
+                Code::NODE_ADDRESS_MISSING,
+                format!(
+                    "{}: its private_address {node_ip} is on none of its interfaces",
+                    host.name
+                ),
+            )
             .because(format!("it has {}", list(facts)))
             .next(format!(
                 "correct private_address ({}) in the inventory",
@@ -162,10 +165,13 @@ fn first(
     }
     if let Some((interface, line)) = named_interface(situation, host) {
         return facts.address_on(interface).ok_or_else(|| {
-            Problem::new(format!(
-                "{}: there is no address on {interface}, which {line} names",
-                host.name
-            ))
+            Problem::new(
+                Code::NODE_ADDRESS_MISSING,
+                format!(
+                    "{}: there is no address on {interface}, which {line} names",
+                    host.name
+                ),
+            )
             .because(format!("it has {}", list(facts)))
             .next("correct it in the inventory")
         });
@@ -174,10 +180,10 @@ fn first(
         return Ok(public);
     }
     choice.address(host, facts).ok_or_else(|| {
-        Problem::new(format!(
-            "{}: no address for its siblings to reach it at",
-            host.name
-        ))
+        Problem::new(
+            Code::NODE_ADDRESS_SHARED,
+            format!("{}: no address for its siblings to reach it at", host.name),
+        )
         .because(match facts.default_address() {
             Some(usual) => format!("other hosts have {usual}, too; it has {}", list(facts)),
             None => format!("it has no default route, and {}", list(facts)),

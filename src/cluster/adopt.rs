@@ -11,14 +11,14 @@ use super::config::Config;
 use super::force::{append, besides, effective_config, replaced, told};
 use super::keep::{self, unnamed};
 use crate::distribution::k3s::settings::{MUST_BE_EQUAL, shared_default};
-use crate::error::Problem;
 use crate::facts::{Facts, Foreign};
 use crate::inventory::{Host, Role};
+use crate::problem::{Code, Problem};
 use crate::vars::names_a_secret;
 
 /// Why a host that something else set up is left alone.
 pub(super) fn left_alone(host: &Host, foreign: &Foreign) -> Problem {
-    Problem::new(format!(
+    Problem::new(Code::SET_UP_ELSEWHERE, format!(
         "{}: k3s was set up here by something else, and is left as it is",
         host.name
     ))
@@ -49,9 +49,10 @@ pub(super) fn adoption(
         let value = all.get(key).and_then(Value::as_str);
         let same = value.map(|value| value.trim_end_matches('/')) == supported;
         if all.contains_key(key) && !same {
-            return Err(Problem::new(format!(
-                "{name}: k3s is told --{key} here, which towline does not support yet"
-            ))
+            return Err(Problem::new(
+                Code::ADOPTION_UNSUPPORTED,
+                format!("{name}: k3s is told --{key} here, which towline does not support yet"),
+            )
             .next("leave this host out of the inventory"));
         }
     }
@@ -59,7 +60,7 @@ pub(super) fn adoption(
     let besides = besides.map_err(|why| unreadable(name, why))?;
     if let (false, Some(foreign)) = (besides.is_empty(), &facts.node.foreign) {
         let unit = &foreign.unit;
-        return Err(Problem::new(format!(
+        return Err(Problem::new(Code::ADOPTION_UNSUPPORTED, format!(
             "{name}: the unit {unit} gives k3s variables that towline's unit would not: {}",
             besides.join(", ")
         ))
@@ -97,9 +98,10 @@ pub(super) fn adoption(
     if differing.is_empty() {
         return lines.map_or(Ok(()), Err);
     }
-    let mut problem = Problem::new(format!(
-        "{name}: taking it over would change what all servers of its cluster share"
-    ))
+    let mut problem = Problem::new(
+        Code::ADOPTION_CHANGES_SETTINGS,
+        format!("{name}: taking it over would change what all servers of its cluster share"),
+    )
     .because("k3s does not start with other values than the cluster's")
     .next(format!(
         "make the inventory say what the host does, under  config:  of  cluster:\n{}",
@@ -134,18 +136,24 @@ pub(super) fn effective(facts: &Facts, registered: Option<IpAddr>, config: &Conf
 }
 
 fn unreadable(name: &str, why: String) -> Problem {
-    Problem::new(format!("{name}: what k3s is told here cannot be read"))
-        .because(why)
-        .next("move it into /etc/rancher/k3s/config.yaml by hand, restart k3s, then try again")
+    Problem::new(
+        Code::NODE_CONFIG_UNREADABLE,
+        format!("{name}: what k3s is told here cannot be read"),
+    )
+    .because(why)
+    .next("move it into /etc/rancher/k3s/config.yaml by hand, restart k3s, then try again")
 }
 
 /// The lines that the inventory lacks.
 fn needs_lines(host: &Host, lost: &Config, config: &Config) -> Problem {
     let name = &host.name;
-    let problem = Problem::new(format!(
-        "{name}: k3s is told here what the inventory does not say, and would lose it: {}",
-        lost.keys().cloned().collect::<Vec<_>>().join(", ")
-    ))
+    let problem = Problem::new(
+        Code::ADOPTION_CHANGES_SETTINGS,
+        format!(
+            "{name}: k3s is told here what the inventory does not say, and would lose it: {}",
+            lost.keys().cloned().collect::<Vec<_>>().join(", ")
+        ),
+    )
     .because("an inventory is the whole truth of its cluster");
     let (names, rest): (Config, Config) = lost
         .clone()

@@ -4,9 +4,9 @@
 use super::Situation;
 use super::tokens::configured;
 use crate::distribution::k3s::token::{ca_hash, token_password};
-use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::{Host, Role};
+use crate::problem::{Code, Problem};
 use crate::vars::Secret;
 
 /// The hash of the CA that a host trusts: a server's own, an agent's copy of it, or the one in the
@@ -66,7 +66,7 @@ pub(super) fn other_clusters(situation: &Situation<'_>) -> Option<Problem> {
         .into_iter()
         .find_map(|(what, claims)| Some((what, differing(claims)?)))?;
     Some(
-        Problem::new(format!("two {what}: {first} has one, {other} another"))
+        Problem::new(Code::TWO_CLUSTERS, format!("two {what}: {first} has one, {other} another"))
             .because("they belong to different clusters, and a reset would take the other one apart, too")
             .next("take the hosts that belong elsewhere out of the inventory")
             .next("to reset them as well, use the inventory of their own cluster, or one that names them alone"),
@@ -93,7 +93,7 @@ pub(super) fn agents_elsewhere(
                 (Some((_, hash)), Some(own)) if *hash == own => return None,
                 (Some((says, _)), Some(_)) => {
                     let at = server.map_or_else(String::new, |url| format!(", joined at {url}"));
-                    Problem::new(format!("two cluster CAs: {says} has one, {name} another"))
+                    Problem::new(Code::TWO_CLUSTERS, format!("two cluster CAs: {says} has one, {name} another"))
                         .because(format!("{name} is an agent of another cluster{at}"))
                         .next(format!("if this cluster has a new CA:  systemctl restart k3s-agent  on {name}, then try again"))
                 }
@@ -102,7 +102,7 @@ pub(super) fn agents_elsewhere(
                 }
                 _ => {
                     let server = server.filter(|server| !servers.contains(server))?;
-                    Problem::new(format!("{name}: it is an agent of the cluster at {server}"))
+                    Problem::new(Code::OTHER_CLUSTER, format!("{name}: it is an agent of the cluster at {server}"))
                         .because("nothing tells whether that is the cluster that it would join")
                         .next("if it is: give the full token, which begins with K10 and names the cluster's CA")
                 }

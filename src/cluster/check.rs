@@ -6,15 +6,19 @@ use std::path::PathBuf;
 
 use super::Situation;
 use super::force::configured_data_dir;
-use crate::error::Problem;
 use crate::facts::{Datastore, Facts, is_node_name};
 use crate::inventory::{DataDir, Host, Role};
+use crate::problem::{Code, Problem};
 use crate::shell::quote;
 
 /// Why towline can do nothing on a host that has another init system.
 pub(super) fn no_systemd(host: &Host, facts: &Facts) -> Option<Problem> {
     (!facts.systemd).then(|| {
-        Problem::new(format!("{}: its init system is not systemd", host.name)).because(found(facts))
+        Problem::new(
+            Code::NO_SYSTEMD,
+            format!("{}: its init system is not systemd", host.name),
+        )
+        .because(found(facts))
     })
 }
 
@@ -22,8 +26,11 @@ pub(super) fn no_systemd(host: &Host, facts: &Facts) -> Option<Problem> {
 pub(super) fn lacks_commands(host: &Host, facts: &Facts) -> Option<Problem> {
     (!facts.missing.is_empty()).then(|| {
         let missing = facts.missing.join(", ");
-        Problem::new(format!("{}: commands are missing: {missing}", host.name))
-            .next("apt-get install util-linux coreutils iproute2")
+        Problem::new(
+            Code::COMMAND_MISSING,
+            format!("{}: commands are missing: {missing}", host.name),
+        )
+        .next("apt-get install util-linux coreutils iproute2")
     })
 }
 
@@ -35,18 +42,22 @@ pub(super) fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
     }
     if !facts.os.is_debian_family() {
         return Some(
-            Problem::new(format!(
-                "{name}: this operating system is not supported yet"
-            ))
+            Problem::new(
+                Code::OS_UNSUPPORTED,
+                format!("{name}: this operating system is not supported yet"),
+            )
             .because(found(facts))
             .next("use Debian, Ubuntu or a system like them"),
         );
     }
     if facts.release_architecture().is_none() {
-        return Some(Problem::new(format!(
-            "{name}: there is no k3s for its architecture, {}",
-            facts.architecture
-        )));
+        return Some(Problem::new(
+            Code::ARCHITECTURE_UNSUPPORTED,
+            format!(
+                "{name}: there is no k3s for its architecture, {}",
+                facts.architecture
+            ),
+        ));
     }
     if let Some(problem) = lacks_commands(host, facts) {
         return Some(problem);
@@ -54,9 +65,10 @@ pub(super) fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
     let node = node_name(host, facts);
     if !is_node_name(&node) || node == "localhost" {
         return Some(
-            Problem::new(format!(
-                "{name}: its hostname “{node}” cannot be a node's name"
-            ))
+            Problem::new(
+                Code::NODE_NAME_INVALID,
+                format!("{name}: its hostname “{node}” cannot be a node's name"),
+            )
             .next(format!(
                 "set  node_name:  for {name} in the inventory, or its hostname"
             )),
@@ -64,9 +76,12 @@ pub(super) fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
     }
     if let Err(why) = super::tokens::own_config(facts) {
         return Some(
-            Problem::new(format!("{name}: its /etc/rancher/k3s/config.yaml {why}"))
-                .because("it may hold the token and the address that the host joined with")
-                .next("repair it on the host, or move it away"),
+            Problem::new(
+                Code::NODE_CONFIG_UNREADABLE,
+                format!("{name}: its /etc/rancher/k3s/config.yaml {why}"),
+            )
+            .because("it may hold the token and the address that the host joined with")
+            .next("repair it on the host, or move it away"),
         );
     }
     None
@@ -101,17 +116,20 @@ pub(super) fn other_role(situation: &Situation<'_>, host: &Host, facts: &Facts) 
     }?;
     let because = "towline does not change what a host is";
     Some(if situation.inventory.whole {
-        Problem::new(format!(
-            "{name}: it is {other}, and the inventory says {wants} ({})",
-            host.role.origin
-        ))
+        Problem::new(
+            Code::ROLE_CHANGED,
+            format!(
+                "{name}: it is {other}, and the inventory says {wants} ({})",
+                host.role.origin
+            ),
+        )
         .because(because)
         .next(format!(
             "{}  makes it bare again; its data is lost",
             reset_line(situation, name)
         ))
     } else {
-        Problem::new(format!("{name}: it is {other} already"))
+        Problem::new(Code::ROLE_CHANGED, format!("{name}: it is {other} already"))
             .because(because)
             .next(format!(
                 "write it into an inventory;  {}  makes it bare again, and its data is lost",
@@ -148,9 +166,10 @@ pub(super) fn moved(
     let was: IpAddr = was.split(',').next()?.trim().parse().ok()?;
     let is_member = facts.node.datastore == Some(Datastore::Etcd);
     (is_member && was != node_ip).then(|| {
-        Problem::new(format!(
-            "{name}: its node address is {was}, and would be {node_ip}"
-        ))
+        Problem::new(
+            Code::NODE_ADDRESS_CHANGED,
+            format!("{name}: its node address is {was}, and would be {node_ip}"),
+        )
         .because("the other members of etcd know it by that address")
         .next(next)
     })
@@ -171,7 +190,7 @@ fn renamed(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Option<Prob
     let has_id = super::tokens::observed(facts).get("with-node-id") == Some(&true.into());
     let only_by_id = has_id && was.starts_with(&format!("{wanted}-"));
     (was != wanted && !only_by_id).then(|| {
-        Problem::new(format!("{name}: its node is called {was}, and {says} {wanted}"))
+        Problem::new(Code::NODE_RENAMED, format!("{name}: its node is called {was}, and {says} {wanted}"))
             .because("a node keeps the name that it joined with: under another one it would join as a new node, and the old one would stay behind")
             .next(if situation.inventory.whole {
                 format!("to keep the node:  node_name: {was}  for {name} in the inventory")
@@ -211,7 +230,7 @@ pub(super) fn other_data_dir(
     }
     if let Err(why) = configured_data_dir(facts) {
         return Some(
-            Problem::new(format!("{name}: {why}")).next(
+            Problem::new(Code::DATA_DIR_UNUSABLE, format!("{name}: {why}")).next(
                 "move it to another folder by hand, with k3s stopped, or leave this host out",
             ),
         );
@@ -219,9 +238,10 @@ pub(super) fn other_data_dir(
     let (own, wanted) = (&facts.node.data_dir, situation.inventory.data_dir(host));
     if let Some(missing) = missed_data(situation, host, facts) {
         return Some(
-            Problem::new(format!(
-                "{name}: k3s has run here, and there is nothing of it in {missing}"
-            ))
+            Problem::new(
+                Code::DATA_MISSING,
+                format!("{name}: k3s has run here, and there is nothing of it in {missing}"),
+            )
             .because("without its data it would be a new machine to the cluster")
             .next("mount the disk that the folder is on")
             .next(format!(
@@ -233,9 +253,10 @@ pub(super) fn other_data_dir(
     if *own == wanted {
         return None;
     }
-    let problem = Problem::new(format!(
-        "{name}: k3s keeps its data in {own} here, not in {wanted}"
-    ))
+    let problem = Problem::new(
+        Code::DATA_DIR_DIFFERS,
+        format!("{name}: k3s keeps its data in {own} here, not in {wanted}"),
+    )
     .because("in another folder it would start with nothing, as a new machine");
     Some(if situation.inventory.whole {
         problem.next(format!(
@@ -299,15 +320,18 @@ pub(super) fn shared(
         .filter(concerns_a_selected_one)
         .map(|(name, hosts)| {
             let hosts = hosts.join(" and ");
-            Problem::new(format!("{hosts} have the same hostname, {name}"))
-                .because("a node's name is its host's name, and every node needs its own")
-                .next("give them hostnames of their own, or set  node_name:  in the inventory")
+            Problem::new(
+                Code::HOSTNAME_SHARED,
+                format!("{hosts} have the same hostname, {name}"),
+            )
+            .because("a node's name is its host's name, and every node needs its own")
+            .next("give them hostnames of their own, or set  node_name:  in the inventory")
         })
         .collect();
     let addresses = addresses.into_iter().filter(concerns_a_selected_one);
     problems.extend(addresses.map(|(address, hosts)| {
         let hosts = hosts.join(" and ");
-        Problem::new(format!("{hosts} have the same node address, {address}"))
+        Problem::new(Code::NODE_ADDRESS_SHARED, format!("{hosts} have the same node address, {address}"))
             .because("etcd and the kubelets talk to each other at it (every VirtualBox machine has 10.0.2.15 on its first interface)")
             .next("set  private_address:  to the address that the others reach them at, or  interface:  to the one that it is on")
     }));

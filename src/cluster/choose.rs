@@ -11,9 +11,9 @@ use ipnet::IpNet;
 use super::check::node_name;
 use super::tokens::{configured, observed};
 use super::{Situation, networks};
-use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::{Host, Role};
+use crate::problem::Problem;
 
 mod flannel;
 mod words;

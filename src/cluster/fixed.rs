@@ -12,9 +12,9 @@ use super::force::{effective_config, told};
 use super::{NodeRole, Situation, Topology};
 use crate::distribution::k3s::network::{KEYS, Networks};
 use crate::distribution::k3s::settings::{MUST_BE_EQUAL, shared_default};
-use crate::error::Problem;
 use crate::facts::{Datastore, Facts};
 use crate::inventory;
+use crate::problem::{Code, Problem};
 
 /// A setting that stays.
 struct Fixed {
@@ -117,10 +117,13 @@ fn outside(told: &Map<String, Value>, pods: &[IpNet], node_ip: IpAddr) -> Option
 fn of_another_range(host: &str, range: &str, pods: &[IpNet]) -> Problem {
     let pods: Vec<_> = pods.iter().map(ToString::to_string).collect();
     let [fixed, ..] = FIXED;
-    Problem::new(format!(
-        "{host}: {PODS} is {range}, and its node has the pod addresses {}",
-        pods.join(",")
-    ))
+    Problem::new(
+        Code::SETTING_FIXED,
+        format!(
+            "{host}: {PODS} is {range}, and its node has the pod addresses {}",
+            pods.join(",")
+        ),
+    )
     .because(fixed.because)
     .next(format!(
         "on the host, this shows where it is said:\ngrep -rn {PODS} /etc/rancher/k3s/"
@@ -176,10 +179,13 @@ fn problem(
     let all = FIXED.iter().chain([&ENCRYPTION]);
     let fixed = all.into_iter().find(|fixed| fixed.key == key);
     let (because, way) = fixed.map_or(("", ""), |fixed| (fixed.because, fixed.way));
-    let problem = Problem::new(format!(
-        "{}: {key} is {has} in this cluster, and would be {wants}",
-        hosts.join(", ")
-    ))
+    let problem = Problem::new(
+        Code::SETTING_FIXED,
+        format!(
+            "{}: {key} is {has} in this cluster, and would be {wants}",
+            hosts.join(", ")
+        ),
+    )
     .because(because);
     let problem = if situation.inventory.whole {
         problem.next(format!(
@@ -201,7 +207,7 @@ fn datastore(situation: &Situation<'_>) -> Option<Problem> {
     let is_etcd = |facts: &Facts| facts.node.datastore == Some(Datastore::Etcd);
     let (host, _) = situation.servers().find(|(_, facts)| is_etcd(facts))?;
     Some(
-        Problem::new(format!(
+        Problem::new(Code::SETTING_FIXED, format!(
             "{}: it keeps its cluster in embedded etcd, and the inventory says  datastore: sqlite",
             host.name
         ))
@@ -238,7 +244,7 @@ fn beside_members(situation: &Situation<'_>, topology: &Topology) -> Vec<Problem
         let differ: Vec<_> = differ.collect();
         if !differ.is_empty() {
             problems.push(
-                Problem::new(format!(
+                Problem::new(Code::SERVER_SETTINGS_DIFFER, format!(
                     "{} would join with other values than {member} has for {}",
                     host.name,
                     differ.join(", ")

@@ -9,8 +9,8 @@ use super::force::effective_config;
 use crate::distribution::k3s::flags::{are_right_for, flannel_backend, instead, is_known};
 use crate::distribution::k3s::network::words;
 use crate::distribution::k3s::settings::shared_default;
-use crate::error::Problem;
 use crate::inventory::{Inventory, Remark, Role, Version};
+use crate::problem::{Code, Problem};
 use crate::vars::Origin;
 
 /// What no version of k3s takes that the tables are made for, where the inventory names the version.
@@ -114,7 +114,10 @@ pub(super) fn unknown(situation: &Situation<'_>, version: &str) -> (Vec<Problem>
     for unknown in found(situation.inventory) {
         let place = unknown.place();
         if are_right_for(version) {
-            let problem = Problem::new(format!("{place}: {}", unknown.what()));
+            let problem = Problem::new(
+                Code::SETTING_INVALID,
+                format!("{place}: {}", unknown.what()),
+            );
             problems.push(problem.because(unknown.why(version)).next(unknown.help()));
         } else {
             let meant = instead(unknown.plain(), unknown.role);
@@ -171,7 +174,7 @@ fn ranges(situation: &Situation<'_>) -> Vec<Problem> {
     let problem = |(key, argument, own): (&str, &str, &str)| {
         let value = said(key, argument, own)?;
         Some(
-            Problem::new(format!("config.{key}: {argument} is given to it by k3s"))
+            Problem::new(Code::SETTING_INVALID, format!("config.{key}: {argument} is given to it by k3s"))
                 .because("with another range than the rest of k3s has, k3s ends when this part of it begins to work")
                 .next(format!("for a new cluster:  {own}: {value}  (a running one keeps its ranges)")),
         )
@@ -197,5 +200,11 @@ fn backend(situation: &Situation<'_>) -> Option<Problem> {
     if has.as_ref().and_then(Value::as_str) == Some(&value) {
         return None;
     }
-    Some(Problem::new(format!("config.{key}: k3s has no backend `{value}`")).next(instead))
+    Some(
+        Problem::new(
+            Code::SETTING_INVALID,
+            format!("config.{key}: k3s has no backend `{value}`"),
+        )
+        .next(instead),
+    )
 }

@@ -7,9 +7,9 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use crate::error::Problem;
 use crate::facts::{Facts, Node};
 use crate::inventory::{Host, Inventory, Remark};
+use crate::problem::Problem;
 pub use crate::vars::LATER;
 use crate::vars::{Secret, secrets_among};
 

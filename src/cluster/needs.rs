@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 use super::Situation;
 use super::config::Config;
 use super::force::{effective_config, told};
-use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::{Host, Role};
+use crate::problem::{Code, Problem};
 
 /// What a release unpacks into its data folder when it is first run, also when it is only asked for
 /// its version: 220 MiB for k3s 1.36.
@@ -35,10 +35,13 @@ pub(super) fn lacking_controllers(host: &Host, facts: &Facts) -> Option<Problem>
         words.insert(0, "cgroup_memory=1".to_owned());
     }
     let (missing, words) = (missing.join(", "), words.join(" "));
-    let problem = Problem::new(format!(
-        "{}: its kernel does not offer these cgroup controllers: {missing}",
-        host.name
-    ))
+    let problem = Problem::new(
+        Code::CGROUP_MISSING,
+        format!(
+            "{}: its kernel does not offer these cgroup controllers: {missing}",
+            host.name
+        ),
+    )
     .because("k3s and its kubelet do not start without them");
     Some(match &facts.cmdline {
         Some(file) => problem.next(format!(
@@ -55,16 +58,19 @@ pub(super) fn lacking_controllers(host: &Host, facts: &Facts) -> Option<Problem>
 pub(super) fn other_kubernetes(host: &Host, facts: &Facts) -> Option<Problem> {
     let other = facts.kubernetes?;
     Some(
-        Problem::new(format!("{}: {} runs on it", host.name, other.name))
-            .because(format!(
-                "{} is active; it and k3s need the same ports, and name what is theirs alike",
-                other.unit
-            ))
-            .next("if it is in use, take the host out of the inventory")
-            .next(format!(
-                "if it may go, with all that it holds, on the host as root:\n{}",
-                other.removal
-            )),
+        Problem::new(
+            Code::OTHER_KUBERNETES,
+            format!("{}: {} runs on it", host.name, other.name),
+        )
+        .because(format!(
+            "{} is active; it and k3s need the same ports, and name what is theirs alike",
+            other.unit
+        ))
+        .next("if it is in use, take the host out of the inventory")
+        .next(format!(
+            "if it may go, with all that it holds, on the host as root:\n{}",
+            other.removal
+        )),
     )
 }
 
@@ -73,9 +79,10 @@ pub(super) fn no_room(host: &Host, facts: &Facts, version: &str) -> Option<Probl
     let (name, disk, folder) = (&host.name, &facts.disk, &facts.node.data_dir);
     if disk.read_only {
         return Some(
-            Problem::new(format!(
-                "{name}: k3s's data belongs in {folder}, and nothing can be written there"
-            ))
+            Problem::new(
+                Code::DISK_READ_ONLY,
+                format!("{name}: k3s's data belongs in {folder}, and nothing can be written there"),
+            )
             .because("its file system is mounted read-only")
             .next(format!(
                 "on the host, these show how, and often why:\nfindmnt -T {folder}\ndmesg | tail"
@@ -100,7 +107,7 @@ pub(super) fn no_room(host: &Host, facts: &Facts, version: &str) -> Option<Probl
         .filter(|free| *free < needed)
     {
         return Some(
-            Problem::new(format!(
+            Problem::new(Code::DISK_FULL, format!(
                 "{name}: k3s's data belongs in {folder}, where {free} MB are free, and {version} needs {needed} MB"
             ))
             .next(next),
@@ -108,9 +115,12 @@ pub(super) fn no_room(host: &Host, facts: &Facts, version: &str) -> Option<Probl
     }
     let free = disk.free_inodes.filter(|free| *free < INODES)?;
     Some(
-        Problem::new(format!(
-            "{name}: k3s's data belongs in {folder}, where only {free} more files can be made"
-        ))
+        Problem::new(
+            Code::DISK_FULL,
+            format!(
+                "{name}: k3s's data belongs in {folder}, where only {free} more files can be made"
+            ),
+        )
         .because("the file system's inodes are used up")
         .next(next),
     )
@@ -140,7 +150,7 @@ pub(super) fn cgroup_v1(
         return None;
     }
     Some(
-        Problem::new(format!("{}: its kernel runs cgroup v1, and the kubelet of {version} refuses that", host.name))
+        Problem::new(Code::CGROUP_V1, format!("{}: its kernel runs cgroup v1, and the kubelet of {version} refuses that", host.name))
             .next("boot it with systemd.unified_cgroup_hierarchy=1, or set for servers (config) and agents (agent_config):\nkubelet-arg: [fail-cgroupv1=false]"),
     )
 }

@@ -9,8 +9,8 @@ use super::Situation;
 use super::address::Addresses;
 use super::force::effective_config;
 use crate::distribution::k3s::network::{Fault, KEYS, Networks, words};
-use crate::error::Problem;
 use crate::inventory::{Inventory, Remark, Role};
+use crate::problem::{Code, Problem};
 
 /// What k3s is told of the networks: by a server that has data, which is what the cluster has, or
 /// else by the inventory. `None` where no server is in the inventory.
@@ -103,7 +103,7 @@ pub(super) fn faults(
         }
     }
     let problems = taken.into_iter().map(|(key, (range, hosts))| {
-        let problem = Problem::new(format!(
+        let problem = Problem::new(Code::NETWORK_OVERLAP, format!(
             "{key} is {range}, and hosts have addresses in it: {}",
             hosts.join(", ")
         ))
@@ -121,7 +121,11 @@ pub(super) fn faults(
 }
 
 fn of(fault: &Fault) -> Problem {
-    Problem::new(format!("config.{}: {}", fault.key, fault.what)).next(fault.help.clone())
+    Problem::new(
+        Code::NETWORK_RANGE,
+        format!("config.{}: {}", fault.key, fault.what),
+    )
+    .next(fault.help.clone())
 }
 
 /// Ranges that are not those that are taken.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::check::node_name;
 use super::{ClusterState, NodeRole, Situation, Topology};
-use crate::error::Problem;
 use crate::facts::{Facts, Node, NodeFacts};
+use crate::problem::{Code, Problem};
 
 /// A k3s that is READY between two of its ends: so often started again by systemd, and so short a time ago,
 /// that it is likely to end again. What a join may take is less.
@@ -101,15 +101,19 @@ fn stranger(host: &str, node: &Node, other: IpAddr, own: IpAddr) -> Problem {
     let rename = format!("give {host} another hostname, or set  node_name:  in the inventory");
     let addresses = format!("that one is at {other}, {host} at {own}");
     if node.is_alive() {
-        return Problem::new(format!(
-            "{host}: another machine runs as a node under its name, {name}"
-        ))
+        return Problem::new(
+            Code::NODE_NAME_TAKEN,
+            format!("{host}: another machine runs as a node under its name, {name}"),
+        )
         .because(addresses)
         .next(rename);
     }
-    Problem::new(format!(
-        "{host}: the cluster has a node under its name, {name}, of a machine that is down now"
-    ))
+    Problem::new(
+        Code::NODE_NAME_TAKEN,
+        format!(
+            "{host}: the cluster has a node under its name, {name}, of a machine that is down now"
+        ),
+    )
     .because(addresses)
     .next(format!("if that machine will come back:  {rename}"))
     .next(format!(

@@ -7,9 +7,9 @@ use std::net::IpAddr;
 use super::Situation;
 use super::address::{Addresses, addresses};
 use super::choose::{Choice, HOW, SHOWN, has_way};
-use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::{Host, Role};
+use crate::problem::{Code, Problem};
 
 /// As many servers are asked about by each agent; it needs one to join, and all of them later.
 const SERVERS: usize = 3;
@@ -174,7 +174,7 @@ pub(super) fn unreached(
 
 fn problem(lines: &[String], said: &BTreeSet<String>) -> Option<Problem> {
     let (first, others) = lines.split_first()?;
-    let mut problem = Problem::new(first);
+    let mut problem = Problem::new(Code::PORTS_BLOCKED, first);
     for line in others.iter().take(SHOWN) {
         problem = problem.because(line);
     }

@@ -13,9 +13,9 @@ use super::folders::{Folders, folders};
 use super::members::{facts_of, host_of, voters};
 use super::needs::other_kubernetes;
 use super::successor::{Successor, successors};
-use crate::error::Problem;
 use crate::facts::{Datastore, Facts, Node};
 use crate::inventory::{Host, Role};
+use crate::problem::{Code, Problem};
 use crate::shell::quote;
 
 /// What a reset does, in order.
@@ -242,7 +242,7 @@ fn waves(
         return Ok(());
     }
     Err(vec![
-        Problem::new(format!(
+        Problem::new(Code::NO_QUORUM, format!(
             "without {}, the servers that stay ({}) would lose their quorum",
             lost.join(", "),
             stay.join(", ")
@@ -328,10 +328,13 @@ fn orphans(situation: &Situation<'_>) -> Result<(), Vec<Problem>> {
         return Ok(());
     }
     Err(vec![
-        Problem::new(format!(
-            "no server would be left, and {} would have none to belong to",
-            left.join(", ")
-        ))
+        Problem::new(
+            Code::NO_SERVER_LEFT,
+            format!(
+                "no server would be left, and {} would have none to belong to",
+                left.join(", ")
+            ),
+        )
         .because("--limit names all servers and not all agents")
         .next("name them as well, or leave out --limit: the whole cluster is reset then"),
     ])

@@ -2,9 +2,9 @@
 
 use super::Situation;
 use super::adopt::unequal;
-use crate::error::Problem;
 use crate::facts::Datastore;
 use crate::inventory::{self, Role};
+use crate::problem::{Code, Problem};
 
 /// Servers whose settings differ where k3s wants all servers to have the same.
 pub(super) fn unequal_servers(situation: &Situation<'_>) -> Option<Problem> {
@@ -31,12 +31,15 @@ pub(super) fn unequal_servers(situation: &Situation<'_>) -> Option<Problem> {
         (!keys.is_empty()).then_some((host, keys))
     })?;
     Some(
-        Problem::new(format!(
-            "{} and {} would have different values for {}",
-            first.name,
-            other.name,
-            keys.join(", ")
-        ))
+        Problem::new(
+            Code::SERVER_SETTINGS_DIFFER,
+            format!(
+                "{} and {} would have different values for {}",
+                first.name,
+                other.name,
+                keys.join(", ")
+            ),
+        )
         .because("all servers of a cluster must have the same: k3s refuses to start otherwise")
         .next("say it once, under  config:  of  cluster:"),
     )
@@ -52,6 +55,7 @@ pub(super) fn outside_datastore(situation: &Situation<'_>) -> Option<Problem> {
         || hosts.any(|host| host.config.contains_key(key));
     given.then(|| {
         Problem::new(
+            Code::DATASTORE_EXTERNAL,
             "config.datastore-endpoint: a datastore outside the cluster is not supported yet",
         )
         .next("leave it out: several servers keep their data in embedded etcd")
@@ -78,9 +82,12 @@ pub(super) fn sqlite_with_more_servers(situation: &Situation<'_>) -> Option<Prob
         .collect();
     if inventory.cluster.datastore == Some(inventory::Datastore::Sqlite) && servers.len() > 1 {
         return Some(
-            Problem::new("the inventory says  datastore: sqlite , which only one server can use")
-                .because(format!("it has {}", servers.join(", ")))
-                .next("set  datastore: etcd  under cluster:, or leave it out"),
+            Problem::new(
+                Code::SQLITE_ONE_SERVER,
+                "the inventory says  datastore: sqlite , which only one server can use",
+            )
+            .because(format!("it has {}", servers.join(", ")))
+            .next("set  datastore: etcd  under cluster:, or leave it out"),
         );
     }
     let (host, _) = situation
@@ -98,7 +105,7 @@ pub(super) fn sqlite_with_more_servers(situation: &Situation<'_>) -> Option<Prob
         return None;
     }
     Some(
-        Problem::new(format!("{} keeps its cluster in sqlite, which only one server can use", host.name))
+        Problem::new(Code::SQLITE_ONE_SERVER, format!("{} keeps its cluster in sqlite, which only one server can use", host.name))
             .because(format!("the inventory has more servers: {}", others.join(", ")))
             .next("set  datastore: etcd  under cluster: and deploy again: k3s moves the data to embedded etcd, then the others join"),
     )

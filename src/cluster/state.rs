@@ -7,8 +7,8 @@ use super::authority::authority;
 use super::check::{missed_data, reset_line};
 use super::tokens::observed;
 use super::{ClusterState, Situation};
-use crate::error::Problem;
 use crate::inventory::{Host, Role};
+use crate::problem::{Code, Problem};
 
 /// Where the cluster stands, and why it is unknown if it is.
 pub(super) fn state(
@@ -115,14 +115,17 @@ pub(super) fn leftovers(situation: &Situation<'_>, state: &ClusterState) -> Vec<
     });
     let agents = agents.map(|(host, _)| {
         let name = &host.name;
-        Problem::new(format!("{name}: it is an agent of another cluster"))
-            .because(format!(
-                "{leader} is to make a new cluster, with a CA of its own"
-            ))
-            .next(format!(
-                "if that cluster still runs: take {name} or {leader} out of this inventory"
-            ))
-            .next(format!("if it is gone:  {}", reset_line(situation, name)))
+        Problem::new(
+            Code::OTHER_CLUSTER,
+            format!("{name}: it is an agent of another cluster"),
+        )
+        .because(format!(
+            "{leader} is to make a new cluster, with a CA of its own"
+        ))
+        .next(format!(
+            "if that cluster still runs: take {name} or {leader} out of this inventory"
+        ))
+        .next(format!("if it is gone:  {}", reset_line(situation, name)))
     });
     let others = situation.servers().filter(|(_, facts)| {
         let found = facts.node.ca_hash.as_ref();
@@ -131,9 +134,12 @@ pub(super) fn leftovers(situation: &Situation<'_>, state: &ClusterState) -> Vec<
     others
         .map(|(host, facts)| {
             let (name, folder) = (&host.name, &facts.node.data_dir);
-            Problem::new(format!(
-                "{name}: there is a cluster's CA in {folder}, and nothing else of that cluster"
-            ))
+            Problem::new(
+                Code::CLUSTER_REMAINS,
+                format!(
+                    "{name}: there is a cluster's CA in {folder}, and nothing else of that cluster"
+                ),
+            )
             .because(format!(
                 "{leader} is to make a new cluster, which {name} could not join"
             ))

@@ -6,9 +6,9 @@ use std::path::Path;
 use super::{
     ClusterState, GeneratedTokens, LATER, NodeRole, NodeSpec, Reach, Situation, Topology, topology,
 };
-use crate::error::Problem;
 use crate::facts::{Datastore, DropIn, Facts, Foreign, Node, OperatingSystem, Unit};
 use crate::inventory::{self, Inventory, Overrides};
+use crate::problem::Problem;
 use crate::vars::Secret;
 
 mod addresses;

@@ -9,9 +9,9 @@ use super::force::effective_config;
 use super::{LATER, Situation};
 use crate::distribution::k3s::settings::matters_only_at_first_start;
 use crate::distribution::k3s::token::{ca_hash, full_token, token_fault, token_password};
-use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::Role;
+use crate::problem::{Code, Problem};
 use crate::vars::Secret;
 
 /// Tokens for a cluster that has none yet; made once per run, before any plan.
@@ -249,17 +249,23 @@ pub(super) fn tokens(situation: &Situation<'_>, urls: &[String]) -> Result<Token
 fn faulty(host: &str, what: &str, token: &str, next: &str) -> Option<Problem> {
     let fault = token_fault(token)?;
     Some(
-        Problem::new(format!("{host}: the {what} that it has cannot be one"))
-            .because(format!("it {fault}"))
-            .next(next),
+        Problem::new(
+            Code::TOKEN_INVALID,
+            format!("{host}: the {what} that it has cannot be one"),
+        )
+        .because(format!("it {fault}"))
+        .next(next),
     )
 }
 
 fn differ(found: &Claims, what: &str, why: &str) -> Option<Problem> {
     let (first, other) = differing(found)?;
-    let problem = Problem::new(format!("{what}: {first} has one, {other} another"))
-        .because(why)
-        .next("take the hosts that belong elsewhere out of the inventory");
+    let problem = Problem::new(
+        Code::TOKENS_DIFFER,
+        format!("{what}: {first} has one, {other} another"),
+    )
+    .because(why)
+    .next("take the hosts that belong elsewhere out of the inventory");
     Some(if first == "the inventory" {
         problem.next("if the token in the inventory is an old one, correct it")
     } else {

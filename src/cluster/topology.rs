@@ -17,10 +17,10 @@ use super::{
     ClusterState, LATER, Network, NodeRole, NodeSpec, Situation, Topology, fixed, keep, keys,
     network, networks, reach,
 };
-use crate::error::Problem;
 use crate::facts::{Datastore, Facts, Member};
 use crate::inventory::{self, Host, Role};
 use crate::kubernetes::kubeconfig::server_url;
+use crate::problem::Problem;
 
 /// Decides what every host is to the others and what follows for it.
 ///

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Reach, Situation};
-use crate::error::Problem;
 use crate::inventory::{Inventory, Role, Version};
+use crate::problem::{Code, Problem};
 
 /// Which version a deploy is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,10 +45,13 @@ pub fn wanted_version(
         (&inventory.cluster.version, running.first(), mute)
     {
         return Err(vec![
-            Problem::new(format!(
-                "{} has a cluster's data, and no k3s that tells its version",
-                host.name
-            ))
+            Problem::new(
+                Code::VERSION_UNKNOWN,
+                format!(
+                    "{} has a cluster's data, and no k3s that tells its version",
+                    host.name
+                ),
+            )
             .because(
                 "a channel names a version only for a new cluster: another one could be an upgrade",
             )
@@ -74,10 +77,13 @@ pub fn wanted_version(
     if others.is_empty() {
         return Ok(Wanted::Exact(wanted));
     }
-    let mut problem = Problem::new(match inventory.cluster.version {
-        Version::Exact(_) => format!("the inventory says {wanted}, and other versions run"),
-        Version::Channel(_) => "the hosts run different versions".to_owned(),
-    });
+    let mut problem = Problem::new(
+        Code::VERSIONS_DIFFER,
+        match inventory.cluster.version {
+            Version::Exact(_) => format!("the inventory says {wanted}, and other versions run"),
+            Version::Channel(_) => "the hosts run different versions".to_owned(),
+        },
+    );
     for (host, version) in &running {
         problem = problem.because(format!("{host} runs {version}"));
     }

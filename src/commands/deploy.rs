@@ -2,7 +2,7 @@
 
 use crate::cli::{DeployArguments, Environment};
 use crate::engine::{Context, Deploy, Target, execute, file, told};
-use crate::error::ExitCode;
+use crate::problem::ExitCode;
 use crate::run::Event;
 use crate::run::event::Events;
 use crate::ui::Ui;

@@ -3,7 +3,7 @@
 use crate::adhoc::{AdHocInventory, advice, save};
 use crate::cli::{Environment, InstallArguments};
 use crate::engine::{Deploy, Target, execute, kubeconfig, preview, told};
-use crate::error::ExitCode;
+use crate::problem::ExitCode;
 use crate::run::event::Events;
 use crate::ui::Ui;
 

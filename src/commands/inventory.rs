@@ -6,8 +6,8 @@ use std::time::Instant;
 use crate::cli::{Environment, InventoryCommand};
 use crate::cluster::remarks;
 use crate::engine::{Refusal, surroundings};
-use crate::error::{ExitCode, Problem};
 use crate::inventory::{self, Inventory, Overrides, Role, similar};
+use crate::problem::{Code, ExitCode, Problem};
 use crate::run::Event;
 use crate::run::report::Report;
 use crate::ui::Ui;
@@ -80,7 +80,10 @@ fn show(
                 Some(meant) => format!("did you mean  --host {meant} ?"),
                 None => "without --host, all hosts are shown".to_owned(),
             };
-            let problem = Problem::new(format!("the inventory has no host {name}"));
+            let problem = Problem::new(
+                Code::HOST_UNKNOWN,
+                format!("the inventory has no host {name}"),
+            );
             return Err(problem.next(next).into());
         }
     }

@@ -4,7 +4,7 @@ use crate::adhoc::{self, AdHocInventory, advice, save};
 use crate::cli::{Environment, JoinArguments};
 use crate::cluster::ClusterState;
 use crate::engine::{Deploy, execute, preview, told};
-use crate::error::{ExitCode, Problem};
+use crate::problem::{Code, ExitCode, Problem};
 use crate::run::event::Events;
 use crate::run::report::Report;
 use crate::ui::Ui;
@@ -34,9 +34,10 @@ pub(super) async fn run(arguments: JoinArguments, environment: &Environment, ui:
         if let (ClusterState::Down | ClusterState::Unknown, Some(name)) =
             (&survey.decision.rules.topology.state, adhoc.read_server())
         {
-            return Err(Problem::new(format!(
-                "{name}: k3s has data here and is not READY, so nothing can join it"
-            ))
+            return Err(Problem::new(
+                Code::SERVER_NOT_READY,
+                format!("{name}: k3s has data here and is not READY, so nothing can join it"),
+            )
             .next("systemctl status k3s  and  journalctl -u k3s  on it say why")
             .into());
         }

@@ -3,7 +3,7 @@
 use crate::adhoc::AdHocInventory;
 use crate::cli::{Environment, GetConfigArguments, KubeconfigArguments};
 use crate::engine::{Context, Target, kubeconfig, told};
-use crate::error::ExitCode;
+use crate::problem::ExitCode;
 use crate::run::event::Events;
 use crate::ui::Ui;
 

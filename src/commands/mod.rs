@@ -5,7 +5,7 @@ use clap::error::ErrorKind;
 
 use crate::cli::{Cli, Command, Environment, Output, Schema};
 use crate::engine::Refusal;
-use crate::error::{ExitCode, Problem};
+use crate::problem::{Code, ExitCode, Problem};
 use crate::ui::{Format, Live, Style, Ui};
 
 mod cache;
@@ -78,7 +78,7 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
             ExitCode::Success
         }
         Command::Uninstall { rest } => {
-            let problem = Problem::new("k3s is removed with  towline reset")
+            let problem = Problem::new(Code::COMMAND_LINE, "k3s is removed with  towline reset")
                 .next("to see what it would do:  towline reset -i FILE --plan")
                 .next("where there is no inventory yet, the line that made the host writes one with  --save-inventory FILE");
             let ui = match Output::of(&rest) {
@@ -109,12 +109,15 @@ pub fn mistyped(error: &clap::Error, output: Output) -> ExitCode {
         };
     }
     let problem = if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        Problem::new("there is no command").next("--help  lists them")
+        Problem::new(Code::COMMAND_LINE, "there is no command").next("--help  lists them")
     } else {
         let text = error.render().to_string();
         let mut parts = text.trim().split("\n\n").map(str::trim);
         let what = parts.next().unwrap_or_default();
-        let what = Problem::new(what.strip_prefix("error: ").unwrap_or(what));
+        let what = Problem::new(
+            Code::COMMAND_LINE,
+            what.strip_prefix("error: ").unwrap_or(what),
+        );
         parts.fold(what, Problem::next)
     };
     Refusal::from(problem).tell(&Ui::json())

@@ -2,7 +2,7 @@
 
 use crate::cli::{Environment, PlanArguments};
 use crate::engine::{Context, Deploy, Deployment, Survey, preview, told};
-use crate::error::ExitCode;
+use crate::problem::ExitCode;
 use crate::run::Event;
 use crate::run::event::Events;
 use crate::ui::Ui;

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use crate::cli::{Environment, ReadyArguments};
 use crate::engine::{Ended, Refusal, interrupt, kubeconfig, told};
-use crate::error::{ExitCode, Problem};
 use crate::kubernetes::kubeconfig::pick;
 use crate::kubernetes::verify::{NodeLine, verify};
+use crate::problem::{Code, ExitCode, Problem};
 use crate::run::event::Events;
 use crate::run::report::Report;
 use crate::run::{Event, Interrupt};
@@ -31,13 +31,13 @@ pub(super) async fn run(arguments: &ReadyArguments, environment: &Environment, u
 
 async fn wait(arguments: &ReadyArguments, path: &Path, events: &Events) -> Result<Ended, Refusal> {
     let begun = Instant::now();
-    let mut last = Problem::default();
+    let mut last = None;
     for attempt in 1..=arguments.attempts {
         if attempt > 1 {
             tokio::time::sleep(arguments.pause).await;
         }
         // What makes the cluster may not have written it yet.
-        last = if path.exists() {
+        let problem = if path.exists() {
             let picked = pick(path, arguments.context.as_deref())?;
             match verify(&picked, arguments.pause).await {
                 Ok(verified) => match missing(&verified.nodes) {
@@ -54,35 +54,46 @@ async fn wait(arguments: &ReadyArguments, path: &Path, events: &Events) -> Resul
                 Err(error) => error.problem(),
             }
         } else {
-            Problem::new(format!("{} is not there", path.display()))
+            Problem::new(
+                Code::KUBECONFIG_MISSING,
+                format!("{} is not there", path.display()),
+            )
         };
         events.send(Event::NotReady {
             attempt,
             attempts: arguments.attempts,
-            problem: last.clone(),
+            problem: problem.clone(),
         });
+        last = Some(problem);
     }
     let times = match arguments.attempts {
         1 => "once".to_owned(),
         times => format!("{times} times"),
     };
-    events.send(Event::Trouble {
-        problem: last.because(format!("asked {times}")),
-    });
+    if let Some(problem) = last {
+        let problem = problem.because(format!("asked {times}"));
+        events.send(Event::Trouble { problem });
+    }
     Ok((Report::without_hosts(begun, false), None))
 }
 
 /// Which nodes are not Ready; a cluster without nodes is not, either.
 fn missing(nodes: &[NodeLine]) -> Option<Problem> {
     if nodes.is_empty() {
-        return Some(Problem::new("the cluster has no nodes"));
+        return Some(Problem::new(
+            Code::NODES_NOT_READY,
+            "the cluster has no nodes",
+        ));
     }
     let names: Vec<_> = nodes
         .iter()
         .filter(|node| !node.ready)
         .map(|node| node.name.as_str())
         .collect();
-    let problem = Problem::new(format!("not Ready: {}", names.join(", ")));
+    let problem = Problem::new(
+        Code::NODES_NOT_READY,
+        format!("not Ready: {}", names.join(", ")),
+    );
     let lacking: Vec<_> = nodes
         .iter()
         .filter(|node| node.lacks_network)

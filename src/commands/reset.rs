@@ -5,8 +5,8 @@ use std::path::Path;
 use crate::cli::{Environment, InventoryArguments, ResetArguments};
 use crate::cluster;
 use crate::engine::{Context, Refusal, Reset, can_ask, execute, preview, told};
-use crate::error::{ExitCode, Problem};
 use crate::inventory::STANDARD_INPUT;
+use crate::problem::{Code, ExitCode, Problem};
 use crate::run::event::Events;
 use crate::shell::quote;
 use crate::ui::Ui;
@@ -46,9 +46,10 @@ fn unasked(arguments: &ResetArguments) -> Problem {
     } else {
         "there is no terminal to ask on"
     };
-    Problem::new(format!(
-        "a reset removes a cluster with its data, and {why}"
-    ))
+    Problem::new(
+        Code::RESET_UNCONFIRMED,
+        format!("a reset removes a cluster with its data, and {why}"),
+    )
     .next(format!("to see what it would do:  {line} --plan"))
     .next(format!("to do it:  {line} --yes"))
 }

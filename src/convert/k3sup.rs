@@ -5,8 +5,8 @@ use std::path::Path;
 use super::making::{Host, Making};
 use super::reading::Reading;
 use super::{Converted, Judge, Refused, Source};
-use crate::error::Problem;
 use crate::inventory::{self, Role};
+use crate::problem::{Code, Problem};
 
 /// Makes an inventory whose first hosts are servers, as many as are wanted.
 ///
@@ -39,10 +39,10 @@ pub fn convert(source: &Source, servers: usize, judge: Judge<'_>) -> Result<Conv
         making.hosts.push(host);
     }
     if making.hosts.is_empty() {
-        return Err(Problem::new(format!(
-            "{} is no list of hosts of  k3sup plan",
-            source.name
-        ))
+        return Err(Problem::new(
+            Code::SOURCE_INVALID,
+            format!("{} is no list of hosts of  k3sup plan", source.name),
+        )
         .because("it is not a list of objects with `hostname` and `ip`")
         .into());
     }
@@ -52,7 +52,7 @@ pub fn convert(source: &Source, servers: usize, judge: Judge<'_>) -> Result<Conv
             source.name,
             making.hosts.len()
         );
-        return Err(Problem::new(problem)
+        return Err(Problem::new(Code::SOURCE_WITHOUT_SERVER, problem)
             .next("say how many are servers, as to  k3sup plan:  --servers 1")
             .into());
     }

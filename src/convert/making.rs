@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::placed::path_at;
 use super::{Converted, Judge, LeftOut, Place, Refused};
-use crate::error::Problem;
 use crate::inventory::{self, Role};
+use crate::problem::{Code, Problem};
 use crate::vars::mask::holds_a_secret;
 
 /// A value, and where a source says it.
@@ -206,7 +206,10 @@ impl Making {
                 }
             }
             if left_out.len() == before {
-                let problem = Problem::new(format!("{source} cannot be made into an inventory"));
+                let problem = Problem::new(
+                    Code::SOURCE_INVALID,
+                    format!("{source} cannot be made into an inventory"),
+                );
                 let why = errors.mistakes.into_iter().next();
                 let why = why.map_or_else(String::new, |mistake| mistake.message);
                 return Err(because_of(problem, left_out).because(why).into());

@@ -7,8 +7,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::error::Problem;
 use crate::inventory::{self, InputErrors, Inventory, Overrides, Rules, Surroundings};
+use crate::problem::Problem;
 use crate::vars::mask::without_passwords;
 
 pub mod ansible;

@@ -9,9 +9,9 @@ use super::refusal::Refusal;
 use crate::artifacts::fetch::{self, Fetch, Progress};
 use crate::artifacts::{Architecture, BinaryArtifact, Download, local};
 use crate::distribution::k3s::release::RELEASES;
-use crate::error::Problem;
 use crate::inventory::Binary;
 use crate::plan::Judged;
+use crate::problem::{Code, Problem};
 use crate::run::Event;
 use crate::task::{Action, Verdict};
 
@@ -47,19 +47,25 @@ impl Context {
                 let path = path.clone();
                 let mut binary = blocking(move || local(&path)).await?;
                 if binary.architecture != architecture {
-                    return Err(Problem::new(format!(
-                        "{} is made for {}",
-                        binary.path.display(),
-                        binary.architecture
-                    ))
+                    return Err(Problem::new(
+                        Code::BINARY_ARCHITECTURE,
+                        format!(
+                            "{} is made for {}",
+                            binary.path.display(),
+                            binary.architecture
+                        ),
+                    )
                     .because(format!("there are hosts that are {architecture}"))
                     .next("binary: {source: push}  fetches the right one for every host"));
                 }
                 if let Some(pinned) = pinned.filter(|pinned| *pinned != binary.sha256) {
-                    return Err(Problem::new(format!(
-                        "{} is not the file that the inventory names",
-                        binary.path.display()
-                    ))
+                    return Err(Problem::new(
+                        Code::BINARY_HASH,
+                        format!(
+                            "{} is not the file that the inventory names",
+                            binary.path.display()
+                        ),
+                    )
                     .because(format!("expected sha256 {pinned}"))
                     .because(format!("the file has sha256 {}", binary.sha256)));
                 }
@@ -102,6 +108,7 @@ impl Context {
             Binary::Download { mirror, .. } | Binary::Push { mirror } => mirror.clone(),
             Binary::Path(path) => {
                 return Err(Problem::new(
+                    Code::BINARY_VERSION,
                     "binary: {source: path} needs to know which version the file is",
                 )
                 .because(format!(
@@ -146,7 +153,7 @@ pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| Problem::new(error.to_string()))?
+    done.map_err(|error| Problem::new(Code::INTERNAL, error.to_string()))?
 }
 
 /// The files that hosts are sent.

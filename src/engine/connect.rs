@@ -11,8 +11,8 @@ use tokio::sync::{Semaphore, watch};
 use super::context::RunOptions;
 use super::surroundings::can_ask;
 use crate::cli::Environment;
-use crate::error::Problem;
 use crate::inventory::{Host, Inventory};
+use crate::problem::{Code, Problem};
 use crate::run::event::Events;
 use crate::run::gather::Unreached;
 use crate::run::trace::Traced;
@@ -116,7 +116,10 @@ impl Ssh {
 
     async fn session(&self, host: &Host, policy: Policy) -> Result<ssh::Session, Opened> {
         let Some(keys) = self.keys.get(&host.ssh.key.value) else {
-            let problem = Problem::new(format!("{}: its keys were not read", host.name));
+            let problem = Problem::new(
+                Code::INTERNAL,
+                format!("{}: its keys were not read", host.name),
+            );
             return Err(Opened::Failed(unreachable(problem)));
         };
         let trust = Trust {
@@ -217,9 +220,12 @@ fn room_for(hosts: usize, parallel: u16) -> Result<(), Problem> {
             Err(error) => error.to_string(),
         },
     };
-    Err(Problem::new(format!(
-        "{hosts} hosts need {needed} open files here, and the limit cannot be raised so far"
-    ))
+    Err(Problem::new(
+        Code::OPEN_FILES,
+        format!(
+            "{hosts} hosts need {needed} open files here, and the limit cannot be raised so far"
+        ),
+    )
     .because(why)
     .because("every host has one connection for as long as the run lasts")
     .next("raise the limit of this shell, then run the same command again:")

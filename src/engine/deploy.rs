@@ -10,11 +10,11 @@ use super::refusal::Refusal;
 use super::survey::Survey;
 use crate::artifacts::Architecture;
 use crate::cluster::{self, ClusterState, Situation, Topology, Wanted};
-use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::Inventory;
 use crate::plan;
 use crate::playbook::Book;
+use crate::problem::Problem;
 use crate::run::gather::{self, Gathered};
 
 /// Makes the hosts a cluster.
@@ -230,7 +230,13 @@ mod tests {
         };
         let artifacts = [
             (Architecture::Amd64, Ok(found(Architecture::Amd64))),
-            (Architecture::Arm64, Err(Problem::new("no list of hashes"))),
+            (
+                Architecture::Arm64,
+                Err(Problem::new(
+                    crate::problem::Code::DOWNLOAD_FAILED,
+                    "no list of hashes",
+                )),
+            ),
         ];
         let release = Release {
             version: "v1.36.3+k3s1".into(),

@@ -8,7 +8,7 @@ use super::preview::{findings, plan, state};
 use super::refusal::Refusal;
 use super::survey::Survey;
 use super::told::Ended;
-use crate::error::Problem;
+use crate::problem::{Code, Problem};
 use crate::run::report::RunState;
 use crate::run::{Event, Interrupt, Outcome, Runner, planned};
 use crate::ui::Format;
@@ -34,7 +34,8 @@ pub async fn execute<O: Operation>(
     let runner = context.runner(&survey.gathered);
     if let Err(reason) = &ended {
         cancel_rest(context, &survey, &runner, &mut run_state, reason);
-        let problem = Problem::new(format!("the {} ended early", O::NAME)).because(reason);
+        let problem = Problem::new(Code::RUN_INCOMPLETE, format!("the {} ended early", O::NAME))
+            .because(reason);
         context.events.send(Event::Trouble { problem });
     }
     for (host, reason) in &survey.decision.waiting {
@@ -91,7 +92,7 @@ async fn agreed<O: Operation>(
             Some(true) => {}
             Some(false) => {
                 let what = format!("what was typed is not the cluster's name, {name}");
-                return Err(Problem::new(what).into());
+                return Err(Problem::new(Code::RESET_UNCONFIRMED, what).into());
             }
             None => return Err(Refusal::Interrupted),
         }
@@ -149,9 +150,10 @@ async fn stages<O: Operation>(
         run_state.replan();
         leave(context, survey, run_state);
     }
-    let problem = Problem::new(format!(
-        "no convergence after {PLANS} plans: the same changes keep coming back"
-    ))
+    let problem = Problem::new(
+        Code::NO_CONVERGENCE,
+        format!("no convergence after {PLANS} plans: the same changes keep coming back"),
+    )
     .because("something else changes the hosts, or undoes what is done")
     .next(
         "run the same command again; if it ends like this once more, look at the servers' journals",

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::error::Problem;
+use crate::problem::{Code, Problem};
 
 /// Writes a file as a whole, or leaves what was there.
 ///
@@ -10,7 +10,11 @@ use crate::error::Problem;
 /// What the file system refuses.
 pub fn write(file: &Path, text: &str) -> Result<(), Problem> {
     let failed = |error: std::io::Error| {
-        Problem::new(format!("{} cannot be written", file.display())).because(error.to_string())
+        Problem::new(
+            Code::FILE_UNWRITABLE,
+            format!("{} cannot be written", file.display()),
+        )
+        .because(error.to_string())
     };
     let folder = match file.parent() {
         Some(folder) if folder != Path::new("") => folder,

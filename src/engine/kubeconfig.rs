@@ -7,11 +7,11 @@ use std::time::Duration;
 use crate::cli::{Destination, Environment, KubeconfigFile};
 use crate::cluster::node_name;
 use crate::distribution::k3s::settings::API_PORT;
-use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::{Host, Role};
 use crate::kubernetes::kubeconfig::{Kubeconfig, Written, merge, pick, rewrite, server_url, write};
 use crate::kubernetes::verify::{NodeLine, Verified, verify};
+use crate::problem::{Code, Problem};
 use crate::run::event::NodeRow;
 use crate::run::gather::{self, Gathered};
 use crate::run::report::Report;
@@ -272,7 +272,7 @@ async fn tried(
     tokio::select! {
         verified = verify(kubeconfig, timeout) => verified.map_err(|error| error.problem()),
         () = interrupt::asked_for(Interrupt::Finish, context.interrupt.clone()) => {
-            Err(Problem::new("the kubeconfig was not tried: interrupted"))
+            Err(Problem::new(Code::INTERRUPTED, "the kubeconfig was not tried: interrupted"))
         }
     }
 }
@@ -309,8 +309,10 @@ async fn source<'a>(
             return Ok((host, source, node_ip(host, &facts)));
         }
     }
-    Err(Problem::new("no server has a kubeconfig to give")
-        .next("towline deploy makes the cluster first"))
+    Err(
+        Problem::new(Code::NO_CLUSTER, "no server has a kubeconfig to give")
+            .next("towline deploy makes the cluster first"),
+    )
 }
 
 #[cfg(test)]

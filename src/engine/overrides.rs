@@ -2,13 +2,17 @@
 
 use std::path::Path;
 
-use crate::error::Problem;
 use crate::playbook::Assets;
+use crate::problem::{Code, Problem};
 
 /// Reads `playbooks/` and `templates/` of a folder.
 pub fn read(folder: &Path, assets: &mut Assets) -> Result<(), Problem> {
     let unreadable = |path: &Path, error: &std::io::Error| {
-        Problem::new(format!("{} cannot be read", path.display())).because(error.to_string())
+        Problem::new(
+            Code::FILE_UNREADABLE,
+            format!("{} cannot be read", path.display()),
+        )
+        .because(error.to_string())
     };
     let mut found = 0;
     for (kind, is_playbook) in [("playbooks", true), ("templates", false)] {
@@ -44,10 +48,10 @@ pub fn read(folder: &Path, assets: &mut Assets) -> Result<(), Problem> {
         }
     }
     if found == 0 {
-        return Err(Problem::new(format!(
-            "{} has no playbooks/ and no templates/",
-            folder.display()
-        ))
+        return Err(Problem::new(
+            Code::OVERRIDES_INVALID,
+            format!("{} has no playbooks/ and no templates/", folder.display()),
+        )
         .next("name the folder that holds them"));
     }
     Ok(())

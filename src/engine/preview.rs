@@ -4,7 +4,7 @@ use super::context::Context;
 use super::operation::Operation;
 use super::survey::Survey;
 use super::told::Ended;
-use crate::error::Problem;
+use crate::problem::{Code, Problem};
 use crate::run::event::PlannedState;
 use crate::run::report::RunState;
 use crate::run::{Event, Outcome, planned};
@@ -19,14 +19,14 @@ pub fn preview<O: Operation>(context: &Context, _: &O, survey: &Survey<O::Rules>
             host: host.clone(),
             reason: reason.clone(),
         });
-        let problem = Problem::new(reason.clone());
+        let problem = Problem::new(Code::HOST_CANCELLED, reason.clone());
         run_state.end(host, Outcome::Cancelled, Some(problem));
     }
     plan(context, survey, &run_state);
     for step in planned(&survey.judged) {
         if step.state == PlannedState::Failed {
             let what = step.changes.first().map(|change| change.what.clone());
-            let problem = Problem::new(what.unwrap_or(step.step));
+            let problem = Problem::new(Code::STEP_IMPOSSIBLE, what.unwrap_or(step.step));
             run_state.end(&step.host, Outcome::Failed, Some(problem));
         }
     }

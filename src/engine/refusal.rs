@@ -1,7 +1,7 @@
 //! Why a command did not begin.
 
-use crate::error::{ExitCode, Problem};
 use crate::inventory::InputErrors;
+use crate::problem::{Code, ExitCode, Problem};
 use crate::run::Event;
 use crate::ui::{Format, Ui};
 
@@ -50,9 +50,9 @@ impl Refusal {
     /// The same as problems of a run that has begun.
     pub fn problems(self) -> Vec<Problem> {
         match self {
-            Self::Input(errors) => vec![Problem::new(errors.to_string())],
+            Self::Input(errors) => vec![Problem::new(Code::INVENTORY_INVALID, errors.to_string())],
             Self::Problems(problems) => problems,
-            Self::Interrupted => vec![Problem::new("interrupted")],
+            Self::Interrupted => vec![Problem::new(Code::INTERRUPTED, "interrupted")],
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A command's work, told while it goes on.
 
 use super::refusal::Refusal;
-use crate::error::ExitCode;
+use crate::problem::ExitCode;
 use crate::run::Event;
 use crate::run::event::Events;
 use crate::run::report::Report;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::typed;
-use crate::error::Problem;
+use crate::problem::{Code, Problem};
 
 /// An inventory in the making: its blocks as they will stand in the file.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +49,8 @@ impl Draft {
                 document.insert(key.into(), json!(value));
             }
         }
-        serde_yaml::to_string(&document).map_err(|error| Problem::new(error.to_string()))
+        serde_yaml::to_string(&document)
+            .map_err(|error| Problem::new(Code::INTERNAL, error.to_string()))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use wildmatch::WildMatch;
 
 use super::{Inventory, Role, shape};
-use crate::error::Problem;
+use crate::problem::{Code, Problem};
 
 impl Inventory {
     /// The names of the hosts that a pattern selects: those that may be changed. All hosts are
@@ -22,8 +22,10 @@ impl Inventory {
             .filter(|word| !word.is_empty())
             .collect();
         if words.is_empty() {
-            return Err(Problem::new("--limit: names no host")
-                .next(format!("the hosts are {}", self.listed())));
+            return Err(
+                Problem::new(Code::LIMIT_WITHOUT_HOST, "--limit: names no host")
+                    .next(format!("the hosts are {}", self.listed())),
+            );
         }
         let mut selected = BTreeSet::new();
         let mut excluded = BTreeSet::new();
@@ -41,8 +43,11 @@ impl Inventory {
             .map(|name| (*name).to_owned())
             .collect();
         if chosen.is_empty() {
-            return Err(Problem::new(format!("--limit {pattern}: selects no host"))
-                .next(format!("the hosts are {}", self.listed())));
+            return Err(Problem::new(
+                Code::LIMIT_WITHOUT_HOST,
+                format!("--limit {pattern}: selects no host"),
+            )
+            .next(format!("the hosts are {}", self.listed())));
         }
         Ok(chosen)
     }
@@ -66,9 +71,10 @@ impl Inventory {
         } else if let Some(role) = role(word) {
             let found = select(&|host| host.role.value == role);
             if found.is_empty() {
-                return Err(Problem::new(format!(
-                    "--limit {word}: no host has the role `{role}`"
-                )));
+                return Err(Problem::new(
+                    Code::LIMIT_WITHOUT_HOST,
+                    format!("--limit {word}: no host has the role `{role}`"),
+                ));
             }
             found
         } else if word == "all" {
@@ -81,8 +87,11 @@ impl Inventory {
             return Ok(found);
         }
         if word.contains(['*', '?']) {
-            return Err(Problem::new(format!("--limit {word}: no host matches"))
-                .next(format!("the hosts are {}", self.listed())));
+            return Err(Problem::new(
+                Code::LIMIT_WITHOUT_HOST,
+                format!("--limit {word}: no host matches"),
+            )
+            .next(format!("the hosts are {}", self.listed())));
         }
         let groups = self
             .hosts
@@ -92,9 +101,10 @@ impl Inventory {
             .names()
             .chain(groups)
             .chain(["servers", "agents", "all"]);
-        let problem = Problem::new(format!(
-            "--limit {word}: there is no host, group or role of this name"
-        ));
+        let problem = Problem::new(
+            Code::LIMIT_WITHOUT_HOST,
+            format!("--limit {word}: there is no host, group or role of this name"),
+        );
         Err(match shape::similar(word, known) {
             Some(meant) => problem.next(format!("did you mean `{meant}`?")),
             None => problem.next(format!("the hosts are {}", self.listed())),

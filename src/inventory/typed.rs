@@ -2,7 +2,7 @@
 
 use super::mistake::Complaint;
 use super::syntax;
-use crate::error::Problem;
+use crate::problem::{Code, Problem};
 
 /// Whether this can be a host's name.
 pub fn is_name(text: &str) -> bool {
@@ -15,7 +15,8 @@ pub fn is_name(text: &str) -> bool {
 /// What is no IP address and no DNS name, with what to type instead.
 pub fn address(text: &str) -> Result<(), Problem> {
     syntax::address(text).map_err(|Complaint { message, help }| {
-        help.into_iter().fold(Problem::new(message), Problem::next)
+        help.into_iter()
+            .fold(Problem::new(Code::FLAG_VALUE, message), Problem::next)
     })
 }
 

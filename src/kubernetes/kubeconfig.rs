@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::error::Problem;
+use crate::problem::{Code, Problem};
 use crate::vars::Secret;
 
 pub use file::{Written, write};
@@ -77,10 +77,10 @@ impl Kubeconfig {
     /// The file's text. It holds the private key.
     pub fn to_yaml(&self) -> Result<String, Problem> {
         wire::to_yaml(&wire::written(self)).map_err(|why| {
-            Problem::new(format!(
-                "{}: the kubeconfig cannot be written as YAML",
-                self.context
-            ))
+            Problem::new(
+                Code::KUBECONFIG_INVALID,
+                format!("{}: the kubeconfig cannot be written as YAML", self.context),
+            )
             .because(why)
         })
     }
@@ -118,8 +118,13 @@ pub fn rewrite(source: &str, server: &str, context: &str) -> Result<Kubeconfig, 
 
 /// Reads a kubeconfig of one cluster, one user and one context as it is.
 pub fn parse(source: &str) -> Result<Kubeconfig, Problem> {
-    refused_because(source)
-        .map_err(|why| Problem::new("the kubeconfig is not one that can be used").because(why))
+    refused_because(source).map_err(|why| {
+        Problem::new(
+            Code::KUBECONFIG_INVALID,
+            "the kubeconfig is not one that can be used",
+        )
+        .because(why)
+    })
 }
 
 /// [`parse`], with the reason for a refusal as a sentence that holds nothing of the content.
@@ -145,7 +150,7 @@ fn refused_because(source: &str) -> Result<Kubeconfig, String> {
 fn decode(key: &str, base64: &str) -> Result<Vec<u8>, Problem> {
     STANDARD
         .decode(base64)
-        .map_err(|_error| Problem::new(format!("`{key}` is not base64")))
+        .map_err(|_error| Problem::new(Code::KUBECONFIG_INVALID, format!("`{key}` is not base64")))
 }
 
 fn certificates(key: &str, base64: &str) -> Result<Vec<CertificateDer<'static>>, Problem> {
@@ -153,9 +158,10 @@ fn certificates(key: &str, base64: &str) -> Result<Vec<CertificateDer<'static>>,
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     match certificates {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(Problem::new(format!(
-            "`{key}` holds no certificate in PEM form"
-        ))),
+        _ => Err(Problem::new(
+            Code::KUBECONFIG_INVALID,
+            format!("`{key}` holds no certificate in PEM form"),
+        )),
     }
 }
 
@@ -169,10 +175,13 @@ fn check_server(server: &str) -> Result<(), Problem> {
     if is_plain {
         Ok(())
     } else {
-        Err(Problem::new(format!(
-            "`{}` is not the address of an API; one looks like https://203.0.113.10:6443",
-            server.escape_debug()
-        )))
+        Err(Problem::new(
+            Code::KUBECONFIG_INVALID,
+            format!(
+                "`{}` is not the address of an API; one looks like https://203.0.113.10:6443",
+                server.escape_debug()
+            ),
+        ))
     }
 }
 
@@ -181,10 +190,13 @@ fn check_context(context: &str) -> Result<(), Problem> {
         || context.chars().count() > 253
         || context.chars().any(char::is_control)
     {
-        return Err(Problem::new(format!(
-            "`{}` cannot be the name of a context: 1 to 253 printable characters",
-            context.escape_debug()
-        )));
+        return Err(Problem::new(
+            Code::KUBECONFIG_INVALID,
+            format!(
+                "`{}` cannot be the name of a context: 1 to 253 printable characters",
+                context.escape_debug()
+            ),
+        ));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Order, Plan};
-use crate::error::Problem;
+use crate::problem::Problem;
 use crate::shell::Reply;
 use crate::task::{Changes, Verdict};
 

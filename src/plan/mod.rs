@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use crate::artifacts::{Architecture, BinaryArtifact};
 use crate::cluster::{ClusterState, NodeRole, Situation, Topology};
-use crate::error::Problem;
 use crate::inventory::Join;
 use crate::playbook::{Book, Selector, Strategy};
+use crate::problem::Problem;
 use crate::task::{Quorum, Task};
 
 mod context;

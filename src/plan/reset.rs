@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::context::{ClusterContext, FoldersContext, sources};
 use super::{Guard, Lane, Order, Plan, Stage, Step};
 use crate::cluster::{Reset, Situation, Successor, Wave, node_name};
-use crate::error::Problem;
 use crate::facts::is_node_name;
 use crate::playbook::Book;
+use crate::problem::Problem;
 
 /// What a template knows where nodes and hosts leave.
 #[derive(Serialize, JsonSchema)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::Problem;
+use crate::problem::{Code, Problem};
 
 macro_rules! embedded {
     ($folder:literal: $($name:literal),* $(,)?) => {
@@ -52,9 +52,12 @@ impl Assets {
 
     pub(super) fn playbook(&self, name: &str) -> Result<&str, Problem> {
         let found = self.playbooks.get(&format!("{name}.yml"));
-        found
-            .map(String::as_str)
-            .ok_or_else(|| Problem::new(format!("there is no playbook {name}.yml")))
+        found.map(String::as_str).ok_or_else(|| {
+            Problem::new(
+                Code::PLAYBOOK_INVALID,
+                format!("there is no playbook {name}.yml"),
+            )
+        })
     }
 
     pub(super) fn templates(&self) -> impl Iterator<Item = (&str, &str)> {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use serde_yaml::{Location, Spanned};
 
 use super::template::Templates;
-use crate::error::Problem;
+use crate::problem::{Code, Problem};
 use crate::task::Task;
 
 /// A task as a playbook writes it.
@@ -35,7 +35,7 @@ impl Entry {
         let fields = fields.map(|(key, field)| (&**key, field.value.clone()));
         match self.read(fields.collect()) {
             Err((Some(key), _)) if self.fields.get(key).is_some_and(is_template) => Ok(()),
-            Err((key, said)) => Err((self.place(key), Problem::new(said))),
+            Err((key, said)) => Err((self.place(key), Problem::new(Code::PLAYBOOK_INVALID, said))),
             Ok(_) => Ok(()),
         }
     }
@@ -68,7 +68,8 @@ impl Entry {
             Ok((&**key, value))
         });
         let task = self.read(fields.collect::<Result<_, _>>()?);
-        let task = task.map_err(|(key, said)| (self.place(key), Problem::new(said)))?;
+        let task = task
+            .map_err(|(key, said)| (self.place(key), Problem::new(Code::PLAYBOOK_INVALID, said)))?;
         Ok((name.as_str().unwrap_or_default().to_owned(), task))
     }
 

@@ -11,7 +11,7 @@ use serde_yaml::Location;
 
 use crate::artifacts::BinaryArtifact;
 use crate::distribution::k3s::{causes, journal};
-use crate::error::Problem;
+use crate::problem::{Code, Problem};
 use crate::task::service::Diagnose;
 use crate::task::{Service, Task};
 
@@ -155,8 +155,12 @@ impl Book {
                 file.content = content.map_err(|problem| ("template", problem))?;
             }
             Task::Binary(file) => {
-                let binary =
-                    binary.ok_or_else(|| ("path", Problem::new("no binary is sent here")))?;
+                let binary = binary.ok_or_else(|| {
+                    (
+                        "path",
+                        Problem::new(Code::PLAYBOOK_INVALID, "no binary is sent here"),
+                    )
+                })?;
                 file.source.clone_from(&binary.path);
                 file.sha256.clone_from(&binary.sha256);
                 file.size = binary.size;
@@ -189,9 +193,10 @@ fn diagnose(service: &mut Service, context: &Value) -> Result<(), Problem> {
             seeks_leader: journal::seeks_leader,
             node: node.unwrap_or_default().to_owned(),
         }),
-        Some(other) => Err(Problem::new(format!(
-            "unknown diagnose `{other}`, expected k3s"
-        )))?,
+        Some(other) => Err(Problem::new(
+            Code::PLAYBOOK_INVALID,
+            format!("unknown diagnose `{other}`, expected k3s"),
+        ))?,
     };
     Ok(())
 }
@@ -216,6 +221,9 @@ fn yaml<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Result<T, Pro
         let said = error.without_snippet().to_string();
         let said = said.split(" at line ").next().unwrap_or(&said);
         let said = said.split(": line ").next().unwrap_or(said);
-        Problem::new(format!("{}: {said}", place(file, at)))
+        Problem::new(
+            Code::PLAYBOOK_INVALID,
+            format!("{}: {said}", place(file, at)),
+        )
     })
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Assets;
-use crate::error::Problem;
+use crate::problem::{Code, Problem};
 
 #[derive(Debug)]
 pub(super) struct Templates(Environment<'static>);
@@ -106,7 +106,10 @@ impl Templates {
         let value = self.evaluate(expression, context)?;
         match serde_json::to_value(&value) {
             Ok(Value::Array(list)) => Ok(list),
-            _ => Err(Problem::new(format!("“{expression}” is not a list"))),
+            _ => Err(Problem::new(
+                Code::PLAYBOOK_INVALID,
+                format!("“{expression}” is not a list"),
+            )),
         }
     }
 
@@ -117,9 +120,10 @@ impl Templates {
             .map_err(|error| inside(expression, &error))?;
         // An unknown name would be false, and its task silently left out.
         if value.is_undefined() {
-            return Err(Problem::new(format!(
-                "“{expression}”: there is no such value"
-            )));
+            return Err(Problem::new(
+                Code::PLAYBOOK_INVALID,
+                format!("“{expression}”: there is no such value"),
+            ));
         }
         Ok(value)
     }
@@ -166,7 +170,7 @@ fn inside(text: &str, error: &Error) -> Problem {
         return problem("this text", error);
     }
     let said = error.detail().unwrap_or("this cannot be rendered");
-    Problem::new(format!("“{text}”: {said}"))
+    Problem::new(Code::PLAYBOOK_INVALID, format!("“{text}”: {said}"))
 }
 
 /// The error's own words with its line. Its long form is never used: that lists the values of the
@@ -176,8 +180,11 @@ fn problem(place: &str, error: &Error) -> Problem {
         .line()
         .map(|line| format!(", line {line}"))
         .unwrap_or_default();
-    Problem::new(format!(
-        "{place}{line}: {}",
-        error.detail().unwrap_or("this cannot be rendered")
-    ))
+    Problem::new(
+        Code::PLAYBOOK_INVALID,
+        format!(
+            "{place}{line}: {}",
+            error.detail().unwrap_or("this cannot be rendered")
+        ),
+    )
 }

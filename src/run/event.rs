@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::report::Report;
-use crate::error::Problem;
 use crate::inventory::Mistake;
 pub use crate::inventory::{ShownHost, ShownSetting};
+use crate::problem::Problem;
 
 mod channel;
 

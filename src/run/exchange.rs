@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::Runner;
 use super::event::Event;
 use super::step::End;
-use crate::error::Problem;
 use crate::plan::{self, Guard, Judged, Plan};
+use crate::problem::{Code, Problem};
 use crate::shell::{Batch, CONFLICT, LEFT, LOCKED, Reply, Script};
 use crate::ssh::{Exit, Output, Remote, Upload};
 use crate::task::Action;
@@ -81,7 +81,7 @@ pub(super) fn complaint(output: &Output) -> String {
 
 /// What is said of a host that has no session for a command.
 pub(super) fn no_session(host: &str, reason: &str) -> Problem {
-    Problem::new(format!("{host}: sshd there lets no further command begin"))
+    Problem::new(Code::SESSION_REFUSED, format!("{host}: sshd there lets no further command begin"))
         .because(format!("it refuses a session: {reason}"))
         .because("each connection has so many sessions as `MaxSessions` says, and a command that was given up holds one until it ends there")
         .next("see what still runs there and the limit, on the host as root:\nsshd -T | grep -i maxsessions; systemctl status ssh --no-pager")
@@ -90,9 +90,12 @@ pub(super) fn no_session(host: &str, reason: &str) -> Problem {
 
 /// What is said of a file that was not written, since it is no longer as it was looked at.
 pub(super) fn changed_meanwhile(path: &str) -> Problem {
-    Problem::new(format!(
-        "{path} was changed by something else while towline was at work; it was left as it is"
-    ))
+    Problem::new(
+        Code::CHANGED_MEANWHILE,
+        format!(
+            "{path} was changed by something else while towline was at work; it was left as it is"
+        ),
+    )
     .because("another run of towline, or something else")
     .next("when the other has ended, run the same command again: it looks at the host anew")
 }
@@ -176,10 +179,10 @@ impl Runner {
                 // It was not brought here, because the plan did not need it.
                 Action::Put(upload) if !upload.source.is_file() => {
                     return Acted::Failed(
-                        Problem::new(format!(
-                            "{} is not on this machine",
-                            upload.source.display()
-                        ))
+                        Problem::new(
+                            Code::CHANGED_MEANWHILE,
+                            format!("{} is not on this machine", upload.source.display()),
+                        )
                         .because(
                             "when the plan was made, the host could fetch it itself; now it cannot",
                         )
@@ -235,6 +238,7 @@ impl Runner {
                 Exit::Code(LOCKED) => {
                     return Acted::Failed(
                         Problem::new(
+                            Code::RUN_LOCKED,
                             "another run of towline has been acting on this host for 10 minutes",
                         )
                         .next("fuser -v /run/towline.lock on the host shows it"),
@@ -257,8 +261,10 @@ impl Runner {
                 Exit::Lost(reason) => return Acted::Lost(reason),
                 Exit::Refused(reason) => return Acted::Failed(no_session(host, &reason)),
                 exit => {
-                    let mut problem =
-                        Problem::new(format!("the command on the host failed ({exit})"));
+                    let mut problem = Problem::new(
+                        Code::COMMAND_FAILED,
+                        format!("the command on the host failed ({exit})"),
+                    );
                     let lines: Vec<_> = output.stderr.trim().lines().collect();
                     for line in &lines[lines.len().saturating_sub(8)..] {
                         problem = problem.because(*line);

@@ -14,10 +14,10 @@ use super::report::Outcome;
 use super::{Connector, exchange, notice};
 use crate::cluster::{Reach, configured_data_dir};
 use crate::distribution::k3s::token::token_password;
-use crate::error::Problem;
 use crate::facts::{self, Facts};
 use crate::inventory::DataDir;
 use crate::inventory::{Host, Inventory};
+use crate::problem::{Code, Problem};
 use crate::ssh::{Exit, Remote};
 use crate::vars::{Redactor, Secret};
 
@@ -97,8 +97,9 @@ pub async fn gather(
             Ok((_, one)) => one,
             Err(error) => {
                 let name = names.get(&error.id()).cloned().unwrap_or_default();
-                let problem = Problem::new(format!("{name}: towline itself failed"))
-                    .because(error.to_string());
+                let problem =
+                    Problem::new(Code::INTERNAL, format!("{name}: towline itself failed"))
+                        .because(error.to_string());
                 (
                     name,
                     None,
@@ -248,15 +249,15 @@ async fn look(
         failed(if let Exit::Refused(reason) = &output.exit {
             exchange::no_session(name, reason)
         } else if said.contains("a password is required") || said.contains("a terminal is required") {
-            Problem::new(format!("{name}: sudo asks {user} for a password"))
+            Problem::new(Code::SUDO_PASSWORD, format!("{name}: sudo asks {user} for a password"))
                 .because("towline needs root on the host, and cannot type passwords yet")
                 .next(format!("on the host, as root:\necho '{user} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{user} && chmod 440 /etc/sudoers.d/{user}"))
                 .next("or log in as root:  ssh: {user: root}")
         } else if said.contains("sudo") {
-            Problem::new(format!("{name}: {user} cannot become root by sudo")).because(said)
+            Problem::new(Code::SUDO_REFUSED, format!("{name}: {user} cannot become root by sudo")).because(said)
                 .next("log in as root:  ssh: {user: root} , or let the user use sudo without a password")
         } else {
-            Problem::new(format!("{name}: it was reached, and did not answer the first question")).because(said)
+            Problem::new(Code::ANSWER_UNUSABLE, format!("{name}: it was reached, and did not answer the first question")).because(said)
         })
     })?;
     let reply = answered
@@ -264,16 +265,20 @@ async fn look(
         .first()
         .and_then(Option::as_ref)
         .ok_or_else(|| {
-            failed(Problem::new(format!(
-                "{name}: its answer about itself was cut short"
-            )))
+            failed(Problem::new(
+                Code::ANSWER_UNUSABLE,
+                format!("{name}: its answer about itself was cut short"),
+            ))
         })?;
     match Facts::parse(reply, data_dir) {
         Ok(mut facts) => {
             facts.reached_at = remote.peer();
             Ok((facts, answered))
         }
-        Err(why) => Err(failed(Problem::new(format!("{name}: {why}")))),
+        Err(why) => Err(failed(Problem::new(
+            Code::ANSWER_UNUSABLE,
+            format!("{name}: {why}"),
+        ))),
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::exchange::ask;
 use super::report::{Outcome, RunState};
 use super::{Event, Runner};
-use crate::error::Problem;
+use crate::problem::Problem;
 use crate::shell::Reply;
 use crate::task::{ENDING, GRACE, Service, Since};
 

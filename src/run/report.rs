@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::gather::Gathered;
 use super::lasting::Started;
-use crate::error::{ExitCode, Problem};
+use crate::problem::{ExitCode, Problem};
 use crate::ssh::Counts;
 
 /// What came of a host.

@@ -11,8 +11,8 @@ use super::lasting::Started;
 use super::report::{Done, Outcome, RunState, Taken};
 use super::step::End;
 use super::{Event, Runner};
-use crate::error::Problem;
 use crate::plan::{Judged, Lane, Order, Plan};
+use crate::problem::{Code, Problem};
 use crate::task::Task;
 
 /// How a lane ended.
@@ -154,7 +154,8 @@ impl Runner {
                 Ok((_, end)) => end,
                 Err(error) => {
                     let host = names.get(&error.id()).cloned().unwrap_or_default();
-                    let problem = Problem::new("towline itself failed").because(error.to_string());
+                    let problem = Problem::new(Code::INTERNAL, "towline itself failed")
+                        .because(error.to_string());
                     LaneEnd {
                         turn: taken(host, stage.to_owned()),
                         started: None,
@@ -280,7 +281,11 @@ impl Runner {
                 host: host.into(),
                 reason: reason.clone(),
             });
-            run_state.end(host, Outcome::Cancelled, Some(Problem::new(reason)));
+            run_state.end(
+                host,
+                Outcome::Cancelled,
+                Some(Problem::new(Code::HOST_CANCELLED, reason)),
+            );
         }
     }
 }

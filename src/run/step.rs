@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 use super::exchange::{Acted, ask, changed_meanwhile, complaint, no_session};
 use super::{Event, Runner};
-use crate::error::Problem;
 use crate::plan::Step;
+use crate::problem::{Code, Problem};
 use crate::ssh::Exit;
 use crate::task::{Changes, ENDING, GRACE, Pending, Remedy, Task, Verdict};
 
@@ -98,7 +98,7 @@ impl Runner {
         loop {
             if let Some(reason) = lost.take() {
                 return End::Failed(
-                    Problem::new(format!("{host}: the connection was lost"))
+                    Problem::new(Code::CONNECTION_LOST, format!("{host}: the connection was lost"))
                         .because(reason)
                         .next("when the host is back, run the same command again: it goes on where this one stopped"),
                 );
@@ -166,7 +166,10 @@ impl Runner {
                 }
                 Ok(Verdict::Drifted(remedy)) => {
                     if Instant::now() >= settle {
-                        let mut problem = Problem::new(format!("{}: did not converge", step.name));
+                        let mut problem = Problem::new(
+                            Code::STEP_WITHOUT_EFFECT,
+                            format!("{}: did not converge", step.name),
+                        );
                         for change in remedy.changes {
                             problem = problem.because(format!("still to do: {}", change.what));
                         }
@@ -204,7 +207,10 @@ impl Runner {
                 Ok(Verdict::Undecidable(why)) => {
                     undecided += 1;
                     if undecided > 3 {
-                        return End::Failed(Problem::new(format!("{}: {why}", step.name)));
+                        return End::Failed(Problem::new(
+                            Code::ANSWER_UNUSABLE,
+                            format!("{}: {why}", step.name),
+                        ));
                     }
                     self.pause
                 }
@@ -354,7 +360,7 @@ impl Wait {
         if let Some(cause) = self.cause.take() {
             return Some(cause.problem.because(waited));
         }
-        Some(self.told(Problem::new(waited), pending))
+        Some(self.told(Problem::new(Code::STEP_TIMED_OUT, waited), pending))
     }
 
     /// Why a process will not stop ending, if it has ended often enough with the same last words.
@@ -378,7 +384,7 @@ impl Wait {
                 "its process ends again and again: {ends} times in {} s, with the same last words",
                 time.as_secs()
             );
-            self.told(Problem::new(what), pending)
+            self.told(Problem::new(Code::UNIT_FAILS, what), pending)
         })
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::error::Problem;
+use crate::problem::{Code, Problem};
 use crate::shell::quote;
 use crate::ssh::authentication::Denied;
 use crate::ssh::exchange::seconds;
@@ -124,7 +124,10 @@ impl ConnectError {
     pub fn problem(&self) -> Problem {
         let target = &*self.target;
         let place = self.place();
-        let unreachable = Problem::new(format!("{}: cannot be reached", target.name));
+        let unreachable = Problem::new(
+            Code::HOST_UNREACHABLE,
+            format!("{}: cannot be reached", target.name),
+        );
         match &*self.fault {
             Fault::Unresolved { reason } => unreachable
                 .because(format!(
@@ -206,15 +209,15 @@ impl ConnectError {
             refused.shown.fingerprint
         );
         match &refused.refusal {
-            Refusal::Unknown { file } => Problem::new(format!("{name}: the host key is not known"))
+            Refusal::Unknown { file } => Problem::new(Code::HOST_KEY_UNKNOWN, format!("{name}: the host key is not known"))
                 .because(shows)
                 .next("compare it with what this prints on the host itself")
                 .next(format!("ssh-keygen -l -f {}", host_key_file(key_type)))
                 .next("if they are equal, run the same command again with --accept-new-host-keys, or first type")
                 .next(self.scan(file)),
-            Refusal::Declined => Problem::new(format!("{name}: the host key was not accepted")).because(shows),
+            Refusal::Declined => Problem::new(Code::HOST_KEY_UNKNOWN, format!("{name}: the host key was not accepted")).because(shows),
             Refusal::Changed { place, known } => {
-                Problem::new(format!("{name}: THE HOST KEY HAS CHANGED"))
+                Problem::new(Code::HOST_KEY_CHANGED, format!("{name}: THE HOST KEY HAS CHANGED"))
                     .because(shows)
                     .because(format!("{}:{} says {known}", place.file.display(), place.line))
                     .because("either the machine was installed anew, or another one answers in its place")
@@ -223,7 +226,7 @@ impl ConnectError {
                     .next("and run the same command again with --accept-new-host-keys")
             }
             Refusal::OtherType { types, place } => {
-                Problem::new(format!("{name}: the host shows a key of a new type"))
+                Problem::new(Code::HOST_KEY_CHANGED, format!("{name}: the host shows a key of a new type"))
                     .because(shows)
                     .because(format!("{}:{} knows it by {} only", place.file.display(), place.line, types.join(", ")))
                     .because("either the machine was installed anew, or another one answers in its place")
@@ -231,7 +234,7 @@ impl ConnectError {
                     .next(self.forget(&place.file))
                     .next("and run the same command again with --accept-new-host-keys")
             }
-            Refusal::Revoked(place) => Problem::new(format!("{name}: THE HOST KEY IS REVOKED"))
+            Refusal::Revoked(place) => Problem::new(Code::HOST_KEY_REVOKED, format!("{name}: THE HOST KEY IS REVOKED"))
                 .because(shows)
                 .because(format!("{}:{} revokes this key", place.file.display(), place.line))
                 .next("do not use this machine before it has new host keys: others may hold the old ones"),
@@ -241,12 +244,15 @@ impl ConnectError {
 
     fn denied(&self, denied: &Denied) -> Problem {
         let target = &*self.target;
-        let mut problem = Problem::new(format!(
-            "{}: {} refused the login as {}",
-            target.name,
-            self.place(),
-            target.user
-        ));
+        let mut problem = Problem::new(
+            Code::LOGIN_REFUSED,
+            format!(
+                "{}: {} refused the login as {}",
+                target.name,
+                self.place(),
+                target.user
+            ),
+        );
         if denied.offered.is_empty() {
             problem = problem.because("there was no key to offer");
         }
@@ -346,12 +352,15 @@ impl ConnectError {
 
 fn file_problem(name: &str, error: &FileError) -> Problem {
     let file = error.file.display();
-    Problem::new(format!("{name}: the host key cannot be checked"))
-        .because(format!(
-            "{file} cannot be {}: {}",
-            error.tried, error.reason
-        ))
-        .next(format!("ls -l {}", quote(&error.file.to_string_lossy())))
+    Problem::new(
+        Code::KNOWN_HOSTS_UNREADABLE,
+        format!("{name}: the host key cannot be checked"),
+    )
+    .because(format!(
+        "{file} cannot be {}: {}",
+        error.tried, error.reason
+    ))
+    .next(format!("ls -l {}", quote(&error.file.to_string_lossy())))
 }
 
 /// Where OpenSSH keeps a host's own key of a type.

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::{Change, Changes, Verdict, remedy};
-use crate::error::Problem;
+use crate::problem::Problem;
 use crate::shell::{Reply, Script, acting, quote};
 
 /// Files and folders that are not there.

@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use super::{Change, Changes, Verdict, remedy, yes_or_no};
-use crate::error::Problem;
+use crate::problem::Problem;
 use crate::shell::{Reply, Script, acting};
 
 /// A command that runs unless its question is answered with yes (status 0).

@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::{Change, Changes, Verdict, remedy};
-use crate::error::Problem;
+use crate::problem::Problem;
 use crate::shell::{Reply, Script, acting, quote};
 
 /// Kernel modules and sysctls.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::own::{self, number};
 use super::service::{Service, WITHOUT_CHATTER};
-use crate::error::Problem;
+use crate::problem::{Code, Problem};
 use crate::shell::{PACKED, Reply, Script, decode, quote};
 
 /// So many of the last lines are told.
@@ -118,7 +118,7 @@ impl Service {
         let said = said.unwrap_or_default();
         said[said.len().saturating_sub(LINES)..]
             .iter()
-            .fold(Problem::new(what), Problem::because)
+            .fold(Problem::new(Code::UNIT_FAILS, what), Problem::because)
             .next(format!(
                 "on the host, this shows all that it said:\njournalctl -u {unit} --no-pager -n 200"
             ))

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use super::{Change, Changes, Verdict, remedy};
-use crate::error::Problem;
+use crate::problem::Problem;
 use crate::shell::{Reply, Script, acting, quote};
 
 /// A symbolic link for a command, unless the host has such a command of its own.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use crate::error::Problem;
+use crate::problem::Problem;
 use crate::shell::{Reply, Script};
 use crate::ssh::Upload;
 

@@ -14,8 +14,8 @@
 use std::time::Duration;
 
 use super::{Action, Change, Changes, Pending, Remedy, Service, Verdict};
-use crate::error::Problem;
 use crate::kubernetes::lacks_network;
+use crate::problem::{Code, Problem};
 use crate::shell::{Reply, Script, acting, quote};
 
 /// A node of the cluster, asked for on its own host.
@@ -90,9 +90,12 @@ impl Node {
             } else {
                 if self.no_server {
                     cause = Some(
-                        Problem::new(format!("node {name}: the cluster's API does not answer"))
-                            .because("no server of the cluster is READY, and none was started now")
-                            .next("bring a server back, then run the same command again"),
+                        Problem::new(
+                            Code::API_UNRESPONSIVE,
+                            format!("node {name}: the cluster's API does not answer"),
+                        )
+                        .because("no server of the cluster is READY, and none was started now")
+                        .next("bring a server back, then run the same command again"),
                     );
                 }
                 (format!("the API to answer for node {name}"), said)

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::error::Problem;
+use crate::problem::{Code, Problem};
 use crate::shell::{Reply, quote};
 
 /// Members that this one needs.
@@ -49,8 +49,9 @@ impl Quorum {
     /// Why a wait ends that no server can end.
     pub(super) fn problem(&self) -> Problem {
         let left = self.left.iter();
-        left.fold(Problem::new(&*self.needed), |problem, left| {
-            problem.next(&**left)
-        })
+        left.fold(
+            Problem::new(Code::NO_QUORUM, &*self.needed),
+            |problem, left| problem.next(&**left),
+        )
     }
 }

@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use super::{Changes, Pending, Verdict, yes_or_no};
-use crate::error::Problem;
+use crate::problem::Problem;
 use crate::shell::{Reply, Script};
 
 /// Something that the host does by itself; it is over when the question is answered with status 0.

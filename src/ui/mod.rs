@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::error::Problem;
+use crate::problem::Problem;
 use crate::run::event::Receiver;
 use crate::run::{Event, Report};
 use crate::vars::{Redactor, Secret};

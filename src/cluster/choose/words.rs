@@ -8,9 +8,9 @@ use ipnet::IpNet;
 use super::Members;
 use crate::cluster::Situation;
 use crate::cluster::address;
-use crate::error::Problem;
 use crate::facts::Facts;
 use crate::inventory::Host;
+use crate::problem::{Code, Problem};
 
 /// A server that is not changed now has an address at which it is not reached.
 pub(super) fn runs_behind_nat(situation: &Situation<'_>, host: &Host, own: IpAddr) -> Problem {
@@ -19,7 +19,7 @@ pub(super) fn runs_behind_nat(situation: &Situation<'_>, host: &Host, own: IpAdd
         .reached()
         .filter(|(other, facts)| other.name != *name && facts.has_address(own));
     let others: Vec<_> = others.map(|(other, _)| &*other.name).collect();
-    Problem::new(format!(
+    Problem::new(Code::NODE_ADDRESS_SHARED, format!(
             "{name}: its node has the address {own}, and {} has it, too",
             listed(&others)
         ))
@@ -35,16 +35,19 @@ pub(super) fn unconnected(
     networks: &[(&IpNet, &Members<'_>)],
     names: &[&str],
 ) -> Problem {
-    let mut problem = Problem::new(format!(
-        "{}: no network connects the hosts, though all have addresses in {}",
-        listed(names),
-        listed(
-            &networks
-                .iter()
-                .map(|(net, _)| net.to_string())
-                .collect::<Vec<_>>()
-        )
-    ));
+    let mut problem = Problem::new(
+        Code::NO_COMMON_NETWORK,
+        format!(
+            "{}: no network connects the hosts, though all have addresses in {}",
+            listed(names),
+            listed(
+                &networks
+                    .iter()
+                    .map(|(net, _)| net.to_string())
+                    .collect::<Vec<_>>()
+            )
+        ),
+    );
     for (network, members) in networks {
         let fails = situation.reached().flat_map(|(host, facts)| {
             let lost = members.iter();
@@ -70,11 +73,14 @@ pub(super) fn several(
     names: &[&str],
 ) -> Problem {
     let all: Vec<_> = networks.iter().map(|(net, _)| net.to_string()).collect();
-    let mut problem = Problem::new(format!(
-        "{}: the hosts could reach each other by {}, and nothing says by which",
-        listed(names),
-        listed(&all)
-    ));
+    let mut problem = Problem::new(
+        Code::NETWORK_AMBIGUOUS,
+        format!(
+            "{}: the hosts could reach each other by {}, and nothing says by which",
+            listed(names),
+            listed(&all)
+        ),
+    );
     for (network, members) in networks {
         let shown: Vec<_> = members
             .iter()
@@ -106,10 +112,13 @@ pub(super) fn several(
 /// There is no network that all hosts have, and an address that several have.
 pub(super) fn none(situation: &Situation<'_>, rest: &[(&Host, &Facts)]) -> Problem {
     let names: Vec<_> = rest.iter().map(|(host, _)| &*host.name).collect();
-    let mut problem = Problem::new(format!(
-        "{}: no network was found by which the hosts reach each other",
-        listed(&names)
-    ));
+    let mut problem = Problem::new(
+        Code::NO_COMMON_NETWORK,
+        format!(
+            "{}: no network was found by which the hosts reach each other",
+            listed(&names)
+        ),
+    );
     let shown: Vec<_> = situation
         .reached()
         .map(|(host, facts)| format!("{} has {}", host.name, address::list(facts)))

@@ -10,8 +10,8 @@ use crate::cluster::remarks;
 use crate::convert::ansible::{self, Beside, Kind};
 use crate::convert::{Judge, Refused, Source, k0sctl, k3sup};
 use crate::engine::{Refusal, file};
-use crate::error::Problem;
 use crate::inventory::foreign;
+use crate::problem::{Code, Problem};
 use crate::run::Event;
 use crate::run::event::LeftOut;
 use crate::shell::quote;
@@ -49,20 +49,26 @@ pub(super) fn run(
     ui: &Ui,
 ) -> Result<(), Refusal> {
     if let Some(file) = what.output_file.as_ref().filter(|file| file.exists()) {
-        let problem = Problem::new(format!("{} is there already", file.display()))
-            .because("nothing is written over a file that is there")
-            .next("choose another file for --output-file, or remove that one");
+        let problem = Problem::new(
+            Code::FILE_EXISTS,
+            format!("{} is there already", file.display()),
+        )
+        .because("nothing is written over a file that is there")
+        .next("choose another file for --output-file, or remove that one");
         return Err(problem.into());
     }
     let source = read(&what.file)?;
     if let Some(other) = foreign(&source.text).filter(|other| other.command != tool.command()) {
-        return Err(Problem::new(format!("{}: {}", source.name, other.what))
-            .next(format!(
-                "towline inventory {} {}",
-                other.command,
-                quote(&source.name)
-            ))
-            .into());
+        return Err(Problem::new(
+            Code::SOURCE_OF_ANOTHER_TOOL,
+            format!("{}: {}", source.name, other.what),
+        )
+        .next(format!(
+            "towline inventory {} {}",
+            other.command,
+            quote(&source.name)
+        ))
+        .into());
     }
     let judge = Judge {
         home: Some(&environment.home),
@@ -99,10 +105,11 @@ pub(super) fn run(
 fn read(file: &Path) -> Result<Source, Problem> {
     let name = file.display().to_string();
     let failed = |error: std::io::Error| {
-        Problem::new(format!("{name} cannot be read")).because(error.to_string())
+        Problem::new(Code::FILE_UNREADABLE, format!("{name} cannot be read"))
+            .because(error.to_string())
     };
     if fs::metadata(file).map_err(failed)?.is_dir() {
-        let problem = Problem::new(format!("{name} is a folder"));
+        let problem = Problem::new(Code::FILE_UNREADABLE, format!("{name} is a folder"));
         return Err(problem.next("name the file in it that lists the hosts"));
     }
     let mut bytes = Vec::new();
@@ -112,10 +119,17 @@ fn read(file: &Path) -> Result<Source, Problem> {
         .read_to_end(&mut bytes)
         .map_err(failed)?;
     if bytes.len() as u64 > LARGEST {
-        return Err(Problem::new(format!("{name} is larger than 4 MiB")));
+        return Err(Problem::new(
+            Code::FILE_UNREADABLE,
+            format!("{name} is larger than 4 MiB"),
+        ));
     }
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Problem::new(format!("{name} is not text in UTF-8")))?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Problem::new(
+            Code::FILE_UNREADABLE,
+            format!("{name} is not text in UTF-8"),
+        )
+    })?;
     Ok(Source::new(&name, &text))
 }
 
@@ -160,7 +174,7 @@ fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Pr
     if depth == DEEPEST || files.len() == MOST_FILES {
         let problem = format!("{} is more than is read", path.display());
         let limit = format!("at most {MOST_FILES} files in folders {DEEPEST} deep are read");
-        return Err(Problem::new(problem).because(limit));
+        return Err(Problem::new(Code::SOURCE_TOO_LARGE, problem).because(limit));
     }
     if path.is_file() {
         files.push(path.to_owned());
@@ -168,10 +182,10 @@ fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Pr
     }
     // A pipe or a device may never end.
     if !path.is_dir() {
-        return Err(Problem::new(format!(
-            "{} is no file and no folder",
-            path.display()
-        )));
+        return Err(Problem::new(
+            Code::FILE_UNREADABLE,
+            format!("{} is no file and no folder", path.display()),
+        ));
     }
     for path in entries(path)? {
         let kind = path.extension().and_then(|kind| kind.to_str());
@@ -186,7 +200,11 @@ fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Pr
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, Problem> {
     let failed = |error: std::io::Error| {
-        Problem::new(format!("{} cannot be read", folder.display())).because(error.to_string())
+        Problem::new(
+            Code::FILE_UNREADABLE,
+            format!("{} cannot be read", folder.display()),
+        )
+        .because(error.to_string())
     };
     let entries = fs::read_dir(folder).map_err(failed)?;
     let paths = entries.map(|entry| entry.map(|entry| entry.path()));

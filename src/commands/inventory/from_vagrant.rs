@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::cli::Environment;
 use crate::engine::{Refusal, file as files};
-use crate::error::Problem;
+use crate::problem::{Code, Problem};
 use crate::run::Event;
 use crate::run::event::LeftOut;
 use crate::shell::{Script, quote};
@@ -113,12 +113,18 @@ pub(super) async fn run(wanted: Wanted, environment: &Environment, ui: &Ui) -> R
 }
 
 fn unwritten(file: &Path, error: &std::io::Error) -> Problem {
-    Problem::new(format!("{} cannot be written", file.display())).because(error.to_string())
+    Problem::new(
+        Code::FILE_UNWRITABLE,
+        format!("{} cannot be written", file.display()),
+    )
+    .because(error.to_string())
 }
 
 fn temporary() -> Result<tempfile::TempDir, Problem> {
-    tempfile::tempdir()
-        .map_err(|error| Problem::new("no temporary folder can be made").because(error.to_string()))
+    tempfile::tempdir().map_err(|error| {
+        Problem::new(Code::FILE_UNWRITABLE, "no temporary folder can be made")
+            .because(error.to_string())
+    })
 }
 
 /// A path beside a file.
@@ -159,23 +165,28 @@ async fn vagrant(folder: &Path, arguments: &[&str]) -> Result<ssh::Output, Probl
             // Where Vagrant itself has a fault, these are the first lines of many.
             let words = answers::complaint(&output.stdout).unwrap_or(output.stderr);
             let words: Vec<&str> = words.trim().lines().take(12).collect();
-            let problem = Problem::new(format!("{line} failed in {}", folder.display()))
-                .because(output.exit.to_string())
-                .because(words.join("\n"));
+            let problem = Problem::new(
+                Code::VAGRANT_FAILED,
+                format!("{line} failed in {}", folder.display()),
+            )
+            .because(output.exit.to_string())
+            .because(words.join("\n"));
             Err(problem.next(if arguments == ["status", "--machine-readable"] {
                 "where the Vagrantfile is in another folder:  towline inventory from-vagrant DIR"
             } else {
                 "vagrant status"
             }))
         }
-        Err(error) if error.kind() == ErrorKind::NotFound && folder.is_dir() => {
-            Err(Problem::new("there is no program vagrant in the PATH")
-                .next("install Vagrant and a provider, such as VirtualBox or libvirt"))
-        }
-        Err(error) => Err(
-            Problem::new(format!("{line} cannot be run in {}", folder.display()))
-                .because(error.to_string()),
-        ),
+        Err(error) if error.kind() == ErrorKind::NotFound && folder.is_dir() => Err(Problem::new(
+            Code::VAGRANT_MISSING,
+            "there is no program vagrant in the PATH",
+        )
+        .next("install Vagrant and a provider, such as VirtualBox or libvirt")),
+        Err(error) => Err(Problem::new(
+            Code::VAGRANT_FAILED,
+            format!("{line} cannot be run in {}", folder.display()),
+        )
+        .because(error.to_string())),
     }
 }
 
@@ -188,10 +199,10 @@ async fn machines(folder: &Path) -> Result<Vec<Machine>, Problem> {
     let states = machines
         .iter()
         .map(|machine| format!("{} is in the state: {}", machine.name, machine.state));
-    let problem = Problem::new(format!(
-        "no machine of Vagrant runs in {}",
-        folder.display()
-    ));
+    let problem = Problem::new(
+        Code::VAGRANT_NOT_RUNNING,
+        format!("no machine of Vagrant runs in {}", folder.display()),
+    );
     Err(states.fold(problem, Problem::because).next("vagrant up"))
 }
 
@@ -207,16 +218,18 @@ async fn options(folder: &Path, machines: &[Machine]) -> Result<Vec<(String, Way
     let way = |name: &str| match options.remove(name) {
         Some(way) if way.proxy.is_some() => {
             let proxy = way.proxy.unwrap_or_default();
-            Err(Problem::new(format!(
-                "{name}: Vagrant reaches it through another program"
-            ))
+            Err(Problem::new(
+                Code::VAGRANT_UNREACHABLE,
+                format!("{name}: Vagrant reaches it through another program"),
+            )
             .because(format!("ProxyCommand {proxy}"))
             .next("run towline on the machine on which the virtual machines run"))
         }
         Some(way) if !way.address.is_empty() && way.port > 0 => Ok((name.to_owned(), way)),
-        _ => Err(Problem::new(format!(
-            "{name}: vagrant ssh-config says no address and port of it"
-        ))
+        _ => Err(Problem::new(
+            Code::VAGRANT_UNREACHABLE,
+            format!("{name}: vagrant ssh-config says no address and port of it"),
+        )
         .next(format!("vagrant reload {}", quote(name)))),
     };
     running.into_iter().map(way).collect()
@@ -262,12 +275,13 @@ async fn meet(name: String, way: Way, environment: &Environment) -> Result<Met, 
     let answer = session.run(&Script::new(network::QUESTION)).await;
     session.close().await;
     if answer.exit != Exit::Code(0) {
-        return Err(
-            Problem::new(format!("{name}: it did not tell its addresses"))
-                .because(answer.exit.to_string())
-                .because(answer.stderr.trim())
-                .next(format!("vagrant ssh {} -c 'sudo ip addr'", quote(&name))),
-        );
+        return Err(Problem::new(
+            Code::VAGRANT_UNREACHABLE,
+            format!("{name}: it did not tell its addresses"),
+        )
+        .because(answer.exit.to_string())
+        .because(answer.stderr.trim())
+        .next(format!("vagrant ssh {} -c 'sudo ip addr'", quote(&name))));
     }
     let line = fs::read_to_string(&file).map_err(|error| unwritten(&file, &error))?;
     let key: Vec<&str> = line.split_whitespace().skip(1).take(2).collect();
@@ -313,8 +327,10 @@ async fn hosts(met: &[Met], environment: &Environment) -> Result<Vec<Host>, Prob
                 .collect();
             format!("{} has {}", met.name, have.join(", "))
         });
-        let problem =
-            Problem::new("the machines share no network on which each has an address of its own");
+        let problem = Problem::new(
+            Code::VAGRANT_NETWORK,
+            "the machines share no network on which each has an address of its own",
+        );
         return Err(have.fold(problem, Problem::because)
             .next("give each machine a line  vm.network \"private_network\", ip: \"192.168.56.11\"  in the Vagrantfile, with its own address, and  vagrant reload"));
     }

@@ -9,8 +9,8 @@ use crate::cluster::{in_flags, remarks};
 use crate::engine::{
     Context, Refusal, RunOptions, absolute, can_ask, file as files, interrupt, surroundings,
 };
-use crate::error::Problem;
 use crate::inventory::{self, Inventory, Overrides, canonical};
+use crate::problem::{Code, Problem};
 use crate::run::event::Events;
 use crate::run::{Event, Interrupt};
 use crate::shell::quote;
@@ -48,7 +48,7 @@ pub(super) async fn run(
     is_free(&file)?;
     let has_flags = !arguments.servers.is_empty();
     if !has_flags && !can_ask(&[]) {
-        return Err(Problem::new("there is no terminal to ask on, and --servers is not given")
+        return Err(Problem::new(Code::FLAG_MISSING, "there is no terminal to ask on, and --servers is not given")
             .next("towline inventory init --servers 10.0.0.1,10.0.0.2,10.0.0.3 --agents 10.0.0.4 --user ubuntu")
             .into());
     }
@@ -112,12 +112,15 @@ fn is_free(file: &Path) -> Result<(), Problem> {
         return Ok(());
     }
     let shown = quote(&file.to_string_lossy());
-    Err(Problem::new(format!("{} is there already", file.display()))
-        .because("towline inventory init makes a new inventory, and writes over none")
-        .next(format!(
-            "to check the one that is there:  towline inventory check -i {shown}"
-        ))
-        .next("to write another one:  -o FILE"))
+    Err(Problem::new(
+        Code::FILE_EXISTS,
+        format!("{} is there already", file.display()),
+    )
+    .because("towline inventory init makes a new inventory, and writes over none")
+    .next(format!(
+        "to check the one that is there:  towline inventory check -i {shown}"
+    ))
+    .next("to write another one:  -o FILE"))
 }
 
 fn parsed(text: &str, file: &Path, environment: &Environment) -> Result<Inventory, Refusal> {
@@ -127,7 +130,10 @@ fn parsed(text: &str, file: &Path, environment: &Environment) -> Result<Inventor
             // No person has written this text: its lines tell nothing.
             let problems = errors.mistakes.into_iter().map(|mistake| {
                 let help = mistake.help.into_iter();
-                help.fold(Problem::new(mistake.message), Problem::next)
+                help.fold(
+                    Problem::new(Code::FLAG_VALUE, mistake.message),
+                    Problem::next,
+                )
             });
             Refusal::Problems(problems.collect())
         },
@@ -149,8 +155,11 @@ fn distinct(addresses: &[String]) -> Result<(), Problem> {
     for address in addresses {
         inventory::address(address)?;
         if !seen.insert(canonical(address)) {
-            return Err(Problem::new(format!("the address {address} stands twice"))
-                .next("every machine has its own, and is a server or an agent"));
+            return Err(Problem::new(
+                Code::FLAG_VALUE,
+                format!("the address {address} stands twice"),
+            )
+            .next("every machine has its own, and is a server or an agent"));
         }
     }
     Ok(())
@@ -160,11 +169,14 @@ fn distinct(addresses: &[String]) -> Result<(), Problem> {
 fn enough(servers: &[String]) -> Result<(), Problem> {
     match servers.len() {
         count if count % 2 == 1 => Ok(()),
-        0 => Err(Problem::new("a cluster needs a server")),
-        count => Err(Problem::new(format!(
-            "{count} servers survive the loss of no more of them than {} would",
-            count - 1
-        ))
+        0 => Err(Problem::new(Code::SERVER_COUNT, "a cluster needs a server")),
+        count => Err(Problem::new(
+            Code::SERVER_COUNT,
+            format!(
+                "{count} servers survive the loss of no more of them than {} would",
+                count - 1
+            ),
+        )
         .next(format!(
             "make it {} or {} servers; any number of agents can join",
             count - 1,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::convert::Place;
-use crate::error::Problem;
 use crate::inventory::MOST_HOSTS;
+use crate::problem::{Code, Problem};
 
 /// The group that every host is in.
 pub(super) const ALL: &str = "all";
@@ -117,9 +117,10 @@ impl Graph {
         let host = match self.find_host(name) {
             Some(host) => host,
             None if self.hosts.len() == MOST_HOSTS => {
-                return Err(Problem::new(format!(
-                    "{at}: there are more than {MOST_HOSTS} hosts"
-                )));
+                return Err(Problem::new(
+                    Code::SOURCE_TOO_LARGE,
+                    format!("{at}: there are more than {MOST_HOSTS} hosts"),
+                ));
             }
             None => {
                 self.hosts.push(Named {
@@ -162,10 +163,10 @@ impl Graph {
                 None => break,
                 Some(child) if round == self.groups.len() => {
                     let group = &self.groups[child];
-                    return Err(Problem::new(format!(
-                        "{}: the group {} is below itself",
-                        group.at, group.name
-                    )));
+                    return Err(Problem::new(
+                        Code::SOURCE_INVALID,
+                        format!("{}: the group {} is below itself", group.at, group.name),
+                    ));
                 }
                 Some(_) => {}
             }

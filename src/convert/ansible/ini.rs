@@ -11,7 +11,7 @@ use super::graph::{ALL, Graph, Scope, Variable};
 use super::pattern;
 use super::values;
 use crate::convert::{LeftOut, Place, Refused, Source};
-use crate::error::Problem;
+use crate::problem::{Code, Problem};
 
 /// What the lines below a section's name are.
 #[derive(Clone, Copy)]
@@ -90,7 +90,7 @@ pub(super) fn read(source: &Source, left_out: &mut Vec<LeftOut>) -> Result<Graph
 }
 
 fn refused(at: &Place, what: &str) -> Problem {
-    Problem::new(format!("{at}: {what}"))
+    Problem::new(Code::SOURCE_INVALID, format!("{at}: {what}"))
 }
 
 /// A host's line: its name, then variables.

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::making::because_of;
 use super::{Converted, Judge, LeftOut, Refused, Source};
-use crate::error::Problem;
 use crate::inventory;
+use crate::problem::{Code, Problem};
 
 mod arguments;
 mod cluster;
@@ -50,11 +50,12 @@ pub struct Beside {
 /// A file is broken, or no host can be a server.
 pub fn convert(source: &Source, beside: &[Beside], judge: Judge<'_>) -> Result<Converted, Refused> {
     if graph::is_vaulted(&source.text) {
-        return Err(
-            Problem::new(format!("{} is encrypted with ansible-vault", source.name))
-                .next("write what  ansible-vault view  shows to a file, and convert that")
-                .into(),
-        );
+        return Err(Problem::new(
+            Code::SOURCE_ENCRYPTED,
+            format!("{} is encrypted with ansible-vault", source.name),
+        )
+        .next("write what  ansible-vault view  shows to a file, and convert that")
+        .into());
     }
     let mut left_out = Vec::new();
     let mut graph = if is_yaml(source) {

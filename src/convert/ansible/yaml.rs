@@ -6,8 +6,8 @@ use std::path::Path;
 use super::graph::{Graph, Scope, Variable};
 use super::{pattern, values};
 use crate::convert::{LeftOut, Refused, Source};
-use crate::error::Problem;
 use crate::inventory::{self, Entry, Node, Tree};
+use crate::problem::{Code, Problem};
 
 /// Reads an inventory.
 pub(super) fn read(source: &Source, left_out: &mut Vec<LeftOut>) -> Result<Graph, Refused> {
@@ -17,11 +17,12 @@ pub(super) fn read(source: &Source, left_out: &mut Vec<LeftOut>) -> Result<Graph
         return Ok(graph);
     };
     if !matches!(root.tree, Tree::Map(_)) {
-        return Err(
-            Problem::new(format!("{} is no Ansible inventory", source.name))
-                .because("it is not a map of groups")
-                .into(),
-        );
+        return Err(Problem::new(
+            Code::SOURCE_INVALID,
+            format!("{} is no Ansible inventory", source.name),
+        )
+        .because("it is not a map of groups")
+        .into());
     }
     for entry in root.entries() {
         group(&mut graph, source, entry, left_out)?;
@@ -88,8 +89,8 @@ fn host(
     group: usize,
 ) -> Result<(), Problem> {
     let at = source.at(line);
-    let (names, port) =
-        pattern::hosts(name).map_err(|what| Problem::new(format!("{at}: {what}")))?;
+    let (names, port) = pattern::hosts(name)
+        .map_err(|what| Problem::new(Code::SOURCE_INVALID, format!("{at}: {what}")))?;
     for name in names {
         let host = graph.host(&name, group, &at)?;
         let scope = Scope::Host(host);

@@ -3,7 +3,7 @@
 //! Words measured on k3s 1.36.3. Each row is tested with the line as k3s writes it.
 
 use super::journal::message;
-use crate::error::Problem;
+use crate::problem::{Code, Problem};
 
 /// A line of k3s's journal and its meaning.
 ///
@@ -11,6 +11,8 @@ use crate::error::Problem;
 /// `{port}` are its parts where it is an address, `{pattern}` is it for `grep -E`, and `{node}` is
 /// the node's name.
 struct Cause {
+    /// Its code.
+    code: Code,
     /// All of these stand in the line.
     words: &'static [&'static str],
     /// Where the journal tells what this case is about.
@@ -58,6 +60,7 @@ const REINSTALLED: &[&str] = &[
 
 const CAUSES: &[Cause] = &[
     Cause {
+        code: Code::TOKEN_REFUSED,
         words: &[
             "Failed to validate connection to cluster",
             "token CA hash does not match the Cluster CA certificate hash",
@@ -67,12 +70,14 @@ const CAUSES: &[Cause] = &[
         remedy: AGENT_TOKEN,
     },
     Cause {
+        code: Code::TOKEN_REFUSED,
         words: &["token CA hash does not match the Cluster CA certificate hash"],
         value: Value::None,
         means: "the token belongs to another cluster: its CA hash is not this cluster's",
         remedy: TOKEN,
     },
     Cause {
+        code: Code::CLOCK_WRONG,
         words: &["certificate has expired or is not yet valid", " is before "],
         value: Value::None,
         means: "by this host's clock the cluster's certificates are not yet valid: it is more than an hour behind the clock of the server that made them",
@@ -82,18 +87,21 @@ const CAUSES: &[Cause] = &[
         ],
     },
     Cause {
+        code: Code::NODE_NAME_TAKEN,
         words: &["Node password rejected"],
         value: Value::None,
         means: "the cluster knows a node {node} with another password: this host was reinstalled or lost /etc/rancher/node/password, or another host has this name",
         remedy: REINSTALLED,
     },
     Cause {
+        code: Code::NODE_NAME_TAKEN,
         words: &["duplicate node name found"],
         value: Value::None,
         means: "etcd still has a member {node}: this host was reinstalled, or another server has this name",
         remedy: REINSTALLED,
     },
     Cause {
+        code: Code::SERVER_SETTINGS_DIFFER,
         words: &["critical configuration value mismatch between servers"],
         value: Value::Mismatches,
         means: "all servers must have the same settings, and this one differs from the others in: {value}",
@@ -103,12 +111,14 @@ const CAUSES: &[Cause] = &[
         ],
     },
     Cause {
+        code: Code::TOKEN_REFUSED,
         words: &["bootstrap data already found and encrypted with different token"],
         value: Value::None,
         means: "the host's data belongs to a cluster with another token",
         remedy: TOKEN,
     },
     Cause {
+        code: Code::SQLITE_ONE_SERVER,
         words: &["failed to bootstrap cluster data: etcd disabled"],
         value: Value::None,
         means: "the first server keeps its cluster in sqlite, which only one server can use",
@@ -117,6 +127,7 @@ const CAUSES: &[Cause] = &[
         ],
     },
     Cause {
+        code: Code::SETTING_INVALID,
         words: &["flag provided but not defined"],
         value: Value::Between(&[("not defined: -", " ")], "KEY"),
         means: "the configuration has a key that this k3s does not know: {value}",
@@ -125,6 +136,7 @@ const CAUSES: &[Cause] = &[
         ],
     },
     Cause {
+        code: Code::SETTING_INVALID,
         words: &["Shutdown request received: ", " exited: ", "flag"],
         value: Value::Between(
             &[("unknown flag: --", "\""), ("for \\\"--", "\\\"")],
@@ -136,6 +148,7 @@ const CAUSES: &[Cause] = &[
         ],
     },
     Cause {
+        code: Code::NODE_CONFIG_UNREADABLE,
         words: &["yaml: line "],
         value: Value::Between(&[("yaml: line ", ":")], "1"),
         means: "a configuration file of k3s is not YAML, at or before line {value}",
@@ -144,18 +157,21 @@ const CAUSES: &[Cause] = &[
         ],
     },
     Cause {
+        code: Code::TOKEN_REFUSED,
         words: &["failed to retrieve configuration from server: not authorized"],
         value: Value::None,
         means: "the cluster does not accept this agent's token",
         remedy: AGENT_TOKEN,
     },
     Cause {
+        code: Code::TOKEN_REFUSED,
         words: &["not authorized"],
         value: Value::None,
         means: "the cluster does not accept this host's token",
         remedy: TOKEN,
     },
     Cause {
+        code: Code::SERVER_UNREACHABLE,
         words: &["failed to get MemberList from server: Get "],
         value: SERVER,
         means: "{value}, through which this server is to join, does not answer: it has left the cluster, or it is down",
@@ -165,6 +181,7 @@ const CAUSES: &[Cause] = &[
         ],
     },
     Cause {
+        code: Code::SERVER_UNREACHABLE,
         words: &["failed to get CA certs"],
         value: SERVER,
         means: "{value} could not be reached from this host: nothing listens there, a firewall is between, or the address is wrong",
@@ -174,6 +191,7 @@ const CAUSES: &[Cause] = &[
         ],
     },
     Cause {
+        code: Code::PORT_TAKEN,
         words: &["address already in use"],
         value: Value::Between(&[("listen tcp ", ": ")], ":6443"),
         means: "another program has a port that k3s needs: {port}",
@@ -181,12 +199,14 @@ const CAUSES: &[Cause] = &[
     },
     // The kernel's word for a limit on watches is the one for a full disk.
     Cause {
+        code: Code::INOTIFY_LIMIT,
         words: &["inotify", "no space left on device"],
         value: Value::None,
         means: "the host's limit of inotify watches is used up",
         remedy: &["on the host, this raises it:\nsysctl fs.inotify.max_user_watches=524288"],
     },
     Cause {
+        code: Code::DISK_FULL,
         words: &["no space left on device"],
         value: Value::None,
         means: "a disk of this host is full, or has no room for more files",
@@ -195,12 +215,14 @@ const CAUSES: &[Cause] = &[
         ],
     },
     Cause {
+        code: Code::DISK_READ_ONLY,
         words: &["read-only file system"],
         value: Value::None,
         means: "a file system that k3s writes to is mounted read-only",
         remedy: &["on this host, these show which, and often why:\nfindmnt -O ro\ndmesg | tail"],
     },
     Cause {
+        code: Code::CGROUP_MISSING,
         words: &["ailed to find memory cgroup"],
         value: Value::None,
         means: "the kernel does not offer the memory cgroup: a Raspberry Pi has it switched off",
@@ -209,6 +231,7 @@ const CAUSES: &[Cause] = &[
         ],
     },
     Cause {
+        code: Code::CGROUP_MISSING,
         words: &["failed to find ", " cgroup (v2)"],
         value: Value::Between(&[("failed to find ", " ")], "cpu"),
         means: "the kernel does not offer the cgroup controller {value}",
@@ -217,6 +240,7 @@ const CAUSES: &[Cause] = &[
         ],
     },
     Cause {
+        code: Code::SETTING_FIXED,
         words: &["is out the range of cluster cidr"],
         value: Value::Between(&[("out the range of cluster cidr ", " ")], "the new one"),
         means: "the nodes have their ranges of pod addresses from another cluster-cidr than {value}: a running cluster cannot change it",
@@ -226,6 +250,7 @@ const CAUSES: &[Cause] = &[
         ],
     },
     Cause {
+        code: Code::CGROUP_V1,
         words: &["kubelet is configured to not run on a host using cgroup v1"],
         value: Value::None,
         means: "the kernel runs cgroup v1, and this kubelet refuses that",
@@ -235,6 +260,7 @@ const CAUSES: &[Cause] = &[
         ],
     },
     Cause {
+        code: Code::KMSG_MISSING,
         words: &["open /dev/kmsg: no such file or directory"],
         value: Value::None,
         means: "this machine has no /dev/kmsg, which the kubelet reads: containers of lxc and Proxmox have none",
@@ -257,7 +283,8 @@ pub fn diagnose(journal: &str, node: &str) -> Option<Problem> {
             return None;
         }
         let fill = |text: &str| filled(text, &value, node);
-        let problem = Problem::new(fill(cause.means)).because(format!("k3s says: {message}"));
+        let problem =
+            Problem::new(cause.code, fill(cause.means)).because(format!("k3s says: {message}"));
         Some(
             cause
                 .remedy

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Kubeconfig, parse, wire};
-use crate::error::Problem;
+use crate::problem::{Code, Problem};
 
 /// Only the owner may read and write it: it holds a private key.
 const MODE: u32 = 0o600;
@@ -46,10 +46,10 @@ pub fn write(path: &Path, kubeconfig: &Kubeconfig) -> Result<Written, Problem> {
     let kept = before.as_ref().filter(|_| is_lost);
     let kept = kept.map(|before| keep(&target, before)).transpose()?;
     replace(&target, &text, before.as_ref()).map_err(|error| {
-        Problem::new(format!(
-            "{}: the kubeconfig cannot be written",
-            path.display()
-        ))
+        Problem::new(
+            Code::FILE_UNWRITABLE,
+            format!("{}: the kubeconfig cannot be written", path.display()),
+        )
         .because(error.to_string())
     })?;
     Ok(match (before, kept) {
@@ -81,7 +81,11 @@ pub(super) fn keep(target: &Path, before: &Existing) -> Result<PathBuf, Problem>
     };
     let path = all.find(free).unwrap_or(first);
     replace(&path, &before.text, Some(before)).map_err(|error| {
-        Problem::new(format!("{}: cannot be written", path.display())).because(error.to_string())
+        Problem::new(
+            Code::FILE_UNWRITABLE,
+            format!("{}: cannot be written", path.display()),
+        )
+        .because(error.to_string())
     })?;
     Ok(path)
 }
@@ -109,7 +113,11 @@ impl Lock {
         name.push(".lock");
         let lock = PathBuf::from(name);
         let cannot = |error: &io::Error| {
-            Problem::new(format!("{}: cannot be made", lock.display())).because(error.to_string())
+            Problem::new(
+                Code::FILE_UNWRITABLE,
+                format!("{}: cannot be made", lock.display()),
+            )
+            .because(error.to_string())
         };
         make_folder(path).map_err(|error| cannot(&error))?;
         let until = Instant::now() + LOCKED;
@@ -121,10 +129,10 @@ impl Lock {
                 }
                 Err(_) if Instant::now() < until => thread::sleep(Duration::from_millis(50)),
                 Err(_) => {
-                    return Err(Problem::new(format!(
-                        "{}: another program is writing it",
-                        path.display()
-                    ))
+                    return Err(Problem::new(
+                        Code::KUBECONFIG_LOCKED,
+                        format!("{}: another program is writing it", path.display()),
+                    )
                     .because(format!(
                         "{} has been there for {} s",
                         lock.display(),
@@ -151,10 +159,10 @@ impl Drop for Lock {
 pub(super) fn real_target(path: &Path) -> Result<PathBuf, Problem> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_symlink() => fs::canonicalize(path).map_err(|error| {
-            Problem::new(format!(
-                "{}: is a link that leads to no file",
-                path.display()
-            ))
+            Problem::new(
+                Code::KUBECONFIG_NOT_REPLACED,
+                format!("{}: is a link that leads to no file", path.display()),
+            )
             .because(error.to_string())
             .next("remove the link, or choose another place for the kubeconfig")
         }),
@@ -178,10 +186,10 @@ impl Existing {
 
 pub(super) fn existing(path: &Path, target: &Path) -> Result<Option<Existing>, Problem> {
     let not_readable = |error: &io::Error| {
-        Problem::new(format!(
-            "{}: cannot be read before it is replaced",
-            path.display()
-        ))
+        Problem::new(
+            Code::FILE_UNREADABLE,
+            format!("{}: cannot be read before it is replaced", path.display()),
+        )
         .because(error.to_string())
     };
     let metadata = match fs::metadata(target) {
@@ -190,10 +198,13 @@ pub(super) fn existing(path: &Path, target: &Path) -> Result<Option<Existing>, P
         Err(error) => return Err(not_readable(&error)),
     };
     if !metadata.is_file() {
-        return Err(Problem::new(format!(
-            "{}: is not a regular file, so no kubeconfig is written there",
-            path.display()
-        )));
+        return Err(Problem::new(
+            Code::KUBECONFIG_NOT_REPLACED,
+            format!(
+                "{}: is not a regular file, so no kubeconfig is written there",
+                path.display()
+            ),
+        ));
     }
     if metadata.len() > 16 * 1024 * 1024 {
         return Err(foreign(path, "it is far too large for a kubeconfig"));
@@ -236,10 +247,13 @@ fn refuse_to_lose(path: &Path, before: &str, kubeconfig: &Kubeconfig) -> Result<
 }
 
 fn foreign(path: &Path, why: &str) -> Problem {
-    Problem::new(format!(
-        "{}: is not replaced by the kubeconfig of this cluster",
-        path.display()
-    ))
+    Problem::new(
+        Code::KUBECONFIG_NOT_REPLACED,
+        format!(
+            "{}: is not replaced by the kubeconfig of this cluster",
+            path.display()
+        ),
+    )
     .because(why)
     .next("choose another place for the kubeconfig, or move that file away")
 }

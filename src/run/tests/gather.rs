@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::cluster::Reach;
-use crate::error::Problem;
 use crate::inventory::{Host, Inventory, Overrides, parse};
+use crate::problem::{Code, Problem};
 use crate::run::gather::{Gathered, Unreached, gather, refresh};
 use crate::run::{Connected, Connector};
 use crate::vars::Redactor;
@@ -68,7 +68,7 @@ impl Connector for Door {
         let answers = match host.name.as_str() {
             "panics" => panic!("a mistake in the program"),
             "away" => {
-                let problem = Problem::new("away: no answer");
+                let problem = Problem::new(Code::INTERNAL, "away: no answer");
                 let unreached = Unreached {
                     outcome: Outcome::Unreachable,
                     problem,

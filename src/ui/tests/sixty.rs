@@ -1,6 +1,6 @@
 //! A deploy to sixty hosts as it might go: one is not reached, one fails, one is slow.
 
-use crate::error::Problem;
+use crate::problem::{Code, Problem};
 use crate::run::{Event, Outcome, Report, Row};
 
 use super::Timed;
@@ -288,15 +288,21 @@ pub fn story() -> Vec<Timed> {
 }
 
 fn locked() -> Problem {
-    Problem::new("the command on the host failed (status 100)")
-        .because("E: Could not get lock /var/lib/dpkg/lock-frontend")
-        .next("when it is free, run the same command again")
+    Problem::new(
+        Code::RUN_LOCKED,
+        "the command on the host failed (status 100)",
+    )
+    .because("E: Could not get lock /var/lib/dpkg/lock-frontend")
+    .next("when it is free, run the same command again")
 }
 
 fn silent(host: &str) -> Problem {
-    Problem::new(format!("{host}: 203.0.113.77:22 does not answer"))
-        .because("waited 10 s")
-        .next("is the machine on, and does its firewall let port 22 through?")
+    Problem::new(
+        Code::HOST_UNREACHABLE,
+        format!("{host}: 203.0.113.77:22 does not answer"),
+    )
+    .because("waited 10 s")
+    .next("is the machine on, and does its firewall let port 22 through?")
 }
 
 fn row(host: &str, servers: &[String]) -> Row {

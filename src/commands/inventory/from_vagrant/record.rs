@@ -8,7 +8,7 @@ use std::path::Path;
 use super::Met;
 use super::answers::Machine;
 use super::text::Host;
-use crate::error::Problem;
+use crate::problem::{Code, Problem};
 use crate::ssh;
 
 /// The file of pinned keys. The comment of each line is the machine's name, which tells later whose lines in
@@ -20,8 +20,11 @@ impl Record {
         match fs::read_to_string(file) {
             Ok(text) => Ok(Self(text.lines().map(str::to_owned).collect())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self(Vec::new())),
-            Err(error) => Err(Problem::new(format!("{} cannot be read", file.display()))
-                .because(error.to_string())),
+            Err(error) => Err(Problem::new(
+                Code::FILE_UNREADABLE,
+                format!("{} cannot be read", file.display()),
+            )
+            .because(error.to_string())),
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Wanted, distinct, enough, numbered, written};
 use crate::cli::{Environment, InitArguments};
-use crate::error::Problem;
+use crate::problem::Problem;
 use crate::ui::Ui;
 
 /// The addresses in a line.

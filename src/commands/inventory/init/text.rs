@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::Wanted;
 use crate::cluster::in_flags;
-use crate::error::Problem;
 use crate::inventory::literal;
+use crate::problem::{Code, Problem};
 
 impl Wanted {
     /// The file's text.
@@ -68,6 +68,6 @@ hosts:
 /// A text as a value in YAML.
 fn scalar(text: &str) -> Result<String, Problem> {
     let scalar = serde_yaml::to_string(&literal(text));
-    let scalar = scalar.map_err(|error| Problem::new(error.to_string()))?;
+    let scalar = scalar.map_err(|error| Problem::new(Code::INTERNAL, error.to_string()))?;
     Ok(scalar.trim_end().to_owned())
 }

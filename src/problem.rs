@@ -1,15 +1,19 @@
-//! How an error is told to a person: what, why, and the next command to type.
+//! What could not be done: a stable code, what failed, why, and the next command to type.
 
 use std::fmt;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize};
 
-/// What a person is told when something could not be done.
+mod codes;
+
+/// Why something could not be done, and what to do about it.
 ///
 /// Plain sentences without a final full stop; the parts are laid out by the place that prints.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
+    /// Which kind of problem it is; `towline explain CODE` says more, and so does docs/errors.md.
+    pub code: Code,
     /// What failed, naming the host or file: `m1: the host key is not known`.
     pub what: String,
     /// What was tried and what it answered, one line each; may be empty.
@@ -20,10 +24,12 @@ pub struct Problem {
 
 impl Problem {
     /// A problem that so far only says what failed.
-    pub fn new(what: impl Into<String>) -> Self {
+    pub fn new(code: Code, what: impl Into<String>) -> Self {
         Self {
+            code,
             what: what.into(),
-            ..Self::default()
+            why: Vec::new(),
+            next: Vec::new(),
         }
     }
 
@@ -56,6 +62,46 @@ impl fmt::Display for Problem {
 }
 
 impl std::error::Error for Problem {}
+
+/// The stable name of a kind of problem: `host-key-unknown`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Code(&'static str);
+
+impl Code {
+    /// The code of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        codes::ALL.iter().copied().find(|code| code.0 == name)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::named(&name)
+            .ok_or_else(|| serde::de::Error::custom(format!("there is no code `{name}`")))
+    }
+}
+
+impl JsonSchema for Code {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Code".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string" })
+    }
+}
 
 /// How a run of towline ends for the shell that called it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
