@@ -6,6 +6,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[path = "architecture/product.rs"]
+mod product;
+
 /// Room, and the rooms that it may see. What is not named here, it may not see.
 const ROOMS: &[(&str, &[&str])] = &[
     // Ground: words for people, values that know where they came from, shell text.
@@ -17,15 +20,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("inventory", &["problem", "vars"]),
     ("artifacts", &["digest", "problem"]),
     (
-        "distribution",
-        &["artifacts", "problem", "inventory", "vars"],
-    ),
-    (
         "facts",
         &[
             "artifacts",
             "digest",
-            "distribution",
             "inventory",
             "kubernetes",
             "shell",
@@ -33,6 +31,17 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("kubernetes", &["problem", "vars"]),
+    (
+        "distribution",
+        &[
+            "artifacts",
+            "problem",
+            "facts",
+            "inventory",
+            "shell",
+            "vars",
+        ],
+    ),
     // What other tools' inventories become.
     ("convert", &["distribution", "problem", "inventory", "vars"]),
     // What decides; all of it pure. Of `ssh` a task only names the file that is to be sent, of
@@ -170,11 +179,6 @@ const ONLY: &[(&str, &str, &[&str])] = &[
     // Words that a person is told to type.
     ("cluster", "shell", &["quote"]),
     ("convert", "distribution", &["k3s::arguments"]),
-    (
-        "run",
-        "distribution",
-        &["k3s::token", "k3s::causes", "k3s::journal"],
-    ),
 ];
 
 /// Words that only some rooms may use, with the reason.
@@ -374,7 +378,8 @@ fn printing_the_environment_and_remote_shells_have_one_place_each() {
 #[test]
 fn what_travels_packed_says_so() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let scripts = ["src/facts", "templates", "playbooks"].map(|folder| root.join(folder));
+    let scripts =
+        ["src/facts", "src/distribution", "templates", "playbooks"].map(|folder| root.join(folder));
     let mut files: Vec<_> = sources().into_iter().map(|(_, path)| path).collect();
     let mut folders = Vec::from(scripts);
     while let Some(folder) = folders.pop() {

@@ -139,7 +139,8 @@ pub(super) fn is_plain_http(mirror: Option<&str>) -> Result<bool, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::distribution::k3s::release::RELEASES;
+
+    const RELEASES: &Releases = &crate::distribution::k3s::DISTRIBUTION.releases;
 
     #[test]
     fn a_hash_is_found_by_the_whole_name_of_its_file() {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::artifacts::cache;
 use crate::cli::{Cache, Environment};
-use crate::distribution::k3s::release::RELEASES;
+use crate::distribution;
 use crate::problem::{Code, ExitCode, Problem};
 use crate::run::Event;
 use crate::run::report::Report;
@@ -19,12 +19,14 @@ pub(super) fn run(what: Cache, environment: &Environment, ui: &Ui) -> ExitCode {
         ui.show(Event::Finished { report });
         code
     };
-    let done = match what {
-        Cache::List => cache::list(folder, RELEASES.name),
-        Cache::Clean => cache::clean(folder, RELEASES.name),
-    };
+    let distributions = distribution::ALL.iter();
+    let done = distributions.map(|distribution| match what {
+        Cache::List => cache::list(folder, distribution.name),
+        Cache::Clean => cache::clean(folder, distribution.name),
+    });
+    let done: Result<Vec<_>, _> = done.collect();
     let kept = match done {
-        Ok(kept) => kept,
+        Ok(kept) => kept.concat(),
         Err(error) => {
             let problem = Problem::new(
                 Code::CACHE_UNUSABLE,

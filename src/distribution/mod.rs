@@ -1,4 +1,30 @@
-//! What is particular to a Kubernetes distribution: where its binary comes from, where it keeps
-//! its files, how it writes its tokens and versions.
+//! What the rooms above know of a Kubernetes distribution, as data, and the list of distributions.
+
+use crate::artifacts::Releases;
+use crate::facts::Questions;
+use crate::inventory::{self, Inventory};
 
 pub mod k3s;
+
+/// What is known of a distribution.
+#[derive(Debug)]
+pub struct Distribution {
+    /// Its name.
+    pub name: &'static str,
+    /// What hosts are asked of it.
+    pub questions: Questions,
+    /// Its releases.
+    pub releases: Releases,
+    /// The port of a server's API.
+    pub api_port: u16,
+}
+
+/// Every distribution.
+pub static ALL: [&Distribution; 1] = [&k3s::DISTRIBUTION];
+
+/// The distribution of an inventory.
+pub fn of(inventory: &Inventory) -> &'static Distribution {
+    match inventory.cluster.distribution {
+        inventory::Distribution::K3s => &k3s::DISTRIBUTION,
+    }
+}

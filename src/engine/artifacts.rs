@@ -8,7 +8,7 @@ use super::context::Context;
 use super::refusal::Refusal;
 use crate::artifacts::fetch::{self, Fetch, Progress};
 use crate::artifacts::{Architecture, BinaryArtifact, Download, local};
-use crate::distribution::k3s::release::RELEASES;
+use crate::distribution;
 use crate::inventory::Binary;
 use crate::plan::Judged;
 use crate::problem::{Code, Problem};
@@ -79,7 +79,7 @@ impl Context {
             Binary::Download { mirror, proxy } => (mirror, Some(proxy)),
         };
         let fetch = Fetch {
-            releases: &RELEASES,
+            releases: &distribution::of(&self.inventory).releases,
             version: version.to_owned(),
             architecture,
             mirror: mirror.clone(),
@@ -104,6 +104,7 @@ impl Context {
 
     /// The version that a channel names today.
     pub async fn resolve(&self, channel: String) -> Result<String, Problem> {
+        let releases = &distribution::of(&self.inventory).releases;
         let mirror = match &self.inventory.cluster.binary {
             Binary::Download { mirror, .. } | Binary::Push { mirror } => mirror.clone(),
             Binary::Path(path) => {
@@ -115,12 +116,15 @@ impl Context {
                     "the inventory names the file {} and no version",
                     path.display()
                 ))
-                .next("set  version: v1.36.3+k3s1  (as `k3s --version` says it) under cluster:"));
+                .next(format!(
+                    "set  version: {}  (as `{} --version` says it) under cluster:",
+                    releases.example, releases.name
+                )));
             }
         };
         let (proxy, name) = (self.proxy.clone(), channel.clone());
         let version =
-            blocking(move || RELEASES.resolve(&name, mirror.as_deref(), proxy.as_ref())).await?;
+            blocking(move || releases.resolve(&name, mirror.as_deref(), proxy.as_ref())).await?;
         self.events.send(Event::Note {
             text: format!("channel {channel} is {version} today"),
         });
@@ -179,7 +183,7 @@ mod tests {
     #[test]
     fn a_wait_for_another_towline_and_a_damaged_cache_are_notes_of_the_run() {
         let fetch = Fetch {
-            releases: &RELEASES,
+            releases: &distribution::k3s::DISTRIBUTION.releases,
             version: "v1.36.3+k3s1".to_owned(),
             architecture: Architecture::Arm64,
             mirror: None,

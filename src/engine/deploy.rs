@@ -54,7 +54,7 @@ impl Operation for Deploy {
         gathered: &mut Gathered,
     ) -> Result<Release, Refusal> {
         let wanted = cluster::to_ask(&context.situation(gathered));
-        gather::ask_around(&wanted, gathered, &context.limit).await;
+        gather::ask_around(&context.inventory, &wanted, gathered, &context.limit).await;
         let inventory = &context.inventory;
         let wanted = cluster::wanted_version(inventory, &gathered.reach, &context.selected);
         let version = match wanted.map_err(Refusal::Problems)? {

@@ -302,8 +302,7 @@ async fn source<'a>(
         let Some(remote) = gathered.remotes.get(&host.name) else {
             continue;
         };
-        let data_dir = context.inventory.data_dir(host);
-        if let Ok(facts) = gather::facts(host, &data_dir, &**remote).await
+        if let Ok(facts) = gather::facts(&context.inventory, host, &**remote).await
             && let Some(source) = facts.node.kubeconfig.clone()
         {
             return Ok((host, source, node_ip(host, &facts)));

@@ -9,18 +9,20 @@ use ipnet::IpNet;
 use crate::artifacts::Architecture;
 use crate::inventory::DataDir;
 pub use crate::inventory::Datastore;
-use crate::shell::{Reply, Script};
+use crate::shell::Reply;
 use crate::vars::Secret;
 
 mod other;
 mod parse;
+mod questions;
 mod reach;
 mod voters;
 
 pub use other::OtherKubernetes;
 pub(crate) use parse::is_node_name;
+pub use questions::{Questions, turn_told};
 pub use reach::{reach_probe, reach_told};
-pub use voters::{Member, Node, Voter, turn_told, voters_probe, voters_told};
+pub use voters::{Member, Node, Voter};
 
 /// What one host said about itself. Nothing in it is trusted: it is text and numbers that were
 /// checked for their form when they were parsed.
@@ -48,7 +50,7 @@ pub struct Facts {
     pub systemd: bool,
     /// Version of the cgroup hierarchy, 1 or 2.
     pub cgroup: u8,
-    /// The cgroup controllers that k3s needs and that the kernel does not offer.
+    /// The cgroup controllers that the distribution needs and that the kernel does not offer.
     pub missing_controllers: Vec<String>,
     /// The file with the kernel's command line, on a machine like a Raspberry Pi.
     pub cmdline: Option<String>,
@@ -58,7 +60,7 @@ pub struct Facts {
     pub missing: Vec<String>,
     /// Whether the firewall `ufw` is active.
     pub ufw: bool,
-    /// Another Kubernetes than k3s, where one runs.
+    /// Another Kubernetes than the inventory's, where one runs.
     pub kubernetes: Option<OtherKubernetes>,
     /// Global addresses with the interface they are on.
     pub addresses: Vec<(String, IpNet)>,
@@ -68,13 +70,13 @@ pub struct Facts {
     pub reaches: BTreeMap<IpAddr, bool>,
     /// Interface of the default route; empty when there is none.
     pub default_interface: String,
-    /// The file system of k3s's data.
+    /// The file system of the distribution's data.
     pub disk: Disk,
     /// What its node of a cluster is, and what runs of it.
     pub node: NodeFacts,
 }
 
-/// The file system that k3s's data is on, or will be.
+/// The file system that the distribution's data is on, or will be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Disk {
     /// Room in KiB, where it is known.
@@ -112,9 +114,9 @@ impl OperatingSystem {
 pub struct NodeFacts {
     /// The folder whose content the rest is about.
     pub data_dir: DataDir,
-    /// Content of config.yaml. It may hold tokens.
+    /// Content of its file of configuration. It may hold tokens.
     pub config: Option<Secret>,
-    /// Files in config.yaml.d, which k3s reads after config.yaml, in their order.
+    /// Files of configuration that are read after it, in their order.
     pub drop_ins: Vec<DropIn>,
     /// The datastore that this server has data in.
     pub datastore: Option<Datastore>,
@@ -132,9 +134,9 @@ pub struct NodeFacts {
     pub server_token: Option<Secret>,
     /// Content of `server/agent-token`, unless it is only a link to the server's.
     pub agent_token: Option<Secret>,
-    /// Version of the binary in place, `v1.36.3+k3s1`.
+    /// Version of the binary in place.
     pub version: Option<String>,
-    /// A unit of k3s that something else wrote: its installer, or one written by hand.
+    /// A unit of it that something else wrote: its installer, or one written by hand.
     pub foreign: Option<Foreign>,
     /// State of the server's unit.
     pub server_unit: Unit,
@@ -163,7 +165,7 @@ impl NodeFacts {
     }
 }
 
-/// A file in config.yaml.d.
+/// A further file of configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DropIn {
     /// Its name.
@@ -172,7 +174,7 @@ pub struct DropIn {
     pub text: Secret,
 }
 
-/// A unit of k3s that towline did not write.
+/// A unit of the distribution that towline did not write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Foreign {
     /// Its name, without `.service`.
@@ -217,31 +219,14 @@ impl Unit {
     }
 }
 
-/// What a script needs before it can call `cluster`, with k3s's data in that folder.
-fn cluster_script(data_dir: &DataDir) -> String {
-    format!("data={data_dir}\n{}", include_str!("cluster.sh"))
-}
-
 impl Facts {
-    /// The read-only question whose answer [`Facts::parse`] understands; k3s's data is looked for
-    /// in that folder.
-    pub fn probe(data_dir: &DataDir) -> Script {
-        let text = format!(
-            "{}kubernetes='{}'\n{}",
-            cluster_script(data_dir),
-            OtherKubernetes::units(),
-            include_str!("probe.sh")
-        );
-        Script::new(text).within(Duration::from_mins(1))
-    }
-
-    /// Reads the answer to [`Facts::probe`] about that folder.
+    /// Reads the answer to [`Questions::facts`] about that folder.
     ///
     /// # Errors
     /// A sentence that says what the answer lacks, when the host did not answer in the expected
     /// form.
-    pub fn parse(reply: &Reply, data_dir: &DataDir) -> Result<Self, String> {
-        parse::facts(reply, data_dir)
+    pub fn parse(reply: &Reply, questions: &Questions, data_dir: &DataDir) -> Result<Self, String> {
+        parse::facts(reply, questions, data_dir)
     }
 
     /// Whether this is a server that is READY and whose API answers.
@@ -249,7 +234,7 @@ impl Facts {
         self.node.server_unit.is_ready() && self.node.api_ready
     }
 
-    /// Whether k3s has ever had data in its folder.
+    /// Whether it has ever had data in its folder.
     pub fn has_data(&self) -> bool {
         self.node.datastore.is_some() || self.node.joined || self.node.ca_hash.is_some()
     }

@@ -1,6 +1,6 @@
-//! Distributions of Kubernetes beside k3s, as far as a host has to be left alone for them.
+//! Other distributions of Kubernetes, as far as a host has to be left alone for them.
 
-/// Another Kubernetes than k3s, by the unit in which its kubelet runs.
+/// Another Kubernetes, by the unit in which its kubelet runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OtherKubernetes {
     /// The unit.

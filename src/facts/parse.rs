@@ -8,17 +8,20 @@ use rustls::pki_types::pem::PemObject as _;
 use serde_json::Value;
 
 use super::{
-    Datastore, Disk, DropIn, Facts, Foreign, Member, Node, NodeFacts, OperatingSystem,
-    OtherKubernetes, Unit,
+    Datastore, Disk, DropIn, Facts, Foreign, Node, NodeFacts, OperatingSystem, OtherKubernetes,
+    Questions, Unit,
 };
 use crate::digest::is_sha256;
-use crate::distribution::k3s::version::Version;
 use crate::inventory::DataDir;
 use crate::kubernetes::lacks_network;
 use crate::shell::{Reply, decode};
 use crate::vars::Secret;
 
-pub(super) fn facts(reply: &Reply, data_dir: &DataDir) -> Result<Facts, String> {
+pub(super) fn facts(
+    reply: &Reply,
+    questions: &Questions,
+    data_dir: &DataDir,
+) -> Result<Facts, String> {
     if reply.value("complete") != Some("yes") {
         let said = match reply.stderr.lines().last() {
             Some(line) => format!("; it said: {line}"),
@@ -47,7 +50,7 @@ pub(super) fn facts(reply: &Reply, data_dir: &DataDir) -> Result<Facts, String> 
         cgroup: text("cgroup").parse().unwrap_or(1),
         missing_controllers: reply
             .values("missing_controller")
-            .filter(|name| ["cpu", "cpuset", "memory"].contains(name))
+            .filter(|name| questions.controllers.contains(name))
             .map(str::to_owned)
             .collect(),
         // A path that the user is told to type is one of those that were looked for.
@@ -68,7 +71,7 @@ pub(super) fn facts(reply: &Reply, data_dir: &DataDir) -> Result<Facts, String> 
             free_inodes: text("data_free_inodes").parse().ok(),
             read_only: reply.value("data_read_only").is_some(),
         },
-        node: node_facts(reply, data_dir),
+        node: node_facts(reply, questions, data_dir),
     })
 }
 
@@ -110,21 +113,16 @@ fn foreign(reply: &Reply, line: &str) -> Option<Foreign> {
     })
 }
 
-fn node_facts(reply: &Reply, data_dir: &DataDir) -> NodeFacts {
+fn node_facts(reply: &Reply, questions: &Questions, data_dir: &DataDir) -> NodeFacts {
     let secret = |key: &str| unpacked(reply.value(key)?);
     let hash = |key: &str| {
         let hash = reply.value(key).filter(|hash| is_sha256(hash));
         hash.map(str::to_owned)
     };
-    let unit = |name: &str| {
-        let line = reply
-            .values("unit")
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.map(unit).unwrap_or_default()
-    };
+    let unit = |key: &str| reply.value(key).map(unit).unwrap_or_default();
     NodeFacts {
         data_dir: data_dir.clone(),
-        config: secret("k3s_config"),
+        config: secret("config"),
         drop_ins: reply.values("drop_in").filter_map(drop_in).collect(),
         datastore: match reply.value("datastore") {
             Some("etcd") => Some(Datastore::Etcd),
@@ -138,17 +136,14 @@ fn node_facts(reply: &Reply, data_dir: &DataDir) -> NodeFacts {
         agent_ca_hash: hash("agent_ca_hash"),
         server_token: secret("server_token"),
         agent_token: secret("agent_token"),
-        version: reply
-            .value("k3s_version")
-            .and_then(Version::from_output)
-            .map(|version| version.to_string()),
+        version: reply.value("version").and_then(questions.version),
         foreign: reply.value("foreign").and_then(|line| foreign(reply, line)),
-        server_unit: unit("k3s"),
-        agent_unit: unit("k3s-agent"),
+        server_unit: unit("server_unit"),
+        agent_unit: unit("agent_unit"),
         kubeconfig: secret("kubeconfig"),
         api_ready: is_api_ready(reply),
         nodes: nodes(reply),
-        members: members(reply),
+        members: (questions.members)(reply),
     }
 }
 
@@ -182,33 +177,6 @@ pub(super) fn nodes(reply: &Reply) -> Vec<Node> {
     lines
         .filter_map(|line| node(line, five_minutes_ago))
         .collect()
-}
-
-/// The members of etcd, from the answer to `/v3/cluster/member/list`, and which of them answered.
-pub(super) fn members(reply: &Reply) -> Vec<Member> {
-    let list: Value = reply
-        .value("members")
-        .and_then(decode)
-        .and_then(|packed| serde_json::from_slice(&packed).ok())
-        .unwrap_or_default();
-    let were_asked = reply.value("peers").is_some();
-    let answered: Vec<_> = reply.values("peer").collect();
-    let member = |member: &Value| {
-        let urls = member["peerURLs"].as_array().into_iter().flatten();
-        let mut urls = urls.filter_map(Value::as_str);
-        Member {
-            node: node_of_member(member["name"].as_str().unwrap_or_default()).to_owned(),
-            is_learner: member["isLearner"] == true,
-            answers: were_asked.then(|| urls.any(|url| answered.contains(&url))),
-        }
-    };
-    let listed = list["members"].as_array().into_iter().flatten();
-    listed.map(member).collect()
-}
-
-/// A member is called as its node, with a dash and eight hexadecimal digits behind.
-fn node_of_member(name: &str) -> &str {
-    name.rsplit_once('-').map_or(name, |(node, _)| node)
 }
 
 fn unit(line: &str) -> Unit {

@@ -1,7 +1,5 @@
-# What towline reads from a host in its first exchange. It changes nothing.
-# Every line of the answer is key=value; what may hold newlines travels as base64. $data is the
-# folder that k3s's data is looked for in.
-file() { [ -f "$2" ] && say "$1" "$(head -c 262144 "$2" | pack)"; }
+# What towline reads of a machine in its first exchange. It changes nothing. $data is the folder that
+# the distribution's data is looked for in.
 
 say uid "$(id -u)"
 say hostname "$(cat /proc/sys/kernel/hostname)"
@@ -23,8 +21,8 @@ if [ -r /etc/os-release ]; then
 fi
 [ -d /run/systemd/system ] && say init systemd
 [ -f /sys/fs/cgroup/cgroup.controllers ] && say cgroup 2 || say cgroup 1
-# What k3s and its kubelet need of them. In version 1 the fourth column says whether one is enabled.
-for controller in cpu cpuset memory; do
+# Those that are needed. In version 1 the fourth column says whether one is enabled.
+for controller in $controllers; do
     if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
         grep -qw "$controller" /sys/fs/cgroup/cgroup.controllers
     else
@@ -58,43 +56,3 @@ while [ ! -d "$near" ]; do near=$(dirname "$near"); done
 df -Pk "$near" 2>/dev/null | tail -n 1 | { read -r _ _ _ free _ && say data_free_kib "$free"; }
 # Some file systems have no such number, and say 0 of 0.
 df -Pi "$near" 2>/dev/null | tail -n 1 | { read -r _ all _ free _ && [ "$all" -gt 0 ] 2>/dev/null && say data_free_inodes "$free"; }
-
-k3s=/usr/local/bin/k3s
-configuration=/etc/rancher/k3s/config.yaml
-file k3s_config "$configuration"
-for drop_in in "$configuration".d/*.yaml "$configuration".d/*.yml; do
-    [ -f "$drop_in" ] && say drop_in "$(head -c 65536 "$drop_in" | pack) ${drop_in##*/}"
-done
-[ -s /etc/rancher/node/password ] && say node_password present
-if [ -d "$data/server/db/etcd/member" ]; then
-    say datastore etcd
-elif [ -f "$data/server/db/state.db" ]; then
-    say datastore sqlite
-fi
-[ -f "$data/agent/kubelet.kubeconfig" ] && say joined yes
-[ -f "$data/server/tls/server-ca.crt" ] &&
-    say ca_hash "$(sha256sum <"$data/server/tls/server-ca.crt" | cut -d ' ' -f 1)"
-# Its subject is the name of the node.
-[ -f "$data/agent/client-kubelet.crt" ] &&
-    say node_certificate "$(sed '/-END CERTIFICATE-/q' "$data/agent/client-kubelet.crt" | head -c 16384 | pack)"
-[ -f "$data/agent/server-ca.crt" ] &&
-    say agent_ca_hash "$(sha256sum <"$data/agent/server-ca.crt" | cut -d ' ' -f 1)"
-file server_token "$data/server/token"
-[ -h "$data/server/agent-token" ] || file agent_token "$data/server/agent-token"
-[ -s "$k3s" ] && say k3s_version "$(timeout 10 "$k3s" --version 2>/dev/null | head -n 1)"
-for unit in k3s k3s-agent; do
-    say unit "$unit $(systemctl show -p LoadState -p ActiveState -p SubState -p FragmentPath -p NRestarts -p ActiveEnterTimestampMonotonic "$unit" 2>/dev/null | tr '\n' ' ')"
-    own=/etc/systemd/system/$unit.service
-    # What a unit says that something else wrote: its flags and its variables are settings, too.
-    if [ -f "$own" ] && ! grep -q '^# Written by towline' "$own"; then
-        say foreign "$unit $(head -c 65536 "$own" | pack)"
-        for variables in "/etc/default/$unit" "/etc/sysconfig/$unit" "$own.env"; do
-            [ -f "$variables" ] && say foreign_environment "$unit $(head -c 65536 "$variables" | pack)"
-        done
-    fi
-done
-if [ "$(systemctl is-active k3s 2>/dev/null)" = active ]; then
-    file kubeconfig /etc/rancher/k3s/k3s.yaml
-    cluster
-fi
-say complete yes

@@ -8,8 +8,9 @@ use std::time::Duration;
 use crate::shell::{Reply, Script};
 
 /// The question of a host whether it reaches others at these addresses, which [`reach_told`] understands.
-pub fn reach_probe(addresses: &BTreeSet<IpAddr>) -> Script {
-    let mut text = include_str!("reach.sh").to_owned();
+/// `api_port` is that of servers.
+pub fn reach_probe(addresses: &BTreeSet<IpAddr>, api_port: u16) -> Script {
+    let mut text = format!("ports='22 {api_port} 10250'\n{}", include_str!("reach.sh"));
     for (address, nth) in addresses.iter().zip(1..) {
         let _ = writeln!(text, "tell {address} &");
         // So many at a time are no load for the smallest host.
@@ -37,7 +38,7 @@ mod tests {
     #[test]
     fn many_are_asked_for_some_at_a_time_and_only_addresses_are_answers() {
         let all = (0..120).map(|number| IpAddr::from([10, 0, 0, number]));
-        let text = reach_probe(&all.collect()).text;
+        let text = reach_probe(&all.collect(), 6443).text;
         assert_eq!(text.matches("\nwait").count(), 3, "{text}");
         assert!(text.contains("\ntell 10.0.0.119 &\n"));
 

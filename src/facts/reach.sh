@@ -1,5 +1,5 @@
 # Whether this host reaches others at their addresses: asked of all at once. It changes nothing.
-# An answer that says no is one, too: what matters is that packets come and go. The ports are those of
+# An answer that says no is one, too: what matters is that packets come and go. $ports are those of
 # sshd, the API and the kubelet; a host that drops them all may still answer a ping.
 answers() {
     said=$(LC_ALL=C timeout 2 bash -c ': <>"/dev/tcp/$0/$1"' "$1" "$2" 2>&1) && return
@@ -7,7 +7,7 @@ answers() {
     return 1
 }
 reaches() {
-    for port in 22 6443 10250; do
+    for port in $ports; do
         answers "$1" "$port" && return
     done
     ping -c 1 -W 2 "$1" >/dev/null 2>&1

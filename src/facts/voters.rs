@@ -1,13 +1,8 @@
 //! The nodes of a cluster and the members of its etcd, and who of them votes.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use ipnet::IpNet;
-
-use super::{cluster_script, is_node_name, parse};
-use crate::inventory::DataDir;
-use crate::shell::{Reply, Script, quote};
 
 /// A node as the cluster's API lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,32 +63,6 @@ impl Voter {
     pub fn is_up(&self) -> bool {
         self.answers.unwrap_or(self.alive)
     }
-}
-
-/// The question of a server about who votes in etcd, which [`voters_told`] understands. Before it, the
-/// turn to stop a server is taken for `holder`, which has the form `NODE/RUN`; [`turn_told`] says who
-/// has it.
-pub fn voters_probe(data_dir: &DataDir, holder: &str) -> Script {
-    Script::new(format!(
-        "{}{}turn {}\ncluster\npeers\n",
-        cluster_script(data_dir),
-        include_str!("turn.sh"),
-        quote(holder)
-    ))
-    .within(Duration::from_secs(70))
-}
-
-/// Who has the turn to stop a server, as node and run; `None` when the server's API did not answer.
-pub fn turn_told(reply: &Reply) -> Option<(&str, &str)> {
-    let (node, run) = reply.value("turn")?.split_once('/')?;
-    is_node_name(node).then_some((node, run))
-}
-
-/// The answer to [`voters_probe`]; `None` when neither the API nor etcd answered the server.
-pub fn voters_told(reply: &Reply) -> Option<Vec<Voter>> {
-    let (nodes, members) = (parse::nodes(reply), parse::members(reply));
-    let answered = parse::is_api_ready(reply) || !members.is_empty();
-    answered.then(|| voters(&nodes, &members))
 }
 
 /// Who votes: as etcd says, else as the nodes with the role of etcd say.

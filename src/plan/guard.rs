@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use crate::cluster::Situation;
-use crate::facts::{Datastore, turn_told, voters_probe, voters_told};
+use crate::distribution;
+use crate::facts::{Datastore, Questions, turn_told};
 use crate::inventory::DataDir;
 use crate::shell::{Reply, Script};
 
@@ -14,8 +15,10 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// The question that stands before a step which stops or restarts a member of etcd. A plan is older
 /// than its steps: since it was made another server may have lost power, or another run may be at
 /// work on it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Guard {
+    /// What servers are asked.
+    pub questions: &'static Questions,
     /// The name of the member's node.
     pub node: String,
     /// Whether the member leaves for good. One that is only restarted may cost the quorum for that
@@ -51,6 +54,7 @@ impl Guard {
         }
         servers.sort_by_key(|(name, facts)| (*name == host, !facts.serves()));
         Some(Self {
+            questions: &distribution::of(situation.inventory).questions,
             node,
             leaves,
             ask: servers
@@ -64,7 +68,8 @@ impl Guard {
     /// The question for a server with its data in that folder, by this run. It takes the turn to stop
     /// a server.
     pub fn probe(&self, data_dir: &DataDir, run: &str) -> Script {
-        voters_probe(data_dir, &format!("{}/{run}", self.node))
+        self.questions
+            .voters(data_dir, &format!("{}/{run}", self.node))
     }
 
     /// Whether this run may stop the member, by a server's answer; `None` when that server cannot tell.
@@ -72,7 +77,7 @@ impl Guard {
     /// # Errors
     /// Why it may not, in a sentence.
     pub fn judge(&self, seen: &Reply, run: &str) -> Option<Result<(), String>> {
-        let voters = voters_told(seen)?;
+        let voters = self.questions.voters_told(seen)?;
         let (stopped, turn) = turn_told(seen)?;
         let node = &self.node;
         let is_it = |name: &str| name == node;
@@ -110,6 +115,8 @@ impl Guard {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const QUESTIONS: &Questions = &crate::distribution::k3s::DISTRIBUTION.questions;
 
     fn reply(nodes: &[(&str, bool)]) -> Reply {
         let lines = nodes.iter().map(|(name, ready)| {
@@ -187,6 +194,7 @@ mod tests {
         for (nodes, restarted, left) in table {
             for (leaves, expected) in [(false, restarted), (true, left)] {
                 let guard = Guard {
+                    questions: QUESTIONS,
                     node: "m2".into(),
                     leaves,
                     ask: Vec::new(),
@@ -206,6 +214,7 @@ mod tests {
     #[test]
     fn a_member_stops_only_when_it_is_this_runs_turn() {
         let guard = Guard {
+            questions: QUESTIONS,
             node: "m2".into(),
             leaves: false,
             ask: Vec::new(),

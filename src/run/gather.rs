@@ -13,8 +13,9 @@ use super::exchange::Answered;
 use super::report::Outcome;
 use super::{Connector, exchange, notice};
 use crate::cluster::{Reach, configured_data_dir};
+use crate::distribution;
 use crate::distribution::k3s::token::token_password;
-use crate::facts::{self, Facts};
+use crate::facts::{self, Facts, Questions};
 use crate::inventory::DataDir;
 use crate::inventory::{Host, Inventory};
 use crate::problem::{Code, Problem};
@@ -80,13 +81,14 @@ pub async fn gather(
         let (connector, limit) = (Arc::clone(&connector), Arc::clone(limit));
         let events = events.clone();
         let name = host.name.clone();
+        let questions = &distribution::of(inventory).questions;
         let data_dir = inventory.data_dir(&host);
         let handle = hosts.spawn(async move {
             let _permit = limit.acquire().await;
             events.send(Event::Connecting {
                 host: host.name.clone(),
             });
-            one(host, &data_dir, &*connector).await
+            one(host, questions, &data_dir, &*connector).await
         });
         names.insert(handle.id(), name);
     }
@@ -146,12 +148,17 @@ pub async fn gather(
     gathered
 }
 
-async fn one(host: Host, data_dir: &DataDir, connector: &dyn Connector) -> One {
+async fn one(
+    host: Host,
+    questions: &Questions,
+    data_dir: &DataDir,
+    connector: &dyn Connector,
+) -> One {
     let begun = Instant::now();
     match connector.connect(&host).await {
         Err(unreached) => (host.name, None, Err(unreached), (begun, begun.elapsed())),
         Ok(remote) => {
-            let found = find(&host, data_dir, &*remote).await;
+            let found = find(&host, questions, data_dir, &*remote).await;
             let time = begun.elapsed();
             (host.name, Some(remote), found, (begun, time))
         }
@@ -161,15 +168,18 @@ async fn one(host: Host, data_dir: &DataDir, connector: &dyn Connector) -> One {
 /// Asks hosts whether they reach others at these addresses, all at once; what they answer is a fact of
 /// theirs. One that does not answer has said nothing.
 pub async fn ask_around(
+    inventory: &Inventory,
     wanted: &BTreeMap<String, BTreeSet<IpAddr>>,
     gathered: &mut Gathered,
     limit: &Arc<Semaphore>,
 ) {
+    let api_port = distribution::of(inventory).api_port;
     let asked = wanted.iter().filter_map(|(name, addresses)| {
         let remote = gathered.remotes.get(name)?.clone();
         Some(async move {
             let _permit = limit.acquire().await;
-            let answered = exchange::ask(&*remote, &[facts::reach_probe(addresses)]).await;
+            let answered =
+                exchange::ask(&*remote, &[facts::reach_probe(addresses, api_port)]).await;
             (name, answered.unwrap_or_default())
         })
     });
@@ -185,8 +195,7 @@ pub async fn ask_around(
 pub async fn refresh(inventory: &Inventory, gathered: &mut Gathered, redactor: &Redactor) {
     let asked = inventory.hosts.iter().filter_map(|host| {
         let remote = gathered.remotes.get(&host.name)?.clone();
-        let data_dir = inventory.data_dir(host);
-        Some(async move { (host.name.clone(), facts(host, &data_dir, &*remote).await) })
+        Some(async move { (host.name.clone(), facts(inventory, host, &*remote).await) })
     });
     let answers = futures::future::join_all(asked).await;
     for (name, facts) in answers {
@@ -205,28 +214,35 @@ pub async fn refresh(inventory: &Inventory, gathered: &mut Gathered, redactor: &
     }
 }
 
-/// Reads the facts of a host that is connected. k3s's data is looked for in that folder, and where
-/// k3s itself is told that it is; what is there counts.
+/// Reads the facts of a host that is connected. The distribution's data is looked for where the
+/// inventory says, and where the distribution itself is told that it is; what is there counts.
 ///
 /// # Errors
 /// Why its answer cannot be used.
 pub async fn facts(
+    inventory: &Inventory,
     host: &Host,
-    data_dir: &DataDir,
     remote: &dyn Remote,
 ) -> Result<Facts, Unreached> {
-    Ok(find(host, data_dir, remote).await?.facts)
+    let questions = &distribution::of(inventory).questions;
+    let found = find(host, questions, &inventory.data_dir(host), remote).await;
+    Ok(found?.facts)
 }
 
-async fn find(host: &Host, data_dir: &DataDir, remote: &dyn Remote) -> Result<Found, Unreached> {
+async fn find(
+    host: &Host,
+    questions: &Questions,
+    data_dir: &DataDir,
+    remote: &dyn Remote,
+) -> Result<Found, Unreached> {
     let before = SystemTime::now();
-    let (mut facts, answered) = look(host, data_dir, remote).await?;
+    let (mut facts, answered) = look(host, questions, data_dir, remote).await?;
     let ahead = notice::ahead(facts.clock, before, SystemTime::now());
     let slow = notice::slow_start(host, &facts, remote, &answered).await;
     // A folder that cannot be used is said where the host would be changed.
     let told = configured_data_dir(&facts).unwrap_or_default();
     if let Some(told) = told.filter(|told| told != data_dir) {
-        let (second, _) = look(host, &told, remote).await?;
+        let (second, _) = look(host, questions, &told, remote).await?;
         if second.has_data() {
             facts = second;
         }
@@ -236,6 +252,7 @@ async fn find(host: &Host, data_dir: &DataDir, remote: &dyn Remote) -> Result<Fo
 
 async fn look(
     host: &Host,
+    questions: &Questions,
     data_dir: &DataDir,
     remote: &dyn Remote,
 ) -> Result<(Facts, Answered), Unreached> {
@@ -244,7 +261,7 @@ async fn look(
         problem,
     };
     let (name, user) = (&host.name, &host.ssh.user.value);
-    let answered = exchange::ask(remote, &[Facts::probe(data_dir)]).await.map_err(|output| {
+    let answered = exchange::ask(remote, &[questions.facts(data_dir)]).await.map_err(|output| {
         let said = exchange::complaint(&output);
         failed(if let Exit::Refused(reason) = &output.exit {
             exchange::no_session(name, reason)
@@ -270,7 +287,7 @@ async fn look(
                 format!("{name}: its answer about itself was cut short"),
             ))
         })?;
-    match Facts::parse(reply, data_dir) {
+    match Facts::parse(reply, questions, data_dir) {
         Ok(mut facts) => {
             facts.reached_at = remote.peer();
             Ok((facts, answered))

@@ -6,11 +6,11 @@ use super::*;
 use crate::artifacts::architecture::tests::elf;
 use crate::artifacts::cache;
 use crate::digest::sha256;
-use crate::distribution::k3s::release::RELEASES;
 use server::{Reply, Server};
 
 mod server;
 
+const RELEASES: &Releases = &crate::distribution::k3s::DISTRIBUTION.releases;
 const VERSION: &str = "v1.36.3+k3s1";
 const BINARY: &str = "/v1.36.3%2Bk3s1/k3s";
 const LIST: &str = "/v1.36.3%2Bk3s1/sha256sum-amd64.txt";
@@ -30,7 +30,7 @@ fn list(binary: &[u8]) -> Vec<u8> {
 
 fn request(server: &Server, cache: &Path) -> Fetch {
     Fetch {
-        releases: &RELEASES,
+        releases: RELEASES,
         version: VERSION.to_owned(),
         architecture: Architecture::Amd64,
         mirror: Some(server.base.clone()),

@@ -5,7 +5,7 @@ use super::version::Version;
 use crate::artifacts::{Architecture, Releases};
 
 /// The releases of k3s.
-pub static RELEASES: Releases = Releases {
+pub(super) const RELEASES: Releases = Releases {
     name: "k3s",
     address: "https://github.com/k3s-io/k3s/releases/download",
     channel: |channel| format!("https://update.k3s.io/v1-release/channels/{channel}"),

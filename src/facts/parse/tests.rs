@@ -1,6 +1,8 @@
 use super::*;
 use proptest::prelude::*;
 
+const QUESTIONS: &Questions = &crate::distribution::k3s::DISTRIBUTION.questions;
+
 fn reply(stdout: &str) -> Reply {
     Reply {
         status: 0,
@@ -10,7 +12,7 @@ fn reply(stdout: &str) -> Reply {
 }
 
 fn read(reply: &Reply) -> Result<Facts, String> {
-    facts(reply, &DataDir::default())
+    facts(reply, QUESTIONS, &DataDir::default())
 }
 
 #[test]
@@ -18,9 +20,9 @@ fn a_server_of_a_running_cluster_is_read_whole() {
     let facts = read(&reply(
         "hostname=M1\nkubernetes=ssh.service\nkubernetes=k0sworker.service\nuptime=12.50\nos_id=ubuntu\nos_like=debian\ninit=systemd\ncgroup=2\n\
          address=eth0 10.0.0.1/24\naddress=eth0 fd00::1/64\ndefault_interface=eth0\n\
-         datastore=etcd\nk3s_version=k3s version v1.36.3+k3s1 (abc)\n\
+         datastore=etcd\nversion=k3s version v1.36.3+k3s1 (abc)\n\
          server_token=base64:SzEwYWE6OnNlcnZlcjpwdw==\n\
-         unit=k3s LoadState=loaded ActiveState=active SubState=running FragmentPath=/etc/systemd/system/k3s.service \n\
+         server_unit=LoadState=loaded ActiveState=active SubState=running FragmentPath=/etc/systemd/system/k3s.service \n\
          five_minutes_ago=2026-01-02T03:04:05Z\n\
          node=m1\t5cc9-3e\t2026-01-02T03:04:04Z\t{\"node-role.kubernetes.io/etcd\":\"true\"}\t[{\"address\":\"10.0.0.1\",\"type\":\"InternalIP\"},{\"address\":\"fd00::1\",\"type\":\"InternalIP\"}]\t{\"kubeletVersion\":\"v1.36.3+k3s1\"}\t[{\"type\":\"Ready\",\"status\":\"True\"},{\"type\":\"EtcdIsVoter\",\"status\":\"True\",\"reason\":\"MemberNotLearner\"}]\n\
          node=m2\t'evil'\t2026-01-02T03:04:06Z\nnode=m4\t\t\t{}\t[]\t{}\t[{\"type\":\"Ready\",\"status\":\"Unknown\"}]\n\
@@ -98,7 +100,7 @@ const SERVER: &str = r#"{"node-role.kubernetes.io/etcd":"true"}"#;
 fn no_kubelet_adds_a_voter() {
     let voting = r#""status":"True","reason":"MemberNotLearner""#;
     let names = |text: &str| {
-        let voters = super::super::voters_told(&reply(text)).expect("it answered");
+        let voters = QUESTIONS.voters_told(&reply(text)).expect("it answered");
         let names = voters.iter().map(|voter| voter.name.clone());
         names.collect::<Vec<_>>().join(" ")
     };
@@ -140,24 +142,21 @@ fn no_kubelet_adds_a_voter() {
         "{text}members=base64:{}\npeer=https://[fd00::5]:2380\npeer=https://10.0.0.1:2380\npeers=asked\n",
         crate::shell::encode(list.as_bytes()).replace('\n', "")
     );
-    let voters = super::super::voters_told(&reply(&listed)).expect("it answered");
+    let voters = QUESTIONS.voters_told(&reply(&listed)).expect("it answered");
     let told: Vec<_> = voters
         .iter()
         .map(|voter| (&*voter.name, voter.is_up()))
         .collect();
     assert_eq!(told, [("m-5", true), ("m1", true), ("m2", false)]);
-    assert_eq!(
-        super::super::voters_told(&reply("five_minutes_ago=x\n")),
-        None
-    );
+    assert_eq!(QUESTIONS.voters_told(&reply("five_minutes_ago=x\n")), None);
 }
 
 #[test]
 fn what_is_unusual_is_not_taken_for_absent() {
     let facts = read(&reply(
-        "address=tun0 10.8.0.2\naddress=eth0 nonsense\nk3s_config=base64:dG9rZW46IP8K\n\
+        "address=tun0 10.8.0.2\naddress=eth0 nonsense\nconfig=base64:dG9rZW46IP8K\n\
          drop_in=base64:YTogMQo= 10-a.yaml\ndrop_in=base64: 20-b.yml\n\
-         foreign=k3s-agent base64:W1VuaXRdCg==\nforeign_environment=k3s-agent base64:SzNTX1VSTD14Cg==\nforeign_environment=k3s base64:eAo=\nca_hash=short\nk3s_version=k3s version $(x) (y)\n\
+         foreign=k3s-agent base64:W1VuaXRdCg==\nforeign_environment=k3s-agent base64:SzNTX1VSTD14Cg==\nforeign_environment=k3s base64:eAo=\nca_hash=short\nversion=k3s version $(x) (y)\n\
          uptime=NaN\ncomplete=yes\n",
     ))
     .expect("complete");
@@ -188,7 +187,7 @@ fn what_is_unusual_is_not_taken_for_absent() {
 #[test]
 fn the_question_is_answered_by_a_real_shell() {
     let output = std::process::Command::new("sh")
-        .args(["-c", &Facts::probe(&DataDir::default()).text])
+        .args(["-c", &QUESTIONS.facts(&DataDir::default()).text])
         .output()
         .expect("sh runs");
     let facts = read(&reply(&String::from_utf8_lossy(&output.stdout))).expect("complete");

@@ -11,8 +11,7 @@ use crate::run::{Connected, Connector};
 use crate::vars::Redactor;
 
 /// A server whose config.yaml says `data-dir: /data/k3s`.
-const ELSEWHERE: &str =
-    "hostname=m1\nk3s_config=base64:ZGF0YS1kaXI6IC9kYXRhL2szcwo=\ncomplete=yes\n";
+const ELSEWHERE: &str = "hostname=m1\nconfig=base64:ZGF0YS1kaXI6IC9kYXRhL2szcwo=\ncomplete=yes\n";
 
 const FACTS: &str = "hostname=m1\nserver_token=base64:c2VjcmV0b25lMQ==\ncomplete=yes\n";
 

@@ -35,6 +35,7 @@ fn guarded() -> Vec<Stage> {
         let mut ask: Vec<_> = names.iter().filter(|name| **name != lane.host).collect();
         ask.sort();
         lane.steps[0].guard = Some(Guard {
+            questions: &crate::distribution::k3s::DISTRIBUTION.questions,
             node: lane.host.clone(),
             leaves: false,
             ask: ask

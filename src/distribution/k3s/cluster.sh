@@ -1,18 +1,7 @@
-# What a server tells of its cluster: the nodes that its API lists, and the members that its etcd
-# lists. Text that a kubelet may have chosen stands in JSON of one line, or is packed. $data is the
-# folder of k3s's data.
-say() { printf '%s=%s\n' "$1" "$2"; }
-pack() { printf base64: && base64 2>/dev/null | tr -d '\n'; }
+# What a server is asked with, and what its etcd tells of its members. $data is the folder of k3s's data.
 kubectl() { timeout 15 /usr/local/bin/k3s kubectl "$@" 2>/dev/null; }
 
-cluster() {
-    say five_minutes_ago "$(date -u -d "@$(($(date +%s) - 300))" +%Y-%m-%dT%H:%M:%SZ)"
-    if nodes=$(kubectl get nodes -o 'jsonpath={range .items[*]}{.metadata.name}{"\t"}{.metadata.uid}{"\t"}{.metadata.creationTimestamp}{"\t"}{.metadata.labels}{"\t"}{.status.addresses}{"\t"}{.status.nodeInfo}{"\t"}{.status.conditions}{"\t"}{.spec.podCIDRs}{"\n"}{end}'); then
-        say api ready
-        printf '%s\n' "$nodes" | while IFS= read -r line; do
-            say node "$line"
-        done
-    fi
+members() {
     tls=$data/server/tls/etcd
     members=
     [ -f "$tls/client.key" ] || return 0
