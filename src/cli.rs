@@ -15,7 +15,7 @@ pub use environment::Environment;
 pub use inventory::{Conversion, InitArguments, InventoryCommand};
 pub use single::{
     Address, Destination, GetConfigArguments, InstallArguments, JoinArguments, Login,
-    NodeTokenArguments, ReadyArguments, Release,
+    NodeArguments, NodeTokenArguments, ReadyArguments, Release,
 };
 
 /// Turns bare Linux machines into a Kubernetes cluster over SSH.

@@ -1,12 +1,15 @@
-//! The context of a run on hosts that were typed.
+//! A run on hosts that were typed.
 
 use std::path::Path;
 
-use super::AdHocInventory;
-use crate::cli::{Environment, Login};
-use crate::engine::{Context, Refusal, RunOptions};
+use super::{AdHocInventory, advice, save};
+use crate::cli::{Environment, Login, NodeArguments};
+use crate::cluster::ClusterState;
+use crate::engine::{Context, Deploy, Ended, Refusal, RunOptions, Target, execute, preview};
+use crate::problem::{Code, Problem};
 use crate::run::Event;
 use crate::run::event::Events;
+use crate::run::gather::Gathered;
 use crate::ui::Ui;
 
 impl AdHocInventory {
@@ -31,5 +34,38 @@ impl AdHocInventory {
         let inventory = self.inventory(environment)?;
         let selected = [self.target.clone()].into();
         Context::of(inventory, selected, &options, environment, ui, events).await
+    }
+
+    /// Sets up the host, or shows what would change.
+    pub async fn deploy(
+        &mut self,
+        arguments: &NodeArguments,
+        context: &Context,
+        gathered: Gathered,
+        kubeconfig: Option<Target>,
+    ) -> Result<Ended, Refusal> {
+        let deploy = Deploy {
+            adopt: false,
+            reset_config: arguments.reset_config,
+            kubeconfig,
+        };
+        let survey = context.survey_of(&deploy, gathered).await;
+        let survey = survey.map_err(advice::in_flags)?;
+        if let (ClusterState::Down | ClusterState::Unknown, Some(name)) =
+            (&survey.decision.rules.topology.state, self.read_server())
+        {
+            return Err(Problem::new(
+                Code::SERVER_NOT_READY,
+                format!("{name}: k3s has data here and is not READY, so nothing can join it"),
+            )
+            .next("systemctl status k3s  and  journalctl -u k3s  on it say why")
+            .into());
+        }
+        if arguments.plan {
+            return Ok(preview(context, &deploy, &survey));
+        }
+        let save = arguments.save_inventory.as_deref();
+        save::before(save, self, &survey, context)?;
+        execute(context, &deploy, survey).await
     }
 }

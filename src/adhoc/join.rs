@@ -15,13 +15,9 @@ use crate::vars::Secret;
 impl AdHocInventory {
     /// A host that joins, and the server that is read for it.
     pub fn join(arguments: &JoinArguments) -> Result<Self, Problem> {
-        let mut adhoc = Self::begin(&arguments.address, &arguments.login, &arguments.release)?;
         let role = if arguments.server { "server" } else { "agent" };
-        adhoc.host(role);
-        adhoc.mirror(arguments.mirror.as_deref());
-        if arguments.server {
-            adhoc.names(&arguments.tls_san);
-        } else if !arguments.tls_san.is_empty() || arguments.no_extras {
+        let mut adhoc = Self::host(&arguments.node, role)?;
+        if !arguments.server && (!arguments.node.tls_san.is_empty() || arguments.node.no_extras) {
             return Err(Problem::new(
                 Code::FLAG_UNFIT,
                 "--tls-san and --no-extras are for servers",
@@ -50,8 +46,8 @@ impl AdHocInventory {
             (_, true) => adhoc.elsewhere(arguments, server)?,
             (Some(server), false) => adhoc.observed(arguments, server)?,
         }
-        let extra = extra::settings(&arguments.k3s_extra_args)?;
-        adhoc.extra(extra, false, arguments.no_extras)?;
+        let extra = extra::settings(&arguments.node.k3s_extra_args)?;
+        adhoc.extra(extra, false, arguments.node.no_extras)?;
         Ok(adhoc)
     }
 
@@ -60,7 +56,7 @@ impl AdHocInventory {
         let mut name = host_name(server);
         // Behind one address, machines are told apart by their ports.
         let port = arguments.server_ssh_port;
-        if let Some(port) = port.filter(|port| *port != arguments.login.ssh_port)
+        if let Some(port) = port.filter(|port| *port != arguments.node.login.ssh_port)
             && name == self.target
         {
             name = format!("{name}-{port}");
@@ -146,7 +142,7 @@ impl AdHocInventory {
         if let Some(token) = &arguments.node_token {
             self.warn_of_process_lists("--node-token", "--node-token-path");
             self.token = Some(Secret::new(token));
-            if arguments.save_inventory.is_some() {
+            if arguments.node.save_inventory.is_some() {
                 return Err(Problem::new(Code::FLAG_UNFIT, "--save-inventory does not write tokens into a file")
                     .next("give the token with  --node-token-path FILE : the inventory then names that file"));
             }

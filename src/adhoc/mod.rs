@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::{Address, Environment, InstallArguments, Login, NodeTokenArguments, Release};
+use crate::cli::{
+    Address, Environment, InstallArguments, Login, NodeArguments, NodeTokenArguments, Release,
+};
 use crate::cluster::{configured_data_dir, remarks};
 use crate::engine::{self, Refusal, surroundings};
 use crate::facts::Facts;
@@ -59,8 +61,7 @@ impl AdHocInventory {
             )
             .next("--cluster  keeps the data in embedded etcd, on one server or on several"));
         }
-        let mut adhoc = Self::begin(&arguments.address, &arguments.login, &arguments.release)?;
-        adhoc.host("server");
+        let mut adhoc = Self::host(&arguments.node, "server")?;
         let cluster = &mut adhoc.draft.cluster;
         cluster.shift_insert(
             0,
@@ -70,8 +71,6 @@ impl AdHocInventory {
         if arguments.cluster {
             cluster.insert("datastore".into(), json!("etcd"));
         }
-        adhoc.names(&arguments.tls_san);
-        adhoc.mirror(arguments.mirror.as_deref());
         if let Some(file) = &arguments.token_file {
             adhoc
                 .draft
@@ -82,8 +81,8 @@ impl AdHocInventory {
             adhoc.warn_of_process_lists("--token", "--token-file");
             adhoc.token = Some(Secret::new(token));
         }
-        let extra = extra::settings(&arguments.k3s_extra_args)?;
-        adhoc.extra(extra, true, arguments.no_extras)?;
+        let extra = extra::settings(&arguments.node.k3s_extra_args)?;
+        adhoc.extra(extra, true, arguments.node.no_extras)?;
         Ok(adhoc)
     }
 
@@ -112,8 +111,7 @@ impl AdHocInventory {
             k3s_version: None,
             k3s_channel: "stable".into(),
         };
-        let mut adhoc = Self::begin(address, login, &release)?;
-        adhoc.host("server");
+        let mut adhoc = Self::begin(address, login, &release, "server")?;
         adhoc
             .draft
             .cluster
@@ -121,7 +119,26 @@ impl AdHocInventory {
         Ok(adhoc)
     }
 
-    fn begin(address: &Address, login: &Login, release: &Release) -> Result<Self, Problem> {
+    /// A host that is set up.
+    fn host(arguments: &NodeArguments, role: &str) -> Result<Self, Problem> {
+        let (address, login) = (&arguments.address, &arguments.login);
+        let mut adhoc = Self::begin(address, login, &arguments.release, role)?;
+        let names = arguments.tls_san.iter().flat_map(|names| names.split(','));
+        let names = names.map(|name| json!(name.trim()));
+        append(&mut adhoc.draft.cluster, "tls_sans", names);
+        if let Some(mirror) = &arguments.mirror {
+            let binary = json!({"mirror": mirror});
+            adhoc.draft.cluster.insert("binary".into(), binary);
+        }
+        Ok(adhoc)
+    }
+
+    fn begin(
+        address: &Address,
+        login: &Login,
+        release: &Release,
+        role: &str,
+    ) -> Result<Self, Problem> {
         let place = address.host.as_ref().or(address.ip.as_ref());
         let is_local = address.local || place.is_none();
         if !login.sudo && login.user != "root" && !is_local {
@@ -163,7 +180,7 @@ impl AdHocInventory {
             ssh.insert("known_hosts".into(), json!(absolute(file)));
         }
         let mut hosts = Map::new();
-        hosts.insert(target.clone(), json!({"address": place}));
+        hosts.insert(target.clone(), json!({"address": place, "role": role}));
         Ok(Self {
             draft: Draft {
                 cluster,
@@ -185,29 +202,9 @@ impl AdHocInventory {
         })
     }
 
-    fn host(&mut self, role: &str) {
-        self.target().insert("role".into(), json!(role));
-    }
-
     /// The entry of the host that is set up.
     fn target(&mut self) -> &mut Map<String, Value> {
         object(&mut self.draft.hosts, &self.target.clone())
-    }
-
-    fn names(&mut self, names: &[String]) {
-        let names = names.iter().flat_map(|names| names.split(','));
-        append(
-            &mut self.draft.cluster,
-            "tls_sans",
-            names.map(|name| json!(name.trim())),
-        );
-    }
-
-    fn mirror(&mut self, mirror: Option<&str>) {
-        if let Some(mirror) = mirror {
-            let binary = json!({"mirror": mirror});
-            self.draft.cluster.insert("binary".into(), binary);
-        }
     }
 
     fn warn_of_process_lists(&mut self, flag: &str, instead: &str) {

@@ -106,28 +106,20 @@ pub struct Address {
     pub local: bool,
 }
 
-/// What `towline install` needs to know.
+/// A host that becomes a node, by `install` or `join`.
 #[derive(Debug, Clone, Args)]
-pub struct InstallArguments {
-    /// The host.
+pub struct NodeArguments {
+    /// Where it is.
     #[command(flatten)]
     pub address: Address,
     /// How it is reached.
     #[command(flatten)]
     pub login: Login,
-    /// The kubeconfig.
-    #[command(flatten)]
-    pub destination: Destination,
     /// The version.
     #[command(flatten)]
     pub release: Release,
 
-    /// Keep the data in embedded etcd, so that more servers can join
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
-          default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
-    pub cluster: bool,
-
-    /// Leave out servicelb and traefik
+    /// Leave out servicelb and traefik; for servers, and all of them alike
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
     pub no_extras: bool,
@@ -136,10 +128,44 @@ pub struct InstallArguments {
     #[arg(long, value_name = "FLAGS", allow_hyphen_values = true)]
     pub k3s_extra_args: Vec<String>,
 
-    /// A further name or address for the certificate; repeatable. The host's own address is always
-    /// in it (k3sup puts this one in its place)
+    /// A further name or address for a server's certificate; repeatable. The host's own address is
+    /// always in it (k3sup puts this one in its place)
     #[arg(long, value_name = "NAME")]
     pub tls_san: Vec<String>,
+
+    /// Show what would change, and touch nothing
+    #[arg(long)]
+    pub plan: bool,
+
+    /// Take away what the host's config.yaml says and this line does not
+    #[arg(long, hide_short_help = true)]
+    pub reset_config: bool,
+
+    /// Folder with playbooks/ and templates/ of your own; they replace towline's of the same name
+    #[arg(long, value_name = "FOLDER", hide_short_help = true, value_parser = path())]
+    pub overrides: Option<PathBuf>,
+
+    /// Write the inventory that stands for what was typed, or add this host to the one that is there;
+    /// `towline deploy -i FILE` goes on with it
+    #[arg(long, value_name = "FILE", value_parser = path())]
+    pub save_inventory: Option<PathBuf>,
+
+    /// Where k3s comes from instead of its release site: a base address in the same layout
+    #[arg(long, value_name = "URL")]
+    pub mirror: Option<String>,
+}
+
+/// What `towline install` needs to know.
+#[derive(Debug, Clone, Args)]
+pub struct InstallArguments {
+    /// The host.
+    #[command(flatten)]
+    pub node: NodeArguments,
+
+    /// Keep the data in embedded etcd, so that more servers can join
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
+          default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
+    pub cluster: bool,
 
     /// The token of a new cluster. Process lists show it: better --token-file
     #[arg(long, value_name = "TOKEN", conflicts_with = "token_file")]
@@ -154,22 +180,6 @@ pub struct InstallArguments {
           default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
     pub skip_install: bool,
 
-    /// Show what would change, and touch nothing
-    #[arg(long)]
-    pub plan: bool,
-
-    /// Take away what the host's config.yaml says and this line does not
-    #[arg(long, hide_short_help = true)]
-    pub reset_config: bool,
-
-    /// Folder with playbooks/ and templates/ of your own; they replace towline's of the same name
-    #[arg(long, value_name = "FOLDER", hide_short_help = true, value_parser = path())]
-    pub overrides: Option<PathBuf>,
-
-    /// Write the inventory that stands for what was typed; `towline deploy -i FILE` goes on with it
-    #[arg(long, value_name = "FILE", value_parser = path())]
-    pub save_inventory: Option<PathBuf>,
-
     /// Refused: a datastore outside the cluster comes later; --cluster keeps the data in etcd
     #[arg(long, value_name = "URL")]
     pub datastore: Option<String>,
@@ -178,24 +188,15 @@ pub struct InstallArguments {
     #[arg(long)]
     pub ipsec: bool,
 
-    /// Where k3s comes from instead of its release site: a base address in the same layout
-    #[arg(long, value_name = "URL")]
-    pub mirror: Option<String>,
+    /// The kubeconfig.
+    #[command(flatten)]
+    pub destination: Destination,
 }
 
 /// What `towline join` needs to know.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Cluster")]
 pub struct JoinArguments {
-    /// The host that joins.
-    #[command(flatten)]
-    pub address: Address,
-    /// How it is reached.
-    #[command(flatten)]
-    pub login: Login,
-    /// The version.
-    #[command(flatten)]
-    pub release: Release,
-
     /// Address of a server of the cluster
     #[arg(long, value_name = "ADDRESS")]
     pub server_ip: Option<String>,
@@ -225,19 +226,6 @@ pub struct JoinArguments {
           default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
     pub server: bool,
 
-    /// Leave out servicelb and traefik; for servers, and all of them alike
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
-          default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
-    pub no_extras: bool,
-
-    /// Long flags of k3s, in quotes: keys of its config.yaml; repeatable
-    #[arg(long, value_name = "FLAGS", allow_hyphen_values = true)]
-    pub k3s_extra_args: Vec<String>,
-
-    /// A further name or address for a server's certificate; repeatable
-    #[arg(long, value_name = "NAME")]
-    pub tls_san: Vec<String>,
-
     /// The token to join with; the server is not read then. Process lists show it: better
     /// --node-token-path
     #[arg(long, value_name = "TOKEN", conflicts_with = "node_token_path")]
@@ -251,25 +239,9 @@ pub struct JoinArguments {
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch)]
     pub skip_install: Option<bool>,
 
-    /// Show what would change, and touch nothing
-    #[arg(long)]
-    pub plan: bool,
-
-    /// Take away what the host's config.yaml says and this line does not
-    #[arg(long, hide_short_help = true)]
-    pub reset_config: bool,
-
-    /// Folder with playbooks/ and templates/ of your own; they replace towline's of the same name
-    #[arg(long, value_name = "FOLDER", hide_short_help = true, value_parser = path())]
-    pub overrides: Option<PathBuf>,
-
-    /// Write the inventory that stands for what was typed, or add this host to the one that is there
-    #[arg(long, value_name = "FILE", value_parser = path())]
-    pub save_inventory: Option<PathBuf>,
-
-    /// Where k3s comes from instead of its release site: a base address in the same layout
-    #[arg(long, value_name = "URL")]
-    pub mirror: Option<String>,
+    /// The host that joins.
+    #[command(flatten)]
+    pub node: NodeArguments,
 }
 
 /// What `towline get-config` needs to know.

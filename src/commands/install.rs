@@ -1,8 +1,8 @@
 //! `towline install`: one machine becomes a server.
 
-use crate::adhoc::{AdHocInventory, advice, save};
+use crate::adhoc::{AdHocInventory, advice};
 use crate::cli::{Environment, InstallArguments};
-use crate::engine::{Deploy, Target, execute, kubeconfig, preview, told};
+use crate::engine::{Target, kubeconfig, told};
 use crate::problem::ExitCode;
 use crate::run::event::Events;
 use crate::ui::Ui;
@@ -14,30 +14,31 @@ pub(super) async fn run(
 ) -> ExitCode {
     told(&ui, async |events: Events| {
         let mut adhoc = AdHocInventory::install(&arguments)?;
-        let (login, overrides) = (&arguments.login, arguments.overrides.as_deref());
-        let context = adhoc.context(login, overrides, environment, &ui, events);
+        let (node, target) = (&arguments.node, Target::from(&arguments.destination));
+        let context = adhoc.context(
+            &node.login,
+            node.overrides.as_deref(),
+            environment,
+            &ui,
+            events,
+        );
         let context = context.await?;
-        let target = Target::from(&arguments.destination);
         if arguments.skip_install {
             return kubeconfig::only(&context, &target).await;
         }
-        let deploy = Deploy {
-            adopt: false,
-            reset_config: arguments.reset_config,
-            kubeconfig: Some(target),
-        };
-        let survey = context.survey(&deploy).await.map_err(advice::in_flags)?;
-        if arguments.plan {
-            return Ok(preview(&context, &deploy, &survey));
+        let gathered = context.gather().await?;
+        let (report, next) = adhoc.deploy(node, &context, gathered, Some(target)).await?;
+        if node.plan {
+            return Ok((report, next));
         }
-        let save = arguments.save_inventory.as_deref();
-        save::before(save, &mut adhoc, &survey, &context)?;
-        let (report, next) = execute(&context, &deploy, survey).await?;
         let next = match report.exit_code() {
-            ExitCode::Success => next.map(|next| next + &advice::agents(&adhoc, login)),
+            ExitCode::Success => next.map(|next| next + &advice::agents(&adhoc, &node.login)),
             _ => next,
         };
-        Ok((report, advice::goes_on(save, next, None)))
+        Ok((
+            report,
+            advice::goes_on(node.save_inventory.as_deref(), next, None),
+        ))
     })
     .await
 }

@@ -1,10 +1,9 @@
 //! `towline join`: one machine joins a cluster.
 
-use crate::adhoc::{self, AdHocInventory, advice, save};
+use crate::adhoc::{self, AdHocInventory, advice};
 use crate::cli::{Environment, JoinArguments};
-use crate::cluster::ClusterState;
-use crate::engine::{Deploy, execute, preview, told};
-use crate::problem::{Code, ExitCode, Problem};
+use crate::engine::told;
+use crate::problem::ExitCode;
 use crate::run::event::Events;
 use crate::run::report::Report;
 use crate::ui::Ui;
@@ -12,8 +11,14 @@ use crate::ui::Ui;
 pub(super) async fn run(arguments: JoinArguments, environment: &Environment, ui: Ui) -> ExitCode {
     told(&ui, async |events: Events| {
         let mut adhoc = AdHocInventory::join(&arguments)?;
-        let (login, overrides) = (&arguments.login, arguments.overrides.as_deref());
-        let context = adhoc.context(login, overrides, environment, &ui, events);
+        let node = &arguments.node;
+        let context = adhoc.context(
+            &node.login,
+            node.overrides.as_deref(),
+            environment,
+            &ui,
+            events,
+        );
         let mut context = context.await?;
         let gathered = context.gather().await?;
         if let Some(name) = adhoc.read_server().map(str::to_owned) {
@@ -24,29 +29,11 @@ pub(super) async fn run(arguments: JoinArguments, environment: &Environment, ui:
             adhoc::of_server(&mut adhoc, &name, facts, arguments.server)?;
             context = context.with(adhoc.inventory(environment)?);
         }
-        let deploy = Deploy {
-            adopt: false,
-            reset_config: arguments.reset_config,
-            kubeconfig: None,
-        };
-        let survey = context.survey_of(&deploy, gathered).await;
-        let survey = survey.map_err(advice::in_flags)?;
-        if let (ClusterState::Down | ClusterState::Unknown, Some(name)) =
-            (&survey.decision.rules.topology.state, adhoc.read_server())
-        {
-            return Err(Problem::new(
-                Code::SERVER_NOT_READY,
-                format!("{name}: k3s has data here and is not READY, so nothing can join it"),
-            )
-            .next("systemctl status k3s  and  journalctl -u k3s  on it say why")
-            .into());
+        let (report, next) = adhoc.deploy(node, &context, gathered, None).await?;
+        if node.plan {
+            return Ok((report, next));
         }
-        if arguments.plan {
-            return Ok(preview(&context, &deploy, &survey));
-        }
-        let save = arguments.save_inventory.as_deref();
-        save::before(save, &mut adhoc, &survey, &context)?;
-        let (report, next) = execute(&context, &deploy, survey).await?;
+        let save = node.save_inventory.as_deref();
         Ok((report, advice::goes_on(save, next, adhoc.read_server())))
     })
     .await

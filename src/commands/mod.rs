@@ -33,14 +33,14 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
         },
         is_preview: match &cli.command {
             Command::Plan(_) => true,
-            Command::Install(arguments) => arguments.plan,
-            Command::Join(arguments) => arguments.plan,
+            Command::Install(arguments) => arguments.node.plan,
+            Command::Join(arguments) => arguments.node.plan,
             Command::Reset(arguments) => arguments.plan,
             _ => false,
         },
         shows_commands: match &cli.command {
-            Command::Install(arguments) => arguments.login.print_command,
-            Command::Join(arguments) => arguments.login.print_command,
+            Command::Install(arguments) => arguments.node.login.print_command,
+            Command::Join(arguments) => arguments.node.login.print_command,
             Command::GetConfig(arguments) => arguments.login.print_command,
             Command::NodeToken(arguments) => arguments.login.print_command,
             _ => false,
