@@ -36,4 +36,5 @@ pub mod shell;
 pub mod ssh;
 pub mod task;
 pub mod ui;
+mod vagrant;
 pub mod vars;

@@ -147,6 +147,22 @@ const ROOMS: &[(&str, &[&str])] = &[
             "vars",
         ],
     ),
+    // An inventory of Vagrant's machines.
+    (
+        "vagrant",
+        &[
+            "adhoc",
+            "cli",
+            "cluster",
+            "engine",
+            "inventory",
+            "problem",
+            "run",
+            "shell",
+            "ssh",
+            "ui",
+        ],
+    ),
     (
         "commands",
         &[
@@ -162,8 +178,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             "kubernetes",
             "run",
             "shell",
-            "ssh",
             "ui",
+            "vagrant",
         ],
     ),
     ("main", &["cli", "commands", "problem"]),
@@ -223,6 +239,8 @@ const WORDS: &[(&str, &[&str], &str)] = &[
             "run",
             "ui",
             "engine",
+            "adhoc",
+            "vagrant",
             "commands",
             "main",
             "kubernetes",

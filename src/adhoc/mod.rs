@@ -19,6 +19,7 @@ pub mod advice;
 mod context;
 mod extra;
 mod flags;
+pub mod init;
 mod join;
 pub mod save;
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use crate::adhoc::init;
 use crate::cli::{Environment, InventoryCommand};
 use crate::cluster::remarks;
 use crate::engine::{Refusal, surroundings};
@@ -11,10 +12,9 @@ use crate::problem::{Code, ExitCode, Problem};
 use crate::run::Event;
 use crate::run::report::Report;
 use crate::ui::Ui;
+use crate::vagrant;
 
 mod convert;
-mod from_vagrant;
-mod init;
 
 pub(super) async fn run(what: InventoryCommand, environment: &Environment, ui: &Ui) -> ExitCode {
     let begun = Instant::now();
@@ -34,12 +34,12 @@ pub(super) async fn run(what: InventoryCommand, environment: &Environment, ui: &
             output_file,
             k3s_version,
         } => {
-            let wanted = from_vagrant::Wanted {
+            let wanted = vagrant::Wanted {
                 folder: folder.unwrap_or_else(|| PathBuf::from(".")),
                 file: output_file,
                 version: k3s_version,
             };
-            from_vagrant::run(wanted, environment, ui).await
+            vagrant::run(wanted, environment, ui).await
         }
         InventoryCommand::Init(arguments) => init::run(arguments, environment, ui).await,
         InventoryCommand::Show { files, host } => {

@@ -1,17 +1,17 @@
-//! Inventories of other tools, made into this one's: pure, from texts to a text.
+//! Inventories of other tools, made into this one's: pure, from texts to a text. Only [`files`] reads.
 //!
 //! Nothing of a source is lost: what cannot be carried over is listed with the place where it
 //! stands. The reader of inventories is the only judge of what was made.
 
-use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 
 use crate::inventory::{self, InputErrors, Inventory, Overrides, Rules, Surroundings};
+pub use crate::inventory::{Place, Source};
 use crate::problem::Problem;
 use crate::vars::mask::without_passwords;
 
 pub mod ansible;
+pub mod files;
 mod flags;
 pub mod k0sctl;
 pub mod k3sup;
@@ -21,47 +21,6 @@ mod reading;
 mod sharing;
 #[cfg(test)]
 mod tests;
-
-/// A text, and where it came from.
-#[derive(Debug, Clone)]
-pub struct Source {
-    /// The file, as it is named in messages.
-    pub name: Arc<str>,
-    /// What it holds.
-    pub text: String,
-}
-
-impl Source {
-    /// A text and the name of its file.
-    pub fn new(name: &str, text: &str) -> Self {
-        Self {
-            name: name.into(),
-            text: text.strip_prefix('\u{feff}').unwrap_or(text).to_owned(),
-        }
-    }
-
-    fn at(&self, line: u64) -> Place {
-        Place {
-            file: Arc::clone(&self.name),
-            line,
-        }
-    }
-}
-
-/// Where something stands in a source.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    /// The file, as it is named in messages.
-    pub file: Arc<str>,
-    /// Its line, from 1.
-    pub line: u64,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
-    }
-}
 
 /// Something of a source that the inventory does not have, or has in another form.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

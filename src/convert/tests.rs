@@ -135,7 +135,7 @@ fn sources(lines: &[Line]) -> (Source, Vec<Beside>) {
     let files = files.map(|(index, (name, text))| Beside {
         kind: if index < 6 { Kind::Host } else { Kind::Group },
         name: (*name).to_owned(),
-        source: Source::new(&format!("vars/{name}.yml"), &format!("{{{text}}}")),
+        source: Source::new(format!("vars/{name}.yml"), &format!("{{{text}}}")),
     });
     (Source::new("hosts.yml", &text), files.collect())
 }

@@ -1,4 +1,4 @@
-//! Files that are written as a whole.
+//! Files that are written as a whole, and what a folder is called.
 
 use std::path::Path;
 
@@ -26,4 +26,29 @@ pub fn write(file: &Path, text: &str) -> Result<(), Problem> {
         .persist(file)
         .map_err(|error| failed(error.error))?;
     Ok(())
+}
+
+/// The name of a cluster whose inventory is in this folder: the folder's own.
+pub fn cluster_name(folder: &Path) -> String {
+    let folder = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let name = folder
+        .file_name()
+        .map(|name| name.to_string_lossy().to_lowercase())
+        .unwrap_or_default();
+    let name: String = name
+        .chars()
+        .map(|letter| {
+            if letter.is_ascii_alphanumeric() {
+                letter
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    let name = name.trim_matches('-');
+    if name.is_empty() {
+        "cluster".to_owned()
+    } else {
+        name.to_owned()
+    }
 }

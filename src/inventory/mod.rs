@@ -59,7 +59,7 @@ pub use render::InputErrors;
 pub use schema::schema;
 pub use shape::similar;
 pub use show::{ShownHost, ShownSetting};
-pub use source::{STANDARD_INPUT, name};
+pub use source::{Place, STANDARD_INPUT, Source, name};
 pub use syntax::suggested_name;
 pub use typed::{address, is_name, literal};
 pub use variable::{Lookup, is_name as is_variable};

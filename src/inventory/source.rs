@@ -1,5 +1,6 @@
 //! The texts that an inventory is made of: files, and standard input.
 
+use std::fmt;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
@@ -15,8 +16,8 @@ const LARGEST: u64 = 4 * 1024 * 1024;
 pub const STANDARD_INPUT: &str = "-";
 
 /// One text, and where it came from.
-#[derive(Debug)]
-pub(super) struct Source {
+#[derive(Debug, Clone)]
+pub struct Source {
     /// Its name in messages: the file as it was named.
     pub name: Arc<str>,
     /// The text; of one that cannot be read, what can be shown of it.
@@ -25,10 +26,18 @@ pub(super) struct Source {
 
 impl Source {
     /// A text that is in memory.
-    pub fn new(file: &Path, text: &str) -> Self {
+    pub fn new(file: impl AsRef<Path>, text: &str) -> Self {
         Self {
-            name: name(file).into(),
+            name: name(file.as_ref()).into(),
             text: text.strip_prefix('\u{feff}').unwrap_or(text).to_owned(),
+        }
+    }
+
+    /// The place of a line, from 1.
+    pub fn at(&self, line: u64) -> Place {
+        Place {
+            file: Arc::clone(&self.name),
+            line,
         }
     }
 
@@ -67,6 +76,21 @@ impl Source {
                 (source, Some((span, "this is not text in UTF-8".to_owned())))
             }
         }
+    }
+}
+
+/// Where something stands in a source.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The file, as it is named in messages.
+    pub file: Arc<str>,
+    /// Its line, from 1.
+    pub line: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
     }
 }
 

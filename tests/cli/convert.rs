@@ -93,7 +93,7 @@ fn nothing_is_written_over_a_file_that_is_there() {
     status 2
     --- standard output
     --- standard error
-    error: . is a folder
+    error: . is a folder, not an inventory
       → name the file in it that lists the hosts
     nothing was changed
     ");

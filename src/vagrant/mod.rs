@@ -1,4 +1,4 @@
-//! `towline inventory from-vagrant`: Vagrant's machines as an inventory.
+//! Vagrant's machines as an inventory: `towline inventory from-vagrant`.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -31,7 +31,7 @@ const VAGRANT_LIMIT: Duration = Duration::from_mins(2);
 const KNOWN_HOSTS: &str = ".vagrant/towline_known_hosts";
 
 /// What is wanted.
-pub(super) struct Wanted {
+pub struct Wanted {
     /// Where `vagrant` is run.
     pub folder: PathBuf,
     /// Where the inventory goes, when not into that folder.
@@ -49,7 +49,8 @@ struct Met {
     seen: Seen,
 }
 
-pub(super) async fn run(wanted: Wanted, environment: &Environment, ui: &Ui) -> Result<(), Refusal> {
+/// Writes the inventory, or renews the one that is there.
+pub async fn run(wanted: Wanted, environment: &Environment, ui: &Ui) -> Result<(), Refusal> {
     let named = wanted.folder.strip_prefix(".").unwrap_or(&wanted.folder);
     let file = wanted.file.unwrap_or_else(|| named.join("inventory.yaml"));
     // What is there is read first: nothing takes long before a refusal.
@@ -81,7 +82,7 @@ pub(super) async fn run(wanted: Wanted, environment: &Environment, ui: &Ui) -> R
         .names()
         .filter(|name| machines.iter().all(|machine| machine.name != *name))
         .collect();
-    let name = name_of(&wanted.folder);
+    let name = files::cluster_name(&wanted.folder);
     let mut made = before.with(&hosts, &gone, wanted.version.as_deref(), &name)?;
 
     let lines = known.with(&met, &hosts, &machines);
@@ -130,31 +131,6 @@ fn temporary() -> Result<tempfile::TempDir, Problem> {
 /// A path beside a file.
 fn beside(file: &Path, path: &str) -> PathBuf {
     file.parent().unwrap_or(Path::new("")).join(path)
-}
-
-/// The cluster is called as the folder is.
-pub(super) fn name_of(folder: &Path) -> String {
-    let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
-    let name = folder
-        .file_name()
-        .map(|name| name.to_string_lossy().to_lowercase())
-        .unwrap_or_default();
-    let name: String = name
-        .chars()
-        .map(|letter| {
-            if letter.is_ascii_alphanumeric() {
-                letter
-            } else {
-                '-'
-            }
-        })
-        .collect();
-    let name = name.trim_matches('-');
-    if name.is_empty() {
-        "cluster".to_owned()
-    } else {
-        name.to_owned()
-    }
 }
 
 async fn vagrant(folder: &Path, arguments: &[&str]) -> Result<ssh::Output, Problem> {

@@ -84,8 +84,8 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::inventory::from_vagrant::answers::Way;
-    use crate::commands::inventory::from_vagrant::network::Seen;
+    use crate::vagrant::answers::Way;
+    use crate::vagrant::network::Seen;
 
     #[test]
     fn what_another_machine_showed_at_a_place_is_no_key_for_it_any_more() {

@@ -1,9 +1,8 @@
-//! `towline inventory init`: an inventory of a person's machines, from flags or from answers.
+//! An inventory of the machines that flags or answers name: `towline inventory init`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::from_vagrant::name_of;
 use crate::cli::{Environment, InitArguments};
 use crate::cluster::{in_flags, remarks};
 use crate::engine::{
@@ -36,7 +35,8 @@ struct Machine {
     is_server: bool,
 }
 
-pub(super) async fn run(
+/// Writes the inventory, after asking what no flag says.
+pub async fn run(
     arguments: InitArguments,
     environment: &Environment,
     ui: &Ui,
@@ -54,7 +54,7 @@ pub(super) async fn run(
     }
     let name = arguments.name.clone().unwrap_or_else(|| {
         let folder = file.parent().filter(|folder| *folder != Path::new(""));
-        name_of(folder.unwrap_or(Path::new(".")))
+        files::cluster_name(folder.unwrap_or(Path::new(".")))
     });
     let key = arguments.ssh_key.as_deref();
     let key = key.map(|key| written(key, &environment.home));

@@ -1,0 +1,112 @@
+//! The files that another tool's inventory is made of.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Source;
+use super::ansible::{Beside, Kind};
+use crate::problem::{Code, Problem};
+
+/// As many files of variables may stand beside an Ansible inventory, in folders this deep.
+const MOST_FILES: usize = 1000;
+const DEEPEST: usize = 8;
+
+/// The text of a file.
+///
+/// # Errors
+/// One that cannot be read, is larger than 4 MiB, or is not text in UTF-8.
+pub fn read(file: &Path) -> Result<Source, Problem> {
+    let (source, fault) = Source::read(file, 0);
+    let Some((_, why)) = fault else {
+        return Ok(source);
+    };
+    let problem = Problem::new(Code::FILE_UNREADABLE, format!("{} {why}", source.name));
+    Err(if file.is_dir() {
+        problem.next("name the file in it that lists the hosts")
+    } else {
+        problem
+    })
+}
+
+/// The files of variables in `group_vars` and `host_vars` beside an Ansible inventory.
+///
+/// # Errors
+/// One that cannot be read, and more of them than are read.
+pub fn beside(inventory: &Path) -> Result<Vec<Beside>, Problem> {
+    let folder = inventory.parent().unwrap_or(Path::new(""));
+    let (mut found, mut files) = (Vec::new(), Vec::new());
+    for (name, kind) in [("group_vars", Kind::Group), ("host_vars", Kind::Host)] {
+        let vars = folder.join(name);
+        if !vars.is_dir() {
+            continue;
+        }
+        for path in entries(&vars)? {
+            let Some(of) = named(&path) else {
+                continue;
+            };
+            let before = files.len();
+            collect(&path, 0, &mut files)?;
+            for file in &files[before..] {
+                let source = read(file)?;
+                let name = of.clone();
+                found.push(Beside { kind, name, source });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The group or host that a file or folder is for; none for what Ansible skips.
+fn named(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    let stem = ["yml", "yaml", "json"]
+        .iter()
+        .find_map(|kind| name.strip_suffix(kind)?.strip_suffix('.'))
+        .filter(|_| !path.is_dir());
+    let skipped = name.starts_with('.') || name.ends_with('~');
+    (!skipped).then(|| stem.unwrap_or(name).to_owned())
+}
+
+/// All files of variables at a path, in the order of their names.
+fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Problem> {
+    if depth == DEEPEST || files.len() == MOST_FILES {
+        let problem = format!("{} is more than is read", path.display());
+        let limit = format!("at most {MOST_FILES} files in folders {DEEPEST} deep are read");
+        return Err(Problem::new(Code::SOURCE_TOO_LARGE, problem).because(limit));
+    }
+    if path.is_file() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    // A pipe or a device may never end.
+    if !path.is_dir() {
+        return Err(Problem::new(
+            Code::FILE_UNREADABLE,
+            format!("{} is no file and no folder", path.display()),
+        ));
+    }
+    for path in entries(path)? {
+        let kind = path.extension().and_then(|kind| kind.to_str());
+        let is_read = matches!(kind, None | Some("yml" | "yaml" | "json")) || path.is_dir();
+        if named(&path).is_none() || !is_read {
+            continue;
+        }
+        collect(&path, depth + 1, files)?;
+    }
+    Ok(())
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, Problem> {
+    let failed = |error: std::io::Error| {
+        Problem::new(
+            Code::FILE_UNREADABLE,
+            format!("{} cannot be read", folder.display()),
+        )
+        .because(error.to_string())
+    };
+    let entries = fs::read_dir(folder).map_err(failed)?;
+    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+    let mut paths: Vec<PathBuf> = paths.collect::<Result<_, _>>().map_err(failed)?;
+    paths.sort();
+    Ok(paths)
+}
