@@ -175,7 +175,6 @@ const ROOMS: &[(&str, &[&str])] = &[
             "engine",
             "problem",
             "inventory",
-            "kubernetes",
             "run",
             "shell",
             "ui",
