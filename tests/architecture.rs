@@ -31,17 +31,6 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("kubernetes", &["problem", "vars"]),
-    (
-        "distribution",
-        &[
-            "artifacts",
-            "problem",
-            "facts",
-            "inventory",
-            "shell",
-            "vars",
-        ],
-    ),
     // What other tools' inventories become.
     ("convert", &["distribution", "problem", "inventory", "vars"]),
     // What decides; all of it pure. Of `ssh` a task only names the file that is to be sent, of
@@ -55,6 +44,18 @@ const ROOMS: &[(&str, &[&str])] = &[
             "kubernetes",
             "shell",
             "ssh",
+            "vars",
+        ],
+    ),
+    (
+        "distribution",
+        &[
+            "artifacts",
+            "problem",
+            "facts",
+            "inventory",
+            "shell",
+            "task",
             "vars",
         ],
     ),

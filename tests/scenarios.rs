@@ -288,7 +288,8 @@ fn tell(scenario: &Scenario) -> String {
         version: Some(VERSION.into()),
         architecture: Architecture::Amd64,
     };
-    let book = Book::read(&Assets::default()).expect("the embedded ones are right");
+    let book = Book::read(&Assets::of(&towline::distribution::k3s::DISTRIBUTION))
+        .expect("the embedded ones are right");
     let plan = plan::build(
         &situation,
         &shape,

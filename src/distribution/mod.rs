@@ -3,6 +3,7 @@
 use crate::artifacts::Releases;
 use crate::facts::Questions;
 use crate::inventory::{self, Inventory};
+use crate::task::Journal;
 
 pub mod k3s;
 
@@ -15,6 +16,10 @@ pub struct Distribution {
     pub questions: Questions,
     /// Its releases.
     pub releases: Releases,
+    /// How the journals of its units are read.
+    pub journal: Journal,
+    /// The command of a host that asks a cluster's API.
+    pub kubectl: &'static str,
     /// The port of a server's API.
     pub api_port: u16,
 }

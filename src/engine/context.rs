@@ -14,6 +14,7 @@ use super::{interrupt, overrides};
 use crate::artifacts::Proxy;
 use crate::cli::{Environment, InventoryArguments};
 use crate::cluster::{self, GeneratedTokens, Situation};
+use crate::distribution;
 use crate::inventory::{self, Inventory, Overrides};
 use crate::playbook::{Assets, Book};
 use crate::run::event::Events;
@@ -112,7 +113,7 @@ impl Context {
         for text in &inventory.warnings {
             events.send(Event::Note { text: text.clone() });
         }
-        let mut assets = Assets::default();
+        let mut assets = Assets::of(distribution::of(&inventory));
         if let Some(folder) = &options.overrides {
             overrides::read(folder, &mut assets)?;
         }

@@ -242,7 +242,8 @@ mod tests {
             version: "v1.36.3+k3s1".into(),
             artifacts: artifacts.into(),
         };
-        let book = Book::read(&Assets::default()).expect("the playbooks");
+        let book = Book::read(&Assets::of(&crate::distribution::k3s::DISTRIBUTION))
+            .expect("the playbooks");
         let decided = Deploy::default().decide(&situation, release, &book);
         let decision = decided.map_err(|problems| {
             let told = problems.iter().map(|problem| problem.what.clone());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::distribution::Distribution;
 use crate::problem::{Code, Problem};
 
 macro_rules! embedded {
@@ -25,21 +26,22 @@ const TEMPLATES: [(&str, &str); 15] = embedded!("templates":
 /// The texts of all playbooks and templates, by their path inside their folder.
 #[derive(Debug, Clone)]
 pub struct Assets {
+    pub(super) distribution: &'static Distribution,
     playbooks: BTreeMap<String, String>,
     templates: BTreeMap<String, String>,
 }
 
-impl Default for Assets {
-    fn default() -> Self {
+impl Assets {
+    /// Those of a distribution, as they are embedded.
+    pub fn of(distribution: &'static Distribution) -> Self {
         let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
         Self {
+            distribution,
             playbooks: PLAYBOOKS.iter().map(owned).collect(),
             templates: TEMPLATES.iter().map(owned).collect(),
         }
     }
-}
 
-impl Assets {
     /// Takes the user's own playbook instead of the embedded one of the same name.
     pub fn set_playbook(&mut self, path: String, text: String) {
         self.playbooks.insert(path, text);

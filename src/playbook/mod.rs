@@ -10,7 +10,7 @@ use serde_json::Value;
 use serde_yaml::Location;
 
 use crate::artifacts::BinaryArtifact;
-use crate::distribution::k3s::{causes, journal};
+use crate::distribution::Distribution;
 use crate::problem::{Code, Problem};
 use crate::task::service::Diagnose;
 use crate::task::{Service, Task};
@@ -86,6 +86,7 @@ const RESET: [&str; 5] = [
 /// The playbooks, read and checked, with their templates.
 #[derive(Debug)]
 pub struct Book {
+    distribution: &'static Distribution,
     /// The stages in order.
     pub stages: Vec<StageEntry>,
     playbooks: BTreeMap<String, Vec<Entry>>,
@@ -110,6 +111,7 @@ impl Book {
             playbooks.insert(name.to_owned(), entries);
         }
         Ok(Self {
+            distribution: assets.distribution,
             stages,
             playbooks,
             templates: Templates::read(assets)?,
@@ -165,40 +167,46 @@ impl Book {
                 file.sha256.clone_from(&binary.sha256);
                 file.size = binary.size;
                 file.download.clone_from(&binary.download);
-                file.description = format!("k3s {}", binary.version.as_deref().unwrap_or_default());
+                file.description = format!(
+                    "{} {}",
+                    self.distribution.name,
+                    binary.version.as_deref().unwrap_or_default()
+                );
             }
             Task::Service(service) => {
-                diagnose(service, context).map_err(|problem| ("diagnose", problem))?;
+                let watched = self.watch(service, context);
+                watched.map_err(|problem| ("diagnose", problem))?;
             }
             Task::Node(node) => {
-                diagnose(&mut node.service, context).map_err(|problem| ("service", problem))?;
+                let watched = self.watch(&mut node.service, context);
+                watched.map_err(|problem| ("service", problem))?;
             }
             _ => {}
         }
         Ok(())
     }
-}
 
-/// How the journal of a unit is read.
-fn diagnose(service: &mut Service, context: &Value) -> Result<(), Problem> {
-    let node = context.pointer("/k3s/node_name").and_then(Value::as_str);
-    service.diagnose = match service.journal.as_deref() {
-        None => None,
-        Some("k3s") => Some(Diagnose {
-            cause: causes::diagnose,
-            relevant: journal::relevant,
-            last_words: journal::last_words,
-            warning: journal::SKIPS,
-            notes: journal::skipped,
-            seeks_leader: journal::seeks_leader,
+    /// Tells a unit how the distribution's journal is read, and its API asked.
+    fn watch(&self, service: &mut Service, context: &Value) -> Result<(), Problem> {
+        let name = self.distribution.name;
+        service.kubectl = self.distribution.kubectl;
+        if let Some(other) = service
+            .journal
+            .as_deref()
+            .filter(|journal| *journal != name)
+        {
+            return Err(Problem::new(
+                Code::PLAYBOOK_INVALID,
+                format!("unknown diagnose `{other}`, expected {name}"),
+            ));
+        }
+        let node = context.pointer("/k3s/node_name").and_then(Value::as_str);
+        service.diagnose = service.journal.is_some().then(|| Diagnose {
+            journal: &self.distribution.journal,
             node: node.unwrap_or_default().to_owned(),
-        }),
-        Some(other) => Err(Problem::new(
-            Code::PLAYBOOK_INVALID,
-            format!("unknown diagnose `{other}`, expected k3s"),
-        ))?,
-    };
-    Ok(())
+        });
+        Ok(())
+    }
 }
 
 fn placed(file: &str, entry: &Entry, (at, problem): Fault) -> Problem {

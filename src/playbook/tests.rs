@@ -48,12 +48,16 @@ fn binary() -> BinaryArtifact {
 }
 
 fn templates() -> Templates {
-    Templates::read(&Assets::default()).expect("the embedded ones are right")
+    Templates::read(&Assets::of(&crate::distribution::k3s::DISTRIBUTION))
+        .expect("the embedded ones are right")
 }
 
 #[test]
 fn every_template_and_playbook_renders_for_both_roles_without_words_of_another_language() {
-    let (assets, templates) = (Assets::default(), templates());
+    let (assets, templates) = (
+        Assets::of(&crate::distribution::k3s::DISTRIBUTION),
+        templates(),
+    );
     let book = Book::read(&assets).expect("the embedded ones are right");
     for role in ["server", "agent"] {
         let context = context(
@@ -105,7 +109,7 @@ fn the_unit_runs_k3s_as_its_own_installer_does() {
 
 #[test]
 fn scripts_of_all_tasks_are_shell() {
-    let book = Book::read(&Assets::default()).expect("right");
+    let book = Book::read(&Assets::of(&crate::distribution::k3s::DISTRIBUTION)).expect("right");
     for role in ["server", "agent"] {
         for playbook in book.playbooks.keys() {
             let tasks = book
@@ -130,7 +134,7 @@ fn scripts_of_all_tasks_are_shell() {
 
 /// The question whether a source is let in, asked about what ufw says.
 fn lets_in(source: &str, status: &str) -> bool {
-    let mut assets = Assets::default();
+    let mut assets = Assets::of(&crate::distribution::k3s::DISTRIBUTION);
     let site = "- {stage: s, hosts: all, strategy: parallel, playbook: bootstrap-os}\n";
     assets.set_playbook("site.yml".into(), site.into());
     let mut context = context("agent", &json!({}));
@@ -221,7 +225,7 @@ proptest! {
 
 /// What is said of a playbook that is wrong, when it is read or when it is used.
 fn complaint(playbook: &str) -> String {
-    let mut assets = Assets::default();
+    let mut assets = Assets::of(&crate::distribution::k3s::DISTRIBUTION);
     let site = "- {stage: s, hosts: all, strategy: parallel, playbook: mine}\n";
     assets.set_playbook("site.yml".into(), site.into());
     assets.set_playbook("mine.yml".into(), playbook.into());
@@ -262,14 +266,14 @@ fn a_playbook_that_is_wrong_is_refused_with_its_place() {
         said.push_str(&format!("{playbook}{}\n\n", complaint(playbook)));
     }
     insta::assert_snapshot!("playbooks-that-are-wrong", said);
-    let mut assets = Assets::default();
+    let mut assets = Assets::of(&crate::distribution::k3s::DISTRIBUTION);
     assets.set_template("k3s/k3s.service".into(), "one\n{% if %}\n".into());
     let problem = Book::read(&assets).expect_err("refused").to_string();
     assert!(
         problem.starts_with("templates/k3s/k3s.service, line 2: "),
         "{problem}"
     );
-    let mut assets = Assets::default();
+    let mut assets = Assets::of(&crate::distribution::k3s::DISTRIBUTION);
     assets.set_playbook(
         "site.yml".into(),
         "- {stage: s, hosts: all, strategy: parallel, playbook: gone}\n".into(),
@@ -288,7 +292,7 @@ fn the_page_about_playbooks_has_every_kind_with_an_example_that_works() {
     let read = |path: &str| std::fs::read_to_string(root.join(path)).expect(path);
     let page = read("docs/playbooks.md");
     let tasks = |text: &str| {
-        let mut assets = Assets::default();
+        let mut assets = Assets::of(&crate::distribution::k3s::DISTRIBUTION);
         let site = "- {stage: s, hosts: all, strategy: parallel, playbook: mine}\n";
         assets.set_playbook("site.yml".into(), site.into());
         assets.set_playbook("mine.yml".into(), text.into());
@@ -334,7 +338,9 @@ fn the_page_about_playbooks_has_every_kind_with_an_example_that_works() {
     }
     let site = yaml::<Vec<StageEntry>>(
         "site.yml",
-        Assets::default().playbook("site").expect("it is there"),
+        Assets::of(&crate::distribution::k3s::DISTRIBUTION)
+            .playbook("site")
+            .expect("it is there"),
     );
     for stage in site.expect("right") {
         assert!(

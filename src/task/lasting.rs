@@ -45,11 +45,11 @@ impl Service {
             let _ = writeln!(
                 text,
                 "printf 'warned={PACKED}%s\\n' \"$(journalctl -q --no-pager -o cat _SYSTEMD_INVOCATION_ID=\"$(systemctl show -p InvocationID --value {unit})\" 2>/dev/null | head -n 400 | grep -F {} | head -n 20 | tail -c 4096 | base64 | tr -d '\\n')\"",
-                quote(diagnose.warning)
+                quote(diagnose.journal.warning)
             );
         }
         if let Some(own) = &self.own {
-            text.push_str(&own.probe(&self.unit));
+            text.push_str(&own.probe(&self.unit, self.kubectl));
         }
         Script::new(text).within(Duration::from_secs(20))
     }
@@ -59,7 +59,7 @@ impl Service {
         let bytes = seen.value("warned").and_then(decode).unwrap_or_default();
         let lines = String::from_utf8_lossy(&bytes);
         let diagnose = self.diagnose.as_ref();
-        diagnose.map_or_else(Vec::new, |diagnose| (diagnose.notes)(&lines))
+        diagnose.map_or_else(Vec::new, |diagnose| (diagnose.journal.notes)(&lines))
     }
 
     /// What became of the unit in the time since it was READY; `None` where systemd did not answer.
@@ -96,7 +96,7 @@ impl Service {
     /// A cause that is recognised in its journal.
     pub(super) fn cause(&self, journal: &str) -> Option<Problem> {
         let diagnose = self.diagnose.as_ref()?;
-        (diagnose.cause)(journal, &diagnose.node)
+        (diagnose.journal.cause)(journal, &diagnose.node)
     }
 
     /// Why a unit that did not last is a failure.
@@ -114,7 +114,7 @@ impl Service {
         let said = self
             .diagnose
             .as_ref()
-            .map(|diagnose| (diagnose.relevant)(&journal));
+            .map(|diagnose| (diagnose.journal.relevant)(&journal));
         let said = said.unwrap_or_default();
         said[said.len().saturating_sub(LINES)..]
             .iter()
@@ -142,6 +142,7 @@ mod tests {
             newer_than: Vec::new(),
             journal: None,
             diagnose: None,
+            kubectl: "/usr/local/bin/k3s kubectl",
             own: None,
             quorum: None,
             timeout: Duration::from_mins(10),

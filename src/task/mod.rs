@@ -43,7 +43,7 @@ pub use node::Node;
 pub use own::Own;
 pub use package::Package;
 pub use quorum::Quorum;
-pub use service::Service;
+pub use service::{Journal, Service};
 pub use wait::Wait;
 
 /// What a task's question showed.

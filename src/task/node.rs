@@ -27,7 +27,7 @@ pub struct Node {
     /// Whether it has to be a voting member of etcd.
     #[serde(default)]
     pub voter: bool,
-    /// Whether k3s brings the pods' network. It needs a range of addresses for every node, and an agent
+    /// Whether the distribution brings the pods' network. It needs a range of addresses for every node, and an agent
     /// that starts while the servers have not begun to give these out can miss the moment at which it
     /// says READY. Otherwise a node that lacks nothing but a network plug-in (CNI) is as it should be:
     /// that one is installed by means of the cluster's API.
@@ -55,9 +55,10 @@ impl Node {
     pub(super) fn probe(&self) -> Script {
         let unit = quote(&self.service.unit);
         Script::new(format!(
-            "/usr/local/bin/k3s kubectl --kubeconfig {} --request-timeout=10s get node {} -o \
+            "{} --kubeconfig {} --request-timeout=10s get node {} -o \
              'jsonpath={{range .status.conditions[*]}}{{.type}}={{.status}} {{.reason}}: {{.message}}{{\"\\n\"}}{{end}}found=yes{{\"\\n\"}}pods={{.spec.podCIDR}}{{\"\\n\"}}' ||\n\
              [ \"$(systemctl is-active {unit})\" = active ] || {{\n{}}}\n",
+            self.service.kubectl,
             quote(&self.kubeconfig),
             quote(&self.name),
             self.service.question(),
@@ -69,7 +70,8 @@ impl Node {
         let name = &self.name;
         if upstream.restarts() {
             return Ok(Verdict::Undecidable(format!(
-                "node {name} is looked at when k3s runs"
+                "node {name} is looked at when {} runs",
+                self.service.unit
             )));
         }
         let is = |condition: &str, wanted: &str| {
@@ -110,7 +112,7 @@ impl Node {
         } else if self.flannel && seen.value("pods").is_none_or(str::is_empty) {
             (
                 format!("node {name} to get its range of pod addresses"),
-                "no .spec.podCIDR: k3s's controller manager has not given it one".to_owned(),
+                "no .spec.podCIDR: the controller manager has not given it one".to_owned(),
             )
         } else if self.voter && !is("EtcdIsVoter", "True") {
             let said = seen
@@ -126,7 +128,7 @@ impl Node {
             cause,
             said: vec![said],
             ended: None,
-            next: format!("on a server, this shows more:\nk3s kubectl describe node {name}"),
+            next: format!("on a server, this shows more:\nkubectl describe node {name}"),
             timeout: self.timeout,
         }))
     }
@@ -179,6 +181,7 @@ mod tests {
                 newer_than: Vec::new(),
                 journal: None,
                 diagnose: None,
+                kubectl: "/usr/local/bin/k3s kubectl",
                 own: None,
                 quorum: None,
                 timeout: Duration::from_secs(9),

@@ -39,7 +39,7 @@ const TAINT: &str = "node.cloudprovider.kubernetes.io/uninitialized";
 impl Own {
     /// Shell text that says when the kubelet reported the node Ready, where a unit has been starting
     /// for so long that it can matter: on a small machine each of these costs a second.
-    pub(super) fn probe(&self, unit: &str) -> String {
+    pub(super) fn probe(&self, unit: &str, kubectl: &str) -> String {
         let (unit, kubeconfig) = (quote(unit), quote(&self.kubeconfig));
         let node = quote(&self.node);
         let mut text = String::new();
@@ -47,7 +47,7 @@ impl Own {
             let _ = writeln!(
                 text,
                 "if [ \"$(systemctl show -p SubState --value {unit})\" = start ] && [ -s {kubeconfig} ]; then\n\
-                 told=$(/usr/local/bin/k3s kubectl --kubeconfig {kubeconfig} --request-timeout=5s get node {node} -o \
+                 told=$({kubectl} --kubeconfig {kubeconfig} --request-timeout=5s get node {node} -o \
                  'jsonpath={{range .status.conditions[?(@.type==\"Ready\")]}}{{.lastHeartbeatTime}} {{.status}} {{.reason}}: {{.message}}{{end}}' 2>/dev/null | head -n 1)\n\
                  [ -z \"$told\" ] || printf 'condition=%s\\nsaid=%s\\n' \"${{told#* }}\" \"$(date -d \"${{told%% *}}\" +%s)\"\nfi"
             );
@@ -57,7 +57,7 @@ impl Own {
             "started=$(systemctl show -p ExecMainStartTimestampMonotonic --value {unit})\n\
              if [ \"$(systemctl show -p SubState --value {unit})\" = start ] && [ -s {kubeconfig} ] &&\n\
              [ $(($(cut -d . -f 1 /proc/uptime) - ${{started:-0}} / 1000000)) -ge {MISSED} ]; then\n\
-             ready=$(/usr/local/bin/k3s kubectl --kubeconfig {kubeconfig} --request-timeout=5s get node {node} -o \
+             ready=$({kubectl} --kubeconfig {kubeconfig} --request-timeout=5s get node {node} -o \
              'jsonpath={{range .status.conditions[?(@.type==\"Ready\")]}}{{.status}} {{.lastHeartbeatTime}}{{end}} {{.spec.taints[*].key}}' 2>/dev/null)\n\
              case $ready in *{TAINT}*) ;; 'True '*) ready=${{ready#True }}; printf 'ready=%s\\n' \"$(date -d \"${{ready%% *}}\" +%s)\" ;; esac\nfi"
         );
@@ -66,11 +66,11 @@ impl Own {
 
     /// Makes the kubelet report again. `kubectl patch` first reads the subresource that it changes, which
     /// a kubelet may not; the object is replaced instead, and only if nothing else has changed it.
-    pub(super) fn report(&self, unit: &str, settle: Duration) -> Remedy {
+    pub(super) fn report(&self, unit: &str, kubectl: &str, settle: Duration) -> Remedy {
         let (name, kubeconfig) = (&self.node, quote(&self.kubeconfig));
         let node = quote(name);
         let script = format!(
-            "kubectl() {{ /usr/local/bin/k3s kubectl --kubeconfig {kubeconfig} --request-timeout=10s \"$@\"; }}\n\
+            "kubectl() {{ {kubectl} --kubeconfig {kubeconfig} --request-timeout=10s \"$@\"; }}\n\
              tries=3\n\
              until kubectl get node {node} -o json | sed 's/\"kubelet is posting ready status[^\"]*\"/\"to be reported again\"/' |\n\
              kubectl replace --raw /api/v1/nodes/{node}/status -f - >/dev/null; do\n\

@@ -20,11 +20,11 @@ pub struct Quorum {
 impl Quorum {
     /// Shell text that says which of the awaited machines are there, where the unit is not: one whose
     /// etcd has not begun refuses the connection, and one without power says nothing.
-    pub(super) fn probe(&self, unit: &str) -> String {
-        let mut text = String::from(
-            "is_there() { case $(/usr/local/bin/k3s kubectl --kubeconfig=/dev/null --server=\"$2\" --insecure-skip-tls-verify \
+    pub(super) fn probe(&self, unit: &str, kubectl: &str) -> String {
+        let mut text = format!(
+            "is_there() {{ case $({kubectl} --kubeconfig=/dev/null --server=\"$2\" --insecure-skip-tls-verify \
              --token=none --request-timeout=4s get --raw / 2>&1 >/dev/null) in\n\
-             *refused*|*' tls: '*) printf 'there=%s\\n' \"$1\" ;; esac; }\n",
+             *refused*|*' tls: '*) printf 'there=%s\\n' \"$1\" ;; esac; }}\n"
         );
         let _ = writeln!(
             text,

@@ -24,13 +24,13 @@ use super::{Action, Change, Changes, Ended, Pending, Quorum, Remedy, Verdict};
 use crate::problem::{Code, Problem};
 use crate::shell::{PACKED, Reply, Script, acting, quote};
 
-/// Takes klog's lines of information and the list of flags out of a journal: where a part of k3s ends,
+/// Takes klog's lines of information and the list of flags out of a journal: where a component ends,
 /// it prints the latter, some 350 lines.
 pub(super) const WITHOUT_CHATTER: &str = "grep -vE '^(   |I[0-9]{4} )'";
 
-/// How a unit's journal is read.
-#[derive(Debug, Clone)]
-pub struct Diagnose {
+/// How the journal of a distribution's unit is read.
+#[derive(Debug)]
+pub struct Journal {
     /// Recognises a cause that will not go away by itself, for the node of this name.
     pub cause: fn(journal: &str, node: &str) -> Option<Problem>,
     /// The lines that tell of trouble.
@@ -43,6 +43,13 @@ pub struct Diagnose {
     pub notes: fn(lines: &str) -> Vec<String>,
     /// Whether a member of etcd looks for a leader and finds none.
     pub seeks_leader: fn(journal: &str) -> bool,
+}
+
+/// How a unit's journal is read.
+#[derive(Debug, Clone)]
+pub struct Diagnose {
+    /// How that of its distribution is.
+    pub journal: &'static Journal,
     /// The node's name.
     pub node: String,
 }
@@ -56,12 +63,15 @@ pub struct Service {
     /// Files that the process must be younger than.
     #[serde(default)]
     pub newer_than: Vec<String>,
-    /// Whose journal it is (`k3s`); without it, its last lines are shown as they are.
+    /// The distribution whose journal it is; without it, its last lines are shown as they are.
     #[serde(default, rename = "diagnose")]
     pub journal: Option<String>,
     /// How that journal is read.
     #[serde(skip)]
     pub diagnose: Option<Diagnose>,
+    /// The command of the host that asks a cluster's API.
+    #[serde(skip)]
+    pub kubectl: &'static str,
     /// An agent's own node, asked for while the unit is not READY.
     #[serde(default)]
     pub own: Option<Own>,
@@ -73,7 +83,7 @@ pub struct Service {
     pub timeout: Duration,
 }
 
-/// How long an etcd may take to answer on a machine that is up: its k3s starts at boot, or not at all.
+/// How long an etcd may take to answer on a machine that is up: it starts at boot, or not at all.
 const COMING: Duration = Duration::from_mins(3);
 
 impl Service {
@@ -104,10 +114,10 @@ impl Service {
              printf 'journal={PACKED}%s\\n' \"$(journalctl -q --no-pager -o cat -n 400 _SYSTEMD_INVOCATION_ID=\"$(printf '%s\\n' \"$unit\" | sed -n s/^InvocationID=//p)\" 2>/dev/null | {WITHOUT_CHATTER} | tail -c 24576 | base64 | tr -d '\\n')\""
         );
         if let Some(own) = &self.own {
-            text.push_str(&own.probe(&self.unit));
+            text.push_str(&own.probe(&self.unit, self.kubectl));
         }
         if let Some(quorum) = &self.quorum {
-            text.push_str(&quorum.probe(&self.unit));
+            text.push_str(&quorum.probe(&self.unit, self.kubectl));
         }
         text
     }
@@ -139,7 +149,7 @@ impl Service {
             }
             "not-found" => {
                 return Err(Problem::new(Code::UNIT_MISSING, format!("there is no unit {unit}"))
-                    .because("it was there, or was written, before: something else removes k3s from this host")
+                    .because("it was there, or was written, before: something else removes it from this host")
                     .next("when that has ended, run the same command again"));
             }
             "masked" => {
@@ -153,7 +163,7 @@ impl Service {
         let busy = !matches!(get("Job"), "" | "0");
         Ok(match (get("ActiveState"), get("SubState"), restart) {
             ("activating", "start", None) if own::missed_its_ready(seen) => match &self.own {
-                Some(own) => Verdict::Drifted(own.report(unit, self.timeout)),
+                Some(own) => Verdict::Drifted(own.report(unit, self.kubectl, self.timeout)),
                 None => self.pending(seen),
             },
             (_, _, None) if own::awaits_network(self.own.as_ref(), seen) => Verdict::Converged,
@@ -201,7 +211,7 @@ impl Service {
         let journal = journal(seen);
         let cause = self.cause(&journal);
         let mut said = if let Some(diagnose) = &self.diagnose {
-            (diagnose.relevant)(&journal)
+            (diagnose.journal.relevant)(&journal)
         } else {
             let lines: Vec<_> = journal.lines().map(str::to_owned).collect();
             lines[lines.len().saturating_sub(20)..].to_vec()
@@ -215,7 +225,7 @@ impl Service {
         let ended = self.diagnose.as_ref().filter(|_| has_ended);
         let ended = ended.map(|diagnose| Ended {
             restarts: Self::restarts(seen),
-            words: (diagnose.last_words)(&journal).or(result),
+            words: (diagnose.journal.last_words)(&journal).or(result),
         });
         let mut pending = Pending {
             until: format!("{} to be READY", self.unit),
@@ -229,7 +239,7 @@ impl Service {
             timeout: self.timeout,
         };
         let diagnose = self.diagnose.as_ref();
-        if diagnose.is_some_and(|diagnose| (diagnose.seeks_leader)(&journal)) {
+        if diagnose.is_some_and(|diagnose| (diagnose.journal.seeks_leader)(&journal)) {
             self.await_quorum(seen, &mut pending);
         }
         Verdict::Pending(pending)
@@ -258,7 +268,7 @@ impl Service {
         self.act_on(None, verb, what)
     }
 
-    /// Starts without blocking: `systemctl start` of a k3s agent whose server cannot be reached
+    /// Starts without blocking: `systemctl start` of an agent whose server cannot be reached
     /// would never return. Of a given invocation of the unit, no later one is touched: another run
     /// of towline may have restarted it since it was looked at.
     fn act_on(&self, invocation: Option<&str>, verb: &str, what: String) -> Verdict {

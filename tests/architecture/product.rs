@@ -32,7 +32,6 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("src/plan/", "left"),
     ("src/playbook/", "left"),
     ("src/run/", "left"),
-    ("src/task/", "left"),
     ("src/ui/", "left"),
     ("src/vars/", "left"),
 ];

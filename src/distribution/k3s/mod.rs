@@ -1,11 +1,12 @@
 //! k3s: one binary that is a whole Kubernetes.
 
 use super::Distribution;
+use crate::task::Journal;
 
 pub mod arguments;
-pub mod causes;
+mod causes;
 pub mod flags;
-pub mod journal;
+mod journal;
 pub mod network;
 mod questions;
 mod release;
@@ -18,5 +19,14 @@ pub static DISTRIBUTION: Distribution = Distribution {
     name: "k3s",
     questions: questions::QUESTIONS,
     releases: release::RELEASES,
+    journal: Journal {
+        cause: causes::diagnose,
+        relevant: journal::relevant,
+        last_words: journal::last_words,
+        warning: journal::SKIPS,
+        notes: journal::skipped,
+        seeks_leader: journal::seeks_leader,
+    },
+    kubectl: "/usr/local/bin/k3s kubectl",
     api_port: settings::API_PORT,
 };

@@ -15,7 +15,7 @@ async fn a_wait_that_times_out_ends_with_the_last_things_the_host_said() {
     timed out after 300 s, waiting for node m1 to be Ready
       False KubeletNotReady: cni plugin not initialized
       → on a server, this shows more:
-        k3s kubectl describe node m1
+        kubectl describe node m1
     ");
     assert!((300..310).contains(&came.seconds), "{}", came.seconds);
     assert!(came.exchanges("m1") < 200, "{}", came.exchanges("m1"));

@@ -9,6 +9,7 @@ fn judged(state: &str, upstream: &Changes) -> String {
         newer_than: vec![CONFIG.into()],
         journal: None,
         diagnose: None,
+        kubectl: "/usr/local/bin/k3s kubectl",
         own: Some(Own {
             node: "m1".into(),
             kubeconfig: "/k".into(),
@@ -49,6 +50,7 @@ fn an_agent_that_waits_for_a_network_plug_in_of_ones_own_is_as_it_should_be() {
             newer_than: vec![CONFIG.into()],
             journal: None,
             diagnose: None,
+            kubectl: "/usr/local/bin/k3s kubectl",
             own: Some(Own {
                 node: "m1".into(),
                 kubeconfig: "/k".into(),

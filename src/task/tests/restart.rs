@@ -32,6 +32,7 @@ fn a_unit_that_runs_anew_is_not_restarted_once_more() {
         newer_than: Vec::new(),
         journal: None,
         diagnose: None,
+        kubectl: "/usr/local/bin/k3s kubectl",
         own: None,
         quorum: None,
         timeout: std::time::Duration::from_mins(1),

@@ -84,7 +84,7 @@ fn a_timeline() {
 
 #[test]
 fn the_road() {
-    let book = Book::read(&Assets::default()).expect("playbooks");
+    let book = Book::read(&Assets::of(&crate::distribution::k3s::DISTRIBUTION)).expect("playbooks");
     let bottom = 52.0 + 56.0 * f64::from(u32::try_from(book.stages.len()).expect("few"));
     let mut body = format!(
         "<rect class=\"paper\" x=\"484\" y=\"16\" width=\"300\" height=\"{:.0}\" rx=\"8\"/>\n",
