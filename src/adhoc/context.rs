@@ -5,7 +5,9 @@ use std::path::Path;
 use super::{AdHocInventory, advice, save};
 use crate::cli::{Environment, Login, NodeArguments};
 use crate::cluster::ClusterState;
-use crate::engine::{Context, Deploy, Ended, Refusal, RunOptions, Target, execute, preview};
+use crate::engine::{
+    Conclusion, Context, Deploy, KubeconfigTarget, Refusal, RunOptions, execute, preview,
+};
 use crate::problem::{Code, Problem};
 use crate::run::Event;
 use crate::run::event::Events;
@@ -42,8 +44,8 @@ impl AdHocInventory {
         arguments: &NodeArguments,
         context: &Context,
         gathered: Gathered,
-        kubeconfig: Option<Target>,
-    ) -> Result<Ended, Refusal> {
+        kubeconfig: Option<KubeconfigTarget>,
+    ) -> Result<Conclusion, Refusal> {
         let deploy = Deploy {
             adopt: false,
             reset_config: arguments.reset_config,

@@ -20,16 +20,16 @@ mod text;
 
 /// What the machines are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Wanted {
+struct InitAnswers {
     name: String,
     user: String,
     key: Option<String>,
-    hosts: Vec<Machine>,
+    hosts: Vec<InitHost>,
 }
 
 /// One machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Machine {
+struct InitHost {
     name: String,
     address: String,
     is_server: bool,
@@ -67,7 +67,7 @@ pub async fn run(
         let all = [servers.clone(), trimmed(&arguments.agents)].concat();
         distinct(&all)?;
         enough(&servers)?;
-        Wanted {
+        InitAnswers {
             name,
             user: arguments.user.unwrap_or_else(|| "root".to_owned()),
             key,
@@ -186,7 +186,7 @@ fn enough(servers: &[String]) -> Result<(), Problem> {
 }
 
 /// The machines with names that only count them.
-fn numbered(all: &[String], servers: &[String]) -> Vec<Machine> {
+fn numbered(all: &[String], servers: &[String]) -> Vec<InitHost> {
     let mut counts = [0, 0];
     let machines = all.iter().map(|address| {
         let is_server = servers.contains(address);
@@ -196,13 +196,13 @@ fn numbered(all: &[String], servers: &[String]) -> Vec<Machine> {
             ("agent", &mut counts[1])
         };
         *count += 1;
-        Machine {
+        InitHost {
             name: format!("{word}{count}"),
             address: address.clone(),
             is_server,
         }
     });
-    let mut machines: Vec<Machine> = machines.collect();
+    let mut machines: Vec<InitHost> = machines.collect();
     machines.sort_by_key(|machine| !machine.is_server);
     machines
 }
@@ -210,7 +210,7 @@ fn numbered(all: &[String], servers: &[String]) -> Vec<Machine> {
 /// Gives the machines that can be reached the names that they have themselves, where these are good
 /// for it.
 async fn take_names(
-    wanted: &mut Wanted,
+    wanted: &mut InitAnswers,
     file: &Path,
     environment: &Environment,
     ui: &Ui,
@@ -254,7 +254,7 @@ async fn hostnames(
         .collect())
 }
 
-impl Wanted {
+impl InitAnswers {
     /// Takes these names, where they can be names and each is another one.
     fn take(&mut self, hostnames: &BTreeMap<String, String>) {
         let so_far = self.hosts.iter().map(|host| host.name.clone());
@@ -276,8 +276,8 @@ impl Wanted {
 mod tests {
     use super::*;
 
-    fn machine(name: &str) -> Machine {
-        Machine {
+    fn machine(name: &str) -> InitHost {
+        InitHost {
             name: name.into(),
             address: format!("{name}.example.org"),
             is_server: true,
@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn a_name_of_its_own_is_taken_where_it_can_be_one() {
         let names = ["server1", "server2", "server3", "server4", "server5"];
-        let mut wanted = Wanted {
+        let mut wanted = InitAnswers {
             name: "a".into(),
             user: "root".into(),
             key: None,

@@ -1,7 +1,7 @@
 //! `towline deploy`: from an inventory to a cluster.
 
 use crate::cli::{DeployArguments, Environment};
-use crate::engine::{Context, Deploy, Target, execute, file, told};
+use crate::engine::{Context, Deploy, KubeconfigTarget, execute, file, told};
 use crate::problem::ExitCode;
 use crate::run::Event;
 use crate::run::event::Events;
@@ -13,7 +13,7 @@ pub(super) async fn run(arguments: DeployArguments, environment: &Environment, u
         let deploy = Deploy {
             adopt: arguments.adopt,
             reset_config: false,
-            kubeconfig: Some(Target::new(&arguments.kubeconfig, environment)),
+            kubeconfig: Some(KubeconfigTarget::new(&arguments.kubeconfig, environment)),
         };
         let survey = context.survey(&deploy).await?;
         let (mut report, next) = execute(&context, &deploy, survey).await?;

@@ -2,7 +2,7 @@
 
 use crate::adhoc::{AdHocInventory, advice};
 use crate::cli::{Environment, InstallArguments};
-use crate::engine::{Target, kubeconfig, told};
+use crate::engine::{KubeconfigTarget, kubeconfig, told};
 use crate::problem::ExitCode;
 use crate::run::event::Events;
 use crate::ui::Ui;
@@ -14,7 +14,10 @@ pub(super) async fn run(
 ) -> ExitCode {
     told(&ui, async |events: Events| {
         let mut adhoc = AdHocInventory::install(&arguments)?;
-        let (node, target) = (&arguments.node, Target::from(&arguments.destination));
+        let (node, target) = (
+            &arguments.node,
+            KubeconfigTarget::from(&arguments.destination),
+        );
         let context = adhoc.context(
             &node.login,
             node.overrides.as_deref(),

@@ -21,20 +21,23 @@ pub(super) async fn run(what: InventoryCommand, environment: &Environment, ui: &
     let done = match what {
         InventoryCommand::Check { files } => check(&files.inventory, environment, ui),
         InventoryCommand::FromAnsible { what } => {
-            convert::run(&what, convert::Tool::Ansible, environment, ui)
+            convert::run(&what, convert::SourceTool::Ansible, environment, ui)
         }
         InventoryCommand::FromK0sctl { what } => {
-            convert::run(&what, convert::Tool::K0sctl, environment, ui)
+            convert::run(&what, convert::SourceTool::K0sctl, environment, ui)
         }
-        InventoryCommand::FromK3sup { what, servers } => {
-            convert::run(&what, convert::Tool::K3sup { servers }, environment, ui)
-        }
+        InventoryCommand::FromK3sup { what, servers } => convert::run(
+            &what,
+            convert::SourceTool::K3sup { servers },
+            environment,
+            ui,
+        ),
         InventoryCommand::FromVagrant {
             folder,
             output_file,
             k3s_version,
         } => {
-            let wanted = vagrant::Wanted {
+            let wanted = vagrant::VagrantRequest {
                 folder: folder.unwrap_or_else(|| PathBuf::from(".")),
                 file: output_file,
                 version: k3s_version,

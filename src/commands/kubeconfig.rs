@@ -2,7 +2,7 @@
 
 use crate::adhoc::AdHocInventory;
 use crate::cli::{Environment, GetConfigArguments, KubeconfigArguments};
-use crate::engine::{Context, Target, kubeconfig, told};
+use crate::engine::{Context, KubeconfigTarget, kubeconfig, told};
 use crate::problem::ExitCode;
 use crate::run::event::Events;
 use crate::ui::Ui;
@@ -14,7 +14,7 @@ pub(super) async fn run(
 ) -> ExitCode {
     told(&ui, async |events: Events| {
         let context = Context::new(&arguments.inventory, environment, &ui, events).await?;
-        let target = Target::new(&arguments.kubeconfig, environment);
+        let target = KubeconfigTarget::new(&arguments.kubeconfig, environment);
         kubeconfig::only(&context, &target).await
     })
     .await
@@ -34,7 +34,7 @@ pub(super) async fn of_host(
         )?;
         let context = adhoc.context(&arguments.login, None, environment, &ui, events);
         let context = context.await?;
-        let target = Target::from(&arguments.destination);
+        let target = KubeconfigTarget::from(&arguments.destination);
         kubeconfig::only(&context, &target).await
     })
     .await

@@ -31,7 +31,7 @@ pub struct Ssh {
     /// Where a person is asked about them.
     asks: Option<Ui>,
     /// What is known of hosts that were not known when the run began.
-    met: Mutex<BTreeMap<String, Met>>,
+    met: Mutex<BTreeMap<String, FirstLook>>,
     home: PathBuf,
     /// The host that is this machine itself.
     local: Option<String>,
@@ -40,7 +40,7 @@ pub struct Ssh {
 }
 
 /// What came of the first look at a host that was not known.
-enum Met {
+enum FirstLook {
     /// The key that it showed, which a person takes or not.
     Answered(Policy),
     /// A connection: its key is known after all.
@@ -105,7 +105,7 @@ impl Ssh {
         }
     }
 
-    fn met(&self) -> MutexGuard<'_, BTreeMap<String, Met>> {
+    fn met(&self) -> MutexGuard<'_, BTreeMap<String, FirstLook>> {
         self.met.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -166,9 +166,9 @@ impl Ssh {
             }
             let _permit = limit.acquire().await;
             let met = match self.session(host, Policy::Refuse).await {
-                Ok(session) => Met::Connected(Arc::new(session)),
+                Ok(session) => FirstLook::Connected(Arc::new(session)),
                 Err(Opened::Unknown(shown, _)) => return Some(shown),
-                Err(Opened::Failed(failed)) => Met::Failed(failed),
+                Err(Opened::Failed(failed)) => FirstLook::Failed(failed),
             };
             self.met().insert(host.name.clone(), met);
             None
@@ -193,7 +193,7 @@ impl Ssh {
             } else {
                 Policy::Decline
             };
-            (host.name, Met::Answered(policy))
+            (host.name, FirstLook::Answered(policy))
         }));
     }
 }
@@ -266,11 +266,11 @@ impl Connector for Ssh {
             }
             let met = self.met().remove(&host.name);
             let policy = match met {
-                Some(Met::Failed(failed)) => return Err(failed),
-                Some(Met::Connected(session)) => return Ok(self.traced(host, session)),
-                Some(Met::Answered(policy)) => {
+                Some(FirstLook::Failed(failed)) => return Err(failed),
+                Some(FirstLook::Connected(session)) => return Ok(self.traced(host, session)),
+                Some(FirstLook::Answered(policy)) => {
                     // It holds for every connection of this run.
-                    let again = Met::Answered(policy.clone());
+                    let again = FirstLook::Answered(policy.clone());
                     self.met().insert(host.name.clone(), again);
                     policy
                 }

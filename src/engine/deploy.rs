@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::artifacts::Artifact;
 use super::context::Context;
-use super::kubeconfig::{self, Target};
+use super::kubeconfig::{self, KubeconfigTarget};
 use super::operation::{Decision, Operation};
 use super::refusal::Refusal;
 use super::survey::Survey;
@@ -25,7 +25,7 @@ pub struct Deploy {
     /// Whether the settings of a host that a typed line does not name are taken away.
     pub reset_config: bool,
     /// Where the kubeconfig goes, where one is wanted.
-    pub kubeconfig: Option<Target>,
+    pub kubeconfig: Option<KubeconfigTarget>,
 }
 
 /// What the hosts are to become.
@@ -36,13 +36,13 @@ pub struct Deployment {
 }
 
 /// The version that the cluster runs or gets, and its binaries as far as they could be looked up.
-pub struct Release {
+pub struct FoundRelease {
     version: String,
     artifacts: BTreeMap<Architecture, Result<Artifact, Problem>>,
 }
 
 impl Operation for Deploy {
-    type LookedUp = Release;
+    type LookedUp = FoundRelease;
     type Rules = Deployment;
 
     const NAME: &'static str = "deploy";
@@ -52,7 +52,7 @@ impl Operation for Deploy {
         &self,
         context: &Context,
         gathered: &mut Gathered,
-    ) -> Result<Release, Refusal> {
+    ) -> Result<FoundRelease, Refusal> {
         let wanted = cluster::to_ask(&context.situation(gathered));
         gather::ask_around(&context.inventory, &wanted, gathered, &context.limit).await;
         let inventory = &context.inventory;
@@ -70,13 +70,13 @@ impl Operation for Deploy {
             let artifact = context.artifact(architecture, &version).await;
             artifacts.insert(architecture, artifact);
         }
-        Ok(Release { version, artifacts })
+        Ok(FoundRelease { version, artifacts })
     }
 
     fn decide(
         &self,
         situation: &Situation<'_>,
-        Release { version, artifacts }: Release,
+        FoundRelease { version, artifacts }: FoundRelease,
         book: &Book,
     ) -> Result<Decision<Deployment>, Vec<Problem>> {
         let situation = Situation {
@@ -238,7 +238,7 @@ mod tests {
                 )),
             ),
         ];
-        let release = Release {
+        let release = FoundRelease {
             version: "v1.36.3+k3s1".into(),
             artifacts: artifacts.into(),
         };

@@ -7,7 +7,7 @@ use super::operation::{Operation, Question};
 use super::preview::{findings, plan, state};
 use super::refusal::Refusal;
 use super::survey::Survey;
-use super::told::Ended;
+use super::told::Conclusion;
 use crate::problem::{Code, Problem};
 use crate::run::report::RunState;
 use crate::run::{Event, Interrupt, Outcome, Runner, planned};
@@ -22,7 +22,7 @@ pub async fn execute<O: Operation>(
     context: &Context,
     operation: &O,
     survey: Survey<O::Rules>,
-) -> Result<Ended, Refusal> {
+) -> Result<Conclusion, Refusal> {
     findings(context, &survey);
     let mut survey = match operation.question() {
         None => survey,

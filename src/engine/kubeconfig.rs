@@ -23,7 +23,7 @@ use super::context::Context;
 use super::interrupt;
 use super::refusal::Refusal;
 use super::surroundings::absolute;
-use super::told::Ended;
+use super::told::Conclusion;
 
 /// k3s puts a new name into its certificate at the first handshake that asks for it, and the other
 /// servers follow some seconds later.
@@ -33,7 +33,7 @@ const STANDING: Duration = Duration::from_secs(10);
 
 /// Where a kubeconfig goes, and under which name.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub struct KubeconfigTarget {
     /// The file; by default `NAME.kubeconfig` in this folder, after the cluster.
     path: Option<PathBuf>,
     /// Name of the context; by default the cluster's.
@@ -46,7 +46,7 @@ pub struct Target {
     use_it: bool,
 }
 
-impl Target {
+impl KubeconfigTarget {
     /// Where a command with an inventory puts it. Merged, it goes where kubectl looks: the first
     /// file of `KUBECONFIG` that is there, else the last of them, else `~/.kube/config`.
     pub fn new(arguments: &KubeconfigFile, environment: &Environment) -> Self {
@@ -83,7 +83,7 @@ impl Target {
     }
 }
 
-impl From<&Destination> for Target {
+impl From<&Destination> for KubeconfigTarget {
     fn from(destination: &Destination) -> Self {
         Self {
             path: Some(destination.local_path.clone()),
@@ -97,7 +97,7 @@ impl From<&Destination> for Target {
 
 /// Fetches the kubeconfig and does nothing else. Nothing is planned for it, so nothing has to be
 /// known of any release.
-pub async fn only(context: &Context, target: &Target) -> Result<Ended, Refusal> {
+pub async fn only(context: &Context, target: &KubeconfigTarget) -> Result<Conclusion, Refusal> {
     let gathered = context.gather().await?;
     let next = match fetch(context, &gathered, target).await {
         Ok(next) => Some(next),
@@ -115,7 +115,7 @@ pub async fn only(context: &Context, target: &Target) -> Result<Ended, Refusal> 
 pub async fn fetch(
     context: &Context,
     gathered: &Gathered,
-    target: &Target,
+    target: &KubeconfigTarget,
 ) -> Result<String, Problem> {
     let (host, source, node_ip) = source(context, gathered).await?;
     let cluster = &context.inventory.cluster;

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::operation::Operation;
 use super::survey::Survey;
-use super::told::Ended;
+use super::told::Conclusion;
 use crate::problem::{Code, Problem};
 use crate::run::event::PlannedState;
 use crate::run::report::RunState;
@@ -11,7 +11,7 @@ use crate::run::{Event, Outcome, planned};
 
 /// Tells what a survey found and what would follow from it, and ends there. A host with a step that
 /// cannot be done has failed, and whatever would change, the others were only read.
-pub fn preview<O: Operation>(context: &Context, _: &O, survey: &Survey<O::Rules>) -> Ended {
+pub fn preview<O: Operation>(context: &Context, _: &O, survey: &Survey<O::Rules>) -> Conclusion {
     findings(context, survey);
     let mut run_state = state::<O>(context, survey);
     for (host, reason) in &survey.decision.waiting {

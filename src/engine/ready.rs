@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::kubeconfig;
 use super::refusal::Refusal;
-use super::told::Ended;
+use super::told::Conclusion;
 use crate::cli::ReadyArguments;
 use crate::kubernetes::kubeconfig::pick;
 use crate::kubernetes::verify::{NodeLine, verify};
@@ -19,7 +19,7 @@ pub async fn ready(
     arguments: &ReadyArguments,
     path: &Path,
     events: &Events,
-) -> Result<Ended, Refusal> {
+) -> Result<Conclusion, Refusal> {
     let begun = Instant::now();
     let mut last = None;
     for attempt in 1..=arguments.attempts {

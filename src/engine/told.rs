@@ -8,11 +8,14 @@ use crate::run::report::Report;
 use crate::ui::{Format, Ui};
 
 /// What came of a command's work, and what to type next.
-pub type Ended = (Report, Option<String>);
+pub type Conclusion = (Report, Option<String>);
 
 /// Does a command's work while its events are told, ends them with what came of it, then says what
 /// to type next.
-pub async fn told(ui: &Ui, work: impl AsyncFnOnce(Events) -> Result<Ended, Refusal>) -> ExitCode {
+pub async fn told(
+    ui: &Ui,
+    work: impl AsyncFnOnce(Events) -> Result<Conclusion, Refusal>,
+) -> ExitCode {
     let (events, receiver) = Events::channel();
     let teller = tokio::spawn(ui.clone().tell(receiver));
     let ended = work(events.clone()).await.map(|(report, next)| {

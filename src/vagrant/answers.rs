@@ -16,7 +16,7 @@ pub struct Machine {
 
 /// How Vagrant reaches a machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Way {
+pub struct VagrantLogin {
     /// An address or a name.
     pub address: String,
     /// The port of sshd.
@@ -61,8 +61,8 @@ pub fn complaint(answer: &str) -> Option<String> {
 }
 
 /// How the machines are reached, by their names.
-pub fn options(answer: &str) -> BTreeMap<String, Way> {
-    let mut options: BTreeMap<String, Way> = BTreeMap::new();
+pub fn options(answer: &str) -> BTreeMap<String, VagrantLogin> {
+    let mut options: BTreeMap<String, VagrantLogin> = BTreeMap::new();
     let mut name = String::new();
     for line in answer.lines() {
         let Some((key, value)) = line.trim().split_once(char::is_whitespace) else {
@@ -75,7 +75,7 @@ pub fn options(answer: &str) -> BTreeMap<String, Way> {
         let value = inside.unwrap_or(value);
         if key == "Host" {
             value.clone_into(&mut name);
-            options.insert(name.clone(), Way::default());
+            options.insert(name.clone(), VagrantLogin::default());
             continue;
         }
         let Some(way) = options.get_mut(&name) else {
@@ -97,8 +97,8 @@ pub fn options(answer: &str) -> BTreeMap<String, Way> {
 mod tests {
     use super::*;
 
-    fn way(address: &str, port: u16, keys: &[&str]) -> Way {
-        Way {
+    fn way(address: &str, port: u16, keys: &[&str]) -> VagrantLogin {
+        VagrantLogin {
             address: address.into(),
             port,
             user: "vagrant".into(),
@@ -173,7 +173,7 @@ mod tests {
         // libvirt on another machine.
         let answer = "Host a\n  HostName 192.168.121.7\n  User vagrant\n  Port 22\n  IdentityFile /k\n  \
             ProxyCommand ssh 'kvm.example' -l 'me' -i '/k' nc %h %p\n";
-        let proxied = Way {
+        let proxied = VagrantLogin {
             proxy: Some("ssh 'kvm.example' -l 'me' -i '/k' nc %h %p".into()),
             ..way("192.168.121.7", 22, &["/k"])
         };

@@ -19,10 +19,10 @@ mod network;
 mod record;
 mod text;
 
-use answers::{Machine, Way};
+use answers::{Machine, VagrantLogin};
 use network::Seen;
-use record::Record;
-use text::Host;
+use record::KeyRecord;
+use text::VagrantHost;
 
 /// Vagrant starts in a second or two; a provider on a busy machine answers late.
 const VAGRANT_LIMIT: Duration = Duration::from_mins(2);
@@ -31,7 +31,7 @@ const VAGRANT_LIMIT: Duration = Duration::from_mins(2);
 const KNOWN_HOSTS: &str = ".vagrant/towline_known_hosts";
 
 /// What is wanted.
-pub struct Wanted {
+pub struct VagrantRequest {
     /// Where `vagrant` is run.
     pub folder: PathBuf,
     /// Where the inventory goes, when not into that folder.
@@ -41,16 +41,20 @@ pub struct Wanted {
 }
 
 /// A machine that was connected to.
-struct Met {
+struct MetMachine {
     name: String,
-    way: Way,
+    way: VagrantLogin,
     /// The type and the base64 of its host key.
     key: String,
     seen: Seen,
 }
 
 /// Writes the inventory, or renews the one that is there.
-pub async fn run(wanted: Wanted, environment: &Environment, ui: &Ui) -> Result<(), Refusal> {
+pub async fn run(
+    wanted: VagrantRequest,
+    environment: &Environment,
+    ui: &Ui,
+) -> Result<(), Refusal> {
     let named = wanted.folder.strip_prefix(".").unwrap_or(&wanted.folder);
     let file = wanted.file.unwrap_or_else(|| named.join("inventory.yaml"));
     // What is there is read first: nothing takes long before a refusal.
@@ -61,7 +65,7 @@ pub async fn run(wanted: Wanted, environment: &Environment, ui: &Ui) -> Result<(
     let hosts = hosts(&met, environment).await?;
 
     let record = beside(&file, KNOWN_HOSTS);
-    let known = Record::read(&record)?;
+    let known = KeyRecord::read(&record)?;
     let mut left_out = Vec::new();
     for machine in machines.iter().filter(|machine| !machine.runs) {
         let lines = if before.has(&machine.name) {
@@ -183,7 +187,10 @@ async fn machines(folder: &Path) -> Result<Vec<Machine>, Problem> {
 }
 
 /// How the machines that run are reached.
-async fn options(folder: &Path, machines: &[Machine]) -> Result<Vec<(String, Way)>, Problem> {
+async fn options(
+    folder: &Path,
+    machines: &[Machine],
+) -> Result<Vec<(String, VagrantLogin)>, Problem> {
     let running: Vec<&str> = machines
         .iter()
         .filter(|machine| machine.runs)
@@ -213,9 +220,9 @@ async fn options(folder: &Path, machines: &[Machine]) -> Result<Vec<(String, Way
 
 /// Connects to all of them as Vagrant does.
 async fn meet_all(
-    options: Vec<(String, Way)>,
+    options: Vec<(String, VagrantLogin)>,
     environment: &Environment,
-) -> Result<Vec<Met>, Refusal> {
+) -> Result<Vec<MetMachine>, Refusal> {
     let met = options
         .into_iter()
         .map(|(name, way)| meet(name, way, environment));
@@ -236,7 +243,11 @@ async fn meet_all(
 
 /// Takes the key that the machine shows where Vagrant reaches it, which Vagrant itself does at every
 /// connection, and asks for its addresses.
-async fn meet(name: String, way: Way, environment: &Environment) -> Result<Met, Problem> {
+async fn meet(
+    name: String,
+    way: VagrantLogin,
+    environment: &Environment,
+) -> Result<MetMachine, Problem> {
     let folder = temporary()?;
     let file = folder.path().join("known_hosts");
     let keys = keys(&way, environment).await?;
@@ -261,7 +272,7 @@ async fn meet(name: String, way: Way, environment: &Environment) -> Result<Met, 
     }
     let line = fs::read_to_string(&file).map_err(|error| unwritten(&file, &error))?;
     let key: Vec<&str> = line.split_whitespace().skip(1).take(2).collect();
-    Ok(Met {
+    Ok(MetMachine {
         key: key.join(" "),
         seen: network::seen(&answer.stdout),
         name,
@@ -269,13 +280,13 @@ async fn meet(name: String, way: Way, environment: &Environment) -> Result<Met, 
     })
 }
 
-async fn keys(way: &Way, environment: &Environment) -> Result<Keys, Problem> {
+async fn keys(way: &VagrantLogin, environment: &Environment) -> Result<Keys, Problem> {
     Keys::load(&way.keys, None, &environment.home)
         .await
         .map_err(|error| error.problem())
 }
 
-fn target(name: &str, way: &Way, address: &str, port: u16, limit: Duration) -> Target {
+fn target(name: &str, way: &VagrantLogin, address: &str, port: u16, limit: Duration) -> Target {
     Target {
         name: name.to_owned(),
         address: address.to_owned(),
@@ -287,7 +298,7 @@ fn target(name: &str, way: &Way, address: &str, port: u16, limit: Duration) -> T
 }
 
 /// The machines as they stand in the inventory: by their own address where that leads to them from here, too.
-async fn hosts(met: &[Met], environment: &Environment) -> Result<Vec<Host>, Problem> {
+async fn hosts(met: &[MetMachine], environment: &Environment) -> Result<Vec<VagrantHost>, Problem> {
     let seen: Vec<_> = met
         .iter()
         .map(|met| (&*met.way.address, &met.seen))
@@ -325,7 +336,7 @@ async fn hosts(met: &[Met], environment: &Environment) -> Result<Vec<Host>, Prob
                 Some(own) if direct => (own.clone(), 22),
                 _ => (met.way.address.clone(), met.way.port),
             };
-            Ok(Host {
+            Ok(VagrantHost {
                 name: met.name.clone(),
                 address,
                 port,
@@ -339,7 +350,11 @@ async fn hosts(met: &[Met], environment: &Environment) -> Result<Vec<Host>, Prob
 }
 
 /// Whether the machine answers here at an address of its own, with the key that it has shown.
-async fn leads_to(met: &Met, address: &str, environment: &Environment) -> Result<bool, Problem> {
+async fn leads_to(
+    met: &MetMachine,
+    address: &str,
+    environment: &Environment,
+) -> Result<bool, Problem> {
     let folder = temporary()?;
     let file = folder.path().join("known_hosts");
     fs::write(&file, format!("{address} {}\n", met.key))

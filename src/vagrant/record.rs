@@ -5,17 +5,17 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::Met;
+use super::MetMachine;
 use super::answers::Machine;
-use super::text::Host;
+use super::text::VagrantHost;
 use crate::problem::{Code, Problem};
 use crate::ssh;
 
 /// The file of pinned keys. The comment of each line is the machine's name, which tells later whose lines in
 /// the inventory are from here.
-pub(super) struct Record(Vec<String>);
+pub(super) struct KeyRecord(Vec<String>);
 
-impl Record {
+impl KeyRecord {
     pub fn read(file: &Path) -> Result<Self, Problem> {
         match fs::read_to_string(file) {
             Ok(text) => Ok(Self(text.lines().map(str::to_owned).collect())),
@@ -49,7 +49,7 @@ impl Record {
     }
 
     /// The file as it is to be: machines that were not met keep what they have.
-    pub fn with(&self, met: &[Met], hosts: &[Host], machines: &[Machine]) -> String {
+    pub fn with(&self, met: &[MetMachine], hosts: &[VagrantHost], machines: &[Machine]) -> String {
         let mut lines: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for line in &self.0 {
             if let Some(name) = line.split_whitespace().nth(3) {
@@ -84,26 +84,26 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vagrant::answers::Way;
+    use crate::vagrant::answers::VagrantLogin;
     use crate::vagrant::network::Seen;
 
     #[test]
     fn what_another_machine_showed_at_a_place_is_no_key_for_it_any_more() {
-        let record = Record(vec![
+        let record = KeyRecord(vec![
             "[127.0.0.1]:2222 ssh-ed25519 OLD b".to_owned(),
             "192.168.56.12 ssh-ed25519 OLD b".to_owned(),
         ]);
-        let met = Met {
+        let met = MetMachine {
             name: "a".into(),
-            way: Way {
+            way: VagrantLogin {
                 address: "127.0.0.1".into(),
                 port: 2222,
-                ..Way::default()
+                ..VagrantLogin::default()
             },
             key: "ssh-ed25519 NEW".into(),
             seen: Seen::default(),
         };
-        let host = Host {
+        let host = VagrantHost {
             name: "a".into(),
             address: "127.0.0.1".into(),
             port: 2222,

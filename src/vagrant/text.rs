@@ -19,7 +19,7 @@ const HEADER: &str = "# Written by towline. When machines have changed, run  tow
 
 /// A machine as the inventory names it.
 #[derive(Debug, Clone)]
-pub struct Host {
+pub struct VagrantHost {
     /// Its name.
     pub name: String,
     /// Where it is reached from here.
@@ -120,7 +120,7 @@ impl<'a> Before<'a> {
     /// The file is written in a form that is not changed line by line, or what comes of it has mistakes.
     pub fn with(
         &self,
-        hosts: &[Host],
+        hosts: &[VagrantHost],
         gone: &[&str],
         version: Option<&str>,
         name: &str,
@@ -132,7 +132,12 @@ impl<'a> Before<'a> {
         Ok(made)
     }
 
-    fn fresh(&self, hosts: &[Host], version: Option<&str>, name: &str) -> Result<Made, Refusal> {
+    fn fresh(
+        &self,
+        hosts: &[VagrantHost],
+        version: Option<&str>,
+        name: &str,
+    ) -> Result<Made, Refusal> {
         let mut draft = Draft::default();
         draft.cluster.insert("name".into(), json!(name));
         if let Some(version) = version {
@@ -163,7 +168,7 @@ impl<'a> Before<'a> {
         })
     }
 
-    fn entry(&self, host: &Host, role: Role, user: &str) -> Value {
+    fn entry(&self, host: &VagrantHost, role: Role, user: &str) -> Value {
         let mut entry = Map::from_iter([("address".into(), json!(host.address))]);
         if let Some(private) = host
             .private
@@ -189,7 +194,7 @@ impl<'a> Before<'a> {
     }
 
     /// The keys by paths from the inventory's folder, where they are in it: it may be moved as a whole.
-    fn keys(&self, host: &Host) -> Value {
+    fn keys(&self, host: &VagrantHost) -> Value {
         let folder = fs::canonicalize(beside(self.file, ".")).unwrap_or_default();
         let relative = |key: &PathBuf| {
             let real = fs::canonicalize(key).unwrap_or_else(|_| key.clone());
@@ -205,7 +210,7 @@ impl<'a> Before<'a> {
         &self,
         text: &str,
         old: &Inventory,
-        hosts: &[Host],
+        hosts: &[VagrantHost],
         gone: &[&str],
         version: Option<&str>,
     ) -> Result<Made, Refusal> {
@@ -277,7 +282,7 @@ impl<'a> Before<'a> {
     /// Where a host of the inventory is not as the machine is: path, value, and what the inventory says.
     fn differences(
         &self,
-        host: &Host,
+        host: &VagrantHost,
         is: &inventory::Host,
     ) -> Vec<(&'static [&'static str], Value, String)> {
         let mut differences: Vec<(&'static [&'static str], _, _)> = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Wanted, distinct, enough, numbered, written};
+use super::{InitAnswers, distinct, enough, numbered, written};
 use crate::cli::{Environment, InitArguments};
 use crate::problem::Problem;
 use crate::ui::Ui;
@@ -21,7 +21,7 @@ pub(super) fn ask(
     name: &str,
     key: Option<String>,
     environment: &Environment,
-) -> Option<(Wanted, bool)> {
+) -> Option<(InitAnswers, bool)> {
     let words = |checked: Result<(), Problem>| {
         checked.map_err(|problem| match problem.next.first() {
             Some(next) => format!("{}: {next}", problem.what),
@@ -87,7 +87,7 @@ pub(super) fn ask(
         None => ui.ask_line("Name of the cluster", name, &is_something)?,
     };
     let names = ui.ask_yes_or_no("Log in to the machines and take their own names?")?;
-    let wanted = Wanted {
+    let wanted = InitAnswers {
         name: name.trim().to_owned(),
         user: user.trim().to_owned(),
         key,

@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::Wanted;
+use super::InitAnswers;
 use crate::cluster::in_flags;
 use crate::inventory::literal;
 use crate::problem::{Code, Problem};
 
-impl Wanted {
+impl InitAnswers {
     /// The file's text.
     ///
     /// # Errors

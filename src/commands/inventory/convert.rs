@@ -14,13 +14,13 @@ use crate::ui::Ui;
 
 /// Whose file it is.
 #[derive(Clone, Copy)]
-pub(super) enum Tool {
+pub(super) enum SourceTool {
     Ansible,
     K0sctl,
     K3sup { servers: u16 },
 }
 
-impl Tool {
+impl SourceTool {
     fn command(self) -> &'static str {
         match self {
             Self::Ansible => "from-ansible",
@@ -32,7 +32,7 @@ impl Tool {
 
 pub(super) fn run(
     what: &Conversion,
-    tool: Tool,
+    tool: SourceTool,
     environment: &Environment,
     ui: &Ui,
 ) -> Result<(), Refusal> {
@@ -63,9 +63,9 @@ pub(super) fn run(
         rules: remarks,
     };
     let converted = match tool {
-        Tool::Ansible => ansible::convert(&source, &files::beside(&what.file)?, judge),
-        Tool::K0sctl => k0sctl::convert(&source, judge),
-        Tool::K3sup { servers } => k3sup::convert(&source, usize::from(servers), judge),
+        SourceTool::Ansible => ansible::convert(&source, &files::beside(&what.file)?, judge),
+        SourceTool::K0sctl => k0sctl::convert(&source, judge),
+        SourceTool::K3sup { servers } => k3sup::convert(&source, usize::from(servers), judge),
     };
     let converted = converted.map_err(|refused| match refused {
         Refused::Input(errors) => Refusal::Input(errors),

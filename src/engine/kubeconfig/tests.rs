@@ -17,7 +17,7 @@ fn merged_it_goes_where_kubectl_looks() {
             kubeconfigs: listed.iter().map(|path| (*path).clone()).collect(),
             ..Environment::read()
         };
-        Target::new(&file, &environment).path
+        KubeconfigTarget::new(&file, &environment).path
     };
     let usual = Some(PathBuf::from("/home/me/.kube/config"));
     assert_eq!(place(None, true, &[&missing, &there]), Some(there.clone()));
@@ -29,14 +29,14 @@ fn merged_it_goes_where_kubectl_looks() {
 
 #[test]
 fn what_to_type_names_the_context_where_another_one_may_be_current() {
-    let target = |usual, merge| Target {
+    let target = |usual, merge| KubeconfigTarget {
         path: None,
         context: None,
         usual,
         merge,
         use_it: false,
     };
-    let next = |target: Target| target.next(Path::new("/tmp/my config"), "home");
+    let next = |target: KubeconfigTarget| target.next(Path::new("/tmp/my config"), "home");
     assert_eq!(
         next(target(false, false)),
         "\n  export KUBECONFIG='/tmp/my config'\n  kubectl get nodes"

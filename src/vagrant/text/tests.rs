@@ -1,7 +1,7 @@
 use super::*;
 
-fn host(name: &str, address: &str, port: u16, private: Option<&str>) -> Host {
-    Host {
+fn host(name: &str, address: &str, port: u16, private: Option<&str>) -> VagrantHost {
+    VagrantHost {
         name: name.into(),
         address: address.into(),
         port,
@@ -12,7 +12,12 @@ fn host(name: &str, address: &str, port: u16, private: Option<&str>) -> Host {
 }
 
 /// What is made of a file with this text.
-fn made(text: &str, hosts: &[Host], gone: &[&str], version: Option<&str>) -> Result<Made, String> {
+fn made(
+    text: &str,
+    hosts: &[VagrantHost],
+    gone: &[&str],
+    version: Option<&str>,
+) -> Result<Made, String> {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("inventory.yaml");
     if !text.is_empty() {
