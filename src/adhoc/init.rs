@@ -83,7 +83,7 @@ pub async fn run(
         if names {
             take_names(&mut wanted, &file, environment, ui).await?;
         }
-        // A person may have thought for a while.
+        // The answers may have taken a while.
         is_free(&file)?;
         wanted
     };
@@ -127,7 +127,7 @@ fn parsed(text: &str, file: &Path, environment: &Environment) -> Result<Inventor
     let overrides = Overrides::default();
     inventory::parse_by(text, file, surroundings(environment, &overrides), remarks).map_err(
         |errors| {
-            // No person has written this text: its lines tell nothing.
+            // This text was not written by hand: its lines tell nothing.
             let problems = errors.mistakes.into_iter().map(|mistake| {
                 let help = mistake.help.into_iter();
                 help.fold(

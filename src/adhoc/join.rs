@@ -78,7 +78,7 @@ impl AdHocInventory {
         if !ssh.is_empty() {
             host["ssh"] = json!(ssh);
         }
-        // The server stands first, as in a file that a person writes.
+        // The server stands first, as in a file written by hand.
         let own = std::mem::take(&mut self.draft.hosts);
         self.draft.hosts.insert(name.clone(), host);
         self.draft.hosts.extend(own);

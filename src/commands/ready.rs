@@ -17,7 +17,7 @@ pub(super) async fn run(arguments: &ReadyArguments, environment: &Environment, u
         let interrupt = interrupt::watch(events.clone());
         tokio::select! {
             ended = ready(arguments, &path, &events) => ended,
-            () = interrupt::asked_for(Interrupt::Finish, interrupt) => Err(Refusal::Interrupted),
+            () = interrupt::until(Interrupt::Finish, interrupt) => Err(Refusal::Interrupted),
         }
     })
     .await

@@ -30,7 +30,7 @@ pub(super) async fn run(arguments: ResetArguments, environment: &Environment, ui
     .await
 }
 
-/// Without a terminal, or with an inventory in its place, a person cannot be asked.
+/// Without a terminal, or with the inventory on standard input, nothing can be asked.
 fn unasked(arguments: &ResetArguments) -> Problem {
     let InventoryArguments { files, hosts } = &arguments.inventory;
     let inventory = &files.inventory;

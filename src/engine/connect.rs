@@ -28,20 +28,20 @@ pub struct Ssh {
     keys: BTreeMap<Vec<PathBuf>, Arc<Keys>>,
     /// Whether hosts that are not known yet are trusted.
     accepts_new: bool,
-    /// Where a person is asked about them.
+    /// Where the user is asked about them.
     asks: Option<Ui>,
     /// What is known of hosts that were not known when the run began.
     met: Mutex<BTreeMap<String, FirstLook>>,
     home: PathBuf,
     /// The host that is this machine itself.
     local: Option<String>,
-    /// Where traffic is told, when a person wants to see it.
+    /// Where traffic is told, with -v.
     trace: Option<Events>,
 }
 
 /// What came of the first look at a host that was not known.
 enum FirstLook {
-    /// The key that it showed, which a person takes or not.
+    /// The key that it showed, which the user trusts or not.
     Answered(Policy),
     /// A connection: its key is known after all.
     Connected(Arc<ssh::Session>),
@@ -145,7 +145,7 @@ impl Ssh {
             })
     }
 
-    /// Looks at the keys of the hosts that are not known yet, where there is a person to ask about
+    /// Looks at the keys of the hosts that are not known yet, where the user can be asked about
     /// them: in the order of the inventory.
     pub async fn look(&self, inventory: &Inventory, limit: &Semaphore) -> Vec<NewHost> {
         if self.asks.is_none() {
@@ -177,7 +177,7 @@ impl Ssh {
         looked.into_iter().flatten().collect()
     }
 
-    /// Asks a person about the keys of hosts that are not known yet. Ends at Ctrl-C, too.
+    /// Asks the user about the keys of hosts that are not known yet. Ends at Ctrl-C, too.
     pub async fn ask(&self, hosts: Vec<NewHost>, interrupt: watch::Receiver<Interrupt>) {
         let Some(ui) = self.asks.clone().filter(|_| !hosts.is_empty()) else {
             return;

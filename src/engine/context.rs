@@ -180,7 +180,7 @@ impl Context {
     ) -> Result<T, Refusal> {
         tokio::select! {
             asked = asking => asked,
-            () = interrupt::asked_for(Interrupt::Finish, self.interrupt.clone()) => Err(Refusal::Interrupted),
+            () = interrupt::until(Interrupt::Finish, self.interrupt.clone()) => Err(Refusal::Interrupted),
         }
     }
 

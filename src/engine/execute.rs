@@ -55,7 +55,7 @@ pub async fn execute<O: Operation>(
     // All together, and last: what was started has had some time to end by then.
     tokio::select! {
         () = runner.look_again(&mut run_state) => {}
-        () = interrupt::asked_for(Interrupt::Drop, context.interrupt.clone()) => {}
+        () = interrupt::until(Interrupt::Drop, context.interrupt.clone()) => {}
     }
     let rows = context.rows(&survey.gathered).into_iter();
     let report = run_state.report(rows, context.begun.elapsed(), trouble);
@@ -164,10 +164,10 @@ async fn stages<O: Operation>(
 
 /// Ends when the connections are to be dropped: at the second Ctrl-C. The first lets running steps end.
 async fn dropped(context: &Context) {
-    interrupt::asked_for(Interrupt::Finish, context.interrupt.clone()).await;
+    interrupt::until(Interrupt::Finish, context.interrupt.clone()).await;
     let text = "finishing the running steps; press Ctrl-C again to disconnect now".into();
     context.events.send(Event::Note { text });
-    interrupt::asked_for(Interrupt::Drop, context.interrupt.clone()).await;
+    interrupt::until(Interrupt::Drop, context.interrupt.clone()).await;
 }
 
 /// Hosts that no longer answer when they are asked again, or cannot be used as they are by then, leave

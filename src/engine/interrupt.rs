@@ -5,7 +5,7 @@ use tokio::sync::watch;
 use crate::run::event::Events;
 use crate::run::{Event, Interrupt};
 
-/// Watches for Ctrl-C and for a polite kill, until nobody looks any more.
+/// Watches for Ctrl-C and SIGTERM until the receiver is gone.
 pub fn watch(events: Events) -> watch::Receiver<Interrupt> {
     let (sender, receiver) = watch::channel(Interrupt::None);
     tokio::spawn(async move {
@@ -41,8 +41,8 @@ async fn asked() {
     }
 }
 
-/// Ends when a person has asked for as much.
-pub async fn asked_for(much: Interrupt, mut interrupt: watch::Receiver<Interrupt>) {
+/// Ends when the run is interrupted so far.
+pub async fn until(much: Interrupt, mut interrupt: watch::Receiver<Interrupt>) {
     if interrupt.wait_for(|asked| *asked >= much).await.is_err() {
         std::future::pending::<()>().await;
     }

@@ -271,7 +271,7 @@ async fn tried(
     });
     tokio::select! {
         verified = verify(kubeconfig, timeout) => verified.map_err(|error| error.problem()),
-        () = interrupt::asked_for(Interrupt::Finish, context.interrupt.clone()) => {
+        () = interrupt::until(Interrupt::Finish, context.interrupt.clone()) => {
             Err(Problem::new(Code::INTERRUPTED, "the kubeconfig was not tried: interrupted"))
         }
     }

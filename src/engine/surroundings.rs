@@ -18,7 +18,7 @@ pub fn surroundings<'a>(
     }
 }
 
-/// Whether there is a person to ask: not where standard input is an inventory.
+/// Whether the user can be asked: not where standard input is an inventory.
 pub fn can_ask(inventory: &[PathBuf]) -> bool {
     let is_read = inventory
         .iter()
@@ -26,7 +26,7 @@ pub fn can_ask(inventory: &[PathBuf]) -> bool {
     !is_read && ask::possible()
 }
 
-/// A path as a person can use it from any folder.
+/// A path that holds in any folder.
 pub fn absolute(path: PathBuf) -> PathBuf {
     std::path::absolute(&path).unwrap_or(path)
 }

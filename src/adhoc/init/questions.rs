@@ -1,4 +1,4 @@
-//! What a person is asked for a new inventory.
+//! The questions for a new inventory.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! The text of a new inventory, with comments for the person who goes on with it.
+//! The text of a new inventory, with comments on how to go on.
 
 use std::fmt::Write as _;
 use std::path::Path;
