@@ -5,6 +5,20 @@ use crate::facts::Questions;
 use crate::inventory::{self, Inventory};
 use crate::task::Journal;
 
+/// Texts by their path.
+pub type Texts = &'static [(&'static str, &'static str)];
+
+/// The texts of a folder of `playbooks/` or `templates/`.
+macro_rules! embedded {
+    ($kind:literal / $folder:literal: $($name:literal),* $(,)?) => {
+        &[$((
+            concat!($folder, "/", $name),
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $kind, "/", $folder, "/", $name)),
+        )),*]
+    };
+}
+pub(crate) use embedded;
+
 pub mod k3s;
 
 /// What is known of a distribution.
@@ -16,6 +30,10 @@ pub struct Distribution {
     pub questions: Questions,
     /// Its releases.
     pub releases: Releases,
+    /// Its playbooks, by their path in `playbooks/`. `site.yml` in its folder has the stages.
+    pub playbooks: Texts,
+    /// Its templates, by their path in `templates/`.
+    pub templates: Texts,
     /// How the journals of its units are read.
     pub journal: Journal,
     /// The command of a host that asks a cluster's API.

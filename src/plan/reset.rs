@@ -152,7 +152,7 @@ fn order(wave: &Wave) -> Order {
 }
 
 fn steps(book: &Book, playbook: &str, context: &Value) -> Result<Vec<Step>, Problem> {
-    let tasks = book.tasks(playbook, context, None)?.into_iter();
+    let tasks = book.tasks(&book.own(playbook), context, None)?.into_iter();
     let step = |(name, task)| Step {
         name,
         task,

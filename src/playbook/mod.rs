@@ -3,7 +3,7 @@
 //! `playbooks/` and `templates/` are embedded in the binary; a file of the same name in the user's
 //! own folder overrides the embedded one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -99,23 +99,34 @@ impl Book {
     /// # Errors
     /// A mistake in any of them, with file, line and column.
     pub fn read(assets: &Assets) -> Result<Self, Problem> {
-        let stages: Vec<StageEntry> = yaml("playbooks/site.yml", assets.playbook("site")?)?;
+        let own = assets.distribution.name;
+        let site = format!("{own}/site");
+        let stages: Vec<StageEntry> =
+            yaml(&format!("playbooks/{site}.yml"), assets.playbook(&site)?)?;
         let mut playbooks = BTreeMap::new();
-        let named = stages.iter().map(|stage| stage.playbook.as_str());
-        for name in named.chain(RESET) {
+        let named = stages.iter().map(|stage| stage.playbook.clone());
+        let reset = RESET.iter().map(|name| format!("{own}/{name}"));
+        let named: BTreeSet<_> = named.chain(reset).collect();
+        for name in named.clone() {
             let file = format!("playbooks/{name}.yml");
-            let entries: Vec<Entry> = yaml(&file, assets.playbook(name)?)?;
+            let entries: Vec<Entry> = yaml(&file, assets.playbook(&name)?)?;
             for entry in &entries {
                 entry.check().map_err(|fault| placed(&file, entry, fault))?;
             }
-            playbooks.insert(name.to_owned(), entries);
+            playbooks.insert(name, entries);
         }
+        assets.all_are_used(&named)?;
         Ok(Self {
             distribution: assets.distribution,
             stages,
             playbooks,
             templates: Templates::read(assets)?,
         })
+    }
+
+    /// The name of a playbook of the distribution.
+    pub fn own(&self, name: &str) -> String {
+        format!("{}/{name}", self.distribution.name)
     }
 
     /// The tasks of a playbook for one host, by name, in order. `binary` is what it uploads, if it

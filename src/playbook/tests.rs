@@ -135,13 +135,13 @@ fn scripts_of_all_tasks_are_shell() {
 /// The question whether a source is let in, asked about what ufw says.
 fn lets_in(source: &str, status: &str) -> bool {
     let mut assets = Assets::of(&crate::distribution::k3s::DISTRIBUTION);
-    let site = "- {stage: s, hosts: all, strategy: parallel, playbook: bootstrap-os}\n";
-    assets.set_playbook("site.yml".into(), site.into());
+    let site = "- {stage: s, hosts: all, strategy: parallel, playbook: os/bootstrap}\n";
+    assets.set_playbook("k3s/site.yml".into(), site.into());
     let mut context = context("agent", &json!({}));
     context["k3s"]["sources"] = json!([source]);
     let tasks = Book::read(&assets)
         .expect("right")
-        .tasks("bootstrap-os", &context, &binary())
+        .tasks("os/bootstrap", &context, &binary())
         .expect("rendered");
     let Some((_, Task::Command(command))) = tasks.into_iter().last() else {
         panic!("the last task opens the firewall");
@@ -227,7 +227,7 @@ proptest! {
 fn complaint(playbook: &str) -> String {
     let mut assets = Assets::of(&crate::distribution::k3s::DISTRIBUTION);
     let site = "- {stage: s, hosts: all, strategy: parallel, playbook: mine}\n";
-    assets.set_playbook("site.yml".into(), site.into());
+    assets.set_playbook("k3s/site.yml".into(), site.into());
     assets.set_playbook("mine.yml".into(), playbook.into());
     assets.set_template("broken".into(), "fine\n{{ k3s.nothing }}\n".into());
     let context = context("server", &json!({"token": "hunter2hunter2"}));
@@ -248,7 +248,7 @@ fn a_playbook_that_is_wrong_is_refused_with_its_place() {
         "- link: {path: /x, target: y}\n",
         "- name: x\n  file: {path: /x, template: nowhere, mode: '0644'}\n",
         "- name: x\n  file: {path: /x, template: broken, mode: '0644'}\n",
-        "- name: x\n  file: {path: /x, template: sysctl.conf, mode: rwx}\n",
+        "- name: x\n  file: {path: /x, template: os/sysctl.conf, mode: rwx}\n",
         "- name: x\n  link: {path: '/{{ nothing }}', target: y}\n",
         "- name: x\n  link: {path: '/{{ k3s.unit', target: y}\n",
         "- name: x\n  when: facts.nothing\n  link: {path: /x, target: y}\n",
@@ -275,7 +275,7 @@ fn a_playbook_that_is_wrong_is_refused_with_its_place() {
     );
     let mut assets = Assets::of(&crate::distribution::k3s::DISTRIBUTION);
     assets.set_playbook(
-        "site.yml".into(),
+        "k3s/site.yml".into(),
         "- {stage: s, hosts: all, strategy: parallel, playbook: gone}\n".into(),
     );
     assert_eq!(
@@ -294,7 +294,7 @@ fn the_page_about_playbooks_has_every_kind_with_an_example_that_works() {
     let tasks = |text: &str| {
         let mut assets = Assets::of(&crate::distribution::k3s::DISTRIBUTION);
         let site = "- {stage: s, hosts: all, strategy: parallel, playbook: mine}\n";
-        assets.set_playbook("site.yml".into(), site.into());
+        assets.set_playbook("k3s/site.yml".into(), site.into());
         assets.set_playbook("mine.yml".into(), text.into());
         assets.set_template("site/banner".into(), "text\n".into());
         Book::read(&assets)
@@ -337,9 +337,9 @@ fn the_page_about_playbooks_has_every_kind_with_an_example_that_works() {
         }
     }
     let site = yaml::<Vec<StageEntry>>(
-        "site.yml",
+        "k3s/site.yml",
         Assets::of(&crate::distribution::k3s::DISTRIBUTION)
-            .playbook("site")
+            .playbook("k3s/site")
             .expect("it is there"),
     );
     for stage in site.expect("right") {
@@ -349,4 +349,36 @@ fn the_page_about_playbooks_has_every_kind_with_an_example_that_works() {
             stage.stage
         );
     }
+}
+
+#[test]
+fn a_file_of_ones_own_that_would_change_nothing_is_refused() {
+    let refused = |own: &dyn Fn(&mut Assets)| {
+        let mut assets = Assets::of(&crate::distribution::k3s::DISTRIBUTION);
+        own(&mut assets);
+        let read = Book::read(&assets);
+        read.err().map(|problem| problem.to_string())
+    };
+    let playbook = refused(&|assets| assets.set_playbook("k3s-server.yml".into(), "[]".into()));
+    let said = playbook.expect("refused");
+    for words in ["playbooks/k3s-server.yml: no stage names", "k3s/server"] {
+        assert!(said.contains(words), "{said}");
+    }
+    let template = refused(&|assets| assets.set_template("sysctl.conf".into(), "x\n".into()));
+    let said = template.expect("refused");
+    for words in [
+        "templates/sysctl.conf: nothing names",
+        "templates/os/sysctl.conf",
+    ] {
+        assert!(said.contains(words), "{said}");
+    }
+    // Its name may be made by a template.
+    assert_eq!(
+        refused(&|assets| assets.set_template("site/server".into(), "x\n".into())),
+        None
+    );
+    assert_eq!(
+        refused(&|assets| assets.set_playbook("os/bootstrap.yml".into(), "[]".into())),
+        None
+    );
 }

@@ -30,7 +30,7 @@ pub struct Absent {
 }
 
 /// Shell functions for what may be mounted in a folder that goes.
-const MOUNTS: &str = include_str!("../../templates/reset/absent.sh");
+const MOUNTS: &str = include_str!("../../templates/os/absent.sh");
 
 impl Absent {
     pub(super) fn probe(&self) -> Script {

@@ -3,7 +3,7 @@
 //!
 //! ```yaml
 //! - name: sysctls at boot
-//!   file: {path: /etc/sysctl.d/99-towline.conf, template: sysctl.conf, mode: "0644"}
+//!   file: {path: /etc/sysctl.d/99-towline.conf, template: os/sysctl.conf, mode: "0644"}
 //! ```
 
 use std::fmt;

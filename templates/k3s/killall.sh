@@ -6,10 +6,10 @@ for unit in k3s k3s-agent; do
     systemctl stop "$unit" 2>/dev/null
 done
 
-{% include "reset/processes.sh" %}
+{% include "k3s/reset/processes.sh" %}
 end_processes
 
-{% include "reset/absent.sh" %}
+{% include "os/absent.sh" %}
 mounts() {
     below /run/k3s
     below /run/netns cni-
@@ -23,11 +23,11 @@ for namespace in /run/netns/cni-*; do
     gone "$namespace"
 done
 
-{% include "reset/interfaces.sh" %}
+{% include "k3s/reset/interfaces.sh" %}
 remove_interfaces
 gone /var/lib/cni
 
 # Only rules of Kubernetes and its network; everybody else's stay.
-{% include "reset/firewall.sh" %}
+{% include "k3s/reset/firewall.sh" %}
 remove_rules
 exit 0

@@ -5,7 +5,7 @@
 /usr/local/bin/k3s-killall.sh
 systemctl disable {{ k3s.unit }} 2>/dev/null
 
-{% include "reset/mounts.sh" %}
+{% include "k3s/reset/mounts.sh" %}
 unmount
 failed=0
 take() { gone "$1" || failed=1; }

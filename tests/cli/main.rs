@@ -222,9 +222,9 @@ fn a_limit_or_a_folder_that_names_nothing_is_refused() {
 #[test]
 fn playbooks_of_ones_own_are_read_before_a_host_is_reached_whatever_the_command() {
     let folder = folder("hosts:\n  m1: {address: 127.0.0.1, role: server}\n");
-    let playbooks = folder.path().join("mine/playbooks");
+    let playbooks = folder.path().join("mine/playbooks/k3s");
     fs::create_dir_all(&playbooks).expect("made");
-    fs::write(playbooks.join("k3s-files.yml"), "- nam: x\n").expect("written");
+    fs::write(playbooks.join("files.yml"), "- nam: x\n").expect("written");
     for line in [
         "plan -i home.yaml",
         "deploy -i home.yaml",
@@ -236,7 +236,7 @@ fn playbooks_of_ones_own_are_read_before_a_host_is_reached_whatever_the_command(
         let screen = screen(&output);
         assert_eq!(output.status.code(), Some(2), "{screen}");
         for said in [
-            "playbooks/k3s-files.yml",
+            "playbooks/k3s/files.yml",
             "unknown field `nam`",
             "--overrides is ",
         ] {

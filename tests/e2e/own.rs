@@ -31,11 +31,11 @@ fn a_playbook_of_ones_own_replaces_towlines_and_quiet_is_quiet() {
     let place = Place::up(1, 0);
     let m1 = place.machine("m1");
     let inventory = place.inventory();
-    for folder in ["mine/playbooks", "mine/templates/site"] {
+    for folder in ["mine/playbooks/os", "mine/templates/site"] {
         fs::create_dir_all(place.file(folder)).unwrap();
     }
     let write = |name: &str, text: &str| fs::write(place.file("mine").join(name), text).unwrap();
-    let (playbook, template) = ("playbooks/bootstrap-os.yml", "templates/site/banner");
+    let (playbook, template) = ("playbooks/os/bootstrap.yml", "templates/site/banner");
     let run = |command: &str, arguments: &str| {
         place
             .towline(command, &inventory)

@@ -81,11 +81,11 @@ fn three_lines_make_a_cluster_and_the_inventory_that_they_saved_changes_nothing(
     let [a1, a2, a3] = [m1, m2, m3].map(address);
 
     // A step more than towline's, on every host, as docs/playbooks.md shows it.
-    let site = concat!(env!("CARGO_MANIFEST_DIR"), "/playbooks/site.yml");
+    let site = concat!(env!("CARGO_MANIFEST_DIR"), "/playbooks/k3s/site.yml");
     let site = fs::read_to_string(site).unwrap();
     for (file, text) in [
         (
-            "playbooks/site.yml",
+            "playbooks/k3s/site.yml",
             site + "\n- {stage: banner, hosts: all, strategy: parallel, playbook: banner}\n",
         ),
         (

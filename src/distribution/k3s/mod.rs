@@ -19,6 +19,15 @@ pub static DISTRIBUTION: Distribution = Distribution {
     name: "k3s",
     questions: questions::QUESTIONS,
     releases: release::RELEASES,
+    playbooks: embedded!("playbooks" / "k3s":
+        "site.yml", "files.yml", "server.yml", "agent.yml", "forget.yml", "reset-drain.yml",
+        "reset-stop.yml", "reset-delete.yml", "reset-host.yml", "reset-stay.yml",
+    ),
+    templates: embedded!("templates" / "k3s":
+        "config.yaml", "k3s.service", "killall.sh", "membership.sh", "uninstall.sh",
+        "reset/firewall.sh", "reset/groups.sh", "reset/interfaces.sh", "reset/mounts.sh",
+        "reset/pods.sh", "reset/processes.sh", "reset/ufw.sh",
+    ),
     journal: Journal {
         cause: causes::diagnose,
         relevant: journal::relevant,

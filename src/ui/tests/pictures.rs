@@ -1,5 +1,5 @@
 //! The drawings of the documentation, made of what is: a run that was recorded, as a terminal shows
-//! it, and the stages of `playbooks/site.yml`.
+//! it, and the stages of `playbooks/k3s/site.yml`.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-{% include "reset/absent.sh" %}
+{% include "os/absent.sh" %}
 # What is mounted at the folders themselves was put there by a user.
 mounts() {
     below /run/k3s
