@@ -48,26 +48,28 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "distribution",
-        &[
-            "artifacts",
-            "problem",
-            "facts",
-            "inventory",
-            "shell",
-            "task",
-            "vars",
-        ],
-    ),
-    (
         "cluster",
         &[
-            "distribution",
-            "problem",
             "facts",
             "inventory",
             "kubernetes",
+            "problem",
             "shell",
+            "vars",
+        ],
+    ),
+    // What is known of products: it answers what the rules ask.
+    (
+        "distribution",
+        &[
+            "artifacts",
+            "cluster",
+            "facts",
+            "inventory",
+            "kubernetes",
+            "problem",
+            "shell",
+            "task",
             "vars",
         ],
     ),
@@ -190,6 +192,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 const ONLY: &[(&str, &str, &[&str])] = &[
     ("task", "ssh", &["Upload"]),
     ("cluster", "kubernetes", &["kubeconfig::server_url"]),
+    ("distribution", "kubernetes", &["kubeconfig::server_url"]),
     ("facts", "kubernetes", &["lacks_network"]),
     ("task", "kubernetes", &["lacks_network"]),
     // Words that a person is told to type.

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use towline::artifacts::{Architecture, BinaryArtifact};
 use towline::cluster::{self, GeneratedTokens, Reach, Situation};
 use towline::digest::sha256;
+use towline::distribution::k3s::K3s;
 use towline::facts::{Datastore, Facts, Node, OperatingSystem, Unit};
 use towline::inventory::{self, Inventory, Overrides};
 use towline::plan::{self, Order, Plan};
@@ -264,6 +265,7 @@ fn tell(scenario: &Scenario) -> String {
         agent: Secret::new("fresh-agent"),
     };
     let situation = Situation {
+        rules: &K3s,
         inventory: &inventory,
         reach: &reach,
         selected: &selected,

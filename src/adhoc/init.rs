@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::cli::{Environment, InitArguments};
-use crate::cluster::{in_flags, remarks};
+use crate::cluster::in_flags;
+use crate::distribution::remarks;
 use crate::engine::{
     Context, Refusal, RunOptions, absolute, can_ask, file as files, interrupt, surroundings,
 };

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::{AdHocInventory, absolute, append, checked, extra, host_name, object};
 use crate::cli::JoinArguments;
-use crate::cluster::{certificate_names, same_setting, shared_settings};
 use crate::distribution::k3s::arguments::Settings;
+use crate::distribution::k3s::{certificate_names, same_setting, shared_settings};
 use crate::engine::Refusal;
 use crate::facts::{Datastore, Facts};
 use crate::kubernetes::kubeconfig::server_url;

@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 use crate::cli::{
     Address, Environment, InstallArguments, Login, NodeArguments, NodeTokenArguments, Release,
 };
-use crate::cluster::{configured_data_dir, remarks};
+use crate::cluster::Rules as _;
+use crate::distribution::{k3s, remarks};
 use crate::engine::{self, Refusal, surroundings};
 use crate::facts::Facts;
 use crate::inventory::{self, DataDir, Draft, Inventory, Overrides};
@@ -250,7 +251,8 @@ impl AdHocInventory {
     /// # Errors
     /// It was found in another folder than the one that was typed, or in one that cannot be used.
     pub fn found_data(&mut self, server: &str, facts: &Facts) -> Result<(), Problem> {
-        configured_data_dir(facts)
+        let told = k3s::K3s.told(facts);
+        told.data_dir
             .map_err(|why| Problem::new(Code::DATA_DIR_UNUSABLE, format!("{server}: {why}")))?;
         let own = &facts.node.data_dir;
         let host = object(&mut self.draft.hosts, server);

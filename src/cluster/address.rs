@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::Situation;
 use super::choose::{Choice, named_interface};
-use super::tokens::configured;
-use super::{Situation, networks};
+use super::rules::Setting;
 use crate::facts::Facts;
 use crate::inventory::Host;
 use crate::problem::{Code, Problem};
 
 /// The addresses of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Addresses {
+pub struct Addresses {
     /// What its siblings reach it at; on one of its interfaces.
     pub node_ip: IpAddr,
     /// Its address of the other family, where the network of the pods has two.
@@ -22,7 +22,7 @@ pub(super) struct Addresses {
 }
 
 impl Addresses {
-    /// The value of `node-ip`.
+    /// The node's own, comma separated.
     pub fn node_ips(&self) -> String {
         match self.second {
             Some(second) => format!("{},{second}", self.node_ip),
@@ -50,22 +50,17 @@ pub(super) fn addresses(
         .iter()
         .any(|other| other.name != host.name && other.address == host.address);
     let public = public.filter(|public| !public.is_loopback() && !is_before_others);
-    let families = networks::families(situation).unwrap_or_default();
-    let named = host.config.get("node-ip").map(|setting| &setting.value);
-    if let Some(text) = named.and_then(|value| value.as_str()) {
-        let read = text.split(',').map(|one| one.trim().parse::<IpAddr>());
-        let told = read.collect::<Result<Vec<_>, _>>();
-        let told = told.ok().filter(|told| !told.is_empty()).ok_or_else(|| {
-            Problem::new(
-                Code::NODE_ADDRESS_MISSING,
-                format!("{}: config.node-ip is no address: {text}", host.name),
-            )
-        })?;
+    let families = situation.rules.families(situation).unwrap_or_default();
+    let wanted = situation.rules.wanted(situation.inventory, host);
+    let told = wanted
+        .map_err(|why| Problem::new(Code::NODE_ADDRESS_MISSING, format!("{}: {why}", host.name)))?
+        .addresses;
+    if !told.is_empty() {
         let lacks = families
             .iter()
             .any(|ipv6| !told.iter().any(|ip| ip.is_ipv6() == *ipv6));
         if lacks {
-            return Err(lacking(host, facts, &families, &told));
+            return Err(lacking(situation, host, facts, &families, &told));
         }
         return Ok(of(told[0], told.get(1).copied(), public));
     }
@@ -86,7 +81,7 @@ pub(super) fn addresses(
     match (beside(*wanted), second) {
         (Some(first), None) => Ok(of(first, None, public)),
         (Some(first), Some(Some(second))) => Ok(of(first, Some(second), public)),
-        _ => Err(lacking(host, facts, &families, &[first])),
+        _ => Err(lacking(situation, host, facts, &families, &[first])),
     }
 }
 
@@ -98,16 +93,24 @@ fn of(node_ip: IpAddr, second: Option<IpAddr>, public: Option<IpAddr>) -> Addres
     }
 }
 
-/// The address that the host's own config.yaml has, where that is kept and still right.
+/// The address that the host's own settings have, where that is kept and still right.
 fn kept(situation: &Situation<'_>, choice: &Choice, host: &Host, facts: &Facts) -> Option<IpAddr> {
-    let own = configured(facts, "node-ip").filter(|_| situation.keep)?;
-    let own: IpAddr = own.split(',').next()?.trim().parse().ok()?;
+    if !situation.keep {
+        return None;
+    }
+    let own = situation.rules.told(facts).node_ip?;
     let is_right = facts.has_address(own) && !choice.is_shared(own);
     (host.private_address.is_none() && is_right).then_some(own)
 }
 
 /// The host has no address of a family that the network of the pods has.
-fn lacking(host: &Host, facts: &Facts, families: &[bool], told: &[IpAddr]) -> Problem {
+fn lacking(
+    situation: &Situation<'_>,
+    host: &Host,
+    facts: &Facts,
+    families: &[bool],
+    told: &[IpAddr],
+) -> Problem {
     let name = |ipv6: &bool| if *ipv6 { "IPv6" } else { "IPv4" };
     let names: Vec<_> = families.iter().map(name).collect();
     let has = |ipv6: &&bool| !told.iter().any(|ip| ip.is_ipv6() == **ipv6);
@@ -124,17 +127,27 @@ fn lacking(host: &Host, facts: &Facts, families: &[bool], told: &[IpAddr]) -> Pr
             .to_owned()
         })
     });
-    Problem::new(Code::ADDRESS_FAMILY_MISSING, format!(
-        "{}: the pods' network has {}, and the node no address of {}",
-        host.name,
-        names.join(" and "),
-        lacks.join(" and ")
+    Problem::new(
+        Code::ADDRESS_FAMILY_MISSING,
+        format!(
+            "{}: the pods' network has {}, and the node no address of {}",
+            host.name,
+            names.join(" and "),
+            lacks.join(" and ")
+        ),
+    )
+    .because(format!(
+        "{} starts no node that lacks one of them; the host has {}",
+        situation.rules.product().name,
+        list(facts)
     ))
-    .because(format!("k3s starts no node that lacks one of them; the host has {}", list(facts)))
     .next(format!(
-        "give the host one; if it has one that was not found, under  hosts: {}: config:\nnode-ip: \"{}\"",
+        "give the host one; if it has one that was not found, under  hosts: {}: config:\n{}",
         host.name,
-        examples.collect::<Vec<_>>().join(",")
+        situation.rules.line(
+            &Setting::Addresses(&examples.collect::<Vec<_>>().join(",")),
+            true
+        )
     ))
 }
 
@@ -195,17 +208,21 @@ fn first(
 /// Whether anything but the host itself says that it has an address: the inventory, or the
 /// connection that it was reached by. A host can choose what it says of itself, and whatever address
 /// that is, others would let it in.
-pub(super) fn is_vouched_for(host: &Host, facts: &Facts, address: IpAddr) -> bool {
+pub(super) fn is_vouched_for(
+    situation: &Situation<'_>,
+    host: &Host,
+    facts: &Facts,
+    address: IpAddr,
+) -> bool {
     let named = host.address.parse().ok();
     let private = host.private_address.as_ref().map(|private| private.value);
-    let configured = host.config.get("node-ip");
-    let configured = configured.and_then(|setting| setting.value.as_str());
-    let mut configured = configured.unwrap_or_default().split(',');
+    let wanted = situation.rules.wanted(situation.inventory, host);
+    let wanted = wanted.map_or_else(|_| Vec::new(), |wanted| wanted.addresses);
     // towline runs on the host itself; by a port that is forwarded it comes from elsewhere.
     let is_here = named.is_some_and(|named: IpAddr| named.is_loopback());
     (is_here && host.ssh.port.value == 22)
         || [named, private, facts.reached_at].contains(&Some(address))
-        || configured.any(|text| text.trim().parse() == Ok(address))
+        || wanted.contains(&address)
 }
 
 /// What the firewalls of other hosts do not let in, since a host alone says that it has the address.
@@ -222,7 +239,7 @@ pub(super) fn claimed(
         let address = known.get(&host.name)?.node_ip;
         let others = walled.iter().copied().filter(|name| *name != host.name);
         let others = others.collect::<Vec<_>>().join(", ");
-        (!is_vouched_for(host, facts, address) && !others.is_empty()).then(|| {
+        (!is_vouched_for(situation, host, facts, address) && !others.is_empty()).then(|| {
             let name = &host.name;
             format!(
                 "{name}: the firewall of {others} does not let in {address}: only {name} says that it has \

@@ -2,19 +2,17 @@
 //! cluster is never taken for one of another, neither to change it nor to reset it.
 
 use super::Situation;
-use super::tokens::configured;
-use crate::distribution::k3s::token::{ca_hash, token_password};
 use crate::facts::Facts;
 use crate::inventory::{Host, Role};
 use crate::problem::{Code, Problem};
-use crate::vars::Secret;
 
 /// The hash of the CA that a host trusts: a server's own, an agent's copy of it, or the one in the
 /// token that it joined with.
-pub(super) fn authority(facts: &Facts) -> Option<String> {
-    let k3s = &facts.node;
-    let file = k3s.ca_hash.as_ref().or(k3s.agent_ca_hash.as_ref()).cloned();
-    file.or_else(|| Some(ca_hash(&configured(facts, "token")?)?.to_owned()))
+pub(super) fn authority(situation: &Situation<'_>, facts: &Facts) -> Option<String> {
+    let (node, rules) = (&facts.node, situation.rules);
+    let file = node.ca_hash.as_ref().or(node.agent_ca_hash.as_ref());
+    let joined_with = || Some(rules.token(&rules.told(facts).token?).ca_hash?.to_owned());
+    file.cloned().or_else(joined_with)
 }
 
 /// Whether a host has ever been in a cluster: it has a server's data, or joined as an agent.
@@ -22,16 +20,16 @@ fn belongs(facts: &Facts) -> bool {
     facts.node.datastore.is_some() || facts.node.joined
 }
 
-/// Whether k3s runs on a host as an agent, or would: whatever the inventory says that it is.
-pub(super) fn is_agent(facts: &Facts) -> bool {
+/// Whether a host runs as an agent, or would: whatever the inventory says that it is.
+pub fn is_agent(facts: &Facts) -> bool {
     facts.node.agent_unit.exists() && facts.node.datastore.is_none()
 }
 
 /// Who says which value, the inventory first.
-pub(super) type Claims = Vec<(String, String)>;
+pub type Claims = Vec<(String, String)>;
 
 /// The first two that say different values.
-pub(super) fn differing(claims: &Claims) -> Option<(&str, &str)> {
+pub fn differing(claims: &Claims) -> Option<(&str, &str)> {
     let (first, value) = claims.first()?;
     let (other, _) = claims.iter().find(|(_, other)| other != value)?;
     Some((first, other))
@@ -41,26 +39,20 @@ pub(super) fn differing(claims: &Claims) -> Option<(&str, &str)> {
 /// another cluster than the first of them, or than the token in the inventory.
 pub(super) fn other_clusters(situation: &Situation<'_>) -> Option<Problem> {
     let given = situation.inventory.cluster.token.as_ref();
-    let given = given.map(Secret::expose);
-    let named = || "the inventory".to_owned();
-    let mut authorities: Claims = given
-        .and_then(ca_hash)
-        .map(|hash| (named(), hash.to_owned()))
-        .into_iter()
-        .collect();
-    let mut tokens: Claims = given
-        .map(|token| (named(), token_password(token).to_owned()))
-        .into_iter()
-        .collect();
+    let given = given.map(|token| situation.rules.token(token.expose()));
+    let named = |value: &str| ("the inventory".to_owned(), value.to_owned());
+    let (mut authorities, mut tokens) = (Claims::new(), Claims::new());
+    authorities.extend(given.iter().filter_map(|given| given.ca_hash).map(named));
+    tokens.extend(given.iter().map(|given| named(given.password)));
     for (host, facts) in situation.reached().filter(|(_, facts)| belongs(facts)) {
         let is_server = facts.node.datastore.is_some();
         if !is_server && !situation.selected.contains(&host.name) {
             continue;
         }
-        authorities.extend(authority(facts).map(|hash| (host.name.clone(), hash)));
+        authorities.extend(authority(situation, facts).map(|hash| (host.name.clone(), hash)));
         let token = facts.node.server_token.as_ref().filter(|_| is_server);
-        tokens
-            .extend(token.map(|token| (host.name.clone(), token_password(token.expose()).into())));
+        let token = token.map(|token| situation.rules.token(token.expose()).password);
+        tokens.extend(token.map(|password| (host.name.clone(), password.to_owned())));
     }
     let (what, (first, other)) = [("cluster CAs", &authorities), ("tokens", &tokens)]
         .into_iter()
@@ -76,7 +68,7 @@ pub(super) fn other_clusters(situation: &Situation<'_>) -> Option<Problem> {
 /// Why selected agents cannot be changed: they belong to another cluster than the one of `ours`,
 /// which is who says a hash of its CA, and that hash. Where one of the hashes is not known, an agent
 /// has to know a server of `servers` already.
-pub(super) fn agents_elsewhere(
+pub fn agents_elsewhere(
     situation: &Situation<'_>,
     ours: Option<&(String, String)>,
     servers: &[String],
@@ -88,14 +80,14 @@ pub(super) fn agents_elsewhere(
     agents
         .filter_map(|(host, facts)| {
             let name = &host.name;
-            let server = configured(facts, "server");
-            let problem = match (ours, authority(facts)) {
+            let server = situation.rules.told(facts).server;
+            let problem = match (ours, authority(situation, facts)) {
                 (Some((_, hash)), Some(own)) if *hash == own => return None,
                 (Some((says, _)), Some(_)) => {
                     let at = server.map_or_else(String::new, |url| format!(", joined at {url}"));
                     Problem::new(Code::TWO_CLUSTERS, format!("two cluster CAs: {says} has one, {name} another"))
                         .because(format!("{name} is an agent of another cluster{at}"))
-                        .next(format!("if this cluster has a new CA:  systemctl restart k3s-agent  on {name}, then try again"))
+                        .next(format!("if this cluster has a new CA:  systemctl restart {}  on {name}, then try again", situation.rules.product().agent_unit))
                 }
                 _ if ours.is_none() && situation.inventory.cluster.server_url.is_none() => {
                     return None;
@@ -125,7 +117,7 @@ fn to_leave(situation: &Situation<'_>, host: &Host) -> String {
 }
 
 /// What to do about a host that is to belong to another cluster than it does.
-pub(super) fn to_move(name: &str) -> String {
+pub fn to_move(name: &str) -> String {
     format!(
         "to move {name} here, take it out of its cluster first:  towline reset -i FILE --limit {name} , with that cluster's inventory, or with one that names {name} alone"
     )

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use super::Situation;
-use super::force::configured_data_dir;
+use super::rules::Setting;
+use super::{Rules, Situation};
 use crate::facts::{Datastore, Facts, is_node_name};
 use crate::inventory::{DataDir, Host, Role};
 use crate::problem::{Code, Problem};
@@ -35,7 +35,7 @@ pub(super) fn lacks_commands(host: &Host, facts: &Facts) -> Option<Problem> {
 }
 
 /// Why a host cannot be used as it is.
-pub(super) fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
+pub(super) fn unfit(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Option<Problem> {
     let name = &host.name;
     if let Some(problem) = no_systemd(host, facts) {
         return Some(problem);
@@ -54,7 +54,8 @@ pub(super) fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
         return Some(Problem::new(
             Code::ARCHITECTURE_UNSUPPORTED,
             format!(
-                "{name}: there is no k3s for its architecture, {}",
+                "{name}: there is no {} for its architecture, {}",
+                situation.rules.product().name,
                 facts.architecture
             ),
         ));
@@ -62,7 +63,7 @@ pub(super) fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
     if let Some(problem) = lacks_commands(host, facts) {
         return Some(problem);
     }
-    let node = node_name(host, facts);
+    let node = situation.node_name(host, facts);
     if !is_node_name(&node) || node == "localhost" {
         return Some(
             Problem::new(
@@ -74,14 +75,11 @@ pub(super) fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
             )),
         );
     }
-    if let Err(why) = super::tokens::own_config(facts) {
+    if let Some(why) = situation.rules.told(facts).unreadable {
         return Some(
-            Problem::new(
-                Code::NODE_CONFIG_UNREADABLE,
-                format!("{name}: its /etc/rancher/k3s/config.yaml {why}"),
-            )
-            .because("it may hold the token and the address that the host joined with")
-            .next("repair it on the host, or move it away"),
+            Problem::new(Code::NODE_CONFIG_UNREADABLE, format!("{name}: its {why}"))
+                .because("it may hold the token and the address that the host joined with")
+                .next("repair it on the host, or move it away"),
         );
     }
     None
@@ -156,14 +154,12 @@ pub(super) fn moved(
     node_ip: IpAddr,
 ) -> Option<Problem> {
     let name = &host.name;
-    let configured = |key| super::tokens::configured(facts, key);
     let next =
         "leave it so in the inventory, or remove the node, wipe the host and let it join anew";
     if let Some(problem) = renamed(situation, host, facts) {
         return Some(problem);
     }
-    let was = configured("node-ip")?;
-    let was: IpAddr = was.split(',').next()?.trim().parse().ok()?;
+    let was = situation.rules.told(facts).node_ip?;
     let is_member = facts.node.datastore == Some(Datastore::Etcd);
     (is_member && was != node_ip).then(|| {
         Problem::new(
@@ -175,20 +171,20 @@ pub(super) fn moved(
     })
 }
 
-/// Why a node would get another name at the next start of its k3s: as a node of that name it would
+/// Why a node would get another name at its next start: as a node of that name it would
 /// join anew, and leave the old one behind.
 fn renamed(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Option<Problem> {
     let name = &host.name;
-    let was = joined_as(facts)?;
+    let was = joined_as(situation.rules, facts)?;
     let given = host.node_name.as_ref().map(|name| name.value.clone());
-    let (says, wanted) = match (given, super::tokens::configured(facts, "node-name")) {
+    let told = situation.rules.told(facts);
+    let (says, wanted) = match (given, told.node_name) {
         (Some(given), _) => ("the inventory says", given),
         (None, Some(configured)) => ("its config.yaml says", configured),
         (None, None) => ("its hostname is now", facts.hostname.clone()),
     };
     let wanted = wanted.to_lowercase();
-    let has_id = super::tokens::observed(facts).get("with-node-id") == Some(&true.into());
-    let only_by_id = has_id && was.starts_with(&format!("{wanted}-"));
+    let only_by_id = told.is_suffixed && was.starts_with(&format!("{wanted}-"));
     (was != wanted && !only_by_id).then(|| {
         Problem::new(Code::NODE_RENAMED, format!("{name}: its node is called {was}, and {says} {wanted}"))
             .because("a node keeps the name that it joined with: under another one it would join as a new node, and the old one would stay behind")
@@ -210,7 +206,7 @@ pub(super) fn missed_data(
     host: &Host,
     facts: &Facts,
 ) -> Option<DataDir> {
-    let told = configured_data_dir(facts).ok()?;
+    let told = situation.rules.told(facts).data_dir.ok()?;
     let missing = told.unwrap_or_else(|| situation.inventory.data_dir(host));
     let has_run = facts.node.node_password && facts.node.server_unit.exists();
     let is_server = host.role.value == Role::Server;
@@ -228,11 +224,12 @@ pub(super) fn other_data_dir(
     if !situation.selected.contains(name) {
         return None;
     }
-    if let Err(why) = configured_data_dir(facts) {
+    let product = situation.rules.product().name;
+    if let Err(why) = situation.rules.told(facts).data_dir {
         return Some(
-            Problem::new(Code::DATA_DIR_UNUSABLE, format!("{name}: {why}")).next(
-                "move it to another folder by hand, with k3s stopped, or leave this host out",
-            ),
+            Problem::new(Code::DATA_DIR_UNUSABLE, format!("{name}: {why}")).next(format!(
+                "move it to another folder by hand, with {product} stopped, or leave this host out"
+            )),
         );
     }
     let (own, wanted) = (&facts.node.data_dir, situation.inventory.data_dir(host));
@@ -240,7 +237,7 @@ pub(super) fn other_data_dir(
         return Some(
             Problem::new(
                 Code::DATA_MISSING,
-                format!("{name}: k3s has run here, and there is nothing of it in {missing}"),
+                format!("{name}: {product} has run here, and there is nothing of it in {missing}"),
             )
             .because("without its data it would be a new machine to the cluster")
             .next("mount the disk that the folder is on")
@@ -255,39 +252,40 @@ pub(super) fn other_data_dir(
     }
     let problem = Problem::new(
         Code::DATA_DIR_DIFFERS,
-        format!("{name}: k3s keeps its data in {own} here, not in {wanted}"),
+        format!("{name}: {product} keeps its data in {own} here, not in {wanted}"),
     )
     .because("in another folder it would start with nothing, as a new machine");
-    Some(if situation.inventory.whole {
-        problem.next(format!(
-            "say so under  hosts: {name}:\n  config: {{data-dir: {own}}}"
-        ))
+    let whole = situation.inventory.whole;
+    let line = situation.rules.line(&Setting::DataDir(own.as_str()), whole);
+    Some(problem.next(if whole {
+        format!("say so under  hosts: {name}:\n  config: {{{line}}}")
     } else {
-        problem.next(format!("--k3s-extra-args '--data-dir {own}'"))
-    })
+        line
+    }))
 }
 
 /// The name of a host's node: the one that it joined with, else the one that it will join with.
-pub fn node_name(host: &Host, facts: &Facts) -> String {
+pub fn node_name(rules: &dyn Rules, host: &Host, facts: &Facts) -> String {
     let given = host
         .node_name
         .as_ref()
         .map(|name| name.value.to_lowercase());
-    joined_as(facts)
+    joined_as(rules, facts)
         .or(given)
         .unwrap_or_else(|| facts.hostname.to_lowercase())
 }
 
 /// The name that a host's node has joined with.
-fn joined_as(facts: &Facts) -> Option<String> {
-    let k3s = &facts.node;
-    let own = || k3s.node_name.clone();
-    let configured = || super::tokens::configured(facts, "node-name");
-    let name = own().or_else(configured);
-    k3s.joined.then(|| {
+fn joined_as(rules: &dyn Rules, facts: &Facts) -> Option<String> {
+    if !facts.node.joined {
+        return None;
+    }
+    let own = facts.node.node_name.clone();
+    let name = own.or_else(|| rules.told(facts).node_name);
+    Some(
         name.unwrap_or_else(|| facts.hostname.clone())
-            .to_lowercase()
-    })
+            .to_lowercase(),
+    )
 }
 
 /// What no host that may be changed may share with another; and what they share and only should not.
@@ -298,7 +296,7 @@ pub(super) fn shared(
     let names = pairs(
         situation
             .reached()
-            .map(|(host, facts)| (node_name(host, facts), host.name.as_str())),
+            .map(|(host, facts)| (situation.node_name(host, facts), host.name.as_str())),
     );
     let addresses = pairs(
         node_ips

@@ -8,17 +8,13 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
-use super::check::node_name;
-use super::tokens::{configured, observed};
-use super::{Situation, networks};
+use super::Situation;
 use crate::facts::Facts;
 use crate::inventory::{Host, Role};
 use crate::problem::Problem;
 
-mod flannel;
 mod words;
 
-pub(super) use flannel::has_way;
 pub(super) use words::{HOW, SHOWN};
 use words::{interfaces, listed, none, runs_behind_nat, several, unconnected};
 
@@ -49,16 +45,15 @@ const INSIDE: [&str; 17] = [
 
 /// What follows for hosts for which no line says where the others reach them.
 #[derive(Debug, Default)]
-pub(super) struct Choice {
+pub struct Choice {
     /// Addresses that several hosts have: none of them is reached at one.
-    shared: BTreeSet<IpAddr>,
+    pub(crate) shared: BTreeSet<IpAddr>,
     /// The addresses that were found.
     found: BTreeMap<String, IpAddr>,
     /// The addresses of the hosts for which there are several, by host.
     candidates: BTreeMap<String, Vec<IpAddr>>,
-    /// Whether nodes that are there have flannel on another interface than their addresses, so that
-    /// others would not reach them by it on theirs.
-    flannel_is_elsewhere: bool,
+    /// The addresses of the hosts for which a line says it, and of those that have one in their cluster.
+    known: BTreeMap<String, IpAddr>,
     /// Why no network could be chosen.
     pub problem: Option<Problem>,
     /// What was chosen, where that is news.
@@ -80,11 +75,11 @@ impl Choice {
         let mut open = Vec::new();
         for (host, facts) in situation.reached() {
             if let Some(address) = choice.said(situation, host, facts) {
-                known.insert(&*host.name, address);
+                known.insert(host.name.clone(), address);
             } else if let Some(own) = own(situation, host, facts) {
                 // That another host says it has the address, too, moves no node that runs.
                 if !choice.shared.contains(&own) || !is_same_everywhere(own) {
-                    known.insert(&*host.name, own);
+                    known.insert(host.name.clone(), own);
                     choice.found.insert(host.name.clone(), own);
                 } else if situation.selected.contains(&host.name) {
                     open.push((host, facts));
@@ -95,13 +90,14 @@ impl Choice {
                 open.push((host, facts));
             }
         }
-        choice.flannel_is_elsewhere = situation.reached().any(|(host, facts)| {
-            let own = known.get(&*host.name).copied();
-            let is_off = own.is_some_and(|own| facts.off_the_default_route(own).is_some());
-            facts.node.joined && is_off && !observed(facts).contains_key("flannel-iface")
-        });
         choice.find(situation, &known, open);
+        choice.known = known;
         choice
+    }
+
+    /// The address of a host that needs no choice.
+    pub fn known(&self, host: &str) -> Option<IpAddr> {
+        self.known.get(host).copied()
     }
 
     /// The address of a host for its siblings, unless the inventory says it.
@@ -128,9 +124,10 @@ impl Choice {
 
     /// What a line of the inventory says.
     fn said(&self, situation: &Situation<'_>, host: &Host, facts: &Facts) -> Option<IpAddr> {
-        let config = host.config.get("node-ip");
-        let config = config.and_then(|setting| setting.value.as_str());
-        let config = config.and_then(|text| text.split(',').next()?.trim().parse().ok());
+        let wanted = situation.rules.wanted(situation.inventory, host);
+        let config = wanted
+            .ok()
+            .and_then(|wanted| wanted.addresses.first().copied());
         let private = host.private_address.as_ref().map(|private| private.value);
         let named = named_interface(situation, host);
         let on = named.and_then(|(name, _)| facts.address_on(name));
@@ -151,10 +148,13 @@ impl Choice {
     fn find(
         &mut self,
         situation: &Situation<'_>,
-        known: &BTreeMap<&str, IpAddr>,
+        known: &BTreeMap<String, IpAddr>,
         open: Vec<(&Host, &Facts)>,
     ) {
-        let ipv6 = networks::families(situation).and_then(|families| families.first().copied());
+        let ipv6 = situation
+            .rules
+            .families(situation)
+            .and_then(|families| families.first().copied());
         let ipv6 = ipv6.unwrap_or_else(|| {
             let usual = open.iter().map(|(_, facts)| facts.default_address());
             !open.is_empty() && usual.flatten().all(|usual| usual.is_ipv6())
@@ -166,7 +166,7 @@ impl Choice {
         };
         let anchors: BTreeSet<IpNet> = situation
             .reached()
-            .filter_map(|(host, facts)| Some((known.get(&*host.name)?, facts)))
+            .filter_map(|(host, facts)| Some((known.get(&host.name)?, facts)))
             .filter_map(|(own, facts)| {
                 let mut nets = facts.addresses.iter().map(|(_, net)| net);
                 nets.find(|net| net.addr() == *own).map(IpNet::trunc)
@@ -185,7 +185,7 @@ impl Choice {
                 (Some((_, net)), None) => drop(found.insert(host.name.clone(), net.addr())),
                 _ => match reached.filter(|address| !self.shared.contains(address)) {
                     Some(address) => drop(found.insert(host.name.clone(), address)),
-                    // k3s needs a default route, and says so.
+                    // A node needs a default route, and says so.
                     None if facts.default_address().is_none() => {}
                     None => rest.push((host, facts)),
                 },
@@ -304,9 +304,9 @@ pub(super) fn named_interface<'a>(
     if let Some(own) = &host.interface {
         return Some((&own.value, format!("interface ({})", own.origin)));
     }
-    // k3s takes the address of flannel's interface, too.
-    let flannel = situation.inventory.configured(host, "flannel-iface")?;
-    Some((flannel.as_str()?, "flannel-iface".to_owned()))
+    let wanted = situation.rules.wanted(situation.inventory, host).ok()?;
+    let (interface, key) = wanted.interface?;
+    Some((interface, key.to_owned()))
 }
 
 /// Addresses that more than one host has.
@@ -327,14 +327,13 @@ fn shared(situation: &Situation<'_>) -> BTreeSet<IpAddr> {
 }
 
 /// The address of a node that is in its cluster already, as far as its host still has it.
-pub(super) fn own(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Option<IpAddr> {
+pub fn own(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Option<IpAddr> {
     if !facts.node.joined {
         return None;
     }
-    let told = configured(facts, "node-ip");
-    let told = told.and_then(|told| told.split(',').next()?.trim().parse().ok());
+    let told = situation.rules.told(facts).node_ip;
     let listed = || {
-        let name = node_name(host, facts);
+        let name = situation.node_name(host, facts);
         let mut nodes = situation.servers().flat_map(|(_, facts)| &facts.node.nodes);
         nodes.find(|node| node.name == name)?.internal_ip
     };
@@ -347,7 +346,8 @@ pub fn is_inside(interface: &str) -> bool {
     INSIDE.iter().any(|inside| interface.starts_with(inside))
 }
 
-fn is_same_everywhere(address: IpAddr) -> bool {
+/// Whether every machine behind a NAT of some kind has an address.
+pub fn is_same_everywhere(address: IpAddr) -> bool {
     SAME_EVERYWHERE.iter().any(|same| address == *same)
 }
 

@@ -1,6 +1,5 @@
 //! Members of etcd: which of them are up, and whether one more may stop.
 
-use super::check::node_name;
 use super::{ClusterState, NodeRole, Situation, Topology};
 use crate::facts::{Datastore, Facts, Node, NodeFacts};
 use crate::inventory::{Host, Role};
@@ -24,7 +23,7 @@ pub(super) fn host_of<'a>(situation: &Situation<'a>, node: &Node) -> Option<&'a 
                 || (address.is_some()
                     && (private == address || host.address.parse().ok() == address));
         };
-        node_name(host, facts) == node.name
+        situation.node_name(host, facts) == node.name
             || node.internal_ip.is_some_and(|ip| facts.has_address(ip))
     })
 }
@@ -65,9 +64,10 @@ pub(super) fn api_unresponsive(situation: &Situation<'_>, topology: &mut Topolog
             topology.api_unresponsive.insert(name.clone());
         }
     }
+    let product = situation.rules.product().name;
     if topology.api_unresponsive.len() < members.len() {
         topology.notes.extend(topology.api_unresponsive.iter().map(|name| {
-            format!("{name}: k3s runs here, and its API does not answer; it is looked at again when the servers that are down have been started")
+            format!("{name}: {product} runs here, and its API does not answer; it is looked at again when the servers that are down have been started")
         }));
     }
 }

@@ -8,30 +8,21 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use crate::facts::{Facts, Node};
-use crate::inventory::{Host, Inventory, Remark};
+use crate::inventory::{DataDir, Host, Inventory};
 use crate::problem::Problem;
 pub use crate::vars::LATER;
 use crate::vars::{Secret, secrets_among};
 
 mod address;
-mod adopt;
 mod authority;
 mod check;
 mod choose;
-mod config;
-mod fixed;
-mod folders;
-mod force;
-mod keep;
-mod keys;
 mod members;
 mod needs;
-mod network;
-mod networks;
 mod nodes;
 mod reach;
 mod reset;
-mod servers;
+pub mod rules;
 mod state;
 mod successor;
 mod tokens;
@@ -39,16 +30,16 @@ mod topology;
 mod version;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-pub use adopt::same_setting;
+pub use address::Addresses;
+pub use authority::{Claims, agents_elsewhere, differing, is_agent, to_move};
 pub use check::{in_flags, node_name};
-pub use choose::is_inside;
-pub use folders::{Folders, kubelet};
-pub use force::{certificate_names, configured_data_dir, shared_settings};
+pub use choose::{Choice, is_inside, is_same_everywhere, own};
 pub use members::Outnumbered;
 pub use reach::to_ask;
 pub use reset::{Reset, Wave, reset};
+pub use rules::Rules;
 pub use successor::Successor;
 pub use tokens::GeneratedTokens;
 pub use topology::topology;
@@ -76,6 +67,8 @@ impl Reach {
 /// Everything that the rules decide from.
 #[derive(Debug, Clone, Copy)]
 pub struct Situation<'a> {
+    /// What the rules must know of the distribution.
+    pub rules: &'a dyn Rules,
     /// What the user wants.
     pub inventory: &'a Inventory,
     /// What the hosts said, by the name of the host; every host of the inventory is here.
@@ -84,23 +77,28 @@ pub struct Situation<'a> {
     pub selected: &'a BTreeSet<String>,
     /// Tokens to use when the cluster has none yet.
     pub fresh: &'a GeneratedTokens,
-    /// Whether hosts on which something else set up k3s are taken over.
+    /// Whether hosts that something else set up are taken over.
     pub adopt: bool,
-    /// Whether a host keeps the settings of its own config.yaml that the inventory does not name: an
+    /// Whether a host keeps the settings of its own that the inventory does not name: an
     /// inventory of a file is the whole truth of its cluster, and a typed line is not.
     pub keep: bool,
 }
 
 impl<'a> Situation<'a> {
     /// The hosts that were reached, in the order of the inventory.
-    fn reached(&self) -> impl Iterator<Item = (&'a Host, &'a Facts)> {
+    pub fn reached(&self) -> impl Iterator<Item = (&'a Host, &'a Facts)> {
         let reach = self.reach;
         let hosts = self.inventory.hosts.iter();
         hosts.filter_map(move |host| Some((host, reach.get(&host.name)?.facts()?)))
     }
 
+    /// The name of a host's node: the one that it joined with, else the one that it will join with.
+    pub fn node_name(&self, host: &Host, facts: &Facts) -> String {
+        node_name(self.rules, host, facts)
+    }
+
     /// The servers that were reached, in the order of the inventory.
-    fn servers(&self) -> impl Iterator<Item = (&'a Host, &'a Facts)> {
+    pub fn servers(&self) -> impl Iterator<Item = (&'a Host, &'a Facts)> {
         use crate::inventory::Role;
         self.reached()
             .filter(|(host, _)| host.role.value == Role::Server)
@@ -123,7 +121,7 @@ pub struct Topology {
     pub waiting: BTreeMap<String, String>,
     /// Why no healthy member may be restarted now: another one is down, and etcd would lose quorum.
     pub quorum_at_risk: Option<String>,
-    /// Servers of a cluster that is down whose k3s runs: only their API did not answer, and they are
+    /// Servers of a cluster that is down and that run: only their API did not answer, and they are
     /// not restarted together with others.
     pub api_unresponsive: BTreeSet<String>,
     /// What is known of a cluster that is down whose data was reached on too few servers.
@@ -134,7 +132,7 @@ pub struct Topology {
     pub forget: Vec<Node>,
     /// The server that forgets them.
     pub cleanup_server: Option<String>,
-    /// What of the pods' network k3s brings.
+    /// What of the pods' network the distribution brings.
     pub network: Network,
     /// What hosts keep though no line names it; of a list, with its other elements.
     pub kept: BTreeMap<String, BTreeMap<String, Value>>,
@@ -142,13 +140,32 @@ pub struct Topology {
     pub notes: Vec<String>,
 }
 
-/// What of the pods' network k3s brings.
+/// What of the pods' network a distribution brings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
-    /// The network itself, by flannel; otherwise by a plug-in (CNI) that is installed in the cluster.
-    pub flannel: bool,
+    /// The network itself; otherwise it comes by a plug-in (CNI) that is installed in the cluster.
+    pub itself: bool,
     /// The network policies, which wait for whatever network there is.
     pub policies: bool,
+}
+
+/// Where a distribution and its kubelet have their data on a host.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Folders {
+    /// The distribution's.
+    pub data: DataDir,
+    /// The kubelet's, with the volumes of the pods, where it is not the usual one.
+    pub kubelet: Option<DataDir>,
+}
+
+impl Folders {
+    /// Where a kubelet keeps what it has unless it is told otherwise.
+    pub const KUBELET: &str = "/var/lib/kubelet";
+
+    /// The kubelet's folder.
+    pub fn kubelet(&self) -> &str {
+        self.kubelet.as_ref().map_or(Self::KUBELET, DataDir::as_str)
+    }
 }
 
 /// Where the cluster stands.
@@ -194,10 +211,12 @@ pub struct NodeSpec {
     pub node_name: String,
     /// The address its siblings reach it at.
     pub node_ip: IpAddr,
-    /// The content of its config.yaml. It holds secrets.
+    /// What the distribution's templates make its files of. It holds secrets.
     pub config: BTreeMap<String, Value>,
-    /// Whether k3s, which something else set up here, does already what this says.
+    /// Whether what something else set up here does already what this says.
     pub effective: bool,
+    /// Where it and its kubelet have their data.
+    pub folders: Folders,
     /// Whether its node has to be a voting member of etcd.
     pub voter: bool,
 }
@@ -211,16 +230,10 @@ impl fmt::Debug for NodeSpec {
             .field("node_ip", &self.node_ip)
             .field("config", &self.config.keys())
             .field("effective", &self.effective)
+            .field("folders", &self.folders)
             .field("voter", &self.voter)
             .finish()
     }
-}
-
-/// What is wrong with an inventory that no fact can make right: keys and networks that k3s does not take.
-pub fn remarks(inventory: &Inventory) -> Vec<Remark> {
-    let mut remarks = keys::remarks(inventory);
-    remarks.extend(networks::remarks(inventory));
-    remarks
 }
 
 /// Every secret that the specs hold, so that it can be masked.
@@ -232,11 +245,4 @@ pub fn secrets(topology: &Topology) -> Vec<Secret> {
         .collect();
     secrets.retain(|secret| secret.expose() != LATER);
     secrets
-}
-
-/// The secrets that a host knows: in k3s's own files and in what k3s is told there.
-pub fn known_secrets(facts: &Facts) -> Vec<Secret> {
-    let told = [tokens::own_config(facts), force::effective_config(facts)];
-    let told = told.iter().flatten().flat_map(secrets_among);
-    facts.secrets().cloned().chain(told).collect()
 }

@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::check::node_name;
 use super::{ClusterState, NodeRole, Situation, Topology};
 use crate::facts::{Facts, Node, NodeFacts};
 use crate::problem::{Code, Problem};
 
-/// A k3s that is READY between two of its ends: so often started again by systemd, and so short a time ago,
+/// A unit that is READY between two of its ends: so often started again by systemd, and so short a time ago,
 /// that it is likely to end again. What a join may take is less.
-pub(super) fn dying(host: &str, facts: &Facts) -> Option<String> {
+pub(super) fn dying(situation: &Situation<'_>, host: &str, facts: &Facts) -> Option<String> {
     const RESTARTS: u32 = 3;
     const SHORT: Duration = Duration::from_mins(1);
+    let product = situation.rules.product();
     let units = [
-        ("k3s", &facts.node.server_unit),
-        ("k3s-agent", &facts.node.agent_unit),
+        (product.server_unit, &facts.node.server_unit),
+        (product.agent_unit, &facts.node.agent_unit),
     ];
     let (name, unit) = units
         .into_iter()
@@ -86,8 +86,8 @@ pub(super) fn forget(
 }
 
 /// Whether a node may be that of the very machine that has no sign of having joined. Hosts are asked
-/// one by one: a machine whose k3s is up may have registered after it was asked and before the server
-/// was. An older node is not its own, unless its k3s is READY.
+/// one by one: a machine whose unit is up may have registered after it was asked and before the server
+/// was. An older node is not its own, unless its unit is READY.
 fn may_be_its_own(own: &NodeFacts, node: &Node) -> bool {
     let units = [&own.server_unit, &own.agent_unit];
     units
@@ -136,7 +136,7 @@ pub(super) fn left(situation: &Situation<'_>, topology: &Topology) -> Vec<String
                 .get(&host.name)
                 .and_then(|reach| reach.facts());
             let named = match (reached, &host.node_name) {
-                (Some(facts), _) => node_name(host, facts) == name,
+                (Some(facts), _) => situation.node_name(host, facts) == name,
                 (None, Some(own)) => own.value.to_lowercase() == name,
                 (None, None) => host.name.to_lowercase() == name,
             };
@@ -154,7 +154,7 @@ pub(super) fn left(situation: &Situation<'_>, topology: &Topology) -> Vec<String
     let renamed = facts.node.nodes.iter().filter_map(|node| {
         let (host, now) = named_anew(situation, node, &facts.node.nodes)?;
         let then = if node.voter.is_some() {
-            format!("its member of etcd is still this machine's, so leave it; to go back, on {host}:  hostnamectl set-hostname {} && systemctl restart k3s", node.name)
+            format!("its member of etcd is still this machine's, so leave it; to go back, on {host}:  hostnamectl set-hostname {} && systemctl restart {}", node.name, situation.rules.product().server_unit)
         } else {
             format!("to remove it:  kubectl delete node {}", node.name)
         };
@@ -178,8 +178,8 @@ pub(super) fn left(situation: &Situation<'_>, topology: &Topology) -> Vec<String
         .collect()
 }
 
-/// The host that a node was, and the name of its node now: its hostname was changed, and k3s has
-/// started since.
+/// The host that a node was, and the name of its node now: its hostname was changed, and it
+/// has started since.
 fn named_anew<'a>(
     situation: &Situation<'a>,
     node: &Node,
@@ -189,13 +189,13 @@ fn named_anew<'a>(
     let has = |facts: &Facts| node.internal_ip.is_some_and(|ip| facts.has_address(ip));
     let is_anothers = situation
         .reached()
-        .any(|(host, facts)| facts.node.joined && node_name(host, facts) == node.name);
+        .any(|(host, facts)| facts.node.joined && situation.node_name(host, facts) == node.name);
     if is_anothers || situation.reached().filter(|(_, facts)| has(facts)).count() > 1 {
         return None;
     }
     let mut hosts = situation.reached();
     hosts.find_map(|(host, facts)| {
-        let now = node_name(host, facts);
+        let now = situation.node_name(host, facts);
         let is_its_own = facts.node.joined && has(facts);
         let is_there = nodes.iter().any(|other| other.name == now);
         (is_its_own && is_there && now != node.name).then_some((&*host.name, now))

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::Situation;
 use super::address::{Addresses, addresses};
-use super::choose::{Choice, HOW, SHOWN, has_way};
+use super::choose::{Choice, HOW, SHOWN};
 use crate::facts::Facts;
 use crate::inventory::{Host, Role};
 use crate::problem::{Code, Problem};
@@ -71,7 +71,8 @@ type Reached<'a> = (&'a Host, &'a Facts);
 
 /// Who has to reach whom, where one of the two is new.
 fn pairs<'a>(situation: &Situation<'a>) -> Vec<(Reached<'a>, Reached<'a>)> {
-    let has_other_way = |host: &Host, facts: &Facts| has_way(situation, host, facts);
+    let has_other_way =
+        |host: &Host, facts: &Facts| situation.rules.has_own_way(situation, host, facts);
     let hosts = || {
         situation
             .reached()

@@ -4,15 +4,14 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::Situation;
 use super::address::{addresses, is_vouched_for};
 use super::authority::other_clusters;
-use super::check::{lacks_commands, no_systemd, node_name};
+use super::check::{lacks_commands, no_systemd};
 use super::choose::Choice;
-use super::folders::{Folders, folders};
 use super::members::{facts_of, host_of, voters};
 use super::needs::other_kubernetes;
 use super::successor::{Successor, successors};
+use super::{Folders, Situation};
 use crate::facts::{Datastore, Facts, Node};
 use crate::inventory::{Host, Role};
 use crate::problem::{Code, Problem};
@@ -31,7 +30,7 @@ pub struct Reset {
     pub unfit: BTreeMap<String, Problem>,
     /// What the firewall may have been asked to let in: the addresses of all nodes.
     pub siblings: Vec<IpAddr>,
-    /// Where k3s and its kubelet have their data.
+    /// Where the distribution and its kubelet have their data.
     pub folders: BTreeMap<String, Folders>,
     /// Hosts that stay and name a server that goes.
     pub successors: Vec<Successor>,
@@ -48,7 +47,7 @@ pub struct Wave {
     pub hosts: Vec<String>,
     /// Nodes whose pods are moved away first.
     pub drain: Vec<String>,
-    /// Nodes that are deleted when their k3s is stopped.
+    /// Nodes that are deleted when they are stopped.
     pub nodes: Vec<String>,
     /// Whether the rest must not go on when this fails: etcd would lose its quorum.
     pub careful: bool,
@@ -89,19 +88,20 @@ pub fn reset(situation: &Situation<'_>) -> Result<Reset, Vec<Problem>> {
     let selected = |host: &Host| situation.selected.contains(&host.name);
     let mut left: BTreeMap<Vec<String>, Vec<&str>> = BTreeMap::new();
     let choice = Choice::of(situation);
+    let product = situation.rules.product().name;
     for (host, facts) in situation.reached() {
         if let Ok(addresses) = addresses(situation, &choice, host, facts)
-            && is_vouched_for(host, facts, addresses.node_ip)
+            && is_vouched_for(situation, host, facts, addresses.node_ip)
         {
             plan.siblings.push(addresses.node_ip);
         }
         if !selected(host) {
             continue;
         }
-        let told = folders(facts);
+        let told = situation.rules.folders(facts);
         if let Some(why) = told.unread {
             plan.notes.push(format!(
-                "{}: {why}; what k3s has elsewhere than in {} stays",
+                "{}: {why}; what {product} has elsewhere than in {} stays",
                 host.name, told.folders.data
             ));
         }
@@ -109,7 +109,7 @@ pub fn reset(situation: &Situation<'_>) -> Result<Reset, Vec<Problem>> {
             left.entry(told.left).or_default().push(&host.name);
         }
         plan.folders.insert(host.name.clone(), told.folders);
-        if let Some(problem) = unfit(host, facts) {
+        if let Some(problem) = unfit(situation, host, facts) {
             plan.unfit.insert(host.name.clone(), problem);
         }
     }
@@ -138,7 +138,7 @@ pub fn reset(situation: &Situation<'_>) -> Result<Reset, Vec<Problem>> {
         .map(|(host, facts)| {
             // A machine of the same name somewhere else is not this one.
             let node = nodes.iter().find(|node| {
-                node.name == node_name(host, facts)
+                node.name == situation.node_name(host, facts)
                     && node.internal_ip.is_none_or(|ip| facts.has_address(ip))
             });
             Going { host, facts, node }
@@ -147,14 +147,14 @@ pub fn reset(situation: &Situation<'_>) -> Result<Reset, Vec<Problem>> {
     let stay = staying(situation, nodes);
     plan.whole = stay.is_empty();
     let had_server = going.iter().any(|one| is_server(one.host, one.facts));
-    let has_k3s = |one: &Going<'_>| one.facts.node.joined || one.facts.node.datastore.is_some();
-    if plan.whole && had_server && going.iter().any(has_k3s) {
+    let has_node = |one: &Going<'_>| one.facts.node.joined || one.facts.node.datastore.is_some();
+    if plan.whole && had_server && going.iter().any(has_node) {
         orphans(situation)?;
     }
-    if via.is_none() && !plan.whole && going.iter().any(has_k3s) {
+    if via.is_none() && !plan.whole && going.iter().any(has_node) {
         let names: Vec<_> = going
             .iter()
-            .map(|one| quote(&node_name(one.host, one.facts)))
+            .map(|one| quote(&situation.node_name(one.host, one.facts)))
             .collect();
         plan.notes.push(format!(
             "no server of the cluster is READY: its nodes cannot be drained and deleted, the hosts are reset all the same. When one is: kubectl delete node {}",
@@ -199,7 +199,7 @@ fn waves(
     for one in servers {
         let name = one.host.name.clone();
         let is_via = plan.via.as_ref() == Some(&name);
-        let node_name = node_name(one.host, one.facts);
+        let node_name = situation.node_name(one.host, one.facts);
         let voter = voters.iter().find(|(voter, _)| *voter == node_name);
         let (member, up) = match (&plan.via, voter) {
             (Some(_), None) => (false, false),
@@ -342,14 +342,14 @@ fn orphans(situation: &Situation<'_>) -> Result<(), Vec<Problem>> {
 
 /// What a host is by what is on it, and by the inventory when there is nothing.
 fn is_server(host: &Host, facts: &Facts) -> bool {
-    let k3s = &facts.node;
-    let server = k3s.datastore.is_some() || k3s.server_unit.exists();
-    server || (host.role.value == Role::Server && !k3s.agent_unit.exists())
+    let node = &facts.node;
+    let server = node.datastore.is_some() || node.server_unit.exists();
+    server || (host.role.value == Role::Server && !node.agent_unit.exists())
 }
 
 /// Why a host cannot be reset as it is.
-fn unfit(host: &Host, facts: &Facts) -> Option<Problem> {
+fn unfit(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Option<Problem> {
     no_systemd(host, facts)
         .or_else(|| lacks_commands(host, facts))
-        .or_else(|| other_kubernetes(host, facts))
+        .or_else(|| other_kubernetes(situation, host, facts))
 }

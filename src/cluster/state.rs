@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::address::Addresses;
 use super::authority::authority;
 use super::check::{missed_data, reset_line};
-use super::tokens::observed;
 use super::{ClusterState, Situation};
 use crate::inventory::{Host, Role};
 use crate::problem::{Code, Problem};
@@ -76,8 +75,8 @@ pub(super) fn state(
         return (ClusterState::Unknown, reason);
     }
     let began = |host: &&&Host| {
-        let config = facts_of(host).map(observed).unwrap_or_default();
-        config.contains_key("token") && !config.contains_key("server")
+        let told = facts_of(host).map(|facts| situation.rules.told(facts));
+        told.is_some_and(|told| told.token.is_some() && told.server.is_none())
     };
     let Some(leader) = servers.iter().find(began).or(servers.first()) else {
         return (ClusterState::Unknown, "the inventory has no server".into());
@@ -109,7 +108,7 @@ pub(super) fn leftovers(situation: &Situation<'_>, state: &ClusterState) -> Vec<
     let own = own.and_then(|(_, facts)| facts.node.ca_hash.as_ref());
     let agents = situation.reached().filter(|(host, facts)| {
         let is_agent = host.role.value == Role::Agent && facts.node.joined;
-        let found = authority(facts);
+        let found = authority(situation, facts);
         let is_other = found.is_some() && found.as_ref() != own;
         is_agent && is_other && situation.selected.contains(&host.name)
     });

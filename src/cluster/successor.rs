@@ -3,7 +3,6 @@
 use super::Situation;
 use super::address::addresses;
 use super::choose::Choice;
-use super::tokens::observed;
 use crate::inventory::Role;
 use crate::kubernetes::kubeconfig::server_url;
 
@@ -12,15 +11,16 @@ use crate::kubernetes::kubeconfig::server_url;
 pub struct Successor {
     /// The host.
     pub host: String,
-    /// What its config.yaml says: `https://10.0.0.1:6443`.
+    /// What it is told: `https://10.0.0.1:6443`.
     pub from: String,
     /// What it is to say: a server that stays and is READY.
     pub to: String,
 }
 
-/// Which hosts that stay name a server that goes. k3s looks there when it joins again, also years
+/// Which hosts that stay name a server that goes. A node looks there when it joins again, also years
 /// later, and agents when they have lost all that they know.
 pub(super) fn successors(situation: &Situation<'_>) -> Vec<Successor> {
+    let port = situation.rules.product().join_port;
     let selected = |name: &str| situation.selected.contains(name);
     let going: Vec<String> = situation
         .inventory
@@ -38,7 +38,7 @@ pub(super) fn successors(situation: &Situation<'_>) -> Vec<Successor> {
             let private = private.map(|address| address.value.to_string());
             own.chain(private).chain([host.address.clone()])
         })
-        .map(|address| server_url(&address, 6443))
+        .map(|address| server_url(&address, port))
         .collect();
     let choice = Choice::of(situation);
     let staying: Vec<(&str, String)> = situation
@@ -46,7 +46,7 @@ pub(super) fn successors(situation: &Situation<'_>) -> Vec<Successor> {
         .filter(|(host, facts)| !selected(&host.name) && facts.serves())
         .filter_map(|(host, facts)| {
             let address = addresses(situation, &choice, host, facts).ok()?.node_ip;
-            Some((&*host.name, server_url(&address.to_string(), 6443)))
+            Some((&*host.name, server_url(&address.to_string(), port)))
         })
         .filter(|(_, url)| !going.contains(url))
         .collect();
@@ -55,12 +55,11 @@ pub(super) fn successors(situation: &Situation<'_>) -> Vec<Successor> {
         .filter(|(host, facts)| !selected(&host.name) && facts.node.foreign.is_none());
     stays
         .filter_map(|(host, facts)| {
-            let config = observed(facts);
-            let from = config.get("server")?.as_str()?;
+            let from = situation.rules.told(facts).server?;
             let (_, to) = staying.iter().find(|(name, _)| *name != host.name)?;
-            going.iter().any(|url| url == from).then(|| Successor {
+            going.contains(&from).then(|| Successor {
                 host: host.name.clone(),
-                from: from.to_owned(),
+                from: from.clone(),
                 to: to.clone(),
             })
         })

@@ -6,31 +6,28 @@ use std::path::Path;
 use super::{
     ClusterState, GeneratedTokens, LATER, NodeRole, NodeSpec, Reach, Situation, Topology, topology,
 };
-use crate::facts::{Datastore, DropIn, Facts, Foreign, Node, OperatingSystem, Unit};
+use crate::distribution::k3s::K3s;
+use crate::facts::{Datastore, DropIn, Facts, Node, OperatingSystem, Unit};
 use crate::inventory::{self, Inventory, Overrides};
 use crate::problem::Problem;
 use crate::vars::Secret;
 
 mod addresses;
-mod adopted;
 mod choices;
 mod clusters;
-mod configs;
 mod growing;
-mod kept;
 mod needs;
 mod reaching;
 mod refused;
 mod resets;
-mod settings;
 mod states;
 mod versions;
 
 /// The hash of the cluster's CA.
-const HASH: &str = "568b7ee2f0a8a54b8e8c5d0f6f0f4d2dbd4cbd0bd9a2f6d7d0c7b1a2e3f4a5b6";
-const VERSION: &str = "v1.36.3+k3s1";
+pub(crate) const HASH: &str = "568b7ee2f0a8a54b8e8c5d0f6f0f4d2dbd4cbd0bd9a2f6d7d0c7b1a2e3f4a5b6";
+pub(crate) const VERSION: &str = "v1.36.3+k3s1";
 
-const THREE: &str = "
+pub(crate) const THREE: &str = "
 hosts:
   m1: {address: 10.0.0.1, role: server}
   m2: {address: 10.0.0.2, role: server}
@@ -38,24 +35,24 @@ hosts:
   w1: {address: 10.0.0.11, role: agent}
 ";
 
-const ONE: &str = "
+pub(crate) const ONE: &str = "
 hosts:
   m1: {address: 10.0.0.1, role: server}
   w1: {address: 10.0.0.11, role: agent}
 ";
 
 /// A situation in the making: every host bare and reached, all of them selected.
-struct Lab {
-    inventory: Inventory,
-    reach: BTreeMap<String, Reach>,
-    selected: BTreeSet<String>,
-    fresh: GeneratedTokens,
-    adopt: bool,
-    keep: bool,
+pub(crate) struct Lab {
+    pub(crate) inventory: Inventory,
+    pub(crate) reach: BTreeMap<String, Reach>,
+    pub(crate) selected: BTreeSet<String>,
+    pub(crate) fresh: GeneratedTokens,
+    pub(crate) adopt: bool,
+    pub(crate) keep: bool,
 }
 
 impl Lab {
-    fn new(inventory: &str) -> Self {
+    pub(crate) fn new(inventory: &str) -> Self {
         let inventory = inventory::parse(
             inventory,
             Path::new("lab.yaml"),
@@ -84,7 +81,7 @@ impl Lab {
         }
     }
 
-    fn with(mut self, host: &str, change: impl FnOnce(&mut Facts)) -> Self {
+    pub(crate) fn with(mut self, host: &str, change: impl FnOnce(&mut Facts)) -> Self {
         match self.reach.get_mut(host) {
             Some(Reach::Reached(facts)) => change(facts),
             _ => panic!("{host} is not reached"),
@@ -92,18 +89,19 @@ impl Lab {
         self
     }
 
-    fn without(mut self, host: &str) -> Self {
+    pub(crate) fn without(mut self, host: &str) -> Self {
         self.reach.insert(host.into(), Reach::Unreached);
         self
     }
 
-    fn only(mut self, hosts: &[&str]) -> Self {
+    pub(crate) fn only(mut self, hosts: &[&str]) -> Self {
         self.selected = hosts.iter().map(|host| (*host).to_owned()).collect();
         self
     }
 
-    fn try_shape(&self) -> Result<Topology, Vec<Problem>> {
+    pub(crate) fn try_shape(&self) -> Result<Topology, Vec<Problem>> {
         let situation = Situation {
+            rules: &K3s,
             inventory: &self.inventory,
             reach: &self.reach,
             selected: &self.selected,
@@ -114,12 +112,12 @@ impl Lab {
         topology(&situation, VERSION)
     }
 
-    fn topology(&self) -> Topology {
+    pub(crate) fn topology(&self) -> Topology {
         self.try_shape()
             .unwrap_or_else(|problems| panic!("{problems:?}"))
     }
 
-    fn refusal(&self) -> String {
+    pub(crate) fn refusal(&self) -> String {
         let problems = self.try_shape().expect_err("it is refused");
         problems
             .iter()
@@ -129,7 +127,7 @@ impl Lab {
 }
 
 /// A machine with nothing but its operating system.
-fn bare(name: &str, address: &str) -> Facts {
+pub(crate) fn bare(name: &str, address: &str) -> Facts {
     let address = if address.contains(':') {
         format!("{address}/64")
     } else if address.parse::<std::net::IpAddr>().is_ok() {
@@ -154,7 +152,7 @@ fn bare(name: &str, address: &str) -> Facts {
     }
 }
 
-fn unit(active: &str, sub: &str) -> Unit {
+pub(crate) fn unit(active: &str, sub: &str) -> Unit {
     Unit {
         load: "loaded".into(),
         active: active.into(),
@@ -165,7 +163,7 @@ fn unit(active: &str, sub: &str) -> Unit {
 }
 
 /// A server with data that is READY and answers.
-fn member(facts: &mut Facts) {
+pub(crate) fn member(facts: &mut Facts) {
     let k3s = &mut facts.node;
     k3s.datastore = Some(Datastore::Etcd);
     k3s.joined = true;
@@ -182,14 +180,14 @@ fn member(facts: &mut Facts) {
 }
 
 /// A server with data that does not run.
-fn stopped(facts: &mut Facts) {
+pub(crate) fn stopped(facts: &mut Facts) {
     member(facts);
     facts.node.server_unit = unit("inactive", "dead");
     facts.node.api_ready = false;
 }
 
 /// An agent that has joined through `server`.
-fn agent(server: &'static str) -> impl Fn(&mut Facts) {
+pub(crate) fn agent(server: &'static str) -> impl Fn(&mut Facts) {
     move |facts| {
         let k3s = &mut facts.node;
         k3s.joined = true;
@@ -203,7 +201,7 @@ fn agent(server: &'static str) -> impl Fn(&mut Facts) {
     }
 }
 
-fn node(name: &str, ready: bool, address: &str) -> Node {
+pub(crate) fn node(name: &str, ready: bool, address: &str) -> Node {
     Node {
         name: name.into(),
         ready,
@@ -218,18 +216,18 @@ fn node(name: &str, ready: bool, address: &str) -> Node {
 }
 
 /// The names of the nodes that are forgotten.
-fn forgotten(topology: &Topology) -> Vec<&str> {
+pub(crate) fn forgotten(topology: &Topology) -> Vec<&str> {
     topology.forget.iter().map(|node| &*node.name).collect()
 }
 
-fn running() -> Lab {
+pub(crate) fn running() -> Lab {
     Lab::new(THREE)
         .with("m1", member)
         .with("m2", member)
         .with("m3", member)
 }
 
-fn text<'a>(spec: &'a NodeSpec, key: &str) -> &'a str {
+pub(crate) fn text<'a>(spec: &'a NodeSpec, key: &str) -> &'a str {
     spec.config
         .get(key)
         .and_then(|value| value.as_str())

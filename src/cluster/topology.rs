@@ -3,19 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::address::{Addresses, addresses, claimed, is_vouched_for};
-use super::adopt::{adoption, effective, left_alone};
-use super::check::{moved, node_name, other_data_dir, other_role, shared, unfit};
-use super::choose::{Choice, own};
-use super::config::Subject;
+use super::check::{moved, other_data_dir, other_role, shared, unfit};
+use super::choose::Choice;
 use super::members::{Outnumbered, api_unresponsive, outnumbered, quorum_at_risk};
-use super::needs::{cgroup_v1, lacking_controllers, no_room, other_kubernetes};
+use super::needs::{lacking_controllers, no_room, other_kubernetes};
 use super::nodes::{dying, forget, left};
-use super::servers::{outside_datastore, sqlite_with_more_servers, unequal_servers};
+use super::rules::{Assignment, Basis};
 use super::state::{leftovers, state};
-use super::tokens::{Tokens, tokens};
 use super::{
-    ClusterState, LATER, Network, NodeRole, NodeSpec, Situation, Topology, fixed, keep, keys,
-    network, networks, reach,
+    ClusterState, Folders, LATER, Network, NodeRole, NodeSpec, Situation, Topology, reach,
 };
 use crate::facts::{Datastore, Facts, Member};
 use crate::inventory::{self, Host, Role};
@@ -32,13 +28,13 @@ pub fn topology(situation: &Situation<'_>, version: &str) -> Result<Topology, Ve
     let mut unfit_hosts = BTreeMap::new();
     let mut known = BTreeMap::new();
     for (host, facts) in situation.reached() {
-        let verdict = match unfit(host, facts)
+        let verdict = match unfit(situation, host, facts)
             .or_else(|| other_role(situation, host, facts))
             .or_else(|| other_data_dir(situation, host, facts))
-            // One beside which k3s runs already is left as it is.
-            .or_else(|| other_kubernetes(host, facts).filter(|_| !facts.node.is_up()))
-            .or_else(|| lacking_controllers(host, facts))
-            .or_else(|| no_room(host, facts, version))
+            // One beside which it runs already is left as it is.
+            .or_else(|| other_kubernetes(situation, host, facts).filter(|_| !facts.node.is_up()))
+            .or_else(|| lacking_controllers(situation, host, facts))
+            .or_else(|| no_room(situation, host, facts, version))
         {
             Some(problem) => Err(problem),
             None => addresses(situation, &choice, host, facts).and_then(|addresses| {
@@ -63,19 +59,21 @@ pub fn topology(situation: &Situation<'_>, version: &str) -> Result<Topology, Ve
     let (unreached, reached_otherwise) = reach::unreached(situation, &known);
     problems.extend(unreached);
     notes.extend(reached_otherwise);
-    problems.extend(sqlite_with_more_servers(situation));
-    problems.extend(outside_datastore(situation));
-    problems.extend(unequal_servers(situation));
-    problems.extend(networks::faults(situation, &known));
-    let (mistakes, doubts) = keys::unknown(situation, version);
-    problems.extend(mistakes);
-    notes.extend(doubts);
     let servers = server_urls(situation, &known);
-    let tokens = match tokens(situation, &servers) {
-        Ok(tokens) if problems.is_empty() => tokens,
-        Ok(_) => return Err(problems),
-        Err(more) => return Err(problems.into_iter().chain(more).collect()),
+    let basis = Basis {
+        situation,
+        choice: &choice,
+        addresses: &known,
+        servers: &servers,
+        version,
+        etcd: wants_etcd(situation),
     };
+    let (refusals, doubts) = situation.rules.refusals(&basis);
+    problems.extend(refusals);
+    notes.extend(doubts);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
     let (state, reason) = state(situation, &known);
     let leftovers = leftovers(situation, &state);
     if !leftovers.is_empty() {
@@ -85,7 +83,7 @@ pub fn topology(situation: &Situation<'_>, version: &str) -> Result<Topology, Ve
         let own = known.get(&host.name);
         let own = own.map(|own| [Some(own.node_ip), own.second]);
         let own = own.into_iter().flatten().flatten();
-        own.filter(move |address| is_vouched_for(host, facts, *address))
+        own.filter(move |address| is_vouched_for(situation, host, facts, *address))
     });
     let mut topology = Topology {
         state,
@@ -100,27 +98,20 @@ pub fn topology(situation: &Situation<'_>, version: &str) -> Result<Topology, Ve
         forget: Vec::new(),
         cleanup_server: None,
         network: Network {
-            flannel: true,
+            itself: true,
             policies: true,
         },
         kept: BTreeMap::new(),
         notes: Vec::new(),
     };
-    specify(
-        situation,
-        (&choice, &known),
-        &tokens,
-        &servers,
-        &reason,
-        version,
-        &mut topology,
-    );
-    let fixed = fixed::changed(situation, &topology);
-    if !fixed.is_empty() {
-        return Err(fixed);
+    specify(&basis, &reason, &mut topology);
+    let unchangeable = situation.rules.unchangeable(situation, &topology);
+    if !unchangeable.is_empty() {
+        return Err(unchangeable);
     }
-    topology.network = network::network(situation, &topology);
-    topology.notes.extend(network::note(situation, &topology));
+    let (network, note) = situation.rules.network(situation, &topology);
+    topology.network = network;
+    topology.notes.extend(note);
     hold_back(situation, &mut topology);
     api_unresponsive(situation, &mut topology);
     topology.outnumbered = outnumbered(situation, &topology);
@@ -138,15 +129,9 @@ pub fn topology(situation: &Situation<'_>, version: &str) -> Result<Topology, Ve
     Ok(topology)
 }
 
-fn specify(
-    situation: &Situation<'_>,
-    (choice, known): (&Choice, &BTreeMap<String, Addresses>),
-    tokens: &Tokens,
-    servers: &[String],
-    reason: &str,
-    version: &str,
-    topology: &mut Topology,
-) {
+/// Gives every host that takes part its role, and by the distribution's rules what it is told.
+fn specify(basis: &Basis<'_>, reason: &str, topology: &mut Topology) {
+    let (situation, known) = (basis.situation, basis.addresses);
     let via_name = match &topology.state {
         ClusterState::New { leader } => Some(leader.clone()),
         ClusterState::Running { via } => Some(via.clone()),
@@ -164,7 +149,7 @@ fn specify(
         let mut servers = situation.inventory.hosts.iter();
         servers.find(|host| host.name == *name)
     });
-    let etcd = wants_etcd(situation);
+    let mut assigned = Vec::new();
     for (host, facts) in situation.reached() {
         let Some(addresses) = known
             .get(&host.name)
@@ -190,63 +175,34 @@ fn specify(
                 .insert(host.name.clone(), reason.to_owned());
             continue;
         }
-        let subject = Subject {
-            situation,
+        assigned.push(Assignment {
             host,
             facts,
             addresses: *addresses,
-            choice,
             role,
-            tokens,
             via: via
                 .zip(server)
                 .map(|(via, server)| reach::joins_at(facts, server, via)),
-            servers,
-            etcd,
-        };
-        let config = subject.config();
-        if let Some(foreign) = &facts.node.foreign {
-            let taken = if situation.adopt {
-                adoption(host, facts, &config, &subject.named())
-            } else {
-                Err(left_alone(host, foreign))
-            };
-            if let Err(problem) = taken {
+        });
+    }
+    let configs = situation.rules.configure(basis, &assigned);
+    for (assignment, config) in assigned.iter().zip(configs) {
+        let (host, facts, role) = (assignment.host, assignment.facts, assignment.role);
+        let told = match config {
+            Ok(told) => told,
+            Err(problem) => {
                 topology.unfit.insert(host.name.clone(), problem);
                 continue;
             }
+        };
+        if !told.kept.is_empty() {
+            topology.kept.insert(host.name.clone(), told.kept);
         }
-        if let Some(problem) = cgroup_v1(host, facts, &config, version) {
-            topology.unfit.insert(host.name.clone(), problem);
-            continue;
-        }
-        let kept = subject.kept_settings();
-        if !kept.is_empty() {
-            topology.notes.push(format!(
-                "{}: its config.yaml says more than the line, and keeps it: {}; --reset-config takes it away, and so does an inventory without it",
-                host.name,
-                keep::names(&kept)
-            ));
-            // The certificate's names are those of the cluster and the server's own.
-            let whole = kept.into_iter().map(|(key, value)| match config.get(&key) {
-                Some(whole) if key != "tls-san" => (key, whole.clone()),
-                _ => (key, value),
-            });
-            topology.kept.insert(host.name.clone(), whole.collect());
-        }
-        topology.notes.extend(subject.registration_note());
-        topology.notes.extend(dying(&host.name, facts));
-        topology.notes.extend(choice.mended(host, facts, &config));
-        if !facts.node.drop_ins.is_empty() {
-            topology.notes.push(format!(
-                "{}: k3s also reads config.yaml.d ({}), and what stands there wins over the inventory",
-                host.name,
-                facts.node.drop_ins.iter().map(|file| file.name.as_str()).collect::<Vec<_>>().join(", ")
-            ));
-        }
+        topology.notes.extend(told.notes);
+        topology.notes.extend(dying(situation, &host.name, facts));
         let runs_etcd = match role {
-            NodeRole::Member => facts.node.datastore == Some(Datastore::Etcd) || etcd,
-            NodeRole::Leader => etcd,
+            NodeRole::Member => facts.node.datastore == Some(Datastore::Etcd) || basis.etcd,
+            NodeRole::Leader => basis.etcd,
             NodeRole::Joining => true,
             NodeRole::Agent => false,
         };
@@ -254,17 +210,21 @@ fn specify(
             host.name.clone(),
             NodeSpec {
                 role,
-                node_name: node_name(host, facts),
-                node_ip: addresses.node_ip,
-                effective: effective(facts, own(situation, host, facts), &config),
-                config,
+                node_name: situation.node_name(host, facts),
+                node_ip: assignment.addresses.node_ip,
+                effective: told.effective,
+                folders: Folders {
+                    data: facts.node.data_dir.clone(),
+                    kubelet: told.kubelet,
+                },
+                config: told.config,
                 voter: runs_etcd,
             },
         );
     }
 }
 
-/// Whether a server has data of etcd and is no member any more, as when its node was deleted: k3s
+/// Whether a server has data of etcd and is no member any more, as when its node was deleted: it
 /// goes on running, and only a start makes it join again.
 pub(super) fn is_removed(
     situation: &Situation<'_>,
@@ -277,7 +237,7 @@ pub(super) fn is_removed(
     };
     let told = situation.reach.get(via).and_then(|reach| reach.facts());
     let members = told.map_or(&[][..], |told| &told.node.members);
-    let name = node_name(host, facts);
+    let name = situation.node_name(host, facts);
     // One without a name has just been let in, and may be this one.
     let is_it = |member: &Member| member.node == name || member.node.is_empty();
     let is_missing = !members.is_empty() && !members.iter().any(is_it);
@@ -359,13 +319,14 @@ fn wants_etcd(situation: &Situation<'_>) -> bool {
 /// The addresses under which agents may know a server of this cluster.
 fn server_urls(situation: &Situation<'_>, known: &BTreeMap<String, Addresses>) -> Vec<String> {
     let cluster = &situation.inventory.cluster;
+    let port = situation.rules.product().join_port;
     let mut urls: Vec<_> = cluster.server_url.iter().cloned().collect();
     urls.extend(
         cluster
             .endpoint
             .iter()
             .chain(&cluster.tls_sans)
-            .map(|name| server_url(name, 6443)),
+            .map(|name| server_url(name, port)),
     );
     for host in situation
         .inventory
@@ -383,14 +344,14 @@ fn server_urls(situation: &Situation<'_>, known: &BTreeMap<String, Addresses>) -
         let all = [Some(host.address.clone()), own, private]
             .into_iter()
             .flatten();
-        urls.extend(all.map(|address| server_url(&address, 6443)));
+        urls.extend(all.map(|address| server_url(&address, port)));
     }
     // Servers that were not reached now are known to the cluster by their nodes.
     let nodes = situation.servers().flat_map(|(_, facts)| &facts.node.nodes);
     urls.extend(
         nodes
             .filter(|node| node.voter.is_some())
-            .filter_map(|node| Some(server_url(&node.internal_ip?.to_string(), 6443))),
+            .filter_map(|node| Some(server_url(&node.internal_ip?.to_string(), port))),
     );
     urls
 }

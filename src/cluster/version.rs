@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Reach, Situation};
+use super::{Reach, Rules};
 use crate::inventory::{Inventory, Role, Version};
 use crate::problem::{Code, Problem};
 
@@ -20,6 +20,7 @@ pub enum Wanted {
 /// # Errors
 /// When a version other than the wanted one runs on a server, or on a selected agent.
 pub fn wanted_version(
+    rules: &dyn Rules,
     inventory: &Inventory,
     reach: &BTreeMap<String, Reach>,
     selected: &BTreeSet<String>,
@@ -48,8 +49,9 @@ pub fn wanted_version(
             Problem::new(
                 Code::VERSION_UNKNOWN,
                 format!(
-                    "{} has a cluster's data, and no k3s that tells its version",
-                    host.name
+                    "{} has a cluster's data, and no {} that tells its version",
+                    host.name,
+                    rules.product().name
                 ),
             )
             .because(
@@ -95,14 +97,4 @@ pub fn wanted_version(
                 running[0].1
             )),
     ])
-}
-
-impl Situation<'_> {
-    /// Whether the kubelet of this version needs a setting to start on cgroup v1 (1.35 and later).
-    pub(super) fn kubelet_refuses_cgroup_v1(version: &str) -> bool {
-        let minor = version.trim_start_matches('v').split('.').nth(1);
-        minor
-            .and_then(|minor| minor.parse::<u32>().ok())
-            .is_some_and(|minor| minor >= 35)
-    }
 }

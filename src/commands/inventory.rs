@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::adhoc::init;
 use crate::cli::{Environment, InventoryCommand};
-use crate::cluster::remarks;
+use crate::distribution::remarks;
 use crate::engine::{Refusal, surroundings};
 use crate::inventory::{self, Inventory, Overrides, Role, similar};
 use crate::problem::{Code, ExitCode, Problem};

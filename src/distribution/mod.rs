@@ -1,8 +1,9 @@
 //! What the rooms above know of a Kubernetes distribution, as data, and the list of distributions.
 
 use crate::artifacts::Releases;
+use crate::cluster::Rules;
 use crate::facts::Questions;
-use crate::inventory::{self, Inventory};
+use crate::inventory::{self, Inventory, Remark};
 use crate::task::Journal;
 
 /// Texts by their path.
@@ -26,6 +27,8 @@ pub mod k3s;
 pub struct Distribution {
     /// Its name.
     pub name: &'static str,
+    /// What the rules of its clusters must know.
+    pub rules: &'static dyn Rules,
     /// What hosts are asked of it.
     pub questions: Questions,
     /// Its releases.
@@ -50,4 +53,9 @@ pub fn of(inventory: &Inventory) -> &'static Distribution {
     match inventory.cluster.distribution {
         inventory::Distribution::K3s => &k3s::DISTRIBUTION,
     }
+}
+
+/// What is wrong with an inventory by the rules of its distribution, before any host is asked.
+pub fn remarks(inventory: &Inventory) -> Vec<Remark> {
+    of(inventory).rules.remarks(inventory)
 }

@@ -13,7 +13,7 @@ use super::surroundings::surroundings;
 use super::{interrupt, overrides};
 use crate::artifacts::Proxy;
 use crate::cli::{Environment, InventoryArguments};
-use crate::cluster::{self, GeneratedTokens, Situation};
+use crate::cluster::{GeneratedTokens, Situation};
 use crate::distribution;
 use crate::inventory::{self, Inventory, Overrides};
 use crate::playbook::{Assets, Book};
@@ -74,7 +74,7 @@ impl Context {
             known_hosts: arguments.known_hosts.clone(),
         };
         let surroundings = surroundings(environment, &overrides);
-        let inventory = inventory::load(&files.inventory, surroundings, cluster::remarks)
+        let inventory = inventory::load(&files.inventory, surroundings, distribution::remarks)
             .map_err(|errors| Refusal::Input(Box::new(errors)))?;
         let selected = match &arguments.limit {
             Some(pattern) => inventory.limit(pattern)?,
@@ -187,6 +187,7 @@ impl Context {
     /// What the rules decide from.
     pub fn situation<'a>(&'a self, gathered: &'a Gathered) -> Situation<'a> {
         Situation {
+            rules: distribution::of(&self.inventory).rules,
             inventory: &self.inventory,
             reach: &gathered.reach,
             selected: &self.selected,

@@ -10,6 +10,7 @@ use super::refusal::Refusal;
 use super::survey::Survey;
 use crate::artifacts::Architecture;
 use crate::cluster::{self, ClusterState, Situation, Topology, Wanted};
+use crate::distribution;
 use crate::facts::Facts;
 use crate::inventory::Inventory;
 use crate::plan;
@@ -56,7 +57,12 @@ impl Operation for Deploy {
         let wanted = cluster::to_ask(&context.situation(gathered));
         gather::ask_around(&context.inventory, &wanted, gathered, &context.limit).await;
         let inventory = &context.inventory;
-        let wanted = cluster::wanted_version(inventory, &gathered.reach, &context.selected);
+        let wanted = cluster::wanted_version(
+            distribution::of(inventory).rules,
+            inventory,
+            &gathered.reach,
+            &context.selected,
+        );
         let version = match wanted.map_err(Refusal::Problems)? {
             Wanted::Exact(version) => version,
             Wanted::Channel(channel) => context.resolve(channel).await?,
@@ -168,6 +174,7 @@ mod tests {
 
     use super::*;
     use crate::cluster::{GeneratedTokens, Reach};
+    use crate::distribution::k3s::K3s;
     use crate::facts::OperatingSystem;
     use crate::inventory::{self, Overrides};
     use crate::playbook::Assets;
@@ -210,6 +217,7 @@ mod tests {
             ),
         ];
         let situation = Situation {
+            rules: &K3s,
             inventory: &inventory,
             reach: &reach.into(),
             selected: &selected.iter().map(|host| (*host).to_owned()).collect(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::cli::{Destination, Environment, KubeconfigFile};
 use crate::cluster::node_name;
+use crate::distribution;
 use crate::distribution::k3s::settings::API_PORT;
 use crate::facts::Facts;
 use crate::inventory::{Host, Role};
@@ -284,7 +285,7 @@ async fn source<'a>(
     gathered: &Gathered,
 ) -> Result<(&'a Host, Secret, Option<IpAddr>), Problem> {
     let node_ip = |host: &Host, facts: &Facts| {
-        let name = node_name(host, facts);
+        let name = node_name(distribution::of(&context.inventory).rules, host, facts);
         let mut nodes = facts.node.nodes.iter();
         nodes.find(|node| node.name == name)?.internal_ip
     };

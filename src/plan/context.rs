@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::artifacts::BinaryArtifact;
-use crate::cluster::{Folders, NodeRole, NodeSpec, Situation, Topology, kubelet};
+use crate::cluster::{Folders, NodeRole, NodeSpec, Situation, Topology};
 use crate::distribution::k3s::settings::{subcommand, unit};
 use crate::facts::Facts;
 use crate::inventory::Host;
@@ -106,10 +106,13 @@ pub(super) fn context(
 ) -> Value {
     let spec = topology.specs.get(&host.name);
     let network = &topology.network;
-    let folders = Folders {
-        data: facts.node.data_dir.clone(),
-        kubelet: spec.and_then(|spec| kubelet(&spec.config)),
-    };
+    let folders = spec.map_or_else(
+        || Folders {
+            data: facts.node.data_dir.clone(),
+            kubelet: None,
+        },
+        |spec| spec.folders.clone(),
+    );
     let forget = topology.forget.iter();
     json!(Context {
         host: HostContext {
@@ -133,8 +136,8 @@ pub(super) fn context(
             version: binary.version.as_deref(),
             node_name: spec.map_or("", |spec| &spec.node_name),
             voter: spec.is_some_and(|spec| spec.voter),
-            flannel: network.flannel,
-            awaits_network: !network.flannel && network.policies,
+            flannel: network.itself,
+            awaits_network: !network.itself && network.policies,
             no_server: topology.no_server,
             config: spec.map(|spec| json!(spec.config)).unwrap_or_default(),
             sources: sources(situation, &topology.siblings),

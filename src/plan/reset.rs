@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::context::{ClusterContext, FoldersContext, sources};
 use super::{Guard, Lane, Order, Plan, Stage, Step};
-use crate::cluster::{Reset, Situation, Successor, Wave, node_name};
+use crate::cluster::{Reset, Situation, Successor, Wave};
 use crate::facts::is_node_name;
 use crate::playbook::Book;
 use crate::problem::Problem;
@@ -179,5 +179,5 @@ fn guard(situation: &Situation<'_>, name: &str) -> Option<Guard> {
     let mut hosts = situation.inventory.hosts.iter();
     let host = hosts.find(|host| host.name == name)?;
     let facts = situation.reach.get(name)?.facts()?;
-    Guard::new(situation, name, node_name(host, facts), true)
+    Guard::new(situation, name, situation.node_name(host, facts), true)
 }

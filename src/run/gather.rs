@@ -12,9 +12,8 @@ use super::event::{Event, Events};
 use super::exchange::Answered;
 use super::report::Outcome;
 use super::{Connector, exchange, notice};
-use crate::cluster::{Reach, configured_data_dir};
-use crate::distribution;
-use crate::distribution::k3s::token::token_password;
+use crate::cluster::Reach;
+use crate::distribution::{self, Distribution};
 use crate::facts::{self, Facts, Questions};
 use crate::inventory::DataDir;
 use crate::inventory::{Host, Inventory};
@@ -81,14 +80,14 @@ pub async fn gather(
         let (connector, limit) = (Arc::clone(&connector), Arc::clone(limit));
         let events = events.clone();
         let name = host.name.clone();
-        let questions = &distribution::of(inventory).questions;
+        let distribution = distribution::of(inventory);
         let data_dir = inventory.data_dir(&host);
         let handle = hosts.spawn(async move {
             let _permit = limit.acquire().await;
             events.send(Event::Connecting {
                 host: host.name.clone(),
             });
-            one(host, questions, &data_dir, &*connector).await
+            one(host, distribution, &data_dir, &*connector).await
         });
         names.insert(handle.id(), name);
     }
@@ -119,7 +118,7 @@ pub async fn gather(
         gathered.times.insert(name.clone(), time);
         let reach = match found {
             Ok(found) => {
-                learn(&found.facts, redactor);
+                learn(distribution::of(inventory), &found.facts, redactor);
                 events.send(Event::Reached {
                     host: name.clone(),
                     seconds: time.1.as_secs_f64(),
@@ -150,7 +149,7 @@ pub async fn gather(
 
 async fn one(
     host: Host,
-    questions: &Questions,
+    distribution: &Distribution,
     data_dir: &DataDir,
     connector: &dyn Connector,
 ) -> One {
@@ -158,7 +157,7 @@ async fn one(
     match connector.connect(&host).await {
         Err(unreached) => (host.name, None, Err(unreached), (begun, begun.elapsed())),
         Ok(remote) => {
-            let found = find(&host, questions, data_dir, &*remote).await;
+            let found = find(&host, distribution, data_dir, &*remote).await;
             let time = begun.elapsed();
             (host.name, Some(remote), found, (begun, time))
         }
@@ -202,7 +201,7 @@ pub async fn refresh(inventory: &Inventory, gathered: &mut Gathered, redactor: &
         let reach = match facts {
             Ok(facts) => {
                 gathered.unreached.remove(&name);
-                learn(&facts, redactor);
+                learn(distribution::of(inventory), &facts, redactor);
                 Reach::Reached(Box::new(facts))
             }
             Err(unreached) => {
@@ -224,25 +223,25 @@ pub async fn facts(
     host: &Host,
     remote: &dyn Remote,
 ) -> Result<Facts, Unreached> {
-    let questions = &distribution::of(inventory).questions;
-    let found = find(host, questions, &inventory.data_dir(host), remote).await;
+    let distribution = distribution::of(inventory);
+    let found = find(host, distribution, &inventory.data_dir(host), remote).await;
     Ok(found?.facts)
 }
 
 async fn find(
     host: &Host,
-    questions: &Questions,
+    distribution: &Distribution,
     data_dir: &DataDir,
     remote: &dyn Remote,
 ) -> Result<Found, Unreached> {
     let before = SystemTime::now();
-    let (mut facts, answered) = look(host, questions, data_dir, remote).await?;
+    let (mut facts, answered) = look(host, &distribution.questions, data_dir, remote).await?;
     let ahead = notice::ahead(facts.clock, before, SystemTime::now());
     let slow = notice::slow_start(host, &facts, remote, &answered).await;
     // A folder that cannot be used is said where the host would be changed.
-    let told = configured_data_dir(&facts).unwrap_or_default();
+    let told = distribution.rules.told(&facts).data_dir.unwrap_or_default();
     if let Some(told) = told.filter(|told| told != data_dir) {
-        let (second, _) = look(host, questions, &told, remote).await?;
+        let (second, _) = look(host, &distribution.questions, &told, remote).await?;
         if second.has_data() {
             facts = second;
         }
@@ -300,9 +299,11 @@ async fn look(
 }
 
 /// Every secret that a host knows is masked from now on, as far as it has the form of one.
-pub fn learn(facts: &Facts, redactor: &Redactor) {
-    for secret in crate::cluster::known_secrets(facts) {
-        redactor.learn_from_host(&Secret::new(token_password(secret.expose())));
-        redactor.learn_from_host(&secret);
+pub fn learn(distribution: &Distribution, facts: &Facts, redactor: &Redactor) {
+    let rules = distribution.rules;
+    let told = rules.secrets(facts);
+    for secret in facts.secrets().chain(&told) {
+        redactor.learn_from_host(&Secret::new(rules.token(secret.expose()).password));
+        redactor.learn_from_host(secret);
     }
 }

@@ -24,14 +24,12 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ),
     // To go: what is left of k3s in rooms that are to know no product.
     ("src/adhoc/", "left"),
-    ("src/cluster/", "left"),
     ("src/commands/", "left"),
     ("src/engine/", "left"),
     ("src/inventory/", "left"),
     ("src/kubernetes/", "left"),
     ("src/plan/", "left"),
     ("src/playbook/", "left"),
-    ("src/run/", "left"),
     ("src/ui/", "left"),
     ("src/vars/", "left"),
 ];

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use super::Members;
 use crate::cluster::Situation;
 use crate::cluster::address;
+use crate::cluster::rules::Setting;
 use crate::facts::Facts;
 use crate::inventory::Host;
 use crate::problem::{Code, Problem};
@@ -101,7 +102,10 @@ pub(super) fn several(
         };
         let line = match (own.as_slice(), situation.inventory.whole) {
             ([one], true) => format!("for {network}, under  cluster:\ninterface: {one}"),
-            ([one], false) => format!("for {network}:  --k3s-extra-args '--flannel-iface {one}'"),
+            ([one], false) => format!(
+                "for {network}:  {}",
+                situation.rules.line(&Setting::Interface(one), false)
+            ),
             _ => format!("for {network}, a  private_address:  in it for each host"),
         };
         problem = problem.next(line);

@@ -25,6 +25,7 @@ fn with_agent() -> Lab {
 
 fn refused_reset(lab: &Lab) -> String {
     let situation = Situation {
+        rules: &K3s,
         inventory: &lab.inventory,
         reach: &lab.reach,
         selected: &lab.selected,

@@ -16,6 +16,7 @@ fn reaches(answers: &'static [(&'static str, bool)]) -> impl Fn(&mut Facts) {
 
 fn asked(lab: &Lab) -> String {
     let situation = Situation {
+        rules: &K3s,
         inventory: &lab.inventory,
         reach: &lab.reach,
         selected: &lab.selected,

@@ -27,6 +27,7 @@ fn whole() -> Lab {
 
 pub(super) fn decide(lab: &Lab) -> Result<Reset, String> {
     let situation = Situation {
+        rules: &K3s,
         inventory: &lab.inventory,
         reach: &lab.reach,
         selected: &lab.selected,

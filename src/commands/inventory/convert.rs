@@ -2,8 +2,8 @@
 //! tells what became of it.
 
 use crate::cli::{Conversion, Environment};
-use crate::cluster::remarks;
 use crate::convert::{Judge, Refused, ansible, files, k0sctl, k3sup};
+use crate::distribution::remarks;
 use crate::engine::{Refusal, file};
 use crate::inventory::foreign;
 use crate::problem::{Code, Problem};

@@ -3,20 +3,43 @@
 use super::Distribution;
 use crate::task::Journal;
 
+mod adopt;
 pub mod arguments;
 mod causes;
+mod cgroup;
+mod config;
+mod effective;
+mod fixed;
 pub mod flags;
+mod flannel;
+mod folders;
 mod journal;
+mod keep;
+mod keys;
 pub mod network;
 mod questions;
+mod ranges;
+mod registration;
 mod release;
+mod rules;
+mod servers;
 pub mod settings;
 pub mod token;
+mod tokens;
+mod unit;
 pub mod version;
+
+#[cfg(test)]
+mod tests;
+
+pub use adopt::same_setting;
+pub use effective::{certificate_names, shared_settings};
+pub use rules::K3s;
 
 /// What is known of k3s.
 pub static DISTRIBUTION: Distribution = Distribution {
-    name: "k3s",
+    name: rules::PRODUCT.name,
+    rules: &K3s,
     questions: questions::QUESTIONS,
     releases: release::RELEASES,
     playbooks: embedded!("playbooks" / "k3s":

@@ -5,10 +5,9 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::Situation;
-use super::address::Addresses;
-use super::force::effective_config;
-use crate::distribution::k3s::network::{Fault, KEYS, Networks, words};
+use super::effective::effective_config;
+use super::network::{Fault, KEYS, Networks, words};
+use crate::cluster::{Addresses, Situation};
 use crate::inventory::{Inventory, Remark, Role};
 use crate::problem::{Code, Problem};
 

@@ -9,18 +9,16 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::address::Addresses;
-use super::check::node_name;
-use super::choose::Choice;
+use super::effective::{configured, observed, own_config};
+use super::flannel;
 use super::keep::{self, unnamed};
-use super::tokens::{Tokens, configured, observed, own_config};
-use super::{LATER, NodeRole, Situation};
-use crate::distribution::k3s::settings::matters_only_at_first_start;
-use crate::distribution::k3s::token::{ca_hash, token_password};
+use super::settings::{API_PORT, matters_only_at_first_start};
+use super::token::{ca_hash, token_password};
+use super::tokens::Tokens;
+use crate::cluster::{Addresses, Choice, LATER, NodeRole, Situation};
 use crate::facts::{Datastore, Facts};
 use crate::inventory::{Host, Role};
 use crate::kubernetes::kubeconfig::server_url;
-use crate::shell::quote;
 
 /// A config.yaml as its keys.
 pub(super) type Config = BTreeMap<String, Value>;
@@ -81,7 +79,7 @@ impl Subject<'_> {
                 .or_insert_with(|| json!(self.addresses.node_ips()));
         }
         if self.host.interface.is_some()
-            && let Some(interface) = self.flannel()
+            && let Some(interface) = self.interface()
         {
             named
                 .entry("flannel-iface".into())
@@ -116,7 +114,8 @@ impl Subject<'_> {
         let server = self.host.role.value == Role::Server;
         let mut config = self.named();
         // A node keeps the name that it joined with.
-        let configured = configured(self.facts, "node-name").filter(|_| self.facts.node.joined);
+        let configured =
+            configured(&observed(self.facts), "node-name").filter(|_| self.facts.node.joined);
         let given = self.host.node_name.as_ref().map(|name| name.value.clone());
         if let Some(name) = given.or(configured) {
             config.insert("node-name".into(), json!(name.to_lowercase()));
@@ -124,7 +123,7 @@ impl Subject<'_> {
         config
             .entry("node-ip".into())
             .or_insert_with(|| json!(self.addresses.node_ips()));
-        if let Some(interface) = self.flannel() {
+        if let Some(interface) = self.interface() {
             config
                 .entry("flannel-iface".into())
                 .or_insert_with(|| json!(interface));
@@ -162,33 +161,14 @@ impl Subject<'_> {
     }
 
     /// The interface that flannel has to be told.
-    fn flannel(&self) -> Option<String> {
+    fn interface(&self) -> Option<String> {
         let node_ip = self.addresses.node_ip;
-        self.choice
-            .flannel(self.situation, self.host, self.facts, node_ip)
-    }
-
-    /// Labels and taints, which k3s gives a node when it registers and never again.
-    fn registration(&self) -> Config {
-        let mut config = Config::new();
-        let labels: Vec<_> = self
-            .host
-            .labels
-            .iter()
-            .map(|(key, value)| format!("{key}={}", value.value))
-            .collect();
-        let taints: Vec<_> = self
-            .host
-            .taints
-            .iter()
-            .map(|taint| taint.value.clone())
-            .collect();
-        for (key, list) in [("node-label", labels), ("node-taint", taints)] {
-            if !list.is_empty() {
-                config.insert(key.into(), json!(list));
-            }
-        }
-        config
+        flannel::interface(
+            (self.situation, self.choice),
+            self.host,
+            self.facts,
+            node_ip,
+        )
     }
 
     fn leader(&self) -> Config {
@@ -268,7 +248,7 @@ impl Subject<'_> {
 
     fn server(&self) -> String {
         let given = self.situation.inventory.cluster.server_url.clone();
-        let via = self.via.map(|via| server_url(&via.to_string(), 6443));
+        let via = self.via.map(|via| server_url(&via.to_string(), API_PORT));
         given.or(via).unwrap_or_else(|| LATER.to_owned())
     }
 
@@ -283,78 +263,4 @@ impl Subject<'_> {
         }
         self.tokens.for_join(role)
     }
-
-    /// What the user should know about labels and taints that differ from those of the join.
-    pub fn registration_note(&self) -> Option<String> {
-        if !self.facts.node.joined
-            || self.role == NodeRole::Leader
-            || self.role == NodeRole::Joining
-        {
-            return None;
-        }
-        let (own, wanted) = (observed(self.facts), self.registration());
-        if self.situation.keep && wanted.is_empty() {
-            return None;
-        }
-        let node = node_name(self.host, self.facts);
-        let mut differing = Vec::new();
-        let mut commands = Vec::new();
-        for (key, what, command) in [
-            ("node-label", "labels", "label"),
-            ("node-taint", "taints", "taint"),
-        ] {
-            let changes = changes(&words(own.get(key)), &words(wanted.get(key)));
-            if !changes.is_empty() {
-                differing.push(what);
-                // The host's own labels are what it says that they are.
-                let words: Vec<_> = changes.iter().map(|change| quote(change)).collect();
-                commands.push(format!(
-                    "kubectl {command} node {} --overwrite {}",
-                    quote(&node),
-                    words.join(" ")
-                ));
-            }
-        }
-        (!differing.is_empty()).then(|| {
-            format!(
-                "{}: its {} differ from those it joined with; k3s gives them at the join only:  {}",
-                self.host.name,
-                differing.join(" and "),
-                commands.join("  and  ")
-            )
-        })
-    }
-}
-
-/// The words of a setting that is a list or one word.
-fn words(value: Option<&Value>) -> Vec<String> {
-    let words = match value {
-        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
-        Some(Value::String(word)) => vec![word.as_str()],
-        _ => Vec::new(),
-    };
-    words.into_iter().map(str::to_owned).collect()
-}
-
-/// What a kubectl has to be told of labels (`key=value`) or taints (`key=value:Effect`): those that
-/// are new, then those that go, with a dash. What a host has beyond the letters of one is left out.
-fn changes(own: &[String], wanted: &[String]) -> Vec<String> {
-    let without_value = |word: &str| {
-        let key = word.split(['=', ':']).next().unwrap_or_default();
-        match word.rsplit_once(':') {
-            Some((_, effect)) => format!("{key}:{effect}"),
-            None => key.to_owned(),
-        }
-    };
-    let is_plain = |word: &str| {
-        word.chars()
-            .all(|letter| letter.is_ascii_alphanumeric() || "-_./=:".contains(letter))
-    };
-    let stays: Vec<_> = wanted.iter().map(|word| without_value(word)).collect();
-    let new = wanted.iter().filter(|word| !own.contains(word)).cloned();
-    let gone = own
-        .iter()
-        .filter(|word| is_plain(word) && !stays.contains(&without_value(word)))
-        .map(|word| format!("{}-", without_value(word)));
-    new.chain(gone).collect()
 }

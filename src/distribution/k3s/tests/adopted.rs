@@ -1,7 +1,6 @@
 //! Hosts on which something else set up k3s, as its installer leaves them.
 
 use super::*;
-use crate::cluster::{configured_data_dir, known_secrets, shared_settings};
 
 /// The unit as the installer writes it, with these arguments.
 fn unit(command: &str, arguments: &[&str]) -> Secret {
@@ -251,7 +250,7 @@ fn secrets_in_flags_and_variables_are_known() {
     );
     let secrets = |host: &str| {
         let facts = lab.reach[host].facts().expect("reached");
-        let known = known_secrets(facts).into_iter();
+        let known = K3s.secrets(facts).into_iter();
         known
             .map(|secret| secret.expose().to_owned())
             .collect::<Vec<_>>()

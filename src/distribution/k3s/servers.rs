@@ -1,7 +1,7 @@
 //! What the servers of a cluster have in common: settings, and where they keep their data.
 
-use super::Situation;
 use super::adopt::unequal;
+use crate::cluster::Situation;
 use crate::facts::Datastore;
 use crate::inventory::{self, Role};
 use crate::problem::{Code, Problem};

@@ -3,30 +3,90 @@
 
 use serde_json::{Map, Value};
 
+use super::arguments::{Settings, is_list};
 use super::config::Config;
-use super::tokens::{own_config, read_config};
-use crate::distribution::k3s::arguments::{Settings, ShortFlags, is_list, settings, words};
-use crate::distribution::k3s::settings::MUST_BE_EQUAL;
-use crate::facts::{Facts, Foreign};
+use super::settings::{MUST_BE_EQUAL, matters_only_at_first_start};
+use super::unit::{environment, flags, unit_variables};
+use crate::facts::Facts;
 use crate::inventory::DataDir;
+use crate::vars::Secret;
 
-/// Variables that stand for flags of k3s.
-const VARIABLES: [(&str, &str); 14] = [
-    ("K3S_AGENT_TOKEN", "agent-token"),
-    ("K3S_AGENT_TOKEN_FILE", "agent-token-file"),
-    ("K3S_CLUSTER_INIT", "cluster-init"),
-    ("K3S_CONFIG_FILE", "config"),
-    ("K3S_DATASTORE_ENDPOINT", "datastore-endpoint"),
-    ("K3S_DATA_DIR", "data-dir"),
-    ("K3S_KUBECONFIG_MODE", "write-kubeconfig-mode"),
-    ("K3S_KUBECONFIG_OUTPUT", "write-kubeconfig"),
-    ("K3S_NODE_NAME", "node-name"),
-    ("K3S_RESOLV_CONF", "resolv-conf"),
-    ("K3S_SELINUX", "selinux"),
-    ("K3S_TOKEN", "token"),
-    ("K3S_TOKEN_FILE", "token-file"),
-    ("K3S_URL", "server"),
-];
+/// The value of a key, when it is one word; a token of digits is a
+/// number for YAML and text for k3s.
+pub(super) fn configured(own: &Map<String, Value>, key: &str) -> Option<String> {
+    match own.get(key)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// What a host is told: by its own config.yaml, and where something else set k3s up, by all that
+/// this left. What cannot be read makes the host unfit before anything is decided from it.
+pub(super) fn observed(facts: &Facts) -> Map<String, Value> {
+    let read = match facts.node.foreign {
+        Some(_) => effective_config(facts),
+        None => own_config(facts),
+    };
+    read.unwrap_or_default()
+}
+
+/// No config.yaml is longer; a longer one was cut off on its way here.
+const LONGEST_CONFIG: usize = 200_000;
+
+/// A host's own config.yaml as its keys.
+///
+/// # Errors
+/// Why it cannot be read, without any of its content.
+pub(super) fn own_config(facts: &Facts) -> Result<Map<String, Value>, String> {
+    read_config(facts.node.config.as_ref().map_or("", Secret::expose))
+}
+
+/// The text of a config.yaml as its keys.
+fn read_config(text: &str) -> Result<Map<String, Value>, String> {
+    if text.len() > LONGEST_CONFIG {
+        return Err(format!("is longer than {LONGEST_CONFIG} bytes"));
+    }
+    if text.contains('\u{fffd}') {
+        return Err("is not text in UTF-8".into());
+    }
+    if text.is_empty() {
+        return Ok(Map::new());
+    }
+    match serde_yaml::from_str::<Value>(text) {
+        Ok(Value::Object(keys)) => {
+            let unusable = keys.iter().find(|(key, value)| !is_usable(key, value));
+            match unusable.map(|(key, _)| key.clone()) {
+                Some(key) => Err(format!("has a value for {key} that k3s does not take")),
+                None => Ok(keys),
+            }
+        }
+        Ok(Value::Null) => Ok(Map::new()),
+        Ok(_) => Err("is YAML, but no keys with values".into()),
+        Err(error) => Err(match error.location() {
+            Some(place) => format!("is not YAML, line {}", place.line()),
+            None => "is not YAML".into(),
+        }),
+    }
+}
+
+/// Whether a value that is kept from a host's own config.yaml has the form that k3s takes.
+fn is_usable(key: &str, value: &Value) -> bool {
+    let is_word = |value: &Value| match value {
+        Value::String(text) => text.len() <= 4096 && !text.contains(char::is_control),
+        Value::Number(_) => true,
+        _ => false,
+    };
+    match key.trim_end_matches('+') {
+        "cluster-init" => value.is_boolean() || value == "true" || value == "false",
+        "node-label" | "node-taint" => match value {
+            Value::Array(items) => items.len() <= 1000 && items.iter().all(is_word),
+            other => is_word(other),
+        },
+        key if matters_only_at_first_start(key) || key == "node-name" => is_word(value),
+        _ => true,
+    }
+}
 
 /// All that k3s is told on a host.
 ///
@@ -136,7 +196,7 @@ fn add_flag(all: &mut Map<String, Value>, key: String, value: Value) {
 ///
 /// # Errors
 /// A sentence, when it is no folder that towline works with.
-pub fn configured_data_dir(facts: &Facts) -> Result<Option<DataDir>, String> {
+pub(super) fn configured_data_dir(facts: &Facts) -> Result<Option<DataDir>, String> {
     if facts.node.config.is_none() && facts.node.foreign.is_none() {
         return Ok(None);
     }
@@ -159,128 +219,6 @@ pub(super) fn append(all: &mut Map<String, Value>, key: &str, value: Value) {
     let mut items = all.remove(key).map(list).unwrap_or_default();
     items.extend(list(value));
     all.insert(key.to_owned(), Value::Array(items));
-}
-
-/// The variables in the files of a unit, which towline's unit reads, too.
-fn environment(foreign: &Foreign) -> Result<Settings, String> {
-    let mut settings = Settings::new();
-    for line in foreign.environment.expose().lines() {
-        let Some((name, value)) = line.trim().split_once('=') else {
-            continue;
-        };
-        let value = words(value)
-            .map_err(|why| format!("the environment of the unit {}: {why}", foreign.unit))?
-            .concat();
-        settings.extend(setting(name.trim(), &value));
-    }
-    Ok(settings)
-}
-
-/// The variables in a unit itself that stand for flags of k3s.
-fn unit_variables(foreign: &Foreign) -> Result<Settings, String> {
-    let variables = variables(foreign)?;
-    let settings = variables
-        .iter()
-        .filter_map(|(name, value)| setting(name, value));
-    Ok(settings.collect())
-}
-
-/// What a variable stands for.
-fn setting(name: &str, value: &str) -> Option<(String, Value)> {
-    let (_, key) = VARIABLES.iter().find(|(own, _)| *own == name)?;
-    let value = match (*key, value) {
-        (_, "") => return None,
-        ("cluster-init" | "selinux", value) => Value::Bool(value == "true" || value == "1"),
-        (_, value) => Value::String(value.to_owned()),
-    };
-    Some(((*key).to_owned(), value))
-}
-
-/// The variables in a unit itself.
-fn variables(foreign: &Foreign) -> Result<Vec<(String, String)>, String> {
-    let mut variables = Vec::new();
-    for line in directives(foreign, "Environment") {
-        if line.is_empty() {
-            variables.clear();
-        }
-        let words = words(&line)
-            .map_err(|why| format!("the unit {}: its Environment: {why}", foreign.unit))?;
-        let pairs = words.iter().filter_map(|word| word.split_once('='));
-        variables.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    }
-    Ok(variables)
-}
-
-/// What a unit has for k3s's process besides flags, and towline's has not: variables that stand for
-/// no flag, and files of variables.
-///
-/// # Errors
-/// As [`effective_config`].
-pub(super) fn besides(foreign: &Foreign) -> Result<Vec<String>, String> {
-    let unit = &foreign.unit;
-    let in_a_file = |name: &str| {
-        let mut lines = foreign.environment.expose().lines();
-        lines.any(|line| {
-            line.split_once('=')
-                .is_some_and(|(own, _)| own.trim() == name)
-        })
-    };
-    let variables = variables(foreign)?.into_iter().map(|(name, _)| name);
-    let mut besides: Vec<_> = variables
-        .filter(|name| !VARIABLES.iter().any(|(own, _)| own == name) && !in_a_file(name))
-        .collect();
-    let known = [
-        "/etc/default/%N",
-        "/etc/sysconfig/%N",
-        "/etc/systemd/system/%N.service.env",
-    ];
-    besides.extend(
-        directives(foreign, "EnvironmentFile")
-            .into_iter()
-            .filter_map(|file| {
-                let path = file
-                    .trim_start_matches('-')
-                    .replace("%N", unit)
-                    .replace("%n", &format!("{unit}.service"));
-                let is_read = known.iter().any(|known| known.replace("%N", unit) == path);
-                (!path.is_empty() && !is_read).then_some(path)
-            }),
-    );
-    Ok(besides)
-}
-
-/// The values that a unit gives a directive, in order.
-fn directives(foreign: &Foreign, name: &str) -> Vec<String> {
-    // The last line of the installer's units goes on into an empty one.
-    let text = format!("{}\n", foreign.text.expose()).replace("\\\n", " ");
-    let values = text
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='));
-    values.map(|value| value.trim().to_owned()).collect()
-}
-
-/// The flags in the unit's `ExecStart=`.
-fn flags(foreign: &Foreign) -> Result<Settings, String> {
-    let commands = directives(foreign, "ExecStart");
-    let command = commands
-        .iter()
-        .rfind(|command| !command.is_empty())
-        .ok_or("it has no ExecStart")?;
-    let command = command.trim_start_matches(['@', '-', ':', '+', '!']);
-    let words = words(command).map_err(|why| format!("its ExecStart: {why}"))?;
-    let mut words = words
-        .into_iter()
-        .skip(1)
-        .map(|word| word.replace("%%", "%"));
-    match words.next().as_deref() {
-        Some("server" | "agent") => {}
-        _ => return Err("its ExecStart runs neither `k3s server` nor `k3s agent`".into()),
-    }
-    let words: Vec<_> = words.collect();
-    if words.iter().any(|word| word.contains('$')) {
-        return Err("its ExecStart uses variables".into());
-    }
-    settings(&words, ShortFlags::Understood).map_err(|why| format!("its ExecStart: {why}"))
 }
 
 /// The settings of a server that all servers of its cluster must share, for one that joins it.

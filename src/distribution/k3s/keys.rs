@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Situation;
-use super::force::effective_config;
-use crate::distribution::k3s::flags::{are_right_for, flannel_backend, instead, is_known};
-use crate::distribution::k3s::network::words;
-use crate::distribution::k3s::settings::shared_default;
+use super::effective::effective_config;
+use super::flags::{are_right_for, flannel_backend, instead, is_known};
+use super::network::words;
+use super::settings::shared_default;
+use crate::cluster::Situation;
 use crate::inventory::{Inventory, Remark, Role, Version};
 use crate::problem::{Code, Problem};
 use crate::vars::Origin;

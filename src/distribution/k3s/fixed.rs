@@ -8,10 +8,10 @@ use ipnet::IpNet;
 use serde_json::{Map, Value};
 
 use super::adopt::{plain_words, same_setting};
-use super::force::{effective_config, told};
-use super::{NodeRole, Situation, Topology};
-use crate::distribution::k3s::network::{KEYS, Networks};
-use crate::distribution::k3s::settings::{MUST_BE_EQUAL, shared_default};
+use super::effective::{effective_config, told};
+use super::network::{KEYS, Networks};
+use super::settings::{MUST_BE_EQUAL, shared_default};
+use crate::cluster::{NodeRole, Situation, Topology};
 use crate::facts::{Datastore, Facts};
 use crate::inventory;
 use crate::problem::{Code, Problem};

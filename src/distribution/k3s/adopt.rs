@@ -8,9 +8,10 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use super::config::Config;
-use super::force::{append, besides, effective_config, replaced, told};
+use super::effective::{append, effective_config, replaced, told};
 use super::keep::{self, unnamed};
-use crate::distribution::k3s::settings::{MUST_BE_EQUAL, shared_default};
+use super::settings::{MUST_BE_EQUAL, shared_default};
+use super::unit::besides;
 use crate::facts::{Facts, Foreign};
 use crate::inventory::{Host, Role};
 use crate::problem::{Code, Problem};

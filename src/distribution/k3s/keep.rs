@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::adopt::{plain_words, same_setting};
 use super::config::Config;
-use crate::distribution::k3s::settings::matters_only_at_first_start;
+use super::settings::matters_only_at_first_start;
 
 /// Lists that are sets of words: one more does not take another's place.
 const SETS: [&str; 5] = [

@@ -4,56 +4,17 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::force::{configured_data_dir, effective_config};
+use super::effective::{configured_data_dir, effective_config};
+use crate::cluster::Folders;
+use crate::cluster::rules::Belongings;
 use crate::facts::Facts;
 use crate::inventory::DataDir;
 use crate::vars::names_a_secret;
 
-/// Where a kubelet keeps what it has unless it is told otherwise.
-const KUBELET: &str = "/var/lib/kubelet";
-
-/// Where k3s and its kubelet have their data on a host.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Folders {
-    /// k3s's data.
-    pub data: DataDir,
-    /// The kubelet's, with the volumes of the pods, where it is not the usual one.
-    pub kubelet: Option<DataDir>,
-}
-
-impl Folders {
-    /// The kubelet's folder.
-    pub fn kubelet(&self) -> &str {
-        self.kubelet.as_ref().map_or(KUBELET, DataDir::as_str)
-    }
-
-    /// Whether a reset takes away what is at this path.
-    fn cover(&self, path: &str) -> bool {
-        let usual = ["/etc/rancher/k3s", "/run/k3s", "/var/lib/rancher/k3s"];
-        let own = usual.into_iter().chain([KUBELET, self.kubelet()]);
-        let own = own.map(str::to_owned);
-        let data = ["agent", "data", "server", "storage"];
-        let data = data.map(|name| format!("{}/{name}", self.data));
-        own.chain(data)
-            .any(|folder| Path::new(path).starts_with(folder))
-    }
-}
-
-/// What is told of the folders of a host.
-#[derive(Debug, Default)]
-pub(super) struct Told {
-    /// Those that go.
-    pub folders: Folders,
-    /// What else is named and stays: each path with the setting that names it.
-    pub left: Vec<String>,
-    /// Why it cannot be told.
-    pub unread: Option<String>,
-}
-
 /// Where k3s has its data on a host, by what is there and by what k3s is told there: a folder that
 /// only the inventory names may be the user's own.
-pub(super) fn folders(facts: &Facts) -> Told {
-    let mut told = Told::default();
+pub(super) fn folders(facts: &Facts) -> Belongings {
+    let mut told = Belongings::default();
     if facts.has_data() {
         told.folders.data = facts.node.data_dir.clone();
     } else {
@@ -78,7 +39,7 @@ pub(super) fn folders(facts: &Facts) -> Told {
                 _ => (key.clone(), text),
             };
             let one = format!("{path} ({name})");
-            if path.starts_with('/') && !told.folders.cover(path) && !told.left.contains(&one) {
+            if path.starts_with('/') && !covers(&told.folders, path) && !told.left.contains(&one) {
                 told.left.push(one);
             }
         }
@@ -89,9 +50,22 @@ pub(super) fn folders(facts: &Facts) -> Told {
     told
 }
 
+/// Whether a reset takes away what is at this path.
+fn covers(folders: &Folders, path: &str) -> bool {
+    let usual = ["/etc/rancher/k3s", "/run/k3s", "/var/lib/rancher/k3s"];
+    let own = usual
+        .into_iter()
+        .chain([Folders::KUBELET, folders.kubelet()]);
+    let own = own.map(str::to_owned);
+    let data = ["agent", "data", "server", "storage"];
+    let data = data.map(|name| format!("{}/{name}", folders.data));
+    own.chain(data)
+        .any(|folder| Path::new(path).starts_with(folder))
+}
+
 /// The kubelet's folder as settings of k3s name it, where it is another than the usual one and one
 /// that towline works with.
-pub fn kubelet<'a, T>(settings: T) -> Option<DataDir>
+pub(super) fn kubelet<'a, T>(settings: T) -> Option<DataDir>
 where
     T: IntoIterator<Item = (&'a String, &'a Value)>,
 {

@@ -260,6 +260,7 @@ hosts:
     }
     let lab = Lab::new(inventory);
     let situation = Situation {
+        rules: &K3s,
         inventory: &lab.inventory,
         reach: &lab.reach,
         selected: &lab.selected,
@@ -341,12 +342,12 @@ fn a_network_plug_in_of_ones_own_is_told_until_it_runs() {
         |config: &str| Lab::new(&format!("cluster: {{config: {{{config}}}}}{THREE}")).topology();
     let said = |topology: &Topology| topology.notes.join("\n");
     let usual = new("");
-    assert!(usual.network.flannel && said(&usual).is_empty());
+    assert!(usual.network.itself && said(&usual).is_empty());
     let own = new("flannel-backend: none");
-    assert!(!own.network.flannel && own.network.policies);
+    assert!(!own.network.itself && own.network.policies);
     insta::assert_snapshot!(said(&own), @"flannel-backend is none: nodes are not Ready until a network plug-in (CNI) is installed in the cluster, which towline does not wait for. k3s's network policies wait for it: until then k3s-agent stays activating, and k3s restarts every 15 minutes on each node; with  disable-network-policy: true  it does not");
     let alone = new("flannel-backend: none, disable-network-policy: true");
-    assert!(!alone.network.flannel && !alone.network.policies);
+    assert!(!alone.network.itself && !alone.network.policies);
     insta::assert_snapshot!(said(&alone), @"flannel-backend is none: nodes are not Ready until a network plug-in (CNI) is installed in the cluster, which towline does not wait for");
 
     // An agent is told nothing of it; its servers are.
@@ -359,6 +360,6 @@ fn a_network_plug_in_of_ones_own_is_told_until_it_runs() {
         });
         lab.only(&["w1"]).topology()
     };
-    assert!(!runs(true).network.flannel && said(&runs(true)).contains("is none"));
-    assert!(!runs(false).network.flannel && !said(&runs(false)).contains("is none"));
+    assert!(!runs(true).network.itself && said(&runs(true)).contains("is none"));
+    assert!(!runs(false).network.itself && !said(&runs(false)).contains("is none"));
 }

@@ -1,9 +1,10 @@
 //! What a host's config.yaml says, and what it does not depend on.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::cluster::{known_secrets, secrets};
 
 #[test]
 fn who_joins_a_running_cluster_gets_the_token_of_its_role_with_the_hash_of_the_ca() {
@@ -221,7 +222,7 @@ fn every_secret_of_a_config_is_known_to_be_masked() {
             .all(|secret| ours.contains(*secret)),
         "{ours:?}"
     );
-    let theirs = exposed(known_secrets(lab.reach["m1"].facts().expect("reached")));
+    let theirs = exposed(K3s.secrets(lab.reach["m1"].facts().expect("reached")));
     assert_eq!(theirs, ["first-one", "old-key"].map(str::to_owned).into());
 }
 

@@ -1,0 +1,165 @@
+//! The tokens of a cluster: given, read from a server that has them, or made.
+
+use super::effective::{configured, observed};
+use super::token::{ca_hash, full_token, token_fault, token_password};
+use crate::cluster::{Claims, LATER, Situation, agents_elsewhere, differing, is_agent, to_move};
+use crate::inventory::Role;
+use crate::problem::{Code, Problem};
+use crate::vars::Secret;
+
+/// The tokens that are in force.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    /// Password of the servers' token.
+    pub server: Secret,
+    /// Password of the agents' token, when there is one apart.
+    pub agent: Option<Secret>,
+    /// Hash of the cluster's CA, once a server has it.
+    pub ca_hash: Option<String>,
+    /// Whether the inventory or a server said the servers' token: otherwise it is a fresh one, by
+    /// which nothing can be called wrong.
+    pub known: bool,
+}
+
+impl Tokens {
+    /// What a joining host's config.yaml says as `token`.
+    pub fn for_join(&self, role: Role) -> String {
+        let Some(hash) = &self.ca_hash else {
+            return LATER.to_owned();
+        };
+        let token = match (role, &self.agent) {
+            (Role::Agent, Some(agent)) => full_token(hash, "node", agent.expose()),
+            _ => full_token(hash, "server", self.server.expose()),
+        };
+        token.expose().to_owned()
+    }
+}
+
+/// Finds the tokens in force. `urls` are the addresses that servers of the cluster are known under.
+///
+/// # Errors
+/// Two tokens or two cluster CAs, with the hosts that have them: these are two clusters.
+pub(super) fn tokens(situation: &Situation<'_>, urls: &[String]) -> Result<Tokens, Vec<Problem>> {
+    let cluster = &situation.inventory.cluster;
+    let mut servers = Claims::new();
+    let mut agents = Claims::new();
+    let mut authorities = Claims::new();
+    let mut problems = Vec::new();
+    let given = "look at the token in the inventory, or in the file that it names";
+    if let Some(token) = &cluster.token {
+        problems.extend(faulty("the inventory", "token", token.expose(), given));
+        servers.push((
+            "the inventory".into(),
+            token_password(token.expose()).into(),
+        ));
+        authorities
+            .extend(ca_hash(token.expose()).map(|hash| ("the inventory".into(), hash.into())));
+    }
+    if let Some(token) = &cluster.agent_token {
+        problems.extend(faulty(
+            "the inventory",
+            "agent token",
+            token.expose(),
+            given,
+        ));
+        agents.push((
+            "the inventory".into(),
+            token_password(token.expose()).into(),
+        ));
+    }
+    let found = "look at /var/lib/rancher/k3s/server and /etc/rancher/k3s/config.yaml on the host";
+    // A host that is an agent has an agent's token, whatever the inventory says that it is.
+    for (host, facts) in situation.servers().filter(|(_, facts)| !is_agent(facts)) {
+        let told = observed(facts);
+        let own = facts
+            .node
+            .server_token
+            .as_ref()
+            .map(|token| token.expose().to_owned());
+        if let Some(token) = own.or_else(|| configured(&told, "token")) {
+            problems.extend(faulty(&host.name, "token", &token, found));
+            servers.push((host.name.clone(), token_password(&token).into()));
+        }
+        let own = facts
+            .node
+            .agent_token
+            .as_ref()
+            .map(|token| token.expose().to_owned());
+        if let Some(token) = own.or_else(|| configured(&told, "agent-token")) {
+            problems.extend(faulty(&host.name, "agent token", &token, found));
+            agents.push((host.name.clone(), token_password(&token).into()));
+        }
+        authorities.extend(
+            facts
+                .node
+                .ca_hash
+                .clone()
+                .map(|hash| (host.name.clone(), hash)),
+        );
+    }
+    let differences = [
+        differ(
+            &servers,
+            "two tokens",
+            "a token tells which cluster a server belongs to",
+        ),
+        differ(
+            &agents,
+            "two agent tokens",
+            "all servers of a cluster accept the same one",
+        ),
+        differ(
+            &authorities,
+            "two cluster CAs",
+            "these servers belong to different clusters",
+        ),
+    ];
+    problems.extend(differences.into_iter().flatten());
+    problems.extend(agents_elsewhere(situation, authorities.first(), urls));
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let first = |found: &[(String, String)]| found.first().map(|(_, value)| Secret::new(value));
+    let server = first(&servers);
+    // A cluster that runs without an agent token keeps doing so: k3s takes a new one only with a
+    // restart of every server.
+    let runs = situation
+        .servers()
+        .any(|(_, facts)| facts.node.datastore.is_some());
+    let agent = first(&agents)
+        .or_else(|| (!runs && cluster.server_url.is_none()).then(|| situation.fresh.agent.clone()));
+    Ok(Tokens {
+        known: server.is_some(),
+        server: server.unwrap_or_else(|| situation.fresh.server.clone()),
+        agent,
+        ca_hash: authorities.first().map(|(_, hash)| hash.clone()),
+    })
+}
+
+/// A host's token goes to other hosts, so it has to have the form of one.
+fn faulty(host: &str, what: &str, token: &str, next: &str) -> Option<Problem> {
+    let fault = token_fault(token)?;
+    Some(
+        Problem::new(
+            Code::TOKEN_INVALID,
+            format!("{host}: the {what} that it has cannot be one"),
+        )
+        .because(format!("it {fault}"))
+        .next(next),
+    )
+}
+
+fn differ(found: &Claims, what: &str, why: &str) -> Option<Problem> {
+    let (first, other) = differing(found)?;
+    let problem = Problem::new(
+        Code::TOKENS_DIFFER,
+        format!("{what}: {first} has one, {other} another"),
+    )
+    .because(why)
+    .next("take the hosts that belong elsewhere out of the inventory");
+    Some(if first == "the inventory" {
+        problem.next("if the token in the inventory is an old one, correct it")
+    } else {
+        problem.next(to_move(other))
+    })
+}
