@@ -2,6 +2,7 @@
 
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
+use tracing::Instrument as _;
 
 use crate::cli::{Cli, Command, Environment, Output, Schema};
 use crate::engine::Refusal;
@@ -54,17 +55,25 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
             .then(Live::on_standard_output),
         ..Ui::default()
     };
-    match cli.command {
-        Command::Deploy(arguments) => deploy::run(arguments, &environment, ui).await,
-        Command::Plan(arguments) => plan::run(arguments, &environment, ui).await,
-        Command::Kubeconfig(arguments) => kubeconfig::run(arguments, &environment, ui).await,
-        Command::Install(arguments) => install::run(*arguments, &environment, ui).await,
-        Command::Join(arguments) => join::run(*arguments, &environment, ui).await,
-        Command::GetConfig(arguments) => kubeconfig::of_host(arguments, &environment, ui).await,
-        Command::NodeToken(arguments) => node_token::run(arguments, &environment, ui).await,
-        Command::Reset(arguments) => reset::run(arguments, &environment, ui).await,
-        Command::Ready(arguments) => ready::run(&arguments, &environment, ui).await,
-        Command::Inventory { what } => inventory::run(what, &environment, &ui).await,
+    if let Err(problem) = ui.log(cli.log_file.as_deref(), cli.verbose >= 3) {
+        return Refusal::from(problem).tell(&ui);
+    }
+    let run = tracing::debug_span!("run", process = std::process::id());
+    command(cli.command, &environment, ui).instrument(run).await
+}
+
+async fn command(command: Command, environment: &Environment, ui: Ui) -> ExitCode {
+    match command {
+        Command::Deploy(arguments) => deploy::run(arguments, environment, ui).await,
+        Command::Plan(arguments) => plan::run(arguments, environment, ui).await,
+        Command::Kubeconfig(arguments) => kubeconfig::run(arguments, environment, ui).await,
+        Command::Install(arguments) => install::run(*arguments, environment, ui).await,
+        Command::Join(arguments) => join::run(*arguments, environment, ui).await,
+        Command::GetConfig(arguments) => kubeconfig::of_host(arguments, environment, ui).await,
+        Command::NodeToken(arguments) => node_token::run(arguments, environment, ui).await,
+        Command::Reset(arguments) => reset::run(arguments, environment, ui).await,
+        Command::Ready(arguments) => ready::run(&arguments, environment, ui).await,
+        Command::Inventory { what } => inventory::run(what, environment, &ui).await,
         Command::Schema { of } => {
             let schema = match of {
                 Schema::Inventory => crate::inventory::schema(),
@@ -87,7 +96,7 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
             };
             Refusal::from(problem).tell(&ui)
         }
-        Command::Cache { what } => cache::run(what, &environment, &ui),
+        Command::Cache { what } => cache::run(what, environment, &ui),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "towline", &mut script);

@@ -156,7 +156,8 @@ fn told(fetch: &Fetch, progress: Progress) -> Event {
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    let done = tokio::task::spawn_blocking(work).await;
+    let span = tracing::Span::current();
+    let done = tokio::task::spawn_blocking(move || span.in_scope(work)).await;
     done.map_err(|error| Problem::new(Code::INTERNAL, error.to_string()))?
 }
 

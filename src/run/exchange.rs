@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tracing::{Instrument as _, debug_span};
+
 use super::Runner;
 use super::event::Event;
 use super::step::End;
@@ -116,13 +118,14 @@ impl Runner {
                 .map(|(_, _, step)| step.task.probe())
                 .collect();
             let limit = Arc::clone(&self.limit);
-            Some(async move {
+            let asked = async move {
                 let _permit = limit.acquire().await;
                 (
                     host.to_owned(),
                     ask(&*remote, &questions).await.unwrap_or_default().replies,
                 )
-            })
+            };
+            Some(asked.instrument(debug_span!("host", name = host)))
         });
         let replies: BTreeMap<_, _> = futures::future::join_all(asked).await.into_iter().collect();
         plan::judge(plan, &replies)

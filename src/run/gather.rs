@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tracing::{Instrument as _, debug_span, instrument};
 
 use super::event::{Event, Events};
 use super::exchange::Answered;
@@ -82,13 +83,14 @@ pub async fn gather(
         let name = host.name.clone();
         let distribution = distribution::of(inventory);
         let data_dir = inventory.data_dir(&host);
-        let handle = hosts.spawn(async move {
+        let asking = async move {
             let _permit = limit.acquire().await;
             events.send(Event::Connecting {
                 host: host.name.clone(),
             });
             one(host, distribution, &data_dir, &*connector).await
-        });
+        };
+        let handle = hosts.spawn(asking.in_current_span());
         names.insert(handle.id(), name);
     }
     let mut gathered = Gathered::default();
@@ -147,6 +149,7 @@ pub async fn gather(
     gathered
 }
 
+#[instrument(level = "debug", name = "host", skip_all, fields(name = host.name))]
 async fn one(
     host: Host,
     distribution: &Distribution,
@@ -175,12 +178,13 @@ pub async fn ask_around(
     let api_port = distribution::of(inventory).api_port;
     let asked = wanted.iter().filter_map(|(name, addresses)| {
         let remote = gathered.remotes.get(name)?.clone();
-        Some(async move {
+        let asked = async move {
             let _permit = limit.acquire().await;
             let answered =
                 exchange::ask(&*remote, &[facts::reach_probe(addresses, api_port)]).await;
             (name, answered.unwrap_or_default())
-        })
+        };
+        Some(asked.instrument(debug_span!("host", name)))
     });
     for (name, answered) in futures::future::join_all(asked).await {
         let reply = answered.replies.into_iter().next().flatten();
@@ -218,6 +222,7 @@ pub async fn refresh(inventory: &Inventory, gathered: &mut Gathered, redactor: &
 ///
 /// # Errors
 /// Why its answer cannot be used.
+#[instrument(level = "debug", name = "host", skip_all, fields(name = host.name))]
 pub async fn facts(
     inventory: &Inventory,
     host: &Host,

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tracing::{Instrument as _, debug_span, instrument};
 
 use super::lasting::Started;
 use super::report::{Done, Outcome, RunState, Taken};
@@ -145,7 +146,9 @@ impl Runner {
             let handle = running.spawn(async move {
                 let _turn = batch.acquire().await;
                 let _permit = runner.limit.clone().acquire_owned().await;
-                runner.lane(index, stage, lane, judged, is_stale).await
+                let stages = debug_span!("stage", name = stage);
+                let lane = runner.lane(index, stage, lane, judged, is_stale);
+                lane.instrument(stages).await
             });
             names.insert(handle.id(), name);
         }
@@ -167,6 +170,7 @@ impl Runner {
         }
     }
 
+    #[instrument(level = "debug", name = "host", skip_all, fields(name = lane.host))]
     async fn lane(
         self,
         index: usize,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tracing::instrument;
 
 use super::exchange::{Acted, ask, changed_meanwhile, complaint, no_session};
 use super::{Event, Runner};
@@ -66,6 +67,7 @@ struct Cause {
 impl Runner {
     /// Runs one step. `planned` is what the plan's question showed; `stale` says that something has
     /// changed on the host since.
+    #[instrument(level = "debug", skip_all, fields(name = step.name))]
     pub(super) async fn step(
         &self,
         host: &str,

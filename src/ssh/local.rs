@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
+use tracing::debug_span;
 
 use super::session::wrap;
-use super::{Answer, Counts, Exit, Output, Progress, Remote, Upload};
+use super::{Answer, Counts, Exit, Output, Progress, Remote, Upload, logged};
 use crate::shell::Script;
 
 /// As much of standard output is kept, as over SSH.
@@ -55,7 +56,8 @@ impl Local {
 impl Remote for Local {
     fn run<'a>(&'a self, script: &'a Script) -> Answer<'a> {
         let input = Input::Bytes(wrap(&script.text).into_bytes());
-        Box::pin(exchange(self.shell(), input, script.timeout))
+        let span = debug_span!("exchange", bytes = script.text.len());
+        Box::pin(logged(span, exchange(self.shell(), input, script.timeout)))
     }
 
     fn put<'a>(&'a self, upload: &'a Upload, _: Progress<'a>) -> Answer<'a> {
@@ -73,7 +75,8 @@ impl Remote for Local {
             command.arg("-c").arg(&upload.receive.text);
             // Copying a file on one machine is quick, and the limit is that of the script alone.
             let limit = upload.receive.timeout + Duration::from_mins(5);
-            exchange(command, Input::File(file), limit).await
+            let span = debug_span!("exchange", file = %upload.source.display());
+            logged(span, exchange(command, Input::File(file), limit)).await
         })
     }
 

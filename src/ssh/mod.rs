@@ -15,7 +15,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use tracing::{Instrument as _, Span};
 
 use crate::shell::Script;
 
@@ -92,6 +94,24 @@ pub struct Counts {
     pub connections: u32,
     /// Exec channels opened.
     pub exchanges: u32,
+}
+
+/// An exchange that the log shows, with its end and the time that it took.
+async fn logged(span: Span, exchange: impl Future<Output = Output>) -> Output {
+    let exchange = async {
+        let begun = Instant::now();
+        let output = exchange.await;
+        tracing::debug!(
+            seconds = begun.elapsed().as_secs_f64(),
+            until_first_output = output.start.as_secs_f64(),
+            stdout = output.stdout.len(),
+            stderr = output.stderr.len(),
+            "{}",
+            output.exit
+        );
+        output
+    };
+    exchange.instrument(span).await
 }
 
 /// A host as the runner sees it. Every call is one exchange: one exec channel.

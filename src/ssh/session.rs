@@ -12,6 +12,7 @@ use russh::client::{Config, Handle};
 use russh::keys::{Algorithm, HashAlg};
 use russh::{Disconnect, Preferred, cipher};
 use tokio::net::TcpStream;
+use tracing::debug_span;
 
 use crate::shell::{Script, quote};
 use crate::ssh::authentication::{Failed, authenticate};
@@ -20,7 +21,7 @@ use crate::ssh::exchange::{self, Input, Order};
 use crate::ssh::fault::{ConnectError, ConnectionPhase, Fault};
 use crate::ssh::host_key::Trust;
 use crate::ssh::keys::Keys;
-use crate::ssh::{Answer, Counts, Progress, Remote, Upload};
+use crate::ssh::{Answer, Counts, Progress, Remote, Upload, logged};
 
 /// How often a connection that ends before the banner is tried again: sshd drops some of many
 /// that come at once (`MaxStartups`).
@@ -81,6 +82,10 @@ pub async fn connect(target: &Target, trust: &Trust, keys: &Keys) -> Result<Sess
             Ok(session) => return Ok(session),
             Err(Fault::NoBanner { closed: true, .. }) if retries < RETRIES => {
                 retries += 1;
+                tracing::debug!(
+                    retries,
+                    "the connection ended before a banner; it is tried again"
+                );
                 let pause = rand::random_range(200..800) * u64::from(retries);
                 tokio::time::sleep(Duration::from_millis(pause)).await;
             }
@@ -95,6 +100,7 @@ async fn attempt(
     keys: &Keys,
     shared: &Arc<Shared>,
 ) -> Result<Session, Fault> {
+    tracing::debug!(target.address, target.port, "connecting");
     let limit = target.connect_timeout;
     let addresses = resolve(target).await?;
     let stream = reach(&addresses, limit).await?;
@@ -115,6 +121,7 @@ async fn attempt(
         trust: trust.clone(),
         shared: Arc::clone(shared),
     };
+    tracing::debug!(%peer, "TCP is connected");
     let config = Arc::new(config(target, trust).await?);
     let connecting = russh::client::connect_stream(config, wire, client);
     let Ok(connected) = tokio::time::timeout(limit, connecting).await else {
@@ -126,17 +133,21 @@ async fn attempt(
         return Err(Fault::TimedOut { phase, limit });
     };
     let mut handle = connected.map_err(|error| not_connected(&error, shared))?;
+    tracing::debug!("keys are exchanged");
     let limit = limit.max(LEAST_FOR_AUTHENTICATION);
     let authenticated =
         tokio::time::timeout(limit, authenticate(&mut handle, shared, &target.user, keys)).await;
     match authenticated {
-        Ok(Ok(())) => Ok(Session {
-            handle,
-            shared: Arc::clone(shared),
-            user: target.user.clone(),
-            peer: peer.ip(),
-            exchanges: AtomicU32::new(0),
-        }),
+        Ok(Ok(())) => {
+            tracing::debug!(user = target.user, "logged in");
+            Ok(Session {
+                handle,
+                shared: Arc::clone(shared),
+                user: target.user.clone(),
+                peer: peer.ip(),
+                exchanges: AtomicU32::new(0),
+            })
+        }
         Ok(Err(Failed::Denied(denied))) => Err(Fault::Authentication(denied)),
         Ok(Err(Failed::Lost(reason))) => Err(Fault::Lost {
             phase: ConnectionPhase::Authentication,
@@ -304,12 +315,12 @@ impl Session {
     }
 
     fn exchange<'a>(&'a self, order: Order<'a>) -> Answer<'a> {
-        Box::pin(exchange::exchange(
-            &self.handle,
-            &self.shared,
-            &self.exchanges,
-            order,
-        ))
+        let span = match &order.input {
+            Input::Bytes(bytes) => debug_span!("exchange", bytes = bytes.len()),
+            Input::File(path, _) => debug_span!("exchange", file = %path.display()),
+        };
+        let exchange = exchange::exchange(&self.handle, &self.shared, &self.exchanges, order);
+        Box::pin(logged(span, exchange))
     }
 }
 

@@ -17,6 +17,7 @@ mod board;
 mod frame;
 mod lines;
 mod live;
+mod log;
 mod plan;
 mod safe;
 mod shown;

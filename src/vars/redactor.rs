@@ -24,11 +24,16 @@ impl Redactor {
             return;
         }
         let mut secrets = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if !secrets.contains(secret) {
+        // In a text that quotes it, some of its characters may be escaped.
+        let quoted = format!("{:?}", secret.expose());
+        for form in [secret, &Secret::new(&quoted[1..quoted.len() - 1])] {
+            if secrets.contains(form) {
+                continue;
+            }
             // Longest first, so that a secret inside a longer one leaves no rest behind.
-            let longer = |known: &Secret| known.expose().len() >= secret.expose().len();
+            let longer = |known: &Secret| known.expose().len() >= form.expose().len();
             let place = secrets.partition_point(longer);
-            secrets.insert(place, secret.clone());
+            secrets.insert(place, form.clone());
         }
     }
 

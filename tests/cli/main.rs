@@ -7,6 +7,7 @@ mod pages;
 mod vagrant;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -278,6 +279,52 @@ fn a_host_that_cannot_be_reached_ends_with_1_and_words() {
         (&last["event"], &last["report"]["rows"][0]["outcome"]),
         (&"finished".into(), &"unreachable".into())
     );
+}
+
+#[test]
+fn a_log_is_a_file_of_its_owner_alone_and_holds_no_secret() {
+    let inventory = "cluster: {version: v1.36.3+k3s1, token: abcdef0123456789}\nssh: {port: 1, user: root}\nhosts:\n  m1: {address: 127.0.0.1, role: server}\n";
+    let folder = folder(inventory);
+    let run = |words: &str| {
+        let mut words: Vec<_> = words.split(' ').collect();
+        words.extend(["-i", "home.yaml"]);
+        towline(folder.path(), &words)
+    };
+    let output = run("plan --log-file log");
+    assert_eq!(output.status.code(), Some(1), "{}", screen(&output));
+    let path = folder.path().join("log");
+    let mode = fs::metadata(&path).expect("a file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let log = fs::read_to_string(&path).expect("a log");
+    assert!(
+        log.contains("host{name=\"m1\"}") && log.contains("DEBUG"),
+        "{log}"
+    );
+    assert!(!log.contains("abcdef0123456789"), "{log}");
+    assert!(
+        !text(&output.stderr).contains("DEBUG"),
+        "{}",
+        screen(&output)
+    );
+
+    // It goes on with what is there; on standard error it is seen as well.
+    let output = run("plan -vvv --log-file log");
+    assert!(
+        text(&output.stderr).contains(" DEBUG run{"),
+        "{}",
+        screen(&output)
+    );
+    assert!(fs::read_to_string(&path).expect("a log").starts_with(&log));
+
+    insta::assert_snapshot!(screen(&run("plan --log-file none/log")), @r"
+    status 2
+    --- standard output
+    --- standard error
+    error: the log file none/log cannot be written
+      No such file or directory (os error 2)
+      → name another with --log-file
+    nothing was changed
+    ");
 }
 
 /// What no answer of a host could make right.

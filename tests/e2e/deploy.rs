@@ -1,5 +1,7 @@
 //! From bare machines to a cluster, and the second run that changes nothing.
 
+use std::fs;
+
 use crate::place::{Place, mode};
 
 /// What is on a machine, as `stat` and `readlink` say it.
@@ -21,7 +23,7 @@ fn bare_machines_become_a_cluster_and_the_second_run_changes_nothing() {
     }
     let deployed = place
         .towline("deploy", &inventory)
-        .args("--output json -vv")
+        .args("--output json -vv --log-file towline.log")
         .run()
         .ends(0);
     assert_eq!(
@@ -36,6 +38,17 @@ fn bare_machines_become_a_cluster_and_the_second_run_changes_nothing() {
 
     let kubeconfig = place.file("demo.kubeconfig");
     assert_eq!(mode(&kubeconfig), 0o600);
+    // Which exchange of which step took how long on which host; `kept_its_secrets` reads it, too.
+    let log = fs::read_to_string(place.file("towline.log")).unwrap();
+    let exchanges = |line: &&str| line.contains("exchange{") && line.contains(" seconds=");
+    let of_m4 = |line: &&str| line.contains("host{name=\"m4\"}:step{name=");
+    assert!(
+        log.lines().filter(exchanges).any(|line| of_m4(&line)),
+        "{log}"
+    );
+    for library in [" russh::", " kube_client::"] {
+        assert!(log.contains(library), "{library}");
+    }
     let api = place.api();
     let all = "m1 voter, m2 voter, m3 voter, m4 agent";
     for name in ["m1", "m2", "m3"] {

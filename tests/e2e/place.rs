@@ -104,7 +104,12 @@ impl Place {
     #[track_caller]
     pub fn kept_its_secrets(&self) {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let log: Vec<String> = log.iter().map(|said| with_unpacked(said)).collect();
+        let file = fs::read_to_string(self.file("towline.log"));
+        let log: Vec<String> = log
+            .iter()
+            .chain(&file)
+            .map(|said| with_unpacked(said))
+            .collect();
         let script = "cd /var/lib/rancher/k3s/server 2>/dev/null && cat token agent-token; \
                       sed -n 's/^ *\\(agent-\\)\\?token: //p' /etc/rancher/k3s/config.yaml";
         let mut secrets = 0;

@@ -25,6 +25,7 @@ impl Events {
 
     /// Says what happened. A user interface that has gone away does not stop the work.
     pub fn send(&self, event: Event) {
+        tracing::debug!("{}", serde_json::to_string(&event).unwrap_or_default());
         drop(self.0.send(Message::Event(event)));
     }
 
