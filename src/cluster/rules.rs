@@ -62,6 +62,20 @@ pub trait Rules: fmt::Debug + Sync {
     /// What of the pods' network it brings, and what the user should know of one that is not there yet.
     fn network(&self, situation: &Situation<'_>, topology: &Topology) -> (Network, Option<String>);
 
+    /// The networks of pods and services, as the inventory says them or by default.
+    fn ranges(&self, inventory: &Inventory) -> Vec<String>;
+
+    /// What playbooks and templates see under its name on a host. `sources` are the addresses and networks
+    /// that a firewall has to let in.
+    fn variables(
+        &self,
+        topology: &Topology,
+        host: &Host,
+        facts: &Facts,
+        version: Option<&str>,
+        sources: Vec<String>,
+    ) -> Value;
+
     /// What of it a reset takes from a host, and what it leaves there.
     fn folders(&self, facts: &Facts) -> Belongings;
 }

@@ -48,7 +48,7 @@ struct Staying {
 }
 
 /// Builds the plan of a reset: for every wave its nodes are drained, its hosts stopped, its nodes
-/// deleted, and k3s removed from its hosts.
+/// deleted, and the distribution removed from its hosts.
 ///
 /// # Errors
 /// A playbook that does not fit.
@@ -109,7 +109,7 @@ pub fn reset(situation: &Situation<'_>, reset: &Reset, book: &Book) -> Result<Pl
             add("delete nodes", order, lanes("reset-delete", &via)?);
         }
         add(
-            "remove k3s",
+            &format!("remove {}", situation.rules.product().name),
             Order::Parallel,
             lanes("reset-host", &wave.hosts)?,
         );

@@ -28,7 +28,6 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("src/engine/", "left"),
     ("src/inventory/", "left"),
     ("src/kubernetes/", "left"),
-    ("src/plan/", "left"),
     ("src/playbook/", "left"),
     ("src/ui/", "left"),
     ("src/vars/", "left"),

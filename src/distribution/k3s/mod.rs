@@ -27,6 +27,7 @@ pub mod settings;
 pub mod token;
 mod tokens;
 mod unit;
+mod variables;
 pub mod version;
 
 #[cfg(test)]
@@ -35,6 +36,8 @@ mod tests;
 pub use adopt::same_setting;
 pub use effective::{certificate_names, shared_settings};
 pub use rules::K3s;
+#[cfg(test)]
+pub use variables::variables_schema;
 
 /// What is known of k3s.
 pub static DISTRIBUTION: Distribution = Distribution {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::effective::effective_config;
 use super::network::{Fault, KEYS, Networks, words};
+use super::settings::shared_default;
 use crate::cluster::{Addresses, Situation};
 use crate::inventory::{Inventory, Remark, Role};
 use crate::problem::{Code, Problem};
@@ -31,6 +32,17 @@ fn told(situation: &Situation<'_>) -> Option<(BTreeMap<&'static str, Value>, boo
         Some((*key, value.clone()))
     });
     Some((named.collect(), false))
+}
+
+/// The networks of pods and services by what the inventory says of the cluster.
+pub(super) fn of_inventory(inventory: &Inventory) -> Vec<String> {
+    let keys = ["cluster-cidr", "service-cidr"].into_iter();
+    keys.flat_map(|key| {
+        let own = words(inventory.cluster.config.get(key));
+        let default = shared_default(key).filter(|_| own.is_empty());
+        own.into_iter().chain(default.map(str::to_owned))
+    })
+    .collect()
 }
 
 /// What k3s does not start with, for an inventory of which no host was asked yet.

@@ -10,7 +10,7 @@ use super::config::Subject;
 use super::effective::{configured, configured_data_dir, effective_config, observed, own_config};
 use super::token::{ca_hash, token_password};
 use super::tokens::{Tokens, tokens};
-use super::{fixed, flannel, folders, keep, keys, ranges, servers, settings};
+use super::{fixed, flannel, folders, keep, keys, ranges, servers, settings, variables};
 use crate::cluster::rules::{
     Assignment, Basis, Belongings, HostConfig, Product, Setting, Token, Told, Wanted,
 };
@@ -154,6 +154,21 @@ impl Rules for K3s {
         let network = flannel::network(situation, topology);
         let note = flannel::note(situation, topology, network);
         (network, note)
+    }
+
+    fn ranges(&self, inventory: &Inventory) -> Vec<String> {
+        ranges::of_inventory(inventory)
+    }
+
+    fn variables(
+        &self,
+        topology: &Topology,
+        host: &Host,
+        facts: &Facts,
+        version: Option<&str>,
+        sources: Vec<String>,
+    ) -> Value {
+        variables::variables(topology, host, facts, version, sources)
     }
 
     fn folders(&self, facts: &Facts) -> Belongings {

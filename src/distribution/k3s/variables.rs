@@ -1,0 +1,84 @@
+//! What playbooks and templates may know of k3s on a host.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::settings::{subcommand, unit};
+use crate::cluster::{NodeRole, Topology};
+use crate::facts::Facts;
+use crate::inventory::Host;
+
+/// What templates see under `k3s`.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Variables<'a> {
+    /// The systemd unit: `k3s` or `k3s-agent`
+    unit: &'a str,
+    /// The subcommand of k3s: `server` or `agent`
+    command: &'a str,
+    /// The version of k3s that is wanted; none for a binary of your own
+    version: Option<&'a str>,
+    /// The node's name
+    node_name: &'a str,
+    /// Whether the node has to be a voting member of etcd
+    voter: bool,
+    /// Whether k3s brings the pods' network
+    flannel: bool,
+    /// Whether the unit becomes READY only with a network plug-in that k3s does not bring
+    awaits_network: bool,
+    /// Whether no server of the cluster runs or is started now
+    no_server: bool,
+    /// The content of k3s's config.yaml, with secrets
+    config: Value,
+    /// Addresses and networks that a firewall has to let in: nodes, pods, services
+    sources: Vec<String>,
+    /// Nodes of wiped machines, each with `name` and `uid`
+    forget: Vec<Value>,
+    /// Whether something other than towline has written the unit
+    foreign: bool,
+    /// Whether k3s already does what its new files say
+    effective: bool,
+    /// Whether a server joins that has data of a membership which it lost
+    removed: bool,
+    /// Folder of k3s's data
+    data_dir: &'a str,
+}
+
+/// The variables of one host.
+pub(super) fn variables(
+    topology: &Topology,
+    host: &Host,
+    facts: &Facts,
+    version: Option<&str>,
+    sources: Vec<String>,
+) -> Value {
+    let spec = topology.specs.get(&host.name);
+    let network = &topology.network;
+    let forget = topology.forget.iter();
+    let joins = spec.is_some_and(|spec| spec.role == NodeRole::Joining);
+    json!(Variables {
+        unit: unit(host.role.value),
+        command: subcommand(host.role.value),
+        version,
+        node_name: spec.map_or("", |spec| &spec.node_name),
+        voter: spec.is_some_and(|spec| spec.voter),
+        flannel: network.itself,
+        awaits_network: !network.itself && network.policies,
+        no_server: topology.no_server,
+        config: spec.map(|spec| json!(spec.config)).unwrap_or_default(),
+        sources,
+        forget: forget
+            .map(|node| json!({"name": node.name, "uid": node.uid}))
+            .collect(),
+        foreign: facts.node.foreign.is_some(),
+        effective: spec.is_some_and(|spec| spec.effective),
+        removed: joins && facts.node.datastore.is_some(),
+        data_dir: facts.node.data_dir.as_str(),
+    })
+}
+
+/// The variables with their words, as a JSON schema.
+#[cfg(test)]
+pub fn variables_schema() -> Value {
+    schemars::schema_for!(Variables<'_>).to_value()
+}
