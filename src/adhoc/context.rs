@@ -56,11 +56,17 @@ impl AdHocInventory {
         if let (ClusterState::Down | ClusterState::Unknown, Some(name)) =
             (&survey.decision.rules.topology.state, self.read_server())
         {
+            let unit = self.distribution.rules.product().server_unit;
             return Err(Problem::new(
                 Code::SERVER_NOT_READY,
-                format!("{name}: k3s has data here and is not READY, so nothing can join it"),
+                format!(
+                    "{name}: {} has data here and is not READY, so nothing can join it",
+                    self.distribution.name
+                ),
             )
-            .next("systemctl status k3s  and  journalctl -u k3s  on it say why")
+            .next(format!(
+                "systemctl status {unit}  and  journalctl -u {unit}  on it say why"
+            ))
             .into());
         }
         if arguments.plan {

@@ -3,9 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{AdHocInventory, append, object};
-use crate::distribution::k3s::arguments::{self, Settings, ShortFlags};
-use crate::distribution::k3s::flags::is_known;
-use crate::distribution::k3s::settings::MUST_BE_EQUAL;
+use crate::distribution::Settings;
 use crate::inventory::Role;
 use crate::problem::{Code, Problem};
 use crate::vars::names_a_secret;
@@ -26,6 +24,12 @@ impl AdHocInventory {
         Ok(secret.into_keys().collect())
     }
 
+    /// The settings that the texts of `--k3s-extra-args` mean.
+    pub(super) fn typed(&self, texts: &[String]) -> Result<Settings, Problem> {
+        (self.distribution.flags.settings)(&texts.join(" "))
+            .map_err(|error| Problem::new(Code::FLAG_VALUE, format!("--k3s-extra-args: {error}")))
+    }
+
     /// Flags of k3s, each where the inventory has it.
     pub(super) fn extra(
         &mut self,
@@ -34,6 +38,8 @@ impl AdHocInventory {
         no_extras: bool,
     ) -> Result<(), Problem> {
         let is_server = self.target().get("role") == Some(&json!("server"));
+        let flags = &self.distribution.flags;
+        let is_known = flags.is_known;
         let is_servers_only =
             |key: &&String| is_known(key, Role::Server) && !is_known(key, Role::Agent);
         if !is_server && let Some(key) = extra.keys().find(is_servers_only) {
@@ -111,7 +117,7 @@ impl AdHocInventory {
         // that joins is its own, except what all servers must share.
         let (shared, own): (Settings, Settings) = extra
             .into_iter()
-            .partition(|(key, _)| is_whole || (is_server && MUST_BE_EQUAL.contains(&key.as_str())));
+            .partition(|(key, _)| is_whole || (is_server && flags.shared.contains(&key.as_str())));
         if !shared.is_empty() {
             object(&mut self.draft.cluster, "config").extend(shared);
         }
@@ -120,13 +126,6 @@ impl AdHocInventory {
         }
         Ok(())
     }
-}
-
-/// The settings that the text of `--k3s-extra-args` means.
-pub(super) fn settings(texts: &[String]) -> Result<Settings, Problem> {
-    let parse = |text: &str| arguments::settings(&arguments::words(text)?, ShortFlags::Refused);
-    parse(&texts.join(" "))
-        .map_err(|error| Problem::new(Code::FLAG_VALUE, format!("--k3s-extra-args: {error}")))
 }
 
 fn list(value: Option<Value>) -> Vec<String> {

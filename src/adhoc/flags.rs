@@ -54,15 +54,16 @@ impl AdHocInventory {
     /// What an inventory would say, as a flag: `ssh: {port: 22}` is `--ssh-port 22`.
     fn help(&self, help: &str, path: &[&str]) -> String {
         let is_target = path.get(1).is_some_and(|name| *name == self.target);
+        let api = self.distribution.api_port.to_string();
         let said = help.split_once("`ssh: {").and_then(|(before, rest)| {
             let (setting, after) = rest.split_once("}`")?;
             let flag = match (setting.split_once(": ")?, is_target) {
                 (("user", user), true) => format!("--user {user}"),
                 (("user", user), false) => format!("--server-user {user}"),
-                ((_, "6443"), _) => {
+                ((_, port), _) if port == api => {
                     let before = before.trim_end_matches(", and ");
                     return Some(format!(
-                        "{before}: 6443 is the port of the API, which is known"
+                        "{before}: {api} is the port of the API, which is known"
                     ));
                 }
                 ((_, port), true) => format!("--ssh-port {port}"),

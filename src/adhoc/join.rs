@@ -2,10 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{AdHocInventory, absolute, append, checked, extra, host_name, object};
+use super::{AdHocInventory, absolute, append, checked, host_name, object};
 use crate::cli::JoinArguments;
-use crate::distribution::k3s::arguments::Settings;
-use crate::distribution::k3s::{certificate_names, same_setting, shared_settings};
+use crate::distribution::Settings;
 use crate::engine::Refusal;
 use crate::facts::{Datastore, Facts};
 use crate::kubernetes::kubeconfig::server_url;
@@ -46,7 +45,7 @@ impl AdHocInventory {
             (_, true) => adhoc.elsewhere(arguments, server)?,
             (Some(server), false) => adhoc.observed(arguments, server)?,
         }
-        let extra = extra::settings(&arguments.node.k3s_extra_args)?;
+        let extra = adhoc.typed(&arguments.node.k3s_extra_args)?;
         adhoc.extra(extra, false, arguments.node.no_extras)?;
         Ok(adhoc)
     }
@@ -89,7 +88,10 @@ impl AdHocInventory {
                     Code::FLAG_VALUE,
                     format!("--server-url: `{url}` is not an address to join at"),
                 )
-                .next("one looks like https://k8s.example.org:6443"));
+                .next(format!(
+                    "one looks like https://k8s.example.org:{}",
+                    self.distribution.api_port
+                )));
             };
             let name = authority
                 .rsplit_once(':')
@@ -123,7 +125,7 @@ impl AdHocInventory {
                     .next(format!("write {host}: with a token the server is not logged in to"))
                     .next(format!("if that is the port of the API, write  --server-url https://{server}  instead")));
                 }
-                server_url(server, 6443)
+                server_url(server, self.distribution.api_port)
             }
             (None, None) => {
                 return Err(Problem::new(
@@ -176,7 +178,7 @@ impl AdHocInventory {
         let config = object(&mut self.draft.cluster, "config");
         for (key, value) in &*config {
             let theirs = shared.get(key);
-            if !same_setting(key, theirs, Some(value)) {
+            if !(self.distribution.flags.is_same)(key, theirs, Some(value)) {
                 let theirs = theirs.map_or_else(|| "nothing".to_owned(), ToString::to_string);
                 return Err(Problem::new(Code::SERVER_SETTINGS_DIFFER, format!(
                     "--{key} is shared by all servers of a cluster, and {server} has another value"
@@ -206,7 +208,10 @@ pub fn of_server(
             Code::NO_CLUSTER,
             format!("{name}: there is no cluster here to join"),
         )
-        .because("no k3s server has ever run on it")
+        .because(format!(
+            "no server of {} has ever run on it",
+            adhoc.distribution.name
+        ))
         .next(format!(
             "towline install --ip {name}  makes it the first server"
         ))
@@ -218,14 +223,18 @@ pub fn of_server(
             .into());
     }
     if as_server {
-        let shared = shared_settings(facts).map_err(|why| {
+        let shared = (adhoc.distribution.flags.shared_on)(facts).map_err(|why| {
             Problem::new(
                 Code::NODE_CONFIG_UNREADABLE,
-                format!("{name}: what k3s is told here cannot be read"),
+                format!(
+                    "{name}: the settings of {} here cannot be read",
+                    adhoc.distribution.name
+                ),
             )
             .because(why)
         })?;
-        adhoc.carry_over(shared, certificate_names(facts), name)?;
+        let names = (adhoc.distribution.flags.certificate_names)(facts);
+        adhoc.carry_over(shared, names, name)?;
     }
     Ok(())
 }

@@ -8,8 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::{
     Address, Environment, InstallArguments, Login, NodeArguments, NodeTokenArguments, Release,
 };
-use crate::cluster::Rules as _;
-use crate::distribution::{k3s, remarks};
+use crate::distribution::{self, Distribution, remarks};
 use crate::engine::{self, Refusal, surroundings};
 use crate::facts::Facts;
 use crate::inventory::{self, DataDir, Draft, Inventory, Overrides};
@@ -33,6 +32,7 @@ const THIS_MACHINE: &str = "this-machine";
 #[derive(Debug, Clone)]
 pub struct AdHocInventory {
     pub draft: Draft,
+    distribution: &'static Distribution,
     /// Where hosts join, when that is not a server's own address.
     server_url: Option<String>,
     /// A token that a flag said, and that no file will hold.
@@ -83,7 +83,7 @@ impl AdHocInventory {
             adhoc.warn_of_process_lists("--token", "--token-file");
             adhoc.token = Some(Secret::new(token));
         }
-        let extra = extra::settings(&arguments.node.k3s_extra_args)?;
+        let extra = adhoc.typed(&arguments.node.k3s_extra_args)?;
         adhoc.extra(extra, true, arguments.node.no_extras)?;
         Ok(adhoc)
     }
@@ -184,6 +184,7 @@ impl AdHocInventory {
         let mut hosts = Map::new();
         hosts.insert(target.clone(), json!({"address": place, "role": role}));
         Ok(Self {
+            distribution: distribution::DEFAULT,
             draft: Draft {
                 cluster,
                 ssh,
@@ -251,7 +252,7 @@ impl AdHocInventory {
     /// # Errors
     /// It was found in another folder than the one that was typed, or in one that cannot be used.
     pub fn found_data(&mut self, server: &str, facts: &Facts) -> Result<(), Problem> {
-        let told = k3s::K3s.told(facts);
+        let told = self.distribution.rules.told(facts);
         told.data_dir
             .map_err(|why| Problem::new(Code::DATA_DIR_UNUSABLE, format!("{server}: {why}")))?;
         let own = &facts.node.data_dir;
@@ -262,7 +263,10 @@ impl AdHocInventory {
         {
             return Err(Problem::new(
                 Code::DATA_DIR_DIFFERS,
-                format!("{server}: k3s keeps its data in {own} here, not in {typed}"),
+                format!(
+                    "{server}: {} keeps its data in {own} here, not in {typed}",
+                    self.distribution.name
+                ),
             )
             .next(
                 "leave out  --server-data-dir : the folder is read from the server's configuration",

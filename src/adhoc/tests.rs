@@ -4,7 +4,7 @@ use clap::Parser as _;
 
 use super::*;
 use crate::cli::{Cli, Command};
-use crate::distribution::k3s::arguments::Settings;
+use crate::distribution::Settings;
 
 /// What a line stands for, or why it is refused.
 fn meant(line: &str) -> String {

@@ -34,7 +34,7 @@ pub(super) async fn run(
                 format!("{}: there is no token here", adhoc.target),
             )
             .because(format!(
-                "{}/server/token is missing: no k3s server has run on it",
+                "{}/server/token is missing: no server of a cluster has run on it",
                 facts.node.data_dir
             ))
             .into());

@@ -1,6 +1,7 @@
 //! `towline plan`: what a deploy would change.
 
 use crate::cli::{Environment, PlanArguments};
+use crate::distribution;
 use crate::engine::{Context, Deploy, Deployment, Survey, preview, told};
 use crate::problem::ExitCode;
 use crate::run::Event;
@@ -41,8 +42,9 @@ fn foreign(context: &Context, survey: &Survey<Deployment>) {
                 .contains_key(&host.name)
         {
             let text = format!(
-                "{}: something else set up k3s here; deploy takes it over only with --adopt",
-                host.name
+                "{}: something else set up {} here; deploy takes it over only with --adopt",
+                host.name,
+                distribution::of(&context.inventory).name
             );
             context.events.send(Event::Note { text });
         }

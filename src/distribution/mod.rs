@@ -1,9 +1,13 @@
 //! What the rooms above know of a Kubernetes distribution, as data, and the list of distributions.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 use crate::artifacts::Releases;
 use crate::cluster::Rules;
-use crate::facts::Questions;
-use crate::inventory::{self, Inventory, Remark};
+use crate::facts::{Facts, Questions};
+use crate::inventory::{self, Inventory, Remark, Role};
 use crate::task::Journal;
 
 /// Texts by their path.
@@ -43,7 +47,32 @@ pub struct Distribution {
     pub kubectl: &'static str,
     /// The port of a server's API.
     pub api_port: u16,
+    /// How its own flags are typed.
+    pub flags: Flags,
 }
+
+/// What a typed line must know of a distribution's own flags.
+#[derive(Debug)]
+pub struct Flags {
+    /// The settings that flags mean, or what is wrong with them.
+    pub settings: fn(&str) -> Result<Settings, String>,
+    /// Whether hosts of a role have this setting.
+    pub is_known: fn(&str, Role) -> bool,
+    /// Settings that all servers of a cluster must share.
+    pub shared: &'static [&'static str],
+    /// Whether two values of a setting mean the same.
+    pub is_same: fn(&str, Option<&Value>, Option<&Value>) -> bool,
+    /// What the servers of a cluster share, as this one has it, or why that cannot be read.
+    pub shared_on: fn(&Facts) -> Result<Settings, String>,
+    /// Names in a server's certificate beside its own.
+    pub certificate_names: fn(&Facts) -> Vec<String>,
+}
+
+/// Settings of a distribution by their key.
+pub type Settings = BTreeMap<String, Value>;
+
+/// The distribution where none is named.
+pub static DEFAULT: &Distribution = &k3s::DISTRIBUTION;
 
 /// Every distribution.
 pub static ALL: [&Distribution; 1] = [&k3s::DISTRIBUTION];

@@ -138,19 +138,20 @@ impl Operation for Deploy {
 /// What a plan is about, as a sentence.
 fn about(inventory: &Inventory, state: &ClusterState, version: &str) -> String {
     let name = &inventory.cluster.name;
+    let what = format!("{} {version}", distribution::of(inventory).name);
     match state {
         ClusterState::New { leader } => {
-            format!("{name}: a new cluster of k3s {version}, made by {leader}")
+            format!("{name}: a new cluster of {what}, made by {leader}")
         }
-        ClusterState::Running { .. } => format!("{name}: a cluster of k3s {version} that runs"),
+        ClusterState::Running { .. } => format!("{name}: a cluster of {what} that runs"),
         ClusterState::Down => {
-            format!("{name}: a cluster of k3s {version}, all of whose servers are down")
+            format!("{name}: a cluster of {what}, all of whose servers are down")
         }
         ClusterState::Elsewhere => {
-            format!("{name}: hosts that join a cluster of k3s {version} elsewhere")
+            format!("{name}: hosts that join a cluster of {what} elsewhere")
         }
         ClusterState::Unknown => {
-            format!("{name}: k3s {version}; whether there is a cluster is not known")
+            format!("{name}: {what}; whether there is a cluster is not known")
         }
     }
 }

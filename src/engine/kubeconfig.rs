@@ -7,7 +7,6 @@ use std::time::Duration;
 use crate::cli::{Destination, Environment, KubeconfigFile};
 use crate::cluster::node_name;
 use crate::distribution;
-use crate::distribution::k3s::settings::API_PORT;
 use crate::facts::Facts;
 use crate::inventory::{Host, Role};
 use crate::kubernetes::kubeconfig::{Kubeconfig, Written, merge, pick, rewrite, server_url, write};
@@ -121,7 +120,8 @@ pub async fn fetch(
     let (host, source, node_ip) = source(context, gathered).await?;
     let cluster = &context.inventory.cluster;
     let address = cluster.endpoint.as_deref().unwrap_or(&host.address);
-    let server = server_url(address, API_PORT);
+    let port = distribution::of(&context.inventory).api_port;
+    let server = server_url(address, port);
     let name = target.context.as_deref().unwrap_or(&cluster.name);
     let fresh = rewrite(source.expose(), &server, name)?;
     let default = || PathBuf::from(format!("{}.kubeconfig", cluster.name));
@@ -131,7 +131,7 @@ pub async fn fetch(
     // machine is in, too.
     let is_forwarded = cluster.endpoint.is_none() && is_forwarded(context, host);
     let node_ip = node_ip.filter(|_| is_forwarded);
-    let direct = node_ip.map(|ip| server_url(&ip.to_string(), API_PORT));
+    let direct = node_ip.map(|ip| server_url(&ip.to_string(), port));
     let direct = direct.map(|server| rewrite(source.expose(), &server, name));
     let direct = direct.transpose()?;
 

@@ -7,6 +7,7 @@ use super::operation::{Decision, Operation, Question};
 use super::refusal::Refusal;
 use super::survey::Survey;
 use crate::cluster::{self, Situation};
+use crate::distribution;
 use crate::plan;
 use crate::playbook::Book;
 use crate::problem::Problem;
@@ -44,8 +45,9 @@ impl Operation for Reset<'_> {
         let names: Vec<_> = hosts.map(String::as_str).collect();
         Ok(Decision {
             about: format!(
-                "{}: k3s and its data are removed from {}",
+                "{}: {} and its data are removed from {}",
                 situation.inventory.cluster.name,
+                distribution::of(situation.inventory).name,
                 names.join(", ")
             ),
             plan: plan::reset(situation, &rules, book).map_err(|problem| vec![problem])?,
@@ -76,7 +78,10 @@ impl Operation for Reset<'_> {
             && !unreached.any(|host| context.selected.contains(host))
         {
             context.events.send(Event::Note {
-                text: "nothing of k3s is here".into(),
+                text: format!(
+                    "nothing of {} is here",
+                    distribution::of(&context.inventory).name
+                ),
             });
         }
         Ok(None)

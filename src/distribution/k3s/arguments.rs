@@ -4,12 +4,9 @@
 //! k3s reads config.yaml by turning every key into the long flag of that name, so each long flag
 //! has its key; which flags take no value and which may be repeated is k3s's own table (v1.36).
 
-use std::collections::BTreeMap;
-
 use serde_json::{Number, Value};
 
-/// Keys of config.yaml with their values.
-pub type Settings = BTreeMap<String, Value>;
+pub use crate::distribution::Settings;
 
 /// Flags that take no value.
 const SWITCHES: [&str; 38] = [
@@ -123,6 +120,15 @@ pub enum NotArguments {
 pub fn words(text: &str) -> Result<Vec<String>, NotArguments> {
     let text = text.replace("\\\r\n", " ").replace("\\\n", " ");
     shlex::split(&text).ok_or(NotArguments::Quotes)
+}
+
+/// The settings that typed flags mean.
+///
+/// # Errors
+/// As a sentence.
+pub fn typed(text: &str) -> Result<Settings, String> {
+    let settings = words(text).and_then(|words| settings(&words, ShortFlags::Refused));
+    settings.map_err(|error| error.to_string())
 }
 
 /// The settings that command-line words mean. A flag that is repeated and not a list has its last

@@ -1,6 +1,6 @@
 //! k3s: one binary that is a whole Kubernetes.
 
-use super::Distribution;
+use super::{Distribution, Flags};
 use crate::task::Journal;
 
 mod adopt;
@@ -33,8 +33,6 @@ pub mod version;
 #[cfg(test)]
 mod tests;
 
-pub use adopt::same_setting;
-pub use effective::{certificate_names, shared_settings};
 pub use rules::K3s;
 #[cfg(test)]
 pub use variables::variables_schema;
@@ -64,4 +62,12 @@ pub static DISTRIBUTION: Distribution = Distribution {
     },
     kubectl: "/usr/local/bin/k3s kubectl",
     api_port: settings::API_PORT,
+    flags: Flags {
+        settings: arguments::typed,
+        is_known: flags::is_known,
+        shared: &settings::MUST_BE_EQUAL,
+        is_same: adopt::same_setting,
+        shared_on: effective::shared_settings,
+        certificate_names: effective::certificate_names,
+    },
 };
