@@ -35,7 +35,7 @@ pub struct Cli {
     #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet", display_order = 1001)]
     pub verbose: u8,
 
-    /// Show only failures and the end
+    /// Show only failures and the final result
     #[arg(short, long, global = true, display_order = 1002)]
     pub quiet: bool,
 
@@ -58,7 +58,7 @@ impl Cli {
 /// Output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// Lines for people
+    /// Plain text
     Plain,
     /// One JSON object per line
     Json,
@@ -76,49 +76,49 @@ impl Output {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make the machines of an inventory a cluster, or keep them one
+    /// Create or update the cluster of an inventory
     ///
-    /// Changes only what is not as the inventory says; a second run changes nothing. Ends with
-    /// status 0 when every host is as it should be, 1 when a host failed or was not reached, 2 when
-    /// the inventory or what the hosts say was refused and nothing was touched.
+    /// Changes only what differs from the inventory; a second run changes nothing. Exit status: 0
+    /// when every host is as the inventory says; 1 when a host failed or was unreachable; 2 when the
+    /// inventory or the state of the hosts was refused and nothing was changed.
     Deploy(DeployArguments),
 
-    /// Make one machine a k3s server, and bring its kubeconfig back
+    /// Install a k3s server on one host, and fetch its kubeconfig
     ///
-    /// The flags are those of k3sup, and mean the same unless their help says otherwise.
+    /// The flags are k3sup's and mean the same, unless their help says otherwise.
     Install(Box<InstallArguments>),
 
-    /// Join one machine to a cluster, as an agent or, with --server, as a server
+    /// Join one host to a cluster, as an agent or, with --server, as a server
     ///
-    /// The server that is named is read for the token and for what all servers must share, and not
-    /// changed. The flags are those of k3sup, and mean the same unless their help says otherwise.
+    /// The token and the settings that all servers must share are read from the given server, which is
+    /// not changed. The flags are k3sup's and mean the same, unless their help says otherwise.
     Join(Box<JoinArguments>),
 
-    /// Show what a deploy would change, host by host, and touch nothing
+    /// Show what a deploy would change, without changing anything
     Plan(PlanArguments),
 
-    /// Remove k3s and its data from the machines of an inventory
+    /// Remove k3s and its data from the hosts of an inventory
     ///
-    /// With --limit the nodes are drained and deleted from the cluster that stays. Shows what it
-    /// would do, and begins when the cluster's name has been typed. What other things have put on
-    /// the machines stays; docs/reset.md lists it. A second reset changes nothing.
+    /// Shows the plan and asks for the cluster's name before it begins. With --limit, the nodes are
+    /// drained and deleted, and the rest of the cluster keeps running. docs/reset.md lists what is
+    /// removed and what is kept. A second reset changes nothing.
     Reset(ResetArguments),
 
-    /// Fetch the cluster's kubeconfig again, and try it from here
+    /// Fetch the cluster's kubeconfig and test it
     ///
-    /// Of a server without an inventory, `towline get-config` fetches it.
+    /// Without an inventory, use `towline get-config`.
     Kubeconfig(KubeconfigArguments),
 
-    /// Fetch the kubeconfig of a server that is named by its address
+    /// Fetch the kubeconfig of one server, without an inventory
     GetConfig(GetConfigArguments),
 
-    /// Print the token with which agents join a server's cluster, or with --server, servers
+    /// Print the token that agents (or, with --server, servers) join a cluster with
     NodeToken(NodeTokenArguments),
 
     /// Wait until all nodes of a cluster are Ready
     Ready(ReadyArguments),
 
-    /// Check inventories, show what they say, or make one
+    /// Check, show, create or convert an inventory
     Inventory {
         /// What to do
         #[command(subcommand)]
@@ -127,7 +127,7 @@ pub enum Command {
 
     /// Print a JSON schema, for editors and scripts
     Schema {
-        /// Of what
+        /// The schema to print
         #[arg(value_enum)]
         of: Schema,
     },
@@ -142,7 +142,7 @@ pub enum Command {
     /// Print a completion script for a shell
     #[command(alias = "completion")]
     Completions {
-        /// For which shell
+        /// The shell
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
@@ -163,9 +163,9 @@ pub enum Command {
 /// What to do with fetched files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub enum Cache {
-    /// List them: version, architecture, size
+    /// List the cached files: version, architecture, size
     List,
-    /// Remove them all; what is needed is fetched again
+    /// Remove all cached files; they are downloaded again when needed
     Clean,
 }
 
@@ -178,7 +178,7 @@ fn path() -> impl TypedValueParser<Value = PathBuf> {
 fn drawing() -> impl TypedValueParser<Value = PathBuf> {
     path().try_map(|path| match path.extension() {
         Some(kind) if kind == "svg" => Ok(path),
-        _ => Err("a timeline is drawn as SVG: the file's name has to end in .svg"),
+        _ => Err("the timeline is an SVG file: its name must end in .svg"),
     })
 }
 
@@ -194,14 +194,14 @@ fn at_home(path: PathBuf, home: Option<&OsStr>) -> PathBuf {
 pub enum Schema {
     /// The inventory file
     Inventory,
-    /// A line of --output json
+    /// The events of --output json
     Events,
 }
 
 /// The files of an inventory.
 #[derive(Debug, Clone, Args)]
 pub struct InventoryFiles {
-    /// The inventory file, or - for standard input; repeatable, a later one lies over the others
+    /// Inventory file, or - for standard input; repeatable, later files override earlier ones
     #[arg(short, long, value_name = "FILE", required = true, value_parser = path())]
     pub inventory: Vec<PathBuf>,
 }
@@ -221,8 +221,8 @@ pub struct InventoryArguments {
 /// Which hosts of an inventory, and how to reach them.
 #[derive(Debug, Clone, Args)]
 pub struct HostsArguments {
-    /// Change only these: hosts, groups, `servers`, `agents`, globs, `!` excludes; the others are
-    /// still read
+    /// Change only these: hosts, groups, `servers`, `agents`, globs, separated by commas; `!` excludes.
+    /// The other hosts are still read
     #[arg(long, value_name = "HOSTS")]
     pub limit: Option<String>,
 
@@ -238,19 +238,19 @@ pub struct HostsArguments {
     #[arg(long, value_name = "PORT")]
     pub ssh_port: Option<u16>,
 
-    /// Private key to offer first; repeatable
+    /// Private key to try first; repeatable
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub ssh_key: Vec<PathBuf>,
 
-    /// File with the host keys to trust, instead of `~/.ssh/known_hosts`
+    /// File with trusted host keys, instead of `~/.ssh/known_hosts`
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub known_hosts: Option<PathBuf>,
 
-    /// Trust hosts that are not known yet, and remember their keys; a changed key is still refused
+    /// Trust the keys of new hosts and add them to known_hosts; a changed key is still refused
     #[arg(long)]
     pub accept_new_host_keys: bool,
 
-    /// Folder with playbooks/ and templates/ of your own; they replace towline's of the same name
+    /// Folder with playbooks/ and templates/ that replace towline's files of the same name
     #[arg(long, value_name = "FOLDER", value_parser = path())]
     pub overrides: Option<PathBuf>,
 }
@@ -262,7 +262,7 @@ pub struct PlanArguments {
     #[command(flatten)]
     pub inventory: InventoryArguments,
 
-    /// Of a `deploy --adopt`, which takes over hosts on which something else set up k3s
+    /// Plan for `deploy --adopt`, which takes over hosts whose k3s was not installed by towline
     #[arg(long)]
     pub adopt: bool,
 
@@ -298,19 +298,19 @@ pub struct KubeconfigArguments {
 /// Where the kubeconfig goes.
 #[derive(Debug, Clone, Args)]
 pub struct KubeconfigFile {
-    /// Where to write the kubeconfig [default: NAME.kubeconfig in this folder, after the cluster]
+    /// Where to write the kubeconfig [default: CLUSTER.kubeconfig in the current folder]
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub kubeconfig: Option<PathBuf>,
 
-    /// Name of its context, cluster and user [default: the cluster's name]
+    /// Name of the context, cluster and user in it [default: the cluster's name]
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
 
-    /// Keep what else is in the file; of the same name, the new one wins
+    /// Merge into the file; entries of the same name are replaced
     #[arg(long)]
     pub merge: bool,
 
-    /// With --merge: make it the current context, also where there is one
+    /// With --merge: make it the current context, even if another one is set
     #[arg(long, requires = "merge")]
     pub use_context: bool,
 }
@@ -326,11 +326,11 @@ pub struct DeployArguments {
     #[command(flatten)]
     pub kubeconfig: KubeconfigFile,
 
-    /// Take over hosts on which something else set up k3s; `towline plan` shows what that changes
+    /// Take over hosts whose k3s was not installed by towline; `towline plan --adopt` shows the changes
     #[arg(long)]
     pub adopt: bool,
 
-    /// Show at the end when which host was busy with what, or draw it in a file
+    /// Print a timeline of the run at the end, or draw it to FILE.svg
     #[arg(long, value_name = "FILE.svg", require_equals = true, value_parser = drawing())]
     pub timing: Option<Option<PathBuf>>,
 }
@@ -342,11 +342,11 @@ pub struct ResetArguments {
     #[command(flatten)]
     pub inventory: InventoryArguments,
 
-    /// Do it without asking
+    /// Do not ask for confirmation
     #[arg(long, conflicts_with = "plan")]
     pub yes: bool,
 
-    /// Show what it would do, and touch nothing
+    /// Show what would be done, without changing anything
     #[arg(long)]
     pub plan: bool,
 }

@@ -12,77 +12,76 @@ use super::{InventoryFiles, path};
 pub enum InventoryCommand {
     /// Check an inventory without connecting to its hosts
     ///
-    /// All mistakes are shown at once, with their lines; then the status is 2.
+    /// Shows all mistakes at once, with file, line and column, and exits with status 2 if there are any.
     Check {
         /// The files.
         #[command(flatten)]
         files: InventoryFiles,
     },
 
-    /// Make an inventory of Vagrant's machines, or bring one up to date
+    /// Create or update an inventory from Vagrant's machines
     ///
-    /// Asks `vagrant status` and `vagrant ssh-config`, and then the machines that run. Host keys are
-    /// taken as the machines show them on the way that Vagrant itself goes, and pinned. Run again, it
-    /// changes addresses, ports, keys and machines, and leaves all other lines as they are.
+    /// Runs `vagrant status` and `vagrant ssh-config`, then connects to the running machines. Their host
+    /// keys are read over Vagrant's own SSH connection and pinned. A second run updates addresses,
+    /// ports, keys and machines, and keeps all other lines.
     FromVagrant {
-        /// The folder in which `vagrant` is run [default: this one]
-        #[arg(value_name = "DIR", value_parser = path())]
+        /// Folder to run `vagrant` in [default: the current folder]
+        #[arg(value_name = "FOLDER", value_parser = path())]
         folder: Option<PathBuf>,
 
-        /// Where the inventory goes [default: inventory.yaml in DIR]
+        /// Where to write the inventory [default: inventory.yaml in FOLDER]
         #[arg(short, long, value_name = "FILE", value_parser = output_file())]
         output_file: Option<PathBuf>,
 
-        /// Exactly this version, such as v1.36.3+k3s1
+        /// Version of k3s, such as v1.36.3+k3s1
         #[arg(long, value_name = "VERSION")]
         k3s_version: Option<String>,
     },
 
-    /// Make an inventory of machines that are there
+    /// Create a new inventory
     ///
-    /// Asks on a terminal for what it needs to know; with --servers, nothing is asked and nothing is
-    /// connected to. Writes a file with comments, and over none that is there.
+    /// Asks for the values on a terminal; with --servers, it asks nothing and connects to nothing.
+    /// Writes a commented file, and never overwrites an existing one.
     Init(InitArguments),
 
-    /// Show what a host gets, and where each value comes from
+    /// Show the values of each host, and where they come from
     ///
-    /// Reads no host. Of several hosts, one line each; secrets are masked.
+    /// Connects to no host. Prints one line per host, or with --host all its values; secrets are masked.
     Show {
         /// The files.
         #[command(flatten)]
         files: InventoryFiles,
 
-        /// The host; without it, all of them
+        /// The host to show [default: all of them]
         #[arg(long, value_name = "NAME")]
         host: Option<String>,
     },
 
-    /// Make an inventory of an Ansible inventory
+    /// Convert an Ansible inventory
     ///
-    /// Takes INI and YAML, with the variables of groups and hosts in folders beside the file: hosts,
-    /// how to reach them, roles, labels, taints and flags of k3s, by the groups and variables of
-    /// k3s-ansible, the role xanmanning.k3s and kubespray. What cannot be carried over is listed with
-    /// its line.
+    /// Reads INI and YAML with group_vars and host_vars: hosts, SSH settings, roles, labels, taints and
+    /// flags of k3s, as k3s-ansible, the role xanmanning.k3s and kubespray define them. What cannot be
+    /// converted is listed with its line.
     FromAnsible {
         /// From which file to which.
         #[command(flatten)]
         what: Conversion,
     },
-    /// Make an inventory of a file of k0sctl
+    /// Convert a file of k0sctl
     ///
-    /// Takes the machines and how to reach them. k0s itself is not carried over: k3s is another
-    /// distribution. What cannot be carried over is listed with its line.
+    /// Reads the hosts and their SSH settings. The version and most settings of k0s have no
+    /// equivalent in k3s. What cannot be converted is listed with its line.
     FromK0sctl {
         /// From which file to which.
         #[command(flatten)]
         what: Conversion,
     },
-    /// Make an inventory of the JSON list of hosts that `k3sup plan` takes
+    /// Convert the JSON list of hosts that `k3sup plan` reads
     FromK3sup {
         /// From which file to which.
         #[command(flatten)]
         what: Conversion,
-        /// How many of the hosts are servers, from the first on
+        /// How many of the hosts are servers, counted from the first
         #[arg(long, value_name = "NUMBER", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
         servers: u16,
     },
@@ -91,10 +90,10 @@ pub enum InventoryCommand {
 /// From which file to which.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Conversion {
-    /// The file to read; it stays as it is
+    /// File to convert; it is not changed
     #[arg(value_name = "FILE", value_parser = path())]
     pub file: PathBuf,
-    /// Write the inventory to this new file, in place of standard output
+    /// New file for the inventory, instead of standard output
     #[arg(short, long, value_name = "FILE", value_parser = output_file())]
     pub output_file: Option<PathBuf>,
 }
@@ -102,11 +101,11 @@ pub struct Conversion {
 /// What `towline inventory init` needs to know.
 #[derive(Debug, Clone, Args)]
 pub struct InitArguments {
-    /// Addresses of the servers, with commas: one, or for high availability three or five
+    /// Addresses of the servers, separated by commas: one, or three or five for high availability
     #[arg(long, value_name = "ADDRESSES", value_delimiter = ',')]
     pub servers: Vec<String>,
 
-    /// Addresses of the agents, with commas
+    /// Addresses of the agents, separated by commas
     #[arg(
         long,
         value_name = "ADDRESSES",
@@ -119,7 +118,7 @@ pub struct InitArguments {
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
 
-    /// Private key to offer first
+    /// Private key to try first
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub ssh_key: Option<PathBuf>,
 
@@ -127,7 +126,7 @@ pub struct InitArguments {
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
 
-    /// Where the inventory goes [default: inventory.yaml]
+    /// Where to write the inventory [default: inventory.yaml]
     #[arg(short, long, value_name = "FILE", value_parser = output_file())]
     pub output_file: Option<PathBuf>,
 }
@@ -135,7 +134,7 @@ pub struct InitArguments {
 /// A file that is written. `-` would be one of that name.
 fn output_file() -> impl TypedValueParser<Value = PathBuf> {
     path().try_map(|path| match path.to_str() {
-        Some("-") => Err("a file is needed here; `from-ansible`, `from-k0sctl` and `from-k3sup` write to standard output without this flag"),
+        Some("-") => Err("this flag needs a file; without it, `from-ansible`, `from-k0sctl` and `from-k3sup` write to standard output"),
         _ => Ok(path),
     })
 }

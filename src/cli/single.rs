@@ -24,7 +24,7 @@ pub struct Login {
     #[arg(long, value_name = "USER", default_value = "root")]
     pub user: String,
 
-    /// Private key to offer first [default: the SSH agent's keys, then ~/.ssh/id_*]
+    /// Private key to try first [default: the SSH agent's keys, then ~/.ssh/id_*]
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub ssh_key: Option<PathBuf>,
 
@@ -32,21 +32,20 @@ pub struct Login {
     #[arg(long, value_name = "PORT", default_value_t = 22, value_parser = clap::value_parser!(u16).range(1..))]
     pub ssh_port: u16,
 
-    /// Use sudo where the user is not root; towline cannot work without
+    /// Use sudo when the user is not root; towline needs root
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true",
           default_missing_value = "true", hide_possible_values = true, action = clap::ArgAction::Set, value_parser = switch)]
     pub sudo: bool,
 
-    /// File with the host keys to trust, instead of `~/.ssh/known_hosts`
+    /// File with trusted host keys, instead of `~/.ssh/known_hosts`
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub known_hosts: Option<PathBuf>,
 
-    /// Trust hosts that are not known yet, and remember their keys; a changed key is still refused
+    /// Trust the keys of new hosts and add them to known_hosts; a changed key is still refused
     #[arg(long)]
     pub accept_new_host_keys: bool,
 
-    /// Show every script on standard error as it is sent, secrets as ***; to look without
-    /// touching there is --plan
+    /// Print every script to standard error as it is sent, secrets as ***
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
     pub print_command: bool,
@@ -56,12 +55,12 @@ pub struct Login {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "k3s")]
 pub struct Release {
-    /// Exactly this version, such as v1.36.3+k3s1; a running cluster keeps its own
+    /// Version of k3s, such as v1.36.3+k3s1; a running cluster keeps its version
     #[arg(long, value_name = "VERSION")]
     pub k3s_version: Option<String>,
 
-    /// The version that this channel names today, for a new cluster; a running one keeps its own.
-    /// With --k3s-version, that one is taken
+    /// Release channel for a new cluster; a running cluster keeps its version. Ignored with
+    /// --k3s-version
     #[arg(long, value_name = "CHANNEL", default_value = "stable")]
     pub k3s_channel: String,
 }
@@ -74,16 +73,16 @@ pub struct Destination {
     #[arg(long, value_name = "FILE", default_value = "kubeconfig", value_parser = path())]
     pub local_path: PathBuf,
 
-    /// Name of its context, cluster and user
+    /// Name of the context, cluster and user in it
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub context: String,
 
-    /// Keep what else is in the file; of the same name, the new one wins
+    /// Merge into the file; entries of the same name are replaced
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
     pub merge: bool,
 
-    /// With --merge: make it the current context, also where there is one
+    /// With --merge: make it the current context, even if another one is set
     #[arg(long, requires = "merge")]
     pub use_context: bool,
 }
@@ -92,15 +91,15 @@ pub struct Destination {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Host")]
 pub struct Address {
-    /// Address of the host [default: this machine itself, without SSH]
+    /// Address of the host [default: this machine, without SSH]
     #[arg(long, value_name = "ADDRESS")]
     pub ip: Option<String>,
 
-    /// DNS name of the host; of both, it is the one that is used
+    /// DNS name of the host; takes precedence over --ip
     #[arg(long, value_name = "NAME")]
     pub host: Option<String>,
 
-    /// This machine itself, without SSH, also where its address is given; as root
+    /// The host is this machine, even if --ip is given; uses no SSH and needs root
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
     pub local: bool,
@@ -119,38 +118,37 @@ pub struct NodeArguments {
     #[command(flatten)]
     pub release: Release,
 
-    /// Leave out servicelb and traefik; for servers, and all of them alike
+    /// Disable servicelb and traefik; must be the same on all servers
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
     pub no_extras: bool,
 
-    /// Long flags of k3s, in quotes: keys of its config.yaml; repeatable
+    /// Long flags of k3s, in quotes; written to its config.yaml; repeatable
     #[arg(long, value_name = "FLAGS", allow_hyphen_values = true)]
     pub k3s_extra_args: Vec<String>,
 
-    /// A further name or address for a server's certificate; repeatable. The host's own address is
-    /// always in it (k3sup puts this one in its place)
+    /// Additional name or address for the server's certificate; repeatable. The host's own address is
+    /// always included (in k3sup, this flag replaces it)
     #[arg(long, value_name = "NAME")]
     pub tls_san: Vec<String>,
 
-    /// Show what would change, and touch nothing
+    /// Show what would change, without changing anything
     #[arg(long)]
     pub plan: bool,
 
-    /// Take away what the host's config.yaml says and this line does not
+    /// Remove settings from the host's config.yaml that are not given here
     #[arg(long, hide_short_help = true)]
     pub reset_config: bool,
 
-    /// Folder with playbooks/ and templates/ of your own; they replace towline's of the same name
+    /// Folder with playbooks/ and templates/ that replace towline's files of the same name
     #[arg(long, value_name = "FOLDER", hide_short_help = true, value_parser = path())]
     pub overrides: Option<PathBuf>,
 
-    /// Write the inventory that stands for what was typed, or add this host to the one that is there;
-    /// `towline deploy -i FILE` goes on with it
+    /// Write the equivalent inventory for `towline deploy -i FILE`, or add the host to an existing one
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub save_inventory: Option<PathBuf>,
 
-    /// Where k3s comes from instead of its release site: a base address in the same layout
+    /// Base URL to download k3s from, in the layout of its release site
     #[arg(long, value_name = "URL")]
     pub mirror: Option<String>,
 }
@@ -162,29 +160,29 @@ pub struct InstallArguments {
     #[command(flatten)]
     pub node: NodeArguments,
 
-    /// Keep the data in embedded etcd, so that more servers can join
+    /// Use embedded etcd, so that more servers can join
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
     pub cluster: bool,
 
-    /// The token of a new cluster. Process lists show it: better --token-file
+    /// Token for a new cluster. Visible in process lists: prefer --token-file
     #[arg(long, value_name = "TOKEN", conflicts_with = "token_file")]
     pub token: Option<String>,
 
-    /// A file with the token of a new cluster [default: one is made]
+    /// File with the token for a new cluster [default: a token is generated]
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub token_file: Option<PathBuf>,
 
-    /// Change nothing, only fetch the kubeconfig
+    /// Only fetch the kubeconfig, without changing anything
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
     pub skip_install: bool,
 
-    /// Refused: a datastore outside the cluster comes later; --cluster keeps the data in etcd
+    /// Not supported yet: an external datastore; --cluster uses embedded etcd
     #[arg(long, value_name = "URL")]
     pub datastore: Option<String>,
 
-    /// Refused: k3s has no flannel backend `ipsec` any more (since 1.27); wireguard-native encrypts
+    /// Not supported: k3s removed the flannel backend `ipsec` in 1.27; wireguard-native encrypts
     #[arg(long)]
     pub ipsec: bool,
 
@@ -201,23 +199,23 @@ pub struct JoinArguments {
     #[arg(long, value_name = "ADDRESS")]
     pub server_ip: Option<String>,
 
-    /// DNS name of a server of the cluster; of both, it is the one that is used
+    /// DNS name of a server of the cluster; takes precedence over --server-ip
     #[arg(long, value_name = "NAME")]
     pub server_host: Option<String>,
 
-    /// Where the host joins, if not at that server itself, such as `https://NAME:6443`
+    /// URL that the host joins at, if not that server's: `https://NAME:6443`
     #[arg(long, value_name = "URL")]
     pub server_url: Option<String>,
 
-    /// User to log in to the server as [default: --user]
+    /// User to log in to the server as [default: that of --user]
     #[arg(long, value_name = "USER")]
     pub server_user: Option<String>,
 
-    /// Port of the server's sshd [default: --ssh-port]
+    /// Port of the server's sshd [default: that of --ssh-port]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub server_ssh_port: Option<u16>,
 
-    /// Folder of the server's data [default: where its configuration says, else /var/lib/rancher/k3s]
+    /// Data folder of the server [default: from its configuration, else /var/lib/rancher/k3s]
     #[arg(long, value_name = "FOLDER")]
     pub server_data_dir: Option<String>,
 
@@ -226,12 +224,12 @@ pub struct JoinArguments {
           default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
     pub server: bool,
 
-    /// The token to join with; the server is not read then. Process lists show it: better
+    /// Token to join with, instead of reading it from the server. Visible in process lists: prefer
     /// --node-token-path
     #[arg(long, value_name = "TOKEN", conflicts_with = "node_token_path")]
     pub node_token: Option<String>,
 
-    /// A file with the token to join with; the server is not read then
+    /// File with the token to join with, instead of reading it from the server
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub node_token_path: Option<PathBuf>,
 
@@ -268,12 +266,12 @@ pub struct NodeTokenArguments {
     #[command(flatten)]
     pub login: Login,
 
-    /// The token of servers, which lets agents in only where they have none of their own
+    /// Print the token for servers; agents can use it only when the cluster has no agent token
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
     pub server: bool,
 
-    /// Folder of the server's data [default: where its configuration says, else /var/lib/rancher/k3s]
+    /// Data folder of the server [default: from its configuration, else /var/lib/rancher/k3s]
     #[arg(long, value_name = "FOLDER")]
     pub server_data_dir: Option<String>,
 }
@@ -281,26 +279,26 @@ pub struct NodeTokenArguments {
 /// What `towline ready` needs to know.
 #[derive(Debug, Clone, Args)]
 pub struct ReadyArguments {
-    /// The kubeconfig; one that is not there yet is waited for, too
+    /// The kubeconfig; towline also waits for the file to exist
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub kubeconfig: Option<PathBuf>,
 
-    /// The context in it [default: its current one]
+    /// Context in the kubeconfig [default: its current context]
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
 
-    /// How often to ask
+    /// Maximum number of attempts
     #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..))]
     pub attempts: u32,
 
-    /// Time between two attempts, an hour at most: 500ms, 2s, 1m
+    /// Time between attempts, at most an hour: 500ms, 2s, 1m
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
     pub pause: std::time::Duration,
 }
 
 /// A duration as Go writes simple ones.
 fn duration(text: &str) -> Result<std::time::Duration, String> {
-    let wrong = || format!("`{text}` is no time; one looks like 500ms, 2s or 1m");
+    let wrong = || format!("`{text}` is not a duration such as 500ms, 2s or 1m");
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let number: f64 = digits.parse().map_err(|_| wrong())?;
     let unit = match &text[digits.len()..] {

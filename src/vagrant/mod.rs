@@ -152,7 +152,7 @@ async fn vagrant(folder: &Path, arguments: &[&str]) -> Result<ssh::Output, Probl
             .because(output.exit.to_string())
             .because(words.join("\n"));
             Err(problem.next(if arguments == ["status", "--machine-readable"] {
-                "where the Vagrantfile is in another folder:  towline inventory from-vagrant DIR"
+                "where the Vagrantfile is in another folder:  towline inventory from-vagrant FOLDER"
             } else {
                 "vagrant status"
             }))
