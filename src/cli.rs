@@ -30,8 +30,8 @@ pub struct Cli {
     #[arg(long, global = true, value_enum, default_value_t = Output::Plain, display_order = 1000)]
     pub output: Output,
 
-    /// Show what is sent to the hosts; twice: and what they answer; -vvv: and the log. Of a plan,
-    /// first its long differences to their end
+    /// Show the scripts that are sent (-v), their answers (-vv), and the log (-vvv). For a plan: long
+    /// diffs in full (-v), scripts (-vv), answers and the log (-vvv)
     #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet", display_order = 1001)]
     pub verbose: u8,
 
@@ -39,7 +39,7 @@ pub struct Cli {
     #[arg(short, long, global = true, display_order = 1002)]
     pub quiet: bool,
 
-    /// Append a log for reports of faults to this file: how long what took on which host
+    /// Append a diagnostic log to this file, for bug reports
     #[arg(long, global = true, value_name = "FILE", value_parser = path(), hide_short_help = true, display_order = 1003)]
     pub log_file: Option<PathBuf>,
 }
