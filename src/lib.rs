@@ -14,7 +14,7 @@
 //! [`cluster`], [`playbook`], [`task`], [`plan`]. One place talks to hosts ([`run`], over [`ssh`]), one place
 //! prints ([`ui`]). `engine` goes from an inventory to hosts that are as it says, `adhoc` makes
 //! the inventory of a typed line, [`commands`] has one file per command. `tests/architecture.rs`
-//! reads the `use crate::` lines and fails on an edge that points back.
+//! reads what every file names and fails on an edge that points back.
 
 mod adhoc;
 pub mod artifacts;

@@ -1,10 +1,16 @@
 //! The design as a table: which room of the house may see which. Read from the sources, so that an
 //! edge that points back fails here and not in a review.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+#[path = "architecture/source.rs"]
+mod source;
+
+use source::Source;
 
 #[path = "architecture/product.rs"]
 mod product;
@@ -200,6 +206,66 @@ const ONLY: &[(&str, &str, &[&str])] = &[
     ("convert", "distribution", &["k3s::arguments"]),
 ];
 
+/// Files that still see each other in a circle: without these uses there is none. What a file takes
+/// from the module that it is a part of is no circle. The table only gets shorter.
+const CIRCLES: &[(&str, &str)] = &[
+    ("cluster::address", "cluster::rules"),
+    ("cluster::choose", "cluster::choose::words"),
+    ("convert::making", "convert::placed"),
+    ("distribution::k3s::adopt", "distribution::k3s::keep"),
+    ("distribution::k3s::config", "distribution::k3s::flannel"),
+    ("distribution::k3s::config", "distribution::k3s::keep"),
+    ("distribution::k3s::effective", "distribution::k3s::config"),
+    ("engine::connect", "engine::context"),
+    ("engine::operation", "engine::survey"),
+    ("facts::parse", "facts::questions"),
+    ("inventory::keys", "inventory::cluster"),
+    ("inventory::keys", "inventory::layers"),
+    ("inventory::keys", "inventory::show"),
+    ("inventory::kubernetes", "inventory::shape"),
+    ("inventory::language", "inventory::keys"),
+    ("inventory::layers", "inventory::show"),
+    ("inventory::reader", "inventory::load"),
+    ("inventory::release", "inventory::syntax"),
+    ("inventory::shape", "inventory::keys"),
+    ("inventory::source", "inventory::reader"),
+    ("run::event", "run::report"),
+    ("run::exchange", "run::step"),
+    ("run::gather", "run::report"),
+    ("run::lasting", "run::report"),
+    ("task::lasting", "task::service"),
+    ("task::node", "task::service"),
+];
+
+/// Rooms that decide: they read no files, know no time, no network and no chance.
+const PURE: &[&str] = &["cluster", "facts", "inventory", "plan", "playbook", "task"];
+
+/// What they may not name.
+const IMPURE: &[&str] = &[
+    "std::fs",
+    "tokio",
+    "ureq",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "std::net::ToSocketAddrs",
+    "std::time::SystemTime::now",
+    "SystemTime::now",
+    "std::time::Instant::now",
+    "Instant::now",
+    "rand",
+];
+
+/// Files of theirs that do, and why.
+const EXCEPT: &[(&str, &str, &str)] = &[
+    (
+        "cluster::tokens",
+        "rand",
+        "a new cluster's tokens are made once, before anything is decided",
+    ),
+    ("inventory::reader", "std::fs", "it loads"),
+    ("inventory::source", "std::fs", "it loads"),
+];
+
 /// Words that only some rooms may use, with the reason.
 const WORDS: &[(&str, &[&str], &str)] = &[
     (
@@ -303,67 +369,74 @@ fn sources() -> Vec<(String, PathBuf)> {
     found
 }
 
-/// The paths that a text names after `crate::`, braces taken apart one level deep.
-fn named(text: &str) -> Vec<String> {
-    let mut paths = Vec::new();
-    for rest in text.split("crate::").skip(1) {
-        let end = rest
-            .find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':')
-            .unwrap_or(rest.len());
-        let path = rest[..end].trim_end_matches(':').to_owned();
-        match rest[end..]
-            .strip_prefix('{')
-            .and_then(|inner| inner.split('}').next())
-        {
-            // A list that goes on in the next line: its head is enough to see the room.
-            Some("") => paths.push(path),
-            Some(inner) => paths.extend(
-                inner
-                    .split(',')
-                    .map(str::trim)
-                    .filter(|item| !item.is_empty())
-                    .map(|item| {
-                        if path.is_empty() {
-                            item.to_owned()
-                        } else {
-                            format!("{path}::{item}")
-                        }
-                    }),
-            ),
-            None => paths.push(path),
-        }
-    }
-    paths
+/// All files with what they name.
+static READ: LazyLock<Vec<Source>> = LazyLock::new(|| {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files = sources().into_iter();
+    files
+        .map(|(room, path)| {
+            let inner = path.strip_prefix(&root).expect("inside").to_path_buf();
+            let text = fs::read_to_string(&path).expect("a source file");
+            source::read(&room, path, &inner.to_string_lossy(), &text)
+        })
+        .collect()
+});
+
+#[test]
+fn use_is_read_in_all_its_forms() {
+    let text = "mod own;\nuse crate::{plan::{self, Plan}, run::{\n    step::End as Stop,\n}};\n\
+                use super::super::ssh::*;\npub use own::Passed;\nuse std::fs;\n\
+                #[cfg(test)]\nuse crate::never::Seen;\n\
+                fn f(x: super::Lane) { format!(\"{}\", crate::shell::quote(x)); fs::read(own::y()) }\n\
+                #[cfg(test)]\nmod tests { use crate::never::Again; }";
+    let read = source::read("a", PathBuf::new(), "a/b/mod.rs", text);
+    let named: BTreeSet<_> = read.named.iter().map(|(_, path)| &**path).collect();
+    assert_eq!(
+        Vec::from_iter(named),
+        [
+            "crate::a::Lane",
+            "crate::a::b::own::y",
+            "crate::plan",
+            "crate::plan::Plan",
+            "crate::run::step::End",
+            "crate::shell::quote",
+            "crate::ssh",
+            "fs::read",
+            "std::fs",
+        ]
+    );
 }
 
 #[test]
 fn every_room_sees_only_what_the_design_lets_it_see() {
     let mut wrong = String::new();
     let mut used = BTreeSet::new();
-    for (room, path) in sources() {
+    for source in &*READ {
+        let (room, path) = (&source.room, &source.path);
         let Some((_, allowed)) = ROOMS.iter().find(|(name, _)| *name == room) else {
             let _ = writeln!(wrong, "{}: the table knows no room {room}", path.display());
             continue;
         };
-        for (line, text) in code(&path) {
-            for named in named(&text.replace("towline::", "crate::")) {
-                let (seen, item) = named.split_once("::").unwrap_or((&named, ""));
-                if seen == room || seen.is_empty() {
-                    continue;
-                }
-                used.insert((room.clone(), seen.to_owned()));
-                let only = ONLY
-                    .iter()
-                    .find(|(from, to, _)| *from == room && *to == seen);
-                let fits = only
-                    .is_none_or(|(_, _, items)| items.iter().any(|only| item.starts_with(only)));
-                if !allowed.contains(&seen) || !fits {
-                    let _ = writeln!(
-                        wrong,
-                        "{}:{line}: {room} may not see {named}",
-                        path.display()
-                    );
-                }
+        for (line, named) in &source.named {
+            let Some(named) = named.strip_prefix("crate::") else {
+                continue;
+            };
+            let (seen, item) = named.split_once("::").unwrap_or((named, ""));
+            if seen == room || room == "lib" {
+                continue;
+            }
+            used.insert((room.clone(), seen.to_owned()));
+            let only = ONLY
+                .iter()
+                .find(|(from, to, _)| *from == room && *to == seen);
+            let fits =
+                only.is_none_or(|(_, _, items)| items.iter().any(|only| item.starts_with(only)));
+            if !allowed.contains(&seen) || !fits {
+                let _ = writeln!(
+                    wrong,
+                    "{}:{line}: {room} may not see {named}",
+                    path.display()
+                );
             }
         }
     }
@@ -442,4 +515,69 @@ fn no_arrow_points_back() {
             "{room} sees itself over others"
         );
     }
+}
+
+#[test]
+fn no_files_see_each_other_in_a_circle() {
+    let mut edges = source::edges(&READ);
+    let reaches = |edges: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str| {
+        let (mut next, mut seen) = (vec![from.to_owned()], BTreeSet::new());
+        while let Some(file) = next.pop() {
+            let of_file = edges.get(&file).into_iter().flatten();
+            next.extend(of_file.filter(|file| seen.insert((*file).clone())).cloned());
+        }
+        seen.contains(to)
+    };
+    let mut wrong = String::new();
+    for (from, to) in CIRCLES {
+        if !edges.get_mut(*from).is_some_and(|seen| seen.remove(*to)) {
+            let _ = writeln!(wrong, "{from} no longer sees {to}");
+        }
+    }
+    for (from, to) in CIRCLES {
+        if !reaches(&edges, to, from) {
+            let _ = writeln!(wrong, "{from} may see {to}: that is no circle any more");
+        }
+    }
+    for (from, seen) in &edges {
+        for to in seen.iter().filter(|to| reaches(&edges, to, from)) {
+            let _ = writeln!(wrong, "{from} sees {to}, which sees it, be it over others");
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn what_decides_reads_no_files_and_knows_neither_time_nor_network_nor_chance() {
+    let mut wrong = String::new();
+    let mut used = BTreeSet::new();
+    for source in READ.iter().filter(|source| PURE.contains(&&*source.room)) {
+        let file = source.module.join("::");
+        for (line, named) in &source.named {
+            let begins = |word: &&&str| {
+                named.strip_prefix(**word).is_some_and(|rest| {
+                    rest.is_empty()
+                        || rest.starts_with("::")
+                        || word.ends_with("Tcp")
+                        || word.ends_with("Udp")
+                })
+            };
+            let Some(word) = IMPURE.iter().find(begins) else {
+                continue;
+            };
+            match EXCEPT
+                .iter()
+                .position(|(of, what, _)| *of == file && what == word)
+            {
+                Some(except) => drop(used.insert(except)),
+                None => drop(writeln!(wrong, "{}:{line}: {named}", source.path.display())),
+            }
+        }
+    }
+    for (index, (file, word, _)) in EXCEPT.iter().enumerate() {
+        if !used.contains(&index) {
+            let _ = writeln!(wrong, "{file} no longer needs {word}");
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
 }

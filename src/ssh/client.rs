@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::ssh::host_key::{self, Refused, Shower, Trust};
-use crate::ssh::session::Target;
+use crate::ssh::target::Target;
 
 /// How much of what a host says before its banner is kept.
 const GREETING: usize = 2048;

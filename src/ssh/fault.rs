@@ -10,7 +10,7 @@ use crate::ssh::authentication::Denied;
 use crate::ssh::exchange::seconds;
 use crate::ssh::host_key::{Refusal, Refused};
 use crate::ssh::known_hosts::{FileError, entry_name};
-use crate::ssh::session::Target;
+use crate::ssh::target::Target;
 
 /// A host that could not be connected to.
 #[derive(Debug, Clone, PartialEq, Eq)]

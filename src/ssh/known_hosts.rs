@@ -14,7 +14,7 @@ use sha1::Sha1;
 use tokio::io::AsyncWriteExt;
 use wildmatch::WildMatch;
 
-use crate::ssh::session::Target;
+use crate::ssh::target::Target;
 
 /// The port that `known_hosts` files do not mention.
 const DEFAULT_PORT: u16 = 22;

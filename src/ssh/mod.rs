@@ -10,6 +10,7 @@ mod keys;
 mod known_hosts;
 mod local;
 mod session;
+mod target;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -27,7 +28,8 @@ pub use host_key::{Policy, Refusal, Refused, Shown, Trust};
 pub use keys::{KeyError, Keys};
 pub use known_hosts::{FileError, KnownHosts, Place, entry_name};
 pub use local::{Local, program};
-pub use session::{Session, Target, connect};
+pub use session::{Session, connect};
+pub use target::Target;
 
 #[cfg(test)]
 mod tests;

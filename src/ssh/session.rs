@@ -21,6 +21,7 @@ use crate::ssh::exchange::{self, Input, Order};
 use crate::ssh::fault::{ConnectError, ConnectionPhase, Fault};
 use crate::ssh::host_key::Trust;
 use crate::ssh::keys::Keys;
+use crate::ssh::target::Target;
 use crate::ssh::{Answer, Counts, Progress, Remote, Upload, logged};
 
 /// How often a connection that ends before the banner is tried again: sshd drops some of many
@@ -32,36 +33,6 @@ const LEAST_FOR_AUTHENTICATION: Duration = Duration::from_mins(1);
 const NEXT_ADDRESS: Duration = Duration::from_millis(300);
 /// Unanswered keep-alives before a connection counts as dead.
 const UNANSWERED: usize = 3;
-
-/// A host to connect to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// Its name in the inventory.
-    pub name: String,
-    /// An IP address (version 6 with or without brackets) or a DNS name.
-    pub address: String,
-    /// The port of sshd.
-    pub port: u16,
-    /// The user to log in as. Anyone but `root` needs sudo without a password.
-    pub user: String,
-    /// Limit for each of: resolving the name, TCP, banner and key exchange. Authentication gets
-    /// at least a minute.
-    pub connect_timeout: Duration,
-    /// How long the host may be silent before it is asked whether it still lives; after three
-    /// unanswered questions the connection is lost. 15 seconds are a good value.
-    pub alive_interval: Duration,
-}
-
-impl Target {
-    /// The address without the brackets of an IPv6 literal.
-    pub(super) fn bare_address(&self) -> &str {
-        let inside = self
-            .address
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'));
-        inside.unwrap_or(&self.address)
-    }
-}
 
 /// A connection to a host, logged in.
 pub struct Session {

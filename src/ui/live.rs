@@ -5,26 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::terminal::{Device, Size, Standard, Terminal};
-
-/// Something that is said once and stays: whole lines.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Said {
-    /// On standard output.
-    Output(String),
-    /// On standard error.
-    Error(String),
-}
-
-impl Said {
-    pub(super) fn out(text: &str) -> Self {
-        Self::Output(format!("{}\n", text.trim_end_matches('\n')))
-    }
-
-    pub(super) fn error(text: &str) -> Self {
-        Self::Error(format!("{}\n", text.trim_end_matches('\n')))
-    }
-}
+use super::terminal::{Device, Said, Size, Standard, Terminal};
 
 /// The live lines of a terminal. All clones are the same lines.
 #[derive(Clone)]

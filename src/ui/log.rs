@@ -14,8 +14,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::Ui;
-use super::live::Said;
 use super::safe;
+use super::terminal::Said;
 use crate::problem::{Code, Problem};
 use crate::vars::mask::masked;
 

@@ -36,8 +36,8 @@ mod tests;
 pub use live::Live;
 pub use style::Style;
 
-use live::Said;
 use slow::Slow;
+use terminal::Said;
 use watch::Watch;
 
 /// The whole text of a plan, without colours.

@@ -7,7 +7,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use dialoguer::console::{Term, measure_text_width};
 use indicatif::TermLike;
 
-use super::live::Said;
+/// Something that is said once and stays: whole lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Said {
+    /// On standard output.
+    Output(String),
+    /// On standard error.
+    Error(String),
+}
+
+impl Said {
+    pub(super) fn out(text: &str) -> Self {
+        Self::Output(format!("{}\n", text.trim_end_matches('\n')))
+    }
+
+    pub(super) fn error(text: &str) -> Self {
+        Self::Error(format!("{}\n", text.trim_end_matches('\n')))
+    }
+}
 
 /// The size of a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
