@@ -1,14 +1,6 @@
 //! towline: one binary that turns bare Linux machines into a Kubernetes cluster over SSH.
 //!
-//! The road, along which data flows one way:
-//!
-//! ```text
-//! inventory.yaml ──► inventory ─┐
-//!                               │            (one exchange per host)
-//! hosts ──ssh──► facts ─────────┼──► plan ──► run ──► report ──► exit code
-//! playbooks + templates ────────┘   pure       │
-//!                                              └─ Event ─► ui (plain lines | JSON lines)
-//! ```
+//! Data flows one way: docs/architecture.md has the picture and a sentence for every room.
 //!
 //! Everything that decides is pure and takes data: [`inventory`], [`convert`], [`facts`],
 //! [`cluster`], [`playbook`], [`task`], [`plan`]. One place talks to hosts ([`run`], over [`ssh`]), one place
