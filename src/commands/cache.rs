@@ -20,9 +20,18 @@ pub(super) fn run(what: Cache, environment: &Environment, ui: &Ui) -> ExitCode {
         code
     };
     let distributions = distribution::ALL.iter();
-    let done = distributions.map(|distribution| match what {
-        Cache::List => cache::list(folder, distribution.name),
-        Cache::Clean => cache::clean(folder, distribution.name),
+    let done = distributions.map(|distribution| {
+        let name = distribution.name;
+        let kept = match what {
+            Cache::List => cache::list(folder, name),
+            Cache::Clean => cache::clean(folder, name),
+        };
+        let named = |kept: Vec<_>| {
+            kept.into_iter()
+                .map(|kept| (name, kept))
+                .collect::<Vec<_>>()
+        };
+        kept.map(named)
     });
     let done: Result<Vec<_>, _> = done.collect();
     let kept = match done {
@@ -40,8 +49,9 @@ pub(super) fn run(what: Cache, environment: &Environment, ui: &Ui) -> ExitCode {
     if kept.is_empty() && ui.format == Format::Plain {
         ui.out(&format!("nothing is kept in {}", folder.display()));
     }
-    for kept in kept {
+    for (distribution, kept) in kept {
         ui.show(Event::Cached {
+            distribution: distribution.to_owned(),
             version: kept.version,
             architecture: kept.architecture,
             mirror: kept.mirror,

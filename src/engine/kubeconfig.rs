@@ -120,10 +120,11 @@ pub async fn fetch(
     let (host, source, node_ip) = source(context, gathered).await?;
     let cluster = &context.inventory.cluster;
     let address = cluster.endpoint.as_deref().unwrap_or(&host.address);
-    let port = distribution::of(&context.inventory).api_port;
-    let server = server_url(address, port);
+    let distribution = distribution::of(&context.inventory);
+    let server = server_url(address, distribution.api_port);
     let name = target.context.as_deref().unwrap_or(&cluster.name);
-    let fresh = rewrite(source.expose(), &server, name)?;
+    let fresh = rewrite(source.expose(), &server, name)
+        .map_err(|problem| problem.next(distribution.renew_kubeconfig))?;
     let default = || PathBuf::from(format!("{}.kubeconfig", cluster.name));
     let path = absolute(target.path.clone().unwrap_or_else(default));
 
@@ -131,7 +132,7 @@ pub async fn fetch(
     // machine is in, too.
     let is_forwarded = cluster.endpoint.is_none() && is_forwarded(context, host);
     let node_ip = node_ip.filter(|_| is_forwarded);
-    let direct = node_ip.map(|ip| server_url(&ip.to_string(), port));
+    let direct = node_ip.map(|ip| server_url(&ip.to_string(), distribution.api_port));
     let direct = direct.map(|server| rewrite(source.expose(), &server, name));
     let direct = direct.transpose()?;
 
@@ -270,8 +271,9 @@ async fn tried(
     context.events.send(Event::Trying {
         server: kubeconfig.server().to_owned(),
     });
+    let distribution = distribution::of(&context.inventory);
     tokio::select! {
-        verified = verify(kubeconfig, timeout) => verified.map_err(|error| error.problem()),
+        verified = verify(kubeconfig, timeout) => verified.map_err(|error| error.problem((distribution.unit)(Role::Server))),
         () = interrupt::until(Interrupt::Finish, context.interrupt.clone()) => {
             Err(Problem::new(Code::INTERRUPTED, "the kubeconfig was not tried: interrupted"))
         }

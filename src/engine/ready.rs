@@ -7,6 +7,8 @@ use super::kubeconfig;
 use super::refusal::Refusal;
 use super::told::Conclusion;
 use crate::cli::ReadyArguments;
+use crate::distribution;
+use crate::inventory::Role;
 use crate::kubernetes::kubeconfig::pick;
 use crate::kubernetes::verify::{NodeLine, verify};
 use crate::problem::{Code, Problem};
@@ -41,7 +43,7 @@ pub async fn ready(
                     }
                     Some(problem) => problem,
                 },
-                Err(error) => error.problem(),
+                Err(error) => error.problem((distribution::DEFAULT.unit)(Role::Server)),
             }
         } else {
             Problem::new(

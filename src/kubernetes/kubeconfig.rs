@@ -106,9 +106,7 @@ pub fn server_url(address: &str, port: u16) -> String {
 pub fn rewrite(source: &str, server: &str, context: &str) -> Result<Kubeconfig, Problem> {
     check_server(server)?;
     check_context(context)?;
-    let found = parse(source).map_err(|problem| {
-        problem.next("look at the file on the server; k3s writes it anew when it is missing at a start:\nsudo rm /etc/rancher/k3s/k3s.yaml && sudo systemctl restart k3s")
-    })?;
+    let found = parse(source)?;
     Ok(Kubeconfig {
         server: server.to_owned(),
         context: context.to_owned(),
@@ -178,7 +176,7 @@ fn check_server(server: &str) -> Result<(), Problem> {
         Err(Problem::new(
             Code::KUBECONFIG_INVALID,
             format!(
-                "`{}` is not the address of an API; one looks like https://203.0.113.10:6443",
+                "`{}` is not the address of an API; one looks like https://203.0.113.10:443",
                 server.escape_debug()
             ),
         ))

@@ -214,6 +214,8 @@ pub enum Event {
     },
     /// A file of the cache, as `towline cache` lists or removes it.
     Cached {
+        /// The name of the distribution.
+        distribution: String,
         /// The version of the distribution.
         version: String,
         /// The architecture.

@@ -137,6 +137,7 @@ impl Ui {
             }
             Event::Token { token } => self.say(&token),
             Event::Cached {
+                distribution,
                 version,
                 architecture,
                 mirror,
@@ -151,7 +152,7 @@ impl Ui {
                 };
                 let from = mirror.map_or_else(String::new, |mirror| format!(" from {mirror}"));
                 self.say(&format!(
-                    "{word}k3s {version} {architecture} ({size}){from} in {path}"
+                    "{word}{distribution} {version} {architecture} ({size}){from} in {path}"
                 ));
             }
             Event::Checked {

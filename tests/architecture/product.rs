@@ -52,9 +52,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("src/inventory/data_dir.rs", "left"),
     ("src/inventory/kubernetes.rs", "left"),
     ("src/inventory/release.rs", "left"),
-    ("src/kubernetes/", "left"),
     ("src/playbook/", "left"),
-    ("src/ui/", "left"),
     ("src/vars/", "left"),
 ];
 

@@ -197,8 +197,8 @@ fn plain(text: &str) -> String {
 }
 
 impl VerifyError {
-    /// What the user is told.
-    pub fn problem(&self) -> Problem {
+    /// What the user is told. `unit` is the systemd unit of servers.
+    pub fn problem(&self, unit: &str) -> Problem {
         let server = &self.server;
         let host = host_of(server);
         match &self.failure {
@@ -207,7 +207,7 @@ impl VerifyError {
                 .next("add the name to your DNS, or give an IP address as the cluster's endpoint:\ncluster: {endpoint: 203.0.113.10}"),
             Failure::PortClosed => Problem::new(Code::API_PORT_CLOSED, format!("{server}: the port is closed"))
                 .because("the machine answers and refuses connections there")
-                .next("if k3s is not running there, see why:\nsystemctl status k3s")
+                .next(format!("if {unit} is not running there, see why:\nsystemctl status {unit}"))
                 .next("if the address is a load balancer's, let it pass the port on to the servers"),
             Failure::Unreachable { reason } => Problem::new(Code::API_UNREACHABLE, format!("{server}: cannot be reached"))
                 .because(reason.clone())
@@ -217,7 +217,7 @@ impl VerifyError {
                 .next("open the port in the firewall between this machine and the servers, or name an address that can be reached from here:\ncluster: {endpoint: 203.0.113.10}"),
             Failure::TimedOut { connected: true } => Problem::new(Code::API_UNRESPONSIVE, format!("{server}: no answer"))
                 .because("the port accepts connections, but the API does not answer in time")
-                .next("look at what k3s is doing on the servers:\njournalctl -u k3s -n 50"),
+                .next(format!("look at what {unit} is doing on the servers:\njournalctl -u {unit} -n 50")),
             Failure::CertificateLacksAddress { names } => {
                 let known = if names.is_empty() {
                     "it is for no name at all".to_owned()
@@ -236,7 +236,7 @@ impl VerifyError {
             Failure::CertificateInvalid { reason } => {
                 Problem::new(Code::API_CERTIFICATE_INVALID, format!("{server}: the API's certificate is not valid"))
                     .because(reason.clone())
-                    .next("compare the clocks of this machine and of the servers; k3s renews what has expired when it is restarted:\nsystemctl restart k3s")
+                    .next(format!("compare the clocks of this machine and of the servers; what has expired is renewed when {unit} is restarted:\nsystemctl restart {unit}"))
             }
             Failure::NotAuthorized { status, message } => {
                 let code = status.map_or_else(String::new, |status| format!(" ({status})"));
@@ -246,7 +246,7 @@ impl VerifyError {
             }
             Failure::Other { reason } => Problem::new(Code::API_UNRESPONSIVE, format!("{server}: the API does not answer as it should"))
                 .because(reason.clone())
-                .next("look at what k3s is doing on the servers:\njournalctl -u k3s -n 50"),
+                .next(format!("look at what {unit} is doing on the servers:\njournalctl -u {unit} -n 50")),
         }
     }
 }

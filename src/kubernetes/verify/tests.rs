@@ -169,7 +169,7 @@ const SHORT: Duration = Duration::from_secs(2);
 async fn ask(authority: &Authority, port: u16, deadline: Duration) -> Result<Verified, Failure> {
     let kubeconfig = authority.kubeconfig(&format!("https://127.0.0.1:{port}"));
     verify(&kubeconfig, deadline).await.map_err(|error| {
-        let problem = error.problem();
+        let problem = error.problem("k3s");
         assert!(problem.what.contains("127.0.0.1"), "{problem}");
         assert!(
             !problem.why.is_empty() && !problem.next.is_empty(),
@@ -354,7 +354,7 @@ async fn an_ipv6_address_is_asked_without_its_brackets() {
         let answer = verify(&kubeconfig, SHORT).await;
         assert_eq!(answer.is_ok(), is_good, "{answer:?}");
         if let Err(error) = answer {
-            let problem = error.problem().to_string();
+            let problem = error.problem("k3s").to_string();
             assert!(problem.contains("tls_sans: [\"::1\"]"), "{problem}");
         }
     }
