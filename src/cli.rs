@@ -139,6 +139,15 @@ pub enum Command {
         what: Cache,
     },
 
+    /// Say what the code of an error means, and what to do
+    ///
+    /// Without a code, all of them are listed. docs/errors.md has the same pages.
+    Explain {
+        /// The code, as it stands behind `error`: host-key-unknown
+        #[arg(value_name = "CODE")]
+        codes: Vec<String>,
+    },
+
     /// Print a completion script for a shell
     #[command(alias = "completion")]
     Completions {

@@ -3,9 +3,14 @@
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use codes::{AREAS, Page};
 
 mod codes;
+
+#[cfg(test)]
+mod tests;
 
 /// Why something could not be done, and what to do about it.
 ///
@@ -63,21 +68,63 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// The stable name of a kind of problem: `host-key-unknown`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct Code(&'static str);
+/// The kind of a problem, by a name that stays: `host-key-unknown`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Code(&'static Page);
 
 impl Code {
     /// The code of this name.
     pub fn named(name: &str) -> Option<Self> {
-        codes::ALL.iter().copied().find(|code| code.0 == name)
+        Self::all().find(|code| code.name() == name)
     }
+
+    /// Every code.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::areas().flat_map(|(_, codes)| codes.iter().copied())
+    }
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        self.0.name
+    }
+
+    /// Every code in the order of docs/errors.md, by area with its title.
+    pub fn areas() -> impl Iterator<Item = (&'static str, &'static [Self])> {
+        AREAS.iter().map(|area| (area.title, area.codes))
+    }
+
+    /// What it means, in one sentence.
+    pub fn summary(self) -> String {
+        let cause = self.cause().replace('\n', " ");
+        let end = cause.find(". ").map_or(cause.len(), |end| end + 1);
+        cause[..end].to_owned()
+    }
+
+    /// What it means and how it comes about, in Markdown.
+    pub fn cause(self) -> String {
+        without_margin(self.0.text.split("# Remedy").next().unwrap_or_default())
+    }
+
+    /// What to do, in Markdown.
+    pub fn remedy(self) -> String {
+        without_margin(self.0.text.split("# Remedy").nth(1).unwrap_or_default())
+    }
+}
+
+/// The text of a doc comment: each of its lines begins with a space.
+fn without_margin(comment: &str) -> String {
+    comment.trim().replace("\n ", "\n")
 }
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
+        f.write_str(self.name())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

@@ -11,6 +11,7 @@ use crate::ui::{Format, Live, Style, Ui};
 
 mod cache;
 mod deploy;
+mod explain;
 mod install;
 mod inventory;
 mod join;
@@ -97,6 +98,7 @@ async fn command(command: Command, environment: &Environment, ui: Ui) -> ExitCod
             Refusal::from(problem).tell(&ui)
         }
         Command::Cache { what } => cache::run(what, environment, &ui),
+        Command::Explain { codes } => explain::run(&codes, &ui),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "towline", &mut script);

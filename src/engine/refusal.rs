@@ -25,6 +25,9 @@ impl Refusal {
         match (self, ui.format) {
             (Self::Input(errors), Format::Plain) => {
                 ui.mistakes(&errors.render(ui.style.color, ui.width));
+                for mistake in &errors.mistakes {
+                    ui.has_code(mistake.code);
+                }
             }
             (Self::Problems(problems), Format::Plain) => {
                 for problem in &problems {
@@ -44,6 +47,7 @@ impl Refusal {
                 mistakes: Vec::new(),
             }),
         }
+        ui.explanations();
         code
     }
 

@@ -31,6 +31,7 @@ pub async fn told(
             if let Some(next) = next.filter(|_| ui.format == Format::Plain) {
                 ui.out(&next);
             }
+            ui.explanations();
             code
         }
         Err(refusal) => refusal.tell(ui),

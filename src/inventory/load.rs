@@ -50,7 +50,7 @@ pub fn load(
         };
         sources.push(source);
         if let Some((span, message)) = wrong {
-            mistakes.add(span, message);
+            mistakes.unreadable(span, message, None);
         }
     }
     let sources = Sources(sources);

@@ -8,11 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::Inventory;
 use super::node::{Entry, Node, Span};
 use super::source::Sources;
+use crate::problem::Code;
 use crate::vars::Origin;
 
 /// One mistake in an inventory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Mistake {
+    /// Which kind of mistake it is; docs/errors.md says more.
+    pub code: Code,
     /// What is wrong, as a sentence without a full stop.
     pub message: String,
     /// What to write instead.
@@ -76,23 +79,30 @@ impl Mistakes {
                 .and_then(|node| node.entry(&remark.key))
                 .map(|entry| entry.at),
         };
-        self.push(span.unwrap_or_default(), remark.message, remark.help);
+        let span = span.unwrap_or_default();
+        self.push(Code::SETTING_INVALID, span, remark.message, remark.help);
     }
 
     /// Notes a mistake.
     pub fn add(&mut self, span: Span, message: impl Into<String>) {
-        self.push(span, message.into(), None);
+        self.push(Code::INVENTORY_INVALID, span, message.into(), None);
+    }
+
+    /// Notes that a file cannot be read at all.
+    pub fn unreadable(&mut self, span: Span, message: String, help: Option<String>) {
+        self.push(Code::INVENTORY_UNREADABLE, span, message, help);
     }
 
     /// Notes a mistake and what to write instead.
     pub fn help(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
-        self.push(span, message.into(), Some(help.into()));
+        let help = Some(help.into());
+        self.push(Code::INVENTORY_INVALID, span, message.into(), help);
     }
 
     /// Notes a complaint, if there is one.
     pub fn check(&mut self, span: Span, result: Result<(), Complaint>) {
         if let Err(Complaint { message, help }) = result {
-            self.push(span, message, help);
+            self.push(Code::INVENTORY_INVALID, span, message, help);
         }
     }
 
@@ -101,8 +111,9 @@ impl Mistakes {
         self.found.len()
     }
 
-    fn push(&mut self, span: Span, message: String, help: Option<String>) {
+    fn push(&mut self, code: Code, span: Span, message: String, help: Option<String>) {
         let mistake = Mistake {
+            code,
             message,
             help,
             file: String::new(),

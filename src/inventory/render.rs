@@ -78,7 +78,18 @@ impl InputErrors {
                 files.push(&mistake.file);
             }
         }
-        let _ = writeln!(out, "{count} in {}; nothing was touched", files.join(", "));
+        let code = self.mistakes.first().map(|mistake| mistake.code);
+        let code = code.map_or_else(String::new, |code| format!("[{code}]"));
+        let (red, end) = if color {
+            ("\u{1b}[31m", "\u{1b}[0m")
+        } else {
+            ("", "")
+        };
+        let _ = writeln!(
+            out,
+            "{red}error{code}:{end} {count} in {}; nothing was touched",
+            files.join(", ")
+        );
         out
     }
 

@@ -306,7 +306,7 @@ fn a_file_that_is_not_there_is_one_mistake() {
     insta::assert_snapshot!(errors.render(false, 100), @r"
       × tests/inventory/none.yaml: cannot be read: No such file or directory
 
-    1 mistake in tests/inventory/none.yaml; nothing was touched
+    error[inventory-unreadable]: 1 mistake in tests/inventory/none.yaml; nothing was touched
     ");
 }
 

@@ -90,15 +90,11 @@ pub(super) fn broken(source: &str, file: usize, error: &Error, mistakes: &mut Mi
     let text = text.split(": line ").next().unwrap_or(text);
     let message = format!("this is not valid YAML: {text}");
     // In flow style a brace ends what has no quotes.
-    if source
-        .get(..=span.offset)
-        .is_some_and(|text| text.ends_with("${"))
-    {
-        let help = "inside of braces a value with a variable needs quotes: {port: \"${PORT}\"}";
-        mistakes.help(span, message, help);
-    } else {
-        mistakes.add(span, message);
-    }
+    let before = source.get(..=span.offset);
+    let help = before.filter(|text| text.ends_with("${")).map(|_| {
+        "inside of braces a value with a variable needs quotes: {port: \"${PORT}\"}".into()
+    });
+    mistakes.unreadable(span, message, help);
 }
 
 /// A span of which only line and column are sure, in the source.

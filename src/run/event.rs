@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::report::Report;
 use crate::inventory::Mistake;
 pub use crate::inventory::{ShownHost, ShownSetting};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 mod channel;
 
@@ -211,6 +211,15 @@ pub enum Event {
     Token {
         /// The token.
         token: String,
+    },
+    /// What `towline explain` says of a code.
+    Explained {
+        /// The code.
+        code: Code,
+        /// What it means and how it comes about, in Markdown.
+        cause: String,
+        /// What to do, in Markdown.
+        remedy: String,
     },
     /// A file of the cache, as `towline cache` lists or removes it.
     Cached {

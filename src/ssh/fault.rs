@@ -124,10 +124,27 @@ impl ConnectError {
     pub fn problem(&self) -> Problem {
         let target = &*self.target;
         let place = self.place();
-        let unreachable = Problem::new(
-            Code::HOST_UNREACHABLE,
-            format!("{}: cannot be reached", target.name),
-        );
+        let code = match &*self.fault {
+            Fault::Unresolved { .. }
+            | Fault::TimedOut {
+                phase: ConnectionPhase::Name,
+                ..
+            } => Code::HOST_NAME_UNRESOLVED,
+            Fault::PortClosed
+            | Fault::NoBanner { .. }
+            | Fault::TimedOut {
+                phase: ConnectionPhase::Banner,
+                ..
+            } => Code::HOST_WITHOUT_SSH,
+            Fault::KeyExchange { .. }
+            | Fault::Lost { .. }
+            | Fault::TimedOut {
+                phase: ConnectionPhase::KeyExchange | ConnectionPhase::Authentication,
+                ..
+            } => Code::HANDSHAKE_FAILED,
+            _ => Code::HOST_UNREACHABLE,
+        };
+        let unreachable = Problem::new(code, format!("{}: cannot be reached", target.name));
         match &*self.fault {
             Fault::Unresolved { reason } => unreachable
                 .because(format!(

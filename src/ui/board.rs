@@ -162,6 +162,7 @@ impl Board {
             | Event::NotReady { .. }
             | Event::Ready { .. }
             | Event::Token { .. }
+            | Event::Explained { .. }
             | Event::Cached { .. }
             | Event::Checked { .. }
             | Event::Shown { .. }

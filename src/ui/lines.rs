@@ -2,7 +2,7 @@
 
 use super::plan::{self, counted};
 use super::wrap::wrap;
-use super::{Format, Said, Ui, shown, table, timeline};
+use super::{Format, Said, Ui, page, shown, table, timeline};
 use crate::run::Event;
 use crate::run::event::LeftOut;
 
@@ -38,7 +38,7 @@ impl Ui {
                 }
             }
             Event::Unreached { problem, .. } | Event::Trouble { problem } => {
-                self.failure(&problem.to_string());
+                self.failure(problem.code, &problem.to_string());
             }
             Event::Plan {
                 about,
@@ -98,7 +98,7 @@ impl Ui {
                     problem.what = format!("{host}: {step}: {}", problem.what);
                 }
                 self.head();
-                self.failure(&problem.to_string());
+                self.failure(problem.code, &problem.to_string());
             }
             Event::Cancelled { host, reason } => {
                 self.line_of_stage(&format!(
@@ -120,7 +120,7 @@ impl Ui {
             }
             Event::Refused { problems, .. } => {
                 for problem in &problems {
-                    self.failure(&problem.to_string());
+                    self.failure(problem.code, &problem.to_string());
                 }
             }
             Event::NotReady {
@@ -136,6 +136,11 @@ impl Ui {
                 self.say(&format!("{context}: {nodes}"));
             }
             Event::Token { token } => self.say(&token),
+            Event::Explained {
+                code,
+                cause,
+                remedy,
+            } => self.say(&page::text(code, &cause, &remedy, self.width, self.style)),
             Event::Cached {
                 distribution,
                 version,

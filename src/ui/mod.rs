@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::run::event::Receiver;
 use crate::run::{Event, Report};
 use crate::vars::{Redactor, Secret};
@@ -18,6 +18,7 @@ mod frame;
 mod lines;
 mod live;
 mod log;
+mod page;
 mod plan;
 mod safe;
 mod shown;
@@ -81,6 +82,8 @@ pub struct Ui {
     pub gone: Arc<AtomicBool>,
     /// The heading of a stage in which nothing was told yet.
     pub heading: Arc<Mutex<Option<String>>>,
+    /// The codes of the problems that were told.
+    pub codes: Arc<Mutex<Vec<Code>>>,
 }
 
 /// How often live lines are drawn: often enough to seem at once, seldom enough to be calm.
@@ -167,15 +170,33 @@ impl Ui {
 
     /// A problem, on standard error.
     pub fn problem(&self, problem: &Problem) {
-        self.failure(&self.clean(&problem.to_string()));
+        self.failure(problem.code, &self.clean(&problem.to_string()));
     }
 
     /// A problem whose words may be shown as they are.
-    fn failure(&self, words: &str) {
-        self.write(Said::error(&format!(
-            "{} {words}",
-            self.style.red("error:")
-        )));
+    fn failure(&self, code: Code, words: &str) {
+        self.has_code(code);
+        let error = self.style.red(&format!("error[{code}]:"));
+        self.write(Said::error(&format!("{error} {words}")));
+    }
+
+    /// Notes the code of a problem that was told.
+    pub fn has_code(&self, code: Code) {
+        if let Ok(mut codes) = self.codes.lock()
+            && !codes.contains(&code)
+        {
+            codes.push(code);
+        }
+    }
+
+    /// How to read more about the problems that were told, if there were any, on standard error.
+    pub fn explanations(&self) {
+        let codes = self.codes.lock().map(|codes| codes.clone());
+        let names: Vec<_> = codes.iter().flatten().map(|code| code.name()).collect();
+        if self.format == Format::Plain && self.verbosity >= 0 && !names.is_empty() {
+            let text = format!("for more, type:  towline explain {}", names.join(" "));
+            self.write(Said::error(&self.style.dim(&text)));
+        }
     }
 
     /// Text without colours, on standard output.

@@ -11,7 +11,7 @@ use crate::vars::Redactor;
 const HIDDEN: char = '\u{fffd}';
 
 /// Fields of an event whose values are words of towline's own.
-const WORDS: [&str; 3] = ["event", "state", "outcome"];
+const WORDS: [&str; 4] = ["event", "state", "outcome", "code"];
 
 /// The event with every text in it made safe.
 pub(super) fn event(event: Event, redactor: &Redactor) -> Event {

@@ -83,19 +83,21 @@ fn nothing_is_written_over_a_file_that_is_there() {
     status 2
     --- standard output
     --- standard error
-    error: home.yaml is there already
+    error[file-exists]: home.yaml is there already
       nothing is written over a file that is there
       → choose another file for --output-file, or remove that one
     nothing was changed
+    for more, type:  towline explain file-exists
     ");
     let line = ["inventory", "from-ansible", "."];
     insta::assert_snapshot!(screen(&towline(folder.path(), &line)), @r"
     status 2
     --- standard output
     --- standard error
-    error: . is a folder, not an inventory
+    error[file-unreadable]: . is a folder, not an inventory
       → name the file in it that lists the hosts
     nothing was changed
+    for more, type:  towline explain file-unreadable
     ");
     let line = [
         "inventory",

@@ -79,7 +79,8 @@ fn an_inventory_is_read_from_standard_input() {
        ╰────
       help: add `role: server` or `role: agent`, here or in its group
 
-    1 mistake in standard input; nothing was touched
+    error[inventory-invalid]: 1 mistake in standard input; nothing was touched
+    for more, type:  towline explain inventory-invalid
     ");
     let twice = ["inventory", "check", "-i", "-", "-i", "-"];
     insta::assert_snapshot!(screen(&fed(folder.path(), good, &twice, &[])), @r"
@@ -88,17 +89,19 @@ fn an_inventory_is_read_from_standard_input() {
     --- standard error
       × standard input: cannot be read twice
 
-    1 mistake in standard input; nothing was touched
+    error[inventory-unreadable]: 1 mistake in standard input; nothing was touched
+    for more, type:  towline explain inventory-unreadable
     ");
     // A question has its answer on standard input.
     insta::assert_snapshot!(screen(&fed(folder.path(), good, &["reset", "-i", "-"], &[])), @r"
     status 2
     --- standard output
     --- standard error
-    error: a reset removes a cluster with its data, and standard input, where the answer would be typed, is the inventory
+    error[reset-unconfirmed]: a reset removes a cluster with its data, and standard input, where the answer would be typed, is the inventory
       → to see what it would do:  towline reset -i - --plan
       → to do it:  towline reset -i - --yes
     nothing was changed
+    for more, type:  towline explain reset-unconfirmed
     ");
 }
 
@@ -111,10 +114,11 @@ fn what_is_typed_next_names_all_files() {
     status 2
     --- standard output
     --- standard error
-    error: a reset removes a cluster with its data, and there is no terminal to ask on
+    error[reset-unconfirmed]: a reset removes a cluster with its data, and there is no terminal to ask on
       → to see what it would do:  towline reset -i home.yaml -i 'site a.yaml' --plan
       → to do it:  towline reset -i home.yaml -i 'site a.yaml' --yes
     nothing was changed
+    for more, type:  towline explain reset-unconfirmed
     ");
     let check = ["inventory", "check", "-i", "home.yaml", "-i", "site a.yaml"];
     insta::assert_snapshot!(screen(&towline(folder.path(), &check)), @r"
@@ -131,7 +135,8 @@ fn what_is_typed_next_names_all_files() {
       × site a.yaml: an inventory of several files names its cluster
       help: add `cluster: {name: site-a}` to this file
 
-    1 mistake in site a.yaml; nothing was touched
+    error[inventory-invalid]: 1 mistake in site a.yaml; nothing was touched
+    for more, type:  towline explain inventory-invalid
     ");
 }
 

@@ -2,6 +2,7 @@
 
 mod convert;
 mod events;
+mod explain;
 mod inventory;
 mod pages;
 mod vagrant;
@@ -205,8 +206,9 @@ fn ready_waits_for_a_kubeconfig_that_is_not_there_yet() {
     1 of 2: later is not there
     2 of 2: later is not there
     --- standard error
-    error: later is not there
+    error[kubeconfig-missing]: later is not there
       asked 2 times
+    for more, type:  towline explain kubeconfig-missing
     ");
 }
 
@@ -256,7 +258,7 @@ fn a_host_that_cannot_be_reached_ends_with_1_and_words() {
         assert_eq!(output.status.code(), Some(1), "{screen}");
         let errors = text(&output.stderr);
         assert!(
-            errors.starts_with("error: m1: ") && errors.contains("127.0.0.1"),
+            errors.starts_with("error[host-without-ssh]: m1: ") && errors.contains("127.0.0.1"),
             "{screen}"
         );
         assert!(!screen.contains("panicked"), "{screen}");
@@ -320,10 +322,11 @@ fn a_log_is_a_file_of_its_owner_alone_and_holds_no_secret() {
     status 2
     --- standard output
     --- standard error
-    error: the log file none/log cannot be written
+    error[file-unwritable]: the log file none/log cannot be written
       No such file or directory (os error 2)
       → name another with --log-file
     nothing was changed
+    for more, type:  towline explain file-unwritable
     ");
 }
 
@@ -361,7 +364,8 @@ fn what_k3s_does_not_take_is_refused_with_its_place_before_any_connection() {
        ╰────
       help: did you mean `resolv-conf`?
 
-    3 mistakes in home.yaml; nothing was touched
+    error[setting-invalid]: 3 mistakes in home.yaml; nothing was touched
+    for more, type:  towline explain setting-invalid
     ");
     // Of a channel it is not known yet which version it is.
     let channel = inventory.replace("version: v1.36.3+k3s1", "channel: stable");
@@ -395,10 +399,11 @@ fn a_reset_without_a_terminal_to_ask_on_names_the_line_to_type() {
     status 2
     --- standard output
     --- standard error
-    error: a reset removes a cluster with its data, and there is no terminal to ask on
+    error[reset-unconfirmed]: a reset removes a cluster with its data, and there is no terminal to ask on
       → to see what it would do:  towline reset -i home.yaml --limit 'm1,!m2' --plan
       → to do it:  towline reset -i home.yaml --limit 'm1,!m2' --yes
     nothing was changed
+    for more, type:  towline explain reset-unconfirmed
     ");
 }
 

@@ -34,9 +34,10 @@ fn without_vagrant_there_is_nothing_to_ask() {
     status 2
     --- standard output
     --- standard error
-    error: there is no program vagrant in the PATH
+    error[vagrant-missing]: there is no program vagrant in the PATH
       → install Vagrant and a provider, such as VirtualBox or libvirt
     nothing was changed
+    for more, type:  towline explain vagrant-missing
     ");
 }
 
@@ -48,43 +49,47 @@ fn machines_that_cannot_be_asked_are_named_with_the_next_command() {
     status 2
     --- standard output
     --- standard error
-    error: no machine of Vagrant runs in .
+    error[vagrant-not-running]: no machine of Vagrant runs in .
       server-1 is in the state: not created
       agent-1 is in the state: powered off
       → vagrant up
     nothing was changed
+    for more, type:  towline explain vagrant-not-running
     ");
     let stopped = "case $1 in status) echo 1,a,state,running ;; *) echo 'not yet ready for SSH' >&2; exit 1 ;; esac";
     insta::assert_snapshot!(beside(stopped), @r"
     status 2
     --- standard output
     --- standard error
-    error: vagrant ssh-config a failed in .
+    error[vagrant-failed]: vagrant ssh-config a failed in .
       exit status 1
       not yet ready for SSH
       → vagrant status
     nothing was changed
+    for more, type:  towline explain vagrant-failed
     ");
     let proxied = "case $1 in status) echo 1,a,state,running ;; *) printf 'Host a\\n  HostName 10.0.0.1\\n  Port 22\\n  ProxyCommand ssh kvm nc %%h %%p\\n' ;; esac";
     insta::assert_snapshot!(beside(proxied), @r"
     status 2
     --- standard output
     --- standard error
-    error: a: Vagrant reaches it through another program
+    error[vagrant-unreachable]: a: Vagrant reaches it through another program
       ProxyCommand ssh kvm nc %h %p
       → run towline on the machine on which the virtual machines run
     nothing was changed
+    for more, type:  towline explain vagrant-unreachable
     ");
     let none = "echo '1,,error-exit,Vagrant::Errors::NoEnvironmentError,A Vagrant environment is required'; exit 1";
     insta::assert_snapshot!(beside(none), @r"
     status 2
     --- standard output
     --- standard error
-    error: vagrant status --machine-readable failed in .
+    error[vagrant-failed]: vagrant status --machine-readable failed in .
       exit status 1
       A Vagrant environment is required
       → where the Vagrantfile is in another folder:  towline inventory from-vagrant FOLDER
     nothing was changed
+    for more, type:  towline explain vagrant-failed
     ");
     assert!(
         beside("exec /bin/sh -c 'for i in 1 2 3; do echo $i; done'")

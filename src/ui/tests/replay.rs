@@ -15,6 +15,7 @@ pub(super) fn ui(live: Live, color: bool) -> Ui {
         live: Some(live),
         gone: std::sync::Arc::default(),
         heading: std::sync::Arc::default(),
+        codes: std::sync::Arc::default(),
     }
 }
 

@@ -1,0 +1,199 @@
+//! Reaching a host, logging in, and becoming root.
+
+super::codes! {
+    "Reaching a host";
+
+    /// The name of a host has no address on this machine. towline asks the resolver of this system
+    /// for the `address` of the host, or for its name where the inventory gives no address.
+    ///
+    /// # Remedy
+    /// See what the resolver says, and correct the name; or write the IP address as `address` of the
+    /// host in the inventory.
+    ///
+    /// ```sh
+    /// getent hosts NAME
+    /// ```
+    HOST_NAME_UNRESOLVED "host-name-unresolved";
+
+    /// A host did not answer at the address and port of its sshd. The machine is off, the address is
+    /// wrong, this machine has no route to its network, or a firewall drops the packets.
+    ///
+    /// # Remedy
+    /// Check that the host is up and that its address in the inventory is the one by which this
+    /// machine reaches it, then try it as towline does. Behind a bastion, `ProxyJump` in
+    /// `~/.ssh/config` is used.
+    ///
+    /// ```sh
+    /// ping -c 3 ADDRESS
+    /// ssh USER@ADDRESS
+    /// ```
+    ///
+    /// The other hosts are worked on all the same where quorum allows it. When the host is back, run
+    /// the same command again.
+    HOST_UNREACHABLE "host-unreachable";
+
+    /// The host is there, and no SSH server answers at the port. Either nothing listens on it, or
+    /// what listens is no sshd, or sshd takes no more connections (`MaxStartups`).
+    ///
+    /// # Remedy
+    /// Start sshd on the host, or write its port as `ssh: {port: …}` of the host in the inventory. On
+    /// the host, this shows where sshd listens:
+    ///
+    /// ```sh
+    /// ss -ltnp | grep sshd
+    /// ```
+    HOST_WITHOUT_SSH "host-without-ssh";
+
+    /// The SSH connection began and ended before the login. The two sides share no method of key
+    /// exchange, the host ended the connection (fail2ban and `sshd`'s own penalties do), or it is too
+    /// busy to answer in time.
+    ///
+    /// # Remedy
+    /// OpenSSH says more about it:
+    ///
+    /// ```sh
+    /// ssh -v USER@ADDRESS
+    /// ```
+    ///
+    /// Where the host bans addresses, lift the ban there or wait until it ends.
+    HANDSHAKE_FAILED "handshake-failed";
+
+    /// The connection to a host was lost during a run. The host or its network went down, it was
+    /// restarted, or the connection was cut on the way. The step that ran may have been done or not.
+    ///
+    /// # Remedy
+    /// When the host is back, run the same command again. It looks at the host anew, and goes on
+    /// where this one stopped.
+    CONNECTION_LOST "connection-lost";
+
+    /// The host showed a key that no `known_hosts` file has. This is usual the first time. towline
+    /// does not trust a key that it has never seen, since another machine could answer in the place
+    /// of the host.
+    ///
+    /// # Remedy
+    /// Compare the fingerprint in the message with what the host itself says, on its console:
+    ///
+    /// ```sh
+    /// ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub
+    /// ```
+    ///
+    /// If they are equal, run the same command again with `--accept-new-host-keys`, which remembers
+    /// the keys of hosts that are not known yet and still refuses a changed one.
+    HOST_KEY_UNKNOWN "host-key-unknown";
+
+    /// The host showed another key than the one that `known_hosts` has for it. Either the machine was
+    /// installed anew, or another machine answers at its address.
+    ///
+    /// # Remedy
+    /// Find out which of the two it is. Only where the machine was installed anew, forget the old key
+    /// and run the same command again with `--accept-new-host-keys`:
+    ///
+    /// ```sh
+    /// ssh-keygen -R ADDRESS
+    /// ```
+    HOST_KEY_CHANGED "host-key-changed";
+
+    /// The host showed a key that `known_hosts` marks as revoked. Its owner has declared that others
+    /// may hold the private key.
+    ///
+    /// # Remedy
+    /// Do not use the machine before it has new host keys. A line with `@revoked` in the file that the
+    /// message names says which key it is.
+    HOST_KEY_REVOKED "host-key-revoked";
+
+    /// A `known_hosts` file cannot be read or written, so the key of the host cannot be checked.
+    ///
+    /// # Remedy
+    /// Correct the owner and mode of the file, or name another one with `--known-hosts FILE`.
+    KNOWN_HOSTS_UNREADABLE "known-hosts-unreadable";
+
+    /// A private key that the inventory or a flag names cannot be used. It is missing, others may read
+    /// it, it is no private key, or it has a passphrase and the agent does not hold it.
+    ///
+    /// # Remedy
+    /// The message says which of these it is. The usual commands are
+    ///
+    /// ```sh
+    /// chmod 600 FILE
+    /// ssh-add FILE
+    /// ```
+    SSH_KEY_UNUSABLE "ssh-key-unusable";
+
+    /// The host refused the login. No key that was offered is in `~/.ssh/authorized_keys` of that user,
+    /// or the host asks for something else than a key. towline logs in with one key; it types no
+    /// passwords.
+    ///
+    /// # Remedy
+    /// Check the user (`ssh: {user: …}` or `--ssh-user`) and the key (`ssh: {key: …}` or `--ssh-key`).
+    /// To put a key on the host:
+    ///
+    /// ```sh
+    /// ssh-copy-id -i FILE USER@ADDRESS
+    /// ```
+    ///
+    /// With many keys in the agent, the host may hang up before the right one is offered: name it, so
+    /// that it is the first.
+    LOGIN_REFUSED "login-refused";
+
+    /// sudo on the host asks for a password. towline needs root on the host and cannot type passwords.
+    ///
+    /// # Remedy
+    /// Let the user use sudo without a password, as root on the host:
+    ///
+    /// ```sh
+    /// echo 'USER ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/USER && chmod 440 /etc/sudoers.d/USER
+    /// ```
+    ///
+    /// or log in as root: `ssh: {user: root}` in the inventory.
+    SUDO_PASSWORD "sudo-password";
+
+    /// The user cannot become root on the host: sudo is missing or refuses the user. Nothing can be
+    /// installed without root.
+    ///
+    /// # Remedy
+    /// Install sudo and allow the user to use it without a password, or log in as root: `ssh: {user: root}`
+    /// in the inventory, `--user root` for a single machine.
+    SUDO_REFUSED "sudo-refused";
+
+    /// sshd on the host refuses another command on a connection that is open. A connection has as many
+    /// sessions as `MaxSessions` in `sshd_config` says, and a command that was given up holds one until
+    /// it ends on the host.
+    ///
+    /// # Remedy
+    /// On the host as root, see the limit and what still runs, end it or raise the limit, then run the
+    /// same command again:
+    ///
+    /// ```sh
+    /// sshd -T | grep -i maxsessions
+    /// systemctl status ssh
+    /// ```
+    SESSION_REFUSED "session-refused";
+
+    /// A host was reached, and its answer cannot be used: the script that asks for its facts failed, or
+    /// the answer was cut short or is incomplete. The usual reasons are a shell that prints text or ends
+    /// at the login, a full `/tmp`, and a machine that is out of memory.
+    ///
+    /// # Remedy
+    /// The message has what the host said. See what the same user gets, and what `-vv` shows of the
+    /// answer:
+    ///
+    /// ```sh
+    /// ssh USER@ADDRESS true
+    /// ```
+    ///
+    /// This has to print nothing and to end with status 0.
+    ANSWER_UNUSABLE "answer-unusable";
+
+    /// This machine allows too few open files for the number of hosts. Every host has one connection
+    /// for as long as the run lasts.
+    ///
+    /// # Remedy
+    /// Raise the limit of the shell, then run the same command again:
+    ///
+    /// ```sh
+    /// ulimit -n 4096
+    /// ```
+    ///
+    /// Where that is above the hard limit, `prlimit` as root raises it; the message has the line.
+    OPEN_FILES "open-files";
+}
