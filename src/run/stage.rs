@@ -143,13 +143,13 @@ impl Runner {
             let (runner, lane, judged) = (self.clone(), (*lane).clone(), Arc::clone(judged));
             let (batch, is_stale) = (Arc::clone(&batch), stale.contains(&lane.host));
             let (name, stage) = (lane.host.clone(), stage.to_owned());
-            let handle = running.spawn(async move {
+            let span = debug_span!("stage", name = stage);
+            let lane = async move {
                 let _turn = batch.acquire().await;
                 let _permit = runner.limit.clone().acquire_owned().await;
-                let stages = debug_span!("stage", name = stage);
-                let lane = runner.lane(index, stage, lane, judged, is_stale);
-                lane.instrument(stages).await
-            });
+                runner.lane(index, stage, lane, judged, is_stale).await
+            };
+            let handle = running.spawn(lane.instrument(span));
             names.insert(handle.id(), name);
         }
         while let Some(result) = running.join_next_with_id().await {

@@ -79,7 +79,11 @@ fn targets() -> Targets {
                 .map(|name| (name, LevelFilter::DEBUG)),
         )
         // What an SSH agent signs, and a line for every packet.
-        .with_targets(["russh::keys", "russh::sshbuffer"].map(|name| (name, LevelFilter::INFO)))
+        .with_targets(
+            ["russh::keys", "russh::sshbuffer", "russh::client"]
+                .map(|name| (name, LevelFilter::INFO)),
+        )
+        .with_target("russh::client::kex", LevelFilter::DEBUG)
 }
 
 impl Log {
@@ -157,6 +161,7 @@ mod tests {
         for target in [
             "russh::keys::agent::client",
             "russh::sshbuffer",
+            "russh::client::encrypted",
             "hyper_util",
         ] {
             assert!(!would(target, tracing::Level::DEBUG), "{target}");
