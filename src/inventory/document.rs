@@ -9,10 +9,10 @@ use super::language::{Key, Kind};
 const INTRODUCTION: &str = "\
 # The inventory
 
-One YAML file is the whole truth of a cluster: which machines belong to it, what each of them is,
-and how to reach it. towline reads it, checks all of it, and only then opens the first connection.
-`towline inventory init` writes one: it asks on a terminal, or takes `--servers`, `--agents` and `--user`.
-`towline inventory from-vagrant` makes one of Vagrant's machines. The smallest one:
+One YAML file describes a cluster completely: its machines, their roles, and how to connect to them.
+towline checks all of it before it opens the first connection. `towline inventory init` creates one: it
+asks on a terminal, or takes `--servers`, `--agents` and `--user`. `towline inventory from-vagrant` creates
+one from Vagrant's machines. The smallest one:
 
 ```yaml
 ";
@@ -81,17 +81,16 @@ worker01  (in workers)
 
 ## Several files
 
-`-i` may stand several times: each file lies over the ones before it, for example a base that all sites
-share and one for the site. Wherever towline reads an inventory it reads all of them.
+`-i` can be repeated: later files override earlier ones, for example a base that all sites share and a
+file for one site. Every command that reads an inventory accepts this.
 
 ```sh
 towline plan -i base.yaml -i paris.yaml
 ```
 
-Maps are joined key by key, and hosts and groups by their names; a list, a number or a text of the later
-file stands in place of the earlier one. `KEY: null` takes away what the earlier files say, also a host
-or a group; `KEY:` with nothing behind it leaves it. In a `config`, both leave the key out of config.yaml,
-as in one file. `null` for what no earlier file says is nothing. `version` and `channel` exclude each other, as do all keys that say so: take the other one
+Maps are merged key by key, hosts and groups by name; a list, number or text of a later file replaces the
+earlier one. `KEY: null` removes what earlier files set, also a host or a group; an empty `KEY:` keeps it.
+In a `config`, both leave the key out of config.yaml, as in a single file. `null` for what no earlier file says is nothing. `version` and `channel` exclude each other, as do all keys that say so: take the other one
 away by `null`. Such an inventory says its cluster's `name`, since no file's name is the one. Mistakes are
 shown in the file that they stand in.
 

@@ -20,11 +20,11 @@ use super::{Binary, Datastore, Distribution, Join, Role, Version};
 use super::{cluster, kubernetes, release, syntax};
 use crate::vars::{Origin, Secret, Setting};
 
-keys! { INVENTORY, "The whole file. It is the whole truth of one cluster.", "Inventory" {
+keys! { INVENTORY, "The whole file: the complete description of one cluster.", "Inventory" {
     cluster, Map(&CLUSTER), "{name: home}",
-        "What holds for the cluster as a whole.";
+        "Settings of the whole cluster.";
     ssh, Map(&SSH), "{user: ubuntu}",
-        "How to reach every host; groups and hosts may say otherwise, key by key.";
+        "SSH settings of all hosts; groups and hosts can override each key.";
     groups, Maps(&GROUP), "{workers: {role: agent}}",
         "Settings that hosts share, by the group's name.",
         also = &["group"];
@@ -33,31 +33,31 @@ keys! { INVENTORY, "The whole file. It is the whole truth of one cluster.", "Inv
         also = &["host", "nodes", "machines"];
 } }
 
-keys! { CLUSTER, "What holds for the cluster as a whole.", struct Cluster {
+keys! { CLUSTER, "Settings of the whole cluster.", struct Cluster {
     name: String = cluster::name, Text(syntax::group_name), "home",
-        "Name of the cluster, and of its context in the kubeconfig. Without it, the file's name without its ending.";
+        "Name of the cluster, and of its context in the kubeconfig. Without it, the file's name without the extension.";
     distribution: Distribution = cluster::distribution, Choice(&["k3s", "k0s"]), "k3s",
-        "Which Kubernetes distribution. `k0s` comes later and is refused for now.",
+        "The Kubernetes distribution. `k0s` is not supported yet and refused.",
         default = "k3s";
     version: Version = cluster::version, Text(release::version), "v1.36.3+k3s1",
-        "Exactly this version. Not together with `channel`.";
+        "The version to install. Not together with `channel`.";
     channel, Text(release::channel), "stable",
-        "Whatever version this release channel names when the cluster is made: `stable`, `latest`, `v1.36`.",
+        "The release channel that a new cluster takes its version from: `stable`, `latest`, `v1.36`.",
         default = "stable";
     endpoint: Option<String>, Text(syntax::address), "203.0.113.10",
         "The address that clients use: an IP address or DNS name, without scheme and port. Without it, the first server's address.";
     tls_sans: Vec<String>, Texts(syntax::certificate_name), "[k8s.example.org]",
-        "Further names and addresses for the API server's certificate.",
+        "Additional names and addresses for the API server's certificate.",
         also = &["tls-san", "san", "sans"];
     server_url: Option<String> = cluster::server_url, Text(syntax::server_url), "https://10.0.0.1:6443",
         "A server of an existing cluster, outside this inventory, that the hosts join. Needs a token.",
         also = &["server", "url"];
     token: Option<Secret> = cluster::token, Hidden(syntax::token), "\"...\"",
-        "The token that servers join with. Better kept in a file: `token_file`.";
+        "The token that servers join with. Prefer a file: `token_file`.";
     token_file, Text(ANY), "secrets/token",
         "A file with the token. Not together with `token`.";
     agent_token: Option<Secret> = cluster::agent_token, Hidden(syntax::token), "\"...\"",
-        "A token of its own for agents, which lets nobody join as a server.";
+        "A separate token for agents, which cannot be used to join as a server.";
     agent_token_file, Text(ANY), "secrets/agent-token",
         "A file with the agents' token. Not together with `agent_token`.";
     join: Join, Choice(Join::WORDS), "serial",
@@ -71,10 +71,10 @@ keys! { CLUSTER, "What holds for the cluster as a whole.", struct Cluster {
     binary: Binary = cluster::binary, Map(&BINARY), "{source: download}",
         "Where the distribution's binary comes from.";
     config: BTreeMap<String, Value>, Config, "{disable: [traefik]}",
-        "Goes into every server's config.yaml as it is.",
+        "Written to every server's config.yaml unchanged.",
         also = &["server_config"];
     agent_config: BTreeMap<String, Value>, Config, "{kubelet-arg: [max-pods=200]}",
-        "Goes into every agent's config.yaml as it is.";
+        "Written to every agent's config.yaml unchanged.";
 } and {
     /// The SHA-256 that the binary must have, in lower-case hexadecimal digits, by the
     /// architecture's name in releases.
@@ -83,24 +83,24 @@ keys! { CLUSTER, "What holds for the cluster as a whole.", struct Cluster {
 
 keys! { BINARY, "Where the distribution's binary comes from.", "Binary" {
     source, Choice(&["download", "push", "path"]), "download",
-        "`download`: every host fetches it with curl or wget, and it is checked there against the release's hash as this machine reads it; a host that has neither, or cannot reach it, gets it as with `push`. `push`: this machine downloads it once, checks it, and uploads it to the hosts. `path`: a file on this machine.",
+        "`download`: every host downloads it with curl or wget and checks it against the release's hash, as read by this machine; a host that has neither, or cannot reach the release, gets it as with `push`. `push`: this machine downloads it once, checks it, and uploads it to the hosts. `path`: a file on this machine.",
         default = "download";
     mirror, Text(release::mirror), "https://mirror.example.org/k3s",
-        "With `download` and `push`: a base address in the layout of the project's releases, in place of the project's own.",
+        "With `download` and `push`: a base URL in the layout of the project's releases, instead of the project's own.",
         also = &["url"];
     sha256, Labels(release::hashes), "{amd64: 3f4c0a3e96a5d5c0a0a0c5e1b6d9f2c47a8b1e0d5c3f2a1b0e9d8c7b6a594837}",
-        "The SHA-256 that the binary must have, by architecture (`amd64`, `arm64`, `armhf`, `s390x`). Without it, it is what the list of the release says, which comes from the same place as the binary. An architecture that is not named is taken as without it.",
+        "The SHA-256 that the binary must have, by architecture (`amd64`, `arm64`, `armhf`, `s390x`). For architectures without it, the hash in the release's list is used, which comes from the same source as the binary.",
         also = &["checksum", "hash"];
     proxy, Text(release::proxy), "http://proxy.example.org:3128",
-        "With `download`: the proxy through which the hosts fetch. What this machine fetches goes through the one that its own environment names (`HTTPS_PROXY`; what `NO_PROXY` names is fetched without it).";
+        "With `download`: the proxy that the hosts use. This machine's own downloads use `HTTPS_PROXY` and `NO_PROXY` from its environment.";
     path, Text(ANY), "./k3s",
         "With `path`: the file.",
         also = &["file"];
 } }
 
-keys! { SSH, "How to reach hosts. Stands at the top, in a group or in a host; the nearest wins, key by key, and a command-line flag wins over all of them.", struct Ssh {
+keys! { SSH, "How to connect to hosts: at the top level, in a group or in a host. For each key the most specific wins; command-line flags override all of them.", struct Ssh {
     user: Setting<String>, Text(syntax::user), "ubuntu",
-        "User to log in as. One other than root needs sudo.",
+        "User to log in as. Any other than root needs passwordless sudo.",
         default = "root",
         also = &["username", "login", "ansible_user", "remote_user"];
     port: Setting<u16>, Whole(1, 65535), "2222",
@@ -108,10 +108,10 @@ keys! { SSH, "How to reach hosts. Stands at the top, in a group or in a host; th
         default = "22",
         also = &["ansible_port"];
     key: Setting<Vec<PathBuf>>, TextOrTexts, "~/.ssh/id_ed25519",
-        "Private key file, or a list of them, to offer first.",
+        "Private key file, or a list of them, to try first.",
         also = &["keys", "identity_file", "key_path", "private_key", "keyPath"];
     known_hosts: Option<Setting<PathBuf>>, Text(ANY), "known_hosts",
-        "The file of trusted host keys, in place of `~/.ssh/known_hosts`.",
+        "File with trusted host keys, instead of `~/.ssh/known_hosts`.",
         also = &["user_known_hosts_file"];
     connect_timeout_seconds: Setting<u64>, Whole(1, 3600), "10",
         "Seconds to wait for a connection.",
@@ -122,15 +122,15 @@ keys! { SSH, "How to reach hosts. Stands at the top, in a group or in a host; th
 keys! { GROUP, "Settings that hosts share. A host names its groups; of two groups, the one named later wins.", "Group" {
 } }
 
-keys! { HOST, "One machine, or as many as the ranges in its name count.", struct Host {
+keys! { HOST, "One machine, or one for each name in the range.", struct Host {
     address: String, Ranged(syntax::address), "203.0.113.10",
         "Where this machine reaches it: an IP address or DNS name, without user and port. Without it, the host's name.",
         also = &["ip", "host", "hostname", "addr", "ansible_host", "public_address"];
     private_address: Option<Setting<IpAddr>>, Ranged(syntax::ip_address), "10.0.0.1",
-        "The IP address at which the other hosts reach it, when that is another one.",
+        "The IP address at which the other hosts reach it, if it differs from `address`.",
         also = &["private_ip", "internal_address", "internal_ip", "node_ip"];
     interface: Option<Setting<String>>, Text(syntax::interface), "eth1",
-        "The network interface by which the hosts reach each other: its first address is the node's, and flannel goes over it. For all hosts under `cluster`; a group or a host may say otherwise, and the nearest wins. Without it, towline finds the network.",
+        "The network interface on which the hosts reach each other: its first address is the node's, and flannel uses it. Set under `cluster` for all hosts, or in a group or a host; the most specific wins. Without it, towline finds the network.",
         also = &["iface", "nic", "flannel_iface", "network_interface", "private_interface"],
         levels = &["Cluster", "Group"];
     role: Setting<Role>, Choice(Role::WORDS), "server",
@@ -140,23 +140,23 @@ keys! { HOST, "One machine, or as many as the ranges in its name count.", struct
     group, Text(ANY), "workers",
         "The one group it is in. Not together with `groups`.";
     groups, Texts(ANY), "[workers, gpu]",
-        "The groups it is in; what a later one says wins.";
+        "The groups it is in; later ones override earlier ones.";
     node_name: Option<Setting<String>>, Ranged(syntax::node_name), "alpha",
         "The node's name in Kubernetes. Without it, the machine's own hostname.",
         also = &["name"];
     ssh: Ssh, Map(&SSH), "{user: admin}",
-        "How to reach it, where that differs.",
+        "SSH settings that differ from those at the top level.",
         levels = &["Inventory", "Group"];
     labels: BTreeMap<String, Setting<String>>, Labels(kubernetes::labels), "{disk: ssd}",
-        "Labels of the node, given when it joins. Groups' and host's are united; for the same key the nearest wins.",
+        "Labels of the node, set when it joins. Those of groups and host are merged; for the same key the most specific wins.",
         also = &["label", "node_labels"],
         levels = &["Group"];
     taints: Vec<Setting<String>>, Texts(kubernetes::taint), "[\"gpu=yes:NoSchedule\"]",
-        "Taints of the node, given when it joins: `key=value:Effect` or `key:Effect`. Groups' and host's are added up.",
+        "Taints of the node, set when it joins: `key=value:Effect` or `key:Effect`. Those of groups and host are merged.",
         also = &["taint", "node_taints"],
         levels = &["Group"];
     config: BTreeMap<String, Setting<Value>>, Config, "{kubelet-arg: [max-pods=200]}",
-        "Goes into the host's config.yaml, over what the cluster says; for the same key the nearest wins.",
+        "Written to the host's config.yaml; overrides the cluster's `config`; for the same key the most specific wins.",
         levels = &["Group"];
 } and {
     /// towline's own name for it: the key in the inventory.
