@@ -59,7 +59,7 @@ pub enum InventoryCommand {
 
     /// Convert an Ansible inventory
     ///
-    /// Reads INI and YAML with group_vars and host_vars: hosts, SSH settings, roles, labels, taints and
+    /// Reads INI and YAML with `group_vars` and `host_vars`: hosts, SSH settings, roles, labels, taints and
     /// flags of k3s, as k3s-ansible, the role xanmanning.k3s and kubespray define them. What cannot be
     /// converted is listed with its line.
     FromAnsible {

@@ -41,7 +41,7 @@ pub struct Login {
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub known_hosts: Option<PathBuf>,
 
-    /// Trust the keys of new hosts and add them to known_hosts; a changed key is still refused
+    /// Trust the keys of new hosts and add them to `known_hosts`; a changed key is still refused
     #[arg(long)]
     pub accept_new_host_keys: bool,
 
