@@ -58,7 +58,7 @@ pub fn goes_on(file: Option<&Path>, next: Option<String>, read: Option<&str>) ->
     };
     let file = quote(&file.to_string_lossy());
     let said = match read {
-        None => format!("\n  towline deploy -i {file}    goes on with what was typed"),
+        None => format!("\n  towline deploy -i {file}    continues with this inventory"),
         Some(server) => format!(
             "\n  towline plan -i {file}    shows what a deploy with it would change, on {server} too"
         ),

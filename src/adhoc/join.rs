@@ -39,7 +39,7 @@ impl AdHocInventory {
         match (server, given) {
             (None, false) => {
                 return Err(Problem::new(Code::FLAG_MISSING, "--server-ip or --server-host is missing").next(
-                    "name a server of the cluster to join; its token is read there, unless --node-token-path gives it",
+                    "give a server of the cluster to join; the token is read from it, unless --node-token-path is given",
                 ));
             }
             (_, true) => adhoc.elsewhere(arguments, server)?,

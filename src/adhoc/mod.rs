@@ -212,7 +212,7 @@ impl AdHocInventory {
 
     fn warn_of_process_lists(&mut self, flag: &str, instead: &str) {
         self.notes.push(format!(
-            "{flag} stands in this machine's process list and in the shell's history; {instead} FILE does not"
+            "{flag} is visible in this machine's process list and shell history; use {instead} FILE"
         ));
     }
 

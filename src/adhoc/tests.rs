@@ -140,7 +140,7 @@ fn a_token_in_a_flag_is_in_no_text() {
     let meant = meant(line);
     assert!(!meant.contains("secret-secret"), "{meant}");
     assert!(
-        meant.starts_with("note: --node-token stands in this machine's process list"),
+        meant.starts_with("note: --node-token is visible in this machine's process list"),
         "{meant}"
     );
 }

@@ -90,7 +90,7 @@ async fn command(command: Command, environment: &Environment, ui: Ui) -> ExitCod
         Command::Uninstall { rest } => {
             let problem = Problem::new(Code::COMMAND_LINE, "k3s is removed with  towline reset")
                 .next("to see what it would do:  towline reset -i FILE --plan")
-                .next("where there is no inventory yet, the line that made the host writes one with  --save-inventory FILE");
+                .next("without an inventory, repeat the install or join command with  --save-inventory FILE");
             let ui = match Output::of(&rest) {
                 Output::Json => Ui::json(),
                 Output::Plain => ui,

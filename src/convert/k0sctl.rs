@@ -96,8 +96,8 @@ fn why(path: &str) -> &'static str {
     let last = path.rsplit('.').next().unwrap_or(path);
     match last {
         "bastion" => "is a way that towline does not have: it reaches each host by itself",
-        "hooks" => "are commands of your own, which towline does not run",
-        "files" => "are files of your own, which towline does not copy",
+        "hooks" => "are hooks, which towline does not run",
+        "files" => "are files to upload, which towline does not copy",
         "environment" => "is the host's environment, which towline leaves as it is",
         "hostKey" => {
             "is for k0sctl: towline learns host keys with  --accept-new-host-keys, or has them in `known_hosts`"

@@ -62,10 +62,10 @@ pub async fn execute<O: Operation>(
     let unfinished = [Outcome::Failed, Outcome::Unreachable, Outcome::Cancelled];
     if unfinished.iter().any(|outcome| report.count(*outcome) > 0) {
         let when = match *context.interrupt.borrow() {
-            Interrupt::None => "When what is said above is repaired, run the same command again",
+            Interrupt::None => "After fixing the errors above, run the same command again",
             _ => "Run the same command again",
         };
-        next = Some(format!("\n{when}: it goes on where this one stopped."));
+        next = Some(format!("\n{when}; it continues where this run stopped."));
     }
     Ok((report, next))
 }

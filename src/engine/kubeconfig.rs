@@ -311,6 +311,12 @@ async fn source<'a>(
             return Ok((host, source, node_ip(host, &facts)));
         }
     }
+    if gathered.remotes.is_empty() {
+        return Err(Problem::new(
+            Code::HOST_UNREACHABLE,
+            "no kubeconfig: no server was reached",
+        ));
+    }
     Err(
         Problem::new(Code::NO_CLUSTER, "no server has a kubeconfig to give")
             .next("towline deploy makes the cluster first"),

@@ -52,7 +52,7 @@ pub fn read(folder: &Path, assets: &mut Assets) -> Result<(), Problem> {
             Code::OVERRIDES_INVALID,
             format!("{} has no playbooks/ and no templates/", folder.display()),
         )
-        .next("name the folder that holds them"));
+        .next("give the folder that contains them"));
     }
     Ok(())
 }

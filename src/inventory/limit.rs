@@ -103,7 +103,7 @@ impl Inventory {
             .chain(["servers", "agents", "all"]);
         let problem = Problem::new(
             Code::LIMIT_WITHOUT_HOST,
-            format!("--limit {word}: there is no host, group or role of this name"),
+            format!("--limit {word}: no host, group or role has this name"),
         );
         Err(match shape::similar(word, known) {
             Some(meant) => problem.next(format!("did you mean `{meant}`?")),
@@ -186,7 +186,7 @@ hosts:
     #[test]
     fn patterns_that_do_not() {
         insta::assert_snapshot!(limit("alhpa").unwrap_err(), @r"
-        --limit alhpa: there is no host, group or role of this name
+        --limit alhpa: no host, group or role has this name
           → did you mean `alpha`?
         ");
         insta::assert_snapshot!(limit("servers,!*").unwrap_err(), @r"
@@ -202,7 +202,7 @@ hosts:
           → the hosts are `alpha`, `beta`, `worker1`, `worker2`, `worker3` and `big`
         ");
         insta::assert_snapshot!(limit("something").unwrap_err(), @r"
-        --limit something: there is no host, group or role of this name
+        --limit something: no host, group or role has this name
           → the hosts are `alpha`, `beta`, `worker1`, `worker2`, `worker3` and `big`
         ");
     }

@@ -62,7 +62,7 @@ impl Reader<'_> {
             } else {
                 let place = self.sources.line(early.at, late.at);
                 let key = &early.key;
-                format!("`{key}` stands in {place};  {key}: null  beside this takes it away")
+                format!("`{key}` stands in {place};  {key}: null  here removes it")
             };
             self.mistakes.help(late.at, message, help);
         }

@@ -35,7 +35,10 @@ impl Templates {
             ValueKind::Bool => out
                 .write_str(if value.is_true() { "true" } else { "false" })
                 .map_err(Error::from),
-            ValueKind::None => Err(Error::new(ErrorKind::InvalidOperation, "a value is none")),
+            ValueKind::None => Err(Error::new(
+                ErrorKind::InvalidOperation,
+                "a value is undefined (none)",
+            )),
             _ => minijinja::escape_formatter(out, state, value),
         });
         environment.add_filter("quote", |text: String| crate::shell::quote(&text));

@@ -102,7 +102,7 @@ impl Runner {
                 return End::Failed(
                     Problem::new(Code::CONNECTION_LOST, format!("{host}: the connection was lost"))
                         .because(reason)
-                        .next("when the host is back, run the same command again: it goes on where this one stopped"),
+                        .next("when the host is back, run the same command again; it continues where this run stopped"),
                 );
             }
             let pause = match verdict {

@@ -47,7 +47,7 @@ pub(super) fn ask(
     let are_servers = |line: &str| {
         let servers = listed(line);
         if let Some(other) = servers.iter().find(|address| !all.contains(address)) {
-            return Err(format!("{other} is none of the machines"));
+            return Err(format!("{other} is not one of the machines"));
         }
         words(distinct(&servers).and_then(|()| enough(&servers)))?;
         match servers.len() {

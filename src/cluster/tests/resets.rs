@@ -216,7 +216,7 @@ fn data_is_removed_where_the_host_shows_it_and_nowhere_else() {
     );
     let notes = plan.notes.join("\n");
     assert!(
-        notes.contains("m3: k3s is told to keep its data in `/tmp`"),
+        notes.contains("m3: k3s is configured with data-dir `/tmp`"),
         "{notes}"
     );
 }

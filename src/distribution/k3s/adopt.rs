@@ -52,7 +52,7 @@ pub(super) fn adoption(
         if all.contains_key(key) && !same {
             return Err(Problem::new(
                 Code::ADOPTION_UNSUPPORTED,
-                format!("{name}: k3s is told --{key} here, which towline does not support yet"),
+                format!("{name}: k3s runs with --{key}, which towline does not support yet"),
             )
             .next("leave this host out of the inventory"));
         }
@@ -139,7 +139,7 @@ pub(super) fn effective(facts: &Facts, registered: Option<IpAddr>, config: &Conf
 fn unreadable(name: &str, why: String) -> Problem {
     Problem::new(
         Code::NODE_CONFIG_UNREADABLE,
-        format!("{name}: what k3s is told here cannot be read"),
+        format!("{name}: the settings of k3s cannot be read"),
     )
     .because(why)
     .next("move it into /etc/rancher/k3s/config.yaml by hand, restart k3s, then try again")

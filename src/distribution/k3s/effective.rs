@@ -208,7 +208,7 @@ pub(super) fn configured_data_dir(facts: &Facts) -> Result<Option<DataDir>, Stri
         return Ok(Some(DataDir::default()));
     };
     let read = told.parse().map(Some);
-    read.map_err(|why| format!("k3s is told to keep its data in `{told}`, and {why}"))
+    read.map_err(|why| format!("k3s is configured with data-dir `{told}`, and {why}"))
 }
 
 pub(super) fn append(all: &mut Map<String, Value>, key: &str, value: Value) {

@@ -40,12 +40,12 @@ const FIXED: [Fixed; 6] = [
     },
     Fixed {
         key: "cluster-dns",
-        because: "the service kube-dns keeps its address, and pods were told it",
+        because: "the address of the kube-dns service cannot change, and running pods use it",
         way: NEW_CLUSTER,
     },
     Fixed {
         key: "cluster-domain",
-        because: "pods were told the names of services, and certificates hold them",
+        because: "running pods and certificates use the names of services",
         way: NEW_CLUSTER,
     },
     Fixed {

@@ -139,12 +139,12 @@ super::codes! {
     /// with nothing, as a new machine.
     ///
     /// # Remedy
-    /// Write the folder that the host has as `data_dir` in the inventory. To move the data, stop the unit, move
-    /// the folder by hand, and write the new one.
+    /// Write the folder that the host has as `config: {data-dir: FOLDER}` of the host in the inventory. To
+    /// move the data, stop the unit, move the folder by hand, and write the new one.
     DATA_DIR_DIFFERS "data-dir-differs";
 
-    /// The folder in which the host keeps its data cannot be used by towline: it is not said clearly, or is not
-    /// an absolute path.
+    /// The folder in which the host keeps its data cannot be used by towline: it is not an absolute path of
+    /// letters, digits, `.`, `_` and `-`, or other programs have files in it.
     ///
     /// # Remedy
     /// Stop the unit and move the data to another folder by hand, or leave the host out of the inventory.

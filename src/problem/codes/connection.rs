@@ -20,12 +20,11 @@ super::codes! {
     ///
     /// # Remedy
     /// Check that the host is up and that its address in the inventory is the one by which this
-    /// machine reaches it, then try it as towline does. Behind a bastion, `ProxyJump` in
-    /// `~/.ssh/config` is used.
+    /// machine reaches it. towline does not read `~/.ssh/config`, so try it without:
     ///
     /// ```sh
     /// ping -c 3 ADDRESS
-    /// ssh USER@ADDRESS
+    /// ssh -F none USER@ADDRESS
     /// ```
     ///
     /// The other hosts are worked on all the same where quorum allows it. When the host is back, run

@@ -114,7 +114,7 @@ super::codes! {
     /// du -sh /var/lib/rancher/k3s
     /// ```
     ///
-    /// Data can go to another disk on a new host, with `data_dir` in the inventory.
+    /// On a new host the data can be on another disk, with `config: {data-dir: FOLDER}` in the inventory.
     DISK_FULL "disk-full";
 
     /// The limit of inotify watches of the host is used up. Kubernetes and containers watch many files, and

@@ -11,7 +11,7 @@ async fn a_lost_connection_is_a_failure_of_its_host_alone() {
     insta::assert_snapshot!(came.problem("m1"), @r"
     m1: the connection was lost
       the network is down
-      → when the host is back, run the same command again: it goes on where this one stopped
+      → when the host is back, run the same command again; it continues where this run stopped
     ");
     assert_eq!(
         came.log.iter().filter(|line| line.contains("m1")).count(),

@@ -204,7 +204,7 @@ fn what_cannot_be_understood_is_not_taken_over() {
     let cases: [(&[&str], &str); 3] = [
         (
             &["--datastore-endpoint=postgres://u:p@h/db"],
-            "m2: k3s is told --datastore-endpoint here",
+            "m2: k3s runs with --datastore-endpoint",
         ),
         (&["--node-name", "${NAME}"], "its ExecStart uses variables"),
         (&["traefik"], "`traefik` belongs to no flag"),
@@ -232,7 +232,7 @@ fn where_the_data_is_is_read_from_wherever_k3s_is_told() {
     let lab = mixed(THREE, &["-d", "data"]);
     assert_eq!(
         told(&lab, "m2"),
-        Err("k3s is told to keep its data in `data`, and it has to be absolute, of letters, digits, `.`, `_`, `-` and `/`".into())
+        Err("k3s is configured with data-dir `data`, and it has to be absolute, of letters, digits, `.`, `_`, `-` and `/`".into())
     );
     let nothing = Lab::new(THREE);
     assert_eq!(
