@@ -216,8 +216,6 @@ const CIRCLES: &[(&str, &str)] = &[
     ("distribution::k3s::config", "distribution::k3s::flannel"),
     ("distribution::k3s::config", "distribution::k3s::keep"),
     ("distribution::k3s::effective", "distribution::k3s::config"),
-    ("engine::connect", "engine::context"),
-    ("engine::operation", "engine::survey"),
     ("facts::parse", "facts::questions"),
     ("inventory::keys", "inventory::cluster"),
     ("inventory::keys", "inventory::layers"),

@@ -8,7 +8,6 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{Semaphore, watch};
 
-use super::context::RunOptions;
 use super::surroundings::can_ask;
 use crate::cli::Environment;
 use crate::inventory::{Host, Inventory};
@@ -22,6 +21,19 @@ use crate::ssh::{
 };
 use crate::ui::Ui;
 use crate::ui::ask::NewHost;
+
+/// How hosts are worked on, whatever inventory they stand in.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// Maximum number of hosts at once.
+    pub parallel: u16,
+    /// Trust hosts that are not known yet.
+    pub accept_new_host_keys: bool,
+    /// Folder with playbooks and templates of the user's own.
+    pub overrides: Option<PathBuf>,
+    /// The host that is this machine itself.
+    pub local: Option<String>,
+}
 
 /// Connects over SSH. Every key file is read once, whatever the number of hosts.
 pub struct Ssh {

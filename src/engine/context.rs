@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, watch};
 
-use super::connect::Ssh;
+use super::connect::{RunOptions, Ssh};
 use super::refusal::Refusal;
 use super::surroundings::surroundings;
 use super::{interrupt, overrides};
@@ -41,19 +41,6 @@ pub struct Context {
     pub cache: std::path::PathBuf,
     pub proxy: Option<Proxy>,
     pub redactor: Redactor,
-}
-
-/// How hosts are worked on, whatever inventory they stand in.
-#[derive(Debug, Clone)]
-pub struct RunOptions {
-    /// Maximum number of hosts at once.
-    pub parallel: u16,
-    /// Trust hosts that are not known yet.
-    pub accept_new_host_keys: bool,
-    /// Folder with playbooks and templates of the user's own.
-    pub overrides: Option<PathBuf>,
-    /// The host that is this machine itself.
-    pub local: Option<String>,
 }
 
 impl Context {

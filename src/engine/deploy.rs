@@ -7,7 +7,7 @@ use super::context::Context;
 use super::kubeconfig::{self, KubeconfigTarget};
 use super::operation::{Decision, Operation};
 use super::refusal::Refusal;
-use super::survey::Survey;
+use super::operation::Survey;
 use crate::artifacts::Architecture;
 use crate::cluster::{self, ClusterState, Situation, Topology, Wanted};
 use crate::distribution;

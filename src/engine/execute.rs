@@ -6,7 +6,7 @@ use super::interrupt;
 use super::operation::{Operation, Question};
 use super::preview::{findings, plan, state};
 use super::refusal::Refusal;
-use super::survey::Survey;
+use super::operation::Survey;
 use super::told::Conclusion;
 use crate::problem::{Code, Problem};
 use crate::run::report::RunState;

@@ -18,7 +18,8 @@ mod surroundings;
 mod survey;
 mod told;
 
-pub use context::{Context, RunOptions};
+pub use connect::RunOptions;
+pub use context::Context;
 pub use deploy::{Deploy, Deployment};
 pub use execute::execute;
 pub use kubeconfig::KubeconfigTarget;
@@ -27,5 +28,5 @@ pub use ready::ready;
 pub use refusal::Refusal;
 pub use reset::Reset;
 pub use surroundings::{absolute, can_ask, surroundings};
-pub use survey::Survey;
+pub use operation::Survey;
 pub use told::{Conclusion, told};

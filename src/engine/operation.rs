@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::context::Context;
 use super::refusal::Refusal;
-use super::survey::Survey;
 use crate::artifacts::Fetch;
 use crate::cluster::Situation;
-use crate::plan::Plan;
+use crate::plan::{Judged, Plan};
 use crate::playbook::Book;
 use crate::problem::Problem;
 use crate::run::gather::Gathered;
@@ -55,6 +55,14 @@ pub trait Operation {
         context: &Context,
         survey: &Survey<Self::Rules>,
     ) -> Result<Option<String>, Problem>;
+}
+
+/// What the hosts are, and what follows.
+pub struct Survey<Rules> {
+    pub gathered: Gathered,
+    pub decision: Decision<Rules>,
+    /// What the plan means for the hosts as they are now.
+    pub judged: Arc<Judged>,
 }
 
 /// What an operation does, decided.

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::operation::Operation;
-use super::survey::Survey;
+use super::operation::Survey;
 use super::told::Conclusion;
 use crate::problem::{Code, Problem};
 use crate::run::event::PlannedState;

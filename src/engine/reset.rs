@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::context::Context;
 use super::operation::{Decision, Operation, Question};
 use super::refusal::Refusal;
-use super::survey::Survey;
+use super::operation::Survey;
 use crate::cluster::{self, Situation};
 use crate::distribution;
 use crate::plan;

@@ -4,18 +4,9 @@ use std::sync::Arc;
 
 use super::artifacts::sent;
 use super::context::Context;
-use super::operation::{Decision, Operation};
+use super::operation::{Operation, Survey};
 use super::refusal::Refusal;
-use crate::plan::Judged;
 use crate::run::gather::{self, Gathered};
-
-/// What the hosts are, and what follows.
-pub struct Survey<Rules> {
-    pub gathered: Gathered,
-    pub decision: Decision<Rules>,
-    /// What the plan means for the hosts as they are now.
-    pub judged: Arc<Judged>,
-}
 
 impl Context {
     /// Asks all hosts and decides what follows, unless it is interrupted.
