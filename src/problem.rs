@@ -27,6 +27,14 @@ pub struct Problem {
     pub next: Vec<String>,
 }
 
+/// A [`Problem`] of a code that so far only says what failed, formatted as by [`format!`].
+macro_rules! problem {
+    ($code:expr, $($what:tt)+) => {
+        $crate::problem::Problem::new($code, format!($($what)+))
+    };
+}
+pub(crate) use problem;
+
 impl Problem {
     /// A problem that so far only says what failed.
     pub fn new(code: Code, what: impl Into<String>) -> Self {

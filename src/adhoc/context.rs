@@ -8,7 +8,7 @@ use crate::cluster::ClusterState;
 use crate::engine::{
     Conclusion, Context, Deploy, KubeconfigTarget, Refusal, RunOptions, execute, preview,
 };
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, problem};
 use crate::run::Event;
 use crate::run::event::Events;
 use crate::run::gather::Gathered;
@@ -57,12 +57,10 @@ impl AdHocInventory {
             (&survey.decision.rules.topology.state, self.read_server())
         {
             let unit = self.distribution.rules.product().server_unit;
-            return Err(Problem::new(
+            return Err(problem!(
                 Code::SERVER_NOT_READY,
-                format!(
-                    "{name}: {} has data here and is not READY, so nothing can join it",
-                    self.distribution.name
-                ),
+                "{name}: {} has data here and is not READY, so nothing can join it",
+                self.distribution.name
             )
             .next(format!(
                 "systemctl status {unit}  and  journalctl -u {unit}  on it say why"

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{AdHocInventory, append, object};
 use crate::distribution::Settings;
 use crate::inventory::Role;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::vars::names_a_secret;
 
 impl AdHocInventory {
@@ -27,7 +27,7 @@ impl AdHocInventory {
     /// The settings that the texts of `--k3s-extra-args` mean.
     pub(super) fn typed(&self, texts: &[String]) -> Result<Settings, Problem> {
         (self.distribution.flags.settings)(&texts.join(" "))
-            .map_err(|error| Problem::new(Code::FLAG_VALUE, format!("--k3s-extra-args: {error}")))
+            .map_err(|error| problem!(Code::FLAG_VALUE, "--k3s-extra-args: {error}"))
     }
 
     /// Flags of k3s, each where the inventory has it.
@@ -47,11 +47,9 @@ impl AdHocInventory {
                 "flannel-backend" => "--flannel-backend (or --no-flannel)".to_owned(),
                 key => format!("--{key}"),
             };
-            return Err(Problem::new(
+            return Err(problem!(
                 Code::FLAG_UNFIT,
-                format!(
-                    "--k3s-extra-args: {adhoc} is for servers, and an agent does not start with it"
-                ),
+                "--k3s-extra-args: {adhoc} is for servers, and an agent does not start with it"
             )
             .next("leave it out: what servers decide, an agent takes from them"));
         }
@@ -71,9 +69,9 @@ impl AdHocInventory {
             ("server", "towline join --server-ip ADDRESS"),
         ] {
             if extra.contains_key(key) {
-                return Err(Problem::new(
+                return Err(problem!(
                     Code::FLAG_UNFIT,
-                    format!("--k3s-extra-args: --{key} does not belong here"),
+                    "--k3s-extra-args: --{key} does not belong here"
                 )
                 .next(instead));
             }

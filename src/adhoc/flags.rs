@@ -2,7 +2,7 @@
 
 use super::AdHocInventory;
 use crate::inventory::Mistake;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 impl AdHocInventory {
     /// The mistakes in `text`, each said of its flag.
@@ -14,7 +14,7 @@ impl AdHocInventory {
             let flag = self
                 .flag(&path)
                 .map_or(String::new(), |flag| format!("{flag}: "));
-            let problem = Problem::new(Code::FLAG_VALUE, format!("{flag}{}", mistake.message));
+            let problem = problem!(Code::FLAG_VALUE, "{flag}{}", mistake.message);
             let help = mistake.help.as_ref().map(|help| self.help(help, &path));
             let problem = help.into_iter().fold(problem, Problem::next);
             if !problems.contains(&problem) {

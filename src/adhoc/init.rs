@@ -10,7 +10,7 @@ use crate::engine::{
     Context, Refusal, RunOptions, absolute, can_ask, file as files, interrupt, surroundings,
 };
 use crate::inventory::{self, Inventory, Overrides, canonical};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::run::event::Events;
 use crate::run::{Event, Interrupt};
 use crate::shell::quote;
@@ -113,15 +113,14 @@ fn is_free(file: &Path) -> Result<(), Problem> {
         return Ok(());
     }
     let shown = quote(&file.to_string_lossy());
-    Err(Problem::new(
-        Code::FILE_EXISTS,
-        format!("{} is there already", file.display()),
+    Err(
+        problem!(Code::FILE_EXISTS, "{} is there already", file.display())
+            .because("towline inventory init makes a new inventory, and writes over none")
+            .next(format!(
+                "to check the one that is there:  towline inventory check -i {shown}"
+            ))
+            .next("to write another one:  -o FILE"),
     )
-    .because("towline inventory init makes a new inventory, and writes over none")
-    .next(format!(
-        "to check the one that is there:  towline inventory check -i {shown}"
-    ))
-    .next("to write another one:  -o FILE"))
 }
 
 fn parsed(text: &str, file: &Path, environment: &Environment) -> Result<Inventory, Refusal> {
@@ -156,11 +155,10 @@ fn distinct(addresses: &[String]) -> Result<(), Problem> {
     for address in addresses {
         inventory::address(address)?;
         if !seen.insert(canonical(address)) {
-            return Err(Problem::new(
-                Code::FLAG_VALUE,
-                format!("the address {address} stands twice"),
-            )
-            .next("every machine has its own, and is a server or an agent"));
+            return Err(
+                problem!(Code::FLAG_VALUE, "the address {address} stands twice")
+                    .next("every machine has its own, and is a server or an agent"),
+            );
         }
     }
     Ok(())
@@ -171,12 +169,10 @@ fn enough(servers: &[String]) -> Result<(), Problem> {
     match servers.len() {
         count if count % 2 == 1 => Ok(()),
         0 => Err(Problem::new(Code::SERVER_COUNT, "a cluster needs a server")),
-        count => Err(Problem::new(
+        count => Err(problem!(
             Code::SERVER_COUNT,
-            format!(
-                "{count} servers survive the loss of no more of them than {} would",
-                count - 1
-            ),
+            "{count} servers survive the loss of no more of them than {} would",
+            count - 1
         )
         .next(format!(
             "make it {} or {} servers; any number of agents can join",

@@ -8,7 +8,7 @@ use crate::distribution::Settings;
 use crate::engine::Refusal;
 use crate::facts::{Datastore, Facts};
 use crate::kubernetes::kubeconfig::server_url;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::vars::Secret;
 
 impl AdHocInventory {
@@ -61,10 +61,8 @@ impl AdHocInventory {
             name = format!("{name}-{port}");
         }
         if self.draft.hosts.contains_key(&name) {
-            return Err(
-                Problem::new(Code::FLAG_VALUE, format!("{server} cannot join itself"))
-                    .next("--ip names the host that joins, --server-ip a server that is there"),
-            );
+            return Err(problem!(Code::FLAG_VALUE, "{server} cannot join itself")
+                .next("--ip names the host that joins, --server-ip a server that is there"));
         }
         let mut ssh = Map::new();
         if let Some(user) = &arguments.server_user {
@@ -84,9 +82,9 @@ impl AdHocInventory {
         self.look_in(checked(arguments.server_data_dir.as_ref())?, &name);
         if let Some(url) = &self.server_url {
             let Some(authority) = url.strip_prefix("https://") else {
-                return Err(Problem::new(
+                return Err(problem!(
                     Code::FLAG_VALUE,
-                    format!("--server-url: `{url}` is not an address to join at"),
+                    "--server-url: `{url}` is not an address to join at"
                 )
                 .next(format!(
                     "one looks like https://k8s.example.org:{}",
@@ -118,10 +116,8 @@ impl AdHocInventory {
                     !host.contains(':') && port.bytes().all(|byte| byte.is_ascii_digit())
                 });
                 if let Some((host, _)) = port {
-                    return Err(Problem::new(Code::FLAG_VALUE, format!(
-                        "{}: `{server}` is not an IP address or DNS name",
-                        self.joined
-                    ))
+                    return Err(problem!(Code::FLAG_VALUE, "{}: `{server}` is not an IP address or DNS name",
+                        self.joined)
                     .next(format!("write {host}: with a token the server is not logged in to"))
                     .next(format!("if that is the port of the API, write  --server-url https://{server}  instead")));
                 }
@@ -180,9 +176,10 @@ impl AdHocInventory {
             let theirs = shared.get(key);
             if !(self.distribution.flags.is_same)(key, theirs, Some(value)) {
                 let theirs = theirs.map_or_else(|| "nothing".to_owned(), ToString::to_string);
-                return Err(Problem::new(Code::SERVER_SETTINGS_DIFFER, format!(
+                return Err(problem!(
+                    Code::SERVER_SETTINGS_DIFFER,
                     "--{key} is shared by all servers of a cluster, and {server} has another value"
-                ))
+                )
                 .because(format!("it has {theirs}, and {value} was typed"))
                 .next("leave it out: what all servers share is taken over from that server"));
             }
@@ -204,32 +201,29 @@ pub fn of_server(
 ) -> Result<(), Refusal> {
     adhoc.found_data(name, facts)?;
     if facts.node.datastore.is_none() {
-        return Err(Problem::new(
-            Code::NO_CLUSTER,
-            format!("{name}: there is no cluster here to join"),
-        )
-        .because(format!(
-            "no server of {} has ever run on it",
-            adhoc.distribution.name
-        ))
-        .next(format!(
-            "towline install --ip {name}  makes it the first server"
-        ))
-        .into());
+        return Err(
+            problem!(Code::NO_CLUSTER, "{name}: there is no cluster here to join")
+                .because(format!(
+                    "no server of {} has ever run on it",
+                    adhoc.distribution.name
+                ))
+                .next(format!(
+                    "towline install --ip {name}  makes it the first server"
+                ))
+                .into(),
+        );
     }
     if as_server && facts.node.datastore == Some(Datastore::Sqlite) {
-        return Err(Problem::new(Code::SQLITE_ONE_SERVER, format!("{name} keeps its cluster in sqlite, which only one server can use"))
+        return Err(problem!(Code::SQLITE_ONE_SERVER, "{name} keeps its cluster in sqlite, which only one server can use")
             .next(format!("towline install --ip {name} --cluster  moves the data to embedded etcd; then join again"))
             .into());
     }
     if as_server {
         let shared = (adhoc.distribution.flags.shared_on)(facts).map_err(|why| {
-            Problem::new(
+            problem!(
                 Code::NODE_CONFIG_UNREADABLE,
-                format!(
-                    "{name}: the settings of {} here cannot be read",
-                    adhoc.distribution.name
-                ),
+                "{name}: the settings of {} here cannot be read",
+                adhoc.distribution.name
             )
             .because(why)
         })?;

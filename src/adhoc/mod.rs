@@ -12,7 +12,7 @@ use crate::distribution::{self, Distribution, remarks};
 use crate::engine::{self, Refusal, surroundings};
 use crate::facts::Facts;
 use crate::inventory::{self, DataDir, Draft, Inventory, Overrides};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::vars::{Origin, Secret};
 
 pub mod advice;
@@ -144,12 +144,10 @@ impl AdHocInventory {
         let place = address.host.as_ref().or(address.ip.as_ref());
         let is_local = address.local || place.is_none();
         if !login.sudo && login.user != "root" && !is_local {
-            return Err(Problem::new(
+            return Err(problem!(
                 Code::SUDO_REFUSED,
-                format!(
-                    "--sudo=false: {} cannot set up a machine without sudo",
-                    login.user
-                ),
+                "--sudo=false: {} cannot set up a machine without sudo",
+                login.user
             )
             .next("leave it out, or log in as root:  --user root"));
         }
@@ -254,19 +252,17 @@ impl AdHocInventory {
     pub fn found_data(&mut self, server: &str, facts: &Facts) -> Result<(), Problem> {
         let told = self.distribution.rules.told(facts);
         told.data_dir
-            .map_err(|why| Problem::new(Code::DATA_DIR_UNUSABLE, format!("{server}: {why}")))?;
+            .map_err(|why| problem!(Code::DATA_DIR_UNUSABLE, "{server}: {why}"))?;
         let own = &facts.node.data_dir;
         let host = object(&mut self.draft.hosts, server);
         let typed = host.get("config").and_then(|config| config.get("data-dir"));
         if let Some(typed) = typed.and_then(Value::as_str)
             && typed != own.as_str()
         {
-            return Err(Problem::new(
+            return Err(problem!(
                 Code::DATA_DIR_DIFFERS,
-                format!(
-                    "{server}: {} keeps its data in {own} here, not in {typed}",
-                    self.distribution.name
-                ),
+                "{server}: {} keeps its data in {own} here, not in {typed}",
+                self.distribution.name
             )
             .next(
                 "leave out  --server-data-dir : the folder is read from the server's configuration",
@@ -303,11 +299,7 @@ fn checked(folder: Option<&String>) -> Result<Option<DataDir>, Problem> {
     let read = folder.map(|folder| folder.parse::<DataDir>());
     read.transpose().map_err(|why| {
         let folder = folder.map_or("", String::as_str);
-        Problem::new(
-            Code::FLAG_VALUE,
-            format!("--server-data-dir: not `{folder}`"),
-        )
-        .because(why)
+        problem!(Code::FLAG_VALUE, "--server-data-dir: not `{folder}`").because(why)
     })
 }
 

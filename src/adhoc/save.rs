@@ -8,7 +8,7 @@ use super::AdHocInventory;
 use crate::cli::Environment;
 use crate::engine::{Context, Deployment, Refusal, Survey, file};
 use crate::inventory::{self, Inventory, Overrides, Surroundings};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::run::Event;
 
 const HEADER: &str = "# Written by towline: what was typed, as an inventory. Change it, then  towline deploy -i THIS_FILE\n";
@@ -53,11 +53,10 @@ fn new_text(file: &Path, adhoc: &AdHocInventory) -> Result<String, Problem> {
         Ok(before) => before,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(fresh),
         Err(error) => {
-            return Err(Problem::new(
-                Code::FILE_UNREADABLE,
-                format!("{} cannot be read", file.display()),
-            )
-            .because(error.to_string()));
+            return Err(
+                problem!(Code::FILE_UNREADABLE, "{} cannot be read", file.display())
+                    .because(error.to_string()),
+            );
         }
     };
     if before == fresh || before.trim().is_empty() {
@@ -67,12 +66,10 @@ fn new_text(file: &Path, adhoc: &AdHocInventory) -> Result<String, Problem> {
     let is_there = |address: &str| old.hosts.iter().any(|host| host.address == address);
     let known = adhoc.read_server().unwrap_or(&adhoc.target);
     if !adhoc.address(known).is_some_and(is_there) {
-        return Err(Problem::new(
+        return Err(problem!(
             Code::FILE_EXISTS,
-            format!(
-                "{} is there, and is an inventory without {known}",
-                file.display()
-            ),
+            "{} is there, and is an inventory without {known}",
+            file.display()
         )
         .because("nothing is written over another cluster's inventory")
         .next("choose another file for --save-inventory"));
@@ -98,12 +95,10 @@ fn read(file: &Path, text: &str) -> Result<Inventory, Problem> {
         variables: Environment::variable,
     };
     inventory::parse_by(text, file, surroundings, |_| Vec::new()).map_err(|_| {
-        Problem::new(
+        problem!(
             Code::FILE_EXISTS,
-            format!(
-                "{} is there, and is no inventory that can be read",
-                file.display()
-            ),
+            "{} is there, and is no inventory that can be read",
+            file.display()
         )
         .next("choose another file for --save-inventory")
     })
@@ -111,9 +106,10 @@ fn read(file: &Path, text: &str) -> Result<Inventory, Problem> {
 
 fn by_hand(file: &Path, adhoc: &AdHocInventory, name: &str) -> Problem {
     let lines = adhoc.host_lines(name).unwrap_or_default();
-    Problem::new(
+    problem!(
         Code::EDIT_BY_HAND,
-        format!("{name} cannot be added to {}", file.display()),
+        "{name} cannot be added to {}",
+        file.display()
     )
     .because("its hosts are written in a form that is not extended by itself")
     .next(format!("add by hand below hosts:\n{}", lines.trim_end()))

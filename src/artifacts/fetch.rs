@@ -16,7 +16,7 @@ use super::http::{Client, Proxy, Timeouts, shown};
 use super::local::{BinaryArtifact, architecture_of, sha256_of};
 use super::releases::{Releases, hash_in, is_plain_http};
 use crate::digest::sha256;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// The most that is downloaded; the binary has 80 MB.
 const LIMIT: u64 = 500 << 20;
@@ -195,9 +195,10 @@ impl Slot {
     }
 
     fn unusable(&self, error: &io::Error) -> Problem {
-        Problem::new(
+        problem!(
             Code::CACHE_UNUSABLE,
-            format!("{}: the cache cannot be used", self.directory.display()),
+            "{}: the cache cannot be used",
+            self.directory.display()
         )
         .because(error.to_string())
         .next("free some space, or let the cache lie elsewhere")
@@ -252,7 +253,7 @@ impl Slot {
         tell(Progress::Downloading);
         let received = client.stream(&binary_url, LIMIT, &mut temporary)?;
         if received.sha256 != expected {
-            return Err(Problem::new(Code::DOWNLOAD_WRONG, format!("{binary_shown}: is not the file that {whose}"))
+            return Err(problem!(Code::DOWNLOAD_WRONG, "{binary_shown}: is not the file that {whose}")
                 .because(format!("expected sha256 {expected}"))
                 .because(format!("received sha256 {}", received.sha256))
                 .because("nothing was kept of it, and nothing was installed")
@@ -263,12 +264,10 @@ impl Slot {
             ..problem
         })?;
         if found != request.architecture {
-            return Err(Problem::new(
+            return Err(problem!(
                 Code::DOWNLOAD_WRONG,
-                format!(
-                    "{binary_shown}: is for {found}, and {} was asked for",
-                    request.architecture
-                ),
+                "{binary_shown}: is for {found}, and {} was asked for",
+                request.architecture
             )
             .next("see whether the mirror serves the release's own files"));
         }
@@ -327,9 +326,10 @@ fn ask(request: &Fetch, version: &str, timeouts: Timeouts) -> Result<String, Pro
     let list_url = request.url(version, (request.releases.hashes)(request.architecture));
     let list = request.client(timeouts)?.text(&list_url, 1 << 20)?;
     let hash = hash_in(&list, &file).ok_or_else(|| {
-        Problem::new(
+        problem!(
             Code::DOWNLOAD_WRONG,
-            format!("{}: has no hash of `{file}`", shown(&list_url)),
+            "{}: has no hash of `{file}`",
+            shown(&list_url)
         )
         .because("without it the download cannot be checked, so nothing is fetched")
         .next("see whether the mirror serves the release's own list of hashes")

@@ -12,7 +12,7 @@ use ureq::{Agent, Body, Error};
 
 use super::local::INVENTORY_PATH;
 use crate::digest::hexadecimal;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -170,12 +170,10 @@ impl Client {
         let total = response.body().content_length();
         let too_large = || {
             let url = shown(url);
-            Problem::new(
+            problem!(
                 Code::DOWNLOAD_WRONG,
-                format!(
-                    "{url}: is larger than {} MiB, which no release is",
-                    limit >> 20
-                ),
+                "{url}: is larger than {} MiB, which no release is",
+                limit >> 20
             )
         };
         if total.is_some_and(|total| total > limit) {
@@ -202,9 +200,10 @@ impl Client {
             }
             hasher.update(&piece[..count]);
             sink.write_all(&piece[..count]).map_err(|error| {
-                Problem::new(
+                problem!(
                     Code::FILE_UNWRITABLE,
-                    format!("{}: cannot be stored on this machine", shown(url)),
+                    "{}: cannot be stored on this machine",
+                    shown(url)
                 )
                 .because(error.to_string())
             })?;
@@ -270,11 +269,8 @@ fn otherwise(problem: Problem) -> Problem {
 
 fn answered(url: &str, response: &Response<Body>) -> Problem {
     let status = response.status();
-    let problem = Problem::new(
-        Code::DOWNLOAD_FAILED,
-        format!("{}: cannot be fetched", shown(url)),
-    )
-    .because(format!("the server answered {status}"));
+    let problem = problem!(Code::DOWNLOAD_FAILED, "{}: cannot be fetched", shown(url))
+        .because(format!("the server answered {status}"));
     match status {
         StatusCode::NOT_FOUND => {
             problem.next("see whether the version and the mirror are written as they should be")
@@ -288,11 +284,7 @@ fn answered(url: &str, response: &Response<Body>) -> Problem {
 
 fn failed(url: &str, error: &Error) -> Problem {
     otherwise(
-        Problem::new(
-            Code::DOWNLOAD_FAILED,
-            format!("{}: cannot be fetched", shown(url)),
-        )
-        .because(words(error)),
+        problem!(Code::DOWNLOAD_FAILED, "{}: cannot be fetched", shown(url)).because(words(error)),
     )
 }
 
@@ -315,9 +307,10 @@ fn cut_short(url: &str, size: u64, total: Option<u64>, error: &io::Error) -> Pro
         .and_then(|inner| inner.downcast_ref::<Error>())
         .map_or_else(|| error.to_string(), words);
     let of = total.map_or_else(String::new, |total| format!(" of {total}"));
-    Problem::new(
+    problem!(
         Code::DOWNLOAD_FAILED,
-        format!("{}: the download broke off", shown(url)),
+        "{}: the download broke off",
+        shown(url)
     )
     .because(format!("{size}{of} bytes arrived: {reason}"))
     .next("run the command again; nothing of the part is used")

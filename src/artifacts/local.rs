@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::architecture::Architecture;
 use crate::digest::hexadecimal;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// A binary that hosts get, from here or by themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,29 +59,27 @@ pub fn local(path: &Path) -> Result<BinaryArtifact, Problem> {
 pub fn architecture_of(path: &Path) -> Result<Architecture, Problem> {
     let metadata = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if !metadata.is_file() {
-        return Err(Problem::new(
+        return Err(problem!(
             Code::BINARY_UNUSABLE,
-            format!("{}: is not a file", path.display()),
+            "{}: is not a file",
+            path.display()
         ));
     }
     if metadata.len() == 0 {
-        return Err(Problem::new(
-            Code::BINARY_UNUSABLE,
-            format!("{}: is empty", path.display()),
-        )
-        .next("copy or download it again"));
+        return Err(
+            problem!(Code::BINARY_UNUSABLE, "{}: is empty", path.display())
+                .next("copy or download it again"),
+        );
     }
     let mut head = Vec::new();
     File::open(path)
         .and_then(|file| file.take(64).read_to_end(&mut head))
         .map_err(|error| unreadable(path, &error))?;
     Architecture::from_elf(&head).ok_or_else(|| {
-        Problem::new(
+        problem!(
             Code::BINARY_UNUSABLE,
-            format!(
-                "{}: is not a Linux program for amd64, arm64, armhf or s390x",
-                path.display()
-            ),
+            "{}: is not a Linux program for amd64, arm64, armhf or s390x",
+            path.display()
         )
         .because(describe(&head))
         .next("take the file of a release as it is, for the processor of the hosts")
@@ -89,11 +87,7 @@ pub fn architecture_of(path: &Path) -> Result<Architecture, Problem> {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Problem {
-    Problem::new(
-        Code::BINARY_UNUSABLE,
-        format!("{}: cannot be read", path.display()),
-    )
-    .because(error.to_string())
+    problem!(Code::BINARY_UNUSABLE, "{}: cannot be read", path.display()).because(error.to_string())
 }
 
 /// What a file that is not the right program probably is.

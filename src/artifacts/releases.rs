@@ -3,7 +3,7 @@
 
 use super::architecture::Architecture;
 use super::http::{Client, Proxy, Timeouts, shown};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// What a project's releases are called and where they lie.
 #[derive(Debug)]
@@ -66,9 +66,10 @@ impl Releases {
                 .all(|byte| byte.is_ascii_alphanumeric() || b".-_+".contains(&byte))
             && !channel.starts_with('.');
         if !is_word {
-            return Err(Problem::new(
+            return Err(problem!(
                 Code::CHANNEL_INVALID,
-                format!("`{}` is not the name of a channel", channel.escape_debug()),
+                "`{}` is not the name of a channel",
+                channel.escape_debug()
             )
             .next("channels are `stable`, `latest` and one per minor version, such as `v1.36`"));
         }
@@ -92,12 +93,10 @@ impl Releases {
             .unwrap_or_default();
         let version = last.replace("%2B", "+").replace("%2b", "+");
         (self.version)(&version).map_err(|_error| {
-            Problem::new(
+            problem!(
                 Code::CHANNEL_INVALID,
-                format!(
-                    "{}: does not say which version the channel `{channel}` is",
-                    shown(&url)
-                ),
+                "{}: does not say which version the channel `{channel}` is",
+                shown(&url)
             )
             .because(format!(
                 "it answered `{}`",
@@ -128,9 +127,10 @@ pub(super) fn is_plain_http(mirror: Option<&str>) -> Result<bool, Problem> {
         None => Ok(false),
         Some(mirror) if mirror.starts_with("https://") => Ok(false),
         Some(mirror) if mirror.starts_with("http://") => Ok(true),
-        Some(mirror) => Err(Problem::new(
+        Some(mirror) => Err(problem!(
             Code::MIRROR_INVALID,
-            format!("`{}` is not the address of a mirror", mirror.escape_debug()),
+            "`{}` is not the address of a mirror",
+            mirror.escape_debug()
         )
         .next("write it as https://host/path")),
     }

@@ -8,7 +8,7 @@ use super::choose::{Choice, named_interface};
 use super::rules::Setting;
 use crate::facts::Facts;
 use crate::inventory::Host;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// The addresses of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub(super) fn addresses(
     let families = situation.rules.families(situation).unwrap_or_default();
     let wanted = situation.rules.wanted(situation.inventory, host);
     let told = wanted
-        .map_err(|why| Problem::new(Code::NODE_ADDRESS_MISSING, format!("{}: {why}", host.name)))?
+        .map_err(|why| problem!(Code::NODE_ADDRESS_MISSING, "{}: {why}", host.name))?
         .addresses;
     if !told.is_empty() {
         let lacks = families
@@ -127,14 +127,12 @@ fn lacking(
             .to_owned()
         })
     });
-    Problem::new(
+    problem!(
         Code::ADDRESS_FAMILY_MISSING,
-        format!(
-            "{}: the pods' network has {}, and the node no address of {}",
-            host.name,
-            names.join(" and "),
-            lacks.join(" and ")
-        ),
+        "{}: the pods' network has {}, and the node no address of {}",
+        host.name,
+        names.join(" and "),
+        lacks.join(" and ")
     )
     .because(format!(
         "{} starts no node that lacks one of them; the host has {}",
@@ -161,12 +159,10 @@ fn first(
     if let Some(private) = &host.private_address {
         let node_ip = private.value;
         if !facts.has_address(node_ip) {
-            return Err(Problem::new(
+            return Err(problem!(
                 Code::NODE_ADDRESS_MISSING,
-                format!(
-                    "{}: its private_address {node_ip} is on none of its interfaces",
-                    host.name
-                ),
+                "{}: its private_address {node_ip} is on none of its interfaces",
+                host.name
             )
             .because(format!("it has {}", list(facts)))
             .next(format!(
@@ -178,12 +174,10 @@ fn first(
     }
     if let Some((interface, line)) = named_interface(situation, host) {
         return facts.address_on(interface).ok_or_else(|| {
-            Problem::new(
+            problem!(
                 Code::NODE_ADDRESS_MISSING,
-                format!(
-                    "{}: there is no address on {interface}, which {line} names",
-                    host.name
-                ),
+                "{}: there is no address on {interface}, which {line} names",
+                host.name
             )
             .because(format!("it has {}", list(facts)))
             .next("correct it in the inventory")
@@ -193,9 +187,10 @@ fn first(
         return Ok(public);
     }
     choice.address(host, facts).ok_or_else(|| {
-        Problem::new(
+        problem!(
             Code::NODE_ADDRESS_SHARED,
-            format!("{}: no address for its siblings to reach it at", host.name),
+            "{}: no address for its siblings to reach it at",
+            host.name
         )
         .because(match facts.default_address() {
             Some(usual) => format!("other hosts have {usual}, too; it has {}", list(facts)),

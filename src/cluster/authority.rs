@@ -4,7 +4,7 @@
 use super::Situation;
 use crate::facts::Facts;
 use crate::inventory::{Host, Role};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// The hash of the CA that a host trusts: a server's own, an agent's copy of it, or the one in the
 /// token that it joined with.
@@ -58,7 +58,7 @@ pub(super) fn other_clusters(situation: &Situation<'_>) -> Option<Problem> {
         .into_iter()
         .find_map(|(what, claims)| Some((what, differing(claims)?)))?;
     Some(
-        Problem::new(Code::TWO_CLUSTERS, format!("two {what}: {first} has one, {other} another"))
+        problem!(Code::TWO_CLUSTERS, "two {what}: {first} has one, {other} another")
             .because("they belong to different clusters, and a reset would take the other one apart, too")
             .next("take the hosts that belong elsewhere out of the inventory")
             .next("to reset them as well, use the inventory of their own cluster, or one that names them alone"),
@@ -85,7 +85,7 @@ pub fn agents_elsewhere(
                 (Some((_, hash)), Some(own)) if *hash == own => return None,
                 (Some((says, _)), Some(_)) => {
                     let at = server.map_or_else(String::new, |url| format!(", joined at {url}"));
-                    Problem::new(Code::TWO_CLUSTERS, format!("two cluster CAs: {says} has one, {name} another"))
+                    problem!(Code::TWO_CLUSTERS, "two cluster CAs: {says} has one, {name} another")
                         .because(format!("{name} is an agent of another cluster{at}"))
                         .next(format!("if this cluster has a new CA:  systemctl restart {}  on {name}, then try again", situation.rules.product().agent_unit))
                 }
@@ -94,7 +94,7 @@ pub fn agents_elsewhere(
                 }
                 _ => {
                     let server = server.filter(|server| !servers.contains(server))?;
-                    Problem::new(Code::OTHER_CLUSTER, format!("{name}: it is an agent of the cluster at {server}"))
+                    problem!(Code::OTHER_CLUSTER, "{name}: it is an agent of the cluster at {server}")
                         .because("nothing tells whether that is the cluster that it would join")
                         .next("if it is: give the full token, which begins with K10 and names the cluster's CA")
                 }

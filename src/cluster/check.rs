@@ -8,15 +8,16 @@ use super::rules::Setting;
 use super::{Rules, Situation};
 use crate::facts::{Datastore, Facts, is_node_name};
 use crate::inventory::{DataDir, Host, Role};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::shell::quote;
 
 /// Why towline can do nothing on a host that has another init system.
 pub(super) fn no_systemd(host: &Host, facts: &Facts) -> Option<Problem> {
     (!facts.systemd).then(|| {
-        Problem::new(
+        problem!(
             Code::NO_SYSTEMD,
-            format!("{}: its init system is not systemd", host.name),
+            "{}: its init system is not systemd",
+            host.name
         )
         .because(found(facts))
     })
@@ -26,9 +27,10 @@ pub(super) fn no_systemd(host: &Host, facts: &Facts) -> Option<Problem> {
 pub(super) fn lacks_commands(host: &Host, facts: &Facts) -> Option<Problem> {
     (!facts.missing.is_empty()).then(|| {
         let missing = facts.missing.join(", ");
-        Problem::new(
+        problem!(
             Code::COMMAND_MISSING,
-            format!("{}: commands are missing: {missing}", host.name),
+            "{}: commands are missing: {missing}",
+            host.name
         )
         .next("apt-get install util-linux coreutils iproute2")
     })
@@ -42,22 +44,20 @@ pub(super) fn unfit(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Op
     }
     if !facts.os.is_debian_family() {
         return Some(
-            Problem::new(
+            problem!(
                 Code::OS_UNSUPPORTED,
-                format!("{name}: this operating system is not supported yet"),
+                "{name}: this operating system is not supported yet"
             )
             .because(found(facts))
             .next("use Debian, Ubuntu or a system like them"),
         );
     }
     if facts.release_architecture().is_none() {
-        return Some(Problem::new(
+        return Some(problem!(
             Code::ARCHITECTURE_UNSUPPORTED,
-            format!(
-                "{name}: there is no {} for its architecture, {}",
-                situation.rules.product().name,
-                facts.architecture
-            ),
+            "{name}: there is no {} for its architecture, {}",
+            situation.rules.product().name,
+            facts.architecture
         ));
     }
     if let Some(problem) = lacks_commands(host, facts) {
@@ -66,9 +66,9 @@ pub(super) fn unfit(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Op
     let node = situation.node_name(host, facts);
     if !is_node_name(&node) || node == "localhost" {
         return Some(
-            Problem::new(
+            problem!(
                 Code::NODE_NAME_INVALID,
-                format!("{name}: its hostname “{node}” cannot be a node's name"),
+                "{name}: its hostname “{node}” cannot be a node's name"
             )
             .next(format!(
                 "set  node_name:  for {name} in the inventory, or its hostname"
@@ -77,7 +77,7 @@ pub(super) fn unfit(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Op
     }
     if let Some(why) = situation.rules.told(facts).unreadable {
         return Some(
-            Problem::new(Code::NODE_CONFIG_UNREADABLE, format!("{name}: its {why}"))
+            problem!(Code::NODE_CONFIG_UNREADABLE, "{name}: its {why}")
                 .because("it may hold the token and the address that the host joined with")
                 .next("repair it on the host, or move it away"),
         );
@@ -114,12 +114,10 @@ pub(super) fn other_role(situation: &Situation<'_>, host: &Host, facts: &Facts) 
     }?;
     let because = "towline does not change what a host is";
     Some(if situation.inventory.whole {
-        Problem::new(
+        problem!(
             Code::ROLE_CHANGED,
-            format!(
-                "{name}: it is {other}, and the inventory says {wants} ({})",
-                host.role.origin
-            ),
+            "{name}: it is {other}, and the inventory says {wants} ({})",
+            host.role.origin
         )
         .because(because)
         .next(format!(
@@ -127,7 +125,7 @@ pub(super) fn other_role(situation: &Situation<'_>, host: &Host, facts: &Facts) 
             reset_line(situation, name)
         ))
     } else {
-        Problem::new(Code::ROLE_CHANGED, format!("{name}: it is {other} already"))
+        problem!(Code::ROLE_CHANGED, "{name}: it is {other} already")
             .because(because)
             .next(format!(
                 "write it into an inventory;  {}  makes it bare again, and its data is lost",
@@ -162,9 +160,9 @@ pub(super) fn moved(
     let was = situation.rules.told(facts).node_ip?;
     let is_member = facts.node.datastore == Some(Datastore::Etcd);
     (is_member && was != node_ip).then(|| {
-        Problem::new(
+        problem!(
             Code::NODE_ADDRESS_CHANGED,
-            format!("{name}: its node address is {was}, and would be {node_ip}"),
+            "{name}: its node address is {was}, and would be {node_ip}"
         )
         .because("the other members of etcd know it by that address")
         .next(next)
@@ -186,7 +184,7 @@ fn renamed(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Option<Prob
     let wanted = wanted.to_lowercase();
     let only_by_id = told.is_suffixed && was.starts_with(&format!("{wanted}-"));
     (was != wanted && !only_by_id).then(|| {
-        Problem::new(Code::NODE_RENAMED, format!("{name}: its node is called {was}, and {says} {wanted}"))
+        problem!(Code::NODE_RENAMED, "{name}: its node is called {was}, and {says} {wanted}")
             .because("a node keeps the name that it joined with: under another one it would join as a new node, and the old one would stay behind")
             .next(if situation.inventory.whole {
                 format!("to keep the node:  node_name: {was}  for {name} in the inventory")
@@ -227,7 +225,7 @@ pub(super) fn other_data_dir(
     let product = situation.rules.product().name;
     if let Err(why) = situation.rules.told(facts).data_dir {
         return Some(
-            Problem::new(Code::DATA_DIR_UNUSABLE, format!("{name}: {why}")).next(format!(
+            problem!(Code::DATA_DIR_UNUSABLE, "{name}: {why}").next(format!(
                 "move it to another folder by hand, with {product} stopped, or leave this host out"
             )),
         );
@@ -235,9 +233,9 @@ pub(super) fn other_data_dir(
     let (own, wanted) = (&facts.node.data_dir, situation.inventory.data_dir(host));
     if let Some(missing) = missed_data(situation, host, facts) {
         return Some(
-            Problem::new(
+            problem!(
                 Code::DATA_MISSING,
-                format!("{name}: {product} has run here, and there is nothing of it in {missing}"),
+                "{name}: {product} has run here, and there is nothing of it in {missing}"
             )
             .because("without its data it would be a new machine to the cluster")
             .next("mount the disk that the folder is on")
@@ -250,9 +248,9 @@ pub(super) fn other_data_dir(
     if *own == wanted {
         return None;
     }
-    let problem = Problem::new(
+    let problem = problem!(
         Code::DATA_DIR_DIFFERS,
-        format!("{name}: {product} keeps its data in {own} here, not in {wanted}"),
+        "{name}: {product} keeps its data in {own} here, not in {wanted}"
     )
     .because("in another folder it would start with nothing, as a new machine");
     let whole = situation.inventory.whole;
@@ -318,9 +316,9 @@ pub(super) fn shared(
         .filter(concerns_a_selected_one)
         .map(|(name, hosts)| {
             let hosts = hosts.join(" and ");
-            Problem::new(
+            problem!(
                 Code::HOSTNAME_SHARED,
-                format!("{hosts} have the same hostname, {name}"),
+                "{hosts} have the same hostname, {name}"
             )
             .because("a node's name is its host's name, and every node needs its own")
             .next("give them hostnames of their own, or set  node_name:  in the inventory")
@@ -329,7 +327,7 @@ pub(super) fn shared(
     let addresses = addresses.into_iter().filter(concerns_a_selected_one);
     problems.extend(addresses.map(|(address, hosts)| {
         let hosts = hosts.join(" and ");
-        Problem::new(Code::NODE_ADDRESS_SHARED, format!("{hosts} have the same node address, {address}"))
+        problem!(Code::NODE_ADDRESS_SHARED, "{hosts} have the same node address, {address}")
             .because("etcd and the kubelets talk to each other at it (every VirtualBox machine has 10.0.2.15 on its first interface)")
             .next("set  private_address:  to the address that the others reach them at, or  interface:  to the one that it is on")
     }));

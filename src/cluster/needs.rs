@@ -4,7 +4,7 @@ use super::Situation;
 use super::rules::Setting;
 use crate::facts::Facts;
 use crate::inventory::{Host, Role};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// Fewer than any release unpacks.
 const INODES: u64 = 1000;
@@ -29,12 +29,10 @@ pub(super) fn lacking_controllers(
         words.insert(0, "cgroup_memory=1".to_owned());
     }
     let (missing, words) = (missing.join(", "), words.join(" "));
-    let problem = Problem::new(
+    let problem = problem!(
         Code::CGROUP_MISSING,
-        format!(
-            "{}: its kernel does not offer these cgroup controllers: {missing}",
-            host.name
-        ),
+        "{}: its kernel does not offer these cgroup controllers: {missing}",
+        host.name
     )
     .because(format!(
         "{} and its kubelet do not start without them",
@@ -59,9 +57,11 @@ pub(super) fn other_kubernetes(
 ) -> Option<Problem> {
     let other = facts.kubernetes?;
     Some(
-        Problem::new(
+        problem!(
             Code::OTHER_KUBERNETES,
-            format!("{}: {} runs on it", host.name, other.name),
+            "{}: {} runs on it",
+            host.name,
+            other.name
         )
         .because(format!(
             "{} is active; it and {} need the same ports, and name what is theirs alike",
@@ -88,11 +88,9 @@ pub(super) fn no_room(
     let (name, disk, folder) = (&host.name, &facts.disk, &facts.node.data_dir);
     if disk.read_only {
         return Some(
-            Problem::new(
+            problem!(
                 Code::DISK_READ_ONLY,
-                format!(
-                    "{name}: {owner}'s data belongs in {folder}, and nothing can be written there"
-                ),
+                "{name}: {owner}'s data belongs in {folder}, and nothing can be written there"
             )
             .because("its file system is mounted read-only")
             .next(format!(
@@ -123,17 +121,16 @@ pub(super) fn no_room(
         .filter(|free| *free < needed)
     {
         return Some(
-            Problem::new(Code::DISK_FULL, format!(
-                "{name}: {owner}'s data belongs in {folder}, where {free} MB are free, and {version} needs {needed} MB"
-            ))
+            problem!(Code::DISK_FULL, "{name}: {owner}'s data belongs in {folder}, where {free} MB are free, and {version} needs {needed} MB")
             .next(next()),
         );
     }
     let free = disk.free_inodes.filter(|free| *free < INODES)?;
     Some(
-        Problem::new(Code::DISK_FULL, format!(
+        problem!(
+            Code::DISK_FULL,
             "{name}: {owner}'s data belongs in {folder}, where only {free} more files can be made"
-        ))
+        )
         .because("the file system's inodes are used up")
         .next(next()),
     )

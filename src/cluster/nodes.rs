@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{ClusterState, NodeRole, Situation, Topology};
 use crate::facts::{Facts, Node, NodeFacts};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// A unit that is READY between two of its ends: so often started again by systemd, and so short a time ago,
 /// that it is likely to end again. What a join may take is less.
@@ -101,18 +101,16 @@ fn stranger(host: &str, node: &Node, other: IpAddr, own: IpAddr) -> Problem {
     let rename = format!("give {host} another hostname, or set  node_name:  in the inventory");
     let addresses = format!("that one is at {other}, {host} at {own}");
     if node.is_alive() {
-        return Problem::new(
+        return problem!(
             Code::NODE_NAME_TAKEN,
-            format!("{host}: another machine runs as a node under its name, {name}"),
+            "{host}: another machine runs as a node under its name, {name}"
         )
         .because(addresses)
         .next(rename);
     }
-    Problem::new(
+    problem!(
         Code::NODE_NAME_TAKEN,
-        format!(
-            "{host}: the cluster has a node under its name, {name}, of a machine that is down now"
-        ),
+        "{host}: the cluster has a node under its name, {name}, of a machine that is down now"
     )
     .because(addresses)
     .next(format!("if that machine will come back:  {rename}"))

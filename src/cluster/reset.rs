@@ -14,7 +14,7 @@ use super::successor::{Successor, successors};
 use super::{Folders, Situation};
 use crate::facts::{Datastore, Facts, Node};
 use crate::inventory::{Host, Role};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::shell::quote;
 
 /// What a reset does, in order.
@@ -242,11 +242,9 @@ fn waves(
         return Ok(());
     }
     Err(vec![
-        Problem::new(Code::NO_QUORUM, format!(
-            "without {}, the servers that stay ({}) would lose their quorum",
+        problem!(Code::NO_QUORUM, "without {}, the servers that stay ({}) would lose their quorum",
             lost.join(", "),
-            stay.join(", ")
-        ))
+            stay.join(", "))
         .because(format!("etcd has {} members, {} of them up", now.0, now.1))
         .because("a server is stopped before its member is removed, and more than half of the members have to be up then")
         .next("deploy another server first, or reset fewer servers at once")
@@ -328,12 +326,10 @@ fn orphans(situation: &Situation<'_>) -> Result<(), Vec<Problem>> {
         return Ok(());
     }
     Err(vec![
-        Problem::new(
+        problem!(
             Code::NO_SERVER_LEFT,
-            format!(
-                "no server would be left, and {} would have none to belong to",
-                left.join(", ")
-            ),
+            "no server would be left, and {} would have none to belong to",
+            left.join(", ")
         )
         .because("--limit names all servers and not all agents")
         .next("name them as well, or leave out --limit: the whole cluster is reset then"),

@@ -7,7 +7,7 @@ use super::authority::authority;
 use super::check::{missed_data, reset_line};
 use super::{ClusterState, Situation};
 use crate::inventory::{Host, Role};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// Where the cluster stands, and why it is unknown if it is.
 pub(super) fn state(
@@ -114,9 +114,9 @@ pub(super) fn leftovers(situation: &Situation<'_>, state: &ClusterState) -> Vec<
     });
     let agents = agents.map(|(host, _)| {
         let name = &host.name;
-        Problem::new(
+        problem!(
             Code::OTHER_CLUSTER,
-            format!("{name}: it is an agent of another cluster"),
+            "{name}: it is an agent of another cluster"
         )
         .because(format!(
             "{leader} is to make a new cluster, with a CA of its own"
@@ -133,11 +133,9 @@ pub(super) fn leftovers(situation: &Situation<'_>, state: &ClusterState) -> Vec<
     others
         .map(|(host, facts)| {
             let (name, folder) = (&host.name, &facts.node.data_dir);
-            Problem::new(
+            problem!(
                 Code::CLUSTER_REMAINS,
-                format!(
-                    "{name}: there is a cluster's CA in {folder}, and nothing else of that cluster"
-                ),
+                "{name}: there is a cluster's CA in {folder}, and nothing else of that cluster"
             )
             .because(format!(
                 "{leader} is to make a new cluster, which {name} could not join"

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Reach, Rules};
 use crate::inventory::{Inventory, Role, Version};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// Which version a deploy is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,13 +46,11 @@ pub fn wanted_version(
         (&inventory.cluster.version, running.first(), mute)
     {
         return Err(vec![
-            Problem::new(
+            problem!(
                 Code::VERSION_UNKNOWN,
-                format!(
-                    "{} has a cluster's data, and no {} that tells its version",
-                    host.name,
-                    rules.product().name
-                ),
+                "{} has a cluster's data, and no {} that tells its version",
+                host.name,
+                rules.product().name
             )
             .because(
                 "a channel names a version only for a new cluster: another one could be an upgrade",

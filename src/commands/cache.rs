@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::artifacts::cache;
 use crate::cli::{Cache, Environment};
 use crate::distribution;
-use crate::problem::{Code, ExitCode, Problem};
+use crate::problem::{Code, ExitCode, problem};
 use crate::run::Event;
 use crate::run::report::Report;
 use crate::ui::{Format, Ui};
@@ -37,9 +37,10 @@ pub(super) fn run(what: Cache, environment: &Environment, ui: &Ui) -> ExitCode {
     let kept = match done {
         Ok(kept) => kept.concat(),
         Err(error) => {
-            let problem = Problem::new(
+            let problem = problem!(
                 Code::CACHE_UNUSABLE,
-                format!("{}: the cache cannot be used", folder.display()),
+                "{}: the cache cannot be used",
+                folder.display()
             );
             let problem = problem.because(error.to_string());
             ui.show(Event::Trouble { problem });

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::engine::Refusal;
 use crate::inventory::similar;
-use crate::problem::{Code, ExitCode, Problem};
+use crate::problem::{Code, ExitCode, Problem, problem};
 use crate::run::Event;
 use crate::run::report::Report;
 use crate::ui::{Format, Ui};
@@ -44,7 +44,7 @@ fn named(typed: &str) -> Result<Code, Problem> {
     let name = typed.trim_end_matches(':').trim_end_matches(']');
     let name = name.strip_prefix("error[").unwrap_or(name);
     Code::named(name).ok_or_else(|| {
-        let problem = Problem::new(Code::COMMAND_LINE, format!("there is no code `{name}`"));
+        let problem = problem!(Code::COMMAND_LINE, "there is no code `{name}`");
         match similar(name, Code::all().map(Code::name)) {
             Some(meant) => problem.next(format!("towline explain {meant}")),
             None => problem.next("towline explain  lists all codes"),

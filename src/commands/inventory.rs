@@ -8,7 +8,7 @@ use crate::cli::{Environment, InventoryCommand};
 use crate::distribution::remarks;
 use crate::engine::{Refusal, surroundings};
 use crate::inventory::{self, Inventory, Overrides, Role, similar};
-use crate::problem::{Code, ExitCode, Problem};
+use crate::problem::{Code, ExitCode, problem};
 use crate::run::Event;
 use crate::run::report::Report;
 use crate::ui::Ui;
@@ -83,10 +83,7 @@ fn show(
                 Some(meant) => format!("did you mean  --host {meant} ?"),
                 None => "without --host, all hosts are shown".to_owned(),
             };
-            let problem = Problem::new(
-                Code::HOST_UNKNOWN,
-                format!("the inventory has no host {name}"),
-            );
+            let problem = problem!(Code::HOST_UNKNOWN, "the inventory has no host {name}");
             return Err(problem.next(next).into());
         }
     }

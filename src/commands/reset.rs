@@ -6,7 +6,7 @@ use crate::cli::{Environment, InventoryArguments, ResetArguments};
 use crate::cluster;
 use crate::engine::{Context, Refusal, Reset, can_ask, execute, preview, told};
 use crate::inventory::STANDARD_INPUT;
-use crate::problem::{Code, ExitCode, Problem};
+use crate::problem::{Code, ExitCode, Problem, problem};
 use crate::run::event::Events;
 use crate::shell::quote;
 use crate::ui::Ui;
@@ -46,9 +46,9 @@ fn unasked(arguments: &ResetArguments) -> Problem {
     } else {
         "there is no terminal to ask on"
     };
-    Problem::new(
+    problem!(
         Code::RESET_UNCONFIRMED,
-        format!("a reset removes a cluster with its data, and {why}"),
+        "a reset removes a cluster with its data, and {why}"
     )
     .next(format!("to see what it would do:  {line} --plan"))
     .next(format!("to do it:  {line} --yes"))

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Source;
 use super::ansible::{Beside, Kind};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// As many files of variables may stand beside an Ansible inventory, in folders this deep.
 const MOST_FILES: usize = 1000;
@@ -20,7 +20,7 @@ pub fn read(file: &Path) -> Result<Source, Problem> {
     let Some((_, why)) = fault else {
         return Ok(source);
     };
-    let problem = Problem::new(Code::FILE_UNREADABLE, format!("{} {why}", source.name));
+    let problem = problem!(Code::FILE_UNREADABLE, "{} {why}", source.name);
     Err(if file.is_dir() {
         problem.next("name the file in it that lists the hosts")
     } else {
@@ -80,9 +80,10 @@ fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Pr
     }
     // A pipe or a device may never end.
     if !path.is_dir() {
-        return Err(Problem::new(
+        return Err(problem!(
             Code::FILE_UNREADABLE,
-            format!("{} is no file and no folder", path.display()),
+            "{} is no file and no folder",
+            path.display()
         ));
     }
     for path in entries(path)? {
@@ -98,11 +99,8 @@ fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Pr
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, Problem> {
     let failed = |error: std::io::Error| {
-        Problem::new(
-            Code::FILE_UNREADABLE,
-            format!("{} cannot be read", folder.display()),
-        )
-        .because(error.to_string())
+        problem!(Code::FILE_UNREADABLE, "{} cannot be read", folder.display())
+            .because(error.to_string())
     };
     let entries = fs::read_dir(folder).map_err(failed)?;
     let paths = entries.map(|entry| entry.map(|entry| entry.path()));

@@ -9,7 +9,7 @@ use super::making::{CONTROL_PLANE, Host, Key, Making, Said, because_of};
 use super::reading::Reading;
 use super::{Converted, Judge, Refused, Source};
 use crate::inventory::{self, Node, Role};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, problem};
 
 mod install_flags;
 
@@ -27,12 +27,11 @@ pub fn convert(source: &Source, judge: Judge<'_>) -> Result<Converted, Refused> 
         .iter()
         .find(|node| is(node, "k0sctl.k0sproject.io/"));
     let Some(cluster) = cluster else {
-        return Err(Problem::new(
-            Code::SOURCE_INVALID,
-            format!("{} is no file of k0sctl", source.name),
-        )
-        .because("no document of it has an apiVersion of k0sctl.k0sproject.io")
-        .into());
+        return Err(
+            problem!(Code::SOURCE_INVALID, "{} is no file of k0sctl", source.name)
+                .because("no document of it has an apiVersion of k0sctl.k0sproject.io")
+                .into(),
+        );
     };
     let mut work = Work {
         reading: Reading::new(source),
@@ -68,9 +67,10 @@ pub fn convert(source: &Source, judge: Judge<'_>) -> Result<Converted, Refused> 
         .iter()
         .any(|host| host.role == Role::Server)
     {
-        let problem = Problem::new(
+        let problem = problem!(
             Code::SOURCE_WITHOUT_SERVER,
-            format!("no host of {} can be a server", source.name),
+            "no host of {} can be a server",
+            source.name
         );
         return Err(because_of(problem, work.making.left_out).into());
     }

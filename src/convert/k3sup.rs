@@ -6,7 +6,7 @@ use super::making::{Host, Making};
 use super::reading::Reading;
 use super::{Converted, Judge, Refused, Source};
 use crate::inventory::{self, Role};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// Makes an inventory whose first hosts are servers, as many as are wanted.
 ///
@@ -39,9 +39,10 @@ pub fn convert(source: &Source, servers: usize, judge: Judge<'_>) -> Result<Conv
         making.hosts.push(host);
     }
     if making.hosts.is_empty() {
-        return Err(Problem::new(
+        return Err(problem!(
             Code::SOURCE_INVALID,
-            format!("{} is no list of hosts of  k3sup plan", source.name),
+            "{} is no list of hosts of  k3sup plan",
+            source.name
         )
         .because("it is not a list of objects with `hostname` and `ip`")
         .into());

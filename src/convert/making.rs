@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::placed::path_at;
 use super::{Converted, Judge, LeftOut, Place, Refused};
 use crate::inventory::{self, Role};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::vars::mask::holds_a_secret;
 
 /// A value, and where a source says it.
@@ -206,9 +206,9 @@ impl Making {
                 }
             }
             if left_out.len() == before {
-                let problem = Problem::new(
+                let problem = problem!(
                     Code::SOURCE_INVALID,
-                    format!("{source} cannot be made into an inventory"),
+                    "{source} cannot be made into an inventory"
                 );
                 let why = errors.mistakes.into_iter().next();
                 let why = why.map_or_else(String::new, |mistake| mistake.message);

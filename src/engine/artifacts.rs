@@ -11,7 +11,7 @@ use crate::artifacts::{Architecture, BinaryArtifact, Download, local};
 use crate::distribution;
 use crate::inventory::Binary;
 use crate::plan::Judged;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::run::Event;
 use crate::task::{Action, Verdict};
 
@@ -47,24 +47,20 @@ impl Context {
                 let path = path.clone();
                 let mut binary = blocking(move || local(&path)).await?;
                 if binary.architecture != architecture {
-                    return Err(Problem::new(
+                    return Err(problem!(
                         Code::BINARY_ARCHITECTURE,
-                        format!(
-                            "{} is made for {}",
-                            binary.path.display(),
-                            binary.architecture
-                        ),
+                        "{} is made for {}",
+                        binary.path.display(),
+                        binary.architecture
                     )
                     .because(format!("there are hosts that are {architecture}"))
                     .next("binary: {source: push}  fetches the right one for every host"));
                 }
                 if let Some(pinned) = pinned.filter(|pinned| *pinned != binary.sha256) {
-                    return Err(Problem::new(
+                    return Err(problem!(
                         Code::BINARY_HASH,
-                        format!(
-                            "{} is not the file that the inventory names",
-                            binary.path.display()
-                        ),
+                        "{} is not the file that the inventory names",
+                        binary.path.display()
                     )
                     .because(format!("expected sha256 {pinned}"))
                     .because(format!("the file has sha256 {}", binary.sha256)));

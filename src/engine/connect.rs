@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, watch};
 use super::surroundings::can_ask;
 use crate::cli::Environment;
 use crate::inventory::{Host, Inventory};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::run::event::Events;
 use crate::run::gather::Unreached;
 use crate::run::trace::Traced;
@@ -128,10 +128,7 @@ impl Ssh {
 
     async fn session(&self, host: &Host, policy: Policy) -> Result<ssh::Session, Opened> {
         let Some(keys) = self.keys.get(&host.ssh.key.value) else {
-            let problem = Problem::new(
-                Code::INTERNAL,
-                format!("{}: its keys were not read", host.name),
-            );
+            let problem = problem!(Code::INTERNAL, "{}: its keys were not read", host.name);
             return Err(Opened::Failed(unreachable(problem)));
         };
         let trust = Trust {
@@ -232,11 +229,9 @@ fn room_for(hosts: usize, parallel: u16) -> Result<(), Problem> {
             Err(error) => error.to_string(),
         },
     };
-    Err(Problem::new(
+    Err(problem!(
         Code::OPEN_FILES,
-        format!(
-            "{hosts} hosts need {needed} open files here, and the limit cannot be raised so far"
-        ),
+        "{hosts} hosts need {needed} open files here, and the limit cannot be raised so far"
     )
     .because(why)
     .because("every host has one connection for as long as the run lasts")

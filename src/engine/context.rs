@@ -1,7 +1,6 @@
 //! What a run knows before a host is asked, and the asking.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -3,12 +3,12 @@
 
 use super::context::Context;
 use super::interrupt;
+use super::operation::Survey;
 use super::operation::{Operation, Question};
 use super::preview::{findings, plan, state};
 use super::refusal::Refusal;
-use super::operation::Survey;
 use super::told::Conclusion;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::run::report::RunState;
 use crate::run::{Event, Interrupt, Outcome, Runner, planned};
 use crate::ui::Format;
@@ -34,8 +34,7 @@ pub async fn execute<O: Operation>(
     let runner = context.runner(&survey.gathered);
     if let Err(reason) = &ended {
         cancel_rest(context, &survey, &runner, &mut run_state, reason);
-        let problem = Problem::new(Code::RUN_INCOMPLETE, format!("the {} ended early", O::NAME))
-            .because(reason);
+        let problem = problem!(Code::RUN_INCOMPLETE, "the {} ended early", O::NAME).because(reason);
         context.events.send(Event::Trouble { problem });
     }
     for (host, reason) in &survey.decision.waiting {
@@ -150,9 +149,9 @@ async fn stages<O: Operation>(
         run_state.replan();
         leave(context, survey, run_state);
     }
-    let problem = Problem::new(
+    let problem = problem!(
         Code::NO_CONVERGENCE,
-        format!("no convergence after {PLANS} plans: the same changes keep coming back"),
+        "no convergence after {PLANS} plans: the same changes keep coming back"
     )
     .because("something else changes the hosts, or undoes what is done")
     .next(

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// Writes a file as a whole, or leaves what was there.
 ///
@@ -10,9 +10,10 @@ use crate::problem::{Code, Problem};
 /// What the file system refuses.
 pub fn write(file: &Path, text: &str) -> Result<(), Problem> {
     let failed = |error: std::io::Error| {
-        Problem::new(
+        problem!(
             Code::FILE_UNWRITABLE,
-            format!("{} cannot be written", file.display()),
+            "{} cannot be written",
+            file.display()
         )
         .because(error.to_string())
     };

@@ -3,16 +3,13 @@
 use std::path::Path;
 
 use crate::playbook::Assets;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// Reads `playbooks/` and `templates/` of a folder.
 pub fn read(folder: &Path, assets: &mut Assets) -> Result<(), Problem> {
     let unreadable = |path: &Path, error: &std::io::Error| {
-        Problem::new(
-            Code::FILE_UNREADABLE,
-            format!("{} cannot be read", path.display()),
-        )
-        .because(error.to_string())
+        problem!(Code::FILE_UNREADABLE, "{} cannot be read", path.display())
+            .because(error.to_string())
     };
     let mut found = 0;
     for (kind, is_playbook) in [("playbooks", true), ("templates", false)] {
@@ -48,9 +45,10 @@ pub fn read(folder: &Path, assets: &mut Assets) -> Result<(), Problem> {
         }
     }
     if found == 0 {
-        return Err(Problem::new(
+        return Err(problem!(
             Code::OVERRIDES_INVALID,
-            format!("{} has no playbooks/ and no templates/", folder.display()),
+            "{} has no playbooks/ and no templates/",
+            folder.display()
         )
         .next("give the folder that contains them"));
     }

@@ -11,7 +11,7 @@ use crate::distribution;
 use crate::inventory::Role;
 use crate::kubernetes::kubeconfig::pick;
 use crate::kubernetes::verify::{NodeLine, verify};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::run::Event;
 use crate::run::event::Events;
 use crate::run::report::Report;
@@ -46,10 +46,7 @@ pub async fn ready(
                 Err(error) => error.problem((distribution::DEFAULT.unit)(Role::Server)),
             }
         } else {
-            Problem::new(
-                Code::KUBECONFIG_MISSING,
-                format!("{} is not there", path.display()),
-            )
+            problem!(Code::KUBECONFIG_MISSING, "{} is not there", path.display())
         };
         events.send(Event::NotReady {
             attempt,
@@ -82,10 +79,7 @@ fn missing(nodes: &[NodeLine]) -> Option<Problem> {
         .filter(|node| !node.ready)
         .map(|node| node.name.as_str())
         .collect();
-    let problem = Problem::new(
-        Code::NODES_NOT_READY,
-        format!("not Ready: {}", names.join(", ")),
-    );
+    let problem = problem!(Code::NODES_NOT_READY, "not Ready: {}", names.join(", "));
     let lacking: Vec<_> = nodes
         .iter()
         .filter(|node| node.lacks_network)

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::context::Context;
+use super::operation::Survey;
 use super::operation::{Decision, Operation, Question};
 use super::refusal::Refusal;
-use super::operation::Survey;
 use crate::cluster::{self, Situation};
 use crate::distribution;
 use crate::plan;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use wildmatch::WildMatch;
 
 use super::{Inventory, Role, shape};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 impl Inventory {
     /// The names of the hosts that a pattern selects: those that may be changed. All hosts are
@@ -43,9 +43,9 @@ impl Inventory {
             .map(|name| (*name).to_owned())
             .collect();
         if chosen.is_empty() {
-            return Err(Problem::new(
+            return Err(problem!(
                 Code::LIMIT_WITHOUT_HOST,
-                format!("--limit {pattern}: selects no host"),
+                "--limit {pattern}: selects no host"
             )
             .next(format!("the hosts are {}", self.listed())));
         }
@@ -71,9 +71,9 @@ impl Inventory {
         } else if let Some(role) = role(word) {
             let found = select(&|host| host.role.value == role);
             if found.is_empty() {
-                return Err(Problem::new(
+                return Err(problem!(
                     Code::LIMIT_WITHOUT_HOST,
-                    format!("--limit {word}: no host has the role `{role}`"),
+                    "--limit {word}: no host has the role `{role}`"
                 ));
             }
             found
@@ -87,11 +87,10 @@ impl Inventory {
             return Ok(found);
         }
         if word.contains(['*', '?']) {
-            return Err(Problem::new(
-                Code::LIMIT_WITHOUT_HOST,
-                format!("--limit {word}: no host matches"),
-            )
-            .next(format!("the hosts are {}", self.listed())));
+            return Err(
+                problem!(Code::LIMIT_WITHOUT_HOST, "--limit {word}: no host matches")
+                    .next(format!("the hosts are {}", self.listed())),
+            );
         }
         let groups = self
             .hosts
@@ -101,9 +100,9 @@ impl Inventory {
             .names()
             .chain(groups)
             .chain(["servers", "agents", "all"]);
-        let problem = Problem::new(
+        let problem = problem!(
             Code::LIMIT_WITHOUT_HOST,
-            format!("--limit {word}: no host, group or role has this name"),
+            "--limit {word}: no host, group or role has this name"
         );
         Err(match shape::similar(word, known) {
             Some(meant) => problem.next(format!("did you mean `{meant}`?")),

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::vars::Secret;
 
 pub use file::{Written, write};
@@ -77,9 +77,10 @@ impl Kubeconfig {
     /// The file's text. It holds the private key.
     pub fn to_yaml(&self) -> Result<String, Problem> {
         wire::to_yaml(&wire::written(self)).map_err(|why| {
-            Problem::new(
+            problem!(
                 Code::KUBECONFIG_INVALID,
-                format!("{}: the kubeconfig cannot be written as YAML", self.context),
+                "{}: the kubeconfig cannot be written as YAML",
+                self.context
             )
             .because(why)
         })
@@ -148,7 +149,7 @@ fn refused_because(source: &str) -> Result<Kubeconfig, String> {
 fn decode(key: &str, base64: &str) -> Result<Vec<u8>, Problem> {
     STANDARD
         .decode(base64)
-        .map_err(|_error| Problem::new(Code::KUBECONFIG_INVALID, format!("`{key}` is not base64")))
+        .map_err(|_error| problem!(Code::KUBECONFIG_INVALID, "`{key}` is not base64"))
 }
 
 fn certificates(key: &str, base64: &str) -> Result<Vec<CertificateDer<'static>>, Problem> {
@@ -156,9 +157,9 @@ fn certificates(key: &str, base64: &str) -> Result<Vec<CertificateDer<'static>>,
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     match certificates {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(Problem::new(
+        _ => Err(problem!(
             Code::KUBECONFIG_INVALID,
-            format!("`{key}` holds no certificate in PEM form"),
+            "`{key}` holds no certificate in PEM form"
         )),
     }
 }
@@ -173,12 +174,10 @@ fn check_server(server: &str) -> Result<(), Problem> {
     if is_plain {
         Ok(())
     } else {
-        Err(Problem::new(
+        Err(problem!(
             Code::KUBECONFIG_INVALID,
-            format!(
-                "`{}` is not the address of an API; one looks like https://203.0.113.10:443",
-                server.escape_debug()
-            ),
+            "`{}` is not the address of an API; one looks like https://203.0.113.10:443",
+            server.escape_debug()
         ))
     }
 }
@@ -188,12 +187,10 @@ fn check_context(context: &str) -> Result<(), Problem> {
         || context.chars().count() > 253
         || context.chars().any(char::is_control)
     {
-        return Err(Problem::new(
+        return Err(problem!(
             Code::KUBECONFIG_INVALID,
-            format!(
-                "`{}` cannot be the name of a context: 1 to 253 printable characters",
-                context.escape_debug()
-            ),
+            "`{}` cannot be the name of a context: 1 to 253 printable characters",
+            context.escape_debug()
         ));
     }
     Ok(())

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::distribution::{Distribution, Texts, embedded};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 const PLAYBOOKS: Texts = embedded!("playbooks" / "os": "bootstrap.yml");
 
@@ -48,12 +48,9 @@ impl Assets {
 
     pub(super) fn playbook(&self, name: &str) -> Result<&str, Problem> {
         let found = self.playbooks.get(&format!("{name}.yml"));
-        found.map(String::as_str).ok_or_else(|| {
-            Problem::new(
-                Code::PLAYBOOK_INVALID,
-                format!("there is no playbook {name}.yml"),
-            )
-        })
+        found
+            .map(String::as_str)
+            .ok_or_else(|| problem!(Code::PLAYBOOK_INVALID, "there is no playbook {name}.yml"))
     }
 
     /// Refuses a file of the user's that would change nothing: a playbook that no stage names, and a
@@ -66,9 +63,9 @@ impl Assets {
             .iter()
             .find(|path| !is_named(path.trim_end_matches(".yml")));
         if let Some(path) = idle {
-            let problem = Problem::new(
+            let problem = problem!(
                 Code::OVERRIDES_INVALID,
-                format!("playbooks/{path}: no stage names this playbook"),
+                "playbooks/{path}: no stage names this playbook"
             );
             let known: Vec<_> = playbooks.iter().map(String::as_str).collect();
             return Err(problem
@@ -86,9 +83,9 @@ impl Assets {
             });
             let is_named = texts().any(|text| name.iter().any(|name| text.contains(name)));
             if let Some(twin) = twin.filter(|_| !is_named) {
-                return Err(Problem::new(
+                return Err(problem!(
                     Code::OVERRIDES_INVALID,
-                    format!("templates/{path}: nothing names this template"),
+                    "templates/{path}: nothing names this template"
                 )
                 .next(format!("towline's is templates/{twin}")));
             }

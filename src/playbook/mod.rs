@@ -11,7 +11,7 @@ use serde_yaml::Location;
 
 use crate::artifacts::BinaryArtifact;
 use crate::distribution::Distribution;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::task::service::Diagnose;
 use crate::task::{Service, Task};
 
@@ -206,9 +206,9 @@ impl Book {
             .as_deref()
             .filter(|journal| *journal != name)
         {
-            return Err(Problem::new(
+            return Err(problem!(
                 Code::PLAYBOOK_INVALID,
-                format!("unknown diagnose `{other}`, expected {name}"),
+                "unknown diagnose `{other}`, expected {name}"
             ));
         }
         let node = context.pointer("/k3s/node_name").and_then(Value::as_str);
@@ -240,9 +240,6 @@ fn yaml<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Result<T, Pro
         let said = error.without_snippet().to_string();
         let said = said.split(" at line ").next().unwrap_or(&said);
         let said = said.split(": line ").next().unwrap_or(said);
-        Problem::new(
-            Code::PLAYBOOK_INVALID,
-            format!("{}: {said}", place(file, at)),
-        )
+        problem!(Code::PLAYBOOK_INVALID, "{}: {said}", place(file, at))
     })
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Assets;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 #[derive(Debug)]
 pub(super) struct Templates(Environment<'static>);
@@ -109,9 +109,9 @@ impl Templates {
         let value = self.evaluate(expression, context)?;
         match serde_json::to_value(&value) {
             Ok(Value::Array(list)) => Ok(list),
-            _ => Err(Problem::new(
+            _ => Err(problem!(
                 Code::PLAYBOOK_INVALID,
-                format!("“{expression}” is not a list"),
+                "“{expression}” is not a list"
             )),
         }
     }
@@ -123,9 +123,9 @@ impl Templates {
             .map_err(|error| inside(expression, &error))?;
         // An unknown name would be false, and its task silently left out.
         if value.is_undefined() {
-            return Err(Problem::new(
+            return Err(problem!(
                 Code::PLAYBOOK_INVALID,
-                format!("“{expression}”: there is no such value"),
+                "“{expression}”: there is no such value"
             ));
         }
         Ok(value)
@@ -173,7 +173,7 @@ fn inside(text: &str, error: &Error) -> Problem {
         return problem("this text", error);
     }
     let said = error.detail().unwrap_or("this cannot be rendered");
-    Problem::new(Code::PLAYBOOK_INVALID, format!("“{text}”: {said}"))
+    problem!(Code::PLAYBOOK_INVALID, "“{text}”: {said}")
 }
 
 /// The error's own words with its line. Its long form is never used: that lists the values of the
@@ -183,11 +183,9 @@ fn problem(place: &str, error: &Error) -> Problem {
         .line()
         .map(|line| format!(", line {line}"))
         .unwrap_or_default();
-    Problem::new(
+    problem!(
         Code::PLAYBOOK_INVALID,
-        format!(
-            "{place}{line}: {}",
-            error.detail().unwrap_or("this cannot be rendered")
-        ),
+        "{place}{line}: {}",
+        error.detail().unwrap_or("this cannot be rendered")
     )
 }

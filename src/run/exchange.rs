@@ -10,7 +10,7 @@ use super::Runner;
 use super::event::Event;
 use super::step::End;
 use crate::plan::{self, Guard, Judged, Plan};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::shell::{Batch, CONFLICT, LEFT, LOCKED, Reply, Script};
 use crate::ssh::{Exit, Output, Remote, Upload};
 use crate::task::Action;
@@ -83,7 +83,7 @@ pub(super) fn complaint(output: &Output) -> String {
 
 /// What is said of a host that has no session for a command.
 pub(super) fn no_session(host: &str, reason: &str) -> Problem {
-    Problem::new(Code::SESSION_REFUSED, format!("{host}: sshd there lets no further command begin"))
+    problem!(Code::SESSION_REFUSED, "{host}: sshd there lets no further command begin")
         .because(format!("it refuses a session: {reason}"))
         .because("each connection has so many sessions as `MaxSessions` says, and a command that was given up holds one until it ends there")
         .next("see what still runs there and the limit, on the host as root:\nsshd -T | grep -i maxsessions; systemctl status ssh --no-pager")
@@ -92,11 +92,9 @@ pub(super) fn no_session(host: &str, reason: &str) -> Problem {
 
 /// What is said of a file that was not written, since it is no longer as it was looked at.
 pub(super) fn changed_meanwhile(path: &str) -> Problem {
-    Problem::new(
+    problem!(
         Code::CHANGED_MEANWHILE,
-        format!(
-            "{path} was changed by something else while towline was at work; it was left as it is"
-        ),
+        "{path} was changed by something else while towline was at work; it was left as it is"
     )
     .because("another run of towline, or something else")
     .next("when the other has ended, run the same command again: it looks at the host anew")
@@ -182,9 +180,10 @@ impl Runner {
                 // It was not brought here, because the plan did not need it.
                 Action::Put(upload) if !upload.source.is_file() => {
                     return Acted::Failed(
-                        Problem::new(
+                        problem!(
                             Code::CHANGED_MEANWHILE,
-                            format!("{} is not on this machine", upload.source.display()),
+                            "{} is not on this machine",
+                            upload.source.display()
                         )
                         .because(
                             "when the plan was made, the host could fetch it itself; now it cannot",
@@ -264,9 +263,9 @@ impl Runner {
                 Exit::Lost(reason) => return Acted::Lost(reason),
                 Exit::Refused(reason) => return Acted::Failed(no_session(host, &reason)),
                 exit => {
-                    let mut problem = Problem::new(
+                    let mut problem = problem!(
                         Code::COMMAND_FAILED,
-                        format!("the command on the host failed ({exit})"),
+                        "the command on the host failed ({exit})"
                     );
                     let lines: Vec<_> = output.stderr.trim().lines().collect();
                     for line in &lines[lines.len().saturating_sub(8)..] {

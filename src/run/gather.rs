@@ -18,7 +18,7 @@ use crate::distribution::{self, Distribution};
 use crate::facts::{self, Facts, Questions};
 use crate::inventory::DataDir;
 use crate::inventory::{Host, Inventory};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::ssh::{Exit, Remote};
 use crate::vars::{Redactor, Secret};
 
@@ -100,9 +100,8 @@ pub async fn gather(
             Ok((_, one)) => one,
             Err(error) => {
                 let name = names.get(&error.id()).cloned().unwrap_or_default();
-                let problem =
-                    Problem::new(Code::INTERNAL, format!("{name}: towline itself failed"))
-                        .because(error.to_string());
+                let problem = problem!(Code::INTERNAL, "{name}: towline itself failed")
+                    .because(error.to_string());
                 (
                     name,
                     None,
@@ -270,15 +269,15 @@ async fn look(
         failed(if let Exit::Refused(reason) = &output.exit {
             exchange::no_session(name, reason)
         } else if said.contains("a password is required") || said.contains("a terminal is required") {
-            Problem::new(Code::SUDO_PASSWORD, format!("{name}: sudo asks {user} for a password"))
+            problem!(Code::SUDO_PASSWORD, "{name}: sudo asks {user} for a password")
                 .because("towline needs root on the host, and cannot type passwords yet")
                 .next(format!("on the host, as root:\necho '{user} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{user} && chmod 440 /etc/sudoers.d/{user}"))
                 .next("or log in as root:  ssh: {user: root}")
         } else if said.contains("sudo") {
-            Problem::new(Code::SUDO_REFUSED, format!("{name}: {user} cannot become root by sudo")).because(said)
+            problem!(Code::SUDO_REFUSED, "{name}: {user} cannot become root by sudo").because(said)
                 .next("log in as root:  ssh: {user: root} , or let the user use sudo without a password")
         } else {
-            Problem::new(Code::ANSWER_UNUSABLE, format!("{name}: it was reached, and did not answer the first question")).because(said)
+            problem!(Code::ANSWER_UNUSABLE, "{name}: it was reached, and did not answer the first question").because(said)
         })
     })?;
     let reply = answered
@@ -286,9 +285,9 @@ async fn look(
         .first()
         .and_then(Option::as_ref)
         .ok_or_else(|| {
-            failed(Problem::new(
+            failed(problem!(
                 Code::ANSWER_UNUSABLE,
-                format!("{name}: its answer about itself was cut short"),
+                "{name}: its answer about itself was cut short"
             ))
         })?;
     match Facts::parse(reply, questions, data_dir) {
@@ -296,10 +295,7 @@ async fn look(
             facts.reached_at = remote.peer();
             Ok((facts, answered))
         }
-        Err(why) => Err(failed(Problem::new(
-            Code::ANSWER_UNUSABLE,
-            format!("{name}: {why}"),
-        ))),
+        Err(why) => Err(failed(problem!(Code::ANSWER_UNUSABLE, "{name}: {why}"))),
     }
 }
 

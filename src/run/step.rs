@@ -8,7 +8,7 @@ use tracing::instrument;
 use super::exchange::{Acted, ask, changed_meanwhile, complaint, no_session};
 use super::{Event, Runner};
 use crate::plan::Step;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::ssh::Exit;
 use crate::task::{Changes, ENDING, GRACE, Pending, Remedy, Task, Verdict};
 
@@ -100,7 +100,7 @@ impl Runner {
         loop {
             if let Some(reason) = lost.take() {
                 return End::Failed(
-                    Problem::new(Code::CONNECTION_LOST, format!("{host}: the connection was lost"))
+                    problem!(Code::CONNECTION_LOST, "{host}: the connection was lost")
                         .because(reason)
                         .next("when the host is back, run the same command again; it continues where this run stopped"),
                 );
@@ -168,10 +168,8 @@ impl Runner {
                 }
                 Ok(Verdict::Drifted(remedy)) => {
                     if Instant::now() >= settle {
-                        let mut problem = Problem::new(
-                            Code::STEP_WITHOUT_EFFECT,
-                            format!("{}: did not converge", step.name),
-                        );
+                        let mut problem =
+                            problem!(Code::STEP_WITHOUT_EFFECT, "{}: did not converge", step.name);
                         for change in remedy.changes {
                             problem = problem.because(format!("still to do: {}", change.what));
                         }
@@ -209,9 +207,10 @@ impl Runner {
                 Ok(Verdict::Undecidable(why)) => {
                     undecided += 1;
                     if undecided > 3 {
-                        return End::Failed(Problem::new(
+                        return End::Failed(problem!(
                             Code::ANSWER_UNUSABLE,
-                            format!("{}: {why}", step.name),
+                            "{}: {why}",
+                            step.name
                         ));
                     }
                     self.pause

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::shell::quote;
 use crate::ssh::authentication::Denied;
 use crate::ssh::exchange::seconds;
@@ -226,15 +226,15 @@ impl ConnectError {
             refused.shown.fingerprint
         );
         match &refused.refusal {
-            Refusal::Unknown { file } => Problem::new(Code::HOST_KEY_UNKNOWN, format!("{name}: the host key is not known"))
+            Refusal::Unknown { file } => problem!(Code::HOST_KEY_UNKNOWN, "{name}: the host key is not known")
                 .because(shows)
                 .next("compare it with what this prints on the host itself")
                 .next(format!("ssh-keygen -l -f {}", host_key_file(key_type)))
                 .next("if they are equal, run the same command again with --accept-new-host-keys, or first type")
                 .next(self.scan(file)),
-            Refusal::Declined => Problem::new(Code::HOST_KEY_UNKNOWN, format!("{name}: the host key was not accepted")).because(shows),
+            Refusal::Declined => problem!(Code::HOST_KEY_UNKNOWN, "{name}: the host key was not accepted").because(shows),
             Refusal::Changed { place, known } => {
-                Problem::new(Code::HOST_KEY_CHANGED, format!("{name}: THE HOST KEY HAS CHANGED"))
+                problem!(Code::HOST_KEY_CHANGED, "{name}: THE HOST KEY HAS CHANGED")
                     .because(shows)
                     .because(format!("{}:{} says {known}", place.file.display(), place.line))
                     .because("either the machine was installed anew, or another one answers in its place")
@@ -243,7 +243,7 @@ impl ConnectError {
                     .next("and run the same command again with --accept-new-host-keys")
             }
             Refusal::OtherType { types, place } => {
-                Problem::new(Code::HOST_KEY_CHANGED, format!("{name}: the host shows a key of a new type"))
+                problem!(Code::HOST_KEY_CHANGED, "{name}: the host shows a key of a new type")
                     .because(shows)
                     .because(format!("{}:{} knows it by {} only", place.file.display(), place.line, types.join(", ")))
                     .because("either the machine was installed anew, or another one answers in its place")
@@ -251,7 +251,7 @@ impl ConnectError {
                     .next(self.forget(&place.file))
                     .next("and run the same command again with --accept-new-host-keys")
             }
-            Refusal::Revoked(place) => Problem::new(Code::HOST_KEY_REVOKED, format!("{name}: THE HOST KEY IS REVOKED"))
+            Refusal::Revoked(place) => problem!(Code::HOST_KEY_REVOKED, "{name}: THE HOST KEY IS REVOKED")
                 .because(shows)
                 .because(format!("{}:{} revokes this key", place.file.display(), place.line))
                 .next("do not use this machine before it has new host keys: others may hold the old ones"),
@@ -261,14 +261,12 @@ impl ConnectError {
 
     fn denied(&self, denied: &Denied) -> Problem {
         let target = &*self.target;
-        let mut problem = Problem::new(
+        let mut problem = problem!(
             Code::LOGIN_REFUSED,
-            format!(
-                "{}: {} refused the login as {}",
-                target.name,
-                self.place(),
-                target.user
-            ),
+            "{}: {} refused the login as {}",
+            target.name,
+            self.place(),
+            target.user
         );
         if denied.offered.is_empty() {
             problem = problem.because("there was no key to offer");
@@ -369,9 +367,9 @@ impl ConnectError {
 
 fn file_problem(name: &str, error: &FileError) -> Problem {
     let file = error.file.display();
-    Problem::new(
+    problem!(
         Code::KNOWN_HOSTS_UNREADABLE,
-        format!("{name}: the host key cannot be checked"),
+        "{name}: the host key cannot be checked"
     )
     .because(format!(
         "{file} cannot be {}: {}",

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use russh::keys::{PrivateKey, PublicKey, decode_secret_key};
 
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::shell::quote;
 
 /// The key files that are tried after the agent, under `~/.ssh`.
@@ -183,12 +183,9 @@ impl KeyError {
     /// What the user is told.
     pub fn problem(&self) -> Problem {
         let path = self.path.display();
-        Problem::new(
-            Code::SSH_KEY_UNUSABLE,
-            format!("the SSH key {path} cannot be used"),
-        )
-        .because(self.reason.clone())
-        .next(self.next.clone())
+        problem!(Code::SSH_KEY_UNUSABLE, "the SSH key {path} cannot be used")
+            .because(self.reason.clone())
+            .next(self.next.clone())
     }
 }
 

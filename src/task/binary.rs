@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::{Action, Change, Changes, Remedy, Verdict};
 use crate::artifacts::Download;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::shell::{Reply, Script, acting, quote};
 use crate::ssh::Upload;
 
@@ -159,15 +159,13 @@ impl Binary {
         let needed = size.div_ceil(1024) + 1024;
         match number("free_kib").filter(|free| *free < needed) {
             None => Ok(()),
-            Some(free) => Err(Problem::new(
+            Some(free) => Err(problem!(
                 Code::DISK_FULL,
-                format!(
-                    "{} has {} MB free, and {} needs {} MB beside the old one",
-                    self.directory(),
-                    free / 1024,
-                    self.description,
-                    needed.div_ceil(1024)
-                ),
+                "{} has {} MB free, and {} needs {} MB beside the old one",
+                self.directory(),
+                free / 1024,
+                self.description,
+                needed.div_ceil(1024)
             )
             .next("make room there, then run the same command again")),
         }

@@ -15,7 +15,7 @@ use similar::TextDiff;
 
 use super::{Change, Changes, Verdict, remedy};
 use crate::digest::{is_sha256, sha256};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::shell::{CONFLICT, PACKED, Reply, Script, acting, decode, encode, quote};
 use crate::vars::mask::masked_pair;
 
@@ -109,9 +109,10 @@ impl File {
                 (self.change("update", &String::from_utf8_lossy(&old)), seen)
             }
             Some("other") => {
-                return Err(Problem::new(
+                return Err(problem!(
                     Code::NOT_A_REGULAR_FILE,
-                    format!("{} is not a regular file", self.path),
+                    "{} is not a regular file",
+                    self.path
                 )
                 .next("look at it on the host and move it away"));
             }

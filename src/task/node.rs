@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::{Action, Change, Changes, Pending, Remedy, Service, Verdict};
 use crate::kubernetes::lacks_network;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::shell::{Reply, Script, acting, quote};
 
 /// A node of the cluster, asked for on its own host.
@@ -92,9 +92,9 @@ impl Node {
             } else {
                 if self.no_server {
                     cause = Some(
-                        Problem::new(
+                        problem!(
                             Code::API_UNRESPONSIVE,
-                            format!("node {name}: the cluster's API does not answer"),
+                            "node {name}: the cluster's API does not answer"
                         )
                         .because("no server of the cluster is READY, and none was started now")
                         .next("bring a server back, then run the same command again"),

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::{Change, Changes, Pending, Verdict, remedy};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::shell::{Reply, Script, acting, quote};
 
 /// A shell function that says which process holds a lock of dpkg's or of apt's lists.
@@ -63,9 +63,7 @@ impl Package {
             .value("installed")
             .and_then(|command| self.packages.get_key_value(command))
         {
-            return Err(Problem::new(Code::PACKAGE_BROKEN, format!(
-                "{command} is missing, and dpkg calls the package that brings it installed: {package}"
-            ))
+            return Err(problem!(Code::PACKAGE_BROKEN, "{command} is missing, and dpkg calls the package that brings it installed: {package}")
             .because("something has removed the file, or the package was left half unpacked")
             .next(format!(
                 "on the host, this puts it back:\napt-get install --reinstall {package}"

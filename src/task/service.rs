@@ -21,7 +21,7 @@ use std::time::Duration;
 use super::lasting::journal;
 use super::own::{self, Own, number, process_age};
 use super::{Action, Change, Changes, Ended, Pending, Quorum, Remedy, Verdict};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::shell::{PACKED, Reply, Script, acting, quote};
 
 /// Takes klog's lines of information and the list of flags out of a journal: where a component ends,
@@ -148,15 +148,13 @@ impl Service {
                 return Ok(self.act("start", format!("enable and start {unit}")));
             }
             "not-found" => {
-                return Err(Problem::new(Code::UNIT_MISSING, format!("there is no unit {unit}"))
+                return Err(problem!(Code::UNIT_MISSING, "there is no unit {unit}")
                     .because("it was there, or was written, before: something else removes it from this host")
                     .next("when that has ended, run the same command again"));
             }
             "masked" => {
-                return Err(
-                    Problem::new(Code::UNIT_MASKED, format!("the unit {unit} is masked"))
-                        .next(format!("systemctl unmask {unit}")),
-                );
+                return Err(problem!(Code::UNIT_MASKED, "the unit {unit} is masked")
+                    .next(format!("systemctl unmask {unit}")));
             }
             _ => {}
         }

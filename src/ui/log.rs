@@ -16,7 +16,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use super::Ui;
 use super::safe;
 use super::terminal::Said;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::vars::mask::masked;
 
 /// Where the lines of the log go.
@@ -50,9 +50,10 @@ fn open(path: &Path) -> Result<File, Problem> {
     let mut options = OpenOptions::new();
     let opened = options.create(true).append(true).mode(0o600).open(path);
     opened.map_err(|error| {
-        Problem::new(
+        problem!(
             Code::FILE_UNWRITABLE,
-            format!("the log file {} cannot be written", path.display()),
+            "the log file {} cannot be written",
+            path.display()
         )
         .because(error.to_string())
         .next("name another with --log-file")

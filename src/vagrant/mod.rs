@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::cli::Environment;
 use crate::engine::{Refusal, file as files};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::run::Event;
 use crate::run::event::LeftOut;
 use crate::shell::{Script, quote};
@@ -118,9 +118,10 @@ pub async fn run(
 }
 
 fn unwritten(file: &Path, error: &std::io::Error) -> Problem {
-    Problem::new(
+    problem!(
         Code::FILE_UNWRITABLE,
-        format!("{} cannot be written", file.display()),
+        "{} cannot be written",
+        file.display()
     )
     .because(error.to_string())
 }
@@ -145,9 +146,10 @@ async fn vagrant(folder: &Path, arguments: &[&str]) -> Result<ssh::Output, Probl
             // Where Vagrant itself has a fault, these are the first lines of many.
             let words = answers::complaint(&output.stdout).unwrap_or(output.stderr);
             let words: Vec<&str> = words.trim().lines().take(12).collect();
-            let problem = Problem::new(
+            let problem = problem!(
                 Code::VAGRANT_FAILED,
-                format!("{line} failed in {}", folder.display()),
+                "{line} failed in {}",
+                folder.display()
             )
             .because(output.exit.to_string())
             .because(words.join("\n"));
@@ -162,9 +164,10 @@ async fn vagrant(folder: &Path, arguments: &[&str]) -> Result<ssh::Output, Probl
             "there is no program vagrant in the PATH",
         )
         .next("install Vagrant and a provider, such as VirtualBox or libvirt")),
-        Err(error) => Err(Problem::new(
+        Err(error) => Err(problem!(
             Code::VAGRANT_FAILED,
-            format!("{line} cannot be run in {}", folder.display()),
+            "{line} cannot be run in {}",
+            folder.display()
         )
         .because(error.to_string())),
     }
@@ -179,9 +182,10 @@ async fn machines(folder: &Path) -> Result<Vec<Machine>, Problem> {
     let states = machines
         .iter()
         .map(|machine| format!("{} is in the state: {}", machine.name, machine.state));
-    let problem = Problem::new(
+    let problem = problem!(
         Code::VAGRANT_NOT_RUNNING,
-        format!("no machine of Vagrant runs in {}", folder.display()),
+        "no machine of Vagrant runs in {}",
+        folder.display()
     );
     Err(states.fold(problem, Problem::because).next("vagrant up"))
 }
@@ -201,17 +205,17 @@ async fn options(
     let way = |name: &str| match options.remove(name) {
         Some(way) if way.proxy.is_some() => {
             let proxy = way.proxy.unwrap_or_default();
-            Err(Problem::new(
+            Err(problem!(
                 Code::VAGRANT_UNREACHABLE,
-                format!("{name}: Vagrant reaches it through another program"),
+                "{name}: Vagrant reaches it through another program"
             )
             .because(format!("ProxyCommand {proxy}"))
             .next("run towline on the machine on which the virtual machines run"))
         }
         Some(way) if !way.address.is_empty() && way.port > 0 => Ok((name.to_owned(), way)),
-        _ => Err(Problem::new(
+        _ => Err(problem!(
             Code::VAGRANT_UNREACHABLE,
-            format!("{name}: vagrant ssh-config says no address and port of it"),
+            "{name}: vagrant ssh-config says no address and port of it"
         )
         .next(format!("vagrant reload {}", quote(name)))),
     };
@@ -262,9 +266,9 @@ async fn meet(
     let answer = session.run(&Script::new(network::QUESTION)).await;
     session.close().await;
     if answer.exit != Exit::Code(0) {
-        return Err(Problem::new(
+        return Err(problem!(
             Code::VAGRANT_UNREACHABLE,
-            format!("{name}: it did not tell its addresses"),
+            "{name}: it did not tell its addresses"
         )
         .because(answer.exit.to_string())
         .because(answer.stderr.trim())

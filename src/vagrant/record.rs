@@ -8,7 +8,7 @@ use std::path::Path;
 use super::MetMachine;
 use super::answers::Machine;
 use super::text::VagrantHost;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::ssh;
 
 /// The file of pinned keys. The comment of each line is the machine's name, which tells later whose lines in
@@ -20,11 +20,10 @@ impl KeyRecord {
         match fs::read_to_string(file) {
             Ok(text) => Ok(Self(text.lines().map(str::to_owned).collect())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self(Vec::new())),
-            Err(error) => Err(Problem::new(
-                Code::FILE_UNREADABLE,
-                format!("{} cannot be read", file.display()),
-            )
-            .because(error.to_string())),
+            Err(error) => Err(
+                problem!(Code::FILE_UNREADABLE, "{} cannot be read", file.display())
+                    .because(error.to_string()),
+            ),
         }
     }
 

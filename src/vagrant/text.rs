@@ -12,7 +12,7 @@ use crate::adhoc::save;
 use crate::cli::Environment;
 use crate::engine::Refusal;
 use crate::inventory::{self, Draft, Inventory, Overrides, Role, Surroundings, edit};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 const HEADER: &str = "# Written by towline. When machines have changed, run  towline inventory from-vagrant  again: it\n\
                       # changes what is Vagrant's and leaves your own lines as they are.\n";
@@ -63,10 +63,7 @@ impl<'a> Before<'a> {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             Err(error) => {
-                let problem = Problem::new(
-                    Code::FILE_UNREADABLE,
-                    format!("{} cannot be read", file.display()),
-                );
+                let problem = problem!(Code::FILE_UNREADABLE, "{} cannot be read", file.display());
                 return Err(problem.because(error.to_string()).into());
             }
         };
@@ -85,7 +82,7 @@ impl<'a> Before<'a> {
             known.is_some_and(|known| same(&known.value, &own))
         });
         if !is_own {
-            return Err(Problem::new(Code::FILE_EXISTS, format!("{} is an inventory that was not made from Vagrant", file.display()))
+            return Err(problem!(Code::FILE_EXISTS, "{} is an inventory that was not made from Vagrant", file.display())
                 .because(format!("it does not name {KNOWN_HOSTS} as its known_hosts file, and nothing is written over it"))
                 .next("choose another file:  towline inventory from-vagrant -o FILE")
                 .into());
@@ -347,9 +344,10 @@ impl<'a> Before<'a> {
         };
         let lines = lines.text().unwrap_or_default();
         let lines: Vec<&str> = lines.lines().skip(1).collect();
-        Problem::new(
+        problem!(
             Code::EDIT_BY_HAND,
-            format!("{place} cannot be changed in {}", self.file.display()),
+            "{place} cannot be changed in {}",
+            self.file.display()
         )
         .because("it is written in a form that is not changed by itself")
         .next(format!(
@@ -359,7 +357,7 @@ impl<'a> Before<'a> {
     }
 
     fn stays(&self, name: &str) -> Problem {
-        Problem::new(Code::EDIT_BY_HAND, format!("{name} cannot be removed from {}", self.file.display()))
+        problem!(Code::EDIT_BY_HAND, "{name} cannot be removed from {}", self.file.display())
             .because("the Vagrantfile has it no longer, and its lines are not in a form that is removed by itself")
             .next(format!("remove {name} by hand"))
     }

@@ -11,7 +11,7 @@ use crate::cluster::address;
 use crate::cluster::rules::Setting;
 use crate::facts::Facts;
 use crate::inventory::Host;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// A server that is not changed now has an address at which it is not reached.
 pub(super) fn runs_behind_nat(situation: &Situation<'_>, host: &Host, own: IpAddr) -> Problem {
@@ -20,10 +20,8 @@ pub(super) fn runs_behind_nat(situation: &Situation<'_>, host: &Host, own: IpAdd
         .reached()
         .filter(|(other, facts)| other.name != *name && facts.has_address(own));
     let others: Vec<_> = others.map(|(other, _)| &*other.name).collect();
-    Problem::new(Code::NODE_ADDRESS_SHARED, format!(
-            "{name}: its node has the address {own}, and {} has it, too",
-            listed(&others)
-        ))
+    problem!(Code::NODE_ADDRESS_SHARED, "{name}: its node has the address {own}, and {} has it, too",
+            listed(&others))
         .because("behind the NAT of VirtualBox every machine has it, and no host can join a server there")
         .next(format!(
             "give {name} another one: in an inventory,  interface: …  or  private_address: …  for it, then deploy; a server with etcd has to be made anew"
@@ -36,18 +34,16 @@ pub(super) fn unconnected(
     networks: &[(&IpNet, &Members<'_>)],
     names: &[&str],
 ) -> Problem {
-    let mut problem = Problem::new(
+    let mut problem = problem!(
         Code::NO_COMMON_NETWORK,
-        format!(
-            "{}: no network connects the hosts, though all have addresses in {}",
-            listed(names),
-            listed(
-                &networks
-                    .iter()
-                    .map(|(net, _)| net.to_string())
-                    .collect::<Vec<_>>()
-            )
-        ),
+        "{}: no network connects the hosts, though all have addresses in {}",
+        listed(names),
+        listed(
+            &networks
+                .iter()
+                .map(|(net, _)| net.to_string())
+                .collect::<Vec<_>>()
+        )
     );
     for (network, members) in networks {
         let fails = situation.reached().flat_map(|(host, facts)| {
@@ -74,13 +70,11 @@ pub(super) fn several(
     names: &[&str],
 ) -> Problem {
     let all: Vec<_> = networks.iter().map(|(net, _)| net.to_string()).collect();
-    let mut problem = Problem::new(
+    let mut problem = problem!(
         Code::NETWORK_AMBIGUOUS,
-        format!(
-            "{}: the hosts could reach each other by {}, and nothing says by which",
-            listed(names),
-            listed(&all)
-        ),
+        "{}: the hosts could reach each other by {}, and nothing says by which",
+        listed(names),
+        listed(&all)
     );
     for (network, members) in networks {
         let shown: Vec<_> = members
@@ -116,12 +110,10 @@ pub(super) fn several(
 /// There is no network that all hosts have, and an address that several have.
 pub(super) fn none(situation: &Situation<'_>, rest: &[(&Host, &Facts)]) -> Problem {
     let names: Vec<_> = rest.iter().map(|(host, _)| &*host.name).collect();
-    let mut problem = Problem::new(
+    let mut problem = problem!(
         Code::NO_COMMON_NETWORK,
-        format!(
-            "{}: no network was found by which the hosts reach each other",
-            listed(&names)
-        ),
+        "{}: no network was found by which the hosts reach each other",
+        listed(&names)
     );
     let shown: Vec<_> = situation
         .reached()

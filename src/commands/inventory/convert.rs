@@ -6,7 +6,7 @@ use crate::convert::{Judge, Refused, ansible, files, k0sctl, k3sup};
 use crate::distribution::remarks;
 use crate::engine::{Refusal, file};
 use crate::inventory::foreign;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, problem};
 use crate::run::Event;
 use crate::run::event::LeftOut;
 use crate::shell::quote;
@@ -37,19 +37,18 @@ pub(super) fn run(
     ui: &Ui,
 ) -> Result<(), Refusal> {
     if let Some(file) = what.output_file.as_ref().filter(|file| file.exists()) {
-        let problem = Problem::new(
-            Code::FILE_EXISTS,
-            format!("{} is there already", file.display()),
-        )
-        .because("nothing is written over a file that is there")
-        .next("choose another file for --output-file, or remove that one");
+        let problem = problem!(Code::FILE_EXISTS, "{} is there already", file.display())
+            .because("nothing is written over a file that is there")
+            .next("choose another file for --output-file, or remove that one");
         return Err(problem.into());
     }
     let source = files::read(&what.file)?;
     if let Some(other) = foreign(&source.text).filter(|other| other.command != tool.command()) {
-        return Err(Problem::new(
+        return Err(problem!(
             Code::SOURCE_OF_ANOTHER_TOOL,
-            format!("{}: {}", source.name, other.what),
+            "{}: {}",
+            source.name,
+            other.what
         )
         .next(format!(
             "towline inventory {} {}",

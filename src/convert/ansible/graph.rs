@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::convert::Place;
 use crate::inventory::MOST_HOSTS;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// The group that every host is in.
 pub(super) const ALL: &str = "all";
@@ -117,9 +117,9 @@ impl Graph {
         let host = match self.find_host(name) {
             Some(host) => host,
             None if self.hosts.len() == MOST_HOSTS => {
-                return Err(Problem::new(
+                return Err(problem!(
                     Code::SOURCE_TOO_LARGE,
-                    format!("{at}: there are more than {MOST_HOSTS} hosts"),
+                    "{at}: there are more than {MOST_HOSTS} hosts"
                 ));
             }
             None => {
@@ -163,9 +163,11 @@ impl Graph {
                 None => break,
                 Some(child) if round == self.groups.len() => {
                     let group = &self.groups[child];
-                    return Err(Problem::new(
+                    return Err(problem!(
                         Code::SOURCE_INVALID,
-                        format!("{}: the group {} is below itself", group.at, group.name),
+                        "{}: the group {} is below itself",
+                        group.at,
+                        group.name
                     ));
                 }
                 Some(_) => {}

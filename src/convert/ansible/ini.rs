@@ -11,7 +11,7 @@ use super::graph::{ALL, Graph, Scope, Variable};
 use super::pattern;
 use super::values;
 use crate::convert::{LeftOut, Place, Refused, Source};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// What the lines below a section's name are.
 #[derive(Clone, Copy)]
@@ -90,7 +90,7 @@ pub(super) fn read(source: &Source, left_out: &mut Vec<LeftOut>) -> Result<Graph
 }
 
 fn refused(at: &Place, what: &str) -> Problem {
-    Problem::new(Code::SOURCE_INVALID, format!("{at}: {what}"))
+    problem!(Code::SOURCE_INVALID, "{at}: {what}")
 }
 
 /// A host's line: its name, then variables.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::making::because_of;
 use super::{Converted, Judge, LeftOut, Refused, Source};
 use crate::inventory;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, problem};
 
 mod arguments;
 mod cluster;
@@ -50,9 +50,10 @@ pub struct Beside {
 /// A file is broken, or no host can be a server.
 pub fn convert(source: &Source, beside: &[Beside], judge: Judge<'_>) -> Result<Converted, Refused> {
     if graph::is_vaulted(&source.text) {
-        return Err(Problem::new(
+        return Err(problem!(
             Code::SOURCE_ENCRYPTED,
-            format!("{} is encrypted with ansible-vault", source.name),
+            "{} is encrypted with ansible-vault",
+            source.name
         )
         .next("write what  ansible-vault view  shows to a file, and convert that")
         .into());

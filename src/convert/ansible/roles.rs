@@ -7,7 +7,7 @@ use super::values;
 use super::work::Work;
 use crate::convert::making::{CONTROL_PLANE, Host, Key, Said};
 use crate::inventory::Role;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// Groups of servers: of k3s-ansible now and before, of kubespray now and before, and what people
 /// name them with `PyratLabs`' role. `-` and `_` are the same.
@@ -162,7 +162,7 @@ impl Work<'_> {
     }
 
     fn no_server(&self, source: &str) -> Problem {
-        Problem::new(Code::SOURCE_WITHOUT_SERVER, format!("no host of {source} is a server"))
+        problem!(Code::SOURCE_WITHOUT_SERVER, "no host of {source} is a server")
             .because(format!(
                 "a server is in a group like server, master or kube_control_plane, or has k3s_control_node; the groups are: {}",
                 names(self.graph)

@@ -7,7 +7,7 @@ use super::graph::{Graph, Scope, Variable};
 use super::{pattern, values};
 use crate::convert::{LeftOut, Refused, Source};
 use crate::inventory::{self, Entry, Node, Tree};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// Reads an inventory.
 pub(super) fn read(source: &Source, left_out: &mut Vec<LeftOut>) -> Result<Graph, Refused> {
@@ -17,9 +17,10 @@ pub(super) fn read(source: &Source, left_out: &mut Vec<LeftOut>) -> Result<Graph
         return Ok(graph);
     };
     if !matches!(root.tree, Tree::Map(_)) {
-        return Err(Problem::new(
+        return Err(problem!(
             Code::SOURCE_INVALID,
-            format!("{} is no Ansible inventory", source.name),
+            "{} is no Ansible inventory",
+            source.name
         )
         .because("it is not a map of groups")
         .into());
@@ -89,8 +90,8 @@ fn host(
     group: usize,
 ) -> Result<(), Problem> {
     let at = source.at(line);
-    let (names, port) = pattern::hosts(name)
-        .map_err(|what| Problem::new(Code::SOURCE_INVALID, format!("{at}: {what}")))?;
+    let (names, port) =
+        pattern::hosts(name).map_err(|what| problem!(Code::SOURCE_INVALID, "{at}: {what}"))?;
     for name in names {
         let host = graph.host(&name, group, &at)?;
         let scope = Scope::Host(host);

@@ -14,15 +14,13 @@ use super::settings::{MUST_BE_EQUAL, shared_default};
 use super::unit::besides;
 use crate::facts::{Facts, Foreign};
 use crate::inventory::{Host, Role};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::vars::names_a_secret;
 
 /// Why a host that something else set up is left alone.
 pub(super) fn left_alone(host: &Host, foreign: &Foreign) -> Problem {
-    Problem::new(Code::SET_UP_ELSEWHERE, format!(
-        "{}: k3s was set up here by something else, and is left as it is",
-        host.name
-    ))
+    problem!(Code::SET_UP_ELSEWHERE, "{}: k3s was set up here by something else, and is left as it is",
+        host.name)
     .because(format!(
         "the unit {} is not towline's; what k3s is told there would move into config.yaml",
         foreign.unit
@@ -50,9 +48,9 @@ pub(super) fn adoption(
         let value = all.get(key).and_then(Value::as_str);
         let same = value.map(|value| value.trim_end_matches('/')) == supported;
         if all.contains_key(key) && !same {
-            return Err(Problem::new(
+            return Err(problem!(
                 Code::ADOPTION_UNSUPPORTED,
-                format!("{name}: k3s runs with --{key}, which towline does not support yet"),
+                "{name}: k3s runs with --{key}, which towline does not support yet"
             )
             .next("leave this host out of the inventory"));
         }
@@ -61,10 +59,8 @@ pub(super) fn adoption(
     let besides = besides.map_err(|why| unreadable(name, why))?;
     if let (false, Some(foreign)) = (besides.is_empty(), &facts.node.foreign) {
         let unit = &foreign.unit;
-        return Err(Problem::new(Code::ADOPTION_UNSUPPORTED, format!(
-            "{name}: the unit {unit} gives k3s variables that towline's unit would not: {}",
-            besides.join(", ")
-        ))
+        return Err(problem!(Code::ADOPTION_UNSUPPORTED, "{name}: the unit {unit} gives k3s variables that towline's unit would not: {}",
+            besides.join(", "))
         .because("towline writes the unit anew, and its unit has variables from files only")
         .next(format!(
             "move the variables into this file, which towline's unit reads:\n/etc/systemd/system/{unit}.service.env"
@@ -99,9 +95,9 @@ pub(super) fn adoption(
     if differing.is_empty() {
         return lines.map_or(Ok(()), Err);
     }
-    let mut problem = Problem::new(
+    let mut problem = problem!(
         Code::ADOPTION_CHANGES_SETTINGS,
-        format!("{name}: taking it over would change what all servers of its cluster share"),
+        "{name}: taking it over would change what all servers of its cluster share"
     )
     .because("k3s does not start with other values than the cluster's")
     .next(format!(
@@ -137,9 +133,9 @@ pub(super) fn effective(facts: &Facts, registered: Option<IpAddr>, config: &Conf
 }
 
 fn unreadable(name: &str, why: String) -> Problem {
-    Problem::new(
+    problem!(
         Code::NODE_CONFIG_UNREADABLE,
-        format!("{name}: the settings of k3s cannot be read"),
+        "{name}: the settings of k3s cannot be read"
     )
     .because(why)
     .next("move it into /etc/rancher/k3s/config.yaml by hand, restart k3s, then try again")
@@ -148,12 +144,10 @@ fn unreadable(name: &str, why: String) -> Problem {
 /// The lines that the inventory lacks.
 fn needs_lines(host: &Host, lost: &Config, config: &Config) -> Problem {
     let name = &host.name;
-    let problem = Problem::new(
+    let problem = problem!(
         Code::ADOPTION_CHANGES_SETTINGS,
-        format!(
-            "{name}: k3s is told here what the inventory does not say, and would lose it: {}",
-            lost.keys().cloned().collect::<Vec<_>>().join(", ")
-        ),
+        "{name}: k3s is told here what the inventory does not say, and would lose it: {}",
+        lost.keys().cloned().collect::<Vec<_>>().join(", ")
     )
     .because("an inventory is the whole truth of its cluster");
     let (names, rest): (Config, Config) = lost

@@ -7,7 +7,7 @@ use super::effective::{effective_config, told};
 use super::version::Version;
 use crate::facts::Facts;
 use crate::inventory::Host;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// The kubelet of Kubernetes 1.35 and later refuses to start on cgroup v1 unless told to; `config` is
 /// what the host's config.yaml would say.
@@ -32,7 +32,7 @@ pub(super) fn cgroup_v1(
         return None;
     }
     Some(
-        Problem::new(Code::CGROUP_V1, format!("{}: its kernel runs cgroup v1, and the kubelet of {version} refuses that", host.name))
+        problem!(Code::CGROUP_V1, "{}: its kernel runs cgroup v1, and the kubelet of {version} refuses that", host.name)
             .next("boot it with systemd.unified_cgroup_hierarchy=1, or set for servers (config) and agents (agent_config):\nkubelet-arg: [fail-cgroupv1=false]"),
     )
 }

@@ -14,7 +14,7 @@ use super::settings::{MUST_BE_EQUAL, shared_default};
 use crate::cluster::{NodeRole, Situation, Topology};
 use crate::facts::{Datastore, Facts};
 use crate::inventory;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// A setting that stays.
 struct Fixed {
@@ -117,12 +117,10 @@ fn outside(told: &Map<String, Value>, pods: &[IpNet], node_ip: IpAddr) -> Option
 fn of_another_range(host: &str, range: &str, pods: &[IpNet]) -> Problem {
     let pods: Vec<_> = pods.iter().map(ToString::to_string).collect();
     let [fixed, ..] = FIXED;
-    Problem::new(
+    problem!(
         Code::SETTING_FIXED,
-        format!(
-            "{host}: {PODS} is {range}, and its node has the pod addresses {}",
-            pods.join(",")
-        ),
+        "{host}: {PODS} is {range}, and its node has the pod addresses {}",
+        pods.join(",")
     )
     .because(fixed.because)
     .next(format!(
@@ -179,12 +177,10 @@ fn problem(
     let all = FIXED.iter().chain([&ENCRYPTION]);
     let fixed = all.into_iter().find(|fixed| fixed.key == key);
     let (because, way) = fixed.map_or(("", ""), |fixed| (fixed.because, fixed.way));
-    let problem = Problem::new(
+    let problem = problem!(
         Code::SETTING_FIXED,
-        format!(
-            "{}: {key} is {has} in this cluster, and would be {wants}",
-            hosts.join(", ")
-        ),
+        "{}: {key} is {has} in this cluster, and would be {wants}",
+        hosts.join(", ")
     )
     .because(because);
     let problem = if situation.inventory.whole {
@@ -207,10 +203,11 @@ fn datastore(situation: &Situation<'_>) -> Option<Problem> {
     let is_etcd = |facts: &Facts| facts.node.datastore == Some(Datastore::Etcd);
     let (host, _) = situation.servers().find(|(_, facts)| is_etcd(facts))?;
     Some(
-        Problem::new(Code::SETTING_FIXED, format!(
+        problem!(
+            Code::SETTING_FIXED,
             "{}: it keeps its cluster in embedded etcd, and the inventory says  datastore: sqlite",
             host.name
-        ))
+        )
         .because("k3s moves data from sqlite to etcd, and not back")
         .next("write  datastore: etcd  under cluster:, or leave it out"),
     )
@@ -244,11 +241,9 @@ fn beside_members(situation: &Situation<'_>, topology: &Topology) -> Vec<Problem
         let differ: Vec<_> = differ.collect();
         if !differ.is_empty() {
             problems.push(
-                Problem::new(Code::SERVER_SETTINGS_DIFFER, format!(
-                    "{} would join with other values than {member} has for {}",
+                problem!(Code::SERVER_SETTINGS_DIFFER, "{} would join with other values than {member} has for {}",
                     host.name,
-                    differ.join(", ")
-                ))
+                    differ.join(", "))
                 .because("all servers of a cluster must have the same: k3s refuses to start otherwise")
                 .next("deploy to all servers, so that they are changed together, or say what the cluster has"),
             );

@@ -10,7 +10,7 @@ use super::network::words;
 use super::settings::shared_default;
 use crate::cluster::Situation;
 use crate::inventory::{Inventory, Remark, Role, Version};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::vars::Origin;
 
 /// What no version of k3s takes that the tables are made for, where the inventory names the version.
@@ -114,10 +114,7 @@ pub(super) fn unknown(situation: &Situation<'_>, version: &str) -> (Vec<Problem>
     for unknown in found(situation.inventory) {
         let place = unknown.place();
         if are_right_for(version) {
-            let problem = Problem::new(
-                Code::SETTING_INVALID,
-                format!("{place}: {}", unknown.what()),
-            );
+            let problem = problem!(Code::SETTING_INVALID, "{place}: {}", unknown.what());
             problems.push(problem.because(unknown.why(version)).next(unknown.help()));
         } else {
             let meant = instead(unknown.plain(), unknown.role);
@@ -174,7 +171,7 @@ fn ranges(situation: &Situation<'_>) -> Vec<Problem> {
     let problem = |(key, argument, own): (&str, &str, &str)| {
         let value = said(key, argument, own)?;
         Some(
-            Problem::new(Code::SETTING_INVALID, format!("config.{key}: {argument} is given to it by k3s"))
+            problem!(Code::SETTING_INVALID, "config.{key}: {argument} is given to it by k3s")
                 .because("with another range than the rest of k3s has, k3s ends when this part of it begins to work")
                 .next(format!("for a new cluster:  {own}: {value}  (a running one keeps its ranges)")),
         )
@@ -201,9 +198,9 @@ fn backend(situation: &Situation<'_>) -> Option<Problem> {
         return None;
     }
     Some(
-        Problem::new(
+        problem!(
             Code::SETTING_INVALID,
-            format!("config.{key}: k3s has no backend `{value}`"),
+            "config.{key}: k3s has no backend `{value}`"
         )
         .next(instead),
     )

@@ -10,7 +10,7 @@ use super::network::{Fault, KEYS, Networks, words};
 use super::settings::shared_default;
 use crate::cluster::{Addresses, Situation};
 use crate::inventory::{Inventory, Remark, Role};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// What k3s is told of the networks: by a server that has data, which is what the cluster has, or
 /// else by the inventory. `None` where no server is in the inventory.
@@ -114,10 +114,8 @@ pub(super) fn faults(
         }
     }
     let problems = taken.into_iter().map(|(key, (range, hosts))| {
-        let problem = Problem::new(Code::NETWORK_OVERLAP, format!(
-            "{key} is {range}, and hosts have addresses in it: {}",
-            hosts.join(", ")
-        ))
+        let problem = problem!(Code::NETWORK_OVERLAP, "{key} is {range}, and hosts have addresses in it: {}",
+            hosts.join(", "))
         .because("an address in it is looked for inside the cluster, and the host is not reached");
         if runs {
             problem.next("the cluster keeps its networks: give the host another address, as  private_address: …")
@@ -132,11 +130,7 @@ pub(super) fn faults(
 }
 
 fn of(fault: &Fault) -> Problem {
-    Problem::new(
-        Code::NETWORK_RANGE,
-        format!("config.{}: {}", fault.key, fault.what),
-    )
-    .next(fault.help.clone())
+    problem!(Code::NETWORK_RANGE, "config.{}: {}", fault.key, fault.what).next(fault.help.clone())
 }
 
 /// Ranges that are not those that are taken.

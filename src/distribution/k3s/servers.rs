@@ -4,7 +4,7 @@ use super::adopt::unequal;
 use crate::cluster::Situation;
 use crate::facts::Datastore;
 use crate::inventory::{self, Role};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// Servers whose settings differ where k3s wants all servers to have the same.
 pub(super) fn unequal_servers(situation: &Situation<'_>) -> Option<Problem> {
@@ -31,14 +31,12 @@ pub(super) fn unequal_servers(situation: &Situation<'_>) -> Option<Problem> {
         (!keys.is_empty()).then_some((host, keys))
     })?;
     Some(
-        Problem::new(
+        problem!(
             Code::SERVER_SETTINGS_DIFFER,
-            format!(
-                "{} and {} would have different values for {}",
-                first.name,
-                other.name,
-                keys.join(", ")
-            ),
+            "{} and {} would have different values for {}",
+            first.name,
+            other.name,
+            keys.join(", ")
         )
         .because("all servers of a cluster must have the same: k3s refuses to start otherwise")
         .next("say it once, under  config:  of  cluster:"),
@@ -105,7 +103,7 @@ pub(super) fn sqlite_with_more_servers(situation: &Situation<'_>) -> Option<Prob
         return None;
     }
     Some(
-        Problem::new(Code::SQLITE_ONE_SERVER, format!("{} keeps its cluster in sqlite, which only one server can use", host.name))
+        problem!(Code::SQLITE_ONE_SERVER, "{} keeps its cluster in sqlite, which only one server can use", host.name)
             .because(format!("the inventory has more servers: {}", others.join(", ")))
             .next("set  datastore: etcd  under cluster: and deploy again: k3s moves the data to embedded etcd, then the others join"),
     )

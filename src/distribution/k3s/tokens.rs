@@ -4,7 +4,7 @@ use super::effective::{configured, observed};
 use super::token::{ca_hash, full_token, token_fault, token_password};
 use crate::cluster::{Claims, LATER, Situation, agents_elsewhere, differing, is_agent, to_move};
 use crate::inventory::Role;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::vars::Secret;
 
 /// The tokens that are in force.
@@ -140,9 +140,9 @@ pub(super) fn tokens(situation: &Situation<'_>, urls: &[String]) -> Result<Token
 fn faulty(host: &str, what: &str, token: &str, next: &str) -> Option<Problem> {
     let fault = token_fault(token)?;
     Some(
-        Problem::new(
+        problem!(
             Code::TOKEN_INVALID,
-            format!("{host}: the {what} that it has cannot be one"),
+            "{host}: the {what} that it has cannot be one"
         )
         .because(format!("it {fault}"))
         .next(next),
@@ -151,9 +151,9 @@ fn faulty(host: &str, what: &str, token: &str, next: &str) -> Option<Problem> {
 
 fn differ(found: &Claims, what: &str, why: &str) -> Option<Problem> {
     let (first, other) = differing(found)?;
-    let problem = Problem::new(
+    let problem = problem!(
         Code::TOKENS_DIFFER,
-        format!("{what}: {first} has one, {other} another"),
+        "{what}: {first} has one, {other} another"
     )
     .because(why)
     .next("take the hosts that belong elsewhere out of the inventory");

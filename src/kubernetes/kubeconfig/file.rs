@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Kubeconfig, parse, wire};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// Only the owner may read and write it: it holds a private key.
 const MODE: u32 = 0o600;
@@ -46,9 +46,10 @@ pub fn write(path: &Path, kubeconfig: &Kubeconfig) -> Result<Written, Problem> {
     let kept = before.as_ref().filter(|_| is_lost);
     let kept = kept.map(|before| keep(&target, before)).transpose()?;
     replace(&target, &text, before.as_ref()).map_err(|error| {
-        Problem::new(
+        problem!(
             Code::FILE_UNWRITABLE,
-            format!("{}: the kubeconfig cannot be written", path.display()),
+            "{}: the kubeconfig cannot be written",
+            path.display()
         )
         .because(error.to_string())
     })?;
@@ -81,9 +82,10 @@ pub(super) fn keep(target: &Path, before: &Existing) -> Result<PathBuf, Problem>
     };
     let path = all.find(free).unwrap_or(first);
     replace(&path, &before.text, Some(before)).map_err(|error| {
-        Problem::new(
+        problem!(
             Code::FILE_UNWRITABLE,
-            format!("{}: cannot be written", path.display()),
+            "{}: cannot be written",
+            path.display()
         )
         .because(error.to_string())
     })?;
@@ -113,11 +115,8 @@ impl Lock {
         name.push(".lock");
         let lock = PathBuf::from(name);
         let cannot = |error: &io::Error| {
-            Problem::new(
-                Code::FILE_UNWRITABLE,
-                format!("{}: cannot be made", lock.display()),
-            )
-            .because(error.to_string())
+            problem!(Code::FILE_UNWRITABLE, "{}: cannot be made", lock.display())
+                .because(error.to_string())
         };
         make_folder(path).map_err(|error| cannot(&error))?;
         let until = Instant::now() + LOCKED;
@@ -129,9 +128,10 @@ impl Lock {
                 }
                 Err(_) if Instant::now() < until => thread::sleep(Duration::from_millis(50)),
                 Err(_) => {
-                    return Err(Problem::new(
+                    return Err(problem!(
                         Code::KUBECONFIG_LOCKED,
-                        format!("{}: another program is writing it", path.display()),
+                        "{}: another program is writing it",
+                        path.display()
                     )
                     .because(format!(
                         "{} has been there for {} s",
@@ -159,9 +159,10 @@ impl Drop for Lock {
 pub(super) fn real_target(path: &Path) -> Result<PathBuf, Problem> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_symlink() => fs::canonicalize(path).map_err(|error| {
-            Problem::new(
+            problem!(
                 Code::KUBECONFIG_NOT_REPLACED,
-                format!("{}: is a link that leads to no file", path.display()),
+                "{}: is a link that leads to no file",
+                path.display()
             )
             .because(error.to_string())
             .next("remove the link, or choose another place for the kubeconfig")
@@ -186,9 +187,10 @@ impl Existing {
 
 pub(super) fn existing(path: &Path, target: &Path) -> Result<Option<Existing>, Problem> {
     let not_readable = |error: &io::Error| {
-        Problem::new(
+        problem!(
             Code::FILE_UNREADABLE,
-            format!("{}: cannot be read before it is replaced", path.display()),
+            "{}: cannot be read before it is replaced",
+            path.display()
         )
         .because(error.to_string())
     };
@@ -198,12 +200,10 @@ pub(super) fn existing(path: &Path, target: &Path) -> Result<Option<Existing>, P
         Err(error) => return Err(not_readable(&error)),
     };
     if !metadata.is_file() {
-        return Err(Problem::new(
+        return Err(problem!(
             Code::KUBECONFIG_NOT_REPLACED,
-            format!(
-                "{}: is not a regular file, so no kubeconfig is written there",
-                path.display()
-            ),
+            "{}: is not a regular file, so no kubeconfig is written there",
+            path.display()
         ));
     }
     if metadata.len() > 16 * 1024 * 1024 {
@@ -247,12 +247,10 @@ fn refuse_to_lose(path: &Path, before: &str, kubeconfig: &Kubeconfig) -> Result<
 }
 
 fn foreign(path: &Path, why: &str) -> Problem {
-    Problem::new(
+    problem!(
         Code::KUBECONFIG_NOT_REPLACED,
-        format!(
-            "{}: is not replaced by the kubeconfig of this cluster",
-            path.display()
-        ),
+        "{}: is not replaced by the kubeconfig of this cluster",
+        path.display()
     )
     .because(why)
     .next("choose another place for the kubeconfig, or move that file away")

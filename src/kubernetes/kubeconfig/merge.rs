@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::file::{Lock, existing, keep, real_target, replace};
 use super::wire::{LISTS, Tree, entries, name, to_yaml, tree, written};
 use super::{Kubeconfig, Written, parse};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// Puts a kubeconfig into a file that may hold others: its entries replace those of the same name,
 /// everything else stays. What was there before is kept beside it. The current context is set when
@@ -29,9 +29,10 @@ pub fn merge(path: &Path, kubeconfig: &Kubeconfig, use_it: bool) -> Result<Writt
     }
     let backup = keep(&target, &before)?;
     replace(&target, &text, Some(&before)).map_err(|error| {
-        Problem::new(
+        problem!(
             Code::FILE_UNWRITABLE,
-            format!("{}: cannot be written", target.display()),
+            "{}: cannot be written",
+            target.display()
         )
         .because(error.to_string())
     })?;
@@ -45,36 +46,32 @@ pub fn merge(path: &Path, kubeconfig: &Kubeconfig, use_it: bool) -> Result<Writt
 pub fn pick(path: &Path, context: Option<&str>) -> Result<Kubeconfig, Problem> {
     let target = real_target(path)?;
     let Some(file) = existing(path, &target)? else {
-        return Err(Problem::new(
+        return Err(problem!(
             Code::KUBECONFIG_MISSING,
-            format!("{}: there is no such file", path.display()),
+            "{}: there is no such file",
+            path.display()
         )
         .next("name the kubeconfig with  --kubeconfig FILE"));
     };
-    let whole = tree(&file.text).map_err(|why| {
-        Problem::new(
-            Code::KUBECONFIG_INVALID,
-            format!("{}: {why}", path.display()),
-        )
-    })?;
+    let whole = tree(&file.text)
+        .map_err(|why| problem!(Code::KUBECONFIG_INVALID, "{}: {why}", path.display()))?;
     let current = whole.get("current-context").and_then(Value::as_str);
     let names: Vec<_> = entries(&whole, "contexts").filter_map(name).collect();
     let Some(name) = context.or(current).filter(|name| names.contains(name)) else {
         let wanted = context.or(current).unwrap_or("(none is current)");
-        return Err(Problem::new(
+        return Err(problem!(
             Code::KUBECONFIG_CONTEXT,
-            format!("{}: there is no context {wanted}", path.display()),
+            "{}: there is no context {wanted}",
+            path.display()
         )
         .because(format!("it has {}", names.join(", ")))
         .next("name one of them with  --context NAME"));
     };
     let one = alone(&whole, name).ok_or_else(|| {
-        Problem::new(
+        problem!(
             Code::KUBECONFIG_CONTEXT,
-            format!(
-                "{}: the context {name} names a cluster or user that is not in it",
-                path.display()
-            ),
+            "{}: the context {name} names a cluster or user that is not in it",
+            path.display()
         )
     })?;
     parse(&one)
@@ -82,9 +79,10 @@ pub fn pick(path: &Path, context: Option<&str>) -> Result<Kubeconfig, Problem> {
 }
 
 fn not_merged(path: &Path, why: &str) -> Problem {
-    Problem::new(
+    problem!(
         Code::KUBECONFIG_NOT_REPLACED,
-        format!("{}: nothing was put into this file", path.display()),
+        "{}: nothing was put into this file",
+        path.display()
     )
     .because(why)
     .next("choose another file, or another name with  --context NAME")

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use rustls::{AlertDescription, CertificateError};
 
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 
 /// An API that could not be reached as its users will reach it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -202,20 +202,20 @@ impl VerifyError {
         let server = &self.server;
         let host = host_of(server);
         match &self.failure {
-            Failure::Unresolvable { host, reason } => Problem::new(Code::API_NAME_UNRESOLVED, format!("{host}: the name has no address"))
+            Failure::Unresolvable { host, reason } => problem!(Code::API_NAME_UNRESOLVED, "{host}: the name has no address")
                 .because(reason.clone())
                 .next("add the name to your DNS, or give an IP address as the cluster's endpoint:\ncluster: {endpoint: 203.0.113.10}"),
-            Failure::PortClosed => Problem::new(Code::API_PORT_CLOSED, format!("{server}: the port is closed"))
+            Failure::PortClosed => problem!(Code::API_PORT_CLOSED, "{server}: the port is closed")
                 .because("the machine answers and refuses connections there")
                 .next(format!("if {unit} is not running there, see why:\nsystemctl status {unit}"))
                 .next("if the address is a load balancer's, let it pass the port on to the servers"),
-            Failure::Unreachable { reason } => Problem::new(Code::API_UNREACHABLE, format!("{server}: cannot be reached"))
+            Failure::Unreachable { reason } => problem!(Code::API_UNREACHABLE, "{server}: cannot be reached")
                 .because(reason.clone())
                 .next("open the port in the firewall between this machine and the servers, or name an address that can be reached from here:\ncluster: {endpoint: 203.0.113.10}"),
-            Failure::TimedOut { connected: false } => Problem::new(Code::API_UNREACHABLE, format!("{server}: no answer"))
+            Failure::TimedOut { connected: false } => problem!(Code::API_UNREACHABLE, "{server}: no answer")
                 .because("packets to the port are dropped, as a firewall does")
                 .next("open the port in the firewall between this machine and the servers, or name an address that can be reached from here:\ncluster: {endpoint: 203.0.113.10}"),
-            Failure::TimedOut { connected: true } => Problem::new(Code::API_UNRESPONSIVE, format!("{server}: no answer"))
+            Failure::TimedOut { connected: true } => problem!(Code::API_UNRESPONSIVE, "{server}: no answer")
                 .because("the port accepts connections, but the API does not answer in time")
                 .next(format!("look at what {unit} is doing on the servers:\njournalctl -u {unit} -n 50")),
             Failure::CertificateLacksAddress { names } => {
@@ -224,27 +224,27 @@ impl VerifyError {
                 } else {
                     format!("it is for {}", names.join(", "))
                 };
-                Problem::new(Code::API_CERTIFICATE_NAME, format!("{server}: the API's certificate is not for {host}"))
+                problem!(Code::API_CERTIFICATE_NAME, "{server}: the API's certificate is not for {host}")
                     .because(known)
                     .next(format!("add the address to the inventory and deploy again:\ncluster: {{tls_sans: [\"{host}\"]}}"))
             }
             Failure::WrongCertificateAuthority => {
-                Problem::new(Code::API_CERTIFICATE_AUTHORITY, format!("{server}: another authority signed the certificate that answers there"))
+                problem!(Code::API_CERTIFICATE_AUTHORITY, "{server}: another authority signed the certificate that answers there")
                     .because("the certificate is not from the authority in this cluster's kubeconfig")
                     .next("see whether the address leads to a server of this cluster, and not to another one or to a proxy that ends TLS")
             }
             Failure::CertificateInvalid { reason } => {
-                Problem::new(Code::API_CERTIFICATE_INVALID, format!("{server}: the API's certificate is not valid"))
+                problem!(Code::API_CERTIFICATE_INVALID, "{server}: the API's certificate is not valid")
                     .because(reason.clone())
                     .next(format!("compare the clocks of this machine and of the servers; what has expired is renewed when {unit} is restarted:\nsystemctl restart {unit}"))
             }
             Failure::NotAuthorized { status, message } => {
                 let code = status.map_or_else(String::new, |status| format!(" ({status})"));
-                Problem::new(Code::API_UNAUTHORIZED, format!("{server}: the API does not accept the kubeconfig's user{code}"))
+                problem!(Code::API_UNAUTHORIZED, "{server}: the API does not accept the kubeconfig's user{code}")
                     .because(message.clone())
                     .next("the kubeconfig is of another cluster, or of an earlier one on the same machines; deploy again to fetch it anew")
             }
-            Failure::Other { reason } => Problem::new(Code::API_UNRESPONSIVE, format!("{server}: the API does not answer as it should"))
+            Failure::Other { reason } => problem!(Code::API_UNRESPONSIVE, "{server}: the API does not answer as it should")
                 .because(reason.clone())
                 .next(format!("look at what {unit} is doing on the servers:\njournalctl -u {unit} -n 50")),
         }

@@ -1,6 +1,6 @@
 //! A deploy to sixty hosts as it might go: one is not reached, one fails, one is slow.
 
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, problem};
 use crate::run::{Event, Outcome, Report, Row};
 
 use super::Timed;
@@ -297,9 +297,9 @@ fn locked() -> Problem {
 }
 
 fn silent(host: &str) -> Problem {
-    Problem::new(
+    problem!(
         Code::HOST_UNREACHABLE,
-        format!("{host}: 203.0.113.77:22 does not answer"),
+        "{host}: 203.0.113.77:22 does not answer"
     )
     .because("waited 10 s")
     .next("is the machine on, and does its firewall let port 22 through?")
