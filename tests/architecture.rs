@@ -1,7 +1,7 @@
 //! The design as a table: which room of the house may see which. Read from the sources, so that an
 //! edge that points back fails here and not in a review.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,12 @@ mod source;
 
 use source::Source;
 
+#[path = "architecture/circles.rs"]
+mod circles;
 #[path = "architecture/product.rs"]
 mod product;
+#[path = "architecture/pure.rs"]
+mod pure;
 
 /// Room, and the rooms that it may see. What is not named here, it may not see.
 const ROOMS: &[(&str, &[&str])] = &[
@@ -204,64 +208,6 @@ const ONLY: &[(&str, &str, &[&str])] = &[
     // Words that a person is told to type.
     ("cluster", "shell", &["quote"]),
     ("convert", "distribution", &["k3s::arguments"]),
-];
-
-/// Files that still see each other in a circle: without these uses there is none. What a file takes
-/// from the module that it is a part of is no circle. The table only gets shorter.
-const CIRCLES: &[(&str, &str)] = &[
-    ("cluster::address", "cluster::rules"),
-    ("cluster::choose", "cluster::choose::words"),
-    ("convert::making", "convert::placed"),
-    ("distribution::k3s::adopt", "distribution::k3s::keep"),
-    ("distribution::k3s::config", "distribution::k3s::flannel"),
-    ("distribution::k3s::config", "distribution::k3s::keep"),
-    ("distribution::k3s::effective", "distribution::k3s::config"),
-    ("facts::parse", "facts::questions"),
-    ("inventory::keys", "inventory::cluster"),
-    ("inventory::keys", "inventory::layers"),
-    ("inventory::keys", "inventory::show"),
-    ("inventory::kubernetes", "inventory::shape"),
-    ("inventory::language", "inventory::keys"),
-    ("inventory::layers", "inventory::show"),
-    ("inventory::reader", "inventory::load"),
-    ("inventory::release", "inventory::syntax"),
-    ("inventory::shape", "inventory::keys"),
-    ("inventory::source", "inventory::reader"),
-    ("run::event", "run::report"),
-    ("run::exchange", "run::step"),
-    ("run::gather", "run::report"),
-    ("run::lasting", "run::report"),
-    ("task::lasting", "task::service"),
-    ("task::node", "task::service"),
-];
-
-/// Rooms that decide: they read no files, know no time, no network and no chance.
-const PURE: &[&str] = &["cluster", "facts", "inventory", "plan", "playbook", "task"];
-
-/// What they may not name.
-const IMPURE: &[&str] = &[
-    "std::fs",
-    "tokio",
-    "ureq",
-    "std::net::Tcp",
-    "std::net::Udp",
-    "std::net::ToSocketAddrs",
-    "std::time::SystemTime::now",
-    "SystemTime::now",
-    "std::time::Instant::now",
-    "Instant::now",
-    "rand",
-];
-
-/// Files of theirs that do, and why.
-const EXCEPT: &[(&str, &str, &str)] = &[
-    (
-        "cluster::tokens",
-        "rand",
-        "a new cluster's tokens are made once, before anything is decided",
-    ),
-    ("inventory::reader", "std::fs", "it loads"),
-    ("inventory::source", "std::fs", "it loads"),
 ];
 
 /// Words that only some rooms may use, with the reason.
@@ -513,69 +459,4 @@ fn no_arrow_points_back() {
             "{room} sees itself over others"
         );
     }
-}
-
-#[test]
-fn no_files_see_each_other_in_a_circle() {
-    let mut edges = source::edges(&READ);
-    let reaches = |edges: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str| {
-        let (mut next, mut seen) = (vec![from.to_owned()], BTreeSet::new());
-        while let Some(file) = next.pop() {
-            let of_file = edges.get(&file).into_iter().flatten();
-            next.extend(of_file.filter(|file| seen.insert((*file).clone())).cloned());
-        }
-        seen.contains(to)
-    };
-    let mut wrong = String::new();
-    for (from, to) in CIRCLES {
-        if !edges.get_mut(*from).is_some_and(|seen| seen.remove(*to)) {
-            let _ = writeln!(wrong, "{from} no longer sees {to}");
-        }
-    }
-    for (from, to) in CIRCLES {
-        if !reaches(&edges, to, from) {
-            let _ = writeln!(wrong, "{from} may see {to}: that is no circle any more");
-        }
-    }
-    for (from, seen) in &edges {
-        for to in seen.iter().filter(|to| reaches(&edges, to, from)) {
-            let _ = writeln!(wrong, "{from} sees {to}, which sees it, be it over others");
-        }
-    }
-    assert!(wrong.is_empty(), "\n{wrong}");
-}
-
-#[test]
-fn what_decides_reads_no_files_and_knows_neither_time_nor_network_nor_chance() {
-    let mut wrong = String::new();
-    let mut used = BTreeSet::new();
-    for source in READ.iter().filter(|source| PURE.contains(&&*source.room)) {
-        let file = source.module.join("::");
-        for (line, named) in &source.named {
-            let begins = |word: &&&str| {
-                named.strip_prefix(**word).is_some_and(|rest| {
-                    rest.is_empty()
-                        || rest.starts_with("::")
-                        || word.ends_with("Tcp")
-                        || word.ends_with("Udp")
-                })
-            };
-            let Some(word) = IMPURE.iter().find(begins) else {
-                continue;
-            };
-            match EXCEPT
-                .iter()
-                .position(|(of, what, _)| *of == file && what == word)
-            {
-                Some(except) => drop(used.insert(except)),
-                None => drop(writeln!(wrong, "{}:{line}: {named}", source.path.display())),
-            }
-        }
-    }
-    for (index, (file, word, _)) in EXCEPT.iter().enumerate() {
-        if !used.contains(&index) {
-            let _ = writeln!(wrong, "{file} no longer needs {word}");
-        }
-    }
-    assert!(wrong.is_empty(), "\n{wrong}");
 }
