@@ -45,8 +45,6 @@ pub struct Distribution {
     pub journal: Journal,
     /// The command of a host that asks a cluster's API.
     pub kubectl: &'static str,
-    /// The systemd unit, without `.service`.
-    pub unit: fn(Role) -> &'static str,
     /// What has the admin's kubeconfig written anew, as advice.
     pub renew_kubeconfig: &'static str,
     /// The port of a server's API.

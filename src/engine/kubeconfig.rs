@@ -273,7 +273,7 @@ async fn tried(
     });
     let distribution = distribution::of(&context.inventory);
     tokio::select! {
-        verified = verify(kubeconfig, timeout) => verified.map_err(|error| error.problem((distribution.unit)(Role::Server))),
+        verified = verify(kubeconfig, timeout) => verified.map_err(|error| error.problem(distribution.rules.product().server_unit)),
         () = interrupt::until(Interrupt::Finish, context.interrupt.clone()) => {
             Err(Problem::new(Code::INTERRUPTED, "the kubeconfig was not tried: interrupted"))
         }

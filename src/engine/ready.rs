@@ -8,7 +8,6 @@ use super::refusal::Refusal;
 use super::told::Conclusion;
 use crate::cli::ReadyArguments;
 use crate::distribution;
-use crate::inventory::Role;
 use crate::kubernetes::kubeconfig::pick;
 use crate::kubernetes::verify::{NodeLine, verify};
 use crate::problem::{Code, Problem, problem};
@@ -43,7 +42,7 @@ pub async fn ready(
                     }
                     Some(problem) => problem,
                 },
-                Err(error) => error.problem((distribution::DEFAULT.unit)(Role::Server)),
+                Err(error) => error.problem(distribution::DEFAULT.rules.product().server_unit),
             }
         } else {
             problem!(Code::KUBECONFIG_MISSING, "{} is not there", path.display())

@@ -48,18 +48,6 @@ impl Judged {
             steps.all(|step| matches!(step.verdict, Ok(Verdict::Converged)))
         })
     }
-
-    /// How many steps would change something.
-    pub fn drifted(&self) -> usize {
-        let steps = self
-            .stages
-            .iter()
-            .flat_map(|(_, _, lanes)| lanes)
-            .flat_map(|(_, steps)| steps);
-        steps
-            .filter(|step| matches!(step.verdict, Ok(Verdict::Drifted(_))))
-            .count()
-    }
 }
 
 /// Judges every step by its answer. `replies` holds the answers of a host to the tasks of all its

@@ -61,7 +61,6 @@ pub static DISTRIBUTION: Distribution = Distribution {
         seeks_leader: journal::seeks_leader,
     },
     kubectl: "/usr/local/bin/k3s kubectl",
-    unit: settings::unit,
     renew_kubeconfig: "look at the file on the server; k3s writes it anew when it is missing at a start:\nsudo rm /etc/rancher/k3s/k3s.yaml && sudo systemctl restart k3s",
     api_port: settings::API_PORT,
     flags: Flags {
