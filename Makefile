@@ -77,7 +77,7 @@ test:
 	$(MAKE) --no-print-directory check
 	trap 'cargo run --quiet --package towline-lab -- sweep >/dev/null' EXIT
 	echo "the tests run against $$(cargo run --package towline-lab -- k3s)"
-	cargo test --workspace --lib --bins --test architecture --test cli --test scenarios --test lab --test owner
+	cargo test --workspace --lib --bins --test architecture --test cli --test lab --test owner
 	cargo test --package towline --test e2e -- --test-threads=2 $$without
 	[ -z "$$without" ] || echo "NOT TESTED: Vagrant's machines (vagrant/test), since this host has no vagrant-lxc"
 

@@ -2,31 +2,37 @@
 //!
 //! Data flows one way: docs/architecture.md has the picture and a sentence for every room.
 //!
-//! Everything that decides is pure and takes data: [`inventory`], [`convert`], [`facts`],
-//! [`cluster`], [`playbook`], [`task`], [`plan`]. One place talks to hosts ([`run`], over [`ssh`]), one place
-//! prints ([`ui`]). `engine` goes from an inventory to hosts that are as it says, `adhoc` makes
+//! Everything that decides is pure and takes data: `inventory`, `convert`, `facts`,
+//! `cluster`, `playbook`, `task`, `plan`. One place talks to hosts (`run`, over `ssh`), one place
+//! prints (`ui`). `engine` goes from an inventory to hosts that are as it says, `adhoc` makes
 //! the inventory of a typed line, [`commands`] has one file per command. `tests/architecture.rs`
 //! reads what every file names and fails on an edge that points back.
 
+#![warn(clippy::missing_docs_in_private_items)]
+
 mod adhoc;
-pub mod artifacts;
+mod artifacts;
 pub mod cli;
-pub mod cluster;
+mod cluster;
 pub mod commands;
-pub mod convert;
-pub mod digest;
-pub mod distribution;
+mod convert;
+mod digest;
+mod distribution;
 mod engine;
-pub mod facts;
-pub mod inventory;
-pub mod kubernetes;
-pub mod plan;
-pub mod playbook;
+mod facts;
+mod inventory;
+mod kubernetes;
+mod plan;
+mod playbook;
 pub mod problem;
-pub mod run;
-pub mod shell;
-pub mod ssh;
-pub mod task;
-pub mod ui;
+mod run;
+mod shell;
+mod ssh;
+mod task;
+mod ui;
 mod vagrant;
-pub mod vars;
+mod vars;
+
+#[cfg(test)]
+#[path = "../tests/scenarios.rs"]
+mod scenarios;

@@ -5,20 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use crate::artifacts::{Architecture, BinaryArtifact};
+use crate::cluster::{self, GeneratedTokens, Reach, Situation};
+use crate::digest::sha256;
+use crate::distribution::k3s::K3s;
+use crate::facts::{Datastore, Facts, Node, OperatingSystem, Unit};
+use crate::inventory::{self, Inventory, Overrides};
+use crate::plan::{self, Order, Plan};
+use crate::playbook::{Assets, Book};
+use crate::run::event::Planned;
+use crate::shell::{PACKED, Reply, encode};
+use crate::task::Task;
+use crate::ui::plan_text;
+use crate::vars::Secret;
 use serde::Deserialize;
-use towline::artifacts::{Architecture, BinaryArtifact};
-use towline::cluster::{self, GeneratedTokens, Reach, Situation};
-use towline::digest::sha256;
-use towline::distribution::k3s::K3s;
-use towline::facts::{Datastore, Facts, Node, OperatingSystem, Unit};
-use towline::inventory::{self, Inventory, Overrides};
-use towline::plan::{self, Order, Plan};
-use towline::playbook::{Assets, Book};
-use towline::run::event::Planned;
-use towline::shell::{PACKED, Reply, encode};
-use towline::task::Task;
-use towline::ui::plan_text;
-use towline::vars::Secret;
 
 const VERSION: &str = "v1.36.3+k3s1";
 const HASH: &str = "568b7ee2f0a8a54b8e8c5d0f6f0f4d2dbd4cbd0bd9a2f6d7d0c7b1a2e3f4a5b6";
@@ -229,7 +229,7 @@ fn let_in(plan: &Plan) -> String {
 
 /// Without the differences of files that are the same everywhere: they are no part of a scenario.
 fn planned(judged: &plan::Judged) -> Vec<Planned> {
-    let mut steps = towline::run::planned(judged);
+    let mut steps = crate::run::planned(judged);
     for change in steps.iter_mut().flat_map(|step| &mut step.changes) {
         change.diff.take_if(|_| !change.what.ends_with(CONFIG));
     }
@@ -290,7 +290,7 @@ fn tell(scenario: &Scenario) -> String {
         version: Some(VERSION.into()),
         architecture: Architecture::Amd64,
     };
-    let book = Book::read(&Assets::of(&towline::distribution::k3s::DISTRIBUTION))
+    let book = Book::read(&Assets::of(&crate::distribution::k3s::DISTRIBUTION))
         .expect("the embedded ones are right");
     let plan = plan::build(
         &situation,

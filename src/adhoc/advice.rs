@@ -27,6 +27,7 @@ pub fn in_flags(refusal: Refusal) -> Refusal {
     Refusal::Problems(problems.into_iter().map(in_flags).collect())
 }
 
+/// The end of a `join` whose server did not answer.
 pub fn unread(server: &str) -> String {
     format!("\n{server} has to be read before anything can join; nothing was changed")
 }

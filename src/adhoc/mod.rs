@@ -31,6 +31,7 @@ const THIS_MACHINE: &str = "this-machine";
 /// An inventory in the making.
 #[derive(Debug, Clone)]
 pub struct AdHocInventory {
+    /// The inventory as text, key by key.
     pub draft: Draft,
     distribution: &'static Distribution,
     /// Where hosts join, when that is not a server's own address.

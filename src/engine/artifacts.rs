@@ -17,7 +17,9 @@ use crate::task::{Action, Verdict};
 
 /// A binary for hosts, and how it is fetched where it is not a file of this machine.
 pub struct Artifact {
+    /// The file, its hash and its architecture.
     pub binary: BinaryArtifact,
+    /// The download, where the file is not on this machine already.
     pub fetch: Option<Fetch>,
 }
 

@@ -25,20 +25,30 @@ use crate::vars::Redactor;
 
 /// Everything that is known before a host is asked.
 pub struct Context {
+    /// What the hosts are to become.
     pub inventory: Inventory,
+    /// The names of the hosts that the run is limited to; all of them without `--limit`.
     pub selected: BTreeSet<String>,
     /// When the run began.
     pub begun: Instant,
+    /// Where all that is told goes.
     pub events: Events,
+    /// Whether Ctrl-C was pressed.
     pub interrupt: watch::Receiver<Interrupt>,
+    /// `--parallel`: hosts that are worked on at once.
     pub limit: Arc<Semaphore>,
     /// What tells this run from all others where two of them meet.
     run: Arc<str>,
     connector: Arc<Ssh>,
+    /// The playbooks and templates.
     pub book: Book,
+    /// Tokens for a cluster that has none yet.
     pub fresh: GeneratedTokens,
+    /// The folder of the download cache.
     pub cache: std::path::PathBuf,
+    /// Through which downloads go.
     pub proxy: Option<Proxy>,
+    /// Hides the secrets of this run in every text.
     pub redactor: Redactor,
 }
 

@@ -32,7 +32,9 @@ pub struct Deploy {
 /// What the hosts are to become.
 #[derive(Debug, PartialEq)]
 pub struct Deployment {
+    /// What every host is to the others.
     pub topology: Topology,
+    /// The version of the distribution that they get.
     pub version: String,
 }
 

@@ -59,7 +59,9 @@ pub trait Operation {
 
 /// What the hosts are, and what follows.
 pub struct Survey<Rules> {
+    /// What the hosts answered.
     pub gathered: Gathered,
+    /// What is to be done, and the rules' view that it follows from.
     pub decision: Decision<Rules>,
     /// What the plan means for the hosts as they are now.
     pub judged: Arc<Judged>,

@@ -118,7 +118,6 @@ fn host(reader: &mut Reader<'_>, root: &Node, entry: &Entry) -> Option<(Vec<Plac
     let template = Host {
         groups,
         ssh: template.ssh.with(reader.surroundings.overrides),
-        origin: reader.origin(path.clone(), entry.at),
         address_origin: match node.get("address") {
             Some(address) => reader.origin(format!("{path}.address"), address.span),
             None => reader.origin(path.clone(), entry.at),

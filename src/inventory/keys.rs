@@ -163,8 +163,6 @@ keys! { HOST, "One machine, or one for each name in the range.", struct Host {
     name: String,
     /// Its groups, in order.
     groups: Vec<String>,
-    /// Where the inventory names it.
-    origin: Origin,
     /// Where its address stands, or its name, where that is the address.
     address_origin: Origin,
 } }

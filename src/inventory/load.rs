@@ -62,6 +62,7 @@ pub fn load(
     read(&sources, files, surroundings, rules)
 }
 
+#[cfg(test)]
 /// Reads an inventory from memory by the language alone. `file` is its name in messages and the start
 /// of relative paths; files that it names (a token's) are read. No variable is set.
 pub fn parse(

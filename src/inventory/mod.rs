@@ -12,6 +12,7 @@ use crate::vars::{Secret, Setting};
 mod check;
 mod cluster;
 mod data_dir;
+#[cfg(test)]
 mod document;
 mod draft;
 pub mod edit;
@@ -44,15 +45,16 @@ mod yaml;
 
 pub use check::canonical;
 pub use data_dir::DataDir;
-pub use document::document;
 pub use draft::Draft;
 pub use foreign::{documents, foreign};
 pub use hosts::MOST_HOSTS;
 pub use keys::{Cluster, Host, Ssh};
 use layers::FromNode;
-pub use load::{Surroundings, load, parse, parse_by};
+#[cfg(test)]
+pub use load::parse;
+pub use load::{Surroundings, load, parse_by};
 pub use mistake::{Mistake, Remark, Rules};
-pub use node::{Entry, Node, Span, Tree};
+pub use node::{Entry, Node, Tree};
 pub use range::MOST_PER_NAME;
 use reader::Reader;
 pub use render::InputErrors;
@@ -62,7 +64,7 @@ pub use show::{ShownHost, ShownSetting};
 pub use source::{Place, STANDARD_INPUT, Source, name};
 pub use syntax::suggested_name;
 pub use typed::{address, is_name, literal};
-pub use variable::{Lookup, is_name as is_variable};
+pub use variable::is_name as is_variable;
 
 /// What the command line says about every host; it wins over the inventory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -139,10 +139,6 @@ fn the_nearest_layer_wins_and_every_setting_knows_its_place() {
     assert_eq!(host.address, "fd00::9");
     assert_eq!(host.groups, ["workers", "special"]);
     assert_eq!(
-        host.origin.to_string(),
-        "hosts.worker[08:10], tests/inventory/good/layers.yaml:17"
-    );
-    assert_eq!(
         inventory.cluster.token.unwrap().expose(),
         "a-token-of-the-tests"
     );

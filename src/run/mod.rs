@@ -30,7 +30,7 @@ mod tests;
 pub use event::Event;
 pub use planned::planned;
 pub use report::{Outcome, Report, Row};
-pub use schema::{document, schema};
+pub use schema::schema;
 
 /// How a connection that was asked for came out.
 pub type Connected<'a> =

@@ -92,31 +92,11 @@ pub enum ConnectionPhase {
     Authentication,
 }
 
-/// The three ways not to be connected, which ask for different words and different deeds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// There was no proper answer; may be better in a moment (a reboot).
-    Unreachable,
-    /// The host's key is not trusted; the user must decide.
-    HostKey,
-    /// The host refused the login; the user must act.
-    Authentication,
-}
-
 impl ConnectError {
     pub(super) fn new(target: &Target, fault: Fault) -> Self {
         Self {
             target: Box::new(target.clone()),
             fault: Box::new(fault),
-        }
-    }
-
-    /// Which of the three ways it is.
-    pub fn kind(&self) -> Kind {
-        match *self.fault {
-            Fault::HostKey(_) | Fault::KnownHosts(_) => Kind::HostKey,
-            Fault::Authentication(_) => Kind::Authentication,
-            _ => Kind::Unreachable,
         }
     }
 

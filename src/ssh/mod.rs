@@ -22,11 +22,10 @@ use tracing::{Instrument as _, Span};
 
 use crate::shell::Script;
 
-pub use authentication::Denied;
-pub use fault::{ConnectError, ConnectionPhase, Fault, Kind};
-pub use host_key::{Policy, Refusal, Refused, Shown, Trust};
-pub use keys::{KeyError, Keys};
-pub use known_hosts::{FileError, KnownHosts, Place, entry_name};
+pub use fault::Fault;
+pub use host_key::{Policy, Refusal, Refused, Trust};
+pub use keys::Keys;
+pub use known_hosts::{KnownHosts, entry_name};
 pub use local::{Local, program};
 pub use session::{Session, connect};
 pub use target::Target;

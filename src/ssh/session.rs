@@ -273,6 +273,7 @@ impl Session {
     }
 
     /// Whether the connection has ended.
+    #[cfg(test)]
     pub fn is_closed(&self) -> bool {
         self.handle.is_closed()
     }

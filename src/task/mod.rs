@@ -40,7 +40,6 @@ pub use kernel::Kernel;
 pub use lasting::Since;
 pub use link::Link;
 pub use node::Node;
-pub use own::Own;
 pub use package::Package;
 pub use quorum::Quorum;
 pub use service::{Journal, Service};

@@ -42,6 +42,7 @@ use terminal::Said;
 use watch::Watch;
 
 /// The whole text of a plan, without colours.
+#[cfg(test)]
 pub fn plan_text(about: &str, steps: &[crate::run::event::Planned]) -> String {
     plan::text(about, steps, &[], Style { color: false }, true, None)
 }

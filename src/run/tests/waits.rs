@@ -254,7 +254,7 @@ async fn a_unit_that_is_started_is_watched_until_it_is_ready() {
 async fn an_agent_that_missed_a_report_of_its_node_gets_another_and_is_not_restarted() {
     let agent = || match service() {
         Task::Service(mut service) => {
-            service.own = Some(crate::task::Own {
+            service.own = Some(crate::task::own::Own {
                 node: "m1".into(),
                 kubeconfig: "/k".into(),
                 awaits_network: false,

@@ -8,7 +8,8 @@ use tokio::net::TcpListener;
 
 use super::server::Act;
 use super::world::{target, world, world_with};
-use crate::ssh::{ConnectionPhase, Fault, Target, connect};
+use crate::ssh::fault::ConnectionPhase;
+use crate::ssh::{Fault, Target, connect};
 
 #[tokio::test]
 async fn a_host_that_drops_connections_is_tried_again_and_not_for_ever() {

@@ -48,7 +48,6 @@ fn an_unreachable_host() {
         &target("m1.example.org", 22),
         Fault::Unresolved { reason: reason() },
     );
-    assert_eq!(error.kind(), Kind::Unreachable);
     insta::assert_snapshot!(error, @r"
     m1: cannot be reached
       the name m1.example.org does not resolve: Name or service not known
@@ -242,7 +241,6 @@ fn a_host_that_lets_nobody_in() {
         ..Denied::default()
     };
     let error = ConnectError::new(&target("10.0.0.1", 22), Fault::Authentication(plain));
-    assert_eq!(error.kind(), Kind::Authentication);
     insta::assert_snapshot!(error, @r"
     m1: 10.0.0.1 port 22 refused the login as ubuntu
       refused: /home/x/.ssh/id_rsa (ssh-rsa SHA256:one)

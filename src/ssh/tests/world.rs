@@ -12,9 +12,9 @@ use russh::keys::{PrivateKey, PublicKey};
 
 use super::server::{Act, Server, Setup, new_key, serve};
 use crate::shell::Script;
+use crate::ssh::fault::ConnectError;
 use crate::ssh::{
-    ConnectError, Exit, Fault, Keys, KnownHosts, Policy, Refusal, Session, Target, Trust, Upload,
-    connect,
+    Exit, Fault, Keys, KnownHosts, Policy, Refusal, Session, Target, Trust, Upload, connect,
 };
 
 /// A home directory with a key, and a server that lets this key in.
