@@ -12,8 +12,6 @@ use crate::vars::{Secret, Setting};
 mod check;
 mod cluster;
 mod data_dir;
-#[cfg(test)]
-mod document;
 mod draft;
 pub mod edit;
 mod foreign;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::vars::Origin;
 
+mod document;
 mod hostile;
 mod overlay;
 mod passwords;

@@ -8,6 +8,3 @@ use super::Event;
 pub fn schema() -> Value {
     schemars::schema_for!(Event).to_value()
 }
-
-#[cfg(test)]
-mod document;

@@ -17,6 +17,7 @@ use crate::shell::Script;
 use crate::ssh::{Answer, Counts, Exit, Output, Progress, Remote, Upload};
 use crate::task::{Binary, Command, Node, Service, Task};
 
+mod document;
 mod fixtures;
 mod gather;
 mod guard;

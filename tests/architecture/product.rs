@@ -36,10 +36,6 @@ const EXCEPTIONS: &[(&str, &str)] = &[
         "it recognises files of other tools by their words",
     ),
     (
-        "src/inventory/document.rs",
-        "the page about the inventory, for its users",
-    ),
-    (
         "src/inventory/keys.rs",
         "the words of `distribution`, and examples for the documentation",
     ),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::schema;
+use crate::run::schema;
 
 /// What stands before the tables of `docs/events.md`.
 const INTRODUCTION: &str = "\
@@ -108,7 +108,7 @@ fn the_documentation_on_disk_is_made_of_the_schema() {
     assert!(
         found == document(),
         "docs/events.md is not what the events are now; renew it with: \
-         UPDATE_DOCS=1 cargo test --lib run::schema"
+         UPDATE_DOCS=1 cargo test --lib document"
     );
 }
 

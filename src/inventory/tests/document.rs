@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::keys::OBJECTS;
-use super::language::{Key, Kind};
+use crate::inventory::keys::OBJECTS;
+use crate::inventory::language::{Key, Kind};
 
 /// What stands before the tables.
 const INTRODUCTION: &str = "\
@@ -262,11 +262,11 @@ A list of nothing but `!` words starts with all hosts. In a shell, quote it: `--
 ";
 
 /// The text of `docs/inventory.md`.
-pub fn document() -> String {
+fn document() -> String {
     let mut text = String::from(INTRODUCTION);
-    text.push_str(include_str!("../../inventories/single.yaml"));
+    text.push_str(include_str!("../../../inventories/single.yaml"));
     text.push_str(LARGER);
-    text.push_str(include_str!("../../inventories/rack.yaml"));
+    text.push_str(include_str!("../../../inventories/rack.yaml"));
     text.push_str(RULES);
     for object in OBJECTS {
         let title = match object.name {
@@ -327,21 +327,16 @@ fn kind(kind: Kind) -> String {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_documentation_on_disk_is_the_generated_one() {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/inventory.md");
-        if std::env::var_os("UPDATE_DOCS").is_some() {
-            std::fs::write(file, document()).unwrap();
-        }
-        let found = std::fs::read_to_string(file).unwrap_or_default();
-        assert!(
-            found == document(),
-            "docs/inventory.md is not what the language says now; renew it with: \
-             UPDATE_DOCS=1 cargo test --lib inventory::document"
-        );
+#[test]
+fn the_documentation_on_disk_is_the_generated_one() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/inventory.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(file, document()).unwrap();
     }
+    let found = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(
+        found == document(),
+        "docs/inventory.md is not what the language says now; renew it with: \
+         UPDATE_DOCS=1 cargo test --lib document"
+    );
 }
