@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Source;
-use super::ansible::{Beside, Kind};
+use super::ansible::{Beside, VarsFolder};
 use crate::problem::{Code, Problem, problem};
 
 /// As many files of variables may stand beside an Ansible inventory, in folders this deep.
@@ -35,7 +35,10 @@ pub fn read(file: &Path) -> Result<Source, Problem> {
 pub fn beside(inventory: &Path) -> Result<Vec<Beside>, Problem> {
     let folder = inventory.parent().unwrap_or(Path::new(""));
     let (mut found, mut files) = (Vec::new(), Vec::new());
-    for (name, kind) in [("group_vars", Kind::Group), ("host_vars", Kind::Host)] {
+    for (name, kind) in [
+        ("group_vars", VarsFolder::Group),
+        ("host_vars", VarsFolder::Host),
+    ] {
         let vars = folder.join(name);
         if !vars.is_dir() {
             continue;

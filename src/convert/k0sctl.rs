@@ -5,9 +5,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::making::{CONTROL_PLANE, Host, Key, Making, Said, because_of};
+use super::making::{CONTROL_PLANE, HostDraft, Making, because_of};
+use super::placed::{Located, SettingKey};
 use super::reading::Reading;
-use super::{Converted, Judge, Refused, Source};
+use super::{ConvertError, Converted, Judge, Source};
 use crate::inventory::{self, Node, Role};
 use crate::problem::{Code, problem};
 
@@ -17,7 +18,7 @@ mod install_flags;
 ///
 /// # Errors
 /// It is broken, no file of k0sctl, or has no controller that can be carried over.
-pub fn convert(source: &Source, judge: Judge<'_>) -> Result<Converted, Refused> {
+pub fn convert(source: &Source, judge: Judge<'_>) -> Result<Converted, ConvertError> {
     let documents = inventory::documents(&source.text, Path::new(&*source.name))?;
     let is = |node: &Node, start: &str| {
         let version = node.get("apiVersion").and_then(Node::text);
@@ -33,7 +34,7 @@ pub fn convert(source: &Source, judge: Judge<'_>) -> Result<Converted, Refused> 
                 .into(),
         );
     };
-    let mut work = Work {
+    let mut work = K0sctlConversion {
         reading: Reading::new(source),
         making: Making::default(),
     };
@@ -108,17 +109,17 @@ fn why(path: &str) -> &'static str {
     }
 }
 
-struct Work<'a> {
+struct K0sctlConversion<'a> {
     reading: Reading<'a>,
     making: Making,
 }
 
-impl Work<'_> {
+impl K0sctlConversion<'_> {
     /// A text, its references to the environment in towline's form.
-    fn text(&mut self, map: &Node, key: &str) -> Option<Said<String>> {
+    fn text(&mut self, map: &Node, key: &str) -> Option<Located<String>> {
         let said = self.reading.text(map, key)?;
         match environment(&said.value) {
-            Ok(value) => Some(Said { value, ..said }),
+            Ok(value) => Some(Located { value, ..said }),
             Err(why) => {
                 self.making.leave(&said.at, format!("`{key}` {why}"));
                 None
@@ -183,15 +184,15 @@ impl Work<'_> {
         let name = hostname
             .as_ref()
             .map_or_else(|| format!("{word}{same}"), |name| name.value.clone());
-        let mut host = Host::new(&name, at.clone(), kind);
+        let mut host = HostDraft::new(&name, at.clone(), kind);
         host.node_name = hostname;
         if taint {
-            let said = Said {
+            let said = Located {
                 value: Value::Null,
                 at: role.at,
             };
             host.settings
-                .insert(Key::Taint(CONTROL_PLANE.to_owned()), said);
+                .insert(SettingKey::Taint(CONTROL_PLANE.to_owned()), said);
         }
         for (theirs, ours) in [("user", "user"), ("port", "port"), ("keyPath", "key")] {
             if let Some(said) = self.text(ssh, theirs) {
@@ -204,7 +205,7 @@ impl Work<'_> {
                     _ => Value::from(said.value),
                 };
                 host.settings
-                    .insert(Key::Ssh(ours), Said { value, at: said.at });
+                    .insert(SettingKey::Ssh(ours), Located { value, at: said.at });
             }
         }
         if let Some(private) = self.text(item, "privateAddress")
@@ -267,7 +268,7 @@ impl Work<'_> {
             ("serviceCIDR", "service-cidr"),
             ("clusterDomain", "cluster-domain"),
         ] {
-            if let Some(said) = self.text(network, theirs).map(Said::into_value) {
+            if let Some(said) = self.text(network, theirs).map(Located::into_value) {
                 for host in self
                     .making
                     .hosts
@@ -275,7 +276,7 @@ impl Work<'_> {
                     .filter(|host| host.role == Role::Server)
                 {
                     host.settings
-                        .insert(Key::Config(ours.to_owned()), said.clone());
+                        .insert(SettingKey::Config(ours.to_owned()), said.clone());
                 }
             }
         }

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::making::{Host, Making};
+use super::making::{HostDraft, Making};
 use super::reading::Reading;
-use super::{Converted, Judge, Refused, Source};
+use super::{ConvertError, Converted, Judge, Source};
 use crate::inventory::{self, Role};
 use crate::problem::{Code, Problem, problem};
 
@@ -12,7 +12,11 @@ use crate::problem::{Code, Problem, problem};
 ///
 /// # Errors
 /// It is no list of hosts, or there are fewer hosts than servers.
-pub fn convert(source: &Source, servers: usize, judge: Judge<'_>) -> Result<Converted, Refused> {
+pub fn convert(
+    source: &Source,
+    servers: usize,
+    judge: Judge<'_>,
+) -> Result<Converted, ConvertError> {
     let documents = inventory::documents(&source.text, Path::new(&*source.name))?;
     let list = documents
         .first()
@@ -34,7 +38,7 @@ pub fn convert(source: &Source, servers: usize, judge: Judge<'_>) -> Result<Conv
         } else {
             Role::Agent
         };
-        let mut host = Host::new(&name, at, role);
+        let mut host = HostDraft::new(&name, at, role);
         host.address = Some(address);
         making.hosts.push(host);
     }

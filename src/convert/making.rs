@@ -6,28 +6,11 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::placed::path_at;
-use super::{Converted, Judge, LeftOut, Place, Refused};
+use super::placed::{Located, SettingKey, path_at};
+use super::{ConvertError, Converted, Judge, Omission, Place};
 use crate::inventory::{self, Role};
 use crate::problem::{Code, Problem, problem};
 use crate::vars::mask::holds_a_secret;
-
-/// A value, and where a source says it.
-#[derive(Debug, Clone)]
-pub(super) struct Said<T> {
-    pub value: T,
-    pub at: Place,
-}
-
-impl Said<String> {
-    /// The same as a value of a file.
-    pub fn into_value(self) -> Said<Value> {
-        Said {
-            value: self.value.into(),
-            at: self.at,
-        }
-    }
-}
 
 /// What to do with the secret of a key.
 fn advice(key: &str) -> &'static str {
@@ -46,7 +29,7 @@ fn advice(key: &str) -> &'static str {
 }
 
 /// Takes the items of a value that hold a secret out of it; whether anything is left.
-fn is_kept(key: &str, said: &mut Said<Value>, found: &mut Vec<(String, Place)>) -> bool {
+fn is_kept(key: &str, said: &mut Located<Value>, found: &mut Vec<(String, Place)>) -> bool {
     let is_secret = |value: &Value| match value {
         Value::String(text) => holds_a_secret(key, text),
         other => holds_a_secret(key, &other.to_string()),
@@ -64,8 +47,8 @@ fn is_kept(key: &str, said: &mut Said<Value>, found: &mut Vec<(String, Place)>) 
 }
 
 /// A problem with what was left out as its reasons: where nothing is made, nothing else tells them.
-pub(super) fn because_of(problem: Problem, left_out: Vec<LeftOut>) -> Problem {
-    let reasons = LeftOut::in_order(left_out).into_iter();
+pub(super) fn because_of(problem: Problem, left_out: Vec<Omission>) -> Problem {
+    let reasons = Omission::in_order(left_out).into_iter();
     reasons.fold(problem, |problem, left| {
         problem.because(format!("{}: {}", left.place, left.what))
     })
@@ -74,33 +57,24 @@ pub(super) fn because_of(problem: Problem, left_out: Vec<LeftOut>) -> Problem {
 /// The taint that keeps workloads from servers.
 pub(super) const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane:NoSchedule";
 
-/// Something that a host, a group or all may be told.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Key {
-    Ssh(&'static str),
-    Label(String),
-    Taint(String),
-    Config(String),
-}
-
 /// A host in the making.
 #[derive(Debug)]
-pub(super) struct Host {
+pub(super) struct HostDraft {
     /// Its name in the source.
     pub name: String,
     /// Where the source names it first.
     pub at: Place,
     pub role: Role,
-    pub address: Option<Said<String>>,
-    pub private_address: Option<Said<String>>,
-    pub interface: Option<Said<String>>,
-    pub node_name: Option<Said<String>>,
+    pub address: Option<Located<String>>,
+    pub private_address: Option<Located<String>>,
+    pub interface: Option<Located<String>>,
+    pub node_name: Option<Located<String>>,
     /// Names of groups that it may share settings with.
     pub groups: Vec<String>,
-    pub settings: BTreeMap<Key, Said<Value>>,
+    pub settings: BTreeMap<SettingKey, Located<Value>>,
 }
 
-impl Host {
+impl HostDraft {
     /// A host of which nothing is known yet.
     pub fn new(name: &str, at: Place, role: Role) -> Self {
         Self {
@@ -126,16 +100,16 @@ impl Host {
 #[derive(Debug, Default)]
 pub(super) struct Making {
     /// The keys of the block `cluster`.
-    pub cluster: BTreeMap<&'static str, Said<Value>>,
+    pub cluster: BTreeMap<&'static str, Located<Value>>,
     /// In the order of the source.
-    pub hosts: Vec<Host>,
-    pub left_out: Vec<LeftOut>,
+    pub hosts: Vec<HostDraft>,
+    pub left_out: Vec<Omission>,
 }
 
 impl Making {
     /// Lists something.
     pub fn leave(&mut self, at: &Place, what: impl Into<String>) {
-        self.left_out.push(LeftOut {
+        self.left_out.push(Omission {
             place: at.clone(),
             what: what.into(),
         });
@@ -143,7 +117,7 @@ impl Making {
 
     /// Adds names of the API server's certificate.
     pub fn tls_san(&mut self, name: &str, at: &Place) {
-        let sans = self.cluster.entry("tls_sans").or_insert_with(|| Said {
+        let sans = self.cluster.entry("tls_sans").or_insert_with(|| Located {
             value: json!([]),
             at: at.clone(),
         });
@@ -162,7 +136,7 @@ impl Making {
         command: &str,
         is_literal: bool,
         judge: Judge<'_>,
-    ) -> Result<Converted, Refused> {
+    ) -> Result<Converted, ConvertError> {
         self.without_secrets();
         self.rename();
         let header = format!("# Made of {source} by  towline inventory {command}\n");
@@ -176,7 +150,7 @@ impl Making {
             let judged = placed.without_unset_variables().text()?;
             let errors = match judge.read(&judged, file) {
                 Ok(inventory) => {
-                    let left_out = LeftOut::in_order(left_out);
+                    let left_out = Omission::in_order(left_out);
                     return Ok(Converted {
                         text: format!("{header}{}", placed.draft.text()?),
                         hosts: inventory.hosts.len(),
@@ -202,7 +176,7 @@ impl Making {
                     } else {
                         format!("`{what}` is refused here: {why}")
                     };
-                    left_out.push(LeftOut { place, what });
+                    left_out.push(Omission { place, what });
                 }
             }
             if left_out.len() == before {
@@ -224,9 +198,9 @@ impl Making {
             .retain(|key, said| is_kept(key, said, &mut found));
         for host in &mut self.hosts {
             host.settings.retain(|key, said| match key {
-                Key::Ssh(key) => is_kept(key, said, &mut found),
-                Key::Label(key) | Key::Config(key) => is_kept(key, said, &mut found),
-                Key::Taint(taint) => {
+                SettingKey::Ssh(key) => is_kept(key, said, &mut found),
+                SettingKey::Label(key) | SettingKey::Config(key) => is_kept(key, said, &mut found),
+                SettingKey::Taint(taint) => {
                     let is_secret = holds_a_secret("taints", taint);
                     found.extend(is_secret.then(|| ("taints".to_owned(), said.at.clone())));
                     !is_secret
@@ -257,7 +231,7 @@ impl Making {
                 let old = std::mem::replace(&mut host.name, name);
                 if host.address.is_none() {
                     let at = host.at.clone();
-                    host.address = Some(Said {
+                    host.address = Some(Located {
                         value: old.clone(),
                         at,
                     });

@@ -24,14 +24,14 @@ mod tests;
 
 /// Something of a source that the inventory does not have, or has in another form.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LeftOut {
+pub struct Omission {
     /// Where it stands.
     pub place: Place,
     /// What it is, and why; never a secret's value.
     pub what: String,
 }
 
-impl LeftOut {
+impl Omission {
     /// A list in the order of the source, each thing once.
     fn in_order(mut list: Vec<Self>) -> Vec<Self> {
         for left in &mut list {
@@ -51,19 +51,19 @@ pub struct Converted {
     /// How many hosts it has.
     pub hosts: usize,
     /// What it does not have, in the order of the source.
-    pub left_out: Vec<LeftOut>,
+    pub left_out: Vec<Omission>,
 }
 
 /// Why nothing was made.
 #[derive(Debug)]
-pub enum Refused {
+pub enum ConvertError {
     /// The source is broken.
     Input(Box<InputErrors>),
     /// The source cannot be made into an inventory.
     Problem(Problem),
 }
 
-impl From<Problem> for Refused {
+impl From<Problem> for ConvertError {
     /// Without the passwords that it may repeat of the source.
     fn from(mut problem: Problem) -> Self {
         problem.what = without_passwords(&problem.what);
@@ -71,7 +71,7 @@ impl From<Problem> for Refused {
     }
 }
 
-impl From<InputErrors> for Refused {
+impl From<InputErrors> for ConvertError {
     fn from(errors: InputErrors) -> Self {
         Self::Input(Box::new(errors))
     }

@@ -5,23 +5,48 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::Place;
-use super::making::{Key, Said};
 use crate::inventory::{Draft, Node, Tree};
 
+/// A value, and where a source says it.
+#[derive(Debug, Clone)]
+pub(super) struct Located<T> {
+    pub value: T,
+    pub at: Place,
+}
+
+impl Located<String> {
+    /// The same as a value of a file.
+    pub fn into_value(self) -> Located<Value> {
+        Located {
+            value: self.value.into(),
+            at: self.at,
+        }
+    }
+}
+
+/// Something that a host, a group or all may be told.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum SettingKey {
+    Ssh(&'static str),
+    Label(String),
+    Taint(String),
+    Config(String),
+}
+
 /// A path in a draft: its block, then keys.
-pub(super) type Keys = Vec<String>;
+pub(super) type KeyPath = Vec<String>;
 
 /// A draft, and where the source says each of its values.
 #[derive(Debug, Default)]
-pub(super) struct Placed {
+pub(super) struct PlacedDraft {
     pub draft: Draft,
-    pub places: BTreeMap<Keys, Place>,
+    pub places: BTreeMap<KeyPath, Place>,
 }
 
-impl Placed {
+impl PlacedDraft {
     /// Writes a value.
-    pub fn put<K: AsRef<str>>(&mut self, path: &[K], said: Said<Value>) {
-        let path: Keys = path.iter().map(|key| key.as_ref().to_owned()).collect();
+    pub fn put<K: AsRef<str>>(&mut self, path: &[K], said: Located<Value>) {
+        let path: KeyPath = path.iter().map(|key| key.as_ref().to_owned()).collect();
         if let [above @ .., last] = &path[..]
             && let Some(map) = self.map(above)
         {
@@ -31,12 +56,12 @@ impl Placed {
     }
 
     /// Writes a setting of a host or group.
-    pub fn set(&mut self, of: &[String], key: Key, said: Said<Value>) {
+    pub fn set(&mut self, of: &[String], key: SettingKey, said: Located<Value>) {
         let (block, key) = match key {
-            Key::Ssh(key) => ("ssh", key.to_owned()),
-            Key::Label(key) => ("labels", key),
-            Key::Config(key) => ("config", key),
-            Key::Taint(taint) => {
+            SettingKey::Ssh(key) => ("ssh", key.to_owned()),
+            SettingKey::Label(key) => ("labels", key),
+            SettingKey::Config(key) => ("config", key),
+            SettingKey::Taint(taint) => {
                 let taints = self
                     .map(of)
                     .map(|map| map.entry("taints").or_insert_with(|| json!([])));
@@ -109,7 +134,7 @@ impl Placed {
 
     /// Takes out the value that a path leads to, as small a part as can stand alone; a host whose
     /// name or address cannot be goes as a whole.
-    pub fn take(&mut self, path: &[String]) -> Option<(Keys, Place)> {
+    pub fn take(&mut self, path: &[String]) -> Option<(KeyPath, Place)> {
         if let [of @ .., key, item] = path
             && let Ok(item) = item.parse::<usize>()
             && let place = self.places.get(&path[..path.len() - 1])?.clone()
@@ -154,8 +179,8 @@ impl Placed {
 }
 
 /// The path of the key, value or item that begins at a place, or that the line of it belongs to.
-pub(super) fn path_at(tree: &Node, line: u64, column: u64) -> Option<Keys> {
-    fn search(node: &Node, path: &mut Keys, is_here: &dyn Fn(u64, u64) -> bool) -> bool {
+pub(super) fn path_at(tree: &Node, line: u64, column: u64) -> Option<KeyPath> {
+    fn search(node: &Node, path: &mut KeyPath, is_here: &dyn Fn(u64, u64) -> bool) -> bool {
         for entry in node.entries() {
             path.push(entry.key.clone());
             let span = entry.value.span;

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use super::making::{Making, Said};
+use super::making::Making;
+use super::placed::Located;
 use super::{Place, Source};
 use crate::inventory::{Entry, Node, Tree};
 
@@ -36,7 +37,7 @@ impl<'a> Reading<'a> {
     }
 
     /// The entry of a map as one word of any kind.
-    pub fn text(&self, map: &Node, key: &str) -> Option<Said<String>> {
+    pub fn text(&self, map: &Node, key: &str) -> Option<Located<String>> {
         let entry = map.entries().iter().find(|entry| entry.key == key)?;
         let value = match &entry.value.tree {
             Tree::Text(text) => text.clone(),
@@ -45,7 +46,7 @@ impl<'a> Reading<'a> {
             _ => return None,
         };
         self.take(map, key)?;
-        Some(Said {
+        Some(Located {
             value,
             at: self.at(entry),
         })

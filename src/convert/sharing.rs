@@ -3,8 +3,8 @@
 
 use serde_json::json;
 
-use super::making::{Host, Key, Making, Said};
-use super::placed::Placed;
+use super::making::{HostDraft, Making};
+use super::placed::{Located, PlacedDraft, SettingKey};
 use crate::inventory::{self, Role};
 
 /// The keys of the block `cluster`, in the order in which they are written.
@@ -24,8 +24,8 @@ const OWN: [&str; 3] = ["node-ip", "node-external-ip", "advertise-address"];
 
 impl Making {
     /// Writes each value where most hosts share it.
-    pub(super) fn place(mut self) -> Placed {
-        let mut placed = Placed::default();
+    pub(super) fn place(mut self) -> PlacedDraft {
+        let mut placed = PlacedDraft::default();
         for key in CLUSTER {
             if let Some(said) = self.cluster.remove(key) {
                 placed.put(&["cluster", key], said);
@@ -33,7 +33,7 @@ impl Making {
         }
         let everyone: Vec<usize> = (0..self.hosts.len()).collect();
         self.share(&everyone, &["ssh"], &mut placed, |key| {
-            matches!(key, Key::Ssh(_))
+            matches!(key, SettingKey::Ssh(_))
         });
         for (role, block) in [(Role::Server, "config"), (Role::Agent, "agent_config")] {
             let members = self.members(|host| host.role == role);
@@ -41,7 +41,7 @@ impl Making {
                 &members,
                 &["cluster", block],
                 &mut placed,
-                |key| matches!(key, Key::Config(key) if !OWN.contains(&key.as_str())),
+                |key| matches!(key, SettingKey::Config(key) if !OWN.contains(&key.as_str())),
             );
         }
         let used = self.groups(&mut placed);
@@ -55,11 +55,11 @@ impl Making {
                 ("private_address", &host.private_address),
                 ("interface", &host.interface),
             ] {
-                if let Some(Said { value, at }) = said
+                if let Some(Located { value, at }) = said
                     && (key != "address" || *value != host.name)
                 {
                     let (value, at) = (json!(value), at.clone());
-                    placed.put(&path(key), Said { value, at });
+                    placed.put(&path(key), Located { value, at });
                 }
             }
             let groups: Vec<&String> = used
@@ -75,7 +75,7 @@ impl Making {
                 let value = json!(host.role.to_string());
                 placed.put(
                     &path("role"),
-                    Said {
+                    Located {
                         value,
                         at: at.clone(),
                     },
@@ -85,27 +85,27 @@ impl Making {
                 [] => {}
                 [one] => placed.put(
                     &path("group"),
-                    Said {
+                    Located {
                         value: json!(one),
                         at,
                     },
                 ),
                 more => placed.put(
                     &path("groups"),
-                    Said {
+                    Located {
                         value: json!(more),
                         at,
                     },
                 ),
             }
-            if let Some(Said { value, at }) = host.node_name {
+            if let Some(Located { value, at }) = host.node_name {
                 placed.put(
                     &[
                         "hosts".to_owned(),
                         host.name.clone(),
                         "node_name".to_owned(),
                     ],
-                    Said {
+                    Located {
                         value: json!(value),
                         at,
                     },
@@ -120,7 +120,7 @@ impl Making {
     }
 
     /// Which hosts are like this.
-    fn members(&self, is_one: impl Fn(&Host) -> bool) -> Vec<usize> {
+    fn members(&self, is_one: impl Fn(&HostDraft) -> bool) -> Vec<usize> {
         let hosts = self.hosts.iter().enumerate();
         hosts
             .filter(|(_, host)| is_one(host))
@@ -133,14 +133,14 @@ impl Making {
         &mut self,
         members: &[usize],
         block: &[&str],
-        placed: &mut Placed,
-        may: impl Fn(&Key) -> bool,
+        placed: &mut PlacedDraft,
+        may: impl Fn(&SettingKey) -> bool,
     ) -> bool {
         let Some(first) = members.first() else {
             return false;
         };
         let block: Vec<String> = block.iter().map(|key| (*key).to_owned()).collect();
-        let common: Vec<Key> = self.hosts[*first]
+        let common: Vec<SettingKey> = self.hosts[*first]
             .settings
             .iter()
             .filter(|(key, said)| {
@@ -157,10 +157,10 @@ impl Making {
                 let said = self.hosts[*member].settings.remove(key);
                 if let Some(said) = said.filter(|_| member == first) {
                     match (key, &block[..]) {
-                        (Key::Ssh(name), [_]) => {
+                        (SettingKey::Ssh(name), [_]) => {
                             placed.put(&[block[0].clone(), (*name).to_owned()], said);
                         }
-                        (Key::Config(name), [cluster, config]) if cluster == "cluster" => {
+                        (SettingKey::Config(name), [cluster, config]) if cluster == "cluster" => {
                             placed.put(&[cluster.clone(), config.clone(), name.clone()], said);
                         }
                         _ => placed.set(&block, key.clone(), said),
@@ -172,7 +172,7 @@ impl Making {
     }
 
     /// Groups whose members share something beyond what all share, with their role.
-    fn groups(&mut self, placed: &mut Placed) -> Vec<(String, Option<Role>)> {
+    fn groups(&mut self, placed: &mut PlacedDraft) -> Vec<(String, Option<Role>)> {
         let mut names: Vec<String> = Vec::new();
         for name in self.hosts.iter().flat_map(|host| &host.groups) {
             if !names.contains(name) && !self.hosts.iter().any(|host| host.name == *name) {
@@ -192,7 +192,7 @@ impl Making {
         groups.sort_by_key(|(_, members)| std::cmp::Reverse(members.len()));
         let mut used = Vec::new();
         for (name, members) in groups {
-            let may = |key: &Key| !matches!(key, Key::Config(key) if OWN.contains(&key.as_str()));
+            let may = |key: &SettingKey| !matches!(key, SettingKey::Config(key) if OWN.contains(&key.as_str()));
             if self.share(&members, &["groups", &name], placed, may) {
                 let first = self.hosts[members[0]].role;
                 let role = members
@@ -202,7 +202,7 @@ impl Making {
                 if let Some(role) = role {
                     let at = self.hosts[members[0]].at.clone();
                     let value = json!(role.to_string());
-                    placed.put(&["groups", &name, "role"], Said { value, at });
+                    placed.put(&["groups", &name, "role"], Located { value, at });
                 }
                 used.push((name, role));
             }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use proptest::prelude::*;
 
-use super::ansible::{self, Beside, Kind};
-use super::{Converted, Judge, LeftOut, Refused, Source, k0sctl, k3sup};
+use super::ansible::{self, Beside, VarsFolder};
+use super::{ConvertError, Converted, Judge, Omission, Source, k0sctl, k3sup};
 use crate::inventory::{self, Overrides};
 
 pub(super) const JUDGE: Judge<'_> = Judge {
@@ -13,7 +13,7 @@ pub(super) const JUDGE: Judge<'_> = Judge {
     rules: |_| Vec::new(),
 };
 
-fn listed(left_out: &[LeftOut]) -> String {
+fn listed(left_out: &[Omission]) -> String {
     let lines = left_out.iter();
     lines
         .map(|left| format!("{}: {}\n", left.place, left.what))
@@ -21,11 +21,11 @@ fn listed(left_out: &[LeftOut]) -> String {
 }
 
 /// What was made, with the list below it.
-pub(super) fn shown(converted: Result<Converted, Refused>) -> String {
+pub(super) fn shown(converted: Result<Converted, ConvertError>) -> String {
     match converted {
         Ok(converted) => format!("{}{}", converted.text, listed(&converted.left_out)),
-        Err(Refused::Input(errors)) => errors.to_string(),
-        Err(Refused::Problem(problem)) => problem.to_string(),
+        Err(ConvertError::Input(errors)) => errors.to_string(),
+        Err(ConvertError::Problem(problem)) => problem.to_string(),
     }
 }
 
@@ -133,7 +133,11 @@ fn sources(lines: &[Line]) -> (Source, Vec<Beside>) {
         .enumerate()
         .filter(|(_, (_, text))| !text.is_empty());
     let files = files.map(|(index, (name, text))| Beside {
-        kind: if index < 6 { Kind::Host } else { Kind::Group },
+        kind: if index < 6 {
+            VarsFolder::Host
+        } else {
+            VarsFolder::Group
+        },
         name: (*name).to_owned(),
         source: Source::new(format!("vars/{name}.yml"), &format!("{{{text}}}")),
     });

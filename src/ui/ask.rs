@@ -27,7 +27,7 @@ pub struct NewHost {
 
 /// An answer about a host's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trust {
+enum KeyAnswer {
     Yes,
     No,
     All,
@@ -35,12 +35,12 @@ enum Trust {
 
 /// What a line means as an answer about the key with this fingerprint, of so many that are shown;
 /// or what to ask instead. As with ssh, an answer is a whole word, or the fingerprint itself.
-fn understood(line: &str, fingerprint: &str, shown: usize) -> Result<Trust, String> {
+fn understood(line: &str, fingerprint: &str, shown: usize) -> Result<KeyAnswer, String> {
     match line.trim() {
-        typed if typed == fingerprint => Ok(Trust::Yes),
-        typed if typed.eq_ignore_ascii_case("yes") => Ok(Trust::Yes),
-        typed if typed.eq_ignore_ascii_case("no") => Ok(Trust::No),
-        "a" if shown > 1 => Ok(Trust::All),
+        typed if typed == fingerprint => Ok(KeyAnswer::Yes),
+        typed if typed.eq_ignore_ascii_case("yes") => Ok(KeyAnswer::Yes),
+        typed if typed.eq_ignore_ascii_case("no") => Ok(KeyAnswer::No),
+        "a" if shown > 1 => Ok(KeyAnswer::All),
         typed if typed.starts_with("SHA256:") => {
             Err("That is not the fingerprint that it shows; yes, no or its fingerprint".to_owned())
         }
@@ -86,11 +86,11 @@ impl Ui {
             let mut trusted = BTreeSet::new();
             for (asked, host) in hosts.iter().enumerate() {
                 match self.trust_host_key(host, hosts.len(), interrupted) {
-                    Some(Trust::Yes) => {
+                    Some(KeyAnswer::Yes) => {
                         trusted.insert(host.name.clone());
                     }
-                    Some(Trust::No) => {}
-                    Some(Trust::All) => {
+                    Some(KeyAnswer::No) => {}
+                    Some(KeyAnswer::All) => {
                         let rest = hosts[asked..].iter().map(|host| host.name.clone());
                         trusted.extend(rest);
                         break;
@@ -115,7 +115,7 @@ impl Ui {
         host: &NewHost,
         count: usize,
         interrupted: &(dyn Fn() -> bool + Sync),
-    ) -> Option<Trust> {
+    ) -> Option<KeyAnswer> {
         let all = if count > 1 {
             ", or a for all that are shown above"
         } else {
@@ -237,11 +237,11 @@ mod tests {
     fn an_answer_about_a_key_is_a_whole_word_or_the_fingerprint() {
         let shown = "SHA256:abc";
         for (line, expected) in [
-            ("yes\n", Some(Trust::Yes)),
-            (" Yes \n", Some(Trust::Yes)),
-            ("no\n", Some(Trust::No)),
-            ("SHA256:abc\n", Some(Trust::Yes)),
-            ("a\n", Some(Trust::All)),
+            ("yes\n", Some(KeyAnswer::Yes)),
+            (" Yes \n", Some(KeyAnswer::Yes)),
+            ("no\n", Some(KeyAnswer::No)),
+            ("SHA256:abc\n", Some(KeyAnswer::Yes)),
+            ("a\n", Some(KeyAnswer::All)),
             ("SHA256:abd\n", None),
             ("sha256:abc\n", None),
             ("y\n", None),

@@ -21,7 +21,7 @@ pub(super) struct Busy {
 
 /// How a host stands.
 #[derive(Debug, Default)]
-struct Host {
+struct HostState {
     reached: bool,
     changed: bool,
     failed: bool,
@@ -41,7 +41,7 @@ pub(super) struct Counts {
 
 /// How far the run is interrupted.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum Interruption {
     /// Not at all.
     #[default]
     No,
@@ -55,14 +55,14 @@ pub(super) enum Ending {
 #[derive(Debug, Default)]
 pub(super) struct Board {
     /// In the order of the inventory, which is the order of their lines.
-    hosts: Vec<(String, Host)>,
+    hosts: Vec<(String, HostState)>,
     places: BTreeMap<String, usize>,
     /// What goes on.
     pub title: String,
     /// So many of so many hosts are through with it.
     pub progress: Option<(usize, usize)>,
     /// Whether the run was interrupted.
-    pub ending: Ending,
+    pub ending: Interruption,
 }
 
 impl Board {
@@ -77,13 +77,13 @@ impl Board {
         let mut counts = Counts::default();
         for (_, host) in &self.hosts {
             match host {
-                Host { failed: true, .. } => counts.failed += 1,
-                Host { busy: Some(_), .. } => counts.busy += 1,
-                Host {
+                HostState { failed: true, .. } => counts.failed += 1,
+                HostState { busy: Some(_), .. } => counts.busy += 1,
+                HostState {
                     cancelled: true, ..
                 } => counts.cancelled += 1,
-                Host { changed: true, .. } => counts.changed += 1,
-                Host { reached: true, .. } => counts.ok += 1,
+                HostState { changed: true, .. } => counts.changed += 1,
+                HostState { reached: true, .. } => counts.ok += 1,
                 _ => {}
             }
         }
@@ -151,7 +151,11 @@ impl Board {
             }
             Event::Trying { .. } => self.stage("trying the kubeconfig", None),
             Event::Interrupted { again } => {
-                self.ending = if *again { Ending::Drop } else { Ending::Finish };
+                self.ending = if *again {
+                    Interruption::Drop
+                } else {
+                    Interruption::Finish
+                };
             }
             Event::Plan { .. }
             | Event::Sent { .. }
@@ -172,9 +176,9 @@ impl Board {
         }
     }
 
-    fn host(&mut self, name: &str) -> &mut Host {
+    fn host(&mut self, name: &str) -> &mut HostState {
         let place = self.places.entry(name.to_owned()).or_insert_with(|| {
-            self.hosts.push((name.to_owned(), Host::default()));
+            self.hosts.push((name.to_owned(), HostState::default()));
             self.hosts.len() - 1
         });
         &mut self.hosts[*place].1

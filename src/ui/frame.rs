@@ -5,7 +5,7 @@ use std::time::Duration;
 use dialoguer::console::{measure_text_width, truncate_str};
 
 use super::Style;
-use super::board::{Board, Ending};
+use super::board::{Board, Interruption};
 use super::terminal::Size;
 
 /// In wider lines the eye no longer finds the time that belongs to a text: in a terminal of 200 columns,
@@ -27,9 +27,11 @@ pub(super) fn lines(board: &Board, now: Duration, size: Size, style: Style) -> V
         _ => size.rows.saturating_sub(1).max(1),
     };
     let ending = match board.ending {
-        Ending::No => None,
-        Ending::Finish => Some("finishing the running steps; press Ctrl-C again to disconnect now"),
-        Ending::Drop => Some("dropping the connections"),
+        Interruption::No => None,
+        Interruption::Finish => {
+            Some("finishing the running steps; press Ctrl-C again to disconnect now")
+        }
+        Interruption::Drop => Some("dropping the connections"),
     };
     let busy: Vec<_> = board.busy().collect();
     let room = rows.saturating_sub(1 + usize::from(ending.is_some()));
@@ -38,9 +40,9 @@ pub(super) fn lines(board: &Board, now: Duration, size: Size, style: Style) -> V
         all if all <= room => all,
         _ => room.saturating_sub(1),
     };
-    let hosts: Vec<Line> = busy[..shown]
+    let hosts: Vec<HostLine> = busy[..shown]
         .iter()
-        .map(|(name, busy)| Line {
+        .map(|(name, busy)| HostLine {
             name: plain(name),
             // In front, where a narrow terminal cuts nothing off.
             text: match &busy.progress {
@@ -80,7 +82,7 @@ pub(super) fn lines(board: &Board, now: Duration, size: Size, style: Style) -> V
         .collect()
 }
 
-struct Line {
+struct HostLine {
     name: String,
     text: String,
     time: String,
@@ -109,7 +111,7 @@ impl Layout {
         2 + self.name + 2 + self.text + 2 + self.time
     }
 
-    fn host(&self, line: &Line, style: Style) -> String {
+    fn host(&self, line: &HostLine, style: Style) -> String {
         format!(
             "{} {}  {}  {}",
             style.dim("│"),

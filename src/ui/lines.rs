@@ -2,7 +2,7 @@
 
 use super::plan::{self, counted};
 use super::wrap::wrap;
-use super::{Format, Said, Ui, page, shown, table, timeline};
+use super::{Format, StreamText, Ui, page, shown, table, timeline};
 use crate::run::Event;
 use crate::run::event::LeftOut;
 
@@ -11,7 +11,7 @@ impl Ui {
     pub(super) fn event(&self, event: Event) {
         let verbose = match &event {
             Event::Sent { host, script } if self.shows_commands => {
-                self.write(Said::error(&format!("# {host}\n{script}")));
+                self.write(StreamText::error(&format!("# {host}\n{script}")));
                 false
             }
             Event::Sent { .. } => self.traffic() >= 1,
@@ -226,7 +226,7 @@ impl Ui {
             }
         }
         for LeftOut { place, what } in left_out {
-            self.write(Said::error(&format!(
+            self.write(StreamText::error(&format!(
                 "{} {place}: {what}",
                 self.style.yellow("left out:")
             )));

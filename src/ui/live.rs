@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::terminal::{Device, Said, Size, Standard, Terminal};
+use super::terminal::{Device, Size, Standard, StreamText, Terminal};
 
 /// The live lines of a terminal. All clones are the same lines.
 #[derive(Clone)]
-pub struct Live(Arc<Mutex<Inner>>);
+pub struct Live(Arc<Mutex<LiveState>>);
 
-struct Inner {
+struct LiveState {
     terminal: Terminal,
     /// What is on the screen, as indicatif knows it; `None` when nothing is.
     bar: Option<ProgressBar>,
@@ -19,7 +19,7 @@ struct Inner {
     running: bool,
     /// Whether the user is being asked something, which nothing may disturb.
     asking: bool,
-    said: Vec<Said>,
+    said: Vec<StreamText>,
     /// The size of the terminal that the present frame was made for.
     size: Option<Size>,
 }
@@ -31,7 +31,7 @@ impl Live {
     }
 
     pub(super) fn on(device: impl Device + 'static) -> Self {
-        Self(Arc::new(Mutex::new(Inner {
+        Self(Arc::new(Mutex::new(LiveState {
             terminal: Terminal::new(device),
             bar: None,
             running: false,
@@ -41,7 +41,7 @@ impl Live {
         })))
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
+    fn inner(&self) -> MutexGuard<'_, LiveState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -51,7 +51,7 @@ impl Live {
     }
 
     /// Says something, above the next frame when there will be one.
-    pub(super) fn say(&self, said: Said) {
+    pub(super) fn say(&self, said: StreamText) {
         let mut inner = self.inner();
         inner.said.push(said);
         if !inner.running && !inner.asking {
@@ -105,7 +105,7 @@ impl Live {
     }
 }
 
-impl Inner {
+impl LiveState {
     fn draw(&mut self, frame: String, size: Size) {
         let resized = self.size.replace(size) != Some(size);
         let bar = self.bar.get_or_insert_with(|| {

@@ -38,7 +38,7 @@ pub use live::Live;
 pub use style::Style;
 
 use slow::Slow;
-use terminal::Said;
+use terminal::StreamText;
 use watch::Watch;
 
 /// The whole text of a plan, without colours.
@@ -152,7 +152,7 @@ impl Ui {
         self.live.as_ref().map(Live::columns)
     }
 
-    fn write(&self, said: Said) {
+    fn write(&self, said: StreamText) {
         match &self.live {
             Some(live) => live.say(said),
             None => terminal::Standard.write(&said),
@@ -178,7 +178,7 @@ impl Ui {
     fn failure(&self, code: Code, words: &str) {
         self.has_code(code);
         let error = self.style.red(&format!("error[{code}]:"));
-        self.write(Said::error(&format!("{error} {words}")));
+        self.write(StreamText::error(&format!("{error} {words}")));
     }
 
     /// Notes the code of a problem that was told.
@@ -196,7 +196,7 @@ impl Ui {
         let names: Vec<_> = codes.iter().flatten().map(|code| code.name()).collect();
         if self.format == Format::Plain && self.verbosity >= 0 && !names.is_empty() {
             let text = format!("for more, type:  towline explain {}", names.join(" "));
-            self.write(Said::error(&self.style.dim(&text)));
+            self.write(StreamText::error(&self.style.dim(&text)));
         }
     }
 
@@ -207,7 +207,7 @@ impl Ui {
 
     /// What was made of a safe event, on standard output.
     fn say(&self, text: &str) {
-        self.write(Said::out(text));
+        self.write(StreamText::out(text));
     }
 
     /// When which host was busy, as an SVG.
@@ -241,11 +241,13 @@ impl Ui {
 
     /// Text without colours, on standard error.
     pub fn error(&self, text: &str) {
-        self.write(Said::error(&self.clean(text)));
+        self.write(StreamText::error(&self.clean(text)));
     }
 
     /// Mistakes that the inventory has laid out in colours, on standard error.
     pub fn mistakes(&self, text: &str) {
-        self.write(Said::error(&safe::coloured(&self.redactor.clean(text))));
+        self.write(StreamText::error(&safe::coloured(
+            &self.redactor.clean(text),
+        )));
     }
 }

@@ -9,14 +9,14 @@ use indicatif::TermLike;
 
 /// Something that is said once and stays: whole lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum StreamText {
     /// On standard output.
     Output(String),
     /// On standard error.
     Error(String),
 }
 
-impl Said {
+impl StreamText {
     pub(super) fn out(text: &str) -> Self {
         Self::Output(format!("{}\n", text.trim_end_matches('\n')))
     }
@@ -48,10 +48,10 @@ pub(super) struct Standard;
 
 impl Standard {
     /// Writes one thing that is said.
-    pub(super) fn write(mut self, said: &Said) {
+    pub(super) fn write(mut self, said: &StreamText) {
         match said {
-            Said::Output(text) => self.output(text),
-            Said::Error(text) => self.error(text),
+            StreamText::Output(text) => self.output(text),
+            StreamText::Error(text) => self.error(text),
         }
     }
 }
@@ -121,11 +121,11 @@ impl Terminal {
 
     /// Adds what is said to the frame. Standard error has no frames, so what comes before it is
     /// written first.
-    pub(super) fn say(&self, said: &Said) {
+    pub(super) fn say(&self, said: &StreamText) {
         let mut inner = self.inner();
         match said {
-            Said::Output(text) => inner.frame.push_str(text),
-            Said::Error(text) => {
+            StreamText::Output(text) => inner.frame.push_str(text),
+            StreamText::Error(text) => {
                 inner.show();
                 inner.device.error(text);
             }

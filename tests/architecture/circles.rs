@@ -10,7 +10,6 @@ use super::{READ, source};
 const CIRCLES: &[(&str, &str)] = &[
     ("cluster::address", "cluster::rules"),
     ("cluster::choose", "cluster::choose::words"),
-    ("convert::making", "convert::placed"),
     ("distribution::k3s::adopt", "distribution::k3s::keep"),
     ("distribution::k3s::config", "distribution::k3s::flannel"),
     ("distribution::k3s::config", "distribution::k3s::keep"),

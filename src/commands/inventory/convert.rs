@@ -2,7 +2,7 @@
 //! tells what became of it.
 
 use crate::cli::{Conversion, Environment};
-use crate::convert::{Judge, Refused, ansible, files, k0sctl, k3sup};
+use crate::convert::{ConvertError, Judge, ansible, files, k0sctl, k3sup};
 use crate::distribution::remarks;
 use crate::engine::{Refusal, file};
 use crate::inventory::foreign;
@@ -67,8 +67,8 @@ pub(super) fn run(
         SourceTool::K3sup { servers } => k3sup::convert(&source, usize::from(servers), judge),
     };
     let converted = converted.map_err(|refused| match refused {
-        Refused::Input(errors) => Refusal::Input(errors),
-        Refused::Problem(problem) => problem.into(),
+        ConvertError::Input(errors) => Refusal::Input(errors),
+        ConvertError::Problem(problem) => problem.into(),
     })?;
     if let Some(file) = &what.output_file {
         file::write(file, &converted.text)?;

@@ -1,6 +1,6 @@
 //! Lines of flags with references to variables.
 
-use super::template::Templates;
+use super::template::Evaluator;
 use super::values;
 
 /// As many references to whole lines may lead into each other.
@@ -8,7 +8,7 @@ const DEEPEST: usize = 8;
 
 /// The words of a line of flags for a host; and the flags whose values are not known, with why.
 pub(super) fn words(
-    templates: &Templates<'_>,
+    templates: &Evaluator<'_>,
     host: usize,
     text: &str,
 ) -> (Vec<String>, Vec<(String, String)>) {
@@ -51,7 +51,7 @@ pub(super) fn words(
 
 /// Splits a line as a shell does, templates in one piece. A reference to nothing but another line
 /// is that line.
-fn split(templates: &Templates<'_>, host: usize, text: &str, depth: usize) -> Option<Vec<String>> {
+fn split(templates: &Evaluator<'_>, host: usize, text: &str, depth: usize) -> Option<Vec<String>> {
     // A template holds spaces and quotes of its own: a sign that no flag holds stands for it.
     let mut held = Vec::new();
     let mut plain = String::new();

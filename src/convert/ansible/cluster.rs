@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::values;
-use super::work::{Taken, Work};
+use super::work::{AnsibleConversion, Taken};
 use crate::inventory::Role;
 
 /// Variables that hold a token of k3s.
@@ -15,7 +15,7 @@ const TOKENS: [&str; 5] = [
     "cluster_token",
 ];
 
-impl Work<'_> {
+impl AnsibleConversion<'_> {
     /// Takes what stands for the cluster.
     pub fn cluster(&mut self) {
         self.name();

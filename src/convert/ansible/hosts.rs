@@ -4,15 +4,15 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::work::{Taken, Work};
+use super::work::{AnsibleConversion, Taken};
 use super::{arguments, values};
-use crate::convert::making::Key;
+use crate::convert::placed::SettingKey;
 use crate::inventory::{self, Role};
 
 /// Where k3s keeps its data by default.
 const DATA: &str = "/var/lib/rancher/k3s";
 
-impl Work<'_> {
+impl AnsibleConversion<'_> {
     /// Takes what stands for each host that is carried over.
     pub fn hosts(&mut self) {
         for host in self.carried.clone() {
@@ -60,14 +60,14 @@ impl Work<'_> {
         if let Some(taken) = self.take(host, &["ansible_user", "ansible_ssh_user"])
             && let Some(user) = self.text(&taken)
         {
-            self.set(host, Key::Ssh("user"), &taken, user.into());
+            self.set(host, SettingKey::Ssh("user"), &taken, user.into());
         }
         if let Some(taken) = self.take(host, &["ansible_port", "ansible_ssh_port"]) {
             let port = values::text(&taken.value).and_then(|text| text.trim().parse::<u16>().ok());
             match port {
                 // What is so without a word needs none.
                 Some(22) => {}
-                Some(port) => self.set(host, Key::Ssh("port"), &taken, port.into()),
+                Some(port) => self.set(host, SettingKey::Ssh("port"), &taken, port.into()),
                 None => self.leave(&taken, "is no port"),
             }
         }
@@ -81,7 +81,7 @@ impl Work<'_> {
                     "is a relative path: towline starts at the inventory's folder, Ansible where it is run",
                 );
             }
-            self.set(host, Key::Ssh("key"), &taken, key.into());
+            self.set(host, SettingKey::Ssh("key"), &taken, key.into());
         }
         for (name, good, why) in [
             (
@@ -176,7 +176,9 @@ impl Work<'_> {
         if let Value::Object(map) = &taken.value {
             for (key, value) in map {
                 match values::text(value) {
-                    Some(value) => self.set(host, Key::Label(key.clone()), &taken, value.into()),
+                    Some(value) => {
+                        self.set(host, SettingKey::Label(key.clone()), &taken, value.into());
+                    }
                     None => self.leave(&taken, &format!("has no text for {key}")),
                 }
             }
@@ -192,7 +194,7 @@ impl Work<'_> {
         for label in labels {
             match label.split_once('=') {
                 Some((key, value)) => {
-                    self.set(host, Key::Label(key.to_owned()), taken, value.into());
+                    self.set(host, SettingKey::Label(key.to_owned()), taken, value.into());
                 }
                 None => self.leave(taken, &format!("has a label without a value: {label}")),
             }
@@ -214,7 +216,7 @@ impl Work<'_> {
             // kubectl's `key=:Effect` is written without `=` here.
             self.set(
                 host,
-                Key::Taint(taint.replace("=:", ":")),
+                SettingKey::Taint(taint.replace("=:", ":")),
                 taken,
                 Value::Null,
             );
@@ -327,7 +329,7 @@ impl Work<'_> {
             "node-ip" if words.len() == 1 => self.node_ip(host, taken, &words[0]),
             _ => self.set(
                 host,
-                Key::Config(key.to_owned()),
+                SettingKey::Config(key.to_owned()),
                 taken,
                 taken.value.clone(),
             ),
@@ -341,7 +343,12 @@ impl Work<'_> {
                 .made(host)
                 .is_some_and(|made| made.role == Role::Server)
             {
-                self.set(host, Key::Config(key.to_owned()), taken, value.clone());
+                self.set(
+                    host,
+                    SettingKey::Config(key.to_owned()),
+                    taken,
+                    value.clone(),
+                );
             }
         }
     }
@@ -351,7 +358,7 @@ impl Work<'_> {
         servers.filter(|host| host.role == Role::Server).count()
     }
 
-    fn set(&mut self, host: usize, key: Key, taken: &Taken, value: Value) {
+    fn set(&mut self, host: usize, key: SettingKey, taken: &Taken, value: Value) {
         if let Some(made) = self.made(host) {
             made.settings.insert(key, taken.said(value));
         }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::graph::{ALL, Graph, Scope, Variable};
 use super::pattern;
 use super::values;
-use crate::convert::{LeftOut, Place, Refused, Source};
+use crate::convert::{ConvertError, Omission, Place, Source};
 use crate::problem::{Code, Problem, problem};
 
 /// What the lines below a section's name are.
@@ -35,7 +35,7 @@ pub(super) fn section(line: &str) -> Option<(&str, &str)> {
 }
 
 /// Reads a file.
-pub(super) fn read(source: &Source, left_out: &mut Vec<LeftOut>) -> Result<Graph, Refused> {
+pub(super) fn read(source: &Source, left_out: &mut Vec<Omission>) -> Result<Graph, ConvertError> {
     let mut graph = Graph::new(source.at(1));
     let mut open = Section::Hosts(0);
     for (number, line) in (1..).zip(source.text.lines()) {
@@ -79,7 +79,7 @@ pub(super) fn read(source: &Source, left_out: &mut Vec<LeftOut>) -> Result<Graph
                     scope: Scope::Group(group),
                     beside: false,
                 }),
-                None => left_out.push(LeftOut {
+                None => left_out.push(Omission {
                     place: at,
                     what: "this line is no `name=value`".to_owned(),
                 }),

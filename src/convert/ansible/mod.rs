@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::making::because_of;
-use super::{Converted, Judge, LeftOut, Refused, Source};
+use super::{ConvertError, Converted, Judge, Omission, Source};
 use crate::inventory;
 use crate::problem::{Code, problem};
 
@@ -22,11 +22,11 @@ mod work;
 mod yaml;
 
 use graph::{Graph, Scope};
-use work::Work;
+use work::AnsibleConversion;
 
 /// Whom a file of variables is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum VarsFolder {
     /// A group: it stands in `group_vars`.
     Group,
     /// A host: it stands in `host_vars`.
@@ -37,7 +37,7 @@ pub enum Kind {
 #[derive(Debug, Clone)]
 pub struct Beside {
     /// Whom it is for.
-    pub kind: Kind,
+    pub kind: VarsFolder,
     /// The group's or host's name.
     pub name: String,
     /// What it holds.
@@ -48,7 +48,11 @@ pub struct Beside {
 ///
 /// # Errors
 /// A file is broken, or no host can be a server.
-pub fn convert(source: &Source, beside: &[Beside], judge: Judge<'_>) -> Result<Converted, Refused> {
+pub fn convert(
+    source: &Source,
+    beside: &[Beside],
+    judge: Judge<'_>,
+) -> Result<Converted, ConvertError> {
     if graph::is_vaulted(&source.text) {
         return Err(problem!(
             Code::SOURCE_ENCRYPTED,
@@ -70,7 +74,7 @@ pub fn convert(source: &Source, beside: &[Beside], judge: Judge<'_>) -> Result<C
     }
     let groups = graph.groups_of_hosts()?;
     let variables = graph.variables_of_hosts(&groups);
-    let mut work = Work::new(&graph, &groups, &variables, left_out);
+    let mut work = AnsibleConversion::new(&graph, &groups, &variables, left_out);
     if let Err(problem) = work.roles(&source.name) {
         return Err(because_of(problem, work.making.left_out).into());
     }
@@ -126,11 +130,11 @@ fn dynamic(graph: &mut Graph) {
 fn read_beside(
     graph: &mut Graph,
     file: &Beside,
-    left_out: &mut Vec<LeftOut>,
-) -> Result<(), Refused> {
+    left_out: &mut Vec<Omission>,
+) -> Result<(), ConvertError> {
     let source = &file.source;
     let mut leave = |line, what: String| {
-        left_out.push(LeftOut {
+        left_out.push(Omission {
             place: source.at(line),
             what,
         });
@@ -143,8 +147,8 @@ fn read_beside(
         return Ok(());
     }
     let (scope, what) = match file.kind {
-        Kind::Group => (graph.find_group(&file.name).map(Scope::Group), "group"),
-        Kind::Host => (graph.find_host(&file.name).map(Scope::Host), "host"),
+        VarsFolder::Group => (graph.find_group(&file.name).map(Scope::Group), "group"),
+        VarsFolder::Host => (graph.find_host(&file.name).map(Scope::Host), "host"),
     };
     let documents = match inventory::documents(&source.text, Path::new(&*source.name)) {
         Ok(documents) => documents,

@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::graph::{ALL, Graph, Scope};
 use super::values;
-use super::work::Work;
-use crate::convert::making::{CONTROL_PLANE, Host, Key, Said};
+use super::work::AnsibleConversion;
+use crate::convert::making::{CONTROL_PLANE, HostDraft};
+use crate::convert::placed::{Located, SettingKey};
 use crate::inventory::Role;
 use crate::problem::{Code, Problem, problem};
 
@@ -63,7 +64,7 @@ const OTHERS: [(&str, &str); 3] = [
     ),
 ];
 
-impl Work<'_> {
+impl AnsibleConversion<'_> {
     /// Makes the hosts that have a role, and lists the others.
     pub fn roles(&mut self, source: &str) -> Result<(), Problem> {
         let mut roles: Vec<Option<Role>> = Vec::new();
@@ -122,7 +123,7 @@ impl Work<'_> {
                 self.making.leave(&named.at, what);
                 continue;
             };
-            let mut made = Host::new(&named.name, named.at.clone(), role);
+            let mut made = HostDraft::new(&named.name, named.at.clone(), role);
             let groups = self.groups[host]
                 .iter()
                 .map(|group| self.graph.groups[*group].name.clone());
@@ -132,12 +133,12 @@ impl Work<'_> {
                 && !self.is_in(host, "kube_node")
             {
                 // kubespray's control plane takes no workloads, unless it is among the nodes, too.
-                let said = Said {
+                let said = Located {
                     value: json!(null),
                     at: named.at.clone(),
                 };
                 made.settings
-                    .insert(Key::Taint(CONTROL_PLANE.to_owned()), said);
+                    .insert(SettingKey::Taint(CONTROL_PLANE.to_owned()), said);
             }
             self.carried.push(host);
             self.making.hosts.push(made);

@@ -19,7 +19,7 @@ const DEEPEST: usize = 8;
 const LONGEST: usize = 4096;
 
 /// Evaluates what variables say.
-pub(super) struct Templates<'a> {
+pub(super) struct Evaluator<'a> {
     graph: &'a Graph,
     /// For each host the variables that count.
     variables: &'a [BTreeMap<&'a str, usize>],
@@ -30,7 +30,7 @@ pub(super) struct Templates<'a> {
     pub used: RefCell<Vec<usize>>,
 }
 
-impl<'a> Templates<'a> {
+impl<'a> Evaluator<'a> {
     pub fn new(graph: &'a Graph, variables: &'a [BTreeMap<&'a str, usize>]) -> Self {
         let mut engine = Environment::new();
         engine.set_undefined_behavior(UndefinedBehavior::Strict);

@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use super::graph::{Graph, Scope};
 use super::is_nothing;
-use super::template::Templates;
-use crate::convert::making::{Host, Making, Said};
-use crate::convert::{LeftOut, Place};
+use super::template::Evaluator;
+use crate::convert::making::{HostDraft, Making};
+use crate::convert::placed::Located;
+use crate::convert::{Omission, Place};
 
 /// Variables that mean nothing here: they only say how Ansible does its own work, or what towline
 /// does anyway (it becomes root where it is not).
@@ -30,13 +31,13 @@ const MEANINGLESS: [&str; 14] = [
 ];
 
 /// An inventory on its way from Ansible's form.
-pub(super) struct Work<'a> {
+pub(super) struct AnsibleConversion<'a> {
     pub graph: &'a Graph,
     /// For each host of the source, the groups it is in.
     pub groups: &'a [Vec<usize>],
     /// For each host of the source, the variables that count.
     pub variables: &'a [BTreeMap<&'a str, usize>],
-    pub templates: Templates<'a>,
+    pub templates: Evaluator<'a>,
     pub making: Making,
     /// For each host in the making, which of the source it is.
     pub carried: Vec<usize>,
@@ -74,26 +75,26 @@ impl Taken {
     }
 
     /// Another value from the same place.
-    pub fn said<T>(&self, value: T) -> Said<T> {
-        Said {
+    pub fn said<T>(&self, value: T) -> Located<T> {
+        Located {
             value,
             at: self.at.clone(),
         }
     }
 }
 
-impl<'a> Work<'a> {
+impl<'a> AnsibleConversion<'a> {
     pub fn new(
         graph: &'a Graph,
         groups: &'a [Vec<usize>],
         variables: &'a [BTreeMap<&'a str, usize>],
-        left_out: Vec<LeftOut>,
+        left_out: Vec<Omission>,
     ) -> Self {
         Self {
             graph,
             groups,
             variables,
-            templates: Templates::new(graph, variables),
+            templates: Evaluator::new(graph, variables),
             making: Making {
                 left_out,
                 ..Making::default()
@@ -104,7 +105,7 @@ impl<'a> Work<'a> {
     }
 
     /// The host in the making that one of the source became.
-    pub fn made(&mut self, host: usize) -> Option<&mut Host> {
+    pub fn made(&mut self, host: usize) -> Option<&mut HostDraft> {
         let index = self.carried.iter().position(|carried| *carried == host)?;
         self.making.hosts.get_mut(index)
     }

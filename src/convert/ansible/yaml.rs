@@ -5,12 +5,12 @@ use std::path::Path;
 
 use super::graph::{Graph, Scope, Variable};
 use super::{pattern, values};
-use crate::convert::{LeftOut, Refused, Source};
+use crate::convert::{ConvertError, Omission, Source};
 use crate::inventory::{self, Entry, Node, Tree};
 use crate::problem::{Code, Problem, problem};
 
 /// Reads an inventory.
-pub(super) fn read(source: &Source, left_out: &mut Vec<LeftOut>) -> Result<Graph, Refused> {
+pub(super) fn read(source: &Source, left_out: &mut Vec<Omission>) -> Result<Graph, ConvertError> {
     let documents = inventory::documents(&source.text, Path::new(&*source.name))?;
     let mut graph = Graph::new(source.at(1));
     let Some(root) = documents.first() else {
@@ -29,7 +29,7 @@ pub(super) fn read(source: &Source, left_out: &mut Vec<LeftOut>) -> Result<Graph
         group(&mut graph, source, entry, left_out)?;
     }
     for more in &documents[1..] {
-        left_out.push(LeftOut {
+        left_out.push(Omission {
             place: source.at(more.span.line),
             what: "a second document starts here; Ansible reads the first".to_owned(),
         });
@@ -42,7 +42,7 @@ fn group(
     graph: &mut Graph,
     source: &Source,
     entry: &Entry,
-    left_out: &mut Vec<LeftOut>,
+    left_out: &mut Vec<Omission>,
 ) -> Result<usize, Problem> {
     let at = source.at(entry.at.line);
     let this = graph.group(&entry.key, &at);
@@ -70,7 +70,7 @@ fn group(
                     graph.child(this, child);
                 }
             }
-            other => left_out.push(LeftOut {
+            other => left_out.push(Omission {
                 place: source.at(part.at.line),
                 what: format!(
                     "`{other}` of the group {} is none of hosts, vars and children",

@@ -2,14 +2,15 @@
 
 use serde_json::Value;
 
-use super::Work;
-use crate::convert::making::{CONTROL_PLANE, Host, Key, Said};
+use super::K0sctlConversion;
+use crate::convert::making::{CONTROL_PLANE, HostDraft};
+use crate::convert::placed::{Located, SettingKey};
 use crate::convert::{Place, flags};
 use crate::inventory::Node;
 
-impl Work<'_> {
+impl K0sctlConversion<'_> {
     /// Flags of `k0s install`: labels, taints and the kubelet's are carried over.
-    pub(super) fn flags(&mut self, item: &Node, host: &mut Host) {
+    pub(super) fn flags(&mut self, item: &Node, host: &mut HostDraft) {
         let Some(entry) = self.reading.take(item, "installFlags") else {
             return;
         };
@@ -51,7 +52,7 @@ impl Work<'_> {
         }
     }
 
-    fn flag(&mut self, host: &mut Host, at: &Place, flag: &str, value: Value) {
+    fn flag(&mut self, host: &mut HostDraft, at: &Place, flag: &str, value: Value) {
         let text = match value {
             Value::Bool(_) => String::new(),
             Value::String(text) => text,
@@ -60,7 +61,7 @@ impl Work<'_> {
         let mut set = |key, value: Value| {
             let at = at.clone();
             let again = value.clone();
-            let before = host.settings.insert(key, Said { value, at });
+            let before = host.settings.insert(key, Located { value, at });
             if let Some(before) = before.filter(|before| before.value != again) {
                 let what =
                     format!("`--{flag}` of `installFlags` stands again, and the last counts");
@@ -70,7 +71,8 @@ impl Work<'_> {
         let parts = text.split(',').filter(|part| !part.is_empty());
         let what = match flag {
             "no-taints" => {
-                host.settings.remove(&Key::Taint(CONTROL_PLANE.to_owned()));
+                host.settings
+                    .remove(&SettingKey::Taint(CONTROL_PLANE.to_owned()));
                 return;
             }
             "enable-worker" => return,
@@ -78,20 +80,23 @@ impl Work<'_> {
             "labels" => {
                 for label in parts {
                     let (key, value) = label.split_once('=').unwrap_or((label, ""));
-                    set(Key::Label(key.to_owned()), value.into());
+                    set(SettingKey::Label(key.to_owned()), value.into());
                 }
                 return;
             }
             "taints" => {
                 for taint in parts {
-                    set(Key::Taint(taint.replace("=:", ":")), Value::Null);
+                    set(SettingKey::Taint(taint.replace("=:", ":")), Value::Null);
                 }
                 return;
             }
             "kubelet-extra-args" => match shlex::split(&text) {
                 Some(words) => {
                     let words = words.iter().map(|word| word.trim_start_matches('-'));
-                    set(Key::Config("kubelet-arg".to_owned()), words.collect());
+                    set(
+                        SettingKey::Config("kubelet-arg".to_owned()),
+                        words.collect(),
+                    );
                     return;
                 }
                 None => "has a quote that is not closed",
