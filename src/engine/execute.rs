@@ -9,7 +9,7 @@ use super::preview::{findings, plan, state};
 use super::refusal::Refusal;
 use super::told::Conclusion;
 use crate::problem::{Code, Problem, problem};
-use crate::run::report::RunState;
+use crate::run::state::RunState;
 use crate::run::{Event, Interrupt, Outcome, Runner, planned};
 use crate::ui::Format;
 

@@ -6,7 +6,7 @@ use super::operation::Survey;
 use super::told::Conclusion;
 use crate::problem::{Code, Problem};
 use crate::run::event::PlannedState;
-use crate::run::report::RunState;
+use crate::run::state::RunState;
 use crate::run::{Event, Outcome, planned};
 
 /// Tells what a survey found and what would follow from it, and ends there. A host with a step that

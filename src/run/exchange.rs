@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use tracing::{Instrument as _, debug_span};
 
-use super::Runner;
 use super::event::Event;
-use super::step::End;
+use super::{Runner, Stop};
 use crate::plan::{self, Guard, Judged, Plan};
 use crate::problem::{Code, Problem, problem};
 use crate::shell::{Batch, CONFLICT, LEFT, LOCKED, Reply, Script};
@@ -21,14 +20,8 @@ pub(super) enum Acted {
     Done(Option<Reply>),
     /// It cannot be done, for this reason, and what follows goes on without.
     Left(String),
-    /// It ended with an error.
-    Failed(Problem),
     /// The connection was lost; whether it was done is unknown.
     Lost(String),
-    /// It was interrupted before it began.
-    Interrupted,
-    /// What guards it held it back after all.
-    Ended(End),
 }
 
 /// A nonce for one exchange: 128 random bits.
@@ -159,6 +152,9 @@ impl Runner {
 
     /// Does one action; a script is followed by `question` in the same exchange. When another run
     /// of towline acts on the host, its end is waited for, and then what guards the action asked again.
+    ///
+    /// # Errors
+    /// Why the host goes no further.
     pub(super) async fn act(
         &self,
         host: &str,
@@ -166,20 +162,20 @@ impl Runner {
         action: &Action,
         question: &Script,
         guard: Option<&Guard>,
-    ) -> Acted {
+    ) -> Result<Acted, Stop> {
         let Some(remote) = self.remotes.get(host) else {
-            return Acted::Lost("there is no connection".into());
+            return Ok(Acted::Lost("there is no connection".into()));
         };
         let timeout = Duration::from_mins(10);
         let begun = tokio::time::Instant::now();
         loop {
             if self.interrupted() {
-                return Acted::Interrupted;
+                return Err(Stop::Interrupted);
             }
             let (status, output, reply) = match action {
                 // It was not brought here, because the plan did not need it.
                 Action::Put(upload) if !upload.source.is_file() => {
-                    return Acted::Failed(
+                    return Err(Stop::Failed(
                         problem!(
                             Code::CHANGED_MEANWHILE,
                             "{} is not on this machine",
@@ -191,7 +187,7 @@ impl Runner {
                         .next(
                             "run the same command again: what the host needs is brought here first",
                         ),
-                    );
+                    ));
                 }
                 Action::Put(upload) => {
                     let progress = self.uploading(host, step, upload);
@@ -221,7 +217,7 @@ impl Runner {
                 }
             };
             match status {
-                Exit::Code(0) => return Acted::Done(reply),
+                Exit::Code(0) => return Ok(Acted::Done(reply)),
                 Exit::Code(LOCKED) if begun.elapsed() < timeout => {
                     let until = "another run of towline on this host to end".to_owned();
                     self.events.send(Event::Waiting {
@@ -231,26 +227,24 @@ impl Runner {
                     });
                     self.rest(self.pause * 2).await;
                     // What its guard was answered is old by now.
-                    if let Some(guard) = guard
-                        && let Err(end) = self.may_stop(host, step, guard).await
-                    {
-                        return Acted::Ended(end);
+                    if let Some(guard) = guard {
+                        self.may_stop(host, step, guard).await?;
                     }
                 }
                 Exit::Code(LOCKED) => {
-                    return Acted::Failed(
+                    return Err(Stop::Failed(
                         Problem::new(
                             Code::RUN_LOCKED,
                             "another run of towline has been acting on this host for 10 minutes",
                         )
                         .next("fuser -v /run/towline.lock on the host shows it"),
-                    );
+                    ));
                 }
                 Exit::Code(CONFLICT) => {
-                    return Acted::Failed(changed_meanwhile(output.stderr.trim()));
+                    return Err(Stop::Failed(changed_meanwhile(output.stderr.trim())));
                 }
                 Exit::Code(LEFT) => {
-                    return Acted::Left(
+                    return Ok(Acted::Left(
                         output
                             .stderr
                             .trim()
@@ -258,10 +252,10 @@ impl Runner {
                             .last()
                             .unwrap_or_default()
                             .into(),
-                    );
+                    ));
                 }
-                Exit::Lost(reason) => return Acted::Lost(reason),
-                Exit::Refused(reason) => return Acted::Failed(no_session(host, &reason)),
+                Exit::Lost(reason) => return Ok(Acted::Lost(reason)),
+                Exit::Refused(reason) => return Err(Stop::Failed(no_session(host, &reason))),
                 exit => {
                     let mut problem = problem!(
                         Code::COMMAND_FAILED,
@@ -271,7 +265,7 @@ impl Runner {
                     for line in &lines[lines.len().saturating_sub(8)..] {
                         problem = problem.because(*line);
                     }
-                    return Acted::Failed(problem);
+                    return Err(Stop::Failed(problem));
                 }
             }
         }

@@ -4,24 +4,23 @@
 use tokio::time::Instant;
 
 use super::exchange::ask;
-use super::step::End;
-use super::{Event, Runner};
+use super::{Event, Runner, Stop};
 use crate::plan::Guard;
 
 impl Runner {
     /// Waits until a member of etcd may be stopped.
     ///
     /// # Errors
-    /// How its step ends otherwise.
-    pub(super) async fn may_stop(&self, host: &str, step: &str, guard: &Guard) -> Result<(), End> {
+    /// Why it may not.
+    pub(super) async fn may_stop(&self, host: &str, step: &str, guard: &Guard) -> Result<(), Stop> {
         let begun = Instant::now();
         let mut told = String::new();
         while let Err(why) = self.vote(guard).await {
             if self.interrupted() {
-                return Err(End::Interrupted);
+                return Err(Stop::Interrupted);
             }
             if begun.elapsed() >= guard.timeout {
-                return Err(End::Held(format!("{host} is not stopped now: {why}")));
+                return Err(Stop::Held(format!("{host} is not stopped now: {why}")));
             }
             if told != why {
                 told.clone_from(&why);

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::exchange::ask;
-use super::report::{Outcome, RunState};
+use super::report::Outcome;
+use super::state::{RunState, Started};
 use super::{Event, Runner};
 use crate::problem::Problem;
 use crate::shell::Reply;
@@ -17,19 +18,6 @@ const SETTLED: Duration = Duration::from_secs(10);
 
 /// What this is called among the stages of a run.
 const STAGE: &str = "last look";
-
-/// A unit that this run has started.
-#[derive(Debug, Clone)]
-pub(super) struct Started {
-    pub service: Service,
-    /// The step's name.
-    pub step: String,
-    /// When it was seen READY.
-    pub ready: Instant,
-    /// Whether it ran before, with other files, or was found starting. One that is new has shown by its
-    /// node that all parts of it run.
-    pub restarted: bool,
-}
 
 impl Runner {
     /// Looks once more at every unit that was started, all hosts together; a host whose unit does not

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 
 use crate::inventory::Host;
+use crate::problem::Problem;
 use crate::ssh::Remote;
 use event::Events;
 
@@ -21,6 +22,7 @@ mod planned;
 pub mod report;
 mod schema;
 mod stage;
+pub mod state;
 mod step;
 pub mod trace;
 
@@ -68,6 +70,17 @@ pub struct Runner {
     pub interrupt: watch::Receiver<Interrupt>,
     /// Time between two looks at something that is under way.
     pub pause: Duration,
+}
+
+/// Why a host goes no further.
+#[derive(Debug)]
+enum Stop {
+    /// A step failed.
+    Failed(Problem),
+    /// A step would harm the cluster now, for this reason.
+    Held(String),
+    /// The run was interrupted.
+    Interrupted,
 }
 
 impl Runner {

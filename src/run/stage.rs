@@ -8,10 +8,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::{Instrument as _, debug_span, instrument};
 
-use super::lasting::Started;
-use super::report::{Done, Outcome, RunState, Taken};
-use super::step::End;
-use super::{Event, Runner};
+use super::report::Outcome;
+use super::state::{Done, RunState, Started, Taken};
+use super::{Event, Runner, Stop};
 use crate::plan::{Judged, Lane, Order, Plan};
 use crate::problem::{Code, Problem};
 use crate::task::Task;
@@ -21,13 +20,8 @@ struct LaneEnd {
     turn: Taken,
     /// The unit that was started in it.
     started: Option<Started>,
-    end: Result<(), Stop>,
-}
-
-enum Stop {
-    Failed(String, Problem),
-    Held(String),
-    Interrupted,
+    /// Why it ended early, and at which step.
+    stop: Option<(String, Stop)>,
 }
 
 impl Runner {
@@ -162,7 +156,7 @@ impl Runner {
                     LaneEnd {
                         turn: taken(host, stage.to_owned()),
                         started: None,
-                        end: Err(Stop::Failed("run".into(), problem)),
+                        stop: Some(("run".into(), Stop::Failed(problem))),
                     }
                 }
             };
@@ -186,53 +180,37 @@ impl Runner {
         let mut end = LaneEnd {
             turn: taken(lane.host.clone(), stage),
             started: None,
-            end: Ok(()),
+            stop: None,
         };
         for (position, step) in lane.steps.iter().enumerate() {
-            if self.interrupted() {
-                end.end = Err(Stop::Interrupted);
-                break;
-            }
             let planned = judged.verdict(index, &lane.host, position);
             let begun = Instant::now();
-            match self.step(&lane.host, step, planned, stale).await {
-                End::Unchanged => {}
-                done @ (End::Changed { .. } | End::Waited) => {
+            let result = if self.interrupted() {
+                Err(Stop::Interrupted)
+            } else {
+                self.step(&lane.host, step, planned, stale).await
+            };
+            match result {
+                Ok(None) => {}
+                Ok(Some(effect)) => {
                     stale = true;
                     if let Task::Service(service) = &step.task {
                         end.started = Some(Started {
                             service: service.clone(),
                             step: step.name.clone(),
                             ready: tokio::time::Instant::now(),
-                            restarted: !matches!(
-                                done,
-                                End::Changed {
-                                    restarted: false,
-                                    ..
-                                }
-                            ),
+                            restarted: effect.restarted,
                         });
                     }
                     end.turn.steps.push(Done {
                         step: step.name.clone(),
-                        changed: match done {
-                            End::Changed { count, .. } => count,
-                            _ => 0,
-                        },
+                        changed: effect.changed,
                         begun,
                         time: begun.elapsed(),
                     });
                 }
-                End::Failed(problem) => {
-                    end.end = Err(Stop::Failed(step.name.clone(), problem));
-                    break;
-                }
-                End::Held(why) => {
-                    end.end = Err(Stop::Held(why));
-                    break;
-                }
-                End::Interrupted => {
-                    end.end = Err(Stop::Interrupted);
+                Err(stop) => {
+                    end.stop = Some((step.name.clone(), stop));
                     break;
                 }
             }
@@ -261,20 +239,18 @@ impl Runner {
         if let Some(started) = lane.started {
             run_state.started(&host, started);
         }
-        match lane.end {
-            Ok(()) => run_state.pass(&host, index),
-            Err(Stop::Failed(step, problem)) => {
+        match lane.stop {
+            None => run_state.pass(&host, index),
+            Some((step, Stop::Failed(problem))) => {
                 self.events.send(Event::Failed {
                     host: host.clone(),
-                    step: step.clone(),
+                    step,
                     problem: problem.clone(),
                 });
                 run_state.end(&host, Outcome::Failed, Some(problem));
             }
-            Err(Stop::Held(why)) => self.cancel(&host, why, run_state),
-            Err(Stop::Interrupted) => {
-                self.cancel(&host, "interrupted".into(), run_state);
-            }
+            Some((_, Stop::Held(why))) => self.cancel(&host, why, run_state),
+            Some((_, Stop::Interrupted)) => self.cancel(&host, "interrupted".into(), run_state),
         }
     }
 

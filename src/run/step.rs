@@ -6,32 +6,19 @@ use tokio::time::Instant;
 use tracing::instrument;
 
 use super::exchange::{Acted, ask, changed_meanwhile, complaint, no_session};
-use super::{Event, Runner};
+use super::{Event, Runner, Stop};
 use crate::plan::Step;
 use crate::problem::{Code, Problem, problem};
 use crate::ssh::Exit;
 use crate::task::{Changes, ENDING, GRACE, Pending, Remedy, Task, Verdict};
 
-/// How a step ended.
-#[derive(Debug)]
-pub(super) enum End {
-    /// It was so.
-    Unchanged,
-    /// It is so now.
-    Changed {
-        /// Changes that were made.
-        count: usize,
-        /// Whether a process that ran before was ended for it.
-        restarted: bool,
-    },
-    /// It was under way and came to its end without an action.
-    Waited,
-    /// Nothing was done, since it would harm the cluster now, for this reason.
-    Held(String),
-    /// It failed.
-    Failed(Problem),
-    /// The run was interrupted.
-    Interrupted,
+/// What a step came to on a host that was not as it should be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Effect {
+    /// Changes that were made; none when it was only waited for what was under way.
+    pub changed: usize,
+    /// Whether a process that ran before was ended for it, or was found on its way.
+    pub restarted: bool,
 }
 
 /// What a wait has shown so far.
@@ -66,7 +53,10 @@ struct Cause {
 
 impl Runner {
     /// Runs one step. `planned` is what the plan's question showed; `stale` says that something has
-    /// changed on the host since.
+    /// changed on the host since. Nothing when it was as it should be.
+    ///
+    /// # Errors
+    /// Why the host goes no further.
     #[instrument(level = "debug", skip_all, fields(name = step.name))]
     pub(super) async fn step(
         &self,
@@ -74,7 +64,7 @@ impl Runner {
         step: &Step,
         planned: Option<&Result<Verdict, Problem>>,
         stale: bool,
-    ) -> End {
+    ) -> Result<Option<Effect>, Stop> {
         let begun = Instant::now();
         let (mut acted, mut waited, mut settle) = (Vec::<String>::new(), false, begun);
         let (mut wait, mut undecided, mut lost) = (Wait::default(), 0_u32, None::<String>);
@@ -95,31 +85,39 @@ impl Runner {
         if let (Task::File(file), Some(planned)) = (&step.task, planned)
             && overtaken(planned, &verdict)
         {
-            return End::Failed(changed_meanwhile(&file.path));
+            return Err(Stop::Failed(changed_meanwhile(&file.path)));
         }
         loop {
             if let Some(reason) = lost.take() {
-                return End::Failed(
+                return Err(Stop::Failed(
                     problem!(Code::CONNECTION_LOST, "{host}: the connection was lost")
                         .because(reason)
                         .next("when the host is back, run the same command again; it continues where this run stopped"),
-                );
+                ));
             }
             let pause = match verdict {
-                Err(problem) => return End::Failed(problem),
+                Err(problem) => return Err(Stop::Failed(problem)),
                 Ok(Verdict::Converged) => {
-                    return match self.done(host, step, acted, waited, begun.elapsed()) {
-                        End::Changed { count, .. } => End::Changed { count, restarted },
-                        end => end,
+                    if acted.is_empty() && !waited {
+                        return Ok(None);
+                    }
+                    let effect = Effect {
+                        changed: acted.len(),
+                        restarted: restarted || acted.is_empty(),
                     };
+                    self.events.send(Event::Changed {
+                        host: host.into(),
+                        step: step.name.clone(),
+                        changes: acted,
+                        seconds: begun.elapsed().as_secs_f64(),
+                    });
+                    return Ok(Some(effect));
                 }
                 Ok(Verdict::Drifted(remedy)) if is_due(&remedy, &acted, last) => {
                     let ends = remedy.restarts || matches!(step.task, Task::Command(_));
                     let guard = step.guard.as_ref().filter(|_| ends);
-                    if let Some(guard) = guard
-                        && let Err(end) = self.may_stop(host, &step.name, guard).await
-                    {
-                        return end;
+                    if let Some(guard) = guard {
+                        self.may_stop(host, &step.name, guard).await?;
                     }
                     let changes: Vec<_> = remedy
                         .changes
@@ -134,20 +132,19 @@ impl Runner {
                     let mut answer = None;
                     for action in &remedy.actions {
                         let question = step.task.probe();
-                        match self.act(host, &step.name, action, &question, guard).await {
-                            Acted::Ended(end) => return end,
+                        match self.act(host, &step.name, action, &question, guard).await? {
                             Acted::Done(reply) => answer = reply,
-                            Acted::Failed(problem) => return End::Failed(problem),
                             Acted::Left(why) => {
                                 let step = &step.name;
-                                let text = format!(
-                                    "{host}: {step}: not all of it was done, and the rest goes on: {why}"
-                                );
+                                let text =
+                                    format!("{host}: {step}: only partly done, continuing: {why}");
                                 self.events.send(Event::Note { text });
-                                return End::Waited;
+                                return Ok(Some(Effect {
+                                    changed: 0,
+                                    restarted: true,
+                                }));
                             }
                             Acted::Lost(reason) => lost = Some(reason),
-                            Acted::Interrupted => return End::Interrupted,
                         }
                         if lost.is_some() {
                             break;
@@ -169,17 +166,17 @@ impl Runner {
                 Ok(Verdict::Drifted(remedy)) => {
                     if Instant::now() >= settle {
                         let mut problem =
-                            problem!(Code::STEP_WITHOUT_EFFECT, "{}: did not converge", step.name);
+                            Problem::new(Code::STEP_WITHOUT_EFFECT, "did not converge");
                         for change in remedy.changes {
                             problem = problem.because(format!("still to do: {}", change.what));
                         }
-                        return End::Failed(problem);
+                        return Err(Stop::Failed(problem));
                     }
                     self.pause
                 }
                 Ok(Verdict::Pending(pending)) => {
                     if let Some(problem) = wait.is_over(&pending, begun) {
-                        return End::Failed(problem);
+                        return Err(Stop::Failed(problem));
                     }
                     // That it ends is told once, however often.
                     let until = match wait.restarts {
@@ -207,17 +204,13 @@ impl Runner {
                 Ok(Verdict::Undecidable(why)) => {
                     undecided += 1;
                     if undecided > 3 {
-                        return End::Failed(problem!(
-                            Code::ANSWER_UNUSABLE,
-                            "{}: {why}",
-                            step.name
-                        ));
+                        return Err(Stop::Failed(Problem::new(Code::ANSWER_UNUSABLE, why)));
                     }
                     self.pause
                 }
             };
             if self.interrupted() {
-                return End::Interrupted;
+                return Err(Stop::Interrupted);
             }
             // Quick at first: most things take a second; then slowly, not to keep a Pi busy.
             let patient = if begun.elapsed() > Duration::from_secs(15) {
@@ -228,33 +221,6 @@ impl Runner {
             self.rest(patient).await;
             verdict = self.look(host, step, &mut lost).await;
         }
-    }
-
-    fn done(
-        &self,
-        host: &str,
-        step: &Step,
-        changes: Vec<String>,
-        waited: bool,
-        time: Duration,
-    ) -> End {
-        if changes.is_empty() && !waited {
-            return End::Unchanged;
-        }
-        let end = match changes.len() {
-            0 => End::Waited,
-            count => End::Changed {
-                count,
-                restarted: false,
-            },
-        };
-        self.events.send(Event::Changed {
-            host: host.into(),
-            step: step.name.clone(),
-            changes,
-            seconds: time.as_secs_f64(),
-        });
-        end
     }
 
     async fn look(

@@ -10,7 +10,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use super::event::{Events, Receiver};
-use super::report::{Outcome, Report, RunState};
+use super::report::{Outcome, Report};
+use super::state::RunState;
 use super::{Event, Interrupt, Runner};
 use crate::plan::{Lane, Order, Plan, Stage, Step};
 use crate::shell::Script;

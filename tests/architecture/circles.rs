@@ -25,10 +25,6 @@ const CIRCLES: &[(&str, &str)] = &[
     ("inventory::release", "inventory::syntax"),
     ("inventory::shape", "inventory::keys"),
     ("inventory::source", "inventory::reader"),
-    ("run::event", "run::report"),
-    ("run::exchange", "run::step"),
-    ("run::gather", "run::report"),
-    ("run::lasting", "run::report"),
     ("task::lasting", "task::service"),
     ("task::node", "task::service"),
 ];

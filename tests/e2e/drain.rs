@@ -85,7 +85,7 @@ fn pods_that_a_budget_holds_are_named_and_their_node_is_removed_all_the_same() {
     assert_eq!(
         note(&reset()).unwrap(),
         format!(
-            "note: m1: drain m2: not all of it was done, and the rest goes on: tried for 60 s, where a \
+            "note: m1: drain m2: only partly done, continuing: tried for 60 s, where a \
              PodDisruptionBudget does not allow it; these pods stay and end with the node: {} and 1 more",
             names.join(", ")
         )

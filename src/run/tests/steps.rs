@@ -29,7 +29,7 @@ async fn what_was_done_and_does_not_show_has_failed_and_is_not_done_again() {
         .await;
     assert_eq!(came.log, ["0 m1 a:x"]);
     insta::assert_snapshot!(came.problem("m1"), @r"
-    x: did not converge
+    did not converge
       still to do: make x
     ");
 }
@@ -98,7 +98,7 @@ async fn what_cannot_be_told_is_asked_again_and_then_given_up() {
         .await;
     assert_eq!(
         came.problem("m1"),
-        "x: the question behind “make x” was not answered"
+        "the question behind “make x” was not answered"
     );
     assert!(
         came.log.is_empty(),
