@@ -3,25 +3,25 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use dialoguer::console::measure_text_width;
 
-use super::terminal::{Device, Size, Standard, StreamText, Terminal};
+use super::terminal::{Device, Size, Standard, StreamText};
 
 /// The live lines of a terminal. All clones are the same lines.
 #[derive(Clone)]
 pub struct Live(Arc<Mutex<LiveState>>);
 
 struct LiveState {
-    terminal: Terminal,
-    /// What is on the screen, as indicatif knows it; `None` when nothing is.
-    bar: Option<ProgressBar>,
+    device: Box<dyn Device>,
+    /// What is on the screen.
+    lines: Vec<String>,
+    /// The size of the terminal that they were made for.
+    size: Option<Size>,
     /// Whether there will be another frame, which what is said can wait for.
     running: bool,
     /// Whether the user is being asked something, which nothing may disturb.
     asking: bool,
     said: Vec<StreamText>,
-    /// The size of the terminal that the present frame was made for.
-    size: Option<Size>,
 }
 
 impl Live {
@@ -32,57 +32,54 @@ impl Live {
 
     pub(super) fn on(device: impl Device + 'static) -> Self {
         Self(Arc::new(Mutex::new(LiveState {
-            terminal: Terminal::new(device),
-            bar: None,
+            device: Box::new(device),
+            lines: Vec::new(),
+            size: None,
             running: false,
             asking: false,
             said: Vec::new(),
-            size: None,
         })))
     }
 
-    fn inner(&self) -> MutexGuard<'_, LiveState> {
+    fn state(&self) -> MutexGuard<'_, LiveState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Columns of the terminal.
     pub(super) fn columns(&self) -> usize {
-        self.inner().terminal.measure().columns
+        self.state().device.size().columns
     }
 
     /// Says something, above the next frame when there will be one.
     pub(super) fn say(&self, said: StreamText) {
-        let mut inner = self.inner();
-        inner.said.push(said);
-        if !inner.running && !inner.asking {
-            inner.say_all();
+        let mut state = self.state();
+        state.said.push(said);
+        if !state.running && !state.asking {
+            state.show(Vec::new());
         }
     }
 
     /// Draws a frame, under everything that was said since the last one.
     pub(super) fn draw(&self, frame: impl FnOnce(Size) -> Vec<String>) {
-        let mut inner = self.inner();
-        inner.running = true;
-        if inner.asking {
+        let mut state = self.state();
+        state.running = true;
+        if state.asking {
             return;
         }
-        let size = inner.terminal.measure();
+        let size = state.device.size();
         let lines = frame(size);
-        if lines.is_empty() {
-            inner.erase();
-            inner.say_all();
-        } else {
-            inner.draw(lines.join("\n"), size);
+        let is_resized = state.size.replace(size) != Some(size);
+        if is_resized || state.lines != lines || !state.said.is_empty() {
+            state.show(lines);
         }
     }
 
     /// Erases the lines and says what is left to say.
     pub(super) fn end(&self) {
-        let mut inner = self.inner();
-        inner.running = false;
-        inner.erase();
-        if !inner.asking {
-            inner.say_all();
+        let mut state = self.state();
+        state.running = false;
+        if !state.asking {
+            state.show(Vec::new());
         }
     }
 
@@ -90,55 +87,63 @@ impl Live {
     /// the run goes on.
     pub(super) fn aside<T>(&self, other: impl FnOnce() -> T) -> T {
         {
-            let mut inner = self.inner();
-            inner.erase();
-            inner.say_all();
-            inner.asking = true;
+            let mut state = self.state();
+            state.show(Vec::new());
+            state.asking = true;
         }
         let result = other();
-        let mut inner = self.inner();
-        inner.asking = false;
-        if !inner.running {
-            inner.say_all();
+        let mut state = self.state();
+        state.asking = false;
+        if !state.running {
+            state.show(Vec::new());
         }
         result
     }
 }
 
 impl LiveState {
-    fn draw(&mut self, frame: String, size: Size) {
-        let resized = self.size.replace(size) != Some(size);
-        let bar = self.bar.get_or_insert_with(|| {
-            let target = ProgressDrawTarget::term_like(Box::new(self.terminal.clone()));
-            let bar = ProgressBar::with_draw_target(None, target);
-            if let Ok(style) = ProgressStyle::with_template("{msg}") {
-                bar.set_style(style);
-            }
-            bar
-        });
-        if resized || bar.message() != frame {
-            bar.set_message(frame);
+    /// Puts these lines in the place of those on the screen, below what is to be said. All of it is
+    /// one write, so that nothing flickers; standard error is another stream, so what comes before
+    /// it is written first.
+    fn show(&mut self, lines: Vec<String>) {
+        let mut text = self.to_first_line();
+        if !text.is_empty() && (lines.is_empty() || !self.said.is_empty()) {
+            text.push_str("\u{1b}[J");
         }
-        if !self.said.is_empty() {
-            let said = std::mem::take(&mut self.said);
-            bar.suspend(|| said.iter().for_each(|said| self.terminal.say(said)));
-        }
-        self.terminal.show();
-    }
-
-    fn erase(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            self.terminal.measure();
-            bar.finish_and_clear();
-        }
-        self.terminal.show();
-    }
-
-    fn say_all(&mut self) {
         for said in std::mem::take(&mut self.said) {
-            self.terminal.say(&said);
+            match said {
+                StreamText::Output(said) => text.push_str(&said),
+                StreamText::Error(said) => {
+                    self.device.output(&std::mem::take(&mut text));
+                    self.device.error(&said);
+                }
+            }
         }
-        self.terminal.show();
+        // Each line clears its row before it is written: behind a line that fills its row, some
+        // terminals would clear its last letter.
+        if let Some((last, others)) = lines.split_last() {
+            for line in others {
+                text.push_str(&format!("\u{1b}[K{line}\n"));
+            }
+            text.push_str(&format!("\u{1b}[J{last}"));
+        }
+        self.lines = lines;
+        if !text.is_empty() {
+            self.device.output(&text);
+        }
+    }
+
+    /// Moves the cursor from the end of the lines on the screen to their beginning. A terminal that
+    /// has become narrower has broken them.
+    fn to_first_line(&self) -> String {
+        let columns = self.device.size().columns.max(1);
+        let widths = self.lines.iter().map(|line| measure_text_width(line));
+        let rows: usize = widths.map(|width| width.div_ceil(columns).max(1)).sum();
+        match rows {
+            0 => String::new(),
+            1 => "\r".to_owned(),
+            rows => format!("\u{1b}[{}A\r", rows - 1),
+        }
     }
 }
 
