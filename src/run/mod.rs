@@ -31,7 +31,7 @@ mod tests;
 
 pub use event::Event;
 pub use planned::planned;
-pub use report::{Outcome, Report, Row};
+pub use report::{Outcome, Report};
 pub use schema::schema;
 
 /// How a connection that was asked for came out.

@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::termios::{QueueSelector, tcflush};
 
-use super::Ui;
+use super::{Ui, table};
 
 /// A host whose key the user is asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,18 +62,16 @@ impl Ui {
         hosts: &[NewHost],
         interrupted: &(dyn Fn() -> bool + Sync),
     ) -> BTreeSet<String> {
-        let width = |text: fn(&NewHost) -> &str| {
-            let widths = hosts.iter().map(|host| text(host).len());
-            widths.max().unwrap_or_default()
-        };
-        let (names, addresses) = (width(|host| &host.name), width(|host| &host.address));
-        let lines = hosts.iter().map(|host| {
-            format!(
-                "  {:names$}  {:addresses$}  {}  {}",
-                host.name, host.address, host.kind, host.fingerprint
-            )
+        let rows = hosts.iter().map(|host| {
+            [&host.name, &host.address, &host.kind, &host.fingerprint]
+                .map(Clone::clone)
+                .to_vec()
         });
-        let lines: Vec<String> = lines.collect();
+        let rows = table::padded(&rows.collect::<Vec<_>>(), |_| false, usize::MAX);
+        let lines: Vec<_> = rows
+            .iter()
+            .map(|row| format!("  {}", row.join("  ")))
+            .collect();
         let ask = || {
             self.terminal(&format!(
                 "{}\n{}\nCompare with what the machine's own console shows:  ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub\n",

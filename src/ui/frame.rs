@@ -6,6 +6,7 @@ use dialoguer::console::{measure_text_width, truncate_str};
 
 use super::Style;
 use super::board::{Board, Interruption};
+use super::plan::counted;
 use super::terminal::Size;
 
 /// In wider lines the eye no longer finds the time that belongs to a text: in a terminal of 200 columns,
@@ -40,100 +41,50 @@ pub(super) fn lines(board: &Board, now: Duration, size: Size, style: Style) -> V
         all if all <= room => all,
         _ => room.saturating_sub(1),
     };
-    let hosts: Vec<HostLine> = busy[..shown]
+    let hosts: Vec<_> = busy[..shown]
         .iter()
-        .map(|(name, busy)| HostLine {
-            name: plain(name),
+        .map(|(name, busy)| {
             // In front, where a narrow terminal cuts nothing off.
-            text: match &busy.progress {
+            let text = match &busy.progress {
                 Some(progress) => plain(&format!("{progress}: {}", busy.text)),
                 None => plain(&busy.text),
-            },
-            time: time(now.saturating_sub(busy.since)),
+            };
+            (plain(name), text, time(now.saturating_sub(busy.since)))
         })
         .collect();
-    let name_width = hosts
-        .iter()
-        .map(|line| measure_text_width(&line.name))
-        .max()
-        .unwrap_or(0)
-        .clamp(8, (width / 3).max(8));
-    let summary = summary(board, style);
-    let elapsed = time(now);
-    let layout = Layout::new(name_width, width);
+    let names = hosts.iter().map(|(name, ..)| measure_text_width(name));
+    let name_width = names.max().unwrap_or(0).clamp(8, (width / 3).max(8));
+    // The same for every text, so that the times stand still.
+    let time_width = 9.min(width / 4);
+    let text_width = width.saturating_sub(2 + name_width + 2 + 2 + time_width);
+    // What stands between the mark and the time.
+    let whole = name_width + 2 + text_width;
+    let line = |mark: &str, text: &str, time: &str| {
+        let time = style.dim(&format!("{time:>time_width$}"));
+        format!("{} {text}  {time}", style.dim(mark))
+    };
 
-    let mut lines: Vec<String> = hosts.iter().map(|line| layout.host(line, style)).collect();
+    let mut lines: Vec<String> = hosts
+        .iter()
+        .map(|(name, text, time)| {
+            let name = style.cyan(&fit(name, name_width));
+            line("│", &format!("{name}  {}", fit(text, text_width)), time)
+        })
+        .collect();
     if shown < busy.len() && room > 0 {
-        let rest = match busy.len() - shown {
-            1 => "… and 1 more host".to_owned(),
-            rest => format!("… and {rest} more hosts"),
-        };
-        lines.push(layout.cut(&format!("│ {rest}"), style));
+        let rest = counted(busy.len() - shown, "more host");
+        lines.push(style.dim(&format!("│ … and {rest}")));
     }
     if let Some(ending) = ending.filter(|_| rows > 1) {
         let text = truncate_str(ending, width.saturating_sub(2), "…").into_owned();
         lines.push(format!("{} {}", style.dim("│"), style.yellow(&text)));
     }
-    lines.push(layout.summary(&summary, &elapsed, style));
+    lines.push(line("└", &fit(&summary(board, style), whole), &time(now)));
     // Nothing is left of the columns in a terminal of a few; what remains is cut.
     lines
         .iter()
         .map(|line| truncate_str(line, width, "…").into_owned())
         .collect()
-}
-
-struct HostLine {
-    name: String,
-    text: String,
-    time: String,
-}
-
-/// The columns: a mark, the name, the text, and the time at the right.
-struct Layout {
-    name: usize,
-    text: usize,
-    time: usize,
-}
-
-impl Layout {
-    /// The same for every text, so that the times stand still.
-    fn new(name: usize, width: usize) -> Self {
-        let time = 9.min(width / 4);
-        let around = 2 + name + 2 + 2 + time;
-        Self {
-            name,
-            text: width.saturating_sub(around),
-            time,
-        }
-    }
-
-    fn width(&self) -> usize {
-        2 + self.name + 2 + self.text + 2 + self.time
-    }
-
-    fn host(&self, line: &HostLine, style: Style) -> String {
-        format!(
-            "{} {}  {}  {}",
-            style.dim("│"),
-            style.cyan(&fit(&line.name, self.name)),
-            fit(&line.text, self.text),
-            style.dim(&format!("{:>1$}", line.time, self.time)),
-        )
-    }
-
-    fn cut(&self, text: &str, style: Style) -> String {
-        style.dim(&truncate_str(text, self.width(), "…"))
-    }
-
-    fn summary(&self, text: &str, elapsed: &str, style: Style) -> String {
-        let width = self.width().saturating_sub(4 + self.time);
-        format!(
-            "{} {}  {}",
-            style.dim("└"),
-            fit(text, width),
-            style.dim(&format!("{elapsed:>0$}", self.time)),
-        )
-    }
 }
 
 /// Where the run stands: `joining servers 2/5 · 3 ok · 40 changed · 17 busy · 1 failed`.

@@ -58,11 +58,7 @@ impl Ui {
                 self.line(&self.style.dim(&reason));
             }
             Event::Stage { stage, hosts } => {
-                let hosts = if hosts == 1 {
-                    "1 host".into()
-                } else {
-                    format!("{hosts} hosts")
-                };
+                let hosts = counted(hosts, "host");
                 self.begin_stage(Some(format!(
                     "{} {}",
                     self.style.bold(&stage),

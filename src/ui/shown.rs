@@ -1,5 +1,6 @@
 //! What an inventory comes to, in columns.
 
+use super::table;
 use crate::run::event::{ShownHost, ShownSetting};
 
 /// Columns are no wider than this; what is longer stands out of its own.
@@ -19,7 +20,7 @@ fn long(host: &ShownHost) -> String {
         groups => format!("  (in {})", groups.join(", ")),
     };
     let rows = host.settings.iter().map(|setting| {
-        [
+        vec![
             format!("  {}", setting.key),
             value(setting),
             setting.layer.clone(),
@@ -34,7 +35,9 @@ fn long(host: &ShownHost) -> String {
 }
 
 fn short(hosts: &[ShownHost]) -> String {
-    let head = ["host", "role", "login", "private address", "groups"].map(str::to_owned);
+    let head = ["host", "role", "login", "private address", "groups"]
+        .map(str::to_owned)
+        .to_vec();
     let rows = hosts.iter().map(|host| {
         let of = |key: &str| {
             let found = host.settings.iter().find(|setting| setting.key == key);
@@ -46,7 +49,7 @@ fn short(hosts: &[ShownHost]) -> String {
         } else {
             address
         };
-        [
+        vec![
             host.name.clone(),
             of("role"),
             format!("{}@{address}:{}", of("ssh.user"), of("ssh.port")),
@@ -72,19 +75,8 @@ fn place(setting: &ShownSetting) -> String {
     }
 }
 
-/// Rows with their cells one below the other.
-fn columns<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| {
-        let widths = rows.iter().map(|row| row[column].chars().count());
-        widths.filter(|width| *width <= WIDEST).max().unwrap_or(0)
-    };
-    let widths: [usize; N] = std::array::from_fn(width);
-    let lines = rows.iter().map(|row| {
-        let cells = row.iter().zip(widths);
-        let line: Vec<String> = cells
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        line.join("  ").trim_end().to_owned()
-    });
-    lines.collect::<Vec<_>>().join("\n")
+fn columns(rows: &[Vec<String>]) -> String {
+    let lines = table::padded(rows, |_| false, WIDEST);
+    let lines: Vec<_> = lines.iter().map(|cells| table::line(cells)).collect();
+    lines.join("\n")
 }

@@ -3,80 +3,63 @@
 use dialoguer::console::truncate_str;
 
 use super::Style;
+use super::plan::counted;
 use crate::run::event::NodeRow;
-use crate::run::{Outcome, Report, Row};
+use crate::run::{Outcome, Report};
 
-/// A column's text is right-aligned when it holds numbers.
-struct Column {
-    title: &'static str,
-    right: bool,
-}
-
-const fn left(title: &'static str) -> Column {
-    Column {
-        title,
-        right: false,
-    }
-}
-
-const fn right(title: &'static str) -> Column {
-    Column { title, right: true }
-}
-
-/// How wide each column has to be.
-fn widths(columns: &[Column], rows: &[Vec<String>]) -> Vec<usize> {
-    let width = |index: usize| {
-        let cells = rows
-            .iter()
-            .filter_map(|row| row.get(index))
-            .map(|cell| cell.chars().count());
-        cells
-            .chain([columns[index].title.chars().count()])
-            .max()
-            .unwrap_or(0)
-    };
-    (0..columns.len()).map(width).collect()
-}
-
-/// How wide a table is.
-fn width(columns: &[Column], rows: &[Vec<String>]) -> usize {
-    let widths = widths(columns, rows);
-    widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1)
-}
-
-/// Lays out rows under their titles; `paint` colours a finished cell, given its column's title.
-fn layout(
-    columns: &[Column],
+/// The cells of rows, as wide as the widest of their column: cells that are wider than `widest` stand
+/// out. Numbers end at the right.
+pub(super) fn padded(
     rows: &[Vec<String>],
+    is_number: impl Fn(usize) -> bool,
+    widest: usize,
+) -> Vec<Vec<String>> {
+    let width = |column: usize| {
+        let widths = rows.iter().map(|row| row[column].chars().count());
+        widths.filter(|width| *width <= widest).max().unwrap_or(0)
+    };
+    let columns = rows.first().map_or(0, Vec::len);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let cell = |(column, cell): (usize, &String)| match (is_number(column), widths[column]) {
+        (true, width) => format!("{cell:>width$}"),
+        (false, width) => format!("{cell:<width$}"),
+    };
+    let rows = rows.iter();
+    rows.map(|row| row.iter().enumerate().map(cell).collect())
+        .collect()
+}
+
+/// How wide rows are in columns.
+pub(super) fn width(rows: &[Vec<String>]) -> usize {
+    let rows = padded(rows, |_| false, usize::MAX);
+    rows.first().map_or(0, |row| row.join("  ").chars().count())
+}
+
+/// A line of cells.
+pub(super) fn line(cells: &[String]) -> String {
+    cells.join("  ").trim_end().to_owned()
+}
+
+/// Lays out rows, the first of which are titles; `paint` colours a finished cell, given its title and
+/// its text.
+fn layout(
+    rows: &[Vec<String>],
+    numbers: &[&str],
     style: Style,
     paint: impl Fn(&str, &str, String) -> String,
 ) -> String {
-    let widths = widths(columns, rows);
-    let cell = |index: usize, text: &str| {
-        let (column, width) = (&columns[index], widths[index]);
-        if column.right {
-            format!("{text:>width$}")
-        } else {
-            format!("{text:<width$}")
+    let titles = &rows[0];
+    let is_number = |column: usize| numbers.contains(&&*titles[column]);
+    let mut lines = Vec::new();
+    for (row, mut cells) in rows.iter().zip(padded(rows, is_number, usize::MAX)) {
+        if lines.is_empty() {
+            lines.push(style.dim(&line(&cells)));
+            continue;
         }
-    };
-    let mut lines = vec![
-        style.dim(
-            columns
-                .iter()
-                .enumerate()
-                .map(|(index, column)| cell(index, column.title))
-                .collect::<Vec<_>>()
-                .join("  ")
-                .trim_end(),
-        ),
-    ];
-    for row in rows {
-        let cells = row
-            .iter()
-            .enumerate()
-            .map(|(index, text)| paint(columns[index].title, text, cell(index, text)));
-        lines.push(cells.collect::<Vec<_>>().join("  ").trim_end().to_owned());
+        for ((cell, title), text) in cells.iter_mut().zip(titles).zip(row) {
+            *cell = paint(title, text, std::mem::take(cell));
+        }
+        lines.push(line(&cells));
     }
     lines.join("\n")
 }
@@ -96,33 +79,22 @@ fn word(outcome: Outcome) -> &'static str {
 /// The table of hosts, the slowest steps and the sum. In a terminal of so many columns it leaves out
 /// what matters least when it is too wide.
 pub(super) fn report(report: &Report, columns: Option<usize>, style: Style) -> String {
-    let mut titles = vec![
-        left("host"),
-        left("role"),
-        left("outcome"),
-        right("changed"),
-        right("connections"),
-        right("exchanges"),
-        right("time"),
-    ];
-    let mut rows: Vec<Vec<String>> = report
-        .rows
-        .iter()
-        .map(|row| {
-            vec![
-                row.host.clone(),
-                row.role.clone(),
-                word(row.outcome).to_owned(),
-                row.changed.to_string(),
-                row.connections.to_string(),
-                row.exchanges.to_string(),
-                format!("{:.1} s", row.seconds),
-            ]
-        })
-        .collect();
+    let numbers = ["changed", "connections", "exchanges", "time"];
+    let titles = [&["host", "role", "outcome"], &numbers[..]].concat();
+    let mut rows = vec![titles.into_iter().map(str::to_owned).collect()];
+    rows.extend(report.rows.iter().map(|row| {
+        vec![
+            row.host.clone(),
+            row.role.clone(),
+            word(row.outcome).to_owned(),
+            row.changed.to_string(),
+            row.connections.to_string(),
+            row.exchanges.to_string(),
+            format!("{:.1} s", row.seconds),
+        ]
+    }));
     for spare in [5, 4, 1] {
-        if columns.is_some_and(|columns| width(&titles, &rows) > columns) {
-            titles.remove(spare);
+        if columns.is_some_and(|columns| width(&rows) > columns) {
             for row in &mut rows {
                 row.remove(spare);
             }
@@ -135,7 +107,7 @@ pub(super) fn report(report: &Report, columns: Option<usize>, style: Style) -> S
         ("outcome", "cancelled") => style.yellow(&cell),
         _ => cell,
     };
-    let mut text = format!("\n{}", layout(&titles, &rows, style, paint));
+    let mut text = format!("\n{}", layout(&rows, &numbers, style, paint));
     if report.rows.len() > ONE_SCREEN {
         text.push_str(&wrong(report, columns, style));
     }
@@ -156,11 +128,7 @@ pub(super) fn report(report: &Report, columns: Option<usize>, style: Style) -> S
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
-    let hosts = if report.rows.len() == 1 {
-        "1 host".to_owned()
-    } else {
-        format!("{} hosts", report.rows.len())
-    };
+    let hosts = counted(report.rows.len(), "host");
     text.push_str(&format!(
         "\n\n{hosts}: {}, in {:.1} s\n",
         sum.join(", "),
@@ -179,26 +147,23 @@ fn wrong(report: &Report, columns: Option<usize>, style: Style) -> String {
         .iter()
         .filter(|row| row.outcome >= Outcome::Cancelled)
         .collect();
-    let widest = |text: fn(&&Row) -> usize| rows.iter().map(text).max().unwrap_or(0);
-    let hosts = widest(|row| row.host.chars().count());
-    let words = widest(|row| word(row.outcome).chars().count());
-    let mut text = String::new();
-    for (number, row) in rows.iter().enumerate() {
+    let cells = rows.iter();
+    let cells = cells.map(|row| vec![row.host.clone(), word(row.outcome).to_owned()]);
+    let cells: Vec<_> = cells.collect();
+    let room = columns.map_or(usize::MAX, |columns| {
+        columns.saturating_sub(width(&cells) + 2)
+    });
+    let mut text = "\n".to_owned();
+    for (row, cells) in rows.iter().zip(padded(&cells, |_| false, usize::MAX)) {
         let why = row.problem.as_ref().and_then(|why| why.what.lines().next());
         let why = why.unwrap_or_default();
         let why = why.strip_prefix(&format!("{}: ", row.host)).unwrap_or(why);
-        let room = columns.map_or(usize::MAX, |columns| {
-            columns.saturating_sub(hosts + words + 4)
-        });
         let why = truncate_str(why, room, "…");
-        let outcome = format!("{:<words$}", word(row.outcome));
         let outcome = match row.outcome {
-            Outcome::Cancelled => style.yellow(&outcome),
-            _ => style.red(&outcome),
+            Outcome::Cancelled => style.yellow(&cells[1]),
+            _ => style.red(&cells[1]),
         };
-        let host = style.cyan(&format!("{:<hosts$}", row.host));
-        let gap = if number == 0 { "\n\n" } else { "\n" };
-        text.push_str(&format!("{gap}{host}  {outcome}  {why}"));
+        text.push_str(&format!("\n{}  {outcome}  {why}", style.cyan(&cells[0])));
     }
     text
 }
@@ -226,38 +191,28 @@ fn slowest(report: &Report, columns: Option<usize>) -> String {
 
 /// The nodes as an API request from here shows them.
 pub(super) fn nodes(nodes: &[NodeRow], style: Style) -> String {
-    let columns = [
-        left("node"),
-        left("status"),
-        left("roles"),
-        left("address"),
-        left("version"),
-    ];
-    let rows: Vec<Vec<String>> = nodes
-        .iter()
-        .map(|node| {
-            let status = if node.ready { "Ready" } else { "NotReady" };
-            let heard = if node.last_heard {
-                ", as last heard"
-            } else {
-                ""
-            };
-            vec![
-                node.name.clone(),
-                format!("{status}{heard}"),
-                node.roles.clone(),
-                node.internal_ip.clone(),
-                node.version.clone(),
-            ]
-        })
-        .collect();
-    let table = layout(&columns, &rows, style, |title, text, cell| {
-        match (title, text) {
-            ("status", "Ready") => style.green(&cell),
-            ("status", text) if text.starts_with("Ready") => style.yellow(&cell),
-            ("status", _) => style.red(&cell),
-            _ => cell,
-        }
+    let titles = ["node", "status", "roles", "address", "version"];
+    let mut rows = vec![titles.map(str::to_owned).to_vec()];
+    rows.extend(nodes.iter().map(|node| {
+        let status = if node.ready { "Ready" } else { "NotReady" };
+        let heard = if node.last_heard {
+            ", as last heard"
+        } else {
+            ""
+        };
+        vec![
+            node.name.clone(),
+            format!("{status}{heard}"),
+            node.roles.clone(),
+            node.internal_ip.clone(),
+            node.version.clone(),
+        ]
+    }));
+    let table = layout(&rows, &[], style, |title, text, cell| match (title, text) {
+        ("status", "Ready") => style.green(&cell),
+        ("status", text) if text.starts_with("Ready") => style.yellow(&cell),
+        ("status", _) => style.red(&cell),
+        _ => cell,
     });
     format!("\n{table}\n")
 }
@@ -265,6 +220,7 @@ pub(super) fn nodes(nodes: &[NodeRow], style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::report::Row;
 
     #[test]
     fn a_node_whose_host_was_not_reached_is_told_as_last_heard() {

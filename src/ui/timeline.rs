@@ -1,6 +1,6 @@
 //! When which host was busy, as bars: what a run spent its time on.
 
-use super::Style;
+use super::{Style, table};
 use crate::run::{Report, report::Turn};
 
 /// The narrowest bars that still tell something.
@@ -8,37 +8,33 @@ const NARROWEST: usize = 10;
 
 /// The text, with bars as wide as the columns allow.
 pub(super) fn text(report: &Report, columns: usize, style: Style) -> String {
-    let widest = |text: fn(&Turn) -> &str, title: &str| {
-        let texts = report
-            .timeline
-            .iter()
-            .map(|turn| text(turn).chars().count());
-        texts.chain([title.len()]).max().unwrap_or(0)
-    };
-    let host_width = widest(|turn| &turn.host, "host");
-    let stage_width = widest(|turn| &turn.stage, "stage");
-    let time_width = seconds(report.seconds).chars().count().max("time".len());
-    let around = host_width + 2 + stage_width + 2 + 2 + time_width;
-    // The last column stays free: some terminals break a line that fills it.
-    let cells = columns.saturating_sub(around + 1).max(NARROWEST);
-
-    let ends = format!("{:>1$}", seconds(report.seconds), cells.saturating_sub(3));
-    let title = format!(
-        "{:<host_width$}  {:<stage_width$}  0 s{ends}  {:>time_width$}",
-        "host", "stage", "time"
-    );
-    let mut lines = vec![String::new(), style.dim(&title)];
+    let mut rows = vec![["host", "stage", "time"].map(str::to_owned).to_vec()];
     let mut last = "";
     for turn in &report.timeline {
         let host = if turn.host == last { "" } else { &turn.host };
         last = &turn.host;
-        lines.push(format!(
-            "{}  {:<stage_width$}  {}  {:>time_width$}",
-            style.cyan(&format!("{host:<host_width$}")),
-            turn.stage,
-            bar(turn, report.seconds, cells),
+        rows.push(vec![
+            host.to_owned(),
+            turn.stage.clone(),
             seconds(turn.seconds),
-        ));
+        ]);
+    }
+    // The last column stays free: some terminals break a line that fills it.
+    let around = table::width(&rows) + 3;
+    let cells = columns.saturating_sub(around).max(NARROWEST);
+    let ends = format!("{:>1$}", seconds(report.seconds), cells.saturating_sub(3));
+    rows[0].insert(2, format!("0 s{ends}"));
+    for (row, turn) in rows.iter_mut().skip(1).zip(&report.timeline) {
+        row.insert(2, bar(turn, report.seconds, cells));
+    }
+    let mut lines = vec![String::new()];
+    for mut cells in table::padded(&rows, |column| column == 3, usize::MAX) {
+        lines.push(if lines.len() == 1 {
+            style.dim(&table::line(&cells))
+        } else {
+            cells[0] = style.cyan(&cells[0]);
+            table::line(&cells)
+        });
     }
     lines.join("\n")
 }

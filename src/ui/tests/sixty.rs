@@ -1,7 +1,8 @@
 //! A deploy to sixty hosts as it might go: one is not reached, one fails, one is slow.
 
 use crate::problem::{Code, Problem, problem};
-use crate::run::{Event, Outcome, Report, Row};
+use crate::run::report::Row;
+use crate::run::{Event, Outcome, Report};
 
 use super::Timed;
 
