@@ -85,7 +85,7 @@ fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Pr
     if !path.is_dir() {
         return Err(problem!(
             Code::FILE_UNREADABLE,
-            "{} is no file and no folder",
+            "{} is neither a file nor a folder",
             path.display()
         ));
     }

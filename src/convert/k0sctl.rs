@@ -29,7 +29,7 @@ pub fn convert(source: &Source, judge: Judge<'_>) -> Result<Converted, ConvertEr
         .find(|node| is(node, "k0sctl.k0sproject.io/"));
     let Some(cluster) = cluster else {
         return Err(
-            problem!(Code::SOURCE_INVALID, "{} is no file of k0sctl", source.name)
+            problem!(Code::SOURCE_INVALID, "{} is not a k0sctl file", source.name)
                 .because("no document of it has an apiVersion of k0sctl.k0sproject.io")
                 .into(),
         );
@@ -96,15 +96,15 @@ pub fn convert(source: &Source, judge: Judge<'_>) -> Result<Converted, ConvertEr
 fn why(path: &str) -> &'static str {
     let last = path.rsplit('.').next().unwrap_or(path);
     match last {
-        "bastion" => "is a way that towline does not have: it reaches each host by itself",
+        "bastion" => "is not supported: towline connects to each host directly",
         "hooks" => "are hooks, which towline does not run",
         "files" => "are files to upload, which towline does not copy",
-        "environment" => "is the host's environment, which towline leaves as it is",
+        "environment" => "is the host's environment, which towline does not change",
         "hostKey" => {
             "is for k0sctl: towline learns host keys with  --accept-new-host-keys, or has them in `known_hosts`"
         }
-        _ if path.starts_with("spec.options") => "is how k0sctl does its work",
-        _ if path.contains("k0s") || path.starts_with("spec.hosts") => "is k0s's or k0sctl's own",
+        _ if path.starts_with("spec.options") => "is for k0sctl",
+        _ if path.contains("k0s") || path.starts_with("spec.hosts") => "is for k0s or k0sctl",
         _ => "has no counterpart here",
     }
 }
@@ -149,7 +149,7 @@ impl K0sctlConversion<'_> {
         if self.is_true(item, "reset") {
             return leave(
                 self,
-                "k0sctl would take it out of the cluster (`reset: true`)",
+                "k0sctl would remove it from the cluster (`reset: true`)",
             );
         }
         let localhost = item.get("localhost");
@@ -187,12 +187,7 @@ impl K0sctlConversion<'_> {
         let mut host = HostDraft::new(&name, at.clone(), kind);
         host.node_name = hostname;
         if taint {
-            let said = Located {
-                value: Value::Null,
-                at: role.at,
-            };
-            host.settings
-                .insert(SettingKey::Taint(CONTROL_PLANE.to_owned()), said);
+            host.taint(CONTROL_PLANE, &role.at);
         }
         for (theirs, ours) in [("user", "user"), ("port", "port"), ("keyPath", "key")] {
             if let Some(said) = self.text(ssh, theirs) {
@@ -231,7 +226,7 @@ impl K0sctlConversion<'_> {
         for key in ["version", "versionChannel"] {
             if let Some(said) = k0s.and_then(|k0s| self.reading.text(k0s, key)) {
                 let what = format!(
-                    "`spec.k0s.{key}` is k0s's; k3s is another distribution, with versions of its own: the new cluster gets the newest stable one"
+                    "`spec.k0s.{key}` is for k0s; k3s has its own versions: the new cluster gets the newest stable one"
                 );
                 self.making.leave(&said.at, what);
             }
@@ -282,7 +277,7 @@ impl K0sctlConversion<'_> {
         }
         if let Some(said) = self.reading.text(network, "provider") {
             let what = format!(
-                "`network.provider` is {}; k3s brings flannel. For a network of your own write `config: {{flannel-backend: none, disable-network-policy: true}}` below `cluster`",
+                "`network.provider` is {}; k3s includes flannel. To install another network plug-in, set `config: {{flannel-backend: none, disable-network-policy: true}}` under `cluster`",
                 said.value
             );
             self.making.leave(&said.at, what);
@@ -306,7 +301,7 @@ fn environment(text: &str) -> Result<String, String> {
             let name = inside.split_once(":-").map_or(inside, |(name, _)| name);
             if !inventory::is_variable(name) {
                 return Err(
-                    "has an expression of the environment that towline does not know".to_owned(),
+                    "has an environment expression that towline does not support".to_owned(),
                 );
             }
             out.push_str(&format!("${{{inside}}}"));

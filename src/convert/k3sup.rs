@@ -45,7 +45,7 @@ pub fn convert(
     if making.hosts.is_empty() {
         return Err(problem!(
             Code::SOURCE_INVALID,
-            "{} is no list of hosts of  k3sup plan",
+            "{} is not a list of hosts from  k3sup plan",
             source.name
         )
         .because("it is not a list of objects with `hostname` and `ip`")

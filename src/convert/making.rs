@@ -16,15 +16,15 @@ use crate::vars::mask::holds_a_secret;
 fn advice(key: &str) -> &'static str {
     match key {
         "token" => {
-            "which is never written here: put it in a file of your own and name that below `cluster`: token_file: FILE"
+            "and secrets are not converted: put it in a file and set `token_file: FILE` under `cluster`"
         }
         "agent-token" => {
-            "which is never written here: put it in a file of your own and name that below `cluster`: agent_token_file: FILE"
+            "and secrets are not converted: put it in a file and set `agent_token_file: FILE` under `cluster`"
         }
         "datastore-endpoint" => {
-            "which is never written here: it is of a datastore outside of the cluster, which towline does not have"
+            "and secrets are not converted: it is for an external datastore, which towline does not support"
         }
-        _ => "which is never written here: write it yourself where this inventory may hold it",
+        _ => "and secrets are not converted: add it yourself if this inventory may hold it",
     }
 }
 
@@ -94,6 +94,13 @@ impl HostDraft {
     pub fn reached_at(&self) -> &str {
         self.address.as_ref().map_or(&self.name, |said| &said.value)
     }
+
+    /// Adds a taint; kubectl's `key=:Effect` is written without `=` here.
+    pub fn taint(&mut self, taint: &str, at: &Place) {
+        let taint = taint.replace("=:", ":");
+        let said = Located::new(json!(taint), at);
+        self.settings.insert(SettingKey::Taint(taint), said);
+    }
 }
 
 /// An inventory in the making.
@@ -109,18 +116,13 @@ pub(super) struct Making {
 impl Making {
     /// Lists something.
     pub fn leave(&mut self, at: &Place, what: impl Into<String>) {
-        self.left_out.push(Omission {
-            place: at.clone(),
-            what: what.into(),
-        });
+        self.left_out.push(Omission::new(at, what));
     }
 
     /// Adds names of the API server's certificate.
     pub fn tls_san(&mut self, name: &str, at: &Place) {
-        let sans = self.cluster.entry("tls_sans").or_insert_with(|| Located {
-            value: json!([]),
-            at: at.clone(),
-        });
+        let none = || Located::new(json!([]), at);
+        let sans = self.cluster.entry("tls_sans").or_insert_with(none);
         if let Value::Array(sans) = &mut sans.value
             && !sans.iter().any(|san| san == name)
         {
@@ -197,14 +199,9 @@ impl Making {
         self.cluster
             .retain(|key, said| is_kept(key, said, &mut found));
         for host in &mut self.hosts {
-            host.settings.retain(|key, said| match key {
-                SettingKey::Ssh(key) => is_kept(key, said, &mut found),
-                SettingKey::Label(key) | SettingKey::Config(key) => is_kept(key, said, &mut found),
-                SettingKey::Taint(taint) => {
-                    let is_secret = holds_a_secret("taints", taint);
-                    found.extend(is_secret.then(|| ("taints".to_owned(), said.at.clone())));
-                    !is_secret
-                }
+            host.settings.retain(|key, said| match key.parts() {
+                (block @ "taints", _) => is_kept(block, said, &mut found),
+                (_, key) => is_kept(key, said, &mut found),
             });
         }
         for (key, at) in found {
@@ -215,7 +212,6 @@ impl Making {
     /// Gives hosts names that an inventory can have.
     fn rename(&mut self) {
         let mut taken = BTreeSet::new();
-        let mut notes = Vec::new();
         for host in &mut self.hosts {
             let base = match inventory::suggested_name(&host.name) {
                 name if name.is_empty() => "host".to_owned(),
@@ -229,21 +225,11 @@ impl Making {
             }
             if name != host.name {
                 let old = std::mem::replace(&mut host.name, name);
-                if host.address.is_none() {
-                    let at = host.at.clone();
-                    host.address = Some(Located {
-                        value: old.clone(),
-                        at,
-                    });
-                }
-                notes.push((
-                    host.at.clone(),
-                    format!("`{old}` is named {} here", host.name),
-                ));
+                let what = format!("`{old}` is named {} here", host.name);
+                self.left_out.push(Omission::new(&host.at, what));
+                let address = || Located::new(old, &host.at);
+                host.address.get_or_insert_with(address);
             }
-        }
-        for (at, what) in notes {
-            self.leave(&at, what);
         }
     }
 }

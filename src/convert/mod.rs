@@ -32,6 +32,13 @@ pub struct Omission {
 }
 
 impl Omission {
+    fn new(place: &Place, what: impl Into<String>) -> Self {
+        Self {
+            place: place.clone(),
+            what: what.into(),
+        }
+    }
+
     /// A list in the order of the source, each thing once.
     fn in_order(mut list: Vec<Self>) -> Vec<Self> {
         for left in &mut list {

@@ -14,9 +14,17 @@ pub(super) struct Located<T> {
     pub at: Place,
 }
 
-impl Located<String> {
+impl<T> Located<T> {
+    pub fn new(value: T, at: &Place) -> Self {
+        let at = at.clone();
+        Self { value, at }
+    }
+
     /// The same as a value of a file.
-    pub fn into_value(self) -> Located<Value> {
+    pub fn into_value(self) -> Located<Value>
+    where
+        T: Into<Value>,
+    {
         Located {
             value: self.value.into(),
             at: self.at,
@@ -31,6 +39,18 @@ pub(super) enum SettingKey {
     Label(String),
     Taint(String),
     Config(String),
+}
+
+impl SettingKey {
+    /// The block of a host that it stands in, and its name there.
+    pub fn parts(&self) -> (&'static str, &str) {
+        match self {
+            Self::Ssh(key) => ("ssh", key),
+            Self::Label(key) => ("labels", key),
+            Self::Taint(taint) => ("taints", taint),
+            Self::Config(key) => ("config", key),
+        }
+    }
 }
 
 /// A path in a draft: its block, then keys.
@@ -56,30 +76,26 @@ impl PlacedDraft {
     }
 
     /// Writes a setting of a host or group.
-    pub fn set(&mut self, of: &[String], key: SettingKey, said: Located<Value>) {
-        let (block, key) = match key {
-            SettingKey::Ssh(key) => ("ssh", key.to_owned()),
-            SettingKey::Label(key) => ("labels", key),
-            SettingKey::Config(key) => ("config", key),
-            SettingKey::Taint(taint) => {
-                let taints = self
-                    .map(of)
-                    .map(|map| map.entry("taints").or_insert_with(|| json!([])));
-                if let Some(Value::Array(taints)) = taints {
-                    taints.push(taint.into());
-                }
-                let path = [of, &["taints".to_owned()]].concat();
-                self.places.entry(path).or_insert(said.at);
-                return;
-            }
-        };
-        self.put(&[of, &[block.to_owned(), key]].concat(), said);
+    pub fn set(&mut self, of: &[&str], key: &SettingKey, said: Located<Value>) {
+        let (block, name) = key.parts();
+        if block != "taints" {
+            return self.put(&[of, &[block, name]].concat(), said);
+        }
+        let path = [of, &[block]].concat();
+        let taints = self
+            .map(of)
+            .map(|map| map.entry(block).or_insert_with(|| json!([])));
+        if let Some(Value::Array(taints)) = taints {
+            taints.push(said.value);
+        }
+        let path = path.into_iter().map(str::to_owned).collect();
+        self.places.entry(path).or_insert(said.at);
     }
 
     /// The map at a path; what is missing on the way is made.
-    fn map(&mut self, path: &[String]) -> Option<&mut Map<String, Value>> {
+    fn map<K: AsRef<str>>(&mut self, path: &[K]) -> Option<&mut Map<String, Value>> {
         let (block, keys) = path.split_first()?;
-        let mut map = match block.as_str() {
+        let mut map = match block.as_ref() {
             "cluster" => &mut self.draft.cluster,
             "ssh" => &mut self.draft.ssh,
             "groups" => &mut self.draft.groups,
@@ -87,7 +103,7 @@ impl PlacedDraft {
         };
         for key in keys {
             map = map
-                .entry(key)
+                .entry(key.as_ref())
                 .or_insert_with(|| json!({}))
                 .as_object_mut()?;
         }

@@ -1,7 +1,7 @@
 //! Values of hosts, written where all that share them find them: at the top, below the cluster, in a
 //! group.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::making::{HostDraft, Making};
 use super::placed::{Located, PlacedDraft, SettingKey};
@@ -22,6 +22,11 @@ const CLUSTER: [&str; 8] = [
 /// What may stand in the config of one host only.
 const OWN: [&str; 3] = ["node-ip", "node-external-ip", "advertise-address"];
 
+/// Whether hosts may share a setting.
+fn is_shared(key: &SettingKey) -> bool {
+    !matches!(key, SettingKey::Config(key) if OWN.contains(&key.as_str()))
+}
+
 impl Making {
     /// Writes each value where most hosts share it.
     pub(super) fn place(mut self) -> PlacedDraft {
@@ -31,181 +36,118 @@ impl Making {
                 placed.put(&["cluster", key], said);
             }
         }
-        let everyone: Vec<usize> = (0..self.hosts.len()).collect();
-        self.share(&everyone, &["ssh"], &mut placed, |key| {
-            matches!(key, SettingKey::Ssh(_))
-        });
+        let is_ssh = |key: &SettingKey| key.parts().0 == "ssh";
+        for (key, said) in self.common(|_| true, is_ssh) {
+            placed.put(&["ssh", key.parts().1], said);
+        }
         for (role, block) in [(Role::Server, "config"), (Role::Agent, "agent_config")] {
-            let members = self.members(|host| host.role == role);
-            self.share(
-                &members,
-                &["cluster", block],
-                &mut placed,
-                |key| matches!(key, SettingKey::Config(key) if !OWN.contains(&key.as_str())),
-            );
+            let is_config = |key: &SettingKey| key.parts().0 == "config" && is_shared(key);
+            for (key, said) in self.common(|host| host.role == role, is_config) {
+                placed.put(&["cluster", block, key.parts().1], said);
+            }
         }
         let used = self.groups(&mut placed);
-        for host in std::mem::take(&mut self.hosts) {
-            let path = |key: &'static str| ["hosts".to_owned(), host.name.clone(), key.to_owned()];
-            placed
-                .places
-                .insert(path("").to_vec()[..2].to_vec(), host.at.clone());
+        for host in self.hosts {
+            let (name, at) = (&*host.name, &host.at);
+            let path = ["hosts", name].map(str::to_owned).to_vec();
+            placed.places.insert(path, at.clone());
+            let own = used.iter().filter(|(name, _)| host.groups.contains(name));
+            let (groups, roles): (Vec<_>, Vec<_>) = own.cloned().unzip();
+            let is_role_shared = roles.contains(&Some(host.role));
+            let role = (!is_role_shared).then(|| json!(host.role.to_string()));
+            let group = match &groups[..] {
+                [] => None,
+                [one] => Some(("group", json!(one))),
+                more => Some(("groups", json!(more))),
+            };
+            let (group_key, group) = group.unzip();
+            let address = host.address.filter(|said| said.value != name);
             for (key, said) in [
-                ("address", &host.address),
-                ("private_address", &host.private_address),
-                ("interface", &host.interface),
+                ("address", address.map(Located::into_value)),
+                (
+                    "private_address",
+                    host.private_address.map(Located::into_value),
+                ),
+                ("interface", host.interface.map(Located::into_value)),
+                ("role", role.map(|role| Located::new(role, at))),
+                (
+                    group_key.unwrap_or_default(),
+                    group.map(|group| Located::new(group, at)),
+                ),
+                ("node_name", host.node_name.map(Located::into_value)),
             ] {
-                if let Some(Located { value, at }) = said
-                    && (key != "address" || *value != host.name)
-                {
-                    let (value, at) = (json!(value), at.clone());
-                    placed.put(&path(key), Located { value, at });
+                if let Some(said) = said {
+                    placed.put(&["hosts", name, key], said);
                 }
             }
-            let groups: Vec<&String> = used
-                .iter()
-                .map(|(name, _)| name)
-                .filter(|name| host.groups.contains(name))
-                .collect();
-            let at = host.at.clone();
-            if !used
-                .iter()
-                .any(|(name, role)| groups.contains(&name) && *role == Some(host.role))
-            {
-                let value = json!(host.role.to_string());
-                placed.put(
-                    &path("role"),
-                    Located {
-                        value,
-                        at: at.clone(),
-                    },
-                );
-            }
-            match &groups[..] {
-                [] => {}
-                [one] => placed.put(
-                    &path("group"),
-                    Located {
-                        value: json!(one),
-                        at,
-                    },
-                ),
-                more => placed.put(
-                    &path("groups"),
-                    Located {
-                        value: json!(more),
-                        at,
-                    },
-                ),
-            }
-            if let Some(Located { value, at }) = host.node_name {
-                placed.put(
-                    &[
-                        "hosts".to_owned(),
-                        host.name.clone(),
-                        "node_name".to_owned(),
-                    ],
-                    Located {
-                        value: json!(value),
-                        at,
-                    },
-                );
-            }
-            let own = ["hosts".to_owned(), host.name.clone()];
             for (key, said) in host.settings {
-                placed.set(&own, key, said);
+                placed.set(&["hosts", name], &key, said);
             }
         }
         placed
     }
 
-    /// Which hosts are like this.
-    fn members(&self, is_one: impl Fn(&HostDraft) -> bool) -> Vec<usize> {
-        let hosts = self.hosts.iter().enumerate();
-        hosts
-            .filter(|(_, host)| is_one(host))
-            .map(|(index, _)| index)
-            .collect()
-    }
-
-    /// Moves what all of some hosts have in common to where they share it.
-    fn share(
+    /// Takes what all hosts like this have in common.
+    fn common(
         &mut self,
-        members: &[usize],
-        block: &[&str],
-        placed: &mut PlacedDraft,
+        is_member: impl Fn(&HostDraft) -> bool,
         may: impl Fn(&SettingKey) -> bool,
-    ) -> bool {
-        let Some(first) = members.first() else {
-            return false;
+    ) -> Vec<(SettingKey, Located<Value>)> {
+        let hosts = self.hosts.iter_mut();
+        let mut members: Vec<_> = hosts.filter(|host| is_member(host)).collect();
+        let Some((first, others)) = members.split_first_mut() else {
+            return Vec::new();
         };
-        let block: Vec<String> = block.iter().map(|key| (*key).to_owned()).collect();
-        let common: Vec<SettingKey> = self.hosts[*first]
-            .settings
-            .iter()
-            .filter(|(key, said)| {
-                may(key)
-                    && members.iter().all(|member| {
-                        let other = self.hosts[*member].settings.get(key);
-                        other.is_some_and(|other| other.value == said.value)
-                    })
-            })
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in &common {
-            for member in members {
-                let said = self.hosts[*member].settings.remove(key);
-                if let Some(said) = said.filter(|_| member == first) {
-                    match (key, &block[..]) {
-                        (SettingKey::Ssh(name), [_]) => {
-                            placed.put(&[block[0].clone(), (*name).to_owned()], said);
-                        }
-                        (SettingKey::Config(name), [cluster, config]) if cluster == "cluster" => {
-                            placed.put(&[cluster.clone(), config.clone(), name.clone()], said);
-                        }
-                        _ => placed.set(&block, key.clone(), said),
-                    }
-                }
+        let is_common = |key: &SettingKey, said: &mut Located<Value>| {
+            let same = |other: &Located<Value>| other.value == said.value;
+            may(key)
+                && others
+                    .iter()
+                    .all(|host| host.settings.get(key).is_some_and(same))
+        };
+        let common: Vec<_> = first.settings.extract_if(.., is_common).collect();
+        for host in others {
+            for (key, _) in &common {
+                host.settings.remove(key);
             }
         }
-        !common.is_empty()
+        common
     }
 
     /// Groups whose members share something beyond what all share, with their role.
     fn groups(&mut self, placed: &mut PlacedDraft) -> Vec<(String, Option<Role>)> {
-        let mut names: Vec<String> = Vec::new();
+        let mut groups: Vec<(String, usize)> = Vec::new();
         for name in self.hosts.iter().flat_map(|host| &host.groups) {
-            if !names.contains(name) && !self.hosts.iter().any(|host| host.name == *name) {
-                names.push(name.clone());
+            match groups.iter_mut().find(|(known, _)| known == name) {
+                Some((_, members)) => *members += 1,
+                None => groups.push((name.clone(), 1)),
             }
         }
-        let mut groups: Vec<(String, Vec<usize>)> = names
-            .into_iter()
-            .map(|name| {
-                let members = self.members(|host| host.groups.contains(&name));
-                (name, members)
-            })
-            .filter(|(name, members)| {
-                members.len() > 1 && inventory::is_name(&name.replace('_', "-"))
-            })
-            .collect();
-        groups.sort_by_key(|(_, members)| std::cmp::Reverse(members.len()));
+        groups.retain(|(name, members)| {
+            *members > 1
+                && inventory::is_name(&name.replace('_', "-"))
+                && self.hosts.iter().all(|host| host.name != *name)
+        });
+        groups.sort_by_key(|(_, members)| std::cmp::Reverse(*members));
         let mut used = Vec::new();
-        for (name, members) in groups {
-            let may = |key: &SettingKey| !matches!(key, SettingKey::Config(key) if OWN.contains(&key.as_str()));
-            if self.share(&members, &["groups", &name], placed, may) {
-                let first = self.hosts[members[0]].role;
-                let role = members
-                    .iter()
-                    .all(|member| self.hosts[*member].role == first)
-                    .then_some(first);
-                if let Some(role) = role {
-                    let at = self.hosts[members[0]].at.clone();
-                    let value = json!(role.to_string());
-                    placed.put(&["groups", &name, "role"], Located { value, at });
-                }
-                used.push((name, role));
+        for (name, _) in groups {
+            let is_member = |host: &HostDraft| host.groups.contains(&name);
+            let common = self.common(is_member, is_shared);
+            if common.is_empty() {
+                continue;
             }
+            for (key, said) in common {
+                placed.set(&["groups", &name], &key, said);
+            }
+            let mut members = self.hosts.iter().filter(|host| is_member(host));
+            let first = members.next();
+            let first = first.filter(|first| members.all(|host| host.role == first.role));
+            if let Some(first) = first {
+                let said = Located::new(json!(first.role.to_string()), &first.at);
+                placed.put(&["groups", &name, "role"], said);
+            }
+            let role = first.map(|first| first.role);
+            used.push((name, role));
         }
         used
     }

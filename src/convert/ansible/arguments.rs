@@ -31,7 +31,8 @@ pub(super) fn words(
             .into_iter()
             .map(|word| {
                 let value = templates.resolve(host, &word.as_str().into())?;
-                let text = values::text(&value).ok_or("is a template of more than words")?;
+                let text =
+                    values::text(&value).ok_or("is a template whose value is not plain text")?;
                 // A template on its own may stand for several flags, or for none.
                 if word.starts_with("{{") {
                     shlex::split(&text).ok_or("has a quote that is not closed".to_owned())

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::graph::Variable;
 use super::values;
-use super::work::{AnsibleConversion, Taken};
+use super::work::AnsibleConversion;
 use crate::inventory::Role;
 
 /// Variables that hold a token of k3s.
@@ -29,7 +30,7 @@ impl AnsibleConversion<'_> {
                         self.making.tls_san(&name, &taken.at);
                     }
                 }
-                None => self.leave(&taken, "is no list of names"),
+                None => self.leave(&taken, "is not a list of names"),
             }
         }
         for token in TOKENS {
@@ -58,7 +59,7 @@ impl AnsibleConversion<'_> {
         {
             self.leave(
                 &taken,
-                "is a datastore outside of the cluster, which towline does not have",
+                "is an external datastore, which towline does not support",
             );
         }
     }
@@ -91,7 +92,7 @@ impl AnsibleConversion<'_> {
                         .cluster
                         .insert("channel", taken.said(text.into()));
                 }
-                None => self.leave(&taken, "is no version"),
+                None => self.leave(&taken, "is not a version"),
             }
         }
         if let Some(taken) = self.shared(&["kube_version"]) {
@@ -143,7 +144,7 @@ impl AnsibleConversion<'_> {
     }
 
     /// The endpoint, unless it is what it is without a word: the first server's address.
-    fn set_endpoint(&mut self, taken: &Taken, address: &str) {
+    fn set_endpoint(&mut self, taken: &Variable, address: &str) {
         let mut servers = self.making.hosts.iter();
         let first = servers.find(|host| host.role == Role::Server);
         let is_first = first.is_some_and(|host| {
@@ -184,11 +185,11 @@ impl AnsibleConversion<'_> {
             }
             _ => self.leave(
                 &taken,
-                "is a network that k3s does not bring: it has flannel. For another one write `config: {flannel-backend: none, disable-network-policy: true}` below `cluster`, and install it yourself",
+                "is a network plug-in that k3s does not include: it has flannel. To install another one yourself, set `config: {flannel-backend: none, disable-network-policy: true}` under `cluster`",
             ),
         }
     }
 }
 
 /// What to do with a token.
-const TOKEN: &str = "is a secret, which is never written here. A cluster that runs has it on its servers, where towline reads it; for a new one with this token, put it in a file of your own and name that below `cluster`: token_file: FILE";
+const TOKEN: &str = "is a secret and not converted. towline reads it from a running cluster's servers; for a new cluster put it in a file and set `token_file: FILE` under `cluster`";

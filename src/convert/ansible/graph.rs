@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::convert::Place;
+use crate::convert::placed::Located;
+use crate::convert::{Omission, Place};
 use crate::inventory::MOST_HOSTS;
 use crate::problem::{Code, Problem, problem};
 
@@ -22,8 +23,8 @@ pub(super) enum Scope {
     Nothing,
 }
 
-/// A variable as it is written.
-#[derive(Debug)]
+/// A variable as it is written, or with the value that it has for a host.
+#[derive(Debug, Clone)]
 pub(super) struct Variable {
     pub name: String,
     pub value: Value,
@@ -39,6 +40,28 @@ impl Variable {
     /// Whether it is encrypted.
     pub fn is_vaulted(&self) -> bool {
         self.value.as_str().is_some_and(is_vaulted)
+    }
+
+    /// The same with another value.
+    pub fn with(&self, value: Value) -> Self {
+        Self {
+            value,
+            ..self.clone()
+        }
+    }
+
+    /// The value of a key of a map, in its own line.
+    pub fn key(&self, key: &str, value: Value) -> Self {
+        let mut variable = self.with(value);
+        if let Some(line) = self.lines.get(key) {
+            variable.at.line = *line;
+        }
+        variable
+    }
+
+    /// Another value from the same place.
+    pub fn said<T>(&self, value: T) -> Located<T> {
+        Located::new(value, &self.at)
     }
 }
 
@@ -72,6 +95,8 @@ pub(super) struct Graph {
     pub groups: Vec<Group>,
     pub hosts: Vec<Named>,
     pub variables: Vec<Variable>,
+    /// What cannot be carried over.
+    pub left_out: Vec<Omission>,
 }
 
 impl Graph {
@@ -86,7 +111,25 @@ impl Graph {
             }],
             hosts: Vec::new(),
             variables: Vec::new(),
+            left_out: Vec::new(),
         }
+    }
+
+    /// Takes a variable of the inventory's own file.
+    pub fn variable(&mut self, name: &str, value: Value, scope: Scope, at: &Place) {
+        self.variables.push(Variable {
+            name: name.to_owned(),
+            value,
+            at: at.clone(),
+            lines: BTreeMap::new(),
+            scope,
+            beside: false,
+        });
+    }
+
+    /// Lists something.
+    pub fn leave(&mut self, at: &Place, what: impl Into<String>) {
+        self.left_out.push(Omission::new(at, what));
     }
 
     /// The group of a name, new if there is none.

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::work::{AnsibleConversion, Taken};
+use super::graph::Variable;
+use super::work::AnsibleConversion;
 use super::{arguments, values};
 use crate::convert::placed::SettingKey;
 use crate::inventory::{self, Role};
@@ -68,7 +69,7 @@ impl AnsibleConversion<'_> {
                 // What is so without a word needs none.
                 Some(22) => {}
                 Some(port) => self.set(host, SettingKey::Ssh("port"), &taken, port.into()),
-                None => self.leave(&taken, "is no port"),
+                None => self.leave(&taken, "is not a port"),
             }
         }
         let keys = ["ansible_ssh_private_key_file", "ansible_private_key_file"];
@@ -78,7 +79,7 @@ impl AnsibleConversion<'_> {
             if !key.starts_with(['/', '~']) {
                 self.leave(
                     &taken,
-                    "is a relative path: towline starts at the inventory's folder, Ansible where it is run",
+                    "is a relative path: towline resolves it from the inventory's folder, Ansible from the folder in which it is run",
                 );
             }
             self.set(host, SettingKey::Ssh("key"), &taken, key.into());
@@ -93,18 +94,14 @@ impl AnsibleConversion<'_> {
                     "paramiko_ssh",
                     "ansible.builtin.ssh",
                 ][..],
-                "is another way than SSH; towline has no other",
+                "is not SSH, and towline connects only by SSH",
             ),
             (
                 "ansible_become_method",
                 &["sudo", "ansible.builtin.sudo"],
-                "is another way than sudo; towline has no other",
+                "is not sudo, and towline uses only sudo",
             ),
-            (
-                "ansible_become_user",
-                &["root"],
-                "is another user than root",
-            ),
+            ("ansible_become_user", &["root"], "is not root"),
         ] {
             if let Some(taken) = self.take(host, &[name])
                 && !good.iter().any(|good| taken.value == *good)
@@ -153,15 +150,15 @@ impl AnsibleConversion<'_> {
         {
             self.leave(
                 &taken,
-                "is a third address; towline has `address` and `private_address`",
+                "is a third address; towline has only `address` and `private_address`",
             );
         }
     }
 
     /// An address for the other hosts: the private one, where it is not the one that is reached.
-    fn node_ip(&mut self, host: usize, taken: &Taken, address: &str) {
+    fn node_ip(&mut self, host: usize, taken: &Variable, address: &str) {
         if address.parse::<IpAddr>().is_err() {
-            self.leave(taken, "is no IP address");
+            self.leave(taken, "is not an IP address");
         } else if let Some(made) = self.made(host)
             && address != made.reached_at()
         {
@@ -186,11 +183,11 @@ impl AnsibleConversion<'_> {
         }
         match values::list(&taken.value) {
             Some(labels) => self.label_words(host, &taken, labels),
-            None => self.leave(&taken, "is no map of labels"),
+            None => self.leave(&taken, "is not a map of labels"),
         }
     }
 
-    fn label_words(&mut self, host: usize, taken: &Taken, labels: Vec<String>) {
+    fn label_words(&mut self, host: usize, taken: &Variable, labels: Vec<String>) {
         for label in labels {
             match label.split_once('=') {
                 Some((key, value)) => {
@@ -207,24 +204,21 @@ impl AnsibleConversion<'_> {
         };
         match values::list(&taken.value) {
             Some(taints) => self.taint_words(host, &taken, taints),
-            None => self.leave(&taken, "is no list of taints"),
+            None => self.leave(&taken, "is not a list of taints"),
         }
     }
 
-    fn taint_words(&mut self, host: usize, taken: &Taken, taints: Vec<String>) {
+    fn taint_words(&mut self, host: usize, taken: &Variable, taints: Vec<String>) {
+        let Some(made) = self.made(host) else {
+            return;
+        };
         for taint in taints {
-            // kubectl's `key=:Effect` is written without `=` here.
-            self.set(
-                host,
-                SettingKey::Taint(taint.replace("=:", ":")),
-                taken,
-                Value::Null,
-            );
+            made.taint(&taint, &taken.at);
         }
     }
 
     /// A map of k3s's keys.
-    fn map(&mut self, host: usize, taken: &Taken) {
+    fn map(&mut self, host: usize, taken: &Variable) {
         match &taken.value {
             Value::Object(map) => {
                 for (key, value) in map {
@@ -238,13 +232,13 @@ impl AnsibleConversion<'_> {
                         self.config(host, &key, &taken.with(value));
                     }
                 }
-                Ok(_) => self.leave(taken, "is no map of k3s's keys"),
+                Ok(_) => self.leave(taken, "is not a map with keys of k3s"),
                 Err(why) => self.leave(taken, &why),
             },
         }
     }
 
-    fn resolved(&mut self, host: usize, taken: &Taken, key: &str, value: &Value) {
+    fn resolved(&mut self, host: usize, taken: &Variable, key: &str, value: &Value) {
         match self.templates.resolve(host, value) {
             Ok(value) => self.config(host, key, &taken.key(key, value)),
             Err(why) => {
@@ -255,7 +249,7 @@ impl AnsibleConversion<'_> {
     }
 
     /// A text that becomes k3s's config.yaml.
-    fn file(&mut self, host: usize, taken: &Taken) {
+    fn file(&mut self, host: usize, taken: &Variable) {
         let Some(text) = taken.value.as_str() else {
             return self.map(host, taken);
         };
@@ -265,7 +259,7 @@ impl AnsibleConversion<'_> {
             .ok()
             .and_then(|documents| documents.into_iter().next());
         let Some(document) = document.filter(|document| !document.entries().is_empty()) else {
-            return self.leave(taken, "is no YAML with k3s's keys");
+            return self.leave(taken, "is not YAML with keys of k3s");
         };
         // Below `|`, the text begins in the next line.
         let below = if text.contains('\n') {
@@ -282,9 +276,9 @@ impl AnsibleConversion<'_> {
         }
     }
 
-    fn arguments(&mut self, host: usize, taken: &Taken) {
+    fn arguments(&mut self, host: usize, taken: &Variable) {
         let Some(text) = taken.value.as_str() else {
-            return self.leave(taken, "is no line of flags");
+            return self.leave(taken, "is not a line of flags");
         };
         let (words, unresolved) = arguments::words(&self.templates, host, text);
         for (flag, why) in unresolved {
@@ -293,7 +287,7 @@ impl AnsibleConversion<'_> {
         let (pairs, others) = crate::convert::flags::pairs(words);
         for word in others {
             if !["server", "agent"].contains(&word.as_str()) {
-                self.leave(taken, "has a word that is no flag");
+                self.leave(taken, "has a word that is not a flag");
             }
         }
         for (key, value) in pairs {
@@ -302,10 +296,10 @@ impl AnsibleConversion<'_> {
     }
 
     /// A key of k3s, where it belongs in an inventory.
-    fn config(&mut self, host: usize, key: &str, taken: &Taken) {
+    fn config(&mut self, host: usize, key: &str, taken: &Variable) {
         let words = values::list(&taken.value).unwrap_or_default();
         match key {
-            "server" => self.leave(taken, "has `server`; towline joins the hosts by itself"),
+            "server" => self.leave(taken, "has `server`; towline sets it on its own"),
             "cluster-init" => {
                 if values::flag(&taken.value) == Some(true) && self.servers() == 1 {
                     let said = taken.said(json!("etcd"));
@@ -337,7 +331,7 @@ impl AnsibleConversion<'_> {
     }
 
     /// Tells all servers something.
-    pub fn config_of_servers(&mut self, key: &str, taken: &Taken, value: &Value) {
+    pub fn config_of_servers(&mut self, key: &str, taken: &Variable, value: &Value) {
         for host in self.carried.clone() {
             if self
                 .made(host)
@@ -358,24 +352,24 @@ impl AnsibleConversion<'_> {
         servers.filter(|host| host.role == Role::Server).count()
     }
 
-    fn set(&mut self, host: usize, key: SettingKey, taken: &Taken, value: Value) {
+    fn set(&mut self, host: usize, key: SettingKey, taken: &Variable, value: Value) {
         if let Some(made) = self.made(host) {
             made.settings.insert(key, taken.said(value));
         }
     }
 
     /// The one word that a variable has to be; listed, if it is anything else.
-    pub fn text(&mut self, taken: &Taken) -> Option<String> {
+    pub fn text(&mut self, taken: &Variable) -> Option<String> {
         let text = values::text(&taken.value).map(|text| text.trim().to_owned());
         if text.is_none() {
-            self.leave(taken, "is no text");
+            self.leave(taken, "is not a text");
         }
         text
     }
 }
 
-const SUDO: &str = "is a password, which towline never takes: let the user use sudo without one";
-const LOGIN: &str = "is a password, which towline never takes: it logs in with a key";
-const OPTIONS: &str = "is for ssh: towline connects by itself, without ssh's options and jumps";
+const SUDO: &str = "is a password, and towline takes none: allow the user sudo without a password";
+const LOGIN: &str = "is a password, and towline takes none: it logs in with a key";
+const OPTIONS: &str = "is for the ssh command, which towline does not use";
 const CHECKED: &str =
-    "is for ssh: towline always checks host keys, and learns new ones with  --accept-new-host-keys";
+    "cannot be turned off: towline always checks host keys; --accept-new-host-keys adds new ones";

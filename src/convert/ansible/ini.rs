@@ -2,15 +2,14 @@
 //! which no library stands: a host's line is split as a shell splits it, and a value is a Python
 //! literal where it looks like one.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::graph::{ALL, Graph, Scope, Variable};
+use super::graph::{ALL, Graph, Scope};
 use super::pattern;
 use super::values;
-use crate::convert::{ConvertError, Omission, Place, Source};
+use crate::convert::{ConvertError, Place, Source};
 use crate::problem::{Code, Problem, problem};
 
 /// What the lines below a section's name are.
@@ -35,7 +34,7 @@ pub(super) fn section(line: &str) -> Option<(&str, &str)> {
 }
 
 /// Reads a file.
-pub(super) fn read(source: &Source, left_out: &mut Vec<Omission>) -> Result<Graph, ConvertError> {
+pub(super) fn read(source: &Source) -> Result<Graph, ConvertError> {
     let mut graph = Graph::new(source.at(1));
     let mut open = Section::Hosts(0);
     for (number, line) in (1..).zip(source.text.lines()) {
@@ -54,7 +53,9 @@ pub(super) fn read(source: &Source, left_out: &mut Vec<Omission>) -> Result<Grap
                 "children" => Section::Children(group),
                 "vars" => Section::Variables(group),
                 _ => {
-                    let what = format!("`[{name}:{kind}]` is none of hosts, children and vars");
+                    let what = format!(
+                        "`[{name}:{kind}]`: the part after the colon must be hosts, children or vars"
+                    );
                     return Err(refused(&at, &what).into());
                 }
             };
@@ -71,18 +72,11 @@ pub(super) fn read(source: &Source, left_out: &mut Vec<Omission>) -> Result<Grap
                 graph.child(group, child);
             }
             Section::Variables(group) => match line.split_once('=') {
-                Some((name, value)) => graph.variables.push(Variable {
-                    name: name.trim().to_owned(),
-                    value: value_of(value.trim(), true),
-                    at,
-                    lines: BTreeMap::new(),
-                    scope: Scope::Group(group),
-                    beside: false,
-                }),
-                None => left_out.push(Omission {
-                    place: at,
-                    what: "this line is no `name=value`".to_owned(),
-                }),
+                Some((name, value)) => {
+                    let value = value_of(value.trim(), true);
+                    graph.variable(name.trim(), value, Scope::Group(group), &at);
+                }
+                None => graph.leave(&at, "this line is not `name=value`"),
             },
         }
     }
@@ -112,16 +106,9 @@ fn host(graph: &mut Graph, line: &str, group: usize, at: &Place) -> Result<(), P
     }
     for name in names {
         let host = graph.host(&name, group, at)?;
-        graph
-            .variables
-            .extend(variables.iter().map(|(name, value)| Variable {
-                name: name.clone(),
-                value: value.clone(),
-                at: at.clone(),
-                lines: BTreeMap::new(),
-                scope: Scope::Host(host),
-                beside: false,
-            }));
+        for (name, value) in &variables {
+            graph.variable(name, value.clone(), Scope::Host(host), at);
+        }
     }
     Ok(())
 }

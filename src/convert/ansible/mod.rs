@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::making::because_of;
-use super::{ConvertError, Converted, Judge, Omission, Source};
+use super::{ConvertError, Converted, Judge, Source};
 use crate::inventory;
 use crate::problem::{Code, problem};
 
@@ -62,19 +62,18 @@ pub fn convert(
         .next("write what  ansible-vault view  shows to a file, and convert that")
         .into());
     }
-    let mut left_out = Vec::new();
     let mut graph = if is_yaml(source) {
-        yaml::read(source, &mut left_out)?
+        yaml::read(source)?
     } else {
-        ini::read(source, &mut left_out)?
+        ini::read(source)?
     };
     dynamic(&mut graph);
     for file in beside {
-        read_beside(&mut graph, file, &mut left_out)?;
+        read_beside(&mut graph, file)?;
     }
     let groups = graph.groups_of_hosts()?;
     let variables = graph.variables_of_hosts(&groups);
-    let mut work = AnsibleConversion::new(&graph, &groups, &variables, left_out);
+    let mut work = AnsibleConversion::new(&graph, &groups, &variables);
     if let Err(problem) = work.roles(&source.name) {
         return Err(because_of(problem, work.making.left_out).into());
     }
@@ -127,23 +126,10 @@ fn dynamic(graph: &mut Graph) {
 }
 
 /// Takes a file of `group_vars` or `host_vars`.
-fn read_beside(
-    graph: &mut Graph,
-    file: &Beside,
-    left_out: &mut Vec<Omission>,
-) -> Result<(), ConvertError> {
+fn read_beside(graph: &mut Graph, file: &Beside) -> Result<(), ConvertError> {
     let source = &file.source;
-    let mut leave = |line, what: String| {
-        left_out.push(Omission {
-            place: source.at(line),
-            what,
-        });
-    };
     if graph::is_vaulted(&source.text) {
-        leave(
-            1,
-            "all of this file is encrypted with ansible-vault".to_owned(),
-        );
+        graph.leave(&source.at(1), "this file is encrypted with ansible-vault");
         return Ok(());
     }
     let (scope, what) = match file.kind {
@@ -154,20 +140,21 @@ fn read_beside(
         Ok(documents) => documents,
         // Ansible does not even look into it.
         Err(_) if scope.is_none() => {
-            leave(1, format!("there is no {what} {}", file.name));
+            graph.leave(&source.at(1), format!("there is no {what} {}", file.name));
             return Ok(());
         }
         Err(errors) => return Err(errors.into()),
     };
     for document in documents {
         if document.entries().is_empty() {
-            leave(document.span.line, "this is no map of variables".to_owned());
+            let at = source.at(document.span.line);
+            graph.leave(&at, "this is not a map of variables");
         }
         if scope.is_none() {
             for entry in document.entries() {
                 let name = &file.name;
                 let what = format!("`{}`: there is no {what} {name}", entry.key);
-                leave(entry.at.line, what);
+                graph.leave(&source.at(entry.at.line), what);
             }
         }
         let scope = scope.unwrap_or(Scope::Nothing);

@@ -13,7 +13,7 @@ pub(super) fn hosts(text: &str) -> Result<(Vec<String>, Option<u16>), String> {
         let port = match rest.strip_prefix(':') {
             Some(port) => Some(port.parse().map_err(|_| format!("`{text}` has no port"))?),
             None if rest.is_empty() => None,
-            None => return Err(format!("`{text}` is no name of a host")),
+            None => return Err(format!("`{text}` is not a name of a host")),
         };
         return Ok((vec![inside.to_owned()], port));
     }
@@ -40,16 +40,14 @@ fn expand(text: &str) -> Result<Vec<String>, String> {
     let Some((before, rest)) = text.split_once('[') else {
         return match text {
             "" => Err("a name of a host is missing".to_owned()),
-            _ if text.contains(']') => {
-                Err(format!("`{text}` has a bracket without its other half"))
-            }
+            _ if text.contains(']') => Err(format!("`{text}` has an unmatched bracket")),
             _ => Ok(vec![text.to_owned()]),
         };
     };
     let (inside, after) = rest
         .split_once(']')
-        .ok_or_else(|| format!("`{text}` has a bracket without its other half"))?;
-    let middles = range(inside).ok_or_else(|| format!("`[{inside}]` is no range"))?;
+        .ok_or_else(|| format!("`{text}` has an unmatched bracket"))?;
+    let middles = range(inside).ok_or_else(|| format!("`[{inside}]` is not a range"))?;
     let ends = if after.is_empty() {
         vec![String::new()]
     } else {
@@ -57,7 +55,7 @@ fn expand(text: &str) -> Result<Vec<String>, String> {
     };
     if middles.len() * ends.len() > MOST_PER_NAME {
         return Err(format!(
-            "`{text}` stands for more than {MOST_PER_NAME} hosts"
+            "`{text}` expands to more than {MOST_PER_NAME} hosts"
         ));
     }
     let one = |middle: &String| {
@@ -140,17 +138,17 @@ mod tests {
             ("10.0.0.[1:2]", Ok((&["10.0.0.1", "10.0.0.2"], None))),
             ("[fd00::1]:2200", Ok((&["fd00::1"], Some(2200)))),
             ("fd00::1", Ok((&["fd00::1"], None))),
-            ("w[3:1]", Err("`[3:1]` is no range")),
-            ("w[1:2", Err("`w[1:2` has a bracket without its other half")),
-            ("w1]", Err("`w1]` has a bracket without its other half")),
-            ("w[01:100]", Err("`[01:100]` is no range")),
+            ("w[3:1]", Err("`[3:1]` is not a range")),
+            ("w[1:2", Err("`w[1:2` has an unmatched bracket")),
+            ("w1]", Err("`w1]` has an unmatched bracket")),
+            ("w[01:100]", Err("`[01:100]` is not a range")),
             (
                 "w[0:1000]",
-                Err("`w[0:1000]` stands for more than 1000 hosts"),
+                Err("`w[0:1000]` expands to more than 1000 hosts"),
             ),
             (
                 "w[0:99][0:99]",
-                Err("`w[0:99][0:99]` stands for more than 1000 hosts"),
+                Err("`w[0:99][0:99]` expands to more than 1000 hosts"),
             ),
             ("m1:ssh", Err("`m1:ssh` has no port")),
         ];

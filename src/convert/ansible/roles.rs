@@ -1,12 +1,9 @@
 //! Which host is a server and which an agent.
 
-use serde_json::json;
-
-use super::graph::{ALL, Graph, Scope};
+use super::graph::{ALL, Graph, Scope, Variable};
 use super::values;
 use super::work::AnsibleConversion;
 use crate::convert::making::{CONTROL_PLANE, HostDraft};
-use crate::convert::placed::{Located, SettingKey};
 use crate::inventory::Role;
 use crate::problem::{Code, Problem, problem};
 
@@ -55,9 +52,9 @@ const CLUSTERS: [&str; 4] = ["k3s_cluster", "k3s_nodes", "k3s_node", "k3s"];
 const OTHERS: [(&str, &str); 3] = [
     (
         "bastion",
-        "is a bastion; towline reaches each host by itself",
+        "is a bastion; towline connects to each host directly",
     ),
-    ("etcd", "runs etcd alone; k3s has etcd on its servers"),
+    ("etcd", "runs only etcd; k3s runs etcd on its servers"),
     (
         "calico_rr",
         "is a route reflector of Calico, which k3s does not have",
@@ -80,7 +77,7 @@ impl AnsibleConversion<'_> {
         for (host, in_cluster) in cluster.iter().copied().enumerate() {
             let server_group = self.take(host, &["server_group"]);
             let agent_group = self.take(host, &["agent_group"]);
-            let said = |taken: &Option<super::work::Taken>, names: &[&str]| {
+            let said = |taken: &Option<Variable>, names: &[&str]| {
                 let own = taken.as_ref().and_then(|taken| values::text(&taken.value));
                 names.iter().any(|name| self.is_in(host, name))
                     || own.is_some_and(|name| self.is_in(host, &name))
@@ -108,7 +105,7 @@ impl AnsibleConversion<'_> {
             roles[first] = Some(Role::Server);
             let host = &self.graph.hosts[first];
             let what = format!(
-                "no host is named as a server: {}, the first, is one",
+                "no host is marked as a server: the first one, {}, becomes the server",
                 host.name
             );
             self.making.leave(&host.at, what);
@@ -133,12 +130,7 @@ impl AnsibleConversion<'_> {
                 && !self.is_in(host, "kube_node")
             {
                 // kubespray's control plane takes no workloads, unless it is among the nodes, too.
-                let said = Located {
-                    value: json!(null),
-                    at: named.at.clone(),
-                };
-                made.settings
-                    .insert(SettingKey::Taint(CONTROL_PLANE.to_owned()), said);
+                made.taint(CONTROL_PLANE, &named.at);
             }
             self.carried.push(host);
             self.making.hosts.push(made);

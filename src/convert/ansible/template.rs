@@ -94,7 +94,7 @@ impl<'a> Evaluator<'a> {
             return Ok(text.into());
         }
         if text.len() > LONGEST || depth > DEEPEST {
-            return Err("is a template that leads too far".to_owned());
+            return Err("is a template with too many nested references".to_owned());
         }
         let mut whole = String::new();
         let mut rest = text;
@@ -107,7 +107,9 @@ impl<'a> Evaluator<'a> {
                 return Ok(value);
             }
             whole.push_str(before);
-            whole.push_str(&values::text(&value).ok_or("is a template of more than words")?);
+            whole.push_str(
+                &values::text(&value).ok_or("is a template whose value is not plain text")?,
+            );
             rest = after;
         }
         whole.push_str(rest);
@@ -126,7 +128,7 @@ impl<'a> Evaluator<'a> {
                 String::new()
             };
             return Err(format!(
-                "refers to {name}a secret, which is never written here"
+                "refers to {name}a secret, and secrets are not converted"
             ));
         }
         let compiled = self

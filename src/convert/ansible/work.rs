@@ -2,14 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
-use super::graph::{Graph, Scope};
+use super::graph::{Graph, Scope, Variable};
 use super::is_nothing;
 use super::template::Evaluator;
 use crate::convert::making::{HostDraft, Making};
-use crate::convert::placed::Located;
-use crate::convert::{Omission, Place};
 
 /// Variables that mean nothing here: they only say how Ansible does its own work, or what towline
 /// does anyway (it becomes root where it is not).
@@ -45,50 +41,11 @@ pub(super) struct AnsibleConversion<'a> {
     done: BTreeSet<usize>,
 }
 
-/// A variable's value for a host.
-pub(super) struct Taken {
-    pub name: String,
-    pub value: Value,
-    pub at: Place,
-    /// The lines of the keys of a map.
-    pub lines: BTreeMap<String, u64>,
-}
-
-impl Taken {
-    /// The same place with another value.
-    pub fn with(&self, value: Value) -> Self {
-        Self {
-            name: self.name.clone(),
-            value,
-            at: self.at.clone(),
-            lines: BTreeMap::new(),
-        }
-    }
-
-    /// The value of a key of a map, in its own line.
-    pub fn key(&self, key: &str, value: Value) -> Self {
-        let mut taken = self.with(value);
-        if let Some(line) = self.lines.get(key) {
-            taken.at.line = *line;
-        }
-        taken
-    }
-
-    /// Another value from the same place.
-    pub fn said<T>(&self, value: T) -> Located<T> {
-        Located {
-            value,
-            at: self.at.clone(),
-        }
-    }
-}
-
 impl<'a> AnsibleConversion<'a> {
     pub fn new(
         graph: &'a Graph,
         groups: &'a [Vec<usize>],
         variables: &'a [BTreeMap<&'a str, usize>],
-        left_out: Vec<Omission>,
     ) -> Self {
         Self {
             graph,
@@ -96,7 +53,7 @@ impl<'a> AnsibleConversion<'a> {
             variables,
             templates: Evaluator::new(graph, variables),
             making: Making {
-                left_out,
+                left_out: graph.left_out.clone(),
                 ..Making::default()
             },
             carried: Vec::new(),
@@ -111,14 +68,14 @@ impl<'a> AnsibleConversion<'a> {
     }
 
     /// Lists a variable that was taken, or a part of it.
-    pub fn leave(&mut self, taken: &Taken, why: &str) {
+    pub fn leave(&mut self, taken: &Variable, why: &str) {
         let what = format!("`{}` {why}", taken.name);
         self.making.leave(&taken.at, what);
     }
 
     /// The first of the variables that a host has. The others of the same meaning are listed, unless
     /// they say the same.
-    pub fn take(&mut self, host: usize, names: &[&str]) -> Option<Taken> {
+    pub fn take(&mut self, host: usize, names: &[&str]) -> Option<Variable> {
         let (name, index) = self.find(host, names)?;
         let taken = self.resolve(host, index);
         for other in names.iter().filter(|other| **other != name) {
@@ -129,10 +86,7 @@ impl<'a> AnsibleConversion<'a> {
             if let (Some(taken), Some(other)) = (&taken, other)
                 && taken.value != other.value
             {
-                self.leave(
-                    &other,
-                    &format!("says something else than `{name}`, which counts"),
-                );
+                self.leave(&other, &format!("differs from `{name}`, which is used"));
             }
         }
         taken.filter(|taken| !is_nothing(&taken.value))
@@ -146,46 +100,35 @@ impl<'a> AnsibleConversion<'a> {
             .find_map(|name| Some((*name, *variables.get(name)?)))
     }
 
-    /// A variable's value for a host; listed, if it has none.
-    pub fn resolve(&mut self, host: usize, index: usize) -> Option<Taken> {
+    /// A variable with its value for a host; listed, if it has none.
+    pub fn resolve(&mut self, host: usize, index: usize) -> Option<Variable> {
         self.done.insert(index);
-        let variable = &self.graph.variables[index];
-        let taken = |value| Taken {
-            name: variable.name.clone(),
-            value,
-            at: variable.at.clone(),
-            lines: variable.lines.clone(),
+        let graph = self.graph;
+        let variable = &graph.variables[index];
+        let resolved = self.templates.resolve(host, &variable.value);
+        let why = match resolved {
+            Ok(value) => return Some(variable.with(value)),
+            Err(why) => why,
         };
-        match self.templates.resolve(host, &variable.value) {
-            Ok(value) => Some(taken(value)),
-            Err(why) => {
-                self.leave(&taken(Value::Null), &why);
-                None
-            }
-        }
+        self.leave(variable, &why);
+        None
     }
 
     /// A variable as it is written, without looking into templates.
-    pub fn raw(&mut self, host: usize, name: &str) -> Option<Taken> {
+    pub fn raw(&mut self, host: usize, name: &str) -> Option<Variable> {
         let &index = self.variables[host].get(name)?;
         self.done.insert(index);
         let variable = &self.graph.variables[index];
         if variable.is_vaulted() {
             return self.resolve(host, index);
         }
-        Some(Taken {
-            name: name.to_owned(),
-            value: variable.value.clone(),
-            at: variable.at.clone(),
-            lines: variable.lines.clone(),
-        })
-        .filter(|taken| !is_nothing(&taken.value))
+        Some(variable.clone()).filter(|variable| !is_nothing(&variable.value))
     }
 
     /// The first of the variables that the cluster has as a whole: what the first server has counts,
     /// then what any other host has. Others are listed.
-    pub fn shared(&mut self, names: &[&str]) -> Option<Taken> {
-        let mut found: Option<(usize, Option<Taken>)> = None;
+    pub fn shared(&mut self, names: &[&str]) -> Option<Variable> {
+        let mut found: Option<(usize, Option<Variable>)> = None;
         for host in self.carried.clone() {
             let Some((_, index)) = self.find(host, names) else {
                 continue;
@@ -201,7 +144,7 @@ impl<'a> AnsibleConversion<'a> {
                     if taken.is_some_and(|taken| taken != other.value) {
                         self.leave(
                             &other,
-                            "holds for the whole cluster: what another host has counts",
+                            "applies to the whole cluster, and the value of another host is used",
                         );
                     }
                 }
@@ -245,12 +188,12 @@ impl<'a> AnsibleConversion<'a> {
             let what = if applies[index] && !names_done.contains(name) {
                 format!("`{name}` has no counterpart here")
             } else if applies[index] {
-                format!("`{name}` is for hosts that do not take it")
+                format!("`{name}` is set for hosts that do not use it")
             } else if names_done.contains(name) {
                 // What stands nearer was taken, or is listed.
                 continue;
             } else {
-                format!("`{name}` counts for no host that is carried over")
+                format!("`{name}` is used by no host of the new inventory")
             };
             self.making.leave(&variable.at, what);
         }

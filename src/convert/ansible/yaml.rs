@@ -5,12 +5,12 @@ use std::path::Path;
 
 use super::graph::{Graph, Scope, Variable};
 use super::{pattern, values};
-use crate::convert::{ConvertError, Omission, Source};
+use crate::convert::{ConvertError, Source};
 use crate::inventory::{self, Entry, Node, Tree};
 use crate::problem::{Code, Problem, problem};
 
 /// Reads an inventory.
-pub(super) fn read(source: &Source, left_out: &mut Vec<Omission>) -> Result<Graph, ConvertError> {
+pub(super) fn read(source: &Source) -> Result<Graph, ConvertError> {
     let documents = inventory::documents(&source.text, Path::new(&*source.name))?;
     let mut graph = Graph::new(source.at(1));
     let Some(root) = documents.first() else {
@@ -19,31 +19,27 @@ pub(super) fn read(source: &Source, left_out: &mut Vec<Omission>) -> Result<Grap
     if !matches!(root.tree, Tree::Map(_)) {
         return Err(problem!(
             Code::SOURCE_INVALID,
-            "{} is no Ansible inventory",
+            "{} is not an Ansible inventory",
             source.name
         )
         .because("it is not a map of groups")
         .into());
     }
     for entry in root.entries() {
-        group(&mut graph, source, entry, left_out)?;
+        group(&mut graph, source, entry)?;
     }
     for more in &documents[1..] {
-        left_out.push(Omission {
-            place: source.at(more.span.line),
-            what: "a second document starts here; Ansible reads the first".to_owned(),
-        });
+        let at = source.at(more.span.line);
+        graph.leave(
+            &at,
+            "a second document starts here; Ansible reads the first",
+        );
     }
     Ok(graph)
 }
 
 /// Reads a group and all below it. How deep they stand is limited by the reader of YAML.
-fn group(
-    graph: &mut Graph,
-    source: &Source,
-    entry: &Entry,
-    left_out: &mut Vec<Omission>,
-) -> Result<usize, Problem> {
+fn group(graph: &mut Graph, source: &Source, entry: &Entry) -> Result<usize, Problem> {
     let at = source.at(entry.at.line);
     let this = graph.group(&entry.key, &at);
     for part in entry.value.entries() {
@@ -66,17 +62,17 @@ fn group(
                     graph.child(this, child);
                 }
                 for child in part.value.entries() {
-                    let child = group(graph, source, child, left_out)?;
+                    let child = group(graph, source, child)?;
                     graph.child(this, child);
                 }
             }
-            other => left_out.push(Omission {
-                place: source.at(part.at.line),
-                what: format!(
-                    "`{other}` of the group {} is none of hosts, vars and children",
-                    entry.key
-                ),
-            }),
+            other => {
+                let name = &entry.key;
+                let what = format!(
+                    "unknown key `{other}` in group {name}: expected hosts, vars or children"
+                );
+                graph.leave(&source.at(part.at.line), what);
+            }
         }
     }
     Ok(this)
@@ -96,14 +92,7 @@ fn host(
         let host = graph.host(&name, group, &at)?;
         let scope = Scope::Host(host);
         if let Some(port) = port {
-            graph.variables.push(Variable {
-                name: "ansible_port".to_owned(),
-                value: port.into(),
-                at: at.clone(),
-                lines: BTreeMap::new(),
-                scope,
-                beside: false,
-            });
+            graph.variable("ansible_port", port.into(), scope, &at);
         }
         if let Some(of) = of {
             variables(graph, source, of, scope, false);

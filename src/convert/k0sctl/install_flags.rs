@@ -46,7 +46,7 @@ impl K0sctlConversion<'_> {
                 }
             }
             for _ in others {
-                let what = "`installFlags` has a word that is no flag";
+                let what = "`installFlags` has a word that is not a flag";
                 self.making.leave(&at, what);
             }
         }
@@ -64,7 +64,7 @@ impl K0sctlConversion<'_> {
             let before = host.settings.insert(key, Located { value, at });
             if let Some(before) = before.filter(|before| before.value != again) {
                 let what =
-                    format!("`--{flag}` of `installFlags` stands again, and the last counts");
+                    format!("`--{flag}` of `installFlags` is repeated, and the last one is used");
                 self.making.leave(&before.at, what);
             }
         };
@@ -86,7 +86,7 @@ impl K0sctlConversion<'_> {
             }
             "taints" => {
                 for taint in parts {
-                    set(SettingKey::Taint(taint.replace("=:", ":")), Value::Null);
+                    host.taint(taint, at);
                 }
                 return;
             }
@@ -157,13 +157,13 @@ mod tests {
           config:
             kubelet-arg:
             - v=3
-        k.yaml:2: `--kubelet-extra-args` of `installFlags` stands again, and the last counts
+        k.yaml:2: `--kubelet-extra-args` of `installFlags` is repeated, and the last one is used
         --kubelet-extra-args=--v=2, --kubelet-extra-args=--v=3
         cluster:
           config:
             kubelet-arg:
             - v=3
-        k.yaml:2: `--kubelet-extra-args` of `installFlags` stands again, and the last counts
+        k.yaml:2: `--kubelet-extra-args` of `installFlags` is repeated, and the last one is used
         '--kubelet-extra-args="--a=''b"'
         k.yaml:2: `--kubelet-extra-args` of `installFlags` has a quote that is not closed
         "--labels --taints", "--labels='a=b"
