@@ -62,12 +62,7 @@ pub fn convert(source: &Source, judge: Judge<'_>) -> Result<Converted, ConvertEr
     {
         work.config(config);
     }
-    if !work
-        .making
-        .hosts
-        .iter()
-        .any(|host| host.role == Role::Server)
-    {
+    if work.making.servers().next().is_none() {
         let problem = problem!(
             Code::SOURCE_WITHOUT_SERVER,
             "no host of {} can be a server",
@@ -146,21 +141,18 @@ impl K0sctlConversion<'_> {
             "worker" => (Role::Agent, false),
             other => return leave(self, &format!("its role is {other}")),
         };
-        if self.is_true(item, "reset") {
-            return leave(
-                self,
-                "k0sctl would remove it from the cluster (`reset: true`)",
-            );
-        }
-        let localhost = item.get("localhost");
-        if localhost.is_some_and(|node| self.is_true(node, "enabled")) {
-            return leave(
-                self,
-                "it is the machine that k0sctl runs on; towline reaches hosts by SSH",
-            );
-        }
-        if item.get("winRM").or_else(|| item.get("winrm")).is_some() {
-            return leave(self, "it is a Windows machine, and k3s runs on Linux");
+        let is_local = |node: &Node| self.is_true(node, "enabled");
+        let why = if self.is_true(item, "reset") {
+            Some("k0sctl would remove it from the cluster (`reset: true`)")
+        } else if item.get("localhost").is_some_and(is_local) {
+            Some("it is the machine that k0sctl runs on; towline reaches hosts by SSH")
+        } else if item.get("winRM").or_else(|| item.get("winrm")).is_some() {
+            Some("it is a Windows machine, and k3s runs on Linux")
+        } else {
+            None
+        };
+        if let Some(why) = why {
+            return leave(self, why);
         }
         let Some(ssh) = item.get("ssh").or_else(|| item.get("openSSH")) else {
             return leave(self, "it has no `ssh`");
@@ -168,22 +160,16 @@ impl K0sctlConversion<'_> {
         let Some(address) = self.text(ssh, "address") else {
             return leave(self, "it has no address");
         };
-        let same = self
-            .making
-            .hosts
-            .iter()
-            .filter(|host| host.role == kind)
-            .count()
-            + 1;
+        let same = self.making.hosts.iter();
+        let same = 1 + same.filter(|host| host.role == kind).count();
         let word = if kind == Role::Server {
             "controller"
         } else {
             "worker"
         };
         let hostname = self.text(item, "hostname");
-        let name = hostname
-            .as_ref()
-            .map_or_else(|| format!("{word}{same}"), |name| name.value.clone());
+        let name = hostname.as_ref().map(|name| name.value.clone());
+        let name = name.unwrap_or_else(|| format!("{word}{same}"));
         let mut host = HostDraft::new(&name, at.clone(), kind);
         host.node_name = hostname;
         if taint {
@@ -264,14 +250,9 @@ impl K0sctlConversion<'_> {
             ("clusterDomain", "cluster-domain"),
         ] {
             if let Some(said) = self.text(network, theirs).map(Located::into_value) {
-                for host in self
-                    .making
-                    .hosts
-                    .iter_mut()
-                    .filter(|host| host.role == Role::Server)
-                {
-                    host.settings
-                        .insert(SettingKey::Config(ours.to_owned()), said.clone());
+                for host in self.making.servers() {
+                    let key = SettingKey::Config(ours.to_owned());
+                    host.settings.insert(key, said.clone());
                 }
             }
         }
@@ -291,13 +272,12 @@ fn environment(text: &str) -> Result<String, String> {
     let mut rest = text;
     while let Some((before, from)) = rest.split_once('$') {
         out.push_str(before);
+        let braced = from.strip_prefix('{').and_then(|from| from.split_once('}'));
         if let Some(after) = from.strip_prefix('$') {
             // Doubled, it stands for itself; here it only has to be where a brace follows.
             out.push_str(if after.starts_with('{') { "$$" } else { "$" });
             rest = after;
-        } else if let Some((inside, after)) =
-            from.strip_prefix('{').and_then(|from| from.split_once('}'))
-        {
+        } else if let Some((inside, after)) = braced {
             let name = inside.split_once(":-").map_or(inside, |(name, _)| name);
             if !inventory::is_variable(name) {
                 return Err(
@@ -307,19 +287,15 @@ fn environment(text: &str) -> Result<String, String> {
             out.push_str(&format!("${{{inside}}}"));
             rest = after;
         } else {
-            let end = from
-                .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-                .unwrap_or(from.len());
-            let (name, after) = from.split_at(end);
-            if inventory::is_variable(name) {
-                out.push_str(&format!("${{{name}}}"));
+            let end = from.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            let (name, after) = from.split_at(end.unwrap_or(from.len()));
+            out.push_str(&if inventory::is_variable(name) {
+                format!("${{{name}}}")
             } else {
-                out.push('$');
-                out.push_str(name);
-            }
+                format!("${name}")
+            });
             rest = after;
         }
     }
-    out.push_str(rest);
-    Ok(out)
+    Ok(out + rest)
 }

@@ -114,6 +114,12 @@ pub(super) struct Making {
 }
 
 impl Making {
+    /// The hosts that are servers.
+    pub fn servers(&mut self) -> impl Iterator<Item = &mut HostDraft> {
+        let hosts = self.hosts.iter_mut();
+        hosts.filter(|host| host.role == Role::Server)
+    }
+
     /// Lists something.
     pub fn leave(&mut self, at: &Place, what: impl Into<String>) {
         self.left_out.push(Omission::new(at, what));

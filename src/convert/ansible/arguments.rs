@@ -50,49 +50,46 @@ pub(super) fn words(
     (words, unresolved)
 }
 
+/// What hides the letters of a template from the rules of a shell: a plane that no flag has letters of.
+const HIDDEN: u32 = 0xf_0000;
+
 /// Splits a line as a shell does, templates in one piece. A reference to nothing but another line
 /// is that line.
 fn split(templates: &Evaluator<'_>, host: usize, text: &str, depth: usize) -> Option<Vec<String>> {
-    // A template holds spaces and quotes of its own: a sign that no flag holds stands for it.
-    let mut held = Vec::new();
+    let moved = |letter: char, by: fn(u32, u32) -> u32| {
+        char::from_u32(by(u32::from(letter), HIDDEN)).unwrap_or(letter)
+    };
     let mut plain = String::new();
     let mut rest = text;
     while let Some((before, from)) = rest.split_once("{{") {
         let Some((inside, after)) = from.split_once("}}") else {
             break;
         };
+        let template = format!("{{{{ {} }}}}", inside.trim());
         plain.push_str(before);
-        plain.push('\u{1}');
-        plain.push_str(&held.len().to_string());
-        plain.push('\u{1}');
-        held.push(inside.trim().to_owned());
+        plain.extend(
+            template
+                .chars()
+                .map(|letter| moved(letter, |one, two| one + two)),
+        );
         rest = after;
     }
     plain.push_str(rest);
     let mut words = Vec::new();
     for word in shlex::split(&plain)? {
-        let parts: Vec<&str> = word.split('\u{1}').collect();
-        let template = |index: &str| {
-            index
-                .parse::<usize>()
-                .ok()
-                .and_then(|index| held.get(index))
-        };
-        if let ["", only, ""] = parts[..]
-            && depth < DEEPEST
-            && let Some(line) = template(only).and_then(|name| templates.line(host, name))
-        {
-            words.extend(split(templates, host, &line, depth + 1)?);
-            continue;
-        }
-        let mut whole = String::new();
-        for (index, part) in parts.iter().enumerate() {
-            match template(part).filter(|_| index % 2 == 1) {
-                Some(inside) => whole.push_str(&format!("{{{{ {inside} }}}}")),
-                None => whole.push_str(part),
+        let word: String = word
+            .chars()
+            .map(|letter| moved(letter, |one, two| one.checked_sub(two).unwrap_or(one)))
+            .collect();
+        let name = word
+            .strip_prefix("{{ ")
+            .and_then(|word| word.strip_suffix(" }}"));
+        match name.and_then(|name| templates.line(host, name)) {
+            Some(line) if depth < DEEPEST => {
+                words.extend(split(templates, host, &line, depth + 1)?);
             }
+            _ => words.push(word),
         }
-        words.push(whole);
     }
     Some(words)
 }

@@ -1,11 +1,10 @@
 //! What holds for the cluster as a whole.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::graph::Variable;
 use super::values;
 use super::work::AnsibleConversion;
-use crate::inventory::Role;
 
 /// Variables that hold a token of k3s.
 const TOKENS: [&str; 5] = [
@@ -45,14 +44,8 @@ impl AnsibleConversion<'_> {
         {
             self.leave(&taken, "is another port than 6443");
         }
-        if let Some(taken) = self.shared(&["k3s_etcd_datastore"])
-            && values::flag(&taken.value) == Some(true)
-        {
-            let servers = self.making.hosts.iter();
-            if servers.filter(|host| host.role == Role::Server).count() == 1 {
-                let said = taken.said(json!("etcd"));
-                self.making.cluster.insert("datastore", said);
-            }
+        if let Some(taken) = self.shared(&["k3s_etcd_datastore"]) {
+            self.embedded_etcd(&taken);
         }
         if let Some(taken) = self.shared(&["use_external_database"])
             && values::flag(&taken.value) != Some(false)
@@ -68,8 +61,12 @@ impl AnsibleConversion<'_> {
         if let Some(taken) = self.shared(&["cluster_context"])
             && let Some(name) = self.text(&taken)
         {
-            self.making.cluster.insert("name", taken.said(name.into()));
+            self.set_cluster("name", &taken, name);
         }
+    }
+
+    fn set_cluster(&mut self, key: &'static str, taken: &Variable, value: String) {
+        self.making.cluster.insert(key, taken.said(value.into()));
     }
 
     fn version(&mut self) {
@@ -78,28 +75,18 @@ impl AnsibleConversion<'_> {
                 // PyratLabs' role takes stable without a version.
                 Some(text) if text == "false" => {}
                 Some(text) if text.contains("+k3s") => {
-                    let text = if text.starts_with('v') {
-                        text
-                    } else {
-                        format!("v{text}")
-                    };
-                    self.making
-                        .cluster
-                        .insert("version", taken.said(text.into()));
+                    let number = text.trim_start_matches('v');
+                    self.set_cluster("version", &taken, format!("v{number}"));
                 }
-                Some(text) => {
-                    self.making
-                        .cluster
-                        .insert("channel", taken.said(text.into()));
-                }
+                Some(text) => self.set_cluster("channel", &taken, text),
                 None => self.leave(&taken, "is not a version"),
             }
         }
         if let Some(taken) = self.shared(&["kube_version"]) {
             let text = values::text(&taken.value).unwrap_or_default();
             let mut parts = text.trim_start_matches('v').split('.');
-            let known = self.making.cluster.contains_key("version")
-                || self.making.cluster.contains_key("channel");
+            let cluster = &self.making.cluster;
+            let known = cluster.contains_key("version") || cluster.contains_key("channel");
             match (parts.next(), parts.next()) {
                 (Some(major), Some(minor)) if !known && !minor.is_empty() => {
                     let channel = format!("v{major}.{minor}");
@@ -107,9 +94,7 @@ impl AnsibleConversion<'_> {
                         &taken,
                         &format!("is a version of Kubernetes; k3s has its own, and here it is the newest of {channel}"),
                     );
-                    self.making
-                        .cluster
-                        .insert("channel", taken.said(channel.into()));
+                    self.set_cluster("channel", &taken, channel);
                 }
                 _ => self.leave(&taken, "is a version of Kubernetes; k3s has its own"),
             }
@@ -145,34 +130,27 @@ impl AnsibleConversion<'_> {
 
     /// The endpoint, unless it is what it is without a word: the first server's address.
     fn set_endpoint(&mut self, taken: &Variable, address: &str) {
-        let mut servers = self.making.hosts.iter();
-        let first = servers.find(|host| host.role == Role::Server);
-        let is_first = first.is_some_and(|host| {
+        let is_first = self.making.servers().next().is_some_and(|host| {
             let private = host.private_address.as_ref().map(|said| &*said.value);
             host.reached_at() == address || private == Some(address)
         });
         if !is_first {
-            let said = taken.said(address.to_owned().into());
-            self.making.cluster.insert("endpoint", said);
+            self.set_cluster("endpoint", taken, address.to_owned());
         }
     }
 
     fn networks(&mut self) {
-        for (name, key) in [
-            ("kube_pods_subnet", "cluster-cidr"),
-            ("kube_service_addresses", "service-cidr"),
+        for (names, key) in [
+            (&["kube_pods_subnet"][..], "cluster-cidr"),
+            (&["kube_service_addresses"], "service-cidr"),
+            (&["cluster_name", "dns_domain"], "cluster-domain"),
         ] {
-            if let Some(taken) = self.shared(&[name])
-                && let Some(range) = self.text(&taken)
+            if let Some(taken) = self.shared(names)
+                && let Some(text) = self.text(&taken)
+                && text != "cluster.local"
             {
-                self.config_of_servers(key, &taken, &range.into());
+                self.config_of_servers(key, &taken, &text.into());
             }
-        }
-        if let Some(taken) = self.shared(&["cluster_name", "dns_domain"])
-            && let Some(domain) = self.text(&taken)
-            && domain != "cluster.local"
-        {
-            self.config_of_servers("cluster-domain", &taken, &domain.into());
         }
         let Some(taken) = self.shared(&["kube_network_plugin"]) else {
             return;

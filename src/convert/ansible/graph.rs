@@ -1,6 +1,6 @@
 //! Groups, hosts and variables of an Ansible inventory, and what a host gets of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -249,23 +249,14 @@ impl Graph {
 
     /// All hosts of a group and of those below it.
     pub fn below(&self, group: usize) -> Vec<usize> {
-        let mut seen = vec![false; self.groups.len()];
-        let mut found = vec![false; self.hosts.len()];
-        let mut next = vec![group];
+        let (mut seen, mut hosts, mut next) = (BTreeSet::new(), BTreeSet::new(), vec![group]);
         while let Some(group) = next.pop() {
-            if std::mem::replace(&mut seen[group], true) {
-                continue;
+            if seen.insert(group) {
+                hosts.extend(&self.groups[group].hosts);
+                next.extend(&self.groups[group].children);
             }
-            for &host in &self.groups[group].hosts {
-                found[host] = true;
-            }
-            next.extend(&self.groups[group].children);
         }
-        let found = found.into_iter().enumerate();
-        found
-            .filter(|(_, found)| *found)
-            .map(|(host, _)| host)
-            .collect()
+        hosts.into_iter().collect()
     }
 
     /// For each host, which is in these groups, the variables that count, by name.

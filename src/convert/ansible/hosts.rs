@@ -13,6 +13,26 @@ use crate::inventory::{self, Role};
 /// Where k3s keeps its data by default.
 const DATA: &str = "/var/lib/rancher/k3s";
 
+/// Variables of ssh and sudo that are not carried over, and why.
+const UNUSED: [(&str, &str); 4] = [
+    (
+        "ansible_become_pass ansible_become_password ansible_sudo_pass",
+        "is a password, and towline takes none: allow the user sudo without a password",
+    ),
+    (
+        "ansible_password ansible_ssh_pass",
+        "is a password, and towline takes none: it logs in with a key",
+    ),
+    (
+        "ansible_ssh_args ansible_ssh_common_args ansible_ssh_extra_args",
+        "is for the ssh command, which towline does not use",
+    ),
+    (
+        "ansible_host_key_checking ansible_ssh_host_key_checking",
+        "cannot be turned off: towline always checks host keys; --accept-new-host-keys adds new ones",
+    ),
+];
+
 impl AnsibleConversion<'_> {
     /// Takes what stands for each host that is carried over.
     pub fn hosts(&mut self) {
@@ -87,66 +107,46 @@ impl AnsibleConversion<'_> {
         for (name, good, why) in [
             (
                 "ansible_connection",
-                &[
-                    "ssh",
-                    "smart",
-                    "paramiko",
-                    "paramiko_ssh",
-                    "ansible.builtin.ssh",
-                ][..],
+                "ssh smart paramiko paramiko_ssh ansible.builtin.ssh",
                 "is not SSH, and towline connects only by SSH",
             ),
             (
                 "ansible_become_method",
-                &["sudo", "ansible.builtin.sudo"],
+                "sudo ansible.builtin.sudo",
                 "is not sudo, and towline uses only sudo",
             ),
-            ("ansible_become_user", &["root"], "is not root"),
+            ("ansible_become_user", "root", "is not root"),
         ] {
             if let Some(taken) = self.take(host, &[name])
-                && !good.iter().any(|good| taken.value == *good)
+                && !good.split(' ').any(|good| taken.value == good)
             {
                 self.leave(&taken, why);
             }
         }
-        for (name, why) in [
-            ("ansible_become_pass", SUDO),
-            ("ansible_become_password", SUDO),
-            ("ansible_sudo_pass", SUDO),
-            ("ansible_password", LOGIN),
-            ("ansible_ssh_pass", LOGIN),
-            ("ansible_ssh_args", OPTIONS),
-            ("ansible_ssh_common_args", OPTIONS),
-            ("ansible_ssh_extra_args", OPTIONS),
-            ("ansible_host_key_checking", CHECKED),
-            ("ansible_ssh_host_key_checking", CHECKED),
-        ] {
-            if let Some(taken) = self.raw(host, name) {
-                self.leave(&taken, why);
+        for (names, why) in UNUSED {
+            for name in names.split(' ') {
+                if let Some(taken) = self.raw(host, name) {
+                    self.leave(&taken, why);
+                }
             }
         }
     }
 
     fn private_address(&mut self, host: usize) {
         let own = self.take(host, &["ip"]);
-        let access = self.take(host, &["access_ip"]);
-        let (first, second) = if own.is_some() {
-            (own, access)
-        } else {
-            (access, None)
-        };
-        if let Some(taken) = first
+        let mut access = self.take(host, &["access_ip"]);
+        if let Some(taken) = own.or_else(|| access.take())
             && let Some(address) = self.text(&taken)
         {
             self.node_ip(host, &taken, &address);
         }
-        if let Some(taken) = second
+        if let Some(taken) = access
             && let Some(made) = self.made(host)
             && taken.value != made.reached_at()
-            && made
+            && !made
                 .private_address
                 .as_ref()
-                .is_none_or(|ip| taken.value != *ip.value)
+                .is_some_and(|ip| taken.value == *ip.value)
         {
             self.leave(
                 &taken,
@@ -173,9 +173,7 @@ impl AnsibleConversion<'_> {
         if let Value::Object(map) = &taken.value {
             for (key, value) in map {
                 match values::text(value) {
-                    Some(value) => {
-                        self.set(host, SettingKey::Label(key.clone()), &taken, value.into());
-                    }
+                    Some(value) => self.label(host, key, &taken, value),
                     None => self.leave(&taken, &format!("has no text for {key}")),
                 }
             }
@@ -187,12 +185,14 @@ impl AnsibleConversion<'_> {
         }
     }
 
+    fn label(&mut self, host: usize, key: &str, taken: &Variable, value: String) {
+        self.set(host, SettingKey::Label(key.to_owned()), taken, value.into());
+    }
+
     fn label_words(&mut self, host: usize, taken: &Variable, labels: Vec<String>) {
         for label in labels {
             match label.split_once('=') {
-                Some((key, value)) => {
-                    self.set(host, SettingKey::Label(key.to_owned()), taken, value.into());
-                }
+                Some((key, value)) => self.label(host, key, taken, value.to_owned()),
                 None => self.leave(taken, &format!("has a label without a value: {label}")),
             }
         }
@@ -300,12 +300,7 @@ impl AnsibleConversion<'_> {
         let words = values::list(&taken.value).unwrap_or_default();
         match key {
             "server" => self.leave(taken, "has `server`; towline sets it on its own"),
-            "cluster-init" => {
-                if values::flag(&taken.value) == Some(true) && self.servers() == 1 {
-                    let said = taken.said(json!("etcd"));
-                    self.making.cluster.insert("datastore", said);
-                }
-            }
+            "cluster-init" => self.embedded_etcd(taken),
             "tls-san" => {
                 for name in words {
                     self.making.tls_san(&name, &taken.at);
@@ -332,24 +327,19 @@ impl AnsibleConversion<'_> {
 
     /// Tells all servers something.
     pub fn config_of_servers(&mut self, key: &str, taken: &Variable, value: &Value) {
-        for host in self.carried.clone() {
-            if self
-                .made(host)
-                .is_some_and(|made| made.role == Role::Server)
-            {
-                self.set(
-                    host,
-                    SettingKey::Config(key.to_owned()),
-                    taken,
-                    value.clone(),
-                );
-            }
+        for host in self.making.servers() {
+            let said = taken.said(value.clone());
+            host.settings
+                .insert(SettingKey::Config(key.to_owned()), said);
         }
     }
 
-    fn servers(&self) -> usize {
-        let servers = self.making.hosts.iter();
-        servers.filter(|host| host.role == Role::Server).count()
+    /// Several servers have etcd anyway.
+    pub fn embedded_etcd(&mut self, taken: &Variable) {
+        if values::flag(&taken.value) == Some(true) && self.making.servers().count() == 1 {
+            let said = taken.said(json!("etcd"));
+            self.making.cluster.insert("datastore", said);
+        }
     }
 
     fn set(&mut self, host: usize, key: SettingKey, taken: &Variable, value: Value) {
@@ -367,9 +357,3 @@ impl AnsibleConversion<'_> {
         text
     }
 }
-
-const SUDO: &str = "is a password, and towline takes none: allow the user sudo without a password";
-const LOGIN: &str = "is a password, and towline takes none: it logs in with a key";
-const OPTIONS: &str = "is for the ssh command, which towline does not use";
-const CHECKED: &str =
-    "cannot be turned off: towline always checks host keys; --accept-new-host-keys adds new ones";

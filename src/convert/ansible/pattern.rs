@@ -79,21 +79,13 @@ fn range(inside: &str) -> Option<Vec<String>> {
         ),
         _ => return None,
     };
-    let letter = |text: &str| match text.as_bytes() {
-        [letter] if letter.is_ascii_alphabetic() => Some(*letter),
-        _ => None,
-    };
+    // Ansible counts a to z, then A to Z.
+    let letters = || ('a'..='z').chain('A'..='Z');
+    let letter = |text: &str| letters().position(|letter| text == letter.to_string());
     if let (Some(first), Some(last)) = (letter(first), letter(last)) {
-        // Ansible counts a to z, then A to Z.
-        let letters: Vec<u8> = (b'a'..=b'z').chain(b'A'..=b'Z').collect();
-        let at = |letter| letters.iter().position(|known| *known == letter);
-        let letters = letters.get(at(first)?..=at(last)?)?;
-        let letters = letters.iter().step_by(step);
-        return Some(
-            letters
-                .map(|letter| char::from(*letter).to_string())
-                .collect(),
-        );
+        let count = (last + 1).checked_sub(first).filter(|count| *count > 0)?;
+        let letters = letters().skip(first).take(count).step_by(step);
+        return Some(letters.map(String::from).collect());
     }
     let first = if first.is_empty() { "0" } else { first };
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());

@@ -65,11 +65,8 @@ impl AnsibleConversion<'_> {
     /// Makes the hosts that have a role, and lists the others.
     pub fn roles(&mut self, source: &str) -> Result<(), Problem> {
         let mut roles: Vec<Option<Role>> = Vec::new();
-        let marked = self
-            .graph
-            .variables
-            .iter()
-            .any(|variable| variable.name == "k3s_control_node");
+        let mut variables = self.graph.variables.iter();
+        let marked = variables.any(|variable| variable.name == "k3s_control_node");
         let cluster: Vec<bool> = (0..self.graph.hosts.len())
             .map(|host| CLUSTERS.iter().any(|name| self.is_in(host, name)))
             .collect();

@@ -170,50 +170,39 @@ impl<'a> Evaluator<'a> {
 
     /// What Ansible itself knows of a host.
     fn magic(&self, host: usize, name: &str) -> Option<Value> {
-        let shared = || {
-            self.shared.get_or_init(|| {
-                let groups = self.graph.groups.iter().enumerate().map(|(index, group)| {
-                    let hosts = self.graph.below(index).into_iter();
-                    let names = hosts.map(|host| self.graph.hosts[host].name.clone());
-                    (group.name.clone(), names.collect::<Value>())
-                });
-                let of_hosts = self.graph.hosts.iter().zip(self.variables);
-                let of_hosts = of_hosts.map(|(host, variables)| {
-                    let plain = |index: &usize| {
-                        let value = &self.graph.variables[*index].value;
-                        let text = value.as_str().unwrap_or("");
-                        !text.contains("{{") && !super::graph::is_vaulted(text)
-                    };
-                    let known = variables
-                        .iter()
-                        .filter(|(name, index)| plain(index) && !is_secret(name));
-                    let mut known: Map<String, Value> = known
-                        .map(|(name, index)| {
-                            (
-                                (*name).to_owned(),
-                                self.graph.variables[*index].value.clone(),
-                            )
-                        })
-                        .collect();
-                    known.insert("inventory_hostname".to_owned(), host.name.clone().into());
-                    (host.name.clone(), Value::Object(known))
-                });
-                (
-                    Value::Object(groups.collect()),
-                    Value::Object(of_hosts.collect()),
-                )
-            })
-        };
         let own = &self.graph.hosts[host].name;
         match name {
-            "inventory_hostname" => Some(own.clone().into()),
+            // Without an address, Ansible reaches a host by its name.
+            "inventory_hostname" | "ansible_host" => Some(own.clone().into()),
             "inventory_hostname_short" => own.split('.').next().map(Into::into),
-            // Without it, Ansible reaches a host by its name.
-            "ansible_host" => Some(own.clone().into()),
-            "groups" => Some(shared().0.clone()),
-            "hostvars" => Some(shared().1.clone()),
+            "groups" => Some(self.shared().0.clone()),
+            "hostvars" => Some(self.shared().1.clone()),
             _ => None,
         }
+    }
+
+    /// `groups` and `hostvars`.
+    fn shared(&self) -> &(Value, Value) {
+        self.shared.get_or_init(|| {
+            let groups = self.graph.groups.iter().enumerate().map(|(index, group)| {
+                let hosts = self.graph.below(index).into_iter();
+                let names = hosts.map(|host| self.graph.hosts[host].name.clone());
+                (group.name.clone(), names.collect::<Value>())
+            });
+            let hosts = self.graph.hosts.iter().zip(self.variables);
+            let hosts = hosts.map(|(host, variables)| {
+                let values = variables.iter().filter_map(|(name, index)| {
+                    let value = &self.graph.variables[*index].value;
+                    let text = value.as_str().unwrap_or("");
+                    let is_plain = !text.contains("{{") && !super::graph::is_vaulted(text);
+                    (is_plain && !is_secret(name)).then(|| ((*name).to_owned(), value.clone()))
+                });
+                let name = ("inventory_hostname".to_owned(), host.name.clone().into());
+                let values: Map<_, _> = values.chain([name]).collect();
+                (host.name.clone(), Value::Object(values))
+            });
+            (groups.collect(), hosts.collect())
+        })
     }
 }
 
