@@ -11,7 +11,7 @@ use crate::problem::{Code, Problem, problem};
 use crate::run::Event;
 use crate::run::event::LeftOut;
 use crate::shell::{Script, quote};
-use crate::ssh::{self, Exit, Keys, KnownHosts, Policy, Remote as _, Target, Trust};
+use crate::ssh::{self, Exit, Keys, KnownHosts, Policy, Remote as _, Session, Target, Trust};
 use crate::ui::Ui;
 
 mod answers;
@@ -65,7 +65,7 @@ pub async fn run(
     let hosts = hosts(&met, environment).await?;
 
     let record = beside(&file, KNOWN_HOSTS);
-    let known = KeyRecord::read(&record)?;
+    let known = KeyRecord::of(&text_of(&record)?);
     let mut left_out = Vec::new();
     for machine in machines.iter().filter(|machine| !machine.runs) {
         let lines = if before.has(&machine.name) {
@@ -84,6 +84,7 @@ pub async fn run(
     }
     let gone: Vec<&str> = known
         .names()
+        .into_iter()
         .filter(|name| machines.iter().all(|machine| machine.name != *name))
         .collect();
     let name = files::cluster_name(&wanted.folder);
@@ -91,10 +92,7 @@ pub async fn run(
 
     let lines = known.with(&met, &hosts, &machines);
     for met in &met {
-        if known
-            .keys(&met.name)
-            .is_some_and(|keys| !keys.contains(&met.key))
-        {
+        if known.has_another(&met.name, &met.key) {
             made.changes
                 .get_or_insert_default()
                 .push(format!("{}: its host key is another one", met.name));
@@ -124,6 +122,17 @@ fn unwritten(file: &Path, error: &std::io::Error) -> Problem {
         file.display()
     )
     .because(error.to_string())
+}
+
+/// The text of a file, empty where there is none.
+fn text_of(file: &Path) -> Result<String, Problem> {
+    match fs::read_to_string(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+        text => text.map_err(|error| {
+            problem!(Code::FILE_UNREADABLE, "{} cannot be read", file.display())
+                .because(error.to_string())
+        }),
+    }
 }
 
 fn temporary() -> Result<tempfile::TempDir, Problem> {
@@ -227,22 +236,15 @@ async fn meet_all(
     options: Vec<(String, VagrantLogin)>,
     environment: &Environment,
 ) -> Result<Vec<MetMachine>, Refusal> {
-    let met = options
-        .into_iter()
-        .map(|(name, way)| meet(name, way, environment));
-    let mut all = Vec::new();
-    let mut problems = Vec::new();
-    for met in futures::future::join_all(met).await {
-        match met {
-            Ok(met) => all.push(met),
-            Err(problem) => problems.push(problem),
-        }
+    let met = options.into_iter();
+    let met = met.map(|(name, way)| meet(name, way, environment));
+    let met = futures::future::join_all(met).await;
+    let (met, failed): (Vec<_>, Vec<_>) = met.into_iter().partition(Result::is_ok);
+    if failed.is_empty() {
+        return Ok(met.into_iter().flatten().collect());
     }
-    if problems.is_empty() {
-        Ok(all)
-    } else {
-        Err(Refusal::Problems(problems))
-    }
+    let problems = failed.into_iter().filter_map(Result::err);
+    Err(Refusal::Problems(problems.collect()))
 }
 
 /// Takes the key that the machine shows where Vagrant reaches it, which Vagrant itself does at every
@@ -254,15 +256,8 @@ async fn meet(
 ) -> Result<MetMachine, Problem> {
     let folder = temporary()?;
     let file = folder.path().join("known_hosts");
-    let keys = keys(&way, environment).await?;
-    let target = target(&name, &way, &way.address, way.port, Duration::from_secs(20));
-    let trust = Trust {
-        known_hosts: KnownHosts::new(Some(file.clone()), &environment.home),
-        policy: Policy::AcceptNew,
-    };
-    let session = ssh::connect(&target, &trust, &keys)
-        .await
-        .map_err(|error| error.problem())?;
+    let limit = Duration::from_secs(20);
+    let session = connect(&name, &way, &file, Policy::AcceptNew, limit, environment).await?;
     let answer = session.run(&Script::new(network::QUESTION)).await;
     session.close().await;
     if answer.exit != Exit::Code(0) {
@@ -284,21 +279,31 @@ async fn meet(
     })
 }
 
-async fn keys(way: &VagrantLogin, environment: &Environment) -> Result<Keys, Problem> {
-    Keys::load(&way.keys, None, &environment.home)
-        .await
-        .map_err(|error| error.problem())
-}
-
-fn target(name: &str, way: &VagrantLogin, address: &str, port: u16, limit: Duration) -> Target {
-    Target {
+/// Connects to a machine whose host key is in a file, or comes into it.
+async fn connect(
+    name: &str,
+    way: &VagrantLogin,
+    known_hosts: &Path,
+    policy: Policy,
+    limit: Duration,
+    environment: &Environment,
+) -> Result<Session, Problem> {
+    let keys = Keys::load(&way.keys, None, &environment.home);
+    let keys = keys.await.map_err(|error| error.problem())?;
+    let trust = Trust {
+        known_hosts: KnownHosts::new(Some(known_hosts.to_owned()), &environment.home),
+        policy,
+    };
+    let target = Target {
         name: name.to_owned(),
-        address: address.to_owned(),
-        port,
+        address: way.address.clone(),
+        port: way.port,
         user: way.user.clone(),
         connect_timeout: limit,
         alive_interval: Duration::from_secs(15),
-    }
+    };
+    let session = ssh::connect(&target, &trust, &keys).await;
+    session.map_err(|error| error.problem())
 }
 
 /// The machines as they stand in the inventory: by their own address where that leads to them from here, too.
@@ -363,13 +368,13 @@ async fn leads_to(
     let file = folder.path().join("known_hosts");
     fs::write(&file, format!("{address} {}\n", met.key))
         .map_err(|error| unwritten(&file, &error))?;
-    let trust = Trust {
-        known_hosts: KnownHosts::new(Some(file), &environment.home),
-        policy: Policy::Refuse,
+    let way = VagrantLogin {
+        address: address.to_owned(),
+        port: 22,
+        ..met.way.clone()
     };
-    let target = target(&met.name, &met.way, address, 22, Duration::from_secs(5));
-    let keys = keys(&met.way, environment).await?;
-    match ssh::connect(&target, &trust, &keys).await {
+    let limit = Duration::from_secs(5);
+    match connect(&met.name, &way, &file, Policy::Refuse, limit, environment).await {
         Ok(session) => {
             session.close().await;
             Ok(true)

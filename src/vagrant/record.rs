@@ -1,61 +1,41 @@
 //! The host keys that were pinned, beside the inventory.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io::ErrorKind;
-use std::path::Path;
 
 use super::MetMachine;
 use super::answers::Machine;
 use super::text::VagrantHost;
-use crate::problem::{Code, Problem, problem};
 use crate::ssh;
 
-/// The file of pinned keys. The comment of each line is the machine's name, which tells later whose lines in
-/// the inventory are from here.
-pub(super) struct KeyRecord(Vec<String>);
+/// The file of pinned keys: its lines in words. The comment of each is the machine's name, which tells later
+/// whose lines in the inventory are from here.
+pub(super) struct KeyRecord(Vec<[String; 4]>);
 
 impl KeyRecord {
-    pub fn read(file: &Path) -> Result<Self, Problem> {
-        match fs::read_to_string(file) {
-            Ok(text) => Ok(Self(text.lines().map(str::to_owned).collect())),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self(Vec::new())),
-            Err(error) => Err(
-                problem!(Code::FILE_UNREADABLE, "{} cannot be read", file.display())
-                    .because(error.to_string()),
-            ),
-        }
+    pub fn of(text: &str) -> Self {
+        let lines = text.lines().map(|line| line.split_whitespace());
+        let lines = lines.map(|words| words.take(4).map(str::to_owned).collect::<Vec<_>>());
+        Self(lines.filter_map(|words| words.try_into().ok()).collect())
     }
 
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        let names: BTreeSet<_> = self
-            .0
-            .iter()
-            .filter_map(|line| line.split_whitespace().nth(3))
-            .collect();
-        names.into_iter()
+    pub fn names(&self) -> BTreeSet<&str> {
+        self.0.iter().map(|[.., name]| &**name).collect()
     }
 
-    /// The keys of a machine, if it has been here.
-    pub fn keys(&self, name: &str) -> Option<Vec<String>> {
-        let words = self
-            .0
-            .iter()
-            .map(|line| line.split_whitespace().collect::<Vec<_>>());
-        let own = words.filter(|words| words.get(3) == Some(&name));
-        let keys: Vec<_> = own.map(|words| words[1..3].join(" ")).collect();
-        (!keys.is_empty()).then_some(keys)
+    /// Whether a machine has been here with other keys than this one.
+    pub fn has_another(&self, name: &str, key: &str) -> bool {
+        let mut own = self.0.iter().filter(|[.., of]| of == name).peekable();
+        own.peek().is_some() && own.all(|[_, kind, base64, _]| format!("{kind} {base64}") != key)
     }
 
     /// The file as it is to be: machines that were not met keep what they have.
     pub fn with(&self, met: &[MetMachine], hosts: &[VagrantHost], machines: &[Machine]) -> String {
         let mut lines: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for line in &self.0 {
-            if let Some(name) = line.split_whitespace().nth(3) {
-                lines.entry(name).or_default().push(line.clone());
+            if machines.iter().any(|machine| machine.name == line[3]) {
+                lines.entry(&line[3]).or_default().push(line.join(" "));
             }
         }
-        lines.retain(|name, _| machines.iter().any(|machine| machine.name == *name));
         for (met, host) in met.iter().zip(hosts) {
             let specs = [
                 Some(ssh::entry_name(&met.way.address, met.way.port)),
@@ -88,10 +68,8 @@ mod tests {
 
     #[test]
     fn what_another_machine_showed_at_a_place_is_no_key_for_it_any_more() {
-        let record = KeyRecord(vec![
-            "[127.0.0.1]:2222 ssh-ed25519 OLD b".to_owned(),
-            "192.168.56.12 ssh-ed25519 OLD b".to_owned(),
-        ]);
+        let record =
+            KeyRecord::of("[127.0.0.1]:2222 ssh-ed25519 OLD b\n192.168.56.12 ssh-ed25519 OLD b\n");
         let met = MetMachine {
             name: "a".into(),
             way: VagrantLogin {

@@ -1,7 +1,6 @@
 //! The inventory's text: new, or the one that is there with what has changed.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
@@ -59,14 +58,7 @@ impl<'a> Before<'a> {
     /// # Errors
     /// It cannot be read, has mistakes, or is not an inventory that was made here.
     pub fn read(file: &'a Path, home: &'a Path) -> Result<Self, Refusal> {
-        let text = match fs::read_to_string(file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-            Err(error) => {
-                let problem = problem!(Code::FILE_UNREADABLE, "{} cannot be read", file.display());
-                return Err(problem.because(error.to_string()).into());
-            }
-        };
+        let text = super::text_of(file)?;
         let mut before = Self {
             file,
             home,
@@ -122,11 +114,10 @@ impl<'a> Before<'a> {
         version: Option<&str>,
         name: &str,
     ) -> Result<Made, Refusal> {
-        let made = match &self.old {
-            None => self.fresh(hosts, version, name)?,
-            Some((text, old)) => self.updated(text, old, hosts, gone, version)?,
-        };
-        Ok(made)
+        match &self.old {
+            None => self.fresh(hosts, version, name),
+            Some((text, old)) => self.updated(text, old, hosts, gone, version),
+        }
     }
 
     fn fresh(
@@ -165,25 +156,41 @@ impl<'a> Before<'a> {
         })
     }
 
+    /// What the inventory says of a machine: its values by their path, null where it has none.
+    fn values(&self, host: &VagrantHost) -> [(&'static [&'static str], Value); 5] {
+        let keys = if host.keys.is_empty() {
+            Value::Null
+        } else {
+            self.keys(host)
+        };
+        [
+            (&["address"], json!(host.address)),
+            (&["private_address"], json!(host.private)),
+            (&["ssh", "user"], json!(host.user)),
+            (&["ssh", "port"], json!(host.port)),
+            (&["ssh", "key"], keys),
+        ]
+    }
+
+    /// A host's entry, without what is so by default.
     fn entry(&self, host: &VagrantHost, role: Role, user: &str) -> Value {
-        let mut entry = Map::from_iter([("address".into(), json!(host.address))]);
-        if let Some(private) = host
-            .private
-            .filter(|private| private.to_string() != host.address)
-        {
-            entry.insert("private_address".into(), json!(private));
+        let (mut entry, mut ssh) = (Map::new(), Map::new());
+        for (path, value) in self.values(host) {
+            let is_default = match path {
+                [_, "user"] => value == user,
+                [_, "port"] => value == 22,
+                ["private_address"] => value == *host.address,
+                _ => false,
+            };
+            if is_default || value.is_null() {
+                continue;
+            }
+            match path {
+                ["ssh", key] => ssh.insert((*key).into(), value),
+                _ => entry.insert(path[0].into(), value),
+            };
         }
         entry.insert("role".into(), json!(role.to_string()));
-        let mut ssh = Map::new();
-        if host.user != user {
-            ssh.insert("user".into(), json!(host.user));
-        }
-        if host.port != 22 {
-            ssh.insert("port".into(), json!(host.port));
-        }
-        if !host.keys.is_empty() {
-            ssh.insert("key".into(), self.keys(host));
-        }
         if !ssh.is_empty() {
             entry.insert("ssh".into(), ssh.into());
         }
@@ -282,59 +289,37 @@ impl<'a> Before<'a> {
         host: &VagrantHost,
         is: &inventory::Host,
     ) -> Vec<(&'static [&'static str], Value, String)> {
-        let mut differences: Vec<(&'static [&'static str], _, _)> = Vec::new();
-        if is.address != host.address {
-            differences.push((&["address"], json!(host.address), is.address.clone()));
-        }
-        let private = is
-            .private_address
-            .as_ref()
-            .map(|private| private.value.to_string());
-        let own = host.private.map(|own| own.to_string());
-        // A line that is there and says the address again does no harm.
-        if own.is_some()
-            && own != private
-            && (private.is_some() || own.as_ref() != Some(&host.address))
-        {
-            differences.push((
-                &["private_address"],
-                json!(own),
-                private.unwrap_or_else(|| "none".into()),
-            ));
-        }
-        if is.ssh.user.value != host.user {
-            differences.push((
-                &["ssh", "user"],
-                json!(host.user),
-                is.ssh.user.value.clone(),
-            ));
-        }
-        if is.ssh.port.value != host.port {
-            differences.push((
-                &["ssh", "port"],
-                json!(host.port),
-                is.ssh.port.value.to_string(),
-            ));
-        }
         let keys = &is.ssh.key.value;
-        let are_same = keys.len() == host.keys.len()
+        let paths: Vec<_> = keys.iter().map(|key| key.display().to_string()).collect();
+        let private = is.private_address.as_ref().map(|private| private.value);
+        let known = [
+            is.address.clone(),
+            private.map_or_else(|| "none".into(), |private| private.to_string()),
+            is.ssh.user.value.clone(),
+            is.ssh.port.value.to_string(),
+            if paths.is_empty() {
+                "none".into()
+            } else {
+                paths.join(", ")
+            },
+        ];
+        let are_keys_same = keys.len() == host.keys.len()
             && keys
                 .iter()
                 .zip(&host.keys)
                 .all(|(one, other)| same(one, other));
-        if !are_same && !host.keys.is_empty() {
-            let was: Vec<_> = keys.iter().map(|key| key.display().to_string()).collect();
-            differences.push((
-                &["ssh", "key"],
-                self.keys(host),
-                if was.is_empty() {
-                    "none".into()
-                } else {
-                    was.join(", ")
-                },
-            ));
-        }
-        differences
+        let differs = |path: &[&str], value: &Value, known: &str| match path {
+            _ if value.is_null() => false,
+            [_, "key"] => !are_keys_same,
+            // A line that is there and says the address again does no harm.
+            ["private_address"] if private.is_none() => *value != *host.address,
+            _ => shown(value) != known,
+        };
+        let values = self.values(host).into_iter().zip(known);
+        values
+            .filter(|((path, value), known)| differs(path, value, known))
+            .map(|((path, value), known)| (path, value, known))
+            .collect()
     }
 
     fn by_hand(&self, place: &str, value: &Value) -> Problem {
