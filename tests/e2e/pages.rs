@@ -30,7 +30,7 @@ fn block(page: &str, words: &str) -> String {
     found.remove(0)
 }
 
-/// A person's shell: `towline` is in its path, and asks no more than on a person's own machines
+/// A user's shell: `towline` is in its path, and needs no more flags than on a user's own machines
 /// because of this kernel and of where k3s comes from here.
 struct Shell<'a>(&'a Desk);
 
