@@ -125,7 +125,7 @@ fn sources(lines: &[Line]) -> (Source, Vec<Beside>) {
     }
     let _ = writeln!(text, "all:\n  vars: {{{}}}", inline[9]);
     let names = [
-        "m0", "m1", "m2", "m3", "m4", "nobody", "server", "agent", "bastion", "all",
+        "m0", "m1", "m2", "m3", "m4", "absent", "server", "agent", "bastion", "all",
     ];
     let files = names
         .iter()

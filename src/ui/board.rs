@@ -157,22 +157,9 @@ impl Board {
                     Interruption::Finish
                 };
             }
-            Event::Plan { .. }
-            | Event::Sent { .. }
-            | Event::Answered { .. }
-            | Event::Note { .. }
-            | Event::Kubeconfig { .. }
-            | Event::Refused { .. }
-            | Event::NotReady { .. }
-            | Event::Ready { .. }
-            | Event::Token { .. }
-            | Event::Explained { .. }
-            | Event::Cached { .. }
-            | Event::Checked { .. }
-            | Event::Shown { .. }
-            | Event::Written { .. }
-            | Event::Trouble { .. } => {}
             Event::Finished { .. } => self.stage("", None),
+            // What is said and stays.
+            _ => {}
         }
     }
 

@@ -1,4 +1,4 @@
-//! Events as lines for people. What stays on the screen is the same with live lines and without.
+//! Events as readable lines. What stays on the screen is the same with live lines and without.
 
 use super::plan::{self, counted};
 use super::wrap::wrap;

@@ -1,4 +1,4 @@
-//! The sole owner of standard output and standard error: events become lines for people or JSON,
+//! The sole owner of standard output and standard error: events become readable lines or JSON,
 //! and on a terminal live lines beneath them.
 
 use std::sync::atomic::AtomicBool;
@@ -50,7 +50,7 @@ pub fn plan_text(about: &str, steps: &[crate::run::event::Planned]) -> String {
 /// In which form a run is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
-    /// Lines for people.
+    /// Readable lines.
     #[default]
     Plain,
     /// One JSON object per line.

@@ -1,6 +1,6 @@
 //! A plan as text: stage by stage, hosts with the same changes together, diffs indented.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::Style;
@@ -21,39 +21,20 @@ pub(super) fn text(
     columns: Option<usize>,
 ) -> String {
     let mut text = format!("{}\n", style.bold(&wrap(about, 0, columns)));
-    let mut stages: Vec<&str> = Vec::new();
+    let mut stages: Vec<(&str, Vec<(&str, String)>)> = Vec::new();
     for step in steps {
-        if !stages.contains(&step.stage.as_str()) {
-            stages.push(&step.stage);
-        }
+        let hosts = slot(&mut stages, &*step.stage);
+        slot(hosts, &*step.host).push_str(&planned(step, style, whole, columns));
     }
-    for stage in stages {
-        let mut lanes: BTreeMap<&str, String> = BTreeMap::new();
-        let mut hosts: Vec<&str> = Vec::new();
-        for step in steps.iter().filter(|step| step.stage == stage) {
-            if !hosts.contains(&step.host.as_str()) {
-                hosts.push(&step.host);
-            }
-            lanes
-                .entry(&step.host)
-                .or_default()
-                .push_str(&planned(step, style, whole, columns));
-        }
+    for (stage, hosts) in stages {
         let _ = write!(text, "\n{}\n", style.bold(stage));
-        let mut told: Vec<&str> = Vec::new();
-        for host in &hosts {
-            if told.contains(host) {
-                continue;
-            }
-            let same: Vec<&str> = hosts
-                .iter()
-                .filter(|other| lanes.get(*other) == lanes.get(host))
-                .copied()
-                .collect();
-            let names = wrap(&same.join(", "), 2, columns);
-            let _ = writeln!(text, "  {}", style.cyan(&names));
-            text.push_str(lanes.get(host).map_or("", String::as_str));
-            told.extend(same);
+        let mut same: Vec<(String, Vec<&str>)> = Vec::new();
+        for (host, changes) in hosts {
+            slot(&mut same, changes).push(host);
+        }
+        for (changes, hosts) in same {
+            let names = wrap(&hosts.join(", "), 2, columns);
+            let _ = write!(text, "  {}\n{changes}", style.cyan(&names));
         }
     }
     let count = |state| {
@@ -61,23 +42,16 @@ pub(super) fn text(
         steps.map(|step| step.changes.len()).sum::<usize>()
     };
     let (change, failed) = (count(PlannedState::Change), count(PlannedState::Failed));
-    let hosts = steps
-        .iter()
-        .map(|step| &step.host)
-        .collect::<std::collections::BTreeSet<_>>()
-        .len();
+    let hosts: BTreeSet<_> = steps.iter().map(|step| &step.host).collect();
+    let changes = format!(
+        "{} on {}",
+        counted(change, "change"),
+        counted(hosts.len(), "host")
+    );
     let sum = match (change, failed) {
         (0, 0) => "nothing to change".to_owned(),
-        (change, 0) => format!(
-            "{} on {}",
-            counted(change, "change"),
-            counted(hosts, "host")
-        ),
-        (change, failed) => format!(
-            "{} on {}, {failed} that cannot be done",
-            counted(change, "change"),
-            counted(hosts, "host")
-        ),
+        (_, 0) => changes,
+        (_, failed) => format!("{changes}, {failed} that cannot be done"),
     };
     let _ = match unknown {
         [] => writeln!(text, "\n{sum}"),
@@ -88,6 +62,16 @@ pub(super) fn text(
         ),
     };
     text
+}
+
+/// The value of a key, in the order in which keys come first.
+fn slot<K: PartialEq, V: Default>(list: &mut Vec<(K, V)>, key: K) -> &mut V {
+    let known = list.iter().position(|(known, _)| *known == key);
+    let place = known.unwrap_or_else(|| {
+        list.push((key, V::default()));
+        list.len() - 1
+    });
+    &mut list[place].1
 }
 
 /// So many of something, in words.
@@ -108,11 +92,8 @@ fn planned(step: &Planned, style: Style, whole: bool, columns: Option<usize>) ->
         let what = what.collect::<Vec<_>>().join("\n      ");
         let _ = writeln!(text, "    {sign} {what}");
         // Where a hunk stands says little about a file of a few lines.
-        let lines: Vec<&str> = change.diff.iter().flat_map(|diff| diff.lines()).collect();
-        let lines: Vec<&str> = lines
-            .into_iter()
-            .filter(|line| !line.starts_with("@@"))
-            .collect();
+        let lines = change.diff.iter().flat_map(|diff| diff.lines());
+        let lines: Vec<&str> = lines.filter(|line| !line.starts_with("@@")).collect();
         // A new file that is long is one of towline's own scripts: its beginning tells enough.
         let shown = if whole || lines.len() <= SHOWN + 3 {
             lines.len()

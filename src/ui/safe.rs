@@ -1,4 +1,4 @@
-//! What hosts, files and people said, made safe to show: no secrets, nothing that a terminal takes
+//! What hosts, files and users said, made safe to show: no secrets, nothing that a terminal takes
 //! for a command, nothing that turns the order of a line around. Every text that is told passes
 //! here once, before it is laid out, coloured or serialised.
 

@@ -213,7 +213,7 @@ fn secrets_are_masked_before_they_are_cut_and_nothing_moves_the_cursor() {
         Replay::new(Vec::new(), 40, 10),
         "K10abcdef0123456789::server:tok",
     );
-    for redactor in [&replay.plain.redactor, replay.watch.redactor()] {
+    for redactor in [&replay.plain.redactor, &replay.watch.ui.redactor] {
         redactor.learn(&Secret::new(secret));
     }
     replay.happens(Event::Gathering {
@@ -286,7 +286,7 @@ fn an_upload_shows_how_far_it_is_also_where_the_text_is_cut() {
 fn a_question_has_the_terminal_for_itself() {
     let mut replay = Replay::new(sixty::story(), 80, 24);
     replay.at(20.0);
-    let live = replay.watch.live();
+    let live = replay.watch.live.clone();
     live.aside(|| {
         let before = replay.screen.text();
         assert!(!before.contains('└'), "{before}");

@@ -8,8 +8,8 @@ use crate::run::Event;
 
 /// A run that is watched. It has no clock of its own.
 pub(super) struct Watch {
-    ui: Ui,
-    live: Live,
+    pub ui: Ui,
+    pub live: Live,
     board: Board,
 }
 
@@ -34,16 +34,6 @@ impl Watch {
         let ui = &self.ui;
         self.live
             .draw(|size| frame::lines(&self.board, now, size, ui.style));
-    }
-
-    #[cfg(test)]
-    pub(super) fn live(&self) -> Live {
-        self.live.clone()
-    }
-
-    #[cfg(test)]
-    pub(super) fn redactor(&self) -> &crate::vars::Redactor {
-        &self.ui.redactor
     }
 
     /// Leaves nothing behind but what was said.

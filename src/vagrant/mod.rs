@@ -68,18 +68,15 @@ pub async fn run(
     let known = KeyRecord::of(&text_of(&record)?);
     let mut left_out = Vec::new();
     for machine in machines.iter().filter(|machine| !machine.runs) {
-        let lines = if before.has(&machine.name) {
+        let name = &machine.name;
+        let lines = if before.has(name) {
             "its lines stay as they are"
         } else {
             "it is not in the inventory"
         };
         left_out.push(LeftOut {
-            place: machine.name.clone(),
-            what: format!(
-                "{}, so {lines}; vagrant up {}",
-                machine.state,
-                quote(&machine.name)
-            ),
+            place: name.clone(),
+            what: format!("{}, so {lines}; vagrant up {}", machine.state, quote(name)),
         });
     }
     let gone: Vec<&str> = known
@@ -95,7 +92,7 @@ pub async fn run(
         if known.has_another(&met.name, &met.key) {
             made.changes
                 .get_or_insert_default()
-                .push(format!("{}: its host key is another one", met.name));
+                .push(format!("{}: its host key has changed", met.name));
         }
     }
     if let Some(folder) = record.parent() {
@@ -224,7 +221,7 @@ async fn options(
         Some(way) if !way.address.is_empty() && way.port > 0 => Ok((name.to_owned(), way)),
         _ => Err(problem!(
             Code::VAGRANT_UNREACHABLE,
-            "{name}: vagrant ssh-config says no address and port of it"
+            "{name}: vagrant ssh-config gives no address and port"
         )
         .next(format!("vagrant reload {}", quote(name)))),
     };
@@ -263,7 +260,7 @@ async fn meet(
     if answer.exit != Exit::Code(0) {
         return Err(problem!(
             Code::VAGRANT_UNREACHABLE,
-            "{name}: it did not tell its addresses"
+            "{name}: it did not report its addresses"
         )
         .because(answer.exit.to_string())
         .because(answer.stderr.trim())
@@ -315,13 +312,9 @@ async fn hosts(met: &[MetMachine], environment: &Environment) -> Result<Vec<Vagr
     let private = network::private(&seen);
     if private.is_none() && met.len() > 1 {
         let have = met.iter().map(|met| {
-            let have: Vec<_> = met
-                .seen
-                .addresses
-                .iter()
-                .map(|(interface, net)| format!("{net} on {interface}"))
-                .collect();
-            format!("{} has {}", met.name, have.join(", "))
+            let have = met.seen.addresses.iter();
+            let have = have.map(|(interface, net)| format!("{net} on {interface}"));
+            format!("{} has {}", met.name, have.collect::<Vec<_>>().join(", "))
         });
         let problem = Problem::new(
             Code::VAGRANT_NETWORK,
@@ -334,24 +327,17 @@ async fn hosts(met: &[MetMachine], environment: &Environment) -> Result<Vec<Vagr
         let private = private.as_ref().map(|all| all[index]);
         async move {
             let own = private.map(|own| own.to_string());
-            let direct = match &own {
-                Some(own) => {
-                    let is_vagrants = *own == met.way.address && met.way.port == 22;
-                    is_vagrants || leads_to(met, own, environment).await?
+            let mut login = met.way.clone();
+            if let Some(own) = own {
+                let is_vagrants = own == login.address && login.port == 22;
+                if is_vagrants || leads_to(met, &own, environment).await? {
+                    (login.address, login.port) = (own, 22);
                 }
-                None => false,
-            };
-            let (address, port) = match &own {
-                Some(own) if direct => (own.clone(), 22),
-                _ => (met.way.address.clone(), met.way.port),
-            };
+            }
             Ok(VagrantHost {
                 name: met.name.clone(),
-                address,
-                port,
+                login,
                 private,
-                user: met.way.user.clone(),
-                keys: met.way.keys.clone(),
             })
         }
     });

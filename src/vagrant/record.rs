@@ -70,23 +70,21 @@ mod tests {
     fn what_another_machine_showed_at_a_place_is_no_key_for_it_any_more() {
         let record =
             KeyRecord::of("[127.0.0.1]:2222 ssh-ed25519 OLD b\n192.168.56.12 ssh-ed25519 OLD b\n");
+        let login = VagrantLogin {
+            address: "127.0.0.1".into(),
+            port: 2222,
+            ..VagrantLogin::default()
+        };
         let met = MetMachine {
             name: "a".into(),
-            way: VagrantLogin {
-                address: "127.0.0.1".into(),
-                port: 2222,
-                ..VagrantLogin::default()
-            },
+            way: login.clone(),
             key: "ssh-ed25519 NEW".into(),
             seen: Seen::default(),
         };
         let host = VagrantHost {
             name: "a".into(),
-            address: "127.0.0.1".into(),
-            port: 2222,
+            login,
             private: None,
-            user: "vagrant".into(),
-            keys: Vec::new(),
         };
         let machines = ["a", "b"].map(|name| Machine {
             name: name.into(),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
+use super::answers::VagrantLogin;
 use super::{KNOWN_HOSTS, beside};
 use crate::adhoc::save;
 use crate::cli::Environment;
@@ -21,16 +22,10 @@ const HEADER: &str = "# Written by towline. When machines have changed, run  tow
 pub struct VagrantHost {
     /// Its name.
     pub name: String,
-    /// Where it is reached from here.
-    pub address: String,
-    /// The port there.
-    pub port: u16,
+    /// How it is reached from here.
+    pub login: VagrantLogin,
     /// Its own address on the network that the machines share.
     pub private: Option<Ipv4Addr>,
-    /// The user to log in as.
-    pub user: String,
-    /// The private keys, as Vagrant names them.
-    pub keys: Vec<PathBuf>,
 }
 
 /// The file as it is.
@@ -131,7 +126,7 @@ impl<'a> Before<'a> {
         if let Some(version) = version {
             draft.cluster.insert("version".into(), json!(version));
         }
-        let user = hosts.first().map_or("vagrant", |host| &host.user);
+        let user = hosts.first().map_or("vagrant", |host| &host.login.user);
         draft.ssh.insert("user".into(), json!(user));
         draft.ssh.insert("known_hosts".into(), json!(KNOWN_HOSTS));
         // Where no name says it, the first one is the server.
@@ -158,16 +153,16 @@ impl<'a> Before<'a> {
 
     /// What the inventory says of a machine: its values by their path, null where it has none.
     fn values(&self, host: &VagrantHost) -> [(&'static [&'static str], Value); 5] {
-        let keys = if host.keys.is_empty() {
+        let keys = if host.login.keys.is_empty() {
             Value::Null
         } else {
             self.keys(host)
         };
         [
-            (&["address"], json!(host.address)),
+            (&["address"], json!(host.login.address)),
             (&["private_address"], json!(host.private)),
-            (&["ssh", "user"], json!(host.user)),
-            (&["ssh", "port"], json!(host.port)),
+            (&["ssh", "user"], json!(host.login.user)),
+            (&["ssh", "port"], json!(host.login.port)),
             (&["ssh", "key"], keys),
         ]
     }
@@ -179,7 +174,7 @@ impl<'a> Before<'a> {
             let is_default = match path {
                 [_, "user"] => value == user,
                 [_, "port"] => value == 22,
-                ["private_address"] => value == *host.address,
+                ["private_address"] => value == *host.login.address,
                 _ => false,
             };
             if is_default || value.is_null() {
@@ -204,7 +199,7 @@ impl<'a> Before<'a> {
             let real = fs::canonicalize(key).unwrap_or_else(|_| key.clone());
             json!(real.strip_prefix(&folder).unwrap_or(key))
         };
-        match &host.keys[..] {
+        match &host.login.keys[..] {
             [one] => relative(one),
             several => several.iter().map(relative).collect(),
         }
@@ -229,7 +224,7 @@ impl<'a> Before<'a> {
         for name in gone.iter().filter(|name| self.has(name)) {
             new = edit::without_host(&new, name).ok_or_else(|| self.stays(name))?;
             changes.push(format!(
-                "{name}: the Vagrantfile has it no longer; its lines are removed"
+                "{name}: no longer in the Vagrantfile; its lines are removed"
             ));
         }
         let user = old.hosts.first().map_or("", |host| &host.ssh.user.value);
@@ -303,16 +298,16 @@ impl<'a> Before<'a> {
                 paths.join(", ")
             },
         ];
-        let are_keys_same = keys.len() == host.keys.len()
+        let are_keys_same = keys.len() == host.login.keys.len()
             && keys
                 .iter()
-                .zip(&host.keys)
+                .zip(&host.login.keys)
                 .all(|(one, other)| same(one, other));
         let differs = |path: &[&str], value: &Value, known: &str| match path {
             _ if value.is_null() => false,
             [_, "key"] => !are_keys_same,
             // A line that is there and says the address again does no harm.
-            ["private_address"] if private.is_none() => *value != *host.address,
+            ["private_address"] if private.is_none() => *value != *host.login.address,
             _ => shown(value) != known,
         };
         let values = self.values(host).into_iter().zip(known);
@@ -334,16 +329,13 @@ impl<'a> Before<'a> {
             "{place} cannot be changed in {}",
             self.file.display()
         )
-        .because("it is written in a form that is not changed by itself")
-        .next(format!(
-            "write by hand below {place}:\n{}",
-            lines.join("\n")
-        ))
+        .because("towline cannot edit the form in which it is written")
+        .next(format!("add by hand under {place}:\n{}", lines.join("\n")))
     }
 
     fn stays(&self, name: &str) -> Problem {
         problem!(Code::EDIT_BY_HAND, "{name} cannot be removed from {}", self.file.display())
-            .because("the Vagrantfile has it no longer, and its lines are not in a form that is removed by itself")
+            .because("it is no longer in the Vagrantfile, and towline cannot edit the form in which its lines are written")
             .next(format!("remove {name} by hand"))
     }
 }

@@ -99,16 +99,27 @@ pub(super) struct Graph {
     pub left_out: Vec<Omission>,
 }
 
+impl Group {
+    fn new(name: &str, at: Place) -> Self {
+        Self {
+            name: name.to_owned(),
+            at,
+            children: Vec::new(),
+            hosts: Vec::new(),
+        }
+    }
+}
+
+/// A part of the source that Ansible would refuse, too.
+pub(super) fn invalid(at: &Place, what: &str) -> Problem {
+    problem!(Code::SOURCE_INVALID, "{at}: {what}")
+}
+
 impl Graph {
     /// One with the group of all hosts.
     pub fn new(at: Place) -> Self {
         Self {
-            groups: vec![Group {
-                name: ALL.to_owned(),
-                at,
-                children: Vec::new(),
-                hosts: Vec::new(),
-            }],
+            groups: vec![Group::new(ALL, at)],
             hosts: Vec::new(),
             variables: Vec::new(),
             left_out: Vec::new(),
@@ -135,12 +146,7 @@ impl Graph {
     /// The group of a name, new if there is none.
     pub fn group(&mut self, name: &str, at: &Place) -> usize {
         self.find_group(name).unwrap_or_else(|| {
-            self.groups.push(Group {
-                name: name.to_owned(),
-                at: at.clone(),
-                children: Vec::new(),
-                hosts: Vec::new(),
-            });
+            self.groups.push(Group::new(name, at.clone()));
             self.groups.len() - 1
         })
     }
@@ -206,12 +212,8 @@ impl Graph {
                 None => break,
                 Some(child) if round == self.groups.len() => {
                     let group = &self.groups[child];
-                    return Err(problem!(
-                        Code::SOURCE_INVALID,
-                        "{}: the group {} is below itself",
-                        group.at,
-                        group.name
-                    ));
+                    let what = format!("the group {} is below itself", group.name);
+                    return Err(invalid(&group.at, &what));
                 }
                 Some(_) => {}
             }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::graph::Variable;
 use super::work::AnsibleConversion;
-use super::{arguments, values};
+use super::{arguments, values, yaml};
 use crate::convert::placed::SettingKey;
 use crate::inventory::{self, Role};
 
@@ -219,31 +219,23 @@ impl AnsibleConversion<'_> {
 
     /// A map of k3s's keys.
     fn map(&mut self, host: usize, taken: &Variable) {
-        match &taken.value {
-            Value::Object(map) => {
-                for (key, value) in map {
-                    self.resolved(host, taken, key, value);
+        // The whole map may come from another variable.
+        let map = match &taken.value {
+            Value::Object(map) => Ok(Value::Object(map.clone())),
+            other => self.templates.resolve(host, other),
+        };
+        let map = match map {
+            Ok(Value::Object(map)) => map,
+            Ok(_) => return self.leave(taken, "is not a map with keys of k3s"),
+            Err(why) => return self.leave(taken, &why),
+        };
+        for (key, value) in map {
+            match self.templates.resolve(host, &value) {
+                Ok(value) => self.config(host, &key, &taken.key(&key, value)),
+                Err(why) => {
+                    let taken = taken.key(&key, Value::Null);
+                    self.leave(&taken, &format!("has `{key}`, which {why}"));
                 }
-            }
-            // The whole map may come from another variable.
-            other => match self.templates.resolve(host, other) {
-                Ok(Value::Object(map)) => {
-                    for (key, value) in map {
-                        self.config(host, &key, &taken.with(value));
-                    }
-                }
-                Ok(_) => self.leave(taken, "is not a map with keys of k3s"),
-                Err(why) => self.leave(taken, &why),
-            },
-        }
-    }
-
-    fn resolved(&mut self, host: usize, taken: &Variable, key: &str, value: &Value) {
-        match self.templates.resolve(host, value) {
-            Ok(value) => self.config(host, key, &taken.key(key, value)),
-            Err(why) => {
-                let taken = taken.key(key, Value::Null);
-                self.leave(&taken, &format!("has `{key}`, which {why}"));
             }
         }
     }
@@ -255,25 +247,15 @@ impl AnsibleConversion<'_> {
         };
         let quoted = arguments::with_quotes(text);
         let documents = inventory::documents(&quoted, std::path::Path::new(""));
-        let document = documents
-            .ok()
-            .and_then(|documents| documents.into_iter().next());
-        let Some(document) = document.filter(|document| !document.entries().is_empty()) else {
+        let documents = documents.unwrap_or_default();
+        let Some(document) = documents.first().filter(|map| !map.entries().is_empty()) else {
             return self.leave(taken, "is not YAML with keys of k3s");
         };
+        let mut map = taken.with(values::value(document, &quoted));
         // Below `|`, the text begins in the next line.
-        let below = if text.contains('\n') {
-            taken.at.line
-        } else {
-            taken.at.line - 1
-        };
-        let mut taken = taken.with(Value::Null);
-        for entry in document.entries() {
-            let value = values::value(&entry.value, &quoted);
-            let line = below + entry.at.line;
-            taken.lines.insert(entry.key.clone(), line);
-            self.resolved(host, &taken, &entry.key, &value);
-        }
+        let above = taken.at.line - u64::from(!text.contains('\n'));
+        map.lines = yaml::lines(document, above);
+        self.map(host, &map);
     }
 
     fn arguments(&mut self, host: usize, taken: &Variable) {

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::graph::{ALL, Graph, Scope};
+use super::graph::{ALL, Graph, Scope, invalid};
 use super::pattern;
 use super::values;
 use crate::convert::{ConvertError, Place, Source};
-use crate::problem::{Code, Problem, problem};
+use crate::problem::Problem;
 
 /// What the lines below a section's name are.
 #[derive(Clone, Copy)]
@@ -56,7 +56,7 @@ pub(super) fn read(source: &Source) -> Result<Graph, ConvertError> {
                     let what = format!(
                         "`[{name}:{kind}]`: the part after the colon must be hosts, children or vars"
                     );
-                    return Err(refused(&at, &what).into());
+                    return Err(invalid(&at, &what).into());
                 }
             };
             continue;
@@ -67,7 +67,7 @@ pub(super) fn read(source: &Source) -> Result<Graph, ConvertError> {
                 let name = line.split(['#', ';']).next().unwrap_or(line).trim();
                 let child = graph.group(name, &at);
                 if child == group {
-                    return Err(refused(&at, &format!("the group {name} is below itself")).into());
+                    return Err(invalid(&at, &format!("the group {name} is below itself")).into());
                 }
                 graph.child(group, child);
             }
@@ -83,17 +83,13 @@ pub(super) fn read(source: &Source) -> Result<Graph, ConvertError> {
     Ok(graph)
 }
 
-fn refused(at: &Place, what: &str) -> Problem {
-    problem!(Code::SOURCE_INVALID, "{at}: {what}")
-}
-
 /// A host's line: its name, then variables.
 fn host(graph: &mut Graph, line: &str, group: usize, at: &Place) -> Result<(), Problem> {
-    let words = shlex::split(line).ok_or_else(|| refused(at, "a quote is not closed"))?;
+    let words = shlex::split(line).ok_or_else(|| invalid(at, "a quote is not closed"))?;
     let Some((name, settings)) = words.split_first() else {
         return Ok(());
     };
-    let (names, port) = pattern::hosts(name).map_err(|what| refused(at, &what))?;
+    let (names, port) = pattern::hosts(name).map_err(|what| invalid(at, &what))?;
     let mut variables = Vec::new();
     if let Some(port) = port {
         variables.push(("ansible_port".to_owned(), Value::from(port)));
@@ -101,7 +97,7 @@ fn host(graph: &mut Graph, line: &str, group: usize, at: &Place) -> Result<(), P
     for setting in settings {
         let (name, value) = setting
             .split_once('=')
-            .ok_or_else(|| refused(at, "after the host's name, every word is `name=value`"))?;
+            .ok_or_else(|| invalid(at, "after the host's name, every word is `name=value`"))?;
         variables.push((name.to_owned(), value_of(value, false)));
     }
     for name in names {

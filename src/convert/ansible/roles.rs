@@ -7,46 +7,18 @@ use crate::convert::making::{CONTROL_PLANE, HostDraft};
 use crate::inventory::Role;
 use crate::problem::{Code, Problem, problem};
 
-/// Groups of servers: of k3s-ansible now and before, of kubespray now and before, and what people
+/// Groups of servers: of k3s-ansible now and before, of kubespray now and before, and what users
 /// name them with `PyratLabs`' role. `-` and `_` are the same.
-const SERVERS: [&str; 16] = [
-    "server",
-    "servers",
-    "master",
-    "masters",
-    "control",
-    "controller",
-    "controllers",
-    "control_plane",
-    "controlplane",
-    "k3s_server",
-    "k3s_servers",
-    "k3s_master",
-    "k3s_masters",
-    "k3s_control_plane",
-    "kube_control_plane",
-    "kube_master",
-];
+const SERVERS: &str = "server servers master masters control controller controllers control_plane \
+    controlplane k3s_server k3s_servers k3s_master k3s_masters k3s_control_plane kube_control_plane \
+    kube_master";
 
 /// Groups of agents.
-const AGENTS: [&str; 13] = [
-    "agent",
-    "agents",
-    "node",
-    "nodes",
-    "worker",
-    "workers",
-    "k3s_agent",
-    "k3s_agents",
-    "k3s_node",
-    "k3s_nodes",
-    "k3s_worker",
-    "k3s_workers",
-    "kube_node",
-];
+const AGENTS: &str = "agent agents node nodes worker workers k3s_agent k3s_agents k3s_node k3s_nodes \
+    k3s_worker k3s_workers kube_node";
 
 /// Groups of a whole cluster of k3s.
-const CLUSTERS: [&str; 4] = ["k3s_cluster", "k3s_nodes", "k3s_node", "k3s"];
+const CLUSTERS: &str = "k3s_cluster k3s_nodes k3s_node k3s";
 
 /// What a host is that only these groups know.
 const OTHERS: [(&str, &str); 3] = [
@@ -68,18 +40,18 @@ impl AnsibleConversion<'_> {
         let mut variables = self.graph.variables.iter();
         let marked = variables.any(|variable| variable.name == "k3s_control_node");
         let cluster: Vec<bool> = (0..self.graph.hosts.len())
-            .map(|host| CLUSTERS.iter().any(|name| self.is_in(host, name)))
+            .map(|host| CLUSTERS.split(' ').any(|name| self.is_in(host, name)))
             .collect();
         let has_cluster = cluster.contains(&true);
         for (host, in_cluster) in cluster.iter().copied().enumerate() {
             let server_group = self.take(host, &["server_group"]);
             let agent_group = self.take(host, &["agent_group"]);
-            let said = |taken: &Option<Variable>, names: &[&str]| {
+            let said = |taken: &Option<Variable>, names: &str| {
                 let own = taken.as_ref().and_then(|taken| values::text(&taken.value));
-                names.iter().any(|name| self.is_in(host, name))
+                names.split(' ').any(|name| self.is_in(host, name))
                     || own.is_some_and(|name| self.is_in(host, &name))
             };
-            let (server, agent) = (said(&server_group, &SERVERS), said(&agent_group, &AGENTS));
+            let (server, agent) = (said(&server_group, SERVERS), said(&agent_group, AGENTS));
             let control = self.take(host, &["k3s_control_node"]);
             let control = control.and_then(|taken| values::flag(&taken.value));
             let is_other = OTHERS.iter().any(|(name, _)| self.is_in(host, name));

@@ -207,7 +207,7 @@ impl<'a> Evaluator<'a> {
 }
 
 /// Whether a variable holds a secret, as its name says. `vault_` begins the names of those that
-/// people keep in ansible-vault, as Ansible's documentation advises.
+/// users keep in ansible-vault, as Ansible's documentation advises.
 fn is_secret(name: &str) -> bool {
     name.starts_with("vault_") || names_a_secret(name)
 }

@@ -9,22 +9,10 @@ use crate::convert::making::{HostDraft, Making};
 
 /// Variables that mean nothing here: they only say how Ansible does its own work, or what towline
 /// does anyway (it becomes root where it is not).
-const MEANINGLESS: [&str; 14] = [
-    "ansible_become",
-    "ansible_become_exe",
-    "ansible_become_flags",
-    "ansible_group_priority",
-    "ansible_pipelining",
-    "ansible_python_interpreter",
-    "ansible_remote_tmp",
-    "ansible_shell_executable",
-    "ansible_shell_type",
-    "ansible_ssh_pipelining",
-    "ansible_ssh_retries",
-    "ansible_ssh_transfer_method",
-    "etcd_member_name",
-    "k3s_become",
-];
+const MEANINGLESS: &str = "ansible_become ansible_become_exe ansible_become_flags ansible_group_priority \
+    ansible_pipelining ansible_python_interpreter ansible_remote_tmp ansible_shell_executable \
+    ansible_shell_type ansible_ssh_pipelining ansible_ssh_retries ansible_ssh_transfer_method \
+    etcd_member_name k3s_become";
 
 /// An inventory on its way from Ansible's form.
 pub(super) struct AnsibleConversion<'a> {
@@ -167,10 +155,12 @@ impl<'a> AnsibleConversion<'a> {
     pub fn finish(mut self) -> Making {
         let used: BTreeSet<usize> = self.templates.used.take().into_iter().collect();
         let mut applies = vec![false; self.graph.variables.len()];
-        let mut names_done = BTreeSet::new();
-        for index in &self.done {
-            names_done.insert(&*self.graph.variables[*index].name);
-        }
+        let variables = &self.graph.variables;
+        let names_done: BTreeSet<_> = self
+            .done
+            .iter()
+            .map(|done| &*variables[*done].name)
+            .collect();
         for &host in &self.carried {
             for index in self.variables[host].values() {
                 applies[*index] = true;
@@ -180,7 +170,7 @@ impl<'a> AnsibleConversion<'a> {
             let name = &*variable.name;
             if self.done.contains(&index)
                 || used.contains(&index)
-                || MEANINGLESS.contains(&name)
+                || MEANINGLESS.split(' ').any(|known| known == name)
                 || !self.is_carried(variable.scope)
             {
                 continue;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::graph::{Graph, Scope, Variable};
+use super::graph::{Graph, Scope, Variable, invalid};
 use super::{pattern, values};
 use crate::convert::{ConvertError, Source};
 use crate::inventory::{self, Entry, Node, Tree};
@@ -86,8 +86,7 @@ fn host(
     group: usize,
 ) -> Result<(), Problem> {
     let at = source.at(line);
-    let (names, port) =
-        pattern::hosts(name).map_err(|what| problem!(Code::SOURCE_INVALID, "{at}: {what}"))?;
+    let (names, port) = pattern::hosts(name).map_err(|what| invalid(&at, &what))?;
     for name in names {
         let host = graph.host(&name, group, &at)?;
         let scope = Scope::Host(host);
@@ -114,17 +113,17 @@ pub(super) fn variables(
             name: entry.key.clone(),
             value: values::value(&entry.value, &source.text),
             at: source.at(entry.at.line),
-            lines: lines(&entry.value),
+            lines: lines(&entry.value, 0),
             scope,
             beside,
         });
     }
 }
 
-/// The lines of the keys of a map.
-pub(super) fn lines(node: &Node) -> BTreeMap<String, u64> {
+/// The lines of the keys of a map that begins below so many lines.
+pub(super) fn lines(node: &Node, above: u64) -> BTreeMap<String, u64> {
     let entries = node.entries().iter();
     entries
-        .map(|entry| (entry.key.clone(), entry.at.line))
+        .map(|entry| (entry.key.clone(), above + entry.at.line))
         .collect()
 }

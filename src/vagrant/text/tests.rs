@@ -1,13 +1,17 @@
 use super::*;
 
 fn host(name: &str, address: &str, port: u16, private: Option<&str>) -> VagrantHost {
+    let key = format!("/home/me/k/.vagrant/machines/{name}/virtualbox/private_key");
     VagrantHost {
         name: name.into(),
-        address: address.into(),
-        port,
+        login: VagrantLogin {
+            address: address.into(),
+            port,
+            user: "vagrant".into(),
+            keys: vec![key.into()],
+            proxy: None,
+        },
         private: private.map(|private| private.parse().expect("an address")),
-        user: "vagrant".into(),
-        keys: vec![format!("/home/me/k/.vagrant/machines/{name}/virtualbox/private_key").into()],
     }
 }
 
@@ -135,7 +139,7 @@ fn what_has_changed_is_changed_and_the_rest_stays() {
           key: /home/me/k/.vagrant/machines/agent-1/virtualbox/private_key
     "#);
     insta::assert_snapshot!(once.changes.expect("a file was there").join("\n"), @r"
-    agent-2: the Vagrantfile has it no longer; its lines are removed
+    agent-2: no longer in the Vagrantfile; its lines are removed
     server-1: private_address 192.168.56.11 instead of none
     server-1: ssh.port 2200 instead of 2222
     agent-1: new
@@ -165,7 +169,7 @@ fn what_is_not_its_own_is_left_alone() {
         "{said}"
     );
     assert!(
-        said.contains("below hosts:\n      server-1:\n        address:"),
+        said.contains("under hosts:\n      server-1:\n        address:"),
         "{said}"
     );
 }
