@@ -197,7 +197,7 @@ fn the_lines_of_the_pages_for_ansibles_and_k0sctls_people_work_as_they_stand() {
         .replace("192.0.2.12", &second);
     fs::write(place.file("k0sctl.yaml"), source).unwrap();
     let said = shell.runs(&block(FROM_K0SCTL, "towline inventory from-k0sctl"));
-    assert!(said.contains("k3s is another distribution"), "{said}");
+    assert!(said.contains("k3s has its own versions"), "{said}");
     let config = place.lab.cluster_config().into_iter();
     let config: Vec<String> = config
         .map(|(key, value)| format!("{key}: {value}"))
