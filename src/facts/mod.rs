@@ -20,9 +20,30 @@ mod voters;
 
 pub use other::OtherKubernetes;
 pub(crate) use parse::is_node_name;
-pub use questions::{Questions, turn_told};
+pub use questions::turn_told;
 pub use reach::{reach_probe, reach_told};
 pub use voters::{Member, Node, Voter};
+
+/// What a distribution asks of a host, and how its answer is read where that is its own.
+///
+/// The shell texts change nothing. They answer by the functions of `tools.sh`, and find the folder of
+/// the distribution's data in `$data`.
+#[derive(Debug)]
+pub struct Questions {
+    /// Shell text that asks for the node of a host. It answers with the keys that become
+    /// [`NodeFacts`], and on a server that is READY calls `nodes`, which lists the
+    /// cluster's, and its own `members`.
+    pub node: &'static str,
+    /// Shell functions: `kubectl`, which asks this server's API; `members`, which tells the members of
+    /// etcd; and `peers`, which asks them whether they answer.
+    pub cluster: &'static str,
+    /// The version in the key `version`.
+    pub version: fn(&str) -> Option<String>,
+    /// The members in an answer of `members` and `peers`.
+    pub members: fn(&Reply) -> Vec<Member>,
+    /// The cgroup controllers that it needs.
+    pub controllers: &'static [&'static str],
+}
 
 /// What one host said about itself. Nothing in it is trusted: it is text and numbers that were
 /// checked for their form when they were parsed.
@@ -220,15 +241,6 @@ impl Unit {
 }
 
 impl Facts {
-    /// Reads the answer to [`Questions::facts`] about that folder.
-    ///
-    /// # Errors
-    /// A sentence that says what the answer lacks, when the host did not answer in the expected
-    /// form.
-    pub fn parse(reply: &Reply, questions: &Questions, data_dir: &DataDir) -> Result<Self, String> {
-        parse::facts(reply, questions, data_dir)
-    }
-
     /// Whether this is a server that is READY and whose API answers.
     pub fn serves(&self) -> bool {
         self.node.server_unit.is_ready() && self.node.api_ready

@@ -17,62 +17,65 @@ use crate::kubernetes::lacks_network;
 use crate::shell::{Reply, decode};
 use crate::vars::Secret;
 
-pub(super) fn facts(
-    reply: &Reply,
-    questions: &Questions,
-    data_dir: &DataDir,
-) -> Result<Facts, String> {
-    if reply.value("complete") != Some("yes") {
-        let said = match reply.stderr.lines().last() {
-            Some(line) => format!("; it said: {line}"),
-            None => String::new(),
-        };
-        return Err(format!("the answer about the host ended early{said}"));
+impl Facts {
+    /// Reads the answer to [`Questions::facts`] about that folder.
+    ///
+    /// # Errors
+    /// A sentence that says what the answer lacks, when the host did not answer in the expected
+    /// form.
+    pub fn parse(reply: &Reply, questions: &Questions, data_dir: &DataDir) -> Result<Self, String> {
+        if reply.value("complete") != Some("yes") {
+            let said = match reply.stderr.lines().last() {
+                Some(line) => format!("; it said: {line}"),
+                None => String::new(),
+            };
+            return Err(format!("the answer about the host ended early{said}"));
+        }
+        let text = |key: &str| reply.value(key).unwrap_or_default().trim().to_owned();
+        Ok(Self {
+            hostname: text("hostname"),
+            machine_id: text("machine_id"),
+            boot_id: text("boot_id"),
+            uptime: Duration::try_from_secs_f64(text("uptime").parse().unwrap_or(0.0))
+                .unwrap_or_default(),
+            clock: text("clock").parse().unwrap_or_default(),
+            architecture: text("architecture"),
+            kernel: text("kernel"),
+            memory_kib: text("memory_kib").parse().unwrap_or_default(),
+            os: OperatingSystem {
+                id: text("os_id"),
+                like: text("os_like"),
+                version: text("os_version"),
+                name: text("os_name"),
+            },
+            systemd: reply.value("init") == Some("systemd"),
+            cgroup: text("cgroup").parse().unwrap_or(1),
+            missing_controllers: reply
+                .values("missing_controller")
+                .filter(|name| questions.controllers.contains(name))
+                .map(str::to_owned)
+                .collect(),
+            // A path that the user is told to type is one of those that were looked for.
+            cmdline: reply
+                .value("cmdline")
+                .filter(|path| ["/boot/firmware/cmdline.txt", "/boot/cmdline.txt"].contains(path))
+                .map(str::to_owned),
+            ipv6: reply.value("ipv6").is_some(),
+            missing: reply.values("missing").map(str::to_owned).collect(),
+            ufw: reply.value("ufw").is_some(),
+            kubernetes: reply.values("kubernetes").find_map(OtherKubernetes::of),
+            addresses: reply.values("address").filter_map(address).collect(),
+            reached_at: None,
+            reaches: BTreeMap::new(),
+            default_interface: text("default_interface"),
+            disk: Disk {
+                free_kib: text("data_free_kib").parse().ok(),
+                free_inodes: text("data_free_inodes").parse().ok(),
+                read_only: reply.value("data_read_only").is_some(),
+            },
+            node: node_facts(reply, questions, data_dir),
+        })
     }
-    let text = |key: &str| reply.value(key).unwrap_or_default().trim().to_owned();
-    Ok(Facts {
-        hostname: text("hostname"),
-        machine_id: text("machine_id"),
-        boot_id: text("boot_id"),
-        uptime: Duration::try_from_secs_f64(text("uptime").parse().unwrap_or(0.0))
-            .unwrap_or_default(),
-        clock: text("clock").parse().unwrap_or_default(),
-        architecture: text("architecture"),
-        kernel: text("kernel"),
-        memory_kib: text("memory_kib").parse().unwrap_or_default(),
-        os: OperatingSystem {
-            id: text("os_id"),
-            like: text("os_like"),
-            version: text("os_version"),
-            name: text("os_name"),
-        },
-        systemd: reply.value("init") == Some("systemd"),
-        cgroup: text("cgroup").parse().unwrap_or(1),
-        missing_controllers: reply
-            .values("missing_controller")
-            .filter(|name| questions.controllers.contains(name))
-            .map(str::to_owned)
-            .collect(),
-        // A path that the user is told to type is one of those that were looked for.
-        cmdline: reply
-            .value("cmdline")
-            .filter(|path| ["/boot/firmware/cmdline.txt", "/boot/cmdline.txt"].contains(path))
-            .map(str::to_owned),
-        ipv6: reply.value("ipv6").is_some(),
-        missing: reply.values("missing").map(str::to_owned).collect(),
-        ufw: reply.value("ufw").is_some(),
-        kubernetes: reply.values("kubernetes").find_map(OtherKubernetes::of),
-        addresses: reply.values("address").filter_map(address).collect(),
-        reached_at: None,
-        reaches: BTreeMap::new(),
-        default_interface: text("default_interface"),
-        disk: Disk {
-            free_kib: text("data_free_kib").parse().ok(),
-            free_inodes: text("data_free_inodes").parse().ok(),
-            read_only: reply.value("data_read_only").is_some(),
-        },
-        node: node_facts(reply, questions, data_dir),
-    })
 }
 
 fn address(line: &str) -> Option<(String, ipnet::IpNet)> {

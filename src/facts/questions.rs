@@ -1,32 +1,11 @@
-//! What a distribution asks of a host, as data, and the questions that are made of it.
+//! The questions that are made of what a distribution asks of a host.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Member, OtherKubernetes, Voter, is_node_name, parse, voters};
+use super::{OtherKubernetes, Questions, Voter, is_node_name, parse, voters};
 use crate::inventory::DataDir;
 use crate::shell::{Reply, Script, quote};
-
-/// What a distribution asks of a host, and how its answer is read where that is its own.
-///
-/// The shell texts change nothing. They answer by the functions of `tools.sh`, and find the folder of
-/// the distribution's data in `$data`.
-#[derive(Debug)]
-pub struct Questions {
-    /// Shell text that asks for the node of a host. It answers with the keys that become
-    /// [`NodeFacts`](super::NodeFacts), and on a server that is READY calls `nodes`, which lists the
-    /// cluster's, and its own `members`.
-    pub node: &'static str,
-    /// Shell functions: `kubectl`, which asks this server's API; `members`, which tells the members of
-    /// etcd; and `peers`, which asks them whether they answer.
-    pub cluster: &'static str,
-    /// The version in the key `version`.
-    pub version: fn(&str) -> Option<String>,
-    /// The members in an answer of `members` and `peers`.
-    pub members: fn(&Reply) -> Vec<Member>,
-    /// The cgroup controllers that it needs.
-    pub controllers: &'static [&'static str],
-}
 
 impl Questions {
     /// The start of every question about a distribution with its data in that folder.

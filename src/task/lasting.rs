@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::own::{self, number};
-use super::service::{Service, WITHOUT_CHATTER};
+use super::service::{Service, WITHOUT_CHATTER, journal};
 use crate::problem::{Code, Problem};
 use crate::shell::{PACKED, Reply, Script, decode, quote};
 
@@ -93,12 +93,6 @@ impl Service {
         self.cause(&journal(seen)).is_some()
     }
 
-    /// A cause that is recognised in its journal.
-    pub(super) fn cause(&self, journal: &str) -> Option<Problem> {
-        let diagnose = self.diagnose.as_ref()?;
-        (diagnose.journal.cause)(journal, &diagnose.node)
-    }
-
     /// Why a unit that did not last is a failure.
     pub fn did_not_last(&self, seen: &Reply) -> Problem {
         let journal = journal(seen);
@@ -123,12 +117,6 @@ impl Service {
                 "on the host, this shows all that it said:\njournalctl -u {unit} --no-pager -n 200"
             ))
     }
-}
-
-/// What a unit said, as it was answered.
-pub(super) fn journal(seen: &Reply) -> String {
-    let bytes = seen.value("journal").and_then(decode).unwrap_or_default();
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
@@ -161,8 +149,8 @@ mod tests {
         assert_eq!(since(state, 50), Some(Since::Lasted));
         let again = Since::Again(Duration::from_secs(50));
         assert_eq!(since(state, 60), Some(again));
-        let by_a_person = state.replace("NRestarts=1", "NRestarts=0");
-        assert_eq!(since(&by_a_person, 60), Some(Since::Lasted));
+        let by_hand = state.replace("NRestarts=1", "NRestarts=0");
+        assert_eq!(since(&by_hand, 60), Some(Since::Lasted));
         let ended = state.replace("active\n", "activating\n");
         assert_eq!(since(&ended, 50), Some(Since::Ended));
         assert_eq!(since("uptime=1\n", 50), None);

@@ -13,8 +13,8 @@
 
 use std::time::Duration;
 
+use super::own::is_for_network;
 use super::{Action, Change, Changes, Pending, Remedy, Service, Verdict};
-use crate::kubernetes::lacks_network;
 use crate::problem::{Code, Problem, problem};
 use crate::shell::{Reply, Script, acting, quote};
 
@@ -148,16 +148,6 @@ impl Node {
             follows: false,
         })
     }
-}
-
-/// Whether a condition `Ready` in the form `STATUS REASON: MESSAGE` is wrong for want of a network
-/// plug-in alone.
-pub(super) fn is_for_network(seen: &Reply, key: &str) -> bool {
-    let message = seen.value(key).and_then(|told| {
-        let (_, message) = told.strip_prefix("False ")?.split_once(": ")?;
-        Some(message)
-    });
-    message.is_some_and(lacks_network)
 }
 
 #[cfg(test)]

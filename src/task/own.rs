@@ -12,8 +12,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::node::is_for_network;
 use super::{Action, Change, Remedy};
+use crate::kubernetes::lacks_network;
 use crate::shell::{Reply, acting, quote};
 
 /// The node of an agent, and what its kubelet asks for it with.
@@ -97,6 +97,16 @@ pub(super) fn awaits_network(own: Option<&Own>, seen: &Reply) -> bool {
         && is_starting == (Some("activating"), Some("start"))
         && is_for_network(seen, "condition")
         && reported(seen, "said").is_some_and(|(age, process)| age <= process + 1.0)
+}
+
+/// Whether a condition `Ready` in the form `STATUS REASON: MESSAGE` is wrong for want of a network
+/// plug-in alone.
+pub(super) fn is_for_network(seen: &Reply, key: &str) -> bool {
+    let message = seen.value(key).and_then(|told| {
+        let (_, message) = told.strip_prefix("False ")?.split_once(": ")?;
+        Some(message)
+    });
+    message.is_some_and(lacks_network)
 }
 
 /// Whether the kubelet of this very process has reported its node Ready, and nothing of it has

@@ -18,11 +18,10 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::lasting::journal;
 use super::own::{self, Own, number, process_age};
 use super::{Action, Change, Changes, Ended, Pending, Quorum, Remedy, Verdict};
 use crate::problem::{Code, Problem, problem};
-use crate::shell::{PACKED, Reply, Script, acting, quote};
+use crate::shell::{PACKED, Reply, Script, acting, decode, quote};
 
 /// Takes klog's lines of information and the list of flags out of a journal: where a component ends,
 /// it prints the latter, some 350 lines.
@@ -188,6 +187,12 @@ impl Service {
         })
     }
 
+    /// A cause that is recognised in its journal.
+    pub(super) fn cause(&self, journal: &str) -> Option<Problem> {
+        let diagnose = self.diagnose.as_ref()?;
+        (diagnose.journal.cause)(journal, &diagnose.node)
+    }
+
     /// The files that are newer than the unit's process, and those that will be.
     fn newer(&self, seen: &Reply, upstream: &Changes) -> Vec<String> {
         let process_age = process_age(seen);
@@ -306,6 +311,12 @@ impl Service {
             follows: false,
         })
     }
+}
+
+/// What a unit said, as it was answered.
+pub(super) fn journal(seen: &Reply) -> String {
+    let bytes = seen.value("journal").and_then(decode).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

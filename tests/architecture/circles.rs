@@ -10,11 +10,7 @@ use super::{READ, source};
 const CIRCLES: &[(&str, &str)] = &[
     ("cluster::address", "cluster::rules"),
     ("cluster::choose", "cluster::choose::words"),
-    ("distribution::k3s::adopt", "distribution::k3s::keep"),
-    ("distribution::k3s::config", "distribution::k3s::flannel"),
-    ("distribution::k3s::config", "distribution::k3s::keep"),
-    ("distribution::k3s::effective", "distribution::k3s::config"),
-    ("facts::parse", "facts::questions"),
+    ("convert::making", "convert::placed"),
     ("inventory::keys", "inventory::cluster"),
     ("inventory::keys", "inventory::layers"),
     ("inventory::keys", "inventory::show"),
@@ -25,8 +21,10 @@ const CIRCLES: &[(&str, &str)] = &[
     ("inventory::release", "inventory::syntax"),
     ("inventory::shape", "inventory::keys"),
     ("inventory::source", "inventory::reader"),
-    ("task::lasting", "task::service"),
-    ("task::node", "task::service"),
+    ("run::event", "run::report"),
+    ("run::exchange", "run::step"),
+    ("run::gather", "run::report"),
+    ("run::lasting", "run::report"),
 ];
 
 #[test]

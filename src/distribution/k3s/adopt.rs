@@ -7,11 +7,11 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::config::Config;
 use super::effective::{append, effective_config, replaced, told};
 use super::keep::{self, unnamed};
-use super::settings::{MUST_BE_EQUAL, shared_default};
+use super::settings::{MUST_BE_EQUAL, same_setting};
 use super::unit::besides;
+use crate::distribution::Settings;
 use crate::facts::{Facts, Foreign};
 use crate::inventory::{Host, Role};
 use crate::problem::{Code, Problem, problem};
@@ -36,8 +36,8 @@ pub(super) fn left_alone(host: &Host, foreign: &Foreign) -> Problem {
 pub(super) fn adoption(
     host: &Host,
     facts: &Facts,
-    config: &Config,
-    named: &Config,
+    config: &Settings,
+    named: &Settings,
 ) -> Result<(), Problem> {
     let name = &host.name;
     let all = effective_config(facts).map_err(|why| unreadable(name, why))?;
@@ -113,7 +113,7 @@ pub(super) fn adoption(
 
 /// Whether k3s, which something else set up here, does already what `config` and towline's unit tell it,
 /// so that no restart is owed; `registered` is its node's address in the cluster.
-pub(super) fn effective(facts: &Facts, registered: Option<IpAddr>, config: &Config) -> bool {
+pub(super) fn effective(facts: &Facts, registered: Option<IpAddr>, config: &Settings) -> bool {
     let (Ok(mut before), Ok(after)) = (effective_config(facts), told(facts, config)) else {
         return false;
     };
@@ -123,7 +123,7 @@ pub(super) fn effective(facts: &Facts, registered: Option<IpAddr>, config: &Conf
         if after.contains_key("tls-san") {
             append(&mut before, "tls-san", address.clone());
         }
-        before.entry("node-ip").or_insert(address);
+        before.entry("node-ip".to_owned()).or_insert(address);
     }
     // Where the files and the data are does not change: that was refused before.
     let keys = before.keys().chain(after.keys());
@@ -142,7 +142,7 @@ fn unreadable(name: &str, why: String) -> Problem {
 }
 
 /// The lines that the inventory lacks.
-fn needs_lines(host: &Host, lost: &Config, config: &Config) -> Problem {
+fn needs_lines(host: &Host, lost: &Settings, config: &Settings) -> Problem {
     let name = &host.name;
     let problem = problem!(
         Code::ADOPTION_CHANGES_SETTINGS,
@@ -150,7 +150,7 @@ fn needs_lines(host: &Host, lost: &Config, config: &Config) -> Problem {
         lost.keys().cloned().collect::<Vec<_>>().join(", ")
     )
     .because("an inventory is the whole truth of its cluster");
-    let (names, rest): (Config, Config) = lost
+    let (names, rest): (Settings, Settings) = lost
         .clone()
         .into_iter()
         .partition(|(key, _)| key == "tls-san");
@@ -166,7 +166,7 @@ fn needs_lines(host: &Host, lost: &Config, config: &Config) -> Problem {
             return format!("{key}: …   # a secret; it stands on the host");
         }
         let mut whole = config.clone();
-        keep::add(&mut whole, &Config::from([(key.clone(), value.clone())]));
+        keep::add(&mut whole, &Settings::from([(key.clone(), value.clone())]));
         format!("{key}: {}", whole[key])
     });
     let lines: Vec<_> = lines.collect();
@@ -176,56 +176,4 @@ fn needs_lines(host: &Host, lost: &Config, config: &Config) -> Problem {
             lines.join("\n")
         ))
         .next("what may go is written as  KEY: null")
-}
-
-/// Whether two values mean the same to k3s: a list and its words with commas, any order, the default
-/// and nothing at all.
-pub fn same_setting(key: &str, one: Option<&Value>, other: Option<&Value>) -> bool {
-    plain(key, one) == plain(key, other)
-}
-
-/// A value in the one form that all its spellings share.
-fn plain(key: &str, value: Option<&Value>) -> String {
-    let mut words: Vec<String> = match value {
-        None | Some(Value::Null | Value::Bool(false)) => Vec::new(),
-        Some(value) => plain_words(value),
-    };
-    words = words
-        .iter()
-        .flat_map(|word| word.split(','))
-        .map(|word| word.trim().to_owned())
-        .filter(|word| !word.is_empty() && word != "false")
-        .collect();
-    words.sort();
-    words.dedup();
-    match (words.is_empty(), shared_default(key)) {
-        (true, Some(default)) => default.to_owned(),
-        _ => words.join(","),
-    }
-}
-
-/// The words of a list, or the one word that a value is.
-pub(super) fn plain_words(value: &Value) -> Vec<String> {
-    match value {
-        Value::Array(items) => items.iter().map(word).collect(),
-        one => vec![word(one)],
-    }
-}
-
-fn word(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// The keys that two configurations of servers have different values for, where all must have the
-/// same.
-pub(super) fn unequal<'a>(
-    one: &'a Config,
-    other: &'a Config,
-) -> impl Iterator<Item = &'static str> {
-    MUST_BE_EQUAL
-        .into_iter()
-        .filter(|key| !same_setting(key, one.get(*key), other.get(*key)))
 }

@@ -6,7 +6,7 @@
 
 use serde_json::{Number, Value};
 
-pub use crate::distribution::Settings;
+use crate::distribution::Settings;
 
 /// Flags that take no value.
 const SWITCHES: [&str; 38] = [

@@ -1,10 +1,8 @@
 //! What the kubelet of newer versions needs on cgroup v1.
 
-use serde_json::{Map, Value};
-
-use super::config::Config;
 use super::effective::{effective_config, told};
 use super::version::Version;
+use crate::distribution::Settings;
 use crate::facts::Facts;
 use crate::inventory::Host;
 use crate::problem::{Code, Problem, problem};
@@ -14,13 +12,13 @@ use crate::problem::{Code, Problem, problem};
 pub(super) fn cgroup_v1(
     host: &Host,
     facts: &Facts,
-    config: &Config,
+    config: &Settings,
     version: &str,
 ) -> Option<Problem> {
     if facts.cgroup != 1 || !refuses(version) {
         return None;
     }
-    let allows = |told: Result<Map<String, Value>, String>| {
+    let allows = |told: Result<Settings, String>| {
         let told = told.unwrap_or_default();
         told.get("kubelet-arg")
             .is_some_and(|arguments| arguments.to_string().contains("fail-cgroupv1=false"))

@@ -4,7 +4,6 @@
 //! start (`cluster-init`, `server`, the tokens, labels and taints) is kept as it is on a host that
 //! has started before, and is no drift there.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
@@ -16,12 +15,10 @@ use super::settings::{API_PORT, matters_only_at_first_start};
 use super::token::{ca_hash, token_password};
 use super::tokens::Tokens;
 use crate::cluster::{Addresses, Choice, LATER, NodeRole, Situation};
+use crate::distribution::Settings;
 use crate::facts::{Datastore, Facts};
 use crate::inventory::{Host, Role};
 use crate::kubernetes::kubeconfig::server_url;
-
-/// A config.yaml as its keys.
-pub(super) type Config = BTreeMap<String, Value>;
 
 /// Everything that one host's config.yaml follows from.
 pub(super) struct Subject<'a> {
@@ -42,7 +39,7 @@ pub(super) struct Subject<'a> {
 
 impl Subject<'_> {
     /// The whole config.yaml.
-    pub fn config(&self) -> Config {
+    pub fn config(&self) -> Settings {
         let mut config = self.lasting();
         let kept = self.kept_settings();
         keep::add(&mut config, &kept);
@@ -63,7 +60,7 @@ impl Subject<'_> {
     }
 
     /// What the inventory says of it.
-    pub fn named(&self) -> Config {
+    pub fn named(&self) -> Settings {
         let cluster = &self.situation.inventory.cluster;
         let server = self.host.role.value == Role::Server;
         let mut named = if server {
@@ -100,9 +97,9 @@ impl Subject<'_> {
     }
 
     /// What the host's own config.yaml says and the inventory does not, where that is kept.
-    pub fn kept_settings(&self) -> Config {
+    pub fn kept_settings(&self) -> Settings {
         if !self.situation.keep {
-            return Config::new();
+            return Settings::new();
         }
         let own = own_config(self.facts).unwrap_or_default();
         let base = self.lasting();
@@ -110,7 +107,7 @@ impl Subject<'_> {
     }
 
     /// What holds at every start.
-    fn lasting(&self) -> Config {
+    fn lasting(&self) -> Settings {
         let server = self.host.role.value == Role::Server;
         let mut config = self.named();
         // A node keeps the name that it joined with.
@@ -171,7 +168,7 @@ impl Subject<'_> {
         )
     }
 
-    fn leader(&self) -> Config {
+    fn leader(&self) -> Settings {
         let mut config = self.registration();
         if self.etcd {
             config.insert("cluster-init".into(), json!(true));
@@ -183,7 +180,7 @@ impl Subject<'_> {
         config
     }
 
-    fn joining(&self) -> Config {
+    fn joining(&self) -> Settings {
         let mut config = self.registration();
         config.insert("server".into(), json!(self.server()));
         config.insert("token".into(), json!(self.join_token(Role::Server)));
@@ -193,7 +190,7 @@ impl Subject<'_> {
         config
     }
 
-    fn member(&self) -> Config {
+    fn member(&self) -> Settings {
         let mut kept = self.kept();
         if self.etcd && self.facts.node.datastore == Some(Datastore::Sqlite) {
             kept.insert("cluster-init".into(), json!(true));
@@ -201,7 +198,7 @@ impl Subject<'_> {
         kept
     }
 
-    fn agent(&self) -> Config {
+    fn agent(&self) -> Settings {
         let mut config = if self.facts.node.joined {
             self.kept()
         } else {
@@ -240,7 +237,7 @@ impl Subject<'_> {
     }
 
     /// What of the host's own config.yaml mattered at its first start.
-    fn kept(&self) -> Config {
+    fn kept(&self) -> Settings {
         let own = observed(self.facts).into_iter();
         own.filter(|(key, _)| matters_only_at_first_start(key))
             .collect()

@@ -1,19 +1,19 @@
 //! What k3s is told on a host, wherever it is told: by the environment of its unit, config.yaml,
 //! config.yaml.d, and the flags of its unit, of which the later win.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::arguments::{Settings, is_list};
-use super::config::Config;
+use super::arguments::is_list;
 use super::settings::{MUST_BE_EQUAL, matters_only_at_first_start};
 use super::unit::{environment, flags, unit_variables};
+use crate::distribution::Settings;
 use crate::facts::Facts;
 use crate::inventory::DataDir;
 use crate::vars::Secret;
 
 /// The value of a key, when it is one word; a token of digits is a
 /// number for YAML and text for k3s.
-pub(super) fn configured(own: &Map<String, Value>, key: &str) -> Option<String> {
+pub(super) fn configured(own: &Settings, key: &str) -> Option<String> {
     match own.get(key)? {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -23,7 +23,7 @@ pub(super) fn configured(own: &Map<String, Value>, key: &str) -> Option<String> 
 
 /// What a host is told: by its own config.yaml, and where something else set k3s up, by all that
 /// this left. What cannot be read makes the host unfit before anything is decided from it.
-pub(super) fn observed(facts: &Facts) -> Map<String, Value> {
+pub(super) fn observed(facts: &Facts) -> Settings {
     let read = match facts.node.foreign {
         Some(_) => effective_config(facts),
         None => own_config(facts),
@@ -38,12 +38,12 @@ const LONGEST_CONFIG: usize = 200_000;
 ///
 /// # Errors
 /// Why it cannot be read, without any of its content.
-pub(super) fn own_config(facts: &Facts) -> Result<Map<String, Value>, String> {
+pub(super) fn own_config(facts: &Facts) -> Result<Settings, String> {
     read_config(facts.node.config.as_ref().map_or("", Secret::expose))
 }
 
 /// The text of a config.yaml as its keys.
-fn read_config(text: &str) -> Result<Map<String, Value>, String> {
+fn read_config(text: &str) -> Result<Settings, String> {
     if text.len() > LONGEST_CONFIG {
         return Err(format!("is longer than {LONGEST_CONFIG} bytes"));
     }
@@ -51,17 +51,17 @@ fn read_config(text: &str) -> Result<Map<String, Value>, String> {
         return Err("is not text in UTF-8".into());
     }
     if text.is_empty() {
-        return Ok(Map::new());
+        return Ok(Settings::new());
     }
     match serde_yaml::from_str::<Value>(text) {
         Ok(Value::Object(keys)) => {
             let unusable = keys.iter().find(|(key, value)| !is_usable(key, value));
             match unusable.map(|(key, _)| key.clone()) {
                 Some(key) => Err(format!("has a value for {key} that k3s does not take")),
-                None => Ok(keys),
+                None => Ok(keys.into_iter().collect()),
             }
         }
-        Ok(Value::Null) => Ok(Map::new()),
+        Ok(Value::Null) => Ok(Settings::new()),
         Ok(_) => Err("is YAML, but no keys with values".into()),
         Err(error) => Err(match error.location() {
             Some(place) => format!("is not YAML, line {}", place.line()),
@@ -92,7 +92,7 @@ fn is_usable(key: &str, value: &Value) -> bool {
 ///
 /// # Errors
 /// Where it stands and why it cannot be read, without any of its content.
-pub(super) fn effective_config(facts: &Facts) -> Result<Map<String, Value>, String> {
+pub(super) fn effective_config(facts: &Facts) -> Result<Settings, String> {
     let mut variables = Settings::new();
     if let Some(foreign) = &facts.node.foreign {
         variables = unit_variables(foreign)?;
@@ -106,23 +106,19 @@ pub(super) fn effective_config(facts: &Facts) -> Result<Map<String, Value>, Stri
 ///
 /// # Errors
 /// As [`effective_config`].
-pub(super) fn told(facts: &Facts, config: &Config) -> Result<Map<String, Value>, String> {
-    let config = config.clone().into_iter().collect();
+pub(super) fn told(facts: &Facts, config: &Settings) -> Result<Settings, String> {
     let foreign = facts.node.foreign.as_ref();
     let variables = foreign.map_or(Ok(Settings::new()), environment)?;
-    layers(facts, variables, config, Settings::new())
+    layers(facts, variables, config.clone(), Settings::new())
 }
 
 /// What of it is gone when towline writes config.yaml and its own unit.
 ///
 /// # Errors
 /// As [`effective_config`].
-pub(super) fn replaced(facts: &Facts) -> Result<Map<String, Value>, String> {
+pub(super) fn replaced(facts: &Facts) -> Result<Settings, String> {
     let foreign = facts.node.foreign.as_ref();
-    let mut own: Map<_, _> = foreign
-        .map_or(Ok(Settings::new()), unit_variables)?
-        .into_iter()
-        .collect();
+    let mut own = foreign.map_or(Ok(Settings::new()), unit_variables)?;
     for (key, value) in config_yaml(facts)? {
         add(&mut own, key, value);
     }
@@ -132,7 +128,7 @@ pub(super) fn replaced(facts: &Facts) -> Result<Map<String, Value>, String> {
     Ok(own)
 }
 
-fn config_yaml(facts: &Facts) -> Result<Map<String, Value>, String> {
+fn config_yaml(facts: &Facts) -> Result<Settings, String> {
     own_config(facts).map_err(|why| format!("/etc/rancher/k3s/config.yaml {why}"))
 }
 
@@ -145,11 +141,10 @@ fn unit_flags(facts: &Facts) -> Result<Settings, String> {
 
 fn layers(
     facts: &Facts,
-    variables: Settings,
-    config: Map<String, Value>,
+    mut all: Settings,
+    config: Settings,
     flags: Settings,
-) -> Result<Map<String, Value>, String> {
-    let mut all: Map<_, _> = variables.into_iter().collect();
+) -> Result<Settings, String> {
     for (key, value) in config {
         add(&mut all, key, value);
     }
@@ -174,7 +169,7 @@ fn layers(
 }
 
 /// Of a file: a key takes the place of an earlier one, `key+` adds to it.
-fn add(all: &mut Map<String, Value>, key: String, value: Value) {
+fn add(all: &mut Settings, key: String, value: Value) {
     match key.strip_suffix('+') {
         Some(key) => append(all, key, value),
         None => drop(all.insert(key, value)),
@@ -183,7 +178,7 @@ fn add(all: &mut Map<String, Value>, key: String, value: Value) {
 
 /// Of a unit: k3s puts what its files say before the flags, so a list becomes longer and anything else
 /// has its last value (k3s: pkg/configfilearg/parser.go).
-fn add_flag(all: &mut Map<String, Value>, key: String, value: Value) {
+fn add_flag(all: &mut Settings, key: String, value: Value) {
     if is_list(&key) {
         append(all, &key, value);
     } else {
@@ -211,7 +206,7 @@ pub(super) fn configured_data_dir(facts: &Facts) -> Result<Option<DataDir>, Stri
     read.map_err(|why| format!("k3s is configured with data-dir `{told}`, and {why}"))
 }
 
-pub(super) fn append(all: &mut Map<String, Value>, key: &str, value: Value) {
+pub(super) fn append(all: &mut Settings, key: &str, value: Value) {
     let list = |value: Value| match value {
         Value::Array(items) => items,
         one => vec![one],
@@ -226,10 +221,9 @@ pub(super) fn append(all: &mut Map<String, Value>, key: &str, value: Value) {
 /// # Errors
 /// Where it stands and why it cannot be read.
 pub fn shared_settings(facts: &Facts) -> Result<Settings, String> {
-    let all = effective_config(facts)?.into_iter();
-    Ok(all
-        .filter(|(key, value)| MUST_BE_EQUAL.contains(&key.as_str()) && *value != false)
-        .collect())
+    let mut all = effective_config(facts)?;
+    all.retain(|key, value| MUST_BE_EQUAL.contains(&key.as_str()) && *value != false);
+    Ok(all)
 }
 
 /// The names in the certificate of a server that are not its own addresses: those of its cluster.

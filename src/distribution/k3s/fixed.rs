@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use serde_json::{Map, Value};
 
-use super::adopt::{plain_words, same_setting};
 use super::effective::{effective_config, told};
 use super::network::{KEYS, Networks};
-use super::settings::{MUST_BE_EQUAL, shared_default};
+use super::settings::{MUST_BE_EQUAL, plain_words, same_setting, shared_default};
 use crate::cluster::{NodeRole, Situation, Topology};
+use crate::distribution::Settings;
 use crate::facts::{Datastore, Facts};
 use crate::inventory;
 use crate::problem::{Code, Problem, problem};
@@ -107,7 +106,7 @@ pub(super) fn changed(situation: &Situation<'_>, topology: &Topology) -> Vec<Pro
 }
 
 /// The pods' network that k3s is told, where a node has pod addresses that are not in it.
-fn outside(told: &Map<String, Value>, pods: &[IpNet], node_ip: IpAddr) -> Option<String> {
+fn outside(told: &Settings, pods: &[IpNet], node_ip: IpAddr) -> Option<String> {
     let networks = networks(told, node_ip)?;
     let is_in = |range: &IpNet| networks.pods.iter().any(|all| all.contains(range));
     (!pods.iter().all(is_in)).then(|| networks.value(PODS))
@@ -131,20 +130,19 @@ fn of_another_range(host: &str, range: &str, pods: &[IpNet]) -> Problem {
 
 /// The keys of which a server has one value and would have another.
 fn differing(
-    has: &Map<String, Value>,
-    wants: &Map<String, Value>,
+    has: &Settings,
+    wants: &Settings,
     node_ip: IpAddr,
 ) -> Vec<(&'static str, String, String)> {
     let networks = (networks(has, node_ip), networks(wants, node_ip));
-    let shown = |told: &Map<String, Value>, key: &str| {
+    let shown = |told: &Settings, key: &str| {
         let own = told.get(key).map(plain_words).unwrap_or_default();
         match shared_default(key) {
             Some(default) if own.is_empty() => default.to_owned(),
             _ => own.join(","),
         }
     };
-    let is_on =
-        |told: &Map<String, Value>| !same_setting(ENCRYPTION.key, told.get(ENCRYPTION.key), None);
+    let is_on = |told: &Settings| !same_setting(ENCRYPTION.key, told.get(ENCRYPTION.key), None);
     let mut differing = Vec::new();
     for Fixed { key, .. } in FIXED {
         let (one, other) = match &networks {
@@ -163,7 +161,7 @@ fn differing(
     differing
 }
 
-fn networks(told: &Map<String, Value>, node_ip: IpAddr) -> Option<Networks> {
+fn networks(told: &Settings, node_ip: IpAddr) -> Option<Networks> {
     Networks::read(|key| told.get(key), node_ip.is_ipv6()).ok()
 }
 

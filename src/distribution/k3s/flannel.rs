@@ -3,14 +3,14 @@
 
 use std::net::IpAddr;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::adopt::same_setting;
-use super::config::Config;
 use super::effective::{effective_config, observed, told};
+use super::settings::same_setting;
 use crate::cluster::{
     Choice, ClusterState, Network, Situation, Topology, is_inside, is_same_everywhere,
 };
+use crate::distribution::Settings;
 use crate::facts::Facts;
 use crate::inventory::{Host, Role};
 
@@ -19,7 +19,7 @@ pub(super) fn mended(
     choice: &Choice,
     host: &Host,
     facts: &Facts,
-    config: &Config,
+    config: &Settings,
 ) -> Option<String> {
     let usual = facts
         .default_address()
@@ -106,7 +106,7 @@ fn has_flannel(situation: &Situation<'_>) -> bool {
 
 /// What the cluster's servers are told, or would be; it is equal on all of them.
 pub(super) fn network(situation: &Situation<'_>, topology: &Topology) -> Network {
-    let all: Vec<Map<String, Value>> = situation
+    let all: Vec<Settings> = situation
         .servers()
         .filter_map(|(host, facts)| match topology.specs.get(&host.name) {
             Some(spec) => told(facts, &spec.config).ok(),

@@ -1,11 +1,10 @@
 //! What of a host's own settings the inventory does not name. A typed line keeps it, and taking a
 //! host over needs a line for it; an inventory's deploy on a host that towline wrote takes it away.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::adopt::{plain_words, same_setting};
-use super::config::Config;
-use super::settings::matters_only_at_first_start;
+use super::settings::{matters_only_at_first_start, plain_words, same_setting};
+use crate::distribution::Settings;
 
 /// Lists that are sets of words: one more does not take another's place.
 const SETS: [&str; 5] = [
@@ -33,11 +32,11 @@ fn is_settled(key: &str) -> bool {
 /// The settings of a host that the inventory does not name (`named` is what it does) and that would
 /// not be so any more: whole keys, and of a list the elements. `after` is what k3s would be told.
 pub(super) fn unnamed<'a>(
-    own: &Map<String, Value>,
-    named: &Config,
+    own: &Settings,
+    named: &Settings,
     after: impl Fn(&str) -> Option<&'a Value>,
-) -> Config {
-    let mut rest = Config::new();
+) -> Settings {
+    let mut rest = Settings::new();
     for (key, value) in own {
         let key = key.trim_end_matches('+');
         if is_settled(key) || value.is_null() {
@@ -83,7 +82,7 @@ fn elements(key: &str) -> Option<fn(&str) -> &str> {
 }
 
 /// Adds what is kept to a configuration.
-pub(super) fn add(config: &mut Config, kept: &Config) {
+pub(super) fn add(config: &mut Settings, kept: &Settings) {
     for (key, value) in kept {
         let both = match config.remove(key) {
             Some(other) if elements(key).is_some() => {
@@ -99,7 +98,7 @@ pub(super) fn add(config: &mut Config, kept: &Config) {
 
 /// Gives lists with kept elements the order that they have on the host: another order is no change that
 /// k3s is restarted for.
-pub(super) fn order(config: &mut Config, kept: &Config, own: &Map<String, Value>) {
+pub(super) fn order(config: &mut Settings, kept: &Settings, own: &Settings) {
     for key in kept.keys() {
         let own = own.get(key).map(|own| words(key, own)).unwrap_or_default();
         if let Some(Value::Array(items)) = config.get_mut(key) {
@@ -121,7 +120,7 @@ fn words(key: &str, value: &Value) -> Vec<String> {
 }
 
 /// The settings for people: keys, and of lists what they hold.
-pub(super) fn names(kept: &Config) -> String {
+pub(super) fn names(kept: &Settings) -> String {
     let name = |(key, value): (&String, &Value)| match (elements(key), value) {
         (Some(of), value) => {
             let words = words(key, value);

@@ -67,7 +67,7 @@ pub static DISTRIBUTION: Distribution = Distribution {
         settings: arguments::typed,
         is_known: flags::is_known,
         shared: &settings::MUST_BE_EQUAL,
-        is_same: adopt::same_setting,
+        is_same: settings::same_setting,
         shared_on: effective::shared_settings,
         certificate_names: effective::certificate_names,
     },

@@ -2,15 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::config::{Config, Subject};
+use super::config::Subject;
 use super::effective::observed;
 use crate::cluster::NodeRole;
+use crate::distribution::Settings;
 use crate::shell::quote;
 
 impl Subject<'_> {
     /// What the node registers with.
-    pub fn registration(&self) -> Config {
-        let mut config = Config::new();
+    pub fn registration(&self) -> Settings {
+        let mut config = Settings::new();
         let labels: Vec<_> = self
             .host
             .labels

@@ -1,6 +1,6 @@
 //! What the servers of a cluster have in common: settings, and where they keep their data.
 
-use super::adopt::unequal;
+use super::settings::unequal;
 use crate::cluster::Situation;
 use crate::facts::Datastore;
 use crate::inventory::{self, Role};

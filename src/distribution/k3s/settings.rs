@@ -1,5 +1,8 @@
 //! What is particular to k3s among the settings of a cluster.
 
+use serde_json::Value;
+
+use crate::distribution::Settings;
 use crate::inventory::Role;
 
 /// The port of a server's API and of its supervisor.
@@ -69,6 +72,58 @@ pub fn shared_default(key: &str) -> Option<&'static str> {
         "service-cidr" => "10.43.0.0/16",
         _ => return None,
     })
+}
+
+/// Whether two values mean the same to k3s: a list and its words with commas, any order, the default
+/// and nothing at all.
+pub fn same_setting(key: &str, one: Option<&Value>, other: Option<&Value>) -> bool {
+    plain(key, one) == plain(key, other)
+}
+
+/// A value in the one form that all its spellings share.
+fn plain(key: &str, value: Option<&Value>) -> String {
+    let mut words: Vec<String> = match value {
+        None | Some(Value::Null | Value::Bool(false)) => Vec::new(),
+        Some(value) => plain_words(value),
+    };
+    words = words
+        .iter()
+        .flat_map(|word| word.split(','))
+        .map(|word| word.trim().to_owned())
+        .filter(|word| !word.is_empty() && word != "false")
+        .collect();
+    words.sort();
+    words.dedup();
+    match (words.is_empty(), shared_default(key)) {
+        (true, Some(default)) => default.to_owned(),
+        _ => words.join(","),
+    }
+}
+
+/// The words of a list, or the one word that a value is.
+pub(super) fn plain_words(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(items) => items.iter().map(word).collect(),
+        one => vec![word(one)],
+    }
+}
+
+fn word(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The keys that two configurations of servers have different values for, where all must have the
+/// same.
+pub(super) fn unequal<'a>(
+    one: &'a Settings,
+    other: &'a Settings,
+) -> impl Iterator<Item = &'static str> {
+    MUST_BE_EQUAL
+        .into_iter()
+        .filter(|key| !same_setting(key, one.get(*key), other.get(*key)))
 }
 
 /// Whether a key of config.yaml matters only at the first start, also in its form `key+`.

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::arguments::{Settings, ShortFlags, settings, words};
+use super::arguments::{ShortFlags, settings, words};
+use crate::distribution::Settings;
 use crate::facts::Foreign;
 
 /// Variables that stand for flags of k3s.

@@ -12,7 +12,7 @@ fn reply(stdout: &str) -> Reply {
 }
 
 fn read(reply: &Reply) -> Result<Facts, String> {
-    facts(reply, QUESTIONS, &DataDir::default())
+    Facts::parse(reply, QUESTIONS, &DataDir::default())
 }
 
 #[test]
