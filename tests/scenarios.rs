@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::artifacts::{Architecture, BinaryArtifact};
-use crate::cluster::{self, GeneratedTokens, Reach, Situation};
+use crate::cluster::{self, Reach, Situation};
 use crate::digest::sha256;
 use crate::distribution::k3s::K3s;
 use crate::facts::{Datastore, Facts, Node, OperatingSystem, Unit};
@@ -260,16 +260,13 @@ fn tell(scenario: &Scenario) -> String {
         Some(limit) => limit.iter().cloned().collect(),
         None => all.collect(),
     };
-    let fresh = GeneratedTokens {
-        server: Secret::new("fresh-server"),
-        agent: Secret::new("fresh-agent"),
-    };
+    let generated = ["new-server", "new-agent"].map(Secret::new);
     let situation = Situation {
         rules: &K3s,
         inventory: &inventory,
         reach: &reach,
         selected: &selected,
-        fresh: &fresh,
+        generated: &generated,
         adopt: false,
         keep: false,
     };
@@ -330,7 +327,7 @@ fn tell(scenario: &Scenario) -> String {
         .collect();
     let text = plan_text(&scenario.about, &planned(&judged));
     assert!(
-        !text.contains("secret-one") && !text.contains("fresh-"),
+        !text.contains("secret-one") && !text.contains("new-server"),
         "{text}"
     );
     let orders = orders(&plan) + &let_in(&plan);

@@ -60,7 +60,7 @@ impl AdHocInventory {
             return Err(problem!(
                 Code::SERVER_NOT_READY,
                 "{name}: {} has data here and is not READY, so nothing can join it",
-                self.distribution.name
+                self.distribution.rules.product().name
             )
             .next(format!(
                 "systemctl status {unit}  and  journalctl -u {unit}  on it say why"

@@ -54,7 +54,7 @@ impl AdHocInventory {
     /// What an inventory would say, as a flag: `ssh: {port: 22}` is `--ssh-port 22`.
     fn help(&self, help: &str, path: &[&str]) -> String {
         let is_target = path.get(1).is_some_and(|name| *name == self.target);
-        let api = self.distribution.api_port.to_string();
+        let api = self.distribution.rules.product().api_port.to_string();
         let said = help.split_once("`ssh: {").and_then(|(before, rest)| {
             let (setting, after) = rest.split_once("}`")?;
             let flag = match (setting.split_once(": ")?, is_target) {

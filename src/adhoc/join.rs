@@ -88,7 +88,7 @@ impl AdHocInventory {
                 )
                 .next(format!(
                     "one looks like https://k8s.example.org:{}",
-                    self.distribution.api_port
+                    self.distribution.rules.product().api_port
                 )));
             };
             let name = authority
@@ -121,7 +121,7 @@ impl AdHocInventory {
                     .next(format!("write {host}: with a token the server is not logged in to"))
                     .next(format!("if that is the port of the API, write  --server-url https://{server}  instead")));
                 }
-                server_url(server, self.distribution.api_port)
+                server_url(server, self.distribution.rules.product().api_port)
             }
             (None, None) => {
                 return Err(Problem::new(
@@ -205,7 +205,7 @@ pub fn of_server(
             problem!(Code::NO_CLUSTER, "{name}: there is no cluster here to join")
                 .because(format!(
                     "no server of {} has ever run on it",
-                    adhoc.distribution.name
+                    adhoc.distribution.rules.product().name
                 ))
                 .next(format!(
                     "towline install --ip {name}  makes it the first server"
@@ -223,7 +223,7 @@ pub fn of_server(
             problem!(
                 Code::NODE_CONFIG_UNREADABLE,
                 "{name}: the settings of {} here cannot be read",
-                adhoc.distribution.name
+                adhoc.distribution.rules.product().name
             )
             .because(why)
         })?;

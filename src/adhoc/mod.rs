@@ -263,7 +263,7 @@ impl AdHocInventory {
             return Err(problem!(
                 Code::DATA_DIR_DIFFERS,
                 "{server}: {} keeps its data in {own} here, not in {typed}",
-                self.distribution.name
+                self.distribution.rules.product().name
             )
             .next(
                 "leave out  --server-data-dir : the folder is read from the server's configuration",

@@ -25,7 +25,6 @@ mod reset;
 pub mod rules;
 mod state;
 mod successor;
-mod tokens;
 mod topology;
 mod version;
 
@@ -41,7 +40,6 @@ pub use reach::to_ask;
 pub use reset::{Reset, Wave, reset};
 pub use rules::Rules;
 pub use successor::Successor;
-pub use tokens::GeneratedTokens;
 pub use topology::topology;
 pub use version::{Wanted, wanted_version};
 
@@ -75,8 +73,8 @@ pub struct Situation<'a> {
     pub reach: &'a BTreeMap<String, Reach>,
     /// The hosts that may be changed; the others are only observed.
     pub selected: &'a BTreeSet<String>,
-    /// Tokens to use when the cluster has none yet.
-    pub fresh: &'a GeneratedTokens,
+    /// The secrets that the distribution has generated, for a cluster that has none yet.
+    pub generated: &'a [Secret],
     /// Whether hosts that something else set up are taken over.
     pub adopt: bool,
     /// Whether a host keeps the settings of its own that the inventory does not name: an

@@ -1,6 +1,7 @@
 //! What the rules must know of a distribution. They ask it here; each distribution answers, in a room
 //! that sees this one.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -26,6 +27,9 @@ pub trait Rules: fmt::Debug + Sync {
     /// # Errors
     /// What is said is no address, in a sentence without the host's name.
     fn wanted<'a>(&self, inventory: &'a Inventory, host: &'a Host) -> Result<Wanted<'a>, String>;
+
+    /// Which of two versions was released first; `None` where one of them is no version.
+    fn version_order(&self, one: &str, other: &str) -> Option<Ordering>;
 
     /// How the user writes a setting: in an inventory, or on a command line.
     fn line(&self, setting: &Setting<'_>, in_inventory: bool) -> String;
@@ -65,15 +69,13 @@ pub trait Rules: fmt::Debug + Sync {
     /// The networks of pods and services, as the inventory says them or by default.
     fn ranges(&self, inventory: &Inventory) -> Vec<String>;
 
-    /// What playbooks and templates see under its name on a host. `sources` are the addresses and networks
-    /// that a firewall has to let in.
+    /// What playbooks and templates see under its name on a host.
     fn variables(
         &self,
         topology: &Topology,
         host: &Host,
         facts: &Facts,
         version: Option<&str>,
-        sources: Vec<String>,
     ) -> Value;
 
     /// What of it a reset takes from a host, and what it leaves there.
@@ -85,6 +87,8 @@ pub trait Rules: fmt::Debug + Sync {
 pub struct Product {
     /// Its name.
     pub name: &'static str,
+    /// The port of a server's API.
+    pub api_port: u16,
     /// The port of a server at which others join.
     pub join_port: u16,
     /// A server's systemd unit, without `.service`.

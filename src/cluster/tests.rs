@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::{
-    ClusterState, GeneratedTokens, LATER, NodeRole, NodeSpec, Reach, Situation, Topology, topology,
-};
+use super::{ClusterState, LATER, NodeRole, NodeSpec, Reach, Situation, Topology, topology};
 use crate::distribution::k3s::K3s;
 use crate::facts::{Datastore, DropIn, Facts, Node, OperatingSystem, Unit};
 use crate::inventory::{self, Inventory, Overrides};
@@ -19,7 +17,7 @@ mod growing;
 mod needs;
 mod reaching;
 mod refused;
-mod resets;
+pub(crate) mod resets;
 mod states;
 mod versions;
 
@@ -46,7 +44,7 @@ pub(crate) struct Lab {
     pub(crate) inventory: Inventory,
     pub(crate) reach: BTreeMap<String, Reach>,
     pub(crate) selected: BTreeSet<String>,
-    pub(crate) fresh: GeneratedTokens,
+    pub(crate) generated: [Secret; 2],
     pub(crate) adopt: bool,
     pub(crate) keep: bool,
 }
@@ -71,10 +69,7 @@ impl Lab {
                 .iter()
                 .map(|host| host.name.clone())
                 .collect(),
-            fresh: GeneratedTokens {
-                server: Secret::new("fresh-server"),
-                agent: Secret::new("fresh-agent"),
-            },
+            generated: ["new-server", "new-agent"].map(Secret::new),
             adopt: false,
             keep: false,
             inventory,
@@ -105,7 +100,7 @@ impl Lab {
             inventory: &self.inventory,
             reach: &self.reach,
             selected: &self.selected,
-            fresh: &self.fresh,
+            generated: &self.generated,
             adopt: self.adopt,
             keep: self.keep,
         };

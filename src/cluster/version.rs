@@ -1,5 +1,6 @@
 //! Which version a deploy is about. An upgrade is never its side effect.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Reach, Rules};
@@ -87,12 +88,15 @@ pub fn wanted_version(
     for (host, version) in &running {
         problem = problem.because(format!("{host} runs {version}"));
     }
-    Err(vec![
-        problem
-            .because("an upgrade is a command of its own, not yet here")
-            .next(format!(
-                "to go on without an upgrade, set  version: {}  under cluster:",
-                running[0].1
-            )),
-    ])
+    let is_older = |(_, version): &&(&str, &str)| {
+        rules.version_order(&wanted, version) == Some(Ordering::Less)
+    };
+    let why = match (&inventory.cluster.version, others.iter().any(is_older)) {
+        (Version::Exact(_), true) => "Kubernetes does not go back to an older version",
+        _ => "an upgrade is a command of its own, not yet here",
+    };
+    Err(vec![problem.because(why).next(format!(
+        "to go on without an upgrade, set  version: {}  under cluster:",
+        running[0].1
+    ))])
 }

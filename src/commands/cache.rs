@@ -21,7 +21,7 @@ pub(super) fn run(what: Cache, environment: &Environment, ui: &Ui) -> ExitCode {
     };
     let distributions = distribution::ALL.iter();
     let done = distributions.map(|distribution| {
-        let name = distribution.name;
+        let name = distribution.rules.product().name;
         let kept = match what {
             Cache::List => cache::list(folder, name),
             Cache::Clean => cache::clean(folder, name),

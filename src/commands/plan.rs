@@ -44,7 +44,7 @@ fn foreign(context: &Context, survey: &Survey<Deployment>) {
             let text = format!(
                 "{}: something else set up {} here; deploy takes it over only with --adopt",
                 host.name,
-                distribution::of(&context.inventory).name
+                distribution::of(&context.inventory).rules.product().name
             );
             context.events.send(Event::Note { text });
         }

@@ -9,6 +9,7 @@ use crate::cluster::Rules;
 use crate::facts::{Facts, Questions};
 use crate::inventory::{self, Inventory, Remark, Role};
 use crate::task::Journal;
+use crate::vars::Secret;
 
 /// Texts by their path.
 pub type Texts = &'static [(&'static str, &'static str)];
@@ -29,12 +30,12 @@ pub mod k3s;
 /// What is known of a distribution.
 #[derive(Debug)]
 pub struct Distribution {
-    /// Its name.
-    pub name: &'static str,
     /// What the rules of its clusters must know.
     pub rules: &'static dyn Rules,
     /// What hosts are asked of it.
     pub questions: Questions,
+    /// Secrets for a cluster that has none. They are made once a run, before any plan.
+    pub generate: fn() -> Vec<Secret>,
     /// Its releases.
     pub releases: Releases,
     /// Its playbooks, by their path in `playbooks/`. `site.yml` in its folder has the stages.
@@ -47,8 +48,6 @@ pub struct Distribution {
     pub kubectl: &'static str,
     /// What has the admin's kubeconfig written anew, as advice.
     pub renew_kubeconfig: &'static str,
-    /// The port of a server's API.
-    pub api_port: u16,
     /// How its own flags are typed.
     pub flags: Flags,
 }

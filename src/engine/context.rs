@@ -12,7 +12,7 @@ use super::surroundings::surroundings;
 use super::{interrupt, overrides};
 use crate::artifacts::Proxy;
 use crate::cli::{Environment, InventoryArguments};
-use crate::cluster::{GeneratedTokens, Situation};
+use crate::cluster::Situation;
 use crate::distribution;
 use crate::inventory::{self, Inventory, Overrides};
 use crate::playbook::{Assets, Book};
@@ -21,7 +21,7 @@ use crate::run::gather::{self, Gathered};
 use crate::run::{Event, Interrupt, Runner};
 use crate::ssh::Counts;
 use crate::ui::Ui;
-use crate::vars::Redactor;
+use crate::vars::{Redactor, Secret};
 
 /// Everything that is known before a host is asked.
 pub struct Context {
@@ -42,8 +42,8 @@ pub struct Context {
     connector: Arc<Ssh>,
     /// The playbooks and templates.
     pub book: Book,
-    /// Tokens for a cluster that has none yet.
-    pub fresh: GeneratedTokens,
+    /// Secrets for a cluster that has none yet.
+    pub generated: Vec<Secret>,
     /// The folder of the download cache.
     pub cache: std::path::PathBuf,
     /// Through which downloads go.
@@ -98,12 +98,8 @@ impl Context {
         ui: &Ui,
         events: Events,
     ) -> Result<Self, Refusal> {
-        let fresh = GeneratedTokens::generate();
-        for secret in inventory
-            .secrets()
-            .iter()
-            .chain([&fresh.server, &fresh.agent])
-        {
+        let generated = (distribution::of(&inventory).generate)();
+        for secret in inventory.secrets().iter().chain(&generated) {
             ui.redactor.learn(secret);
         }
         for text in &inventory.warnings {
@@ -134,7 +130,7 @@ impl Context {
             events,
             limit: Arc::new(Semaphore::new(usize::from(options.parallel))),
             run: format!("{:032x}", rand::random::<u128>()).into(),
-            fresh,
+            generated,
             cache: environment.cache.clone(),
             proxy: environment.proxy.clone().map(|address| Proxy {
                 address,
@@ -187,7 +183,7 @@ impl Context {
             inventory: &self.inventory,
             reach: &gathered.reach,
             selected: &self.selected,
-            fresh: &self.fresh,
+            generated: &self.generated,
             adopt: false,
             keep: false,
         }

@@ -140,7 +140,10 @@ impl Operation for Deploy {
 /// What a plan is about, as a sentence.
 fn about(inventory: &Inventory, state: &ClusterState, version: &str) -> String {
     let name = &inventory.cluster.name;
-    let what = format!("{} {version}", distribution::of(inventory).name);
+    let what = format!(
+        "{} {version}",
+        distribution::of(inventory).rules.product().name
+    );
     match state {
         ClusterState::New { leader } => {
             format!("{name}: a new cluster of {what}, made by {leader}")
@@ -176,7 +179,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::cluster::{GeneratedTokens, Reach};
+    use crate::cluster::Reach;
     use crate::distribution::k3s::K3s;
     use crate::facts::OperatingSystem;
     use crate::inventory::{self, Overrides};
@@ -224,7 +227,7 @@ mod tests {
             inventory: &inventory,
             reach: &reach.into(),
             selected: &selected.iter().map(|host| (*host).to_owned()).collect(),
-            fresh: &GeneratedTokens::generate(),
+            generated: &[],
             adopt: false,
             keep: false,
         };

@@ -121,7 +121,7 @@ pub async fn fetch(
     let cluster = &context.inventory.cluster;
     let address = cluster.endpoint.as_deref().unwrap_or(&host.address);
     let distribution = distribution::of(&context.inventory);
-    let server = server_url(address, distribution.api_port);
+    let server = server_url(address, distribution.rules.product().api_port);
     let name = target.context.as_deref().unwrap_or(&cluster.name);
     let fresh = rewrite(source.expose(), &server, name)
         .map_err(|problem| problem.next(distribution.renew_kubeconfig))?;
@@ -132,7 +132,8 @@ pub async fn fetch(
     // machine is in, too.
     let is_forwarded = cluster.endpoint.is_none() && is_forwarded(context, host);
     let node_ip = node_ip.filter(|_| is_forwarded);
-    let direct = node_ip.map(|ip| server_url(&ip.to_string(), distribution.api_port));
+    let direct =
+        node_ip.map(|ip| server_url(&ip.to_string(), distribution.rules.product().api_port));
     let direct = direct.map(|server| rewrite(source.expose(), &server, name));
     let direct = direct.transpose()?;
 

@@ -47,7 +47,7 @@ impl Operation for Reset<'_> {
             about: format!(
                 "{}: {} and its data are removed from {}",
                 situation.inventory.cluster.name,
-                distribution::of(situation.inventory).name,
+                situation.rules.product().name,
                 names.join(", ")
             ),
             plan: plan::reset(situation, &rules, book).map_err(|problem| vec![problem])?,
@@ -80,7 +80,7 @@ impl Operation for Reset<'_> {
             context.events.send(Event::Note {
                 text: format!(
                     "nothing of {} is here",
-                    distribution::of(&context.inventory).name
+                    distribution::of(&context.inventory).rules.product().name
                 ),
             });
         }

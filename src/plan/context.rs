@@ -36,6 +36,10 @@ struct HostContext<'a> {
 pub(super) struct ClusterContext<'a> {
     /// The cluster's name
     pub name: &'a str,
+    /// The port of its API
+    pub api_port: u16,
+    /// Addresses and networks that a firewall has to let in: nodes, pods, services
+    pub sources: &'a [String],
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -76,6 +80,7 @@ pub(super) fn context(
         },
         |spec| spec.folders.clone(),
     );
+    let product = situation.rules.product();
     let mut context = json!(Context {
         host: HostContext {
             name: &host.name,
@@ -84,6 +89,8 @@ pub(super) fn context(
         },
         cluster: ClusterContext {
             name: &situation.inventory.cluster.name,
+            api_port: product.api_port,
+            sources: &sources(situation, &topology.siblings),
         },
         facts: FactsContext {
             architecture: &facts.architecture,
@@ -97,10 +104,8 @@ pub(super) fn context(
             kubelet: folders.kubelet(),
         },
     });
-    let rules = situation.rules;
-    let sources = sources(situation, &topology.siblings);
-    let own = rules.variables(topology, host, facts, binary.version.as_deref(), sources);
-    context[rules.product().name] = own;
+    let version = binary.version.as_deref();
+    context[product.name] = situation.rules.variables(topology, host, facts, version);
     context
 }
 

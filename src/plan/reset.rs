@@ -29,8 +29,6 @@ struct Leaving<'a> {
     holders: Vec<&'a str>,
     /// Whether the whole cluster goes
     whole: bool,
-    /// Addresses and networks that a firewall let in: nodes, pods, services
-    sources: &'a [String],
 }
 
 /// What a template knows on a host that stays.
@@ -61,13 +59,14 @@ pub fn reset(situation: &Situation<'_>, reset: &Reset, book: &Book) -> Result<Pl
             json!(LeavingContext {
                 cluster: ClusterContext {
                     name: &situation.inventory.cluster.name,
+                    api_port: situation.rules.product().api_port,
+                    sources: &sources,
                 },
                 reset: Leaving {
                     drain: &wave.drain,
                     nodes: &wave.nodes,
                     holders: holders(situation, wave),
                     whole: reset.whole,
-                    sources: &sources,
                 },
                 folders: FoldersContext {
                     data: folders.data.as_str(),
@@ -180,4 +179,61 @@ fn guard(situation: &Situation<'_>, name: &str) -> Option<Guard> {
     let host = hosts.find(|host| host.name == name)?;
     let facts = situation.reach.get(name)?.facts()?;
     Guard::new(situation, name, situation.node_name(host, facts), true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{self, tests::Lab};
+    use crate::distribution::k3s::{DISTRIBUTION, K3s};
+    use crate::playbook::Assets;
+    use crate::task::Task;
+
+    /// The steps of a reset of these servers by a distribution that tells etcd itself who leaves, before it
+    /// stops; of each whether it is guarded.
+    fn steps(lab: &Lab) -> Vec<String> {
+        let mut assets = Assets::of(&DISTRIBUTION);
+        let stop = "- name: leave etcd\n  when: not reset.whole\n  command: {unless: 'false', run: etcd leave, description: leave}\n\
+                    - name: stop\n  command: {unless: 'false', run: stop, description: stop}\n";
+        assets.set_playbook("k3s/reset-stop.yml".into(), stop.into());
+        let situation = Situation {
+            rules: &K3s,
+            inventory: &lab.inventory,
+            reach: &lab.reach,
+            selected: &lab.selected,
+            generated: &lab.generated,
+            adopt: false,
+            keep: false,
+        };
+        let decided = cluster::reset(&situation).expect("a reset");
+        let book = Book::read(&assets).expect("playbooks");
+        let plan = super::reset(&situation, &decided, &book).expect("a plan");
+        let stages = plan.stages.iter();
+        let stages = stages.filter(|stage| stage.name.ends_with(": stop"));
+        let lanes =
+            stages.flat_map(|stage| stage.lanes.iter().map(move |lane| (stage.order, lane)));
+        let steps =
+            lanes.flat_map(|(order, lane)| lane.steps.iter().map(move |step| (order, lane, step)));
+        steps
+            .map(|(order, lane, step)| {
+                assert!(matches!(step.task, Task::Command(_)));
+                let guard = step.guard.as_ref().map_or("", |_| ", guarded");
+                format!("{}: {} ({order:?}{guard})", lane.host, step.name)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_member_of_etcd_can_leave_it_before_it_stops() {
+        let lab = cluster::tests::resets::whole();
+        assert_eq!(
+            steps(&lab.only(&["m2"])),
+            [
+                "m2: leave etcd (Essential, guarded)",
+                "m2: stop (Essential, guarded)",
+            ]
+        );
+        let all = steps(&cluster::tests::resets::whole());
+        assert!(all.iter().all(|step| step.contains(": stop (")), "{all:?}");
+    }
 }

@@ -56,7 +56,7 @@ impl Assets {
     /// Refuses a file of the user's that would change nothing: a playbook that no stage names, and a
     /// template that nothing names and that is called as one in another folder.
     pub(super) fn all_are_used(&self, playbooks: &BTreeSet<String>) -> Result<(), Problem> {
-        let site = format!("{}/site", self.distribution.name);
+        let site = format!("{}/site", self.distribution.rules.product().name);
         let [own, templates] = &self.own;
         let is_named = |path: &str| path == site || playbooks.contains(path);
         let idle = own

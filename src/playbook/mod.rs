@@ -26,7 +26,7 @@ pub use assets::Assets;
 use entry::{Entry, Fault};
 use template::Templates;
 
-/// A stage of the road: which hosts, in what order, by which playbook.
+/// A stage of a deploy: which hosts, in what order, by which playbook.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StageEntry {
@@ -99,7 +99,7 @@ impl Book {
     /// # Errors
     /// A mistake in any of them, with file, line and column.
     pub fn read(assets: &Assets) -> Result<Self, Problem> {
-        let own = assets.distribution.name;
+        let own = assets.distribution.rules.product().name;
         let site = format!("{own}/site");
         let stages: Vec<StageEntry> =
             yaml(&format!("playbooks/{site}.yml"), assets.playbook(&site)?)?;
@@ -126,7 +126,7 @@ impl Book {
 
     /// The name of a playbook of the distribution.
     pub fn own(&self, name: &str) -> String {
-        format!("{}/{name}", self.distribution.name)
+        format!("{}/{name}", self.distribution.rules.product().name)
     }
 
     /// The tasks of a playbook for one host, by name, in order. `binary` is what it uploads, if it
@@ -180,7 +180,7 @@ impl Book {
                 file.download.clone_from(&binary.download);
                 file.description = format!(
                     "{} {}",
-                    self.distribution.name,
+                    self.distribution.rules.product().name,
                     binary.version.as_deref().unwrap_or_default()
                 );
             }
@@ -199,7 +199,7 @@ impl Book {
 
     /// Tells a unit how the distribution's journal is read, and its API asked.
     fn watch(&self, service: &mut Service, context: &Value) -> Result<(), Problem> {
-        let name = self.distribution.name;
+        let name = self.distribution.rules.product().name;
         service.kubectl = self.distribution.kubectl;
         if let Some(other) = service
             .journal
@@ -211,7 +211,7 @@ impl Book {
                 "unknown diagnose `{other}`, expected {name}"
             ));
         }
-        let node = context.pointer("/k3s/node_name").and_then(Value::as_str);
+        let node = context[name]["node_name"].as_str();
         service.diagnose = service.journal.is_some().then(|| Diagnose {
             journal: &self.distribution.journal,
             node: node.unwrap_or_default().to_owned(),

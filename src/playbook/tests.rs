@@ -19,15 +19,15 @@ fn context(role: &str, config: &Value) -> Value {
     };
     json!({
         "host": {"name": "m1", "address": "10.0.0.1", "role": role},
-        "cluster": {"name": "home"},
+        "cluster": {"name": "home", "api_port": 6443, "sources": ["10.0.0.1", "fd00::1"]},
         "facts": {"architecture": "x86_64", "ipv6": true, "ufw": true, "cgroup": 2, "debian": true},
         "k3s": {
             "unit": unit, "command": command, "version": "v1.36.3+k3s1", "node_name": "m1",
-            "voter": true, "flannel": true, "awaits_network": false, "no_server": false, "config": config, "sources": ["10.0.0.1", "fd00::1"], "forget": [{"name": "m2", "uid": "5cc9fb3e-4d5b-4c2c-9d0f-7a0d7e4a9a3b"}], "foreign": false, "effective": false,
+            "voter": true, "flannel": true, "awaits_network": false, "no_server": false, "config": config, "forget": [{"name": "m2", "uid": "5cc9fb3e-4d5b-4c2c-9d0f-7a0d7e4a9a3b"}], "foreign": false, "effective": false,
             "removed": role == "server",
             "data_dir": if role == "server" { "/data/k3s" } else { "/var/lib/rancher/k3s" },
         },
-        "reset": {"drain": ["m2"], "nodes": ["m2"], "holders": ["m2"], "from": "server: \"https://10.0.0.1:6443\"", "to": "server: \"https://10.0.0.2:6443\"", "whole": role == "server", "sources": ["10.0.0.1", "fd00::1"]},
+        "reset": {"drain": ["m2"], "nodes": ["m2"], "holders": ["m2"], "from": "server: \"https://10.0.0.1:6443\"", "to": "server: \"https://10.0.0.2:6443\"", "whole": role == "server"},
         "folders": if role == "server" {
             json!({"data": "/data/k3s", "kubelet": "/srv/kubelet"})
         } else {
@@ -138,7 +138,7 @@ fn lets_in(source: &str, status: &str) -> bool {
     let site = "- {stage: s, hosts: all, strategy: parallel, playbook: os/bootstrap}\n";
     assets.set_playbook("k3s/site.yml".into(), site.into());
     let mut context = context("agent", &json!({}));
-    context["k3s"]["sources"] = json!([source]);
+    context["cluster"]["sources"] = json!([source]);
     let tasks = Book::read(&assets)
         .expect("right")
         .tasks("os/bootstrap", &context, &binary())

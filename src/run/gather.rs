@@ -174,7 +174,7 @@ pub async fn ask_around(
     gathered: &mut Gathered,
     limit: &Arc<Semaphore>,
 ) {
-    let api_port = distribution::of(inventory).api_port;
+    let api_port = distribution::of(inventory).rules.product().api_port;
     let asked = wanted.iter().filter_map(|(name, addresses)| {
         let remote = gathered.remotes.get(name)?.clone();
         let asked = async move {

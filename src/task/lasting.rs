@@ -128,6 +128,7 @@ mod tests {
         let service = Service {
             unit: "k3s".into(),
             newer_than: Vec::new(),
+            ready: None,
             journal: None,
             diagnose: None,
             kubectl: "/usr/local/bin/k3s kubectl",

@@ -169,6 +169,7 @@ mod tests {
             service: Service {
                 unit: "k3s".into(),
                 newer_than: Vec::new(),
+                ready: None,
                 journal: None,
                 diagnose: None,
                 kubectl: "/usr/local/bin/k3s kubectl",
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn an_api_that_does_not_answer_is_final_when_nobody_could_bring_it_back() {
+    fn an_api_that_does_not_answer_is_final_when_no_server_could_bring_it_back() {
         let refused = "The connection to the server 127.0.0.1:6444 was refused";
         let missing = "Error from server (NotFound): nodes \"m1\" not found";
         let is_final = |no_server: bool, stderr: &str| {

@@ -1,4 +1,4 @@
-//! A systemd unit that is enabled, has told READY, and runs what its files say now.
+//! A systemd unit that is enabled, READY, and runs what its files say now.
 //!
 //! ```yaml
 //! - name: k3s runs what its files say
@@ -62,6 +62,10 @@ pub struct Service {
     /// Files that the process must be younger than.
     #[serde(default)]
     pub newer_than: Vec<String>,
+    /// Shell text that succeeds when it is ready: for a unit that systemd calls active as soon as its
+    /// process runs (of the type `simple` or `exec`).
+    #[serde(default)]
+    pub ready: Option<String>,
     /// The distribution whose journal it is; without it, its last lines are shown as they are.
     #[serde(default, rename = "diagnose")]
     pub journal: Option<String>,
@@ -106,10 +110,13 @@ impl Service {
                 quote(path)
             );
         }
+        let ready = self.ready.as_ref().map_or_else(String::new, |ready| {
+            format!("&& if (\n{ready}\n) >/dev/null; then true; else echo ready=no; false; fi")
+        });
         // Of the very process whose state was told: a moment later there may be another one.
         let _ = writeln!(
             text,
-            "printf '%s\\n' \"$unit\" | grep -qx ActiveState=active || \
+            "printf '%s\\n' \"$unit\" | grep -qx ActiveState=active {ready}|| \
              printf 'journal={PACKED}%s\\n' \"$(journalctl -q --no-pager -o cat -n 400 _SYSTEMD_INVOCATION_ID=\"$(printf '%s\\n' \"$unit\" | sed -n s/^InvocationID=//p)\" 2>/dev/null | {WITHOUT_CHATTER} | tail -c 24576 | base64 | tr -d '\\n')\""
         );
         if let Some(own) = &self.own {
@@ -178,6 +185,7 @@ impl Service {
                     acting(&enable, Duration::from_mins(1)),
                 )
             }
+            ("active", "running", None) if get("ready") == "no" => self.pending(seen),
             ("active", "running", None) => Verdict::Converged,
             ("activating" | "deactivating" | "reloading", _, None) => self.pending(seen),
             ("activating" | "deactivating" | "reloading", _, Some(what)) => {

@@ -21,10 +21,6 @@ const CIRCLES: &[(&str, &str)] = &[
     ("inventory::release", "inventory::syntax"),
     ("inventory::shape", "inventory::keys"),
     ("inventory::source", "inventory::reader"),
-    ("run::event", "run::report"),
-    ("run::exchange", "run::step"),
-    ("run::gather", "run::report"),
-    ("run::lasting", "run::report"),
 ];
 
 #[test]

@@ -48,7 +48,6 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("src/inventory/data_dir.rs", "left"),
     ("src/inventory/kubernetes.rs", "left"),
     ("src/inventory/release.rs", "left"),
-    ("src/playbook/", "left"),
     ("src/vars/", "left"),
 ];
 

@@ -25,11 +25,6 @@ const IMPURE: &[&str] = &[
 
 /// Files of theirs that do, and why.
 const EXCEPT: &[(&str, &str, &str)] = &[
-    (
-        "cluster::tokens",
-        "rand",
-        "a new cluster's tokens are made once, before anything is decided",
-    ),
     ("inventory::reader", "std::fs", "it loads"),
     ("inventory::source", "std::fs", "it loads"),
 ];

@@ -29,7 +29,7 @@ fn refused_reset(lab: &Lab) -> String {
         inventory: &lab.inventory,
         reach: &lab.reach,
         selected: &lab.selected,
-        fresh: &lab.fresh,
+        generated: &lab.generated,
         adopt: false,
         keep: false,
     };

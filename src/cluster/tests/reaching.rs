@@ -20,7 +20,7 @@ fn asked(lab: &Lab) -> String {
         inventory: &lab.inventory,
         reach: &lab.reach,
         selected: &lab.selected,
-        fresh: &lab.fresh,
+        generated: &lab.generated,
         adopt: false,
         keep: false,
     };

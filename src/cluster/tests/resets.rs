@@ -11,7 +11,7 @@ fn voter(name: &str, address: &str) -> Node {
 }
 
 /// Three servers and an agent that run, as each server lists them.
-fn whole() -> Lab {
+pub(crate) fn whole() -> Lab {
     let nodes = vec![
         voter("m1", "10.0.0.1"),
         voter("m2", "10.0.0.2"),
@@ -31,7 +31,7 @@ pub(super) fn decide(lab: &Lab) -> Result<Reset, String> {
         inventory: &lab.inventory,
         reach: &lab.reach,
         selected: &lab.selected,
-        fresh: &lab.fresh,
+        generated: &lab.generated,
         adopt: false,
         keep: false,
     };
@@ -245,7 +245,7 @@ log: k3s.log
     assert_eq!([kubelet("m3"), kubelet("w1")], ["/var/lib/kubelet"; 2]);
     insta::assert_snapshot!(plan.notes.join("\n"), @r"
     w1: left as it is: /mnt (kubelet-arg root-dir)
-    m1, m2: left as it is: /root/token (token-file), /mnt/volumes (default-local-storage-path), /mnt/snapshots (etcd-snapshot-dir), /var/log/kubelet (kubelet-arg log-dir), /var/log/k3s/audit.log (kube-apiserver-arg audit-log-path)
+    m1, m2: left as it is: /mnt/volumes (default-local-storage-path), /mnt/snapshots (etcd-snapshot-dir), /var/log/k3s/audit.log (kube-apiserver-arg audit-log-path), /var/log/kubelet (kubelet-arg log-dir), /root/token (token-file)
     ");
 }
 

@@ -46,6 +46,11 @@ fn an_upgrade_is_never_a_side_effect() {
       an upgrade is a command of its own, not yet here
       → to go on without an upgrade, set  version: v1.35.1+k3s1  under cluster:
     ");
+    let older = wanted("version: v1.36.3-rc1+k3s1", &[("m1", Some(VERSION))]).expect_err("refused");
+    assert!(
+        older.contains("does not go back to an older version"),
+        "{older}"
+    );
     let mixed =
         wanted("", &[("m1", Some("v1.35.1+k3s1")), ("m2", Some(VERSION))]).expect_err("refused");
     assert!(

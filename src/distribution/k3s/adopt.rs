@@ -22,7 +22,7 @@ pub(super) fn left_alone(host: &Host, foreign: &Foreign) -> Problem {
     problem!(Code::SET_UP_ELSEWHERE, "{}: k3s was set up here by something else, and is left as it is",
         host.name)
     .because(format!(
-        "the unit {} is not towline's; what k3s is told there would move into config.yaml",
+        "the unit {} was not written by towline; its k3s flags would move to config.yaml",
         foreign.unit
     ))
     .next("towline plan  shows what taking it over would change;  towline deploy --adopt  does it, server by server")
@@ -146,7 +146,7 @@ fn needs_lines(host: &Host, lost: &Settings, config: &Settings) -> Problem {
     let name = &host.name;
     let problem = problem!(
         Code::ADOPTION_CHANGES_SETTINGS,
-        "{name}: k3s is told here what the inventory does not say, and would lose it: {}",
+        "{name}: these settings of k3s are missing from the inventory and would be lost: {}",
         lost.keys().cloned().collect::<Vec<_>>().join(", ")
     )
     .because("an inventory is the whole truth of its cluster");

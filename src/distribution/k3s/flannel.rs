@@ -142,7 +142,7 @@ pub(super) fn note(
     if network.itself || !lack {
         return None;
     }
-    let mut note = "flannel-backend is none: nodes are not Ready until a network plug-in (CNI) is installed in the cluster, which towline does not wait for".to_owned();
+    let mut note = "flannel-backend is none: nodes are not Ready until a network plug-in (CNI) is installed in the cluster; towline does not wait for it".to_owned();
     if network.policies {
         note.push_str(". k3s's network policies wait for it: until then k3s-agent stays activating, and k3s restarts every 15 minutes on each node; with  disable-network-policy: true  it does not");
     }

@@ -39,9 +39,9 @@ pub use variables::variables_schema;
 
 /// What is known of k3s.
 pub static DISTRIBUTION: Distribution = Distribution {
-    name: rules::PRODUCT.name,
     rules: &K3s,
     questions: questions::QUESTIONS,
+    generate: tokens::generate,
     releases: release::RELEASES,
     playbooks: embedded!("playbooks" / "k3s":
         "site.yml", "files.yml", "server.yml", "agent.yml", "forget.yml", "reset-drain.yml",
@@ -62,7 +62,6 @@ pub static DISTRIBUTION: Distribution = Distribution {
     },
     kubectl: "/usr/local/bin/k3s kubectl",
     renew_kubeconfig: "look at the file on the server; k3s writes it anew when it is missing at a start:\nsudo rm /etc/rancher/k3s/k3s.yaml && sudo systemctl restart k3s",
-    api_port: settings::API_PORT,
     flags: Flags {
         settings: arguments::typed,
         is_known: flags::is_known,

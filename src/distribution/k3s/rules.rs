@@ -1,5 +1,6 @@
 //! k3s's answers to what the rules of a cluster must know.
 
+use std::cmp::Ordering;
 use std::net::IpAddr;
 
 use serde_json::Value;
@@ -10,6 +11,7 @@ use super::config::Subject;
 use super::effective::{configured, configured_data_dir, effective_config, observed, own_config};
 use super::token::{ca_hash, token_password};
 use super::tokens::{Tokens, tokens};
+use super::version::Version;
 use super::{fixed, flannel, folders, keep, keys, ranges, servers, settings, variables};
 use crate::cluster::rules::{
     Assignment, Basis, Belongings, HostConfig, Product, Setting, Token, Told, Wanted,
@@ -26,6 +28,7 @@ pub struct K3s;
 
 pub(super) const PRODUCT: Product = Product {
     name: "k3s",
+    api_port: settings::API_PORT,
     join_port: settings::API_PORT,
     server_unit: settings::unit(Role::Server),
     agent_unit: settings::unit(Role::Agent),
@@ -77,6 +80,11 @@ impl Rules for K3s {
             // flannel's interface is the node's, too.
             interface: interface.map(|interface| (interface, key)),
         })
+    }
+
+    fn version_order(&self, one: &str, other: &str) -> Option<Ordering> {
+        let (one, other): (Version, Version) = (one.parse().ok()?, other.parse().ok()?);
+        Some(one.cmp(&other))
     }
 
     fn line(&self, setting: &Setting<'_>, in_inventory: bool) -> String {
@@ -166,9 +174,8 @@ impl Rules for K3s {
         host: &Host,
         facts: &Facts,
         version: Option<&str>,
-        sources: Vec<String>,
     ) -> Value {
-        variables::variables(topology, host, facts, version, sources)
+        variables::variables(topology, host, facts, version)
     }
 
     fn folders(&self, facts: &Facts) -> Belongings {

@@ -16,7 +16,7 @@ pub(super) struct Tokens {
     pub agent: Option<Secret>,
     /// Hash of the cluster's CA, once a server has it.
     pub ca_hash: Option<String>,
-    /// Whether the inventory or a server said the servers' token: otherwise it is a fresh one, by
+    /// Whether the inventory or a server said the servers' token: otherwise it is a generated one, by
     /// which nothing can be called wrong.
     pub known: bool,
 }
@@ -33,6 +33,12 @@ impl Tokens {
         };
         token.expose().to_owned()
     }
+}
+
+/// Tokens for a cluster that has none: for servers, and for agents. Each has 128 random bits.
+pub(super) fn generate() -> Vec<Secret> {
+    let token = |random: u128| Secret::new(&format!("{random:032x}"));
+    [rand::random(), rand::random()].map(token).to_vec()
 }
 
 /// Finds the tokens in force. `urls` are the addresses that servers of the cluster are known under.
@@ -121,16 +127,19 @@ pub(super) fn tokens(situation: &Situation<'_>, urls: &[String]) -> Result<Token
     }
     let first = |found: &[(String, String)]| found.first().map(|(_, value)| Secret::new(value));
     let server = first(&servers);
+    let generated = |nth: usize| situation.generated.get(nth).cloned();
     // A cluster that runs without an agent token keeps doing so: k3s takes a new one only with a
     // restart of every server.
     let runs = situation
         .servers()
         .any(|(_, facts)| facts.node.datastore.is_some());
-    let agent = first(&agents)
-        .or_else(|| (!runs && cluster.server_url.is_none()).then(|| situation.fresh.agent.clone()));
+    let agent =
+        first(&agents).or_else(|| generated(1).filter(|_| !runs && cluster.server_url.is_none()));
     Ok(Tokens {
         known: server.is_some(),
-        server: server.unwrap_or_else(|| situation.fresh.server.clone()),
+        server: server
+            .or_else(|| generated(0))
+            .unwrap_or_else(|| Secret::new("")),
         agent,
         ca_hash: authorities.first().map(|(_, hash)| hash.clone()),
     })
@@ -162,4 +171,18 @@ fn differ(found: &Claims, what: &str, why: &str) -> Option<Problem> {
     } else {
         problem.next(to_move(other))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_tokens_are_random_and_never_shown() {
+        let all = [generate(), generate()].concat();
+        let texts: std::collections::BTreeSet<_> = all.iter().map(Secret::expose).collect();
+        assert!(texts.len() == 4 && texts.iter().all(|text| text.len() == 32));
+        let shown = format!("{all:?}");
+        assert!(!texts.iter().any(|text| shown.contains(text)), "{shown}");
+    }
 }

@@ -30,8 +30,6 @@ pub(super) struct Variables<'a> {
     no_server: bool,
     /// The content of k3s's config.yaml, with secrets
     config: Value,
-    /// Addresses and networks that a firewall has to let in: nodes, pods, services
-    sources: Vec<String>,
     /// Nodes of wiped machines, each with `name` and `uid`
     forget: Vec<Value>,
     /// Whether something other than towline has written the unit
@@ -50,7 +48,6 @@ pub(super) fn variables(
     host: &Host,
     facts: &Facts,
     version: Option<&str>,
-    sources: Vec<String>,
 ) -> Value {
     let spec = topology.specs.get(&host.name);
     let network = &topology.network;
@@ -66,7 +63,6 @@ pub(super) fn variables(
         awaits_network: !network.itself && network.policies,
         no_server: topology.no_server,
         config: spec.map(|spec| json!(spec.config)).unwrap_or_default(),
-        sources,
         forget: forget
             .map(|node| json!({"name": node.name, "uid": node.uid}))
             .collect(),

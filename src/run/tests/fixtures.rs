@@ -70,6 +70,7 @@ pub(super) fn k3s() -> Service {
     Service {
         unit: "k3s".into(),
         newer_than: Vec::new(),
+        ready: None,
         journal: None,
         diagnose: Some(crate::task::service::Diagnose {
             journal: &crate::distribution::k3s::DISTRIBUTION.journal,

@@ -7,6 +7,7 @@ fn judged(state: &str, upstream: &Changes) -> String {
     let service = Service {
         unit: "k3s".into(),
         newer_than: vec![CONFIG.into()],
+        ready: None,
         journal: None,
         diagnose: None,
         kubectl: "/usr/local/bin/k3s kubectl",
@@ -48,6 +49,7 @@ fn an_agent_that_waits_for_a_network_plug_in_of_ones_own_is_as_it_should_be() {
         let service = Service {
             unit: "k3s-agent".into(),
             newer_than: vec![CONFIG.into()],
+            ready: None,
             journal: None,
             diagnose: None,
             kubectl: "/usr/local/bin/k3s kubectl",
@@ -126,6 +128,11 @@ fn what_a_unit_needs_follows_from_its_state_and_the_age_of_its_files() {
             &nothing,
             "enable k3s, so that it starts at boot".to_owned(),
         ),
+        (
+            state("active", "running", 60.0) + "\nready=no",
+            &nothing,
+            "pending: k3s to be READY".to_owned(),
+        ),
         (stale("active", "running", 60.0), &nothing, reload.clone()),
         (stale("activating", "auto-restart", 60.0), &nothing, reload),
         (stale("active", "running", 49.9), &nothing, restart.clone()),
@@ -164,4 +171,35 @@ fn what_a_unit_needs_follows_from_its_state_and_the_age_of_its_files() {
     for (state, upstream, expected) in table {
         assert_eq!(judged(&state, upstream), expected, "{state}");
     }
+}
+
+#[test]
+fn a_unit_that_does_not_tell_systemd_when_it_is_ready_is_asked() {
+    let answer = |ready: Option<&str>| {
+        let service: Service = serde_json::from_value(
+            serde_json::json!({"unit": "k0s", "ready": ready, "timeout": 9}),
+        )
+        .expect("a service");
+        let script = format!(
+            "systemctl() {{ echo ActiveState=active; }}\njournalctl() {{ echo starting; }}\n{}",
+            service.question()
+        );
+        let output = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .output()
+            .expect("sh runs");
+        let seen = Reply {
+            status: 0,
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::new(),
+        };
+        (
+            seen.value("ready").map(str::to_owned),
+            journal(&seen).trim().to_owned(),
+        )
+    };
+    assert_eq!(answer(None), (None, String::new()));
+    assert_eq!(answer(Some("echo yes")), (None, String::new()));
+    let not_yet = (Some("no".to_owned()), "starting".to_owned());
+    assert_eq!(answer(Some("echo no; false")), not_yet);
 }

@@ -30,6 +30,7 @@ fn a_unit_that_runs_anew_is_not_restarted_once_more() {
     let service = Task::Service(Service {
         unit: "k3s".into(),
         newer_than: Vec::new(),
+        ready: None,
         journal: None,
         diagnose: None,
         kubectl: "/usr/local/bin/k3s kubectl",

@@ -50,7 +50,7 @@ fn without_a_word_it_is_left_alone_and_the_others_go_on() {
     assert!(topology.specs.contains_key("m1") && topology.specs.contains_key("m3"));
     insta::assert_snapshot!(topology.unfit["m2"], @r"
     m2: k3s was set up here by something else, and is left as it is
-      the unit k3s is not towline's; what k3s is told there would move into config.yaml
+      the unit k3s was not written by towline; its k3s flags would move to config.yaml
       → towline plan  shows what taking it over would change;  towline deploy --adopt  does it, server by server
     ");
 }
@@ -123,7 +123,7 @@ fn what_all_servers_share_may_not_change_on_the_way() {
     insta::assert_snapshot!(topology.unfit["m2"], @r#"
     m2: taking it over would change what all servers of its cluster share
       k3s does not start with other values than the cluster's
-      m2: k3s is told here what the inventory does not say, and would lose it: kubelet-arg
+      m2: these settings of k3s are missing from the inventory and would be lost: kubelet-arg
       → make the inventory say what the host does, under  config:  of  cluster:
         cluster-cidr: ["10.52.0.0/16"]
         disable: ["traefik","servicelb"]

@@ -217,7 +217,7 @@ fn every_secret_of_a_config_is_known_to_be_masked() {
     };
     let ours = exposed(secrets(&lab.topology()));
     assert!(
-        ["bucket-secret", "first-one", "fresh-agent"]
+        ["bucket-secret", "first-one", "new-agent"]
             .iter()
             .all(|secret| ours.contains(*secret)),
         "{ours:?}"
@@ -230,7 +230,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     /// Neither who is asked first nor who else is there or down shows in a member's config.
     #[test]
-    fn a_members_config_depends_on_nobody_else(
+    fn a_members_config_depends_on_no_other_host(
         down in proptest::sample::subsequence(vec!["m1", "m3", "m4"], 0..=2),
         others in proptest::sample::subsequence(vec!["m1", "m3", "m4", "w1"], 0..=4).prop_shuffle(),
     ) {

@@ -264,7 +264,7 @@ hosts:
         inventory: &lab.inventory,
         reach: &lab.reach,
         selected: &lab.selected,
-        fresh: &lab.fresh,
+        generated: &lab.generated,
         adopt: false,
         keep: false,
     };
@@ -345,10 +345,10 @@ fn a_network_plug_in_of_ones_own_is_told_until_it_runs() {
     assert!(usual.network.itself && said(&usual).is_empty());
     let own = new("flannel-backend: none");
     assert!(!own.network.itself && own.network.policies);
-    insta::assert_snapshot!(said(&own), @"flannel-backend is none: nodes are not Ready until a network plug-in (CNI) is installed in the cluster, which towline does not wait for. k3s's network policies wait for it: until then k3s-agent stays activating, and k3s restarts every 15 minutes on each node; with  disable-network-policy: true  it does not");
+    insta::assert_snapshot!(said(&own), @"flannel-backend is none: nodes are not Ready until a network plug-in (CNI) is installed in the cluster; towline does not wait for it. k3s's network policies wait for it: until then k3s-agent stays activating, and k3s restarts every 15 minutes on each node; with  disable-network-policy: true  it does not");
     let alone = new("flannel-backend: none, disable-network-policy: true");
     assert!(!alone.network.itself && !alone.network.policies);
-    insta::assert_snapshot!(said(&alone), @"flannel-backend is none: nodes are not Ready until a network plug-in (CNI) is installed in the cluster, which towline does not wait for");
+    insta::assert_snapshot!(said(&alone), @"flannel-backend is none: nodes are not Ready until a network plug-in (CNI) is installed in the cluster; towline does not wait for it");
 
     // An agent is told nothing of it; its servers are.
     let runs = |lacks_network: bool| {
