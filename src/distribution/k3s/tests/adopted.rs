@@ -190,7 +190,7 @@ fn what_would_be_lost_beside_what_is_shared_is_told_with_it() {
     let problem = lab.adopting().topology().unfit["m2"].to_string();
     for line in [
         "disable: [\"traefik\"]",
-        "would lose it: debug, tls-san",
+        "would be lost: debug, tls-san",
         "debug: true",
         "add to  cluster: {tls_sans: …}",
         "[\"old.example.org\"]",
