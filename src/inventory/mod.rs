@@ -99,6 +99,13 @@ pub struct Inventory {
 }
 
 impl Inventory {
+    /// The hosts that are servers.
+    pub fn servers(&self) -> impl Iterator<Item = &Host> {
+        self.hosts
+            .iter()
+            .filter(|host| host.role.value == Role::Server)
+    }
+
     /// What a host's config.yaml is told for a key: by the host and its groups, else by the cluster.
     pub fn configured<'a>(&'a self, host: &'a Host, key: &str) -> Option<&'a Value> {
         let shared = match host.role.value {

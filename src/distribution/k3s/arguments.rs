@@ -2,70 +2,12 @@
 //! config.yaml that they mean.
 //!
 //! k3s reads config.yaml by turning every key into the long flag of that name, so each long flag
-//! has its key; which flags take no value and which may be repeated is k3s's own table (v1.36).
+//! has its key.
 
 use serde_json::{Number, Value};
 
+use super::flags::{is_list, is_switch};
 use crate::distribution::Settings;
-
-/// Flags that take no value.
-const SWITCHES: [&str; 38] = [
-    "alsologtostderr",
-    "cluster-init",
-    "cluster-reset",
-    "debug",
-    "disable-agent",
-    "disable-apiserver",
-    "disable-apiserver-lb",
-    "disable-cloud-controller",
-    "disable-controller-manager",
-    "disable-default-registry-endpoint",
-    "disable-etcd",
-    "disable-helm-controller",
-    "disable-kube-proxy",
-    "disable-network-policy",
-    "disable-scheduler",
-    "docker",
-    "embedded-registry",
-    "enable-pprof",
-    "etcd-disable-snapshots",
-    "etcd-expose-metrics",
-    "etcd-s3",
-    "etcd-s3-insecure",
-    "etcd-s3-skip-ssl-verify",
-    "etcd-snapshot-compress",
-    "flannel-external-ip",
-    "flannel-ipv6-masq",
-    "kine-tls",
-    "log-to-stderr",
-    "multi-cluster-cidr",
-    "nonroot-devices",
-    "prefer-bundled-bin",
-    "protect-kernel-defaults",
-    "rootless",
-    "secrets-encryption",
-    "selinux",
-    "supervisor-metrics",
-    "tls-san-security",
-    "with-node-id",
-];
-
-/// Flags that may be repeated. Of those that end in `-arg` there are more than can be listed.
-const LISTS: [&str; 13] = [
-    "airgap-extra-registry",
-    "cluster-cidr",
-    "cluster-dns",
-    "disable",
-    "kubelet-arg",
-    "node-external-dns",
-    "node-external-ip",
-    "node-internal-dns",
-    "node-ip",
-    "node-label",
-    "node-taint",
-    "service-cidr",
-    "tls-san",
-];
 
 /// Short flags and the long ones that they stand for.
 pub const SHORT: [(&str, &str); 8] = [
@@ -162,7 +104,7 @@ pub fn settings(words: &[String], short: ShortFlags) -> Result<Settings, NotArgu
             settings.insert("flannel-backend".to_owned(), Value::String("none".into()));
             continue;
         }
-        if SWITCHES.contains(&key.as_str()) {
+        if is_switch(&key) {
             let value = match given.as_deref() {
                 None | Some("true" | "1" | "t" | "T" | "TRUE" | "True") => true,
                 Some("false" | "0" | "f" | "F" | "FALSE" | "False") => false,
@@ -205,11 +147,6 @@ fn long(
             }),
         }),
     }
-}
-
-/// Whether a key may have several values.
-pub fn is_list(key: &str) -> bool {
-    LISTS.contains(&key) || key.ends_with("-arg")
 }
 
 fn add(settings: &mut Settings, key: String, value: &str) {

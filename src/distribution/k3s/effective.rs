@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-use super::arguments::is_list;
-use super::settings::{MUST_BE_EQUAL, matters_only_at_first_start};
+use super::flags::is_list;
+use super::settings::{MUST_BE_EQUAL, matters_only_at_first_start, words};
 use super::unit::{environment, flags, unit_variables};
 use crate::distribution::Settings;
 use crate::facts::Facts;
@@ -229,16 +229,8 @@ pub fn shared_settings(facts: &Facts) -> Result<Settings, String> {
 /// The names in the certificate of a server that are not its own addresses: those of its cluster.
 pub fn certificate_names(facts: &Facts) -> Vec<String> {
     let all = effective_config(facts).unwrap_or_default();
-    let names = match all.get("tls-san") {
-        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
-        Some(Value::String(name)) => vec![name.as_str()],
-        _ => Vec::new(),
-    };
     let is_own = |name: &str| name.parse().is_ok_and(|ip| facts.has_address(ip));
+    let mut names = words(all.get("tls-san"));
+    names.retain(|name| !is_own(name));
     names
-        .into_iter()
-        .flat_map(|names| names.split(','))
-        .map(|name| name.trim().to_owned())
-        .filter(|name| !name.is_empty() && !is_own(name))
-        .collect()
 }

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use super::effective::{effective_config, told};
 use super::network::{KEYS, Networks};
-use super::settings::{MUST_BE_EQUAL, plain_words, same_setting, shared_default};
+use super::settings::{MUST_BE_EQUAL, elements, same_setting, shared_default};
 use crate::cluster::{NodeRole, Situation, Topology};
 use crate::distribution::Settings;
 use crate::facts::{Datastore, Facts};
@@ -136,7 +136,7 @@ fn differing(
 ) -> Vec<(&'static str, String, String)> {
     let networks = (networks(has, node_ip), networks(wants, node_ip));
     let shown = |told: &Settings, key: &str| {
-        let own = told.get(key).map(plain_words).unwrap_or_default();
+        let own = told.get(key).map(elements).unwrap_or_default();
         match shared_default(key) {
             Some(default) if own.is_empty() => default.to_owned(),
             _ => own.join(","),

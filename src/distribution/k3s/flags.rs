@@ -1,152 +1,40 @@
-//! The flags that k3s has, which are the keys of its config.yaml, from pkg/cli/cmds/{server,agent,root,
-//! log,config}.go of v1.36.3. A server drops a key that it does not know, with one warning in its
-//! journal; an agent refuses to start.
+//! The flags that k3s has, which are the keys of its config.yaml. A server drops a key that it does not
+//! know, with one warning in its journal; an agent refuses to start.
 
 use super::version::Version;
 use crate::inventory::{Role, similar};
 
-/// The newest version that the tables are right for.
+/// The newest version that the table is right for.
 const NEWEST: (u64, u64, u64) = (1, 36, 3);
 
-/// The oldest minor version that the tables are right for.
+/// The oldest minor version that the table is right for.
 const OLDEST: (u64, u64) = (1, 34);
 
-/// Of servers and agents.
-const BOTH: [&str; 45] = [
-    "airgap-extra-registry",
-    "alsologtostderr",
-    "bind-address",
-    "config",
-    "container-runtime-endpoint",
-    "data-dir",
-    "debug",
-    "default-runtime",
-    "disable-default-registry-endpoint",
-    "docker",
-    "enable-pprof",
-    "flannel-cni-conf",
-    "flannel-conf",
-    "flannel-iface",
-    "image-credential-provider-bin-dir",
-    "image-credential-provider-config",
-    "image-service-endpoint",
-    "kube-proxy-arg",
-    "kubelet-arg",
-    "lb-server-port",
-    "log",
-    "node-external-dns",
-    "node-external-ip",
-    "node-internal-dns",
-    "node-ip",
-    "node-label",
-    "node-name",
-    "node-taint",
-    "nonroot-devices",
-    "pause-image",
-    "prefer-bundled-bin",
-    "private-registry",
-    "protect-kernel-defaults",
-    "resolv-conf",
-    "rootless",
-    "selinux",
-    "server",
-    "snapshotter",
-    "token",
-    "token-file",
-    "v",
-    "vmodule",
-    "vpn-auth",
-    "vpn-auth-file",
-    "with-node-id",
-];
+/// Each flag, who takes it (`server`, `agent`, `both`, `nothing` any more), and whether it has no value
+/// (`switch`), one (`value`) or several (`list`): pkg/cli/cmds/{server,agent,root,log,config}.go of v1.36.3.
+const FLAGS: &str = include_str!("flags.txt");
 
-/// Of servers only.
-const SERVERS: [&str; 81] = [
-    "advertise-address",
-    "advertise-port",
-    "agent-token",
-    "agent-token-file",
-    "apiserver-bind-address",
-    "apiserver-port",
-    "cluster-cidr",
-    "cluster-dns",
-    "cluster-domain",
-    "cluster-init",
-    "cluster-reset",
-    "cluster-reset-restore-path",
-    "datastore-cafile",
-    "datastore-certfile",
-    "datastore-endpoint",
-    "datastore-keyfile",
-    "default-local-storage-path",
-    "disable",
-    "disable-agent",
-    "disable-apiserver",
-    "disable-cloud-controller",
-    "disable-controller-manager",
-    "disable-etcd",
-    "disable-helm-controller",
-    "disable-kube-proxy",
-    "disable-network-policy",
-    "disable-scheduler",
-    "egress-selector-mode",
-    "embedded-registry",
-    "etcd-arg",
-    "etcd-disable-snapshots",
-    "etcd-expose-metrics",
-    "etcd-s3",
-    "etcd-s3-access-key",
-    "etcd-s3-bucket",
-    "etcd-s3-bucket-lookup-type",
-    "etcd-s3-config-secret",
-    "etcd-s3-endpoint",
-    "etcd-s3-endpoint-ca",
-    "etcd-s3-folder",
-    "etcd-s3-insecure",
-    "etcd-s3-proxy",
-    "etcd-s3-region",
-    "etcd-s3-retention",
-    "etcd-s3-secret-key",
-    "etcd-s3-session-token",
-    "etcd-s3-skip-ssl-verify",
-    "etcd-s3-timeout",
-    "etcd-snapshot-compress",
-    "etcd-snapshot-dir",
-    "etcd-snapshot-name",
-    "etcd-snapshot-reconcile-interval",
-    "etcd-snapshot-retention",
-    "etcd-snapshot-schedule-cron",
-    "flannel-backend",
-    "flannel-external-ip",
-    "flannel-ipv6-masq",
-    "helm-controller-arg",
-    "helm-job-image",
-    "https-listen-port",
-    "kine-tls",
-    "kube-apiserver-arg",
-    "kube-cloud-controller-arg",
-    "kube-cloud-controller-manager-arg",
-    "kube-controller-arg",
-    "kube-controller-manager-arg",
-    "kube-scheduler-arg",
-    "secrets-encryption",
-    "secrets-encryption-provider",
-    "service-cidr",
-    "service-node-port-range",
-    "servicelb-namespace",
-    "supervisor-metrics",
-    "supervisor-port",
-    "system-default-registry",
-    "tls-san",
-    "tls-san-security",
-    "write-kubeconfig",
-    "write-kubeconfig-group",
-    "write-kubeconfig-mode",
-    "write-kubeconfig-name",
-];
+/// A row of the table.
+fn row(line: &str) -> Option<(&str, &str, &str)> {
+    let (name, rest) = line.split_once(' ')?;
+    let (role, kind) = rest.split_once(' ')?;
+    Some((name, role, kind))
+}
 
-/// Of agents only.
-const AGENTS: [&str; 1] = ["disable-apiserver-lb"];
+fn find(key: &str) -> Option<(&'static str, &'static str)> {
+    let mut rows = FLAGS.lines().filter_map(row);
+    rows.find_map(|(name, role, kind)| (name == key).then_some((role, kind)))
+}
+
+/// Whether a flag takes no value.
+pub fn is_switch(key: &str) -> bool {
+    find(key).is_some_and(|(_, kind)| kind == "switch")
+}
+
+/// Whether a flag may be repeated; of those that end in `-arg` there are more than can be listed.
+pub fn is_list(key: &str) -> bool {
+    key.ends_with("-arg") || find(key).is_some_and(|(_, kind)| kind == "list")
+}
 
 /// Flags that k3s has given up, and what there is instead.
 const GONE: [(&str, &str); 5] = [
@@ -159,25 +47,20 @@ const GONE: [(&str, &str); 5] = [
 
 /// Whether a role has this flag.
 pub fn is_known(key: &str, role: Role) -> bool {
-    let own: &[&str] = match role {
-        Role::Server => &SERVERS,
-        Role::Agent => &AGENTS,
-    };
-    BOTH.contains(&key) || own.contains(&key)
+    find(key).is_some_and(|(of, _)| is_of(of, role))
 }
 
-/// Whether the tables are right for a version, so that what they do not know is a mistake.
+fn is_of(of: &str, role: Role) -> bool {
+    of == "both" || of == role.to_string()
+}
+
+/// Whether the table is right for a version, so that what it does not know is a mistake.
 pub fn are_right_for(version: &str) -> bool {
     let Ok(version) = version.parse::<Version>() else {
         return false;
     };
-    let Version {
-        major,
-        minor,
-        patch,
-        ..
-    } = version;
-    (major, minor) >= OLDEST && (major, minor, patch) <= NEWEST
+    let (minor, patch) = ((version.major, version.minor), version.patch);
+    minor >= OLDEST && (minor.0, minor.1, patch) <= NEWEST
 }
 
 /// What was probably meant by a key that a role does not have, as a sentence.
@@ -185,14 +68,12 @@ pub fn instead(key: &str, role: Role) -> Option<String> {
     if let Some((_, instead)) = GONE.iter().find(|(gone, _)| *gone == key) {
         return Some(format!("k3s has given it up; write {instead}"));
     }
-    if role == Role::Agent && SERVERS.contains(&key) {
+    if role == Role::Agent && find(key).is_some_and(|(of, _)| of == "server") {
         return Some("only servers have it: write it under  config:  of  cluster:".into());
     }
-    let own = match role {
-        Role::Server => SERVERS.iter(),
-        Role::Agent => AGENTS.iter(),
-    };
-    let meant = similar(key, BOTH.iter().chain(own).copied())?;
+    let rows = FLAGS.lines().filter_map(row);
+    let own = rows.filter_map(|(name, of, _)| is_of(of, role).then_some(name));
+    let meant = similar(key, own)?;
     Some(format!("did you mean `{meant}`?"))
 }
 

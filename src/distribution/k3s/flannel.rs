@@ -12,7 +12,7 @@ use crate::cluster::{
 };
 use crate::distribution::Settings;
 use crate::facts::Facts;
-use crate::inventory::{Host, Role};
+use crate::inventory::Host;
 
 /// What is said of a node that runs, and gets the interface since pods do not reach it or from it.
 pub(super) fn mended(
@@ -92,9 +92,7 @@ pub(super) fn has_way(situation: &Situation<'_>, host: &Host, facts: &Facts) -> 
 /// Whether the pods' network is flannel's.
 fn has_flannel(situation: &Situation<'_>) -> bool {
     let inventory = situation.inventory;
-    let servers = inventory.hosts.iter();
-    let mut servers = servers.filter(|host| host.role.value == Role::Server);
-    !servers.any(|host| {
+    !inventory.servers().any(|host| {
         let told = inventory.configured(host, "flannel-backend").cloned();
         let told = told.or_else(|| {
             let facts = situation.reach.get(&host.name)?.facts()?;

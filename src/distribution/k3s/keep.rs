@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::settings::{matters_only_at_first_start, plain_words, same_setting};
+use super::settings::{elements, matters_only_at_first_start, same_setting, words};
 use crate::distribution::Settings;
 
 /// Lists that are sets of words: one more does not take another's place.
@@ -43,7 +43,7 @@ pub(super) fn unnamed<'a>(
             continue;
         }
         let said = named.get(key).or_else(|| named.get(&format!("{key}+")));
-        let Some(of) = elements(key) else {
+        let Some(of) = identity(key) else {
             if said.is_none() && !same_setting(key, Some(value), after(key)) {
                 rest.insert(key.to_owned(), value.clone());
             }
@@ -53,11 +53,11 @@ pub(super) fn unnamed<'a>(
         if said.is_some_and(|said| said.is_null() || *said == Value::Array(Vec::new())) {
             continue;
         }
-        let said = said.map(|said| words(key, said)).unwrap_or_default();
+        let said = said.map(|said| parts(key, said)).unwrap_or_default();
         let there = after(key)
-            .map(|after| words(key, after))
+            .map(|after| parts(key, after))
             .unwrap_or_default();
-        let mut words = words(key, value);
+        let mut words = parts(key, value);
         words.retain(|word| !there.contains(word) && !said.iter().any(|said| of(said) == of(word)));
         if !words.is_empty() {
             rest.insert(key.to_owned(), words.into());
@@ -67,7 +67,7 @@ pub(super) fn unnamed<'a>(
 }
 
 /// By what the elements of a list are told apart, if one can be kept beside others.
-fn elements(key: &str) -> Option<fn(&str) -> &str> {
+fn identity(key: &str) -> Option<fn(&str) -> &str> {
     if SETS.contains(&key) {
         Some(|word| word)
     } else if key.ends_with("-arg") {
@@ -85,9 +85,9 @@ fn elements(key: &str) -> Option<fn(&str) -> &str> {
 pub(super) fn add(config: &mut Settings, kept: &Settings) {
     for (key, value) in kept {
         let both = match config.remove(key) {
-            Some(other) if elements(key).is_some() => {
-                let mut both = words(key, value);
-                both.extend(words(key, &other));
+            Some(other) if identity(key).is_some() => {
+                let mut both = parts(key, value);
+                both.extend(parts(key, &other));
                 both.into()
             }
             _ => value.clone(),
@@ -100,7 +100,7 @@ pub(super) fn add(config: &mut Settings, kept: &Settings) {
 /// k3s is restarted for.
 pub(super) fn order(config: &mut Settings, kept: &Settings, own: &Settings) {
     for key in kept.keys() {
-        let own = own.get(key).map(|own| words(key, own)).unwrap_or_default();
+        let own = own.get(key).map(|own| parts(key, own)).unwrap_or_default();
         if let Some(Value::Array(items)) = config.get_mut(key) {
             let position = |item: &Value| own.iter().position(|own| item == own.as_str());
             items.sort_by_key(|item| position(item).unwrap_or(own.len()));
@@ -109,21 +109,19 @@ pub(super) fn order(config: &mut Settings, kept: &Settings, own: &Settings) {
 }
 
 /// The elements of a list; what is passed on to another program may hold commas of its own.
-fn words(key: &str, value: &Value) -> Vec<String> {
-    let words = plain_words(value);
-    if !SETS.contains(&key) {
-        return words;
+fn parts(key: &str, value: &Value) -> Vec<String> {
+    if SETS.contains(&key) {
+        words(Some(value))
+    } else {
+        elements(value)
     }
-    let words = words.iter().flat_map(|word| word.split(','));
-    let words = words.map(|word| word.trim().to_owned());
-    words.filter(|word| !word.is_empty()).collect()
 }
 
 /// The settings for people: keys, and of lists what they hold.
 pub(super) fn names(kept: &Settings) -> String {
-    let name = |(key, value): (&String, &Value)| match (elements(key), value) {
+    let name = |(key, value): (&String, &Value)| match (identity(key), value) {
         (Some(of), value) => {
-            let words = words(key, value);
+            let words = parts(key, value);
             let words: Vec<&str> = words.iter().map(|word| of(word)).collect();
             format!("{key} ({})", words.join(", "))
         }

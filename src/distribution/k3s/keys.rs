@@ -6,8 +6,7 @@ use serde_json::Value;
 
 use super::effective::effective_config;
 use super::flags::{are_right_for, flannel_backend, instead, is_known};
-use super::network::words;
-use super::settings::shared_default;
+use super::settings::{shared_default, words};
 use crate::cluster::Situation;
 use crate::inventory::{Inventory, Remark, Role, Version};
 use crate::problem::{Code, Problem, problem};
@@ -183,11 +182,8 @@ fn ranges(situation: &Situation<'_>) -> Vec<Problem> {
 fn backend(situation: &Situation<'_>) -> Option<Problem> {
     let key = "flannel-backend";
     let inventory = situation.inventory;
-    let mut servers = inventory.hosts.iter();
-    let value = servers
-        .by_ref()
-        .filter(|host| host.role.value == Role::Server)
-        .find_map(|host| inventory.configured(host, key))?;
+    let mut servers = inventory.servers();
+    let value = servers.find_map(|host| inventory.configured(host, key))?;
     let value = words(Some(value)).join(",");
     let instead = flannel_backend(&value)?;
     let has = situation

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde_json::Value;
 
+use super::settings::words;
+
 /// The networks inside a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Networks {
@@ -17,9 +19,9 @@ pub struct Networks {
     pub dns: Vec<IpAddr>,
 }
 
-/// What is wrong with them.
+/// What is wrong with a key of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct InvalidNetwork {
     /// The key of config.yaml that says so.
     pub key: &'static str,
     /// What is wrong, as a sentence that follows the key.
@@ -46,7 +48,10 @@ impl Networks {
     ///
     /// # Errors
     /// The first thing that is wrong.
-    pub fn read<'a>(told: impl Fn(&str) -> Option<&'a Value>, ipv6: bool) -> Result<Self, Fault> {
+    pub fn read<'a>(
+        told: impl Fn(&str) -> Option<&'a Value>,
+        ipv6: bool,
+    ) -> Result<Self, InvalidNetwork> {
         let own = |key| ranges(key, told(key));
         let (pods, services) = (own(PODS)?, own(SERVICES)?);
         let first = pods.first().or(services.first());
@@ -63,61 +68,47 @@ impl Networks {
         let services = or_default(services, default_services);
         let of = |ranges: &[IpNet]| ranges.iter().map(family).collect::<Vec<_>>();
         if of(&pods) != of(&services) {
-            let (key, other) = match told(SERVICES) {
-                Some(_) => (SERVICES, "cluster-cidr"),
-                None => (PODS, "service-cidr"),
+            let (key, other, own, others) = match told(SERVICES) {
+                Some(_) => (SERVICES, PODS, &services, &pods),
+                None => (PODS, SERVICES, &pods, &services),
             };
-            let (own, others) = match key {
-                SERVICES => (&services, &pods),
-                _ => (&pods, &services),
-            };
-            return Err(Fault {
+            return Err(invalid(
                 key,
-                what: format!(
+                format!(
                     "has {}, and {other} has {}",
                     families(own),
                     families(others)
                 ),
-                help: format!(
+                format!(
                     "both have the same families in the same order, for example\ncluster-cidr: {}\nservice-cidr: {}",
                     example(&pods, 0),
                     example(&pods, 1)
                 ),
-                is_fatal: true,
-            });
+            ));
         }
-        for (one, range) in pods.iter().map(|pods| (pods, &services)) {
-            if let Some(other) = range.iter().find(|other| overlap(one, other)) {
-                return Err(Fault {
-                    key: if told(SERVICES).is_some() {
-                        SERVICES
-                    } else {
-                        PODS
-                    },
-                    what: format!("{other} for services and {one} for pods share addresses"),
-                    help: "give each a range of its own".into(),
-                    is_fatal: false,
-                });
+        let unusual = |key, what, help| InvalidNetwork {
+            is_fatal: false,
+            ..invalid(key, what, help)
+        };
+        for one in &pods {
+            if let Some(other) = services.iter().find(|other| overlap(one, other)) {
+                let key = told(SERVICES).map_or(PODS, |_| SERVICES);
+                let what = format!("{other} for services and {one} for pods share addresses");
+                return Err(unusual(key, what, "give each a range of its own".into()));
             }
         }
         let dns = addresses(told(DNS))?;
         for address in &dns {
-            let Some(range) = services.iter().find(|range| range.contains(address)) else {
-                return Err(Fault {
-                    key: DNS,
-                    what: format!("{address} is not in service-cidr, {}", listed(&services)),
-                    help: format!("k3s takes {} by itself", tenth(services[0])),
-                    is_fatal: false,
-                });
+            let range = services.iter().find(|range| range.contains(address));
+            let usual = tenth(*range.unwrap_or(&services[0]));
+            let help = format!("k3s takes {usual} by itself");
+            let Some(range) = range else {
+                let what = format!("{address} is not in service-cidr, {}", listed(&services));
+                return Err(unusual(DNS, what, help));
             };
-            let first = nth(*range, 1);
-            if *address == first || *address == range.network() {
-                return Err(Fault {
-                    key: DNS,
-                    what: format!("{address} is the address of the API's own service, kubernetes"),
-                    help: format!("k3s takes {} by itself", tenth(*range)),
-                    is_fatal: false,
-                });
+            if *address == nth(*range, 1) || *address == range.network() {
+                let what = format!("{address} is the address of the API's own service, kubernetes");
+                return Err(unusual(DNS, what, help));
             }
         }
         let dns = if dns.is_empty() {
@@ -154,71 +145,49 @@ impl Networks {
 /// The keys that are read.
 pub const KEYS: [&str; 3] = [PODS, SERVICES, DNS];
 
-/// The words of a value; k3s divides them at commas.
-pub fn words(value: Option<&Value>) -> Vec<String> {
-    let items = match value {
-        None | Some(Value::Null) => return Vec::new(),
-        Some(Value::Array(items)) => items.iter().collect(),
-        Some(one) => vec![one],
-    };
-    let text = |item: &Value| {
-        item.as_str()
-            .map_or_else(|| item.to_string(), str::to_owned)
-    };
-    let texts: Vec<String> = items.into_iter().map(text).collect();
-    let words = texts.iter().flat_map(|text| text.split(','));
-    let words = words.map(|word| word.trim().to_owned());
-    words.filter(|word| !word.is_empty()).collect()
-}
-
-fn ranges(key: &'static str, value: Option<&Value>) -> Result<Vec<IpNet>, Fault> {
-    let words = words(value);
-    let read = words.iter().map(|word| {
-        word.parse::<IpNet>()
-            .map(|range| range.trunc())
-            .map_err(|_| {
-                let help = match word.parse::<IpAddr>() {
-                    Ok(IpAddr::V4(_)) => format!("with its size: {word}/16"),
-                    Ok(IpAddr::V6(_)) => format!("with its size: {word}/56"),
-                    Err(_) => "a range is written 10.42.0.0/16 or fd00:42::/56".to_owned(),
-                };
-                let what = format!("`{word}` is not a range of addresses");
-                Fault {
-                    key,
-                    what,
-                    help,
-                    is_fatal: true,
-                }
-            })
-    });
-    let ranges = read.collect::<Result<Vec<_>, _>>()?;
-    let is_one_of_each = match ranges.as_slice() {
-        [] | [_] => true,
-        [one, other] => family(one) != family(other),
-        _ => false,
-    };
-    if is_one_of_each {
-        return Ok(ranges);
-    }
-    Err(Fault {
+const fn invalid(key: &'static str, what: String, help: String) -> InvalidNetwork {
+    InvalidNetwork {
         key,
-        what: format!("has {} ranges", ranges.len()),
-        help: "it takes one, or one of IPv4 and one of IPv6".into(),
+        what,
+        help,
         is_fatal: true,
-    })
+    }
 }
 
-fn addresses(value: Option<&Value>) -> Result<Vec<IpAddr>, Fault> {
-    let words = words(value);
-    let read = words.iter().map(|word| {
-        word.parse().map_err(|_| Fault {
-            key: DNS,
-            what: format!("`{word}` is not an address"),
-            help: "it is one address in service-cidr, or one of each family".into(),
-            is_fatal: true,
+fn ranges(key: &'static str, value: Option<&Value>) -> Result<Vec<IpNet>, InvalidNetwork> {
+    let range = |word: &String| {
+        let range = word.parse::<IpNet>().map(|range| range.trunc());
+        range.map_err(|_| {
+            let help = match word.parse::<IpAddr>() {
+                Ok(IpAddr::V4(_)) => format!("with its size: {word}/16"),
+                Ok(IpAddr::V6(_)) => format!("with its size: {word}/56"),
+                Err(_) => "a range is written 10.42.0.0/16 or fd00:42::/56".to_owned(),
+            };
+            invalid(key, format!("`{word}` is not a range of addresses"), help)
         })
-    });
-    read.collect()
+    };
+    let ranges = words(value)
+        .iter()
+        .map(range)
+        .collect::<Result<Vec<_>, _>>()?;
+    match ranges.as_slice() {
+        [] | [_] => Ok(ranges),
+        [one, other] if family(one) != family(other) => Ok(ranges),
+        _ => {
+            let help = "it takes one, or one of IPv4 and one of IPv6".into();
+            Err(invalid(key, format!("has {} ranges", ranges.len()), help))
+        }
+    }
+}
+
+fn addresses(value: Option<&Value>) -> Result<Vec<IpAddr>, InvalidNetwork> {
+    let address = |word: &String| {
+        word.parse().map_err(|_| {
+            let help = "it is one address in service-cidr, or one of each family".into();
+            invalid(DNS, format!("`{word}` is not an address"), help)
+        })
+    };
+    words(value).iter().map(address).collect()
 }
 
 const fn family(range: &IpNet) -> bool {

@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use super::effective::effective_config;
-use super::network::{Fault, KEYS, Networks, words};
-use super::settings::shared_default;
+use super::network::{InvalidNetwork, KEYS, Networks};
+use super::settings::{shared_default, words};
 use crate::cluster::{Addresses, Situation};
-use crate::inventory::{Inventory, Remark, Role};
+use crate::inventory::{Inventory, Remark};
 use crate::problem::{Code, Problem, problem};
 
 /// What k3s is told of the networks: by a server that has data, which is what the cluster has, or
@@ -25,8 +25,7 @@ fn told(situation: &Situation<'_>) -> Option<(BTreeMap<&'static str, Value>, boo
             .filter_map(|key| Some((*key, all.get(*key)?.clone())));
         return Some((own.collect(), true));
     }
-    let mut hosts = situation.inventory.hosts.iter();
-    let host = hosts.find(|host| host.role.value == Role::Server)?;
+    let host = situation.inventory.servers().next()?;
     let named = KEYS.iter().filter_map(|key| {
         let value = situation.inventory.configured(host, key)?;
         Some((*key, value.clone()))
@@ -47,13 +46,12 @@ pub(super) fn of_inventory(inventory: &Inventory) -> Vec<String> {
 
 /// What k3s does not start with, for an inventory of which no host was asked yet.
 pub(super) fn remarks(inventory: &Inventory) -> Vec<Remark> {
-    let mut hosts = inventory.hosts.iter();
-    let Some(host) = hosts.find(|host| host.role.value == Role::Server) else {
+    let Some(host) = inventory.servers().next() else {
         return Vec::new();
     };
     let read = Networks::read(|key| inventory.configured(host, key), false);
     let fault = read.err().filter(|fault| fault.is_fatal);
-    let remark = |fault: Fault| Remark {
+    let remark = |fault: InvalidNetwork| Remark {
         section: "config",
         key: fault.key.to_owned(),
         origin: host
@@ -129,7 +127,7 @@ pub(super) fn faults(
     problems.collect()
 }
 
-fn of(fault: &Fault) -> Problem {
+fn of(fault: &InvalidNetwork) -> Problem {
     problem!(Code::NETWORK_RANGE, "config.{}: {}", fault.key, fault.what).next(fault.help.clone())
 }
 

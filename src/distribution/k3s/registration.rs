@@ -1,9 +1,10 @@
 //! Labels and taints, which k3s gives a node when it registers and never again.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::config::Subject;
 use super::effective::observed;
+use super::settings::elements;
 use crate::cluster::NodeRole;
 use crate::distribution::Settings;
 use crate::shell::quote;
@@ -51,7 +52,8 @@ impl Subject<'_> {
             ("node-label", "labels", "label"),
             ("node-taint", "taints", "taint"),
         ] {
-            let changes = changes(&words(own.get(key)), &words(wanted.get(key)));
+            let told = |of: &Settings| of.get(key).map(elements).unwrap_or_default();
+            let changes = changes(&told(&own), &told(&wanted));
             if !changes.is_empty() {
                 differing.push(what);
                 // The host's own labels are what it says that they are.
@@ -72,16 +74,6 @@ impl Subject<'_> {
             )
         })
     }
-}
-
-/// The words of a setting that is a list or one word.
-fn words(value: Option<&Value>) -> Vec<String> {
-    let words = match value {
-        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
-        Some(Value::String(word)) => vec![word.as_str()],
-        _ => Vec::new(),
-    };
-    words.into_iter().map(str::to_owned).collect()
 }
 
 /// What a kubectl has to be told of labels (`key=value`) or taints (`key=value:Effect`): those that

@@ -3,7 +3,7 @@
 use super::settings::unequal;
 use crate::cluster::Situation;
 use crate::facts::Datastore;
-use crate::inventory::{self, Role};
+use crate::inventory;
 use crate::problem::{Code, Problem, problem};
 
 /// Servers whose settings differ where k3s wants all servers to have the same.
@@ -12,19 +12,12 @@ pub(super) fn unequal_servers(situation: &Situation<'_>) -> Option<Problem> {
         return None;
     }
     let inventory = situation.inventory;
-    let mut servers = inventory
-        .hosts
-        .iter()
-        .filter(|host| host.role.value == Role::Server)
-        .map(|host| {
-            let mut config = inventory.cluster.config.clone();
-            config.extend(
-                host.config
-                    .iter()
-                    .map(|(key, setting)| (key.clone(), setting.value.clone())),
-            );
-            (host, config)
-        });
+    let mut servers = inventory.servers().map(|host| {
+        let mut config = inventory.cluster.config.clone();
+        let own = host.config.iter();
+        config.extend(own.map(|(key, setting)| (key.clone(), setting.value.clone())));
+        (host, config)
+    });
     let (first, config) = servers.next()?;
     let (other, keys) = servers.find_map(|(host, other)| {
         let keys: Vec<_> = unequal(&config, &other).collect();
@@ -62,8 +55,8 @@ pub(super) fn outside_datastore(situation: &Situation<'_>) -> Option<Problem> {
 
 /// Whether a server may be changed, or only agents.
 fn changes_servers(situation: &Situation<'_>) -> bool {
-    let mut hosts = situation.inventory.hosts.iter();
-    hosts.any(|host| host.role.value == Role::Server && situation.selected.contains(&host.name))
+    let mut servers = situation.inventory.servers();
+    servers.any(|host| situation.selected.contains(&host.name))
 }
 
 /// A cluster on sqlite has one server, and no other can join it.
@@ -72,12 +65,7 @@ pub(super) fn sqlite_with_more_servers(situation: &Situation<'_>) -> Option<Prob
         return None;
     }
     let inventory = situation.inventory;
-    let servers: Vec<_> = inventory
-        .hosts
-        .iter()
-        .filter(|host| host.role.value == Role::Server)
-        .map(|host| host.name.as_str())
-        .collect();
+    let servers: Vec<_> = inventory.servers().map(|host| &*host.name).collect();
     if inventory.cluster.datastore == Some(inventory::Datastore::Sqlite) && servers.len() > 1 {
         return Some(
             Problem::new(
@@ -91,15 +79,11 @@ pub(super) fn sqlite_with_more_servers(situation: &Situation<'_>) -> Option<Prob
     let (host, _) = situation
         .servers()
         .find(|(_, facts)| facts.node.datastore == Some(Datastore::Sqlite))?;
-    let others: Vec<_> = situation
-        .inventory
-        .hosts
-        .iter()
-        .filter(|other| other.role.value == Role::Server && other.name != host.name)
-        .map(|other| other.name.as_str())
+    let others: Vec<_> = servers
+        .into_iter()
+        .filter(|name| *name != host.name)
         .collect();
-    let wants_etcd = situation.inventory.cluster.datastore == Some(inventory::Datastore::Etcd);
-    if others.is_empty() || wants_etcd {
+    if others.is_empty() || inventory.cluster.datastore == Some(inventory::Datastore::Etcd) {
         return None;
     }
     Some(

@@ -82,16 +82,8 @@ pub fn same_setting(key: &str, one: Option<&Value>, other: Option<&Value>) -> bo
 
 /// A value in the one form that all its spellings share.
 fn plain(key: &str, value: Option<&Value>) -> String {
-    let mut words: Vec<String> = match value {
-        None | Some(Value::Null | Value::Bool(false)) => Vec::new(),
-        Some(value) => plain_words(value),
-    };
-    words = words
-        .iter()
-        .flat_map(|word| word.split(','))
-        .map(|word| word.trim().to_owned())
-        .filter(|word| !word.is_empty() && word != "false")
-        .collect();
+    let mut words = words(value.filter(|value| **value != false));
+    words.retain(|word| word != "false");
     words.sort();
     words.dedup();
     match (words.is_empty(), shared_default(key)) {
@@ -100,18 +92,25 @@ fn plain(key: &str, value: Option<&Value>) -> String {
     }
 }
 
-/// The words of a list, or the one word that a value is.
-pub(super) fn plain_words(value: &Value) -> Vec<String> {
-    match value {
-        Value::Array(items) => items.iter().map(word).collect(),
-        one => vec![word(one)],
-    }
+/// The words of a value; k3s divides them at commas.
+pub(super) fn words(value: Option<&Value>) -> Vec<String> {
+    let texts = value.map(elements).unwrap_or_default();
+    let words = texts.iter().flat_map(|text| text.split(','));
+    let words = words.map(|word| word.trim().to_owned());
+    words.filter(|word| !word.is_empty()).collect()
 }
 
-fn word(value: &Value) -> String {
+/// The elements of a list, or the one that a value is, as texts.
+pub(super) fn elements(value: &Value) -> Vec<String> {
+    let text = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
     match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+        Value::Null => Vec::new(),
+        Value::Array(items) => items.iter().map(text).collect(),
+        one => vec![text(one)],
     }
 }
 

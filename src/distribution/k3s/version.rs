@@ -91,33 +91,25 @@ impl fmt::Display for Version {
     }
 }
 
-/// Splits `k3s10` into `k3s` and 10, so that the tenth build is later than the second.
-fn word_and_number(text: &str) -> (&str, u64) {
-    let word = text.trim_end_matches(|letter: char| letter.is_ascii_digit());
-    (word, text[word.len()..].parse().unwrap_or(0))
-}
-
-fn compare_words(one: &str, other: &str) -> Ordering {
-    word_and_number(one)
-        .cmp(&word_and_number(other))
-        .then_with(|| one.cmp(other))
+impl Version {
+    /// What releases are ordered by; the tenth build is later than the second.
+    fn order(&self) -> impl Ord {
+        let split = |text: &Option<String>| {
+            text.as_ref().map(|text| {
+                let word = text.trim_end_matches(|letter: char| letter.is_ascii_digit());
+                let number: u64 = text[word.len()..].parse().unwrap_or_default();
+                (word.to_owned(), number, text.clone())
+            })
+        };
+        let numbers = (self.major, self.minor, self.patch);
+        let (candidate, build) = (split(&self.candidate), split(&self.build));
+        (numbers, candidate.is_none(), candidate, build)
+    }
 }
 
 impl Ord for Version {
     fn cmp(&self, other: &Self) -> Ordering {
-        let numbers = |version: &Self| (version.major, version.minor, version.patch);
-        numbers(self)
-            .cmp(&numbers(other))
-            .then_with(|| match (&self.candidate, &other.candidate) {
-                (None, None) => Ordering::Equal,
-                (None, Some(_)) => Ordering::Greater,
-                (Some(_), None) => Ordering::Less,
-                (Some(one), Some(other)) => compare_words(one, other),
-            })
-            .then_with(|| match (&self.build, &other.build) {
-                (Some(one), Some(other)) => compare_words(one, other),
-                (one, other) => one.is_some().cmp(&other.is_some()),
-            })
+        self.order().cmp(&other.order())
     }
 }
 
