@@ -9,7 +9,7 @@ use crate::artifacts::{Architecture, BinaryArtifact};
 use crate::cluster::{self, Reach, Situation};
 use crate::digest::sha256;
 use crate::distribution::k3s::K3s;
-use crate::facts::{Datastore, Facts, Node, OperatingSystem, Unit};
+use crate::facts::{ClusterNode, Datastore, Facts, OperatingSystem, Unit};
 use crate::inventory::{self, Inventory, Overrides};
 use crate::plan::{self, Order, Plan};
 use crate::playbook::{Assets, Book};
@@ -117,7 +117,7 @@ impl Is {
             .nodes
             .iter()
             .map(|(name, address)| (name, address.trim_end_matches(" voter"), address))
-            .map(|(name, address, said)| Node {
+            .map(|(name, address, said)| ClusterNode {
                 name: name.clone(),
                 ready: !address.starts_with('!'),
                 lacks_network: false,
@@ -161,9 +161,9 @@ impl Is {
                 let sysctls = sysctls.map(|(name, value)| format!("sysctl={name} {}\n", value.trim_start_matches(">=")));
                 modules.chain(sysctls).collect()
             }
-            Task::Command(command) if command.description.starts_with("forget") => "answer=no\n".into(),
-            Task::Command(command) if command.description.contains("ufw") => "answer=no\n".into(),
-            Task::Command(_) | Task::Wait(_) => "answer=yes\n".into(),
+            Task::ShellCommand(command) if command.description.starts_with("forget") => "answer=no\n".into(),
+            Task::ShellCommand(command) if command.description.contains("ufw") => "answer=no\n".into(),
+            Task::ShellCommand(_) | Task::Wait(_) => "answer=yes\n".into(),
             Task::Service(_) => match self.state {
                 State::Bare => "LoadState=not-found\n".into(),
                 State::Stopped => "LoadState=loaded\nActiveState=inactive\nSubState=dead\nUnitFileState=enabled\nJob=0\n".into(),
@@ -214,7 +214,7 @@ fn let_in(plan: &Plan) -> String {
     let steps = plan.stages.iter().flat_map(|stage| &stage.lanes);
     let asked = steps.flat_map(|lane| {
         lane.steps.iter().filter_map(|step| match &step.task {
-            Task::Command(command) if command.description.contains("ufw") => {
+            Task::ShellCommand(command) if command.description.contains("ufw") => {
                 let lines = command.run.lines().map(str::trim);
                 let lines: Vec<_> = lines
                     .filter(|line| line.starts_with("for ") || line.starts_with("ufw allow "))

@@ -1,7 +1,7 @@
 //! Members of etcd: which of them are up, and whether one more may stop.
 
 use super::{ClusterState, NodeRole, Situation, Topology};
-use crate::facts::{Datastore, Facts, Node, NodeFacts};
+use crate::facts::{ClusterNode, Datastore, Facts, NodeFacts};
 use crate::inventory::{Host, Role};
 use crate::kubernetes::kubeconfig::server_url;
 
@@ -10,7 +10,7 @@ pub(super) fn facts_of<'a>(situation: &Situation<'a>, host: &Host) -> Option<&'a
 }
 
 /// The host of the inventory that a node is.
-pub(super) fn host_of<'a>(situation: &Situation<'a>, node: &Node) -> Option<&'a Host> {
+pub(super) fn host_of<'a>(situation: &Situation<'a>, node: &ClusterNode) -> Option<&'a Host> {
     situation.inventory.hosts.iter().find(|host| {
         let Some(facts) = facts_of(situation, host) else {
             let address = node.internal_ip;

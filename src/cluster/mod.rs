@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use crate::facts::{Facts, Node};
+use crate::facts::{ClusterNode, Facts};
 use crate::inventory::{DataDir, Host, Inventory};
 use crate::problem::Problem;
 pub use crate::vars::LATER;
@@ -127,7 +127,7 @@ pub struct Topology {
     /// Whether no server of the cluster runs or is starting, and none is started now.
     pub no_server: bool,
     /// Nodes whose machines were wiped and come back under their names; forgotten before they join.
-    pub forget: Vec<Node>,
+    pub forget: Vec<ClusterNode>,
     /// The server that forgets them.
     pub cleanup_server: Option<String>,
     /// What of the pods' network the distribution brings.

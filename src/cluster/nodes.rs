@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{ClusterState, NodeRole, Situation, Topology};
-use crate::facts::{Facts, Node, NodeFacts};
+use crate::facts::{ClusterNode, Facts, NodeFacts};
 use crate::problem::{Code, Problem, problem};
 
 /// A unit that is READY between two of its ends: so often started again by systemd, and so short a time ago,
@@ -88,7 +88,7 @@ pub(super) fn forget(
 /// Whether a node may be that of the very machine that has no sign of having joined. Hosts are asked
 /// one by one: a machine whose unit is up may have registered after it was asked and before the server
 /// was. An older node is not its own, unless its unit is READY.
-fn may_be_its_own(own: &NodeFacts, node: &Node) -> bool {
+fn may_be_its_own(own: &NodeFacts, node: &ClusterNode) -> bool {
     let units = [&own.server_unit, &own.agent_unit];
     units
         .iter()
@@ -96,7 +96,7 @@ fn may_be_its_own(own: &NodeFacts, node: &Node) -> bool {
 }
 
 /// A node of this host's name that belongs to a machine at another address.
-fn stranger(host: &str, node: &Node, other: IpAddr, own: IpAddr) -> Problem {
+fn stranger(host: &str, node: &ClusterNode, other: IpAddr, own: IpAddr) -> Problem {
     let name = &node.name;
     let rename = format!("give {host} another hostname, or set  node_name:  in the inventory");
     let addresses = format!("that one is at {other}, {host} at {own}");
@@ -180,8 +180,8 @@ pub(super) fn left(situation: &Situation<'_>, topology: &Topology) -> Vec<String
 /// has started since.
 fn named_anew<'a>(
     situation: &Situation<'a>,
-    node: &Node,
-    nodes: &[Node],
+    node: &ClusterNode,
+    nodes: &[ClusterNode],
 ) -> Option<(&'a str, String)> {
     // Behind a NAT that is the same on every machine, an address says nothing of whose node it is.
     let has = |facts: &Facts| node.internal_ip.is_some_and(|ip| facts.has_address(ip));

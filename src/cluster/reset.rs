@@ -12,7 +12,7 @@ use super::members::{facts_of, host_of, voters};
 use super::needs::other_kubernetes;
 use super::successor::{Successor, successors};
 use super::{Folders, Situation};
-use crate::facts::{Datastore, Facts, Node};
+use crate::facts::{ClusterNode, Datastore, Facts};
 use crate::inventory::{Host, Role};
 use crate::problem::{Code, Problem, problem};
 use crate::shell::quote;
@@ -57,7 +57,7 @@ pub struct Wave {
 struct Going<'a> {
     host: &'a Host,
     facts: &'a Facts,
-    node: Option<&'a Node>,
+    node: Option<&'a ClusterNode>,
 }
 
 impl Going<'_> {
@@ -297,7 +297,7 @@ impl Quorum {
 
 /// The servers that stay, by name: outside the limit with data or not reached, or known to the
 /// cluster alone.
-fn staying(situation: &Situation<'_>, nodes: &[Node]) -> Vec<String> {
+fn staying(situation: &Situation<'_>, nodes: &[ClusterNode]) -> Vec<String> {
     let hosts = situation.inventory.hosts.iter();
     let outside = hosts.filter(|host| !situation.selected.contains(&host.name));
     let mut stay: Vec<_> = outside

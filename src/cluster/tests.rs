@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{ClusterState, LATER, NodeRole, NodeSpec, Reach, Situation, Topology, topology};
 use crate::distribution::k3s::K3s;
-use crate::facts::{Datastore, DropIn, Facts, Node, OperatingSystem, Unit};
+use crate::facts::{ClusterNode, Datastore, DropIn, Facts, OperatingSystem, Unit};
 use crate::inventory::{self, Inventory, Overrides};
 use crate::problem::Problem;
 use crate::vars::Secret;
@@ -196,8 +196,8 @@ pub(crate) fn agent(server: &'static str) -> impl Fn(&mut Facts) {
     }
 }
 
-pub(crate) fn node(name: &str, ready: bool, address: &str) -> Node {
-    Node {
+pub(crate) fn node(name: &str, ready: bool, address: &str) -> ClusterNode {
+    ClusterNode {
         name: name.into(),
         ready,
         lacks_network: false,

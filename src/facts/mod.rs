@@ -22,7 +22,7 @@ pub use other::OtherKubernetes;
 pub(crate) use parse::is_node_name;
 pub use questions::turn_told;
 pub use reach::{reach_probe, reach_told};
-pub use voters::{Member, Node, Voter};
+pub use voters::{ClusterNode, Member, Voter};
 
 /// What a distribution asks of a host, and how its answer is read where that is its own.
 ///
@@ -158,7 +158,7 @@ pub struct NodeFacts {
     /// Version of the binary in place.
     pub version: Option<String>,
     /// A unit of it that something else wrote: its installer, or one written by hand.
-    pub foreign: Option<Foreign>,
+    pub foreign: Option<ForeignUnit>,
     /// State of the server's unit.
     pub server_unit: Unit,
     /// State of the agent's unit.
@@ -168,7 +168,7 @@ pub struct NodeFacts {
     /// Whether this server's API says that it is ready.
     pub api_ready: bool,
     /// The nodes of the cluster, as this server's API lists them.
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<ClusterNode>,
     /// The members of etcd, as this server's etcd lists them with the agreement of more than half of
     /// them; empty when that could not be had.
     pub members: Vec<Member>,
@@ -197,7 +197,7 @@ pub struct DropIn {
 
 /// A unit of the distribution that towline did not write.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Foreign {
+pub struct ForeignUnit {
     /// Its name, without `.service`.
     pub unit: String,
     /// Its text. It may hold tokens.

@@ -8,8 +8,8 @@ use rustls::pki_types::pem::PemObject as _;
 use serde_json::Value;
 
 use super::{
-    Datastore, Disk, DropIn, Facts, Foreign, Node, NodeFacts, OperatingSystem, OtherKubernetes,
-    Questions, Unit,
+    ClusterNode, Datastore, Disk, DropIn, Facts, ForeignUnit, NodeFacts, OperatingSystem,
+    OtherKubernetes, Questions, Unit,
 };
 use crate::digest::is_sha256;
 use crate::inventory::DataDir;
@@ -101,7 +101,7 @@ fn drop_in(line: &str) -> Option<DropIn> {
     })
 }
 
-fn foreign(reply: &Reply, line: &str) -> Option<Foreign> {
+fn foreign(reply: &Reply, line: &str) -> Option<ForeignUnit> {
     let (unit, text) = line.split_once(' ')?;
     let environment = reply
         .values("foreign_environment")
@@ -109,7 +109,7 @@ fn foreign(reply: &Reply, line: &str) -> Option<Foreign> {
         .fold(String::new(), |all, text| {
             format!("{all}{}\n", text.expose())
         });
-    Some(Foreign {
+    Some(ForeignUnit {
         unit: unit.to_owned(),
         text: unpacked(text)?,
         environment: Secret::new(&environment),
@@ -174,7 +174,7 @@ pub(super) fn is_api_ready(reply: &Reply) -> bool {
     reply.value("api") == Some("ready")
 }
 
-pub(super) fn nodes(reply: &Reply) -> Vec<Node> {
+pub(super) fn nodes(reply: &Reply) -> Vec<ClusterNode> {
     let lines = reply.values("node");
     let five_minutes_ago = reply.value("five_minutes_ago");
     lines
@@ -204,7 +204,7 @@ fn unit(line: &str) -> Unit {
 }
 
 /// Dates are compared as texts: both are in UTC and of one form.
-fn node(line: &str, five_minutes_ago: Option<&str>) -> Option<Node> {
+fn node(line: &str, five_minutes_ago: Option<&str>) -> Option<ClusterNode> {
     let mut fields = line.split('\t');
     let name = fields.next().filter(|name| is_node_name(name))?;
     let uid = fields.next().filter(|uid| {
@@ -229,7 +229,7 @@ fn node(line: &str, five_minutes_ago: Option<&str>) -> Option<Node> {
         condition["reason"].as_str(),
         Some("MemberIsLearner" | "NotAMember")
     );
-    Some(Node {
+    Some(ClusterNode {
         name: name.to_owned(),
         ready: ready["status"] == "True",
         lacks_network: ready["status"] == "False"

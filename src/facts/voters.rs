@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 /// A node as the cluster's API lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
+pub struct ClusterNode {
     /// Its name.
     pub name: String,
     /// Whether its condition `Ready` is `True`.
@@ -29,7 +29,7 @@ pub struct Node {
     pub is_young: bool,
 }
 
-impl Node {
+impl ClusterNode {
     /// Whether its kubelet runs and has no complaint that could not be the network's.
     pub const fn is_alive(&self) -> bool {
         self.ready || self.lacks_network
@@ -66,10 +66,10 @@ impl Voter {
 }
 
 /// Who votes: as etcd says, else as the nodes with the role of etcd say.
-pub(super) fn voters(nodes: &[Node], members: &[Member]) -> Vec<Voter> {
+pub(super) fn voters(nodes: &[ClusterNode], members: &[Member]) -> Vec<Voter> {
     let is_alive = |name: &str| {
         let mut named = nodes.iter().filter(|node| node.name == name);
-        named.any(Node::is_alive)
+        named.any(ClusterNode::is_alive)
     };
     if members.is_empty() {
         let voting = nodes.iter().filter(|node| node.voter == Some(true));

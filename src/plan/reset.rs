@@ -216,7 +216,7 @@ mod tests {
             lanes.flat_map(|(order, lane)| lane.steps.iter().map(move |step| (order, lane, step)));
         steps
             .map(|(order, lane, step)| {
-                assert!(matches!(step.task, Task::Command(_)));
+                assert!(matches!(step.task, Task::ShellCommand(_)));
                 let guard = step.guard.as_ref().map_or("", |_| ", guarded");
                 format!("{}: {} ({order:?}{guard})", lane.host, step.name)
             })

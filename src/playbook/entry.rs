@@ -17,20 +17,20 @@ use crate::task::Task;
 
 /// A task as a playbook writes it.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct TaskEntry {
     pub name: Spanned<String>,
     when: Option<Spanned<String>>,
     for_each: Option<Spanned<Value>>,
-    kind: Spanned<Key>,
+    kind: Spanned<TaskKey>,
     fields: BTreeMap<String, Spanned<Value>>,
 }
 
 /// What is wrong, and where.
-pub(super) type Fault = (Location, Problem);
+pub(super) type PlacedProblem = (Location, Problem);
 
-impl Entry {
+impl TaskEntry {
     /// Finds what can be found before there is a host: all that does not hang on a value of a template.
-    pub fn check(&self) -> Result<(), Fault> {
+    pub fn check(&self) -> Result<(), PlacedProblem> {
         let fields = self.fields.iter();
         let fields = fields.map(|(key, field)| (&**key, field.value.clone()));
         match self.read(fields.collect()) {
@@ -41,7 +41,11 @@ impl Entry {
     }
 
     /// The contexts in which it stands for a task: one, one for each item, or none.
-    pub fn contexts(&self, templates: &Templates, context: &Value) -> Result<Vec<Value>, Fault> {
+    pub fn contexts(
+        &self,
+        templates: &Templates,
+        context: &Value,
+    ) -> Result<Vec<Value>, PlacedProblem> {
         if let Some(when) = &self.when
             && !located(when, templates.holds(&when.value, context))?
         {
@@ -60,7 +64,11 @@ impl Entry {
     }
 
     /// Its name and its task in a context.
-    pub fn task(&self, templates: &Templates, context: &Value) -> Result<(String, Task), Fault> {
+    pub fn task(
+        &self,
+        templates: &Templates,
+        context: &Value,
+    ) -> Result<(String, Task), PlacedProblem> {
         let name = Value::String(self.name.value.clone());
         let name = located(&self.name, templates.value(&name, context))?;
         let fields = self.fields.iter().map(|(key, field)| {
@@ -95,7 +103,7 @@ impl Entry {
     }
 }
 
-fn located<T, U>(at: &Spanned<T>, result: Result<U, Problem>) -> Result<U, Fault> {
+fn located<T, U>(at: &Spanned<T>, result: Result<U, Problem>) -> Result<U, PlacedProblem> {
     result.map_err(|problem| (at.referenced, problem))
 }
 
@@ -104,25 +112,25 @@ fn is_template(field: &Spanned<Value>) -> bool {
     text.contains("{{") || text.contains("{%")
 }
 
-impl<'de> Deserialize<'de> for Entry {
+impl<'de> Deserialize<'de> for TaskEntry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Reader)
+        deserializer.deserialize_map(TaskVisitor)
     }
 }
 
-struct Reader;
+struct TaskVisitor;
 
-impl<'de> Visitor<'de> for Reader {
-    type Value = Entry;
+impl<'de> Visitor<'de> for TaskVisitor {
+    type Value = TaskEntry;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a task: its name and its kind")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entry, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TaskEntry, A::Error> {
         let (mut name, mut when, mut for_each) = (None, None, None);
-        let mut kind: Option<(Spanned<Key>, _)> = None;
-        while let Some(key) = map.next_key::<Spanned<Key>>()? {
+        let mut kind: Option<(Spanned<TaskKey>, _)> = None;
+        while let Some(key) = map.next_key::<Spanned<TaskKey>>()? {
             match (&*key.value.0, &kind) {
                 ("name", _) => name = Some(map.next_value()?),
                 ("when", _) => when = Some(map.next_value()?),
@@ -145,7 +153,7 @@ impl<'de> Visitor<'de> for Reader {
         let (kind, fields) = kind.ok_or_else(|| A::Error::custom(said()))?;
         let said = "this task has no name, which says what is to be so";
         let name = name.ok_or_else(|| A::Error::custom(said))?;
-        Ok(Entry {
+        Ok(TaskEntry {
             name,
             when,
             for_each,
@@ -157,9 +165,9 @@ impl<'de> Visitor<'de> for Reader {
 
 /// A key of a task.
 #[derive(Debug)]
-struct Key(String);
+struct TaskKey(String);
 
-impl<'de> Deserialize<'de> for Key {
+impl<'de> Deserialize<'de> for TaskKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let key = String::deserialize(deserializer)?;
         if ["name", "when", "for_each"].contains(&&*key) || Task::KINDS.contains(&&*key) {

@@ -23,7 +23,7 @@ mod template;
 mod tests;
 
 pub use assets::Assets;
-use entry::{Entry, Fault};
+use entry::{PlacedProblem, TaskEntry};
 use template::Templates;
 
 /// A stage of a deploy: which hosts, in what order, by which playbook.
@@ -89,7 +89,7 @@ pub struct Book {
     distribution: &'static Distribution,
     /// The stages in order.
     pub stages: Vec<StageEntry>,
-    playbooks: BTreeMap<String, Vec<Entry>>,
+    playbooks: BTreeMap<String, Vec<TaskEntry>>,
     templates: Templates,
 }
 
@@ -109,7 +109,7 @@ impl Book {
         let named: BTreeSet<_> = named.chain(reset).collect();
         for name in named.clone() {
             let file = format!("playbooks/{name}.yml");
-            let entries: Vec<Entry> = yaml(&file, assets.playbook(&name)?)?;
+            let entries: Vec<TaskEntry> = yaml(&file, assets.playbook(&name)?)?;
             for entry in &entries {
                 entry.check().map_err(|fault| placed(&file, entry, fault))?;
             }
@@ -220,7 +220,7 @@ impl Book {
     }
 }
 
-fn placed(file: &str, entry: &Entry, (at, problem): Fault) -> Problem {
+fn placed(file: &str, entry: &TaskEntry, (at, problem): PlacedProblem) -> Problem {
     Problem {
         what: format!("{}: {}", place(file, at), problem.what),
         ..problem

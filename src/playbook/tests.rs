@@ -117,7 +117,7 @@ fn scripts_of_all_tasks_are_shell() {
                 .expect("rendered");
             for (name, task) in tasks {
                 let mut texts = vec![task.probe().text];
-                if let Task::Command(command) = &task {
+                if let Task::ShellCommand(command) = &task {
                     texts.push(command.run.clone());
                 }
                 for text in texts {
@@ -143,7 +143,7 @@ fn lets_in(source: &str, status: &str) -> bool {
         .expect("right")
         .tasks("os/bootstrap", &context, &binary())
         .expect("rendered");
-    let Some((_, Task::Command(command))) = tasks.into_iter().last() else {
+    let Some((_, Task::ShellCommand(command))) = tasks.into_iter().last() else {
         panic!("the last task opens the firewall");
     };
     let text = format!(

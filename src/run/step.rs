@@ -114,7 +114,7 @@ impl Runner {
                     return Ok(Some(effect));
                 }
                 Ok(Verdict::Drifted(remedy)) if is_due(&remedy, &acted, last) => {
-                    let ends = remedy.restarts || matches!(step.task, Task::Command(_));
+                    let ends = remedy.restarts || matches!(step.task, Task::ShellCommand(_));
                     let guard = step.guard.as_ref().filter(|_| ends);
                     if let Some(guard) = guard {
                         self.may_stop(host, &step.name, guard).await?;

@@ -16,7 +16,7 @@ use super::{Event, Interrupt, Runner};
 use crate::plan::{Lane, Order, Plan, Stage, Step};
 use crate::shell::Script;
 use crate::ssh::{Answer, Counts, Exit, Output, Progress, Remote, Upload};
-use crate::task::{Binary, Command, Node, Service, Task};
+use crate::task::{Binary, Node, Service, ShellCommand, Task};
 
 mod document;
 mod fixtures;

@@ -18,7 +18,7 @@ use crate::shell::{Reply, Script, acting};
 /// A command that runs unless its question is answered with yes (status 0).
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Command {
+pub struct ShellCommand {
     /// The question: shell text that changes nothing.
     pub unless: String,
     /// The command: shell text.
@@ -27,7 +27,7 @@ pub struct Command {
     pub description: String,
 }
 
-impl Command {
+impl ShellCommand {
     pub(super) fn probe(&self) -> Script {
         yes_or_no(&self.unless)
     }

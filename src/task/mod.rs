@@ -34,7 +34,7 @@ pub mod wait;
 
 pub use absent::Absent;
 pub use binary::Binary;
-pub use command::Command;
+pub use command::ShellCommand;
 pub use file::File;
 pub use kernel::Kernel;
 pub use lasting::Since;
@@ -207,7 +207,7 @@ macro_rules! kinds {
 kinds! {
     "absent" => Absent,
     "binary" => Binary,
-    "command" => Command,
+    "command" => ShellCommand,
     "file" => File,
     "kernel" => Kernel,
     "link" => Link,

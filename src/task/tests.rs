@@ -150,12 +150,12 @@ proptest! {
     fn a_command_runs_once_and_is_answered(name in name()) {
         let folder = tempfile::tempdir().expect("a folder");
         let path = quote(&folder.path().join(name).to_string_lossy());
-        let command = Command {
+        let command = ShellCommand {
             unless: format!("test -f {path}"),
             run: format!("[ ! -e {path} ] && touch {path}"),
             description: "touch it".into(),
         };
-        converges(&Task::Command(command), folder.path())?;
+        converges(&Task::ShellCommand(command), folder.path())?;
         prop_assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2, "the file and the lock");
     }
 }

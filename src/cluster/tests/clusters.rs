@@ -196,15 +196,15 @@ fn a_host_that_is_called_otherwise_than_its_node_is_left_alone() {
 #[test]
 fn a_node_under_the_old_name_of_a_host_is_noted() {
     let nodes = vec![
-        Node {
+        ClusterNode {
             voter: Some(true),
             ..node("m1", true, "10.0.0.1")
         },
-        Node {
+        ClusterNode {
             voter: Some(true),
             ..node("m2", true, "10.0.0.2")
         },
-        Node {
+        ClusterNode {
             voter: Some(true),
             ..node("two", false, "10.0.0.2")
         },

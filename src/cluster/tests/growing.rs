@@ -70,7 +70,7 @@ fn a_machine_that_registers_while_it_is_asked_is_not_taken_for_a_wiped_one() {
             node("m2", true, "10.0.0.2"),
             node("w1", true, "10.0.0.11"),
         ];
-        let nodes = nodes.map(|node| Node { is_young, ..node });
+        let nodes = nodes.map(|node| ClusterNode { is_young, ..node });
         let lab = Lab::new(THREE)
             .with("m1", member)
             .with("m1", |facts| facts.node.nodes = nodes.into())

@@ -3,8 +3,8 @@
 use super::*;
 use crate::cluster::{Reset, reset};
 
-fn voter(name: &str, address: &str) -> Node {
-    Node {
+fn voter(name: &str, address: &str) -> ClusterNode {
+    ClusterNode {
         voter: Some(true),
         ..node(name, true, address)
     }

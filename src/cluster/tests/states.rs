@@ -212,7 +212,7 @@ fn a_cluster_elsewhere_is_joined_by_its_address_with_what_was_given() {
 fn healthy_servers_are_not_restarted_when_one_more_would_cost_the_quorum() {
     let voters = |facts: &mut Facts| {
         facts.node.nodes = [("m1", "10.0.0.1"), ("m2", "10.0.0.2"), ("m3", "10.0.0.3")]
-            .map(|(name, address)| Node {
+            .map(|(name, address)| ClusterNode {
                 voter: Some(true),
                 ..node(name, true, address)
             })

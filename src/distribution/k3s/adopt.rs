@@ -12,13 +12,13 @@ use super::keep::{self, unnamed};
 use super::settings::{MUST_BE_EQUAL, same_setting};
 use super::unit::besides;
 use crate::distribution::Settings;
-use crate::facts::{Facts, Foreign};
+use crate::facts::{Facts, ForeignUnit};
 use crate::inventory::{Host, Role};
 use crate::problem::{Code, Problem, problem};
 use crate::vars::names_a_secret;
 
 /// Why a host that something else set up is left alone.
-pub(super) fn left_alone(host: &Host, foreign: &Foreign) -> Problem {
+pub(super) fn left_alone(host: &Host, foreign: &ForeignUnit) -> Problem {
     problem!(Code::SET_UP_ELSEWHERE, "{}: k3s was set up here by something else, and is left as it is",
         host.name)
     .because(format!(

@@ -157,21 +157,21 @@ pub fn seeks_leader(journal: &str) -> bool {
 
 /// How much a line claims to matter.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Level {
+enum LogLevel {
     Chatter,
     Trouble,
     Unsaid,
 }
 
-fn matters(level: Level, text: &str) -> bool {
+fn matters(level: LogLevel, text: &str) -> bool {
     if USUAL.iter().any(|usual| text.contains(usual)) {
         return false;
     }
     match level {
-        Level::Trouble => true,
+        LogLevel::Trouble => true,
         // The list of flags that follows a wrong one.
-        Level::Unsaid => !text.starts_with("   "),
-        Level::Chatter => {
+        LogLevel::Unsaid => !text.starts_with("   "),
+        LogLevel::Chatter => {
             let text = text.to_lowercase();
             TROUBLE.iter().any(|word| text.contains(word))
         }
@@ -179,7 +179,7 @@ fn matters(level: Level, text: &str) -> bool {
 }
 
 /// A line's level and message.
-fn text(line: &str) -> (Level, String) {
+fn text(line: &str) -> (LogLevel, String) {
     let (level, text) = if let Some((frame, rest)) = line
         .split_once("msg=")
         .filter(|(frame, _)| frame.contains("level="))
@@ -188,15 +188,15 @@ fn text(line: &str) -> (Level, String) {
             .iter()
             .any(|level| frame.contains(level));
         let level = if is_chatter {
-            Level::Chatter
+            LogLevel::Chatter
         } else {
-            Level::Trouble
+            LogLevel::Trouble
         };
         (level, quoted(rest))
     } else if let Some((level, rest)) = klog(line) {
         (level, rest.to_owned())
     } else {
-        (Level::Unsaid, line.trim_end().to_owned())
+        (LogLevel::Unsaid, line.trim_end().to_owned())
     };
     (level, without_own_balancer(&text))
 }
@@ -222,13 +222,13 @@ fn quoted(text: &str) -> String {
 }
 
 /// `E1121 04:20:05.123456    1234 file.go:12] message`
-fn klog(line: &str) -> Option<(Level, &str)> {
+fn klog(line: &str) -> Option<(LogLevel, &str)> {
     let (head, rest) = line.split_once("] ")?;
     let (letter, date) = head.split_at_checked(1)?;
     let is_date = date.get(..4)?.bytes().all(|byte| byte.is_ascii_digit());
     let level = match letter {
-        "I" | "W" => Level::Chatter,
-        "E" | "F" => Level::Trouble,
+        "I" | "W" => LogLevel::Chatter,
+        "E" | "F" => LogLevel::Trouble,
         _ => return None,
     };
     (is_date && date.contains(".go:")).then_some((level, rest))

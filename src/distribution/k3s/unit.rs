@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::arguments::{ShortFlags, settings, words};
 use crate::distribution::Settings;
-use crate::facts::Foreign;
+use crate::facts::ForeignUnit;
 
 /// Variables that stand for flags of k3s.
 const VARIABLES: [(&str, &str); 14] = [
@@ -25,7 +25,7 @@ const VARIABLES: [(&str, &str); 14] = [
 ];
 
 /// The variables in the files of a unit, which towline's unit reads, too.
-pub(super) fn environment(foreign: &Foreign) -> Result<Settings, String> {
+pub(super) fn environment(foreign: &ForeignUnit) -> Result<Settings, String> {
     let mut settings = Settings::new();
     for line in foreign.environment.expose().lines() {
         let Some((name, value)) = line.trim().split_once('=') else {
@@ -40,7 +40,7 @@ pub(super) fn environment(foreign: &Foreign) -> Result<Settings, String> {
 }
 
 /// The variables in a unit itself that stand for flags of k3s.
-pub(super) fn unit_variables(foreign: &Foreign) -> Result<Settings, String> {
+pub(super) fn unit_variables(foreign: &ForeignUnit) -> Result<Settings, String> {
     let variables = variables(foreign)?;
     let settings = variables
         .iter()
@@ -60,7 +60,7 @@ fn setting(name: &str, value: &str) -> Option<(String, Value)> {
 }
 
 /// The variables in a unit itself.
-fn variables(foreign: &Foreign) -> Result<Vec<(String, String)>, String> {
+fn variables(foreign: &ForeignUnit) -> Result<Vec<(String, String)>, String> {
     let mut variables = Vec::new();
     for line in directives(foreign, "Environment") {
         if line.is_empty() {
@@ -79,7 +79,7 @@ fn variables(foreign: &Foreign) -> Result<Vec<(String, String)>, String> {
 ///
 /// # Errors
 /// Where it stands and why it cannot be read, without any of its content.
-pub(super) fn besides(foreign: &Foreign) -> Result<Vec<String>, String> {
+pub(super) fn besides(foreign: &ForeignUnit) -> Result<Vec<String>, String> {
     let unit = &foreign.unit;
     let in_a_file = |name: &str| {
         let mut lines = foreign.environment.expose().lines();
@@ -113,7 +113,7 @@ pub(super) fn besides(foreign: &Foreign) -> Result<Vec<String>, String> {
 }
 
 /// The values that a unit gives a directive, in order.
-fn directives(foreign: &Foreign, name: &str) -> Vec<String> {
+fn directives(foreign: &ForeignUnit, name: &str) -> Vec<String> {
     // The last line of the installer's units goes on into an empty one.
     let text = format!("{}\n", foreign.text.expose()).replace("\\\n", " ");
     let values = text
@@ -123,7 +123,7 @@ fn directives(foreign: &Foreign, name: &str) -> Vec<String> {
 }
 
 /// The flags in the unit's `ExecStart=`.
-pub(super) fn flags(foreign: &Foreign) -> Result<Settings, String> {
+pub(super) fn flags(foreign: &ForeignUnit) -> Result<Settings, String> {
     let commands = directives(foreign, "ExecStart");
     let command = commands
         .iter()

@@ -13,7 +13,7 @@ pub(super) fn step(task: Task) -> Step {
 pub(super) fn command(name: &str) -> Step {
     Step {
         name: name.into(),
-        task: Task::Command(Command {
+        task: Task::ShellCommand(ShellCommand {
             unless: format!("test q:{name}"),
             run: format!("make a:{name}"),
             description: format!("make {name}"),

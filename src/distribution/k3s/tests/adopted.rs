@@ -16,7 +16,7 @@ fn unit(command: &str, arguments: &[&str]) -> Secret {
 
 fn set_up(facts: &mut Facts, name: &str, arguments: &[&str], environment: &str) {
     let command = if name == "k3s" { "server" } else { "agent" };
-    facts.node.foreign = Some(Foreign {
+    facts.node.foreign = Some(ForeignUnit {
         unit: name.into(),
         text: unit(command, arguments),
         environment: Secret::new(environment),

@@ -101,7 +101,7 @@ fn foreign(facts: &mut Facts) {
         name: "10-more.yaml".into(),
         text: Secret::new("resolv-conf: /etc/other\npause-image: own\n"),
     }];
-    facts.node.foreign = Some(Foreign {
+    facts.node.foreign = Some(ForeignUnit {
         unit: "k3s".into(),
         text: Secret::new(&format!(
             "[Service]\nExecStart=/usr/local/bin/k3s server {flags}\n"

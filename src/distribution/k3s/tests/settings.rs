@@ -353,7 +353,7 @@ fn a_network_plug_in_of_ones_own_is_told_until_it_runs() {
     // An agent is told nothing of it; its servers are.
     let runs = |lacks_network: bool| {
         let lab = told("flannel-backend: none").with("m1", |facts| {
-            facts.node.nodes = vec![Node {
+            facts.node.nodes = vec![ClusterNode {
                 lacks_network,
                 ..node("m1", !lacks_network, "10.0.0.1")
             }];
