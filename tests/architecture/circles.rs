@@ -10,7 +10,6 @@ use super::{READ, source};
 const CIRCLES: &[(&str, &str)] = &[
     ("cluster::address", "cluster::rules"),
     ("cluster::choose", "cluster::choose::words"),
-    ("convert::making", "convert::placed"),
     ("inventory::keys", "inventory::cluster"),
     ("inventory::keys", "inventory::layers"),
     ("inventory::keys", "inventory::show"),
