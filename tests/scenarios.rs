@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::artifacts::{Architecture, BinaryArtifact};
-use crate::cluster::{self, Reach, Situation};
+use crate::cluster::{self, Situation};
 use crate::digest::sha256;
 use crate::distribution::k3s::K3s;
 use crate::facts::{ClusterNode, Datastore, Facts, OperatingSystem, Unit};
@@ -244,15 +244,12 @@ fn tell(scenario: &Scenario) -> String {
         &Overrides::default(),
     )
     .unwrap_or_else(|errors| panic!("{}", errors.render(false, 100)));
-    let reach: BTreeMap<_, _> = inventory
+    let facts: BTreeMap<_, _> = inventory
         .hosts
         .iter()
-        .map(|host| {
-            let is = scenario.hosts.get(&host.name);
-            let reach = is.map_or(Reach::Unreached, |is| {
-                Reach::Reached(Box::new(is.facts(host)))
-            });
-            (host.name.clone(), reach)
+        .filter_map(|host| {
+            let is = scenario.hosts.get(&host.name)?;
+            Some((host.name.clone(), is.facts(host)))
         })
         .collect();
     let all = inventory.hosts.iter().map(|host| host.name.clone());
@@ -264,7 +261,7 @@ fn tell(scenario: &Scenario) -> String {
     let situation = Situation {
         rules: &K3s,
         inventory: &inventory,
-        reach: &reach,
+        facts: &facts,
         selected: &selected,
         generated: &generated,
         adopt: false,

@@ -245,9 +245,9 @@ async fn hostnames(
             problem: unreached.problem.clone(),
         });
     }
-    let reached = gathered.reach.iter();
+    let reached = gathered.facts.iter();
     Ok(reached
-        .filter_map(|(name, reach)| Some((name.clone(), reach.facts()?.hostname.clone())))
+        .map(|(name, facts)| (name.clone(), facts.hostname.clone()))
         .collect())
 }
 

@@ -6,7 +6,7 @@ use crate::inventory::{Host, Role};
 use crate::kubernetes::kubeconfig::server_url;
 
 pub(super) fn facts_of<'a>(situation: &Situation<'a>, host: &Host) -> Option<&'a Facts> {
-    situation.reach.get(&host.name)?.facts()
+    situation.facts.get(&host.name)
 }
 
 /// The host of the inventory that a node is.
@@ -59,7 +59,7 @@ pub(super) fn api_unresponsive(situation: &Situation<'_>, topology: &mut Topolog
         .map(|(name, _)| name.clone())
         .collect();
     for name in &members {
-        let facts = situation.reach.get(name).and_then(|reach| reach.facts());
+        let facts = situation.facts.get(name);
         if facts.is_some_and(|facts| facts.node.server_unit.is_ready()) {
             topology.api_unresponsive.insert(name.clone());
         }
@@ -162,7 +162,7 @@ pub(super) fn quorum_at_risk(situation: &Situation<'_>, topology: &Topology) -> 
     let ClusterState::Running { via } = &topology.state else {
         return None;
     };
-    let facts = situation.reach.get(via)?.facts()?;
+    let facts = situation.facts.get(via)?;
     let voters = voters(situation, &facts.node);
     let is_started = |name: &str| {
         let mut specs = topology.specs.values();

@@ -43,25 +43,6 @@ pub use successor::Successor;
 pub use topology::topology;
 pub use version::{Wanted, wanted_version};
 
-/// What is known of a host before a plan is made.
-#[derive(Debug, Clone)]
-pub enum Reach {
-    /// It answered.
-    Reached(Box<Facts>),
-    /// It did not, or its answer cannot be used.
-    Unreached,
-}
-
-impl Reach {
-    /// The facts of a host that was reached.
-    pub fn facts(&self) -> Option<&Facts> {
-        match self {
-            Self::Reached(facts) => Some(facts),
-            Self::Unreached => None,
-        }
-    }
-}
-
 /// Everything that the rules decide from.
 #[derive(Debug, Clone, Copy)]
 pub struct Situation<'a> {
@@ -69,8 +50,8 @@ pub struct Situation<'a> {
     pub rules: &'a dyn Rules,
     /// What the user wants.
     pub inventory: &'a Inventory,
-    /// What the hosts said, by the name of the host; every host of the inventory is here.
-    pub reach: &'a BTreeMap<String, Reach>,
+    /// What the hosts said that were reached, by name.
+    pub facts: &'a BTreeMap<String, Facts>,
     /// The hosts that may be changed; the others are only observed.
     pub selected: &'a BTreeSet<String>,
     /// The secrets that the distribution has generated, for a cluster that has none yet.
@@ -85,9 +66,9 @@ pub struct Situation<'a> {
 impl<'a> Situation<'a> {
     /// The hosts that were reached, in the order of the inventory.
     pub fn reached(&self) -> impl Iterator<Item = (&'a Host, &'a Facts)> {
-        let reach = self.reach;
+        let facts = self.facts;
         let hosts = self.inventory.hosts.iter();
-        hosts.filter_map(move |host| Some((host, reach.get(&host.name)?.facts()?)))
+        hosts.filter_map(move |host| Some((host, facts.get(&host.name)?)))
     }
 
     /// The name of a host's node: the one that it joined with, else the one that it will join with.

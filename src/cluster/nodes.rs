@@ -41,12 +41,12 @@ pub(super) fn forget(
     let ClusterState::Running { via } = &topology.state else {
         return Ok(());
     };
-    let Some(facts) = situation.reach.get(via).and_then(|reach| reach.facts()) else {
+    let Some(facts) = situation.facts.get(via) else {
         return Ok(());
     };
     let (mut problems, mut strangers) = (Vec::new(), BTreeMap::new());
     for (name, spec) in &topology.specs {
-        let own = situation.reach.get(name).and_then(|reach| reach.facts());
+        let own = situation.facts.get(name);
         let is_new = match spec.role {
             NodeRole::Joining => true,
             NodeRole::Agent => own.is_some_and(|own| !own.node.node_password),
@@ -124,15 +124,12 @@ pub(super) fn left(situation: &Situation<'_>, topology: &Topology) -> Vec<String
     let (ClusterState::Running { via }, true) = (&topology.state, situation.inventory.whole) else {
         return Vec::new();
     };
-    let Some(facts) = situation.reach.get(via).and_then(|reach| reach.facts()) else {
+    let Some(facts) = situation.facts.get(via) else {
         return Vec::new();
     };
     let is_ours = |name: &str, address: Option<IpAddr>| {
         situation.inventory.hosts.iter().any(|host| {
-            let reached = situation
-                .reach
-                .get(&host.name)
-                .and_then(|reach| reach.facts());
+            let reached = situation.facts.get(&host.name);
             let named = match (reached, &host.node_name) {
                 (Some(facts), _) => situation.node_name(host, facts) == name,
                 (None, Some(own)) => own.value.to_lowercase() == name,

@@ -50,12 +50,7 @@ pub(super) fn state(
     if situation.inventory.cluster.server_url.is_some() {
         return (ClusterState::Elsewhere, String::new());
     }
-    let facts_of = |host: &Host| {
-        situation
-            .reach
-            .get(&host.name)
-            .and_then(|reach| reach.facts())
-    };
+    let facts_of = |host: &Host| situation.facts.get(&host.name);
     if let Some(missing) = servers.iter().find(|host| facts_of(host).is_none()) {
         // It may hold the data of a cluster that the others have lost.
         let reason = format!(

@@ -28,10 +28,7 @@ pub(super) fn successors(situation: &Situation<'_>) -> Vec<Successor> {
         .iter()
         .filter(|host| host.role.value == Role::Server && selected(&host.name))
         .flat_map(|host| {
-            let facts = situation
-                .reach
-                .get(&host.name)
-                .and_then(|reach| reach.facts());
+            let facts = situation.facts.get(&host.name);
             let own = facts.map_or(&[][..], |facts| &facts.addresses);
             let own = own.iter().map(|(_, net)| net.addr().to_string());
             let private = host.private_address.iter();

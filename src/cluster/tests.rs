@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::{ClusterState, LATER, NodeRole, NodeSpec, Reach, Situation, Topology, topology};
+use super::{ClusterState, LATER, NodeRole, NodeSpec, Situation, Topology, topology};
 use crate::distribution::k3s::K3s;
 use crate::facts::{ClusterNode, Datastore, DropIn, Facts, OperatingSystem, Unit};
 use crate::inventory::{self, Inventory, Overrides};
@@ -42,7 +42,7 @@ hosts:
 /// A situation in the making: every host bare and reached, all of them selected.
 pub(crate) struct Lab {
     pub(crate) inventory: Inventory,
-    pub(crate) reach: BTreeMap<String, Reach>,
+    pub(crate) facts: BTreeMap<String, Facts>,
     pub(crate) selected: BTreeSet<String>,
     pub(crate) generated: [Secret; 2],
     pub(crate) adopt: bool,
@@ -58,12 +58,12 @@ impl Lab {
             &Overrides::default(),
         )
         .unwrap_or_else(|errors| panic!("{}", errors.render(false, 100)));
-        let reach = inventory.hosts.iter().map(|host| {
-            let facts = bare(&host.name, &host.address);
-            (host.name.clone(), Reach::Reached(Box::new(facts)))
-        });
+        let facts = inventory
+            .hosts
+            .iter()
+            .map(|host| (host.name.clone(), bare(&host.name, &host.address)));
         Self {
-            reach: reach.collect(),
+            facts: facts.collect(),
             selected: inventory
                 .hosts
                 .iter()
@@ -77,15 +77,12 @@ impl Lab {
     }
 
     pub(crate) fn with(mut self, host: &str, change: impl FnOnce(&mut Facts)) -> Self {
-        match self.reach.get_mut(host) {
-            Some(Reach::Reached(facts)) => change(facts),
-            _ => panic!("{host} is not reached"),
-        }
+        change(self.facts.get_mut(host).expect("it is reached"));
         self
     }
 
     pub(crate) fn without(mut self, host: &str) -> Self {
-        self.reach.insert(host.into(), Reach::Unreached);
+        self.facts.remove(host);
         self
     }
 
@@ -98,7 +95,7 @@ impl Lab {
         let situation = Situation {
             rules: &K3s,
             inventory: &self.inventory,
-            reach: &self.reach,
+            facts: &self.facts,
             selected: &self.selected,
             generated: &self.generated,
             adopt: self.adopt,

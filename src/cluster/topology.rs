@@ -235,7 +235,7 @@ pub(super) fn is_removed(
     let ClusterState::Running { via } = state else {
         return false;
     };
-    let told = situation.reach.get(via).and_then(|reach| reach.facts());
+    let told = situation.facts.get(via);
     let members = told.map_or(&[][..], |told| &told.node.members);
     let name = situation.node_name(host, facts);
     // One without a name has just been let in, and may be this one.
@@ -275,7 +275,7 @@ fn hold_back(situation: &Situation<'_>, topology: &mut Topology) {
         .specs
         .iter()
         .filter_map(|(name, spec)| {
-            let facts = situation.reach.get(name)?.facts()?;
+            let facts = situation.facts.get(name)?;
             let settled = match spec.role {
                 NodeRole::Member => true,
                 NodeRole::Agent => facts.node.joined,

@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Reach, Rules};
+use super::Rules;
+use crate::facts::Facts;
 use crate::inventory::{Inventory, Role, Version};
 use crate::problem::{Code, Problem, problem};
 
@@ -23,7 +24,7 @@ pub enum Wanted {
 pub fn wanted_version(
     rules: &dyn Rules,
     inventory: &Inventory,
-    reach: &BTreeMap<String, Reach>,
+    facts: &BTreeMap<String, Facts>,
     selected: &BTreeSet<String>,
 ) -> Result<Wanted, Vec<Problem>> {
     // A binary without any state is no running version: it was put there and never started.
@@ -31,7 +32,7 @@ pub fn wanted_version(
         .hosts
         .iter()
         .filter_map(|host| {
-            let node = &reach.get(&host.name)?.facts()?.node;
+            let node = &facts.get(&host.name)?.node;
             let used = node.datastore.is_some() || node.joined;
             Some((
                 host.name.as_str(),
@@ -40,8 +41,9 @@ pub fn wanted_version(
         })
         .collect();
     let mute = inventory.hosts.iter().find(|host| {
-        let facts = reach.get(&host.name).and_then(Reach::facts);
-        facts.is_some_and(|facts| facts.node.datastore.is_some() && facts.node.version.is_none())
+        facts
+            .get(&host.name)
+            .is_some_and(|facts| facts.node.datastore.is_some() && facts.node.version.is_none())
     });
     if let (Version::Channel(_), None, Some(host)) =
         (&inventory.cluster.version, running.first(), mute)

@@ -22,7 +22,7 @@ pub(super) async fn run(arguments: JoinArguments, environment: &Environment, ui:
         let mut context = context.await?;
         let gathered = context.gather().await?;
         if let Some(name) = adhoc.read_server().map(str::to_owned) {
-            let Some(facts) = gathered.reach.get(&name).and_then(|reach| reach.facts()) else {
+            let Some(facts) = gathered.facts.get(&name) else {
                 let report = Report::without_hosts(context.begun, false);
                 return Ok((report, Some(advice::unread(&name))));
             };

@@ -18,11 +18,7 @@ pub(super) async fn run(
         let context = adhoc.context(&arguments.login, None, environment, &ui, events);
         let context = context.await?;
         let gathered = context.gather().await?;
-        let Some(facts) = gathered
-            .reach
-            .get(&adhoc.target)
-            .and_then(|reach| reach.facts())
-        else {
+        let Some(facts) = gathered.facts.get(&adhoc.target) else {
             return Ok((Report::without_hosts(context.begun, false), None));
         };
         adhoc.found_data(&adhoc.target.clone(), facts)?;

@@ -27,11 +27,7 @@ pub(super) async fn run(arguments: PlanArguments, environment: &Environment, ui:
 /// Names the hosts that the plan takes over and a deploy would not.
 fn foreign(context: &Context, survey: &Survey<Deployment>) {
     for host in &context.inventory.hosts {
-        let facts = survey
-            .gathered
-            .reach
-            .get(&host.name)
-            .and_then(|reach| reach.facts());
+        let facts = survey.gathered.facts.get(&host.name);
         let is_foreign = facts.is_some_and(|facts| facts.node.foreign.is_some());
         if is_foreign
             && survey

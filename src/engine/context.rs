@@ -181,7 +181,7 @@ impl Context {
         Situation {
             rules: distribution::of(&self.inventory).rules,
             inventory: &self.inventory,
-            reach: &gathered.reach,
+            facts: &gathered.facts,
             selected: &self.selected,
             generated: &self.generated,
             adopt: false,

@@ -62,16 +62,16 @@ impl Operation for Deploy {
         let wanted = cluster::wanted_version(
             distribution::of(inventory).rules,
             inventory,
-            &gathered.reach,
+            &gathered.facts,
             &context.selected,
         );
         let version = match wanted.map_err(Refusal::Problems)? {
             Wanted::Exact(version) => version,
             Wanted::Channel(channel) => context.resolve(channel).await?,
         };
-        let selected = gathered.reach.iter();
+        let selected = gathered.facts.iter();
         let selected = selected.filter(|(host, _)| context.selected.contains(*host));
-        let facts = selected.filter_map(|(_, reach)| reach.facts());
+        let facts = selected.map(|(_, facts)| facts);
         let architectures: BTreeSet<_> = facts.filter_map(Facts::release_architecture).collect();
         let mut artifacts = BTreeMap::new();
         for architecture in architectures {
@@ -97,11 +97,10 @@ impl Operation for Deploy {
         let takes_part = |host: &String| {
             topology.specs.contains_key(host) || topology.waiting.contains_key(host)
         };
-        let hosts = situation.reach.iter();
+        let hosts = situation.facts.iter();
         for (architecture, artifact) in artifacts {
-            let is_needed = hosts.clone().any(|(host, reach)| {
-                let own = reach.facts().and_then(Facts::release_architecture);
-                takes_part(host) && own == Some(architecture)
+            let is_needed = hosts.clone().any(|(host, facts)| {
+                takes_part(host) && facts.release_architecture() == Some(architecture)
             });
             if is_needed {
                 let Artifact { binary, fetch } = artifact.map_err(|problem| vec![problem])?;
@@ -179,7 +178,6 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::cluster::Reach;
     use crate::distribution::k3s::K3s;
     use crate::facts::OperatingSystem;
     use crate::inventory::{self, Overrides};
@@ -212,20 +210,14 @@ mod tests {
     fn decided(selected: &[&str]) -> Result<BTreeSet<String>, Vec<String>> {
         let inventory = inventory::parse(TWO, Path::new("i.yaml"), None, &Overrides::default())
             .unwrap_or_else(|errors| panic!("{}", errors.render(false, 100)));
-        let reach = [
-            (
-                "m1".into(),
-                Reach::Reached(Box::new(facts("10.0.0.1", "x86_64"))),
-            ),
-            (
-                "w1".into(),
-                Reach::Reached(Box::new(facts("10.0.0.2", "aarch64"))),
-            ),
+        let facts = [
+            ("m1".into(), facts("10.0.0.1", "x86_64")),
+            ("w1".into(), facts("10.0.0.2", "aarch64")),
         ];
         let situation = Situation {
             rules: &K3s,
             inventory: &inventory,
-            reach: &reach.into(),
+            facts: &facts.into(),
             selected: &selected.iter().map(|host| (*host).to_owned()).collect(),
             generated: &[],
             adopt: false,

@@ -294,10 +294,7 @@ async fn source<'a>(
     };
     let servers = context.inventory.hosts.iter();
     for host in servers.filter(|host| host.role.value == Role::Server) {
-        let facts = gathered
-            .reach
-            .get(&host.name)
-            .and_then(|reach| reach.facts());
+        let facts = gathered.facts.get(&host.name);
         if let Some(facts) = facts
             && let Some(source) = facts.node.kubeconfig.clone()
         {

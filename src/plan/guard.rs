@@ -43,7 +43,7 @@ impl Guard {
             .hosts
             .iter()
             .filter_map(|other| {
-                let facts = situation.reach.get(&other.name)?.facts()?;
+                let facts = situation.facts.get(&other.name)?;
                 let has_data = facts.node.datastore == Some(Datastore::Etcd);
                 has_data.then_some((&*other.name, facts))
             })

@@ -117,11 +117,7 @@ pub fn build(
             if !takes_part(stage.hosts, &host.name, topology) {
                 continue;
             }
-            let Some(facts) = situation
-                .reach
-                .get(&host.name)
-                .and_then(|reach| reach.facts())
-            else {
+            let Some(facts) = situation.facts.get(&host.name) else {
                 continue;
             };
             let Some(binary) = facts
@@ -201,7 +197,7 @@ pub fn build(
 }
 
 fn is_ready(situation: &Situation<'_>, host: &str) -> bool {
-    let facts = situation.reach.get(host).and_then(|reach| reach.facts());
+    let facts = situation.facts.get(host);
     facts.is_some_and(|facts| facts.node.server_unit.is_ready())
 }
 

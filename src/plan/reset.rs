@@ -165,7 +165,7 @@ fn holders<'a>(situation: &Situation<'a>, wave: &Wave) -> Vec<&'a str> {
     let reached = wave
         .hosts
         .iter()
-        .filter_map(|host| situation.reach.get(host)?.facts());
+        .filter_map(|host| situation.facts.get(host));
     reached
         .filter(|facts| facts.node.datastore.is_some())
         .map(|facts| facts.hostname.as_str())
@@ -177,7 +177,7 @@ fn holders<'a>(situation: &Situation<'a>, wave: &Wave) -> Vec<&'a str> {
 fn guard(situation: &Situation<'_>, name: &str) -> Option<Guard> {
     let mut hosts = situation.inventory.hosts.iter();
     let host = hosts.find(|host| host.name == name)?;
-    let facts = situation.reach.get(name)?.facts()?;
+    let facts = situation.facts.get(name)?;
     Guard::new(situation, name, situation.node_name(host, facts), true)
 }
 

@@ -13,7 +13,6 @@ use super::event::{Event, Events};
 use super::exchange::Answered;
 use super::report::Outcome;
 use super::{Connector, exchange, notice};
-use crate::cluster::Reach;
 use crate::distribution::{self, Distribution};
 use crate::facts::{self, Facts, Questions};
 use crate::inventory::DataDir;
@@ -36,8 +35,8 @@ pub struct Unreached {
 pub struct Gathered {
     /// The hosts that are connected.
     pub remotes: BTreeMap<String, Arc<dyn Remote>>,
-    /// What every host of the inventory said.
-    pub reach: BTreeMap<String, Reach>,
+    /// What the hosts said that were reached.
+    pub facts: BTreeMap<String, Facts>,
     /// Why the others have no facts.
     pub unreached: BTreeMap<String, Unreached>,
     /// When each host was first connected to, and the time until it had answered.
@@ -117,7 +116,7 @@ pub async fn gather(
             gathered.remotes.insert(name.clone(), remote);
         }
         gathered.times.insert(name.clone(), time);
-        let reach = match found {
+        match found {
             Ok(found) => {
                 learn(distribution::of(inventory), &found.facts, redactor);
                 events.send(Event::Reached {
@@ -128,7 +127,7 @@ pub async fn gather(
                     events.send(Event::Note { text });
                 }
                 clocks.extend(found.ahead.map(|ahead| (name.clone(), ahead)));
-                Reach::Reached(Box::new(found.facts))
+                gathered.facts.insert(name, found.facts);
             }
             Err(unreached) => {
                 let problem = unreached.problem.clone();
@@ -136,11 +135,9 @@ pub async fn gather(
                     host: name.clone(),
                     problem,
                 });
-                gathered.unreached.insert(name.clone(), unreached);
-                Reach::Unreached
+                gathered.unreached.insert(name, unreached);
             }
-        };
-        gathered.reach.insert(name, reach);
+        }
     }
     for text in notice::clocks(&clocks) {
         events.send(Event::Note { text });
@@ -187,7 +184,7 @@ pub async fn ask_around(
     });
     for (name, answered) in futures::future::join_all(asked).await {
         let reply = answered.replies.into_iter().next().flatten();
-        if let (Some(Reach::Reached(facts)), Some(reply)) = (gathered.reach.get_mut(name), reply) {
+        if let (Some(facts), Some(reply)) = (gathered.facts.get_mut(name), reply) {
             facts.reaches = facts::reach_told(&reply);
         }
     }
@@ -201,18 +198,17 @@ pub async fn refresh(inventory: &Inventory, gathered: &mut Gathered, redactor: &
     });
     let answers = futures::future::join_all(asked).await;
     for (name, facts) in answers {
-        let reach = match facts {
+        match facts {
             Ok(facts) => {
                 gathered.unreached.remove(&name);
                 learn(distribution::of(inventory), &facts, redactor);
-                Reach::Reached(Box::new(facts))
+                gathered.facts.insert(name, facts);
             }
             Err(unreached) => {
-                gathered.unreached.insert(name.clone(), unreached);
-                Reach::Unreached
+                gathered.facts.remove(&name);
+                gathered.unreached.insert(name, unreached);
             }
-        };
-        gathered.reach.insert(name, reach);
+        }
     }
 }
 

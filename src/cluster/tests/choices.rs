@@ -20,7 +20,7 @@ pub(super) fn addresses(facts: &mut Facts, addresses: &[(&str, &str)]) {
 /// Machines with the NAT's address, and one in each of these networks, whose numbers end in that of the machine.
 pub(super) fn machines(inventory: &str, networks: &[&str]) -> Lab {
     let lab = Lab::new(inventory);
-    let names: Vec<_> = lab.reach.keys().cloned().collect();
+    let names: Vec<_> = lab.facts.keys().cloned().collect();
     names
         .into_iter()
         .zip(11..)

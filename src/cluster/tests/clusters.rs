@@ -27,7 +27,7 @@ fn refused_reset(lab: &Lab) -> String {
     let situation = Situation {
         rules: &K3s,
         inventory: &lab.inventory,
-        reach: &lab.reach,
+        facts: &lab.facts,
         selected: &lab.selected,
         generated: &lab.generated,
         adopt: false,

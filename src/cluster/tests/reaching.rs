@@ -18,7 +18,7 @@ fn asked(lab: &Lab) -> String {
     let situation = Situation {
         rules: &K3s,
         inventory: &lab.inventory,
-        reach: &lab.reach,
+        facts: &lab.facts,
         selected: &lab.selected,
         generated: &lab.generated,
         adopt: false,

@@ -29,7 +29,7 @@ pub(super) fn decide(lab: &Lab) -> Result<Reset, String> {
     let situation = Situation {
         rules: &K3s,
         inventory: &lab.inventory,
-        reach: &lab.reach,
+        facts: &lab.facts,
         selected: &lab.selected,
         generated: &lab.generated,
         adopt: false,

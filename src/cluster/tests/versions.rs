@@ -10,7 +10,7 @@ fn wanted(cluster: &str, versions: &[(&str, Option<&'static str>)]) -> Result<Wa
             facts.node.version = version.map(str::to_owned);
         });
     }
-    wanted_version(&K3s, &lab.inventory, &lab.reach, &lab.selected).map_err(|problems| {
+    wanted_version(&K3s, &lab.inventory, &lab.facts, &lab.selected).map_err(|problems| {
         problems
             .iter()
             .map(|problem| format!("{problem}\n"))
@@ -75,7 +75,7 @@ fn a_binary_that_was_never_started_is_no_running_version() {
         facts.node.version = Some("v1.30.0+k3s1".into());
     });
     assert_eq!(
-        wanted_version(&K3s, &lab.inventory, &lab.reach, &lab.selected),
+        wanted_version(&K3s, &lab.inventory, &lab.facts, &lab.selected),
         Ok(Wanted::Channel("stable".into()))
     );
 }
@@ -88,7 +88,7 @@ fn an_agent_that_is_only_read_may_stay_behind() {
         let joined = agent("https://10.0.0.1:6443");
         lab.with("m1", member).with("w1", joined).with("w1", old)
     };
-    let wanted = |lab: &Lab| wanted_version(&K3s, &lab.inventory, &lab.reach, &lab.selected);
+    let wanted = |lab: &Lab| wanted_version(&K3s, &lab.inventory, &lab.facts, &lab.selected);
     assert!(wanted(&lab()).is_err());
     let limited = lab().only(&["m2"]);
     assert_eq!(wanted(&limited), Ok(Wanted::Exact(VERSION.into())));

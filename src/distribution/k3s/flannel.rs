@@ -95,7 +95,7 @@ fn has_flannel(situation: &Situation<'_>) -> bool {
     !inventory.servers().any(|host| {
         let told = inventory.configured(host, "flannel-backend").cloned();
         let told = told.or_else(|| {
-            let facts = situation.reach.get(&host.name)?.facts()?;
+            let facts = situation.facts.get(&host.name)?;
             observed(facts).get("flannel-backend").cloned()
         });
         told.as_ref().and_then(Value::as_str) == Some("none")
@@ -132,7 +132,7 @@ pub(super) fn note(
     let lack = match &topology.state {
         ClusterState::New { .. } => true,
         ClusterState::Running { via } => {
-            let facts = situation.reach.get(via).and_then(|reach| reach.facts());
+            let facts = situation.facts.get(via);
             facts.is_some_and(|facts| facts.node.nodes.iter().any(|node| node.lacks_network))
         }
         _ => false,

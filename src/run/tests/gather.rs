@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use super::*;
-use crate::cluster::Reach;
 use crate::inventory::{Host, Inventory, Overrides, parse};
 use crate::problem::{Code, Problem};
 use crate::run::gather::{Gathered, Unreached, gather, refresh};
@@ -169,7 +168,7 @@ async fn one_host_of_no_use_costs_the_others_nothing() {
         "fine", "away", "panics", "password", "sudoers", "strange", "cut",
     ];
     let (_, gathered, redactor) = gathered(&names).await;
-    let fine = gathered.reach["fine"].facts().expect("it was reached");
+    let fine = &gathered.facts["fine"];
     assert_eq!(fine.reached_at, "192.0.2.7".parse().ok());
     let said: Vec<_> = gathered
         .unreached
@@ -210,7 +209,7 @@ async fn one_host_of_no_use_costs_the_others_nothing() {
             ),
         ]
     );
-    assert_eq!(gathered.reach.len(), names.len());
+    assert_eq!(gathered.facts.len(), 1);
     assert_eq!(
         redactor.clean("the token is secretone1"),
         "the token is ***"
@@ -222,8 +221,8 @@ async fn a_host_that_is_gone_when_it_is_asked_again_counts_as_not_reached() {
     let (inventory, mut gathered, redactor) = gathered(&["stays", "leaves"]).await;
     assert!(gathered.unreached.is_empty());
     refresh(&inventory, &mut gathered, &redactor).await;
-    assert!(matches!(gathered.reach["stays"], Reach::Reached(_)));
-    assert!(matches!(gathered.reach["leaves"], Reach::Unreached));
+    assert!(gathered.facts.contains_key("stays"));
+    assert!(!gathered.facts.contains_key("leaves"));
     assert!(gathered.unreached.contains_key("leaves"));
 }
 
@@ -231,7 +230,7 @@ async fn a_host_that_is_gone_when_it_is_asked_again_counts_as_not_reached() {
 async fn data_is_looked_for_where_k3s_is_told_that_it_is() {
     let (_, gathered, _) = gathered(&["elsewhere", "nowhere", "m1"]).await;
     let found = |name: &str| {
-        let facts = gathered.reach[name].facts().expect("reached");
+        let facts = &gathered.facts[name];
         (
             facts.node.data_dir.to_string(),
             facts.node.datastore.is_some(),

@@ -219,7 +219,7 @@ fn what_cannot_be_understood_is_not_taken_over() {
 #[test]
 fn where_the_data_is_is_read_from_wherever_k3s_is_told() {
     let told = |lab: &Lab, host: &str| {
-        let facts = lab.reach[host].facts().expect("reached");
+        let facts = &lab.facts[host];
         configured_data_dir(facts).map(|told| told.map(|told| told.to_string()))
     };
     let lab = mixed(THREE, &["--data-dir", "/data/k3s/"]);
@@ -249,7 +249,7 @@ fn secrets_in_flags_and_variables_are_known() {
         &["--agent-token", "agents-secret", "-t", "servers-secret"],
     );
     let secrets = |host: &str| {
-        let facts = lab.reach[host].facts().expect("reached");
+        let facts = &lab.facts[host];
         let known = K3s.secrets(facts).into_iter();
         known
             .map(|secret| secret.expose().to_owned())
@@ -280,7 +280,7 @@ fn a_server_that_joins_is_told_what_all_servers_share() {
             text: Secret::new("disable+: [servicelb]\nsupervisor-metrics: false"),
         }];
     });
-    let facts = lab.reach["m2"].facts().expect("reached");
+    let facts = &lab.facts["m2"];
     insta::assert_snapshot!(serde_json::to_string(&shared_settings(facts).expect("read")).expect("JSON"), @r#"{"cluster-cidr":["10.52.0.0/16"],"disable":["traefik","servicelb"],"flannel-backend":"host-gw","secrets-encryption":true}"#);
 }
 

@@ -222,7 +222,7 @@ fn every_secret_of_a_config_is_known_to_be_masked() {
             .all(|secret| ours.contains(*secret)),
         "{ours:?}"
     );
-    let theirs = exposed(K3s.secrets(lab.reach["m1"].facts().expect("reached")));
+    let theirs = exposed(K3s.secrets(&lab.facts["m1"]));
     assert_eq!(theirs, ["first-one", "old-key"].map(str::to_owned).into());
 }
 

@@ -262,7 +262,7 @@ hosts:
     let situation = Situation {
         rules: &K3s,
         inventory: &lab.inventory,
-        reach: &lab.reach,
+        facts: &lab.facts,
         selected: &lab.selected,
         generated: &lab.generated,
         adopt: false,
