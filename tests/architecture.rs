@@ -106,7 +106,6 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "run",
         &[
-            "cluster",
             "distribution",
             "problem",
             "facts",

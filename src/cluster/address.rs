@@ -3,33 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::Setting;
 use super::Situation;
-use super::choose::{Choice, named_interface};
-use super::rules::Setting;
+use super::choose::{Choice, list, named_interface};
+use super::rules::Addresses;
 use crate::facts::Facts;
 use crate::inventory::Host;
 use crate::problem::{Code, Problem, problem};
-
-/// The addresses of a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Addresses {
-    /// What its siblings reach it at; on one of its interfaces.
-    pub node_ip: IpAddr,
-    /// Its address of the other family, where the network of the pods has two.
-    pub second: Option<IpAddr>,
-    /// What the world reaches it at, when that is another one.
-    pub external: Option<IpAddr>,
-}
-
-impl Addresses {
-    /// The node's own, comma separated.
-    pub fn node_ips(&self) -> String {
-        match self.second {
-            Some(second) => format!("{},{second}", self.node_ip),
-            None => self.node_ip.to_string(),
-        }
-    }
-}
 
 /// Decides the addresses of a host's node.
 ///
@@ -244,15 +224,4 @@ pub(super) fn claimed(
         })
     });
     claims.collect()
-}
-
-pub(super) fn list(facts: &Facts) -> String {
-    if facts.addresses.is_empty() {
-        return "no address at all".to_owned();
-    }
-    let addresses = facts
-        .addresses
-        .iter()
-        .map(|(interface, net)| format!("{} on {interface}", net.addr()));
-    addresses.collect::<Vec<_>>().join(", ")
 }

@@ -3,7 +3,7 @@
 
 use super::Situation;
 use crate::facts::Facts;
-use crate::inventory::{Host, Role};
+use crate::inventory::Host;
 use crate::problem::{Code, Problem, problem};
 
 /// The hash of the CA that a host trusts: a server's own, an agent's copy of it, or the one in the
@@ -74,7 +74,7 @@ pub fn agents_elsewhere(
     servers: &[String],
 ) -> Vec<Problem> {
     let agents = situation.reached().filter(|(host, facts)| {
-        let is_agent = host.role.value == Role::Agent && facts.node.datastore.is_none();
+        let is_agent = !host.is_server() && facts.node.datastore.is_none();
         is_agent && facts.node.joined && situation.selected.contains(&host.name)
     });
     agents

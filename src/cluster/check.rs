@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use super::rules::Setting;
+use super::Setting;
 use super::{Rules, Situation};
 use crate::facts::{Datastore, Facts, is_node_name};
 use crate::inventory::{DataDir, Host, Role};
@@ -207,7 +207,7 @@ pub(super) fn missed_data(
     let told = situation.rules.told(facts).data_dir.ok()?;
     let missing = told.unwrap_or_else(|| situation.inventory.data_dir(host));
     let has_run = facts.node.node_password && facts.node.server_unit.exists();
-    let is_server = host.role.value == Role::Server;
+    let is_server = host.is_server();
     let is_missed = is_server && !missing.is_default() && has_run && !facts.has_data();
     is_missed.then_some(missing)
 }

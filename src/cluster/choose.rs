@@ -10,12 +10,12 @@ use ipnet::IpNet;
 
 use super::Situation;
 use crate::facts::Facts;
-use crate::inventory::{Host, Role};
+use crate::inventory::Host;
 use crate::problem::Problem;
 
 mod words;
 
-pub(super) use words::{HOW, SHOWN};
+pub(super) use words::{HOW, SHOWN, list};
 use words::{interfaces, listed, none, runs_behind_nat, several, unconnected};
 
 /// What `VirtualBox` gives every machine on its first and second interface with NAT, and QEMU on its
@@ -83,7 +83,7 @@ impl Choice {
                     choice.found.insert(host.name.clone(), own);
                 } else if situation.selected.contains(&host.name) {
                     open.push((host, facts));
-                } else if host.role.value == Role::Server {
+                } else if host.is_server() {
                     choice.problem = Some(runs_behind_nat(situation, host, own));
                 }
             } else {

@@ -1,18 +1,14 @@
 //! Members of etcd: which of them are up, and whether one more may stop.
 
 use super::{ClusterState, NodeRole, Situation, Topology};
-use crate::facts::{ClusterNode, Datastore, Facts, NodeFacts};
-use crate::inventory::{Host, Role};
+use crate::facts::{ClusterNode, Datastore, NodeFacts};
+use crate::inventory::Host;
 use crate::kubernetes::kubeconfig::server_url;
-
-pub(super) fn facts_of<'a>(situation: &Situation<'a>, host: &Host) -> Option<&'a Facts> {
-    situation.facts.get(&host.name)
-}
 
 /// The host of the inventory that a node is.
 pub(super) fn host_of<'a>(situation: &Situation<'a>, node: &ClusterNode) -> Option<&'a Host> {
     situation.inventory.hosts.iter().find(|host| {
-        let Some(facts) = facts_of(situation, host) else {
+        let Some(facts) = situation.facts.get(&host.name) else {
             let address = node.internal_ip;
             let private = host.private_address.as_ref().map(|setting| setting.value);
             let named = host
@@ -36,7 +32,10 @@ pub(super) fn voters(situation: &Situation<'_>, told: &NodeFacts) -> Vec<(String
         let node = told.nodes.iter().find(|node| node.name == name);
         let host = node.and_then(|node| host_of(situation, node));
         host.is_none_or(|host| {
-            facts_of(situation, host).is_some_and(|facts| facts.node.server_unit.is_ready())
+            situation
+                .facts
+                .get(&host.name)
+                .is_some_and(|facts| facts.node.server_unit.is_ready())
         })
     };
     let voters = told.voters().into_iter();
@@ -100,13 +99,10 @@ pub(super) fn outnumbered(situation: &Situation<'_>, topology: &Topology) -> Opt
     if topology.state != ClusterState::Down {
         return None;
     }
-    let hosts = situation.inventory.hosts.iter();
-    let servers: Vec<_> = hosts
-        .filter(|host| host.role.value == Role::Server)
-        .collect();
+    let servers: Vec<_> = situation.inventory.servers().collect();
     let (mut there, mut off, mut bare) = (Vec::new(), Vec::new(), Vec::new());
     for host in &servers {
-        match facts_of(situation, host) {
+        match situation.facts.get(&host.name) {
             Some(facts) if facts.node.datastore == Some(Datastore::Etcd) => there.push(&*host.name),
             Some(_) => bare.push(&*host.name),
             None => off.push(*host),

@@ -31,14 +31,13 @@ mod version;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use address::Addresses;
 pub use authority::{Claims, agents_elsewhere, differing, is_agent, to_move};
 pub use check::{in_flags, node_name};
 pub use choose::{Choice, is_inside, is_same_everywhere, own};
 pub use members::Outnumbered;
 pub use reach::to_ask;
 pub use reset::{Reset, Wave, reset};
-pub use rules::Rules;
+pub use rules::{Addresses, Rules};
 pub use successor::Successor;
 pub use topology::topology;
 pub use version::{Wanted, wanted_version};
@@ -78,9 +77,7 @@ impl<'a> Situation<'a> {
 
     /// The servers that were reached, in the order of the inventory.
     pub fn servers(&self) -> impl Iterator<Item = (&'a Host, &'a Facts)> {
-        use crate::inventory::Role;
-        self.reached()
-            .filter(|(host, _)| host.role.value == Role::Server)
+        self.reached().filter(|(host, _)| host.is_server())
     }
 }
 
@@ -126,6 +123,17 @@ pub struct Network {
     pub itself: bool,
     /// The network policies, which wait for whatever network there is.
     pub policies: bool,
+}
+
+/// A setting that the user may have to write.
+#[derive(Debug)]
+pub enum Setting<'a> {
+    /// The folder of the data.
+    DataDir(&'a str),
+    /// The interface by which nodes reach each other.
+    Interface(&'a str),
+    /// A node's addresses.
+    Addresses(&'a str),
 }
 
 /// Where a distribution and its kubelet have their data on a host.

@@ -1,7 +1,7 @@
 //! What a node needs of its machine: cgroup controllers, room for its data, and no other Kubernetes.
 
+use super::Setting;
 use super::Situation;
-use super::rules::Setting;
 use crate::facts::Facts;
 use crate::inventory::{Host, Role};
 use crate::problem::{Code, Problem, problem};

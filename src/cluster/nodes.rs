@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::members::host_of;
 use super::{ClusterState, NodeRole, Situation, Topology};
 use crate::facts::{ClusterNode, Facts, NodeFacts};
 use crate::problem::{Code, Problem, problem};
@@ -127,25 +128,8 @@ pub(super) fn left(situation: &Situation<'_>, topology: &Topology) -> Vec<String
     let Some(facts) = situation.facts.get(via) else {
         return Vec::new();
     };
-    let is_ours = |name: &str, address: Option<IpAddr>| {
-        situation.inventory.hosts.iter().any(|host| {
-            let reached = situation.facts.get(&host.name);
-            let named = match (reached, &host.node_name) {
-                (Some(facts), _) => situation.node_name(host, facts) == name,
-                (None, Some(own)) => own.value.to_lowercase() == name,
-                (None, None) => host.name.to_lowercase() == name,
-            };
-            let private = host.private_address.as_ref().map(|address| address.value);
-            named
-                || (address.is_some()
-                    && (private == address || host.address.parse().ok() == address))
-        })
-    };
-    let others = facts
-        .node
-        .nodes
-        .iter()
-        .filter(|node| !is_ours(&node.name, node.internal_ip));
+    let nodes = facts.node.nodes.iter();
+    let others = nodes.filter(|node| host_of(situation, node).is_none());
     let renamed = facts.node.nodes.iter().filter_map(|node| {
         let (host, now) = named_anew(situation, node, &facts.node.nodes)?;
         let then = if node.voter.is_some() {

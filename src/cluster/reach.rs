@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::Situation;
-use super::address::{Addresses, addresses};
+use super::address::addresses;
 use super::choose::{Choice, HOW, SHOWN};
+use super::rules::Addresses;
 use crate::facts::Facts;
-use crate::inventory::{Host, Role};
+use crate::inventory::Host;
 use crate::problem::{Code, Problem};
 
 /// As many servers are asked about by each agent; it needs one to join, and all of them later.
@@ -44,7 +45,7 @@ pub fn to_ask(situation: &Situation<'_>) -> BTreeMap<String, BTreeSet<IpAddr>> {
     for ((from, own), (to, facts)) in pairs(situation) {
         let mut asked = targets(to, facts);
         // Where the world knows the server, should it not be reached by its own address.
-        if !asked.is_empty() && from.role.value == Role::Agent {
+        if !asked.is_empty() && !from.is_server() {
             asked.extend(known_as(to));
         }
         if asked.is_empty() {
@@ -78,9 +79,7 @@ fn pairs<'a>(situation: &Situation<'a>) -> Vec<(Reached<'a>, Reached<'a>)> {
             .reached()
             .filter(|(host, facts)| !has_other_way(host, facts))
     };
-    let servers: Vec<_> = hosts()
-        .filter(|(host, _)| host.role.value == Role::Server)
-        .collect();
+    let servers: Vec<_> = hosts().filter(|(host, _)| host.is_server()).collect();
     let mut pairs = Vec::new();
     for one in hosts() {
         let (host, facts) = one;
@@ -93,11 +92,11 @@ fn pairs<'a>(situation: &Situation<'a>) -> Vec<(Reached<'a>, Reached<'a>)> {
                 .filter(|(server, _)| server.name != host.name)
                 .copied()
         };
-        if host.role.value == Role::Agent {
+        if host.is_server() {
+            pairs.extend(others().flat_map(|server| [(one, server), (server, one)]));
+        } else {
             pairs.extend(others().take(SERVERS).map(|server| (one, server)));
             pairs.extend(others().take(1).map(|server| (server, one)));
-        } else {
-            pairs.extend(others().flat_map(|server| [(one, server), (server, one)]));
         }
     }
     pairs
@@ -156,7 +155,7 @@ pub(super) fn unreached(
                 "{line}, and joins by {other}; its pods reach neither the API nor pods on {}: {way}",
                 to.name
             ));
-        } else if to.role.value == Role::Agent && comes {
+        } else if !to.is_server() && comes {
             notes.push(format!(
                 "{line}, only the other way: it joins, and pods there and elsewhere do not reach each other"
             ));

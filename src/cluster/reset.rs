@@ -8,12 +8,12 @@ use super::address::{addresses, is_vouched_for};
 use super::authority::other_clusters;
 use super::check::{lacks_commands, no_systemd};
 use super::choose::Choice;
-use super::members::{facts_of, host_of, voters};
+use super::members::{host_of, voters};
 use super::needs::other_kubernetes;
 use super::successor::{Successor, successors};
 use super::{Folders, Situation};
 use crate::facts::{ClusterNode, Datastore, Facts};
-use crate::inventory::{Host, Role};
+use crate::inventory::Host;
 use crate::problem::{Code, Problem, problem};
 use crate::shell::quote;
 
@@ -269,9 +269,9 @@ impl Quorum {
         // No server can be asked: what has data is taken for a member that may come back, what was not
         // reached for one that is down.
         let hosts = situation.inventory.hosts.iter();
-        let members = hosts.filter(|host| match facts_of(situation, host) {
+        let members = hosts.filter(|host| match situation.facts.get(&host.name) {
             Some(facts) => facts.node.datastore == Some(Datastore::Etcd),
-            None => host.role.value == Role::Server,
+            None => host.is_server(),
         });
         let has_data = |facts: &Facts| facts.node.datastore == Some(Datastore::Etcd);
         Self {
@@ -301,9 +301,9 @@ fn staying(situation: &Situation<'_>, nodes: &[ClusterNode]) -> Vec<String> {
     let hosts = situation.inventory.hosts.iter();
     let outside = hosts.filter(|host| !situation.selected.contains(&host.name));
     let mut stay: Vec<_> = outside
-        .filter(|host| match facts_of(situation, host) {
+        .filter(|host| match situation.facts.get(&host.name) {
             Some(facts) => facts.node.datastore.is_some(),
-            None => host.role.value == Role::Server,
+            None => host.is_server(),
         })
         .map(|host| host.name.clone())
         .collect();
@@ -319,7 +319,12 @@ fn orphans(situation: &Situation<'_>) -> Result<(), Vec<Problem>> {
     let hosts = situation.inventory.hosts.iter();
     let left: Vec<_> = hosts
         .filter(|host| !situation.selected.contains(&host.name))
-        .filter(|host| facts_of(situation, host).is_none_or(|facts| facts.node.joined))
+        .filter(|host| {
+            situation
+                .facts
+                .get(&host.name)
+                .is_none_or(|facts| facts.node.joined)
+        })
         .map(|host| host.name.as_str())
         .collect();
     if left.is_empty() {
@@ -340,7 +345,7 @@ fn orphans(situation: &Situation<'_>) -> Result<(), Vec<Problem>> {
 fn is_server(host: &Host, facts: &Facts) -> bool {
     let node = &facts.node;
     let server = node.datastore.is_some() || node.server_unit.exists();
-    server || (host.role.value == Role::Server && !node.agent_unit.exists())
+    server || (host.is_server() && !node.agent_unit.exists())
 }
 
 /// Why a host cannot be reset as it is.

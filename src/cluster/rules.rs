@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::{Addresses, Choice, Folders, Network, NodeRole, Situation, Topology};
+use super::{Choice, Folders, Network, NodeRole, Setting, Situation, Topology};
 use crate::facts::Facts;
 use crate::inventory::{DataDir, Host, Inventory, Remark};
 use crate::problem::Problem;
@@ -103,6 +103,27 @@ pub struct Product {
     pub agent_mib: u64,
 }
 
+/// The addresses of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// What its siblings reach it at; on one of its interfaces.
+    pub node_ip: IpAddr,
+    /// Its address of the other family, where the network of the pods has two.
+    pub second: Option<IpAddr>,
+    /// What the world reaches it at, when that is another one.
+    pub external: Option<IpAddr>,
+}
+
+impl Addresses {
+    /// The node's own, comma separated.
+    pub fn node_ips(&self) -> String {
+        match self.second {
+            Some(second) => format!("{},{second}", self.node_ip),
+            None => self.node_ip.to_string(),
+        }
+    }
+}
+
 /// What a distribution is told on a host.
 pub struct Told {
     /// Why it cannot be read, as what is wrong with which file.
@@ -131,17 +152,6 @@ pub struct Wanted<'a> {
     pub addresses: Vec<IpAddr>,
     /// The interface that they are on, and the key that says so.
     pub interface: Option<(&'a str, &'static str)>,
-}
-
-/// A setting that the user may have to write.
-#[derive(Debug)]
-pub enum Setting<'a> {
-    /// The folder of the data.
-    DataDir(&'a str),
-    /// The interface by which nodes reach each other.
-    Interface(&'a str),
-    /// A node's addresses.
-    Addresses(&'a str),
 }
 
 /// What a token tells of its cluster.

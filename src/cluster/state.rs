@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::address::Addresses;
 use super::authority::authority;
 use super::check::{missed_data, reset_line};
+use super::rules::Addresses;
 use super::{ClusterState, Situation};
-use crate::inventory::{Host, Role};
+use crate::inventory::Host;
 use crate::problem::{Code, Problem, problem};
 
 /// Where the cluster stands, and why it is unknown if it is.
@@ -14,12 +14,7 @@ pub(super) fn state(
     situation: &Situation<'_>,
     known: &BTreeMap<String, Addresses>,
 ) -> (ClusterState, String) {
-    let servers: Vec<_> = situation
-        .inventory
-        .hosts
-        .iter()
-        .filter(|host| host.role.value == Role::Server)
-        .collect();
+    let servers: Vec<_> = situation.inventory.servers().collect();
     let with_data: Vec<_> = situation
         .servers()
         .filter(|(_, facts)| facts.node.datastore.is_some())
@@ -50,8 +45,8 @@ pub(super) fn state(
     if situation.inventory.cluster.server_url.is_some() {
         return (ClusterState::Elsewhere, String::new());
     }
-    let facts_of = |host: &Host| situation.facts.get(&host.name);
-    if let Some(missing) = servers.iter().find(|host| facts_of(host).is_none()) {
+    let missing = |host: &&&Host| !situation.facts.contains_key(&host.name);
+    if let Some(missing) = servers.iter().find(missing) {
         // It may hold the data of a cluster that the others have lost.
         let reason = format!(
             "a cluster is only made when every server is reached, and {} was not",
@@ -70,7 +65,10 @@ pub(super) fn state(
         return (ClusterState::Unknown, reason);
     }
     let began = |host: &&&Host| {
-        let told = facts_of(host).map(|facts| situation.rules.told(facts));
+        let told = situation
+            .facts
+            .get(&host.name)
+            .map(|facts| situation.rules.told(facts));
         told.is_some_and(|told| told.token.is_some() && told.server.is_none())
     };
     let Some(leader) = servers.iter().find(began).or(servers.first()) else {
@@ -102,7 +100,7 @@ pub(super) fn leftovers(situation: &Situation<'_>, state: &ClusterState) -> Vec<
     let own = situation.servers().find(|(host, _)| host.name == *leader);
     let own = own.and_then(|(_, facts)| facts.node.ca_hash.as_ref());
     let agents = situation.reached().filter(|(host, facts)| {
-        let is_agent = host.role.value == Role::Agent && facts.node.joined;
+        let is_agent = !host.is_server() && facts.node.joined;
         let found = authority(situation, facts);
         let is_other = found.is_some() && found.as_ref() != own;
         is_agent && is_other && situation.selected.contains(&host.name)

@@ -3,7 +3,6 @@
 use super::Situation;
 use super::address::addresses;
 use super::choose::Choice;
-use crate::inventory::Role;
 use crate::kubernetes::kubeconfig::server_url;
 
 /// A host that stays and names a server which goes.
@@ -24,9 +23,8 @@ pub(super) fn successors(situation: &Situation<'_>) -> Vec<Successor> {
     let selected = |name: &str| situation.selected.contains(name);
     let going: Vec<String> = situation
         .inventory
-        .hosts
-        .iter()
-        .filter(|host| host.role.value == Role::Server && selected(&host.name))
+        .servers()
+        .filter(|host| selected(&host.name))
         .flat_map(|host| {
             let facts = situation.facts.get(&host.name);
             let own = facts.map_or(&[][..], |facts| &facts.addresses);

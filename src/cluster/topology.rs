@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::address::{Addresses, addresses, claimed, is_vouched_for};
+use super::address::{addresses, claimed, is_vouched_for};
 use super::check::{moved, other_data_dir, other_role, shared, unfit};
 use super::choose::Choice;
 use super::members::{Outnumbered, api_unresponsive, outnumbered, quorum_at_risk};
 use super::needs::{lacking_controllers, no_room, other_kubernetes};
 use super::nodes::{dying, forget, left};
+use super::rules::Addresses;
 use super::rules::{Assignment, Basis};
 use super::state::{leftovers, state};
 use super::{
@@ -145,10 +146,9 @@ fn specify(basis: &Basis<'_>, reason: &str, topology: &mut Topology) {
         .as_ref()
         .and_then(|name| known.get(name))
         .map(|addresses| addresses.node_ip);
-    let server = via_name.as_ref().and_then(|name| {
-        let mut servers = situation.inventory.hosts.iter();
-        servers.find(|host| host.name == *name)
-    });
+    let server = via_name
+        .as_ref()
+        .and_then(|name| situation.inventory.host(name));
     let mut assigned = Vec::new();
     for (host, facts) in situation.reached() {
         let Some(addresses) = known
@@ -305,14 +305,7 @@ fn wants_etcd(situation: &Situation<'_>) -> bool {
     let inventory = situation.inventory;
     match inventory.cluster.datastore {
         Some(datastore) => datastore == inventory::Datastore::Etcd,
-        None => {
-            inventory
-                .hosts
-                .iter()
-                .filter(|host| host.role.value == Role::Server)
-                .count()
-                > 1
-        }
+        None => inventory.servers().count() > 1,
     }
 }
 
@@ -328,12 +321,7 @@ fn server_urls(situation: &Situation<'_>, known: &BTreeMap<String, Addresses>) -
             .chain(&cluster.tls_sans)
             .map(|name| server_url(name, port)),
     );
-    for host in situation
-        .inventory
-        .hosts
-        .iter()
-        .filter(|host| host.role.value == Role::Server)
-    {
+    for host in situation.inventory.servers() {
         let own = known
             .get(&host.name)
             .map(|addresses| addresses.node_ip.to_string());

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Rules;
 use crate::facts::Facts;
-use crate::inventory::{Inventory, Role, Version};
+use crate::inventory::{Host, Inventory, Version};
 use crate::problem::{Code, Problem, problem};
 
 /// Which version a deploy is about.
@@ -66,15 +66,11 @@ pub fn wanted_version(
         (Version::Channel(_), Some((_, version))) => (*version).to_owned(),
         (Version::Channel(channel), None) => return Ok(Wanted::Channel(channel.clone())),
     };
-    let servers = inventory.hosts.iter();
-    let servers: Vec<_> = servers
-        .filter(|host| host.role.value == Role::Server)
-        .map(|host| host.name.as_str())
-        .collect();
+    let is_server = |name| inventory.host(name).is_some_and(Host::is_server);
     let others: Vec<_> = running
         .iter()
         // An agent that is only read may stay behind.
-        .filter(|(host, _)| selected.contains(*host) || servers.contains(host))
+        .filter(|(host, _)| selected.contains(*host) || is_server(host))
         .filter(|(_, version)| *version != wanted)
         .collect();
     if others.is_empty() {

@@ -7,7 +7,7 @@ use crate::adhoc::init;
 use crate::cli::{Environment, InventoryCommand};
 use crate::distribution::remarks;
 use crate::engine::{Refusal, surroundings};
-use crate::inventory::{self, Inventory, Overrides, Role, similar};
+use crate::inventory::{self, Inventory, Overrides, similar};
 use crate::problem::{Code, ExitCode, problem};
 use crate::run::Event;
 use crate::run::report::Report;
@@ -96,12 +96,10 @@ fn show(
 
 fn check(files: &[PathBuf], environment: &Environment, ui: &Ui) -> Result<(), Refusal> {
     let inventory = load(files, environment, ui)?;
+    let servers = inventory.servers().count();
     for text in inventory.warnings {
         ui.show(Event::Note { text });
     }
-    let servers = inventory.hosts.iter();
-    let servers = servers.filter(|host| host.role.value == Role::Server);
-    let servers = servers.count();
     ui.show(Event::Checked {
         files: files.iter().map(|file| inventory::name(file)).collect(),
         cluster: inventory.cluster.name,

@@ -8,7 +8,7 @@ use crate::cli::{Destination, Environment, KubeconfigFile};
 use crate::cluster::node_name;
 use crate::distribution;
 use crate::facts::Facts;
-use crate::inventory::{Host, Role};
+use crate::inventory::Host;
 use crate::kubernetes::kubeconfig::{Kubeconfig, Written, merge, pick, rewrite, server_url, write};
 use crate::kubernetes::verify::{NodeLine, Verified, verify};
 use crate::problem::{Code, Problem};
@@ -292,8 +292,7 @@ async fn source<'a>(
         let mut nodes = facts.node.nodes.iter();
         nodes.find(|node| node.name == name)?.internal_ip
     };
-    let servers = context.inventory.hosts.iter();
-    for host in servers.filter(|host| host.role.value == Role::Server) {
+    for host in context.inventory.servers() {
         let facts = gathered.facts.get(&host.name);
         if let Some(facts) = facts
             && let Some(source) = facts.node.kubeconfig.clone()

@@ -98,12 +98,22 @@ pub struct Inventory {
     pub warnings: Vec<String>,
 }
 
+impl Host {
+    /// Whether it is to be a server.
+    pub fn is_server(&self) -> bool {
+        self.role.value == Role::Server
+    }
+}
+
 impl Inventory {
-    /// The hosts that are servers.
+    /// The host of this name.
+    pub fn host(&self, name: &str) -> Option<&Host> {
+        self.hosts.iter().find(|host| host.name == name)
+    }
+
+    /// The servers, in order.
     pub fn servers(&self) -> impl Iterator<Item = &Host> {
-        self.hosts
-            .iter()
-            .filter(|host| host.role.value == Role::Server)
+        self.hosts.iter().filter(|host| host.is_server())
     }
 
     /// What a host's config.yaml is told for a key: by the host and its groups, else by the cluster.

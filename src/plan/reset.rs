@@ -175,8 +175,7 @@ fn holders<'a>(situation: &Situation<'a>, wave: &Wave) -> Vec<&'a str> {
 
 /// What is asked before a server that leaves is stopped.
 fn guard(situation: &Situation<'_>, name: &str) -> Option<Guard> {
-    let mut hosts = situation.inventory.hosts.iter();
-    let host = hosts.find(|host| host.name == name)?;
+    let host = situation.inventory.host(name)?;
     let facts = situation.facts.get(name)?;
     Guard::new(situation, name, situation.node_name(host, facts), true)
 }

@@ -6,9 +6,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::Members;
+use crate::cluster::Setting;
 use crate::cluster::Situation;
-use crate::cluster::address;
-use crate::cluster::rules::Setting;
 use crate::facts::Facts;
 use crate::inventory::Host;
 use crate::problem::{Code, Problem, problem};
@@ -117,7 +116,7 @@ pub(super) fn none(situation: &Situation<'_>, rest: &[(&Host, &Facts)]) -> Probl
     );
     let shown: Vec<_> = situation
         .reached()
-        .map(|(host, facts)| format!("{} has {}", host.name, address::list(facts)))
+        .map(|(host, facts)| format!("{} has {}", host.name, list(facts)))
         .collect();
     for line in shown.iter().take(SHOWN) {
         problem = problem.because(line);
@@ -156,4 +155,16 @@ pub(super) fn listed(names: &[impl AsRef<str>]) -> String {
 pub(super) fn interfaces(members: &Members<'_>) -> Vec<String> {
     let names: BTreeSet<_> = members.values().map(|(interface, _)| *interface).collect();
     names.into_iter().map(str::to_owned).collect()
+}
+
+/// The addresses that a host has.
+pub fn list(facts: &Facts) -> String {
+    if facts.addresses.is_empty() {
+        return "no address at all".to_owned();
+    }
+    let addresses = facts
+        .addresses
+        .iter()
+        .map(|(interface, net)| format!("{} on {interface}", net.addr()));
+    addresses.collect::<Vec<_>>().join(", ")
 }

@@ -14,9 +14,9 @@ use super::tokens::{Tokens, tokens};
 use super::version::Version;
 use super::{fixed, flannel, folders, keep, keys, ranges, servers, settings, variables};
 use crate::cluster::rules::{
-    Assignment, Basis, Belongings, HostConfig, Product, Setting, Token, Told, Wanted,
+    Assignment, Basis, Belongings, HostConfig, Product, Token, Told, Wanted,
 };
-use crate::cluster::{Network, Rules, Situation, Topology, own};
+use crate::cluster::{Network, Rules, Setting, Situation, Topology, own};
 use crate::facts::Facts;
 use crate::inventory::{Host, Inventory, Remark, Role};
 use crate::problem::Problem;
