@@ -14,6 +14,8 @@ use source::Source;
 
 #[path = "architecture/circles.rs"]
 mod circles;
+#[path = "architecture/names.rs"]
+mod names;
 #[path = "architecture/product.rs"]
 mod product;
 #[path = "architecture/pure.rs"]

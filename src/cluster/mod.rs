@@ -36,11 +36,11 @@ pub use check::{in_flags, node_name};
 pub use choose::{Choice, is_inside, is_same_everywhere, own};
 pub use members::Outnumbered;
 pub use reach::to_ask;
-pub use reset::{Reset, Wave, reset};
+pub use reset::{ResetOrder, Wave, reset};
 pub use rules::{Addresses, Rules};
 pub use successor::Successor;
 pub use topology::topology;
-pub use version::{Wanted, wanted_version};
+pub use version::{WantedVersion, wanted_version};
 
 /// Everything that the rules decide from.
 #[derive(Debug, Clone, Copy)]

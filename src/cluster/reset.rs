@@ -19,7 +19,7 @@ use crate::shell::quote;
 
 /// What a reset does, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reset {
+pub struct ResetOrder {
     /// The server that drains and deletes nodes, where one is READY.
     pub via: Option<String>,
     /// Hosts that go together; each group when the one before it has gone.
@@ -80,11 +80,11 @@ impl Going<'_> {
 /// # Errors
 /// The hosts belong to different clusters; the servers that stay would lose their quorum, or agents
 /// that stay their servers.
-pub fn reset(situation: &Situation<'_>) -> Result<Reset, Vec<Problem>> {
+pub fn reset(situation: &Situation<'_>) -> Result<ResetOrder, Vec<Problem>> {
     if let Some(problem) = other_clusters(situation) {
         return Err(vec![problem]);
     }
-    let mut plan = Reset::default();
+    let mut plan = ResetOrder::default();
     let selected = |host: &Host| situation.selected.contains(&host.name);
     let mut left: BTreeMap<Vec<String>, Vec<&str>> = BTreeMap::new();
     let choice = Choice::of(situation);
@@ -170,7 +170,7 @@ pub fn reset(situation: &Situation<'_>) -> Result<Reset, Vec<Problem>> {
 /// Agents first, then servers one by one while the others keep quorum, then the others together.
 fn waves(
     situation: &Situation<'_>,
-    plan: &mut Reset,
+    plan: &mut ResetOrder,
     going: Vec<Going<'_>>,
     voters: &[(String, bool)],
     stay: &[String],
@@ -189,7 +189,7 @@ fn waves(
     plan.waves.extend((!wave.hosts.is_empty()).then_some(wave));
     // One that is down costs no vote that counts; the one that deletes the others goes last.
     servers.sort_by_key(|one| (plan.via.as_ref() == Some(&one.host.name), one.runs()));
-    let mut quorum = Quorum::of(situation, voters);
+    let mut quorum = Membership::of(situation, voters);
     let now = (quorum.members, quorum.up);
     let mut rest = Wave {
         name: "servers".into(),
@@ -253,12 +253,12 @@ fn waves(
 }
 
 /// How many members etcd has, and how many of them are up.
-struct Quorum {
+struct Membership {
     members: usize,
     up: usize,
 }
 
-impl Quorum {
+impl Membership {
     fn of(situation: &Situation<'_>, voters: &[(String, bool)]) -> Self {
         if !voters.is_empty() {
             return Self {

@@ -26,7 +26,11 @@ pub trait Rules: fmt::Debug + Sync {
     ///
     /// # Errors
     /// What is said is no address, in a sentence without the host's name.
-    fn wanted<'a>(&self, inventory: &'a Inventory, host: &'a Host) -> Result<Wanted<'a>, String>;
+    fn wanted<'a>(
+        &self,
+        inventory: &'a Inventory,
+        host: &'a Host,
+    ) -> Result<WantedAddresses<'a>, String>;
 
     /// Which of two versions was released first; `None` where one of them is no version.
     fn version_order(&self, one: &str, other: &str) -> Option<Ordering>;
@@ -147,7 +151,7 @@ pub struct Told {
 
 /// What the inventory says of a host's addresses in the distribution's own settings.
 #[derive(Debug, Default)]
-pub struct Wanted<'a> {
+pub struct WantedAddresses<'a> {
     /// The node's addresses; none where they are not said.
     pub addresses: Vec<IpAddr>,
     /// The interface that they are on, and the key that says so.

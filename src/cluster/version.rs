@@ -10,7 +10,7 @@ use crate::problem::{Code, Problem, problem};
 
 /// Which version a deploy is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted {
+pub enum WantedVersion {
     /// This one.
     Exact(String),
     /// The one that this channel names today: there is no cluster yet that says one.
@@ -26,7 +26,7 @@ pub fn wanted_version(
     inventory: &Inventory,
     facts: &BTreeMap<String, Facts>,
     selected: &BTreeSet<String>,
-) -> Result<Wanted, Vec<Problem>> {
+) -> Result<WantedVersion, Vec<Problem>> {
     // A binary without any state is no running version: it was put there and never started.
     let running: Vec<(&str, &str)> = inventory
         .hosts
@@ -64,7 +64,7 @@ pub fn wanted_version(
     let wanted = match (&inventory.cluster.version, running.first()) {
         (Version::Exact(version), _) => version.clone(),
         (Version::Channel(_), Some((_, version))) => (*version).to_owned(),
-        (Version::Channel(channel), None) => return Ok(Wanted::Channel(channel.clone())),
+        (Version::Channel(channel), None) => return Ok(WantedVersion::Channel(channel.clone())),
     };
     let is_server = |name| inventory.host(name).is_some_and(Host::is_server);
     let others: Vec<_> = running
@@ -74,7 +74,7 @@ pub fn wanted_version(
         .filter(|(_, version)| *version != wanted)
         .collect();
     if others.is_empty() {
-        return Ok(Wanted::Exact(wanted));
+        return Ok(WantedVersion::Exact(wanted));
     }
     let mut problem = Problem::new(
         Code::VERSIONS_DIFFER,

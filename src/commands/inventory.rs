@@ -7,19 +7,21 @@ use crate::adhoc::init;
 use crate::cli::{Environment, InventoryCommand};
 use crate::distribution::remarks;
 use crate::engine::{Refusal, surroundings};
-use crate::inventory::{self, Inventory, Overrides, similar};
-use crate::problem::{Code, ExitCode, problem};
+use crate::inventory::{self, Inventory, Overrides};
+use crate::problem::ExitCode;
 use crate::run::Event;
 use crate::run::report::Report;
 use crate::ui::Ui;
 use crate::vagrant;
 
+mod check;
 mod convert;
+mod show;
 
 pub(super) async fn run(what: InventoryCommand, environment: &Environment, ui: &Ui) -> ExitCode {
     let begun = Instant::now();
     let done = match what {
-        InventoryCommand::Check { files } => check(&files.inventory, environment, ui),
+        InventoryCommand::Check { files } => check::run(&files.inventory, environment, ui),
         InventoryCommand::FromAnsible { what } => {
             convert::run(&what, convert::SourceTool::Ansible, environment, ui)
         }
@@ -46,7 +48,7 @@ pub(super) async fn run(what: InventoryCommand, environment: &Environment, ui: &
         }
         InventoryCommand::Init(arguments) => init::run(arguments, environment, ui).await,
         InventoryCommand::Show { files, host } => {
-            show(&files.inventory, host.as_deref(), environment, ui)
+            show::run(&files.inventory, host.as_deref(), environment, ui)
         }
     };
     if let Err(refusal) = done {
@@ -65,46 +67,4 @@ fn load(files: &[PathBuf], environment: &Environment, ui: &Ui) -> Result<Invento
         ui.redactor.learn(&secret);
     }
     Ok(inventory)
-}
-
-fn show(
-    files: &[PathBuf],
-    host: Option<&str>,
-    environment: &Environment,
-    ui: &Ui,
-) -> Result<(), Refusal> {
-    let inventory = load(files, environment, ui)?;
-    let mut hosts = inventory.shown();
-    if let Some(name) = host {
-        hosts.retain(|host| host.name == name);
-        if hosts.is_empty() {
-            let names = inventory.hosts.iter().map(|host| host.name.as_str());
-            let next = match similar(name, names) {
-                Some(meant) => format!("did you mean  --host {meant} ?"),
-                None => "without --host, all hosts are shown".to_owned(),
-            };
-            let problem = problem!(Code::HOST_UNKNOWN, "the inventory has no host {name}");
-            return Err(problem.next(next).into());
-        }
-    }
-    ui.show(Event::Shown {
-        cluster: inventory.cluster.name,
-        hosts,
-    });
-    Ok(())
-}
-
-fn check(files: &[PathBuf], environment: &Environment, ui: &Ui) -> Result<(), Refusal> {
-    let inventory = load(files, environment, ui)?;
-    let servers = inventory.servers().count();
-    for text in inventory.warnings {
-        ui.show(Event::Note { text });
-    }
-    ui.show(Event::Checked {
-        files: files.iter().map(|file| inventory::name(file)).collect(),
-        cluster: inventory.cluster.name,
-        servers,
-        agents: inventory.hosts.len() - servers,
-    });
-    Ok(())
 }

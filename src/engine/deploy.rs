@@ -9,7 +9,7 @@ use super::operation::Survey;
 use super::operation::{Decision, Operation};
 use super::refusal::Refusal;
 use crate::artifacts::Architecture;
-use crate::cluster::{self, ClusterState, Situation, Topology, Wanted};
+use crate::cluster::{self, ClusterState, Situation, Topology, WantedVersion};
 use crate::distribution;
 use crate::facts::Facts;
 use crate::inventory::Inventory;
@@ -66,8 +66,8 @@ impl Operation for Deploy {
             &context.selected,
         );
         let version = match wanted.map_err(Refusal::Problems)? {
-            Wanted::Exact(version) => version,
-            Wanted::Channel(channel) => context.resolve(channel).await?,
+            WantedVersion::Exact(version) => version,
+            WantedVersion::Channel(channel) => context.resolve(channel).await?,
         };
         let selected = gathered.facts.iter();
         let selected = selected.filter(|(host, _)| context.selected.contains(*host));

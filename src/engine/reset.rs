@@ -25,7 +25,7 @@ pub struct Reset<'a> {
 
 impl Operation for Reset<'_> {
     type LookedUp = ();
-    type Rules = cluster::Reset;
+    type Rules = cluster::ResetOrder;
 
     const NAME: &'static str = "reset";
     const NEEDS_ALL_HOSTS: bool = false;
@@ -39,7 +39,7 @@ impl Operation for Reset<'_> {
         situation: &Situation<'_>,
         (): (),
         book: &Book,
-    ) -> Result<Decision<cluster::Reset>, Vec<Problem>> {
+    ) -> Result<Decision<cluster::ResetOrder>, Vec<Problem>> {
         let mut rules = cluster::reset(situation)?;
         let hosts = rules.waves.iter().flat_map(|wave| &wave.hosts);
         let names: Vec<_> = hosts.map(String::as_str).collect();
@@ -71,7 +71,7 @@ impl Operation for Reset<'_> {
     async fn follow(
         &self,
         context: &Context,
-        survey: &Survey<cluster::Reset>,
+        survey: &Survey<cluster::ResetOrder>,
     ) -> Result<Option<String>, Problem> {
         let mut unreached = survey.gathered.unreached.keys();
         if planned(&survey.judged).is_empty()

@@ -15,7 +15,7 @@ use crate::inventory::Host;
 ///
 /// Of what hosts answered, only parsed values get here: flags, addresses, checked names.
 #[derive(Serialize, JsonSchema)]
-struct Context<'a> {
+struct TemplateContext<'a> {
     host: HostContext<'a>,
     cluster: ClusterContext<'a>,
     facts: FactsContext<'a>,
@@ -81,7 +81,7 @@ pub(super) fn context(
         |spec| spec.folders.clone(),
     );
     let product = situation.rules.product();
-    let mut context = json!(Context {
+    let mut context = json!(TemplateContext {
         host: HostContext {
             name: &host.name,
             address: &host.address,
@@ -147,7 +147,7 @@ mod tests {
         let (mark, end) = ("<!-- variables: made of src/plan -->\n", "<!-- end -->\n");
         let (head, rest) = page.split_once(mark).expect("the beginning of the tables");
         let (found, tail) = rest.split_once(end).expect("their end");
-        let mut deploy = schemars::schema_for!(Context<'_>).to_value();
+        let mut deploy = schemars::schema_for!(TemplateContext<'_>).to_value();
         let own = crate::distribution::k3s::variables_schema();
         deploy["properties"]["k3s"] = json!({"$ref": "#/$defs/Own"});
         deploy["$defs"]["Own"] = own;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::context::{ClusterContext, FoldersContext, sources};
 use super::{Guard, Lane, Order, Plan, Stage, Step};
-use crate::cluster::{Reset, Situation, Successor, Wave};
+use crate::cluster::{ResetOrder, Situation, Successor, Wave};
 use crate::facts::is_node_name;
 use crate::playbook::Book;
 use crate::problem::Problem;
@@ -50,7 +50,7 @@ struct Staying {
 ///
 /// # Errors
 /// A playbook that does not fit.
-pub fn reset(situation: &Situation<'_>, reset: &Reset, book: &Book) -> Result<Plan, Problem> {
+pub fn reset(situation: &Situation<'_>, reset: &ResetOrder, book: &Book) -> Result<Plan, Problem> {
     let sources = sources(situation, &reset.siblings);
     let mut stages = Vec::new();
     for wave in &reset.waves {

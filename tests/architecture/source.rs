@@ -64,7 +64,7 @@ struct Reader {
     idents: BTreeMap<String, usize>,
 }
 
-fn for_tests(attributes: &[Attribute]) -> bool {
+pub fn for_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("cfg")
             && attribute

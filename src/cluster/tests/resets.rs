@@ -1,7 +1,7 @@
 //! Machines that leave a cluster, and clusters that are taken apart.
 
 use super::*;
-use crate::cluster::{Reset, reset};
+use crate::cluster::{ResetOrder, reset};
 
 fn voter(name: &str, address: &str) -> ClusterNode {
     ClusterNode {
@@ -25,7 +25,7 @@ pub(crate) fn whole() -> Lab {
     lab
 }
 
-pub(super) fn decide(lab: &Lab) -> Result<Reset, String> {
+pub(super) fn decide(lab: &Lab) -> Result<ResetOrder, String> {
     let situation = Situation {
         rules: &K3s,
         inventory: &lab.inventory,

@@ -1,9 +1,12 @@
 //! Which version a deploy is about.
 
 use super::*;
-use crate::cluster::{Wanted, wanted_version};
+use crate::cluster::{WantedVersion, wanted_version};
 
-fn wanted(cluster: &str, versions: &[(&str, Option<&'static str>)]) -> Result<Wanted, String> {
+fn wanted(
+    cluster: &str,
+    versions: &[(&str, Option<&'static str>)],
+) -> Result<WantedVersion, String> {
     let mut lab = Lab::new(&format!("cluster: {{{cluster}}}{THREE}"));
     for (host, version) in versions {
         lab = lab.with(host, member).with(host, |facts| {
@@ -20,13 +23,13 @@ fn wanted(cluster: &str, versions: &[(&str, Option<&'static str>)]) -> Result<Wa
 
 #[test]
 fn a_channel_is_asked_only_for_a_new_cluster() {
-    let exact = |version: &str| Ok(Wanted::Exact(version.into()));
+    let exact = |version: &str| Ok(WantedVersion::Exact(version.into()));
     let (old, new) = (Some("v1.35.1+k3s1"), Some(VERSION));
     assert_eq!(
         wanted("channel: latest", &[]),
-        Ok(Wanted::Channel("latest".into()))
+        Ok(WantedVersion::Channel("latest".into()))
     );
-    assert_eq!(wanted("", &[]), Ok(Wanted::Channel("stable".into())));
+    assert_eq!(wanted("", &[]), Ok(WantedVersion::Channel("stable".into())));
     assert_eq!(
         wanted("channel: latest", &[("m2", old)]),
         exact("v1.35.1+k3s1")
@@ -65,7 +68,7 @@ fn an_upgrade_is_never_a_side_effect() {
     );
     assert_eq!(
         wanted("version: v1.36.3+k3s1", &[("m1", None)]),
-        Ok(Wanted::Exact(VERSION.into()))
+        Ok(WantedVersion::Exact(VERSION.into()))
     );
 }
 
@@ -76,7 +79,7 @@ fn a_binary_that_was_never_started_is_no_running_version() {
     });
     assert_eq!(
         wanted_version(&K3s, &lab.inventory, &lab.facts, &lab.selected),
-        Ok(Wanted::Channel("stable".into()))
+        Ok(WantedVersion::Channel("stable".into()))
     );
 }
 
@@ -91,5 +94,5 @@ fn an_agent_that_is_only_read_may_stay_behind() {
     let wanted = |lab: &Lab| wanted_version(&K3s, &lab.inventory, &lab.facts, &lab.selected);
     assert!(wanted(&lab()).is_err());
     let limited = lab().only(&["m2"]);
-    assert_eq!(wanted(&limited), Ok(Wanted::Exact(VERSION.into())));
+    assert_eq!(wanted(&limited), Ok(WantedVersion::Exact(VERSION.into())));
 }

@@ -14,7 +14,7 @@ use super::tokens::{Tokens, tokens};
 use super::version::Version;
 use super::{fixed, flannel, folders, keep, keys, ranges, servers, settings, variables};
 use crate::cluster::rules::{
-    Assignment, Basis, Belongings, HostConfig, Product, Token, Told, Wanted,
+    Assignment, Basis, Belongings, HostConfig, Product, Token, Told, WantedAddresses,
 };
 use crate::cluster::{Network, Rules, Setting, Situation, Topology, own};
 use crate::facts::Facts;
@@ -61,7 +61,11 @@ impl Rules for K3s {
         }
     }
 
-    fn wanted<'a>(&self, inventory: &'a Inventory, host: &'a Host) -> Result<Wanted<'a>, String> {
+    fn wanted<'a>(
+        &self,
+        inventory: &'a Inventory,
+        host: &'a Host,
+    ) -> Result<WantedAddresses<'a>, String> {
         let key = "flannel-iface";
         let interface = inventory.configured(host, key).and_then(Value::as_str);
         let addresses = host.config.get("node-ip");
@@ -75,7 +79,7 @@ impl Rules for K3s {
             }
             None => Vec::new(),
         };
-        Ok(Wanted {
+        Ok(WantedAddresses {
             addresses,
             // flannel's interface is the node's, too.
             interface: interface.map(|interface| (interface, key)),
