@@ -198,7 +198,7 @@ mod tests {
         let situation = Situation {
             rules: &K3s,
             inventory: &lab.inventory,
-            reach: &lab.reach,
+            facts: &lab.facts,
             selected: &lab.selected,
             generated: &lab.generated,
             adopt: false,
