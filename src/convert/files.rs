@@ -34,25 +34,20 @@ pub fn read(file: &Path) -> Result<Source, Problem> {
 /// One that cannot be read, and more of them than are read.
 pub fn beside(inventory: &Path) -> Result<Vec<Beside>, Problem> {
     let folder = inventory.parent().unwrap_or(Path::new(""));
-    let (mut found, mut files) = (Vec::new(), Vec::new());
+    let mut found = Vec::new();
     for (name, kind) in [
         ("group_vars", VarsFolder::Group),
         ("host_vars", VarsFolder::Host),
     ] {
         let vars = folder.join(name);
-        if !vars.is_dir() {
-            continue;
-        }
-        for path in entries(&vars)? {
-            let Some(of) = named(&path) else {
-                continue;
-            };
-            let before = files.len();
-            collect(&path, 0, &mut files)?;
-            for file in &files[before..] {
-                let source = read(file)?;
-                let name = of.clone();
-                found.push(Beside { kind, name, source });
+        let paths = if vars.is_dir() {
+            entries(&vars)?
+        } else {
+            Vec::new()
+        };
+        for path in paths {
+            if let Some(name) = named(&path) {
+                collect(&path, 0, (kind, &name), &mut found)?;
             }
         }
     }
@@ -71,14 +66,20 @@ fn named(path: &Path) -> Option<String> {
 }
 
 /// All files of variables at a path, in the order of their names.
-fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Problem> {
-    if depth == DEEPEST || files.len() == MOST_FILES {
+fn collect(
+    path: &Path,
+    depth: usize,
+    (kind, name): (VarsFolder, &str),
+    found: &mut Vec<Beside>,
+) -> Result<(), Problem> {
+    if depth == DEEPEST || found.len() == MOST_FILES {
         let problem = format!("{} is more than is read", path.display());
         let limit = format!("at most {MOST_FILES} files in folders {DEEPEST} deep are read");
         return Err(Problem::new(Code::SOURCE_TOO_LARGE, problem).because(limit));
     }
     if path.is_file() {
-        files.push(path.to_owned());
+        let (name, source) = (name.to_owned(), read(path)?);
+        found.push(Beside { kind, name, source });
         return Ok(());
     }
     // A pipe or a device may never end.
@@ -90,12 +91,11 @@ fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Pr
         ));
     }
     for path in entries(path)? {
-        let kind = path.extension().and_then(|kind| kind.to_str());
-        let is_read = matches!(kind, None | Some("yml" | "yaml" | "json")) || path.is_dir();
-        if named(&path).is_none() || !is_read {
-            continue;
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        let is_read = matches!(ending, None | Some("yml" | "yaml" | "json")) || path.is_dir();
+        if named(&path).is_some() && is_read {
+            collect(&path, depth + 1, (kind, name), found)?;
         }
-        collect(&path, depth + 1, files)?;
     }
     Ok(())
 }

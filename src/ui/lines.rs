@@ -28,14 +28,9 @@ impl Ui {
             return;
         }
         match event {
-            Event::Reached { host, seconds } => {
-                if self.traffic() >= 1 {
-                    self.line(&format!(
-                        "{}  reached  {}",
-                        self.host(&host),
-                        self.seconds(seconds)
-                    ));
-                }
+            Event::Reached { host, seconds } if self.traffic() >= 1 => {
+                let (host, time) = (self.host(&host), self.seconds(seconds));
+                self.line(&format!("{host}  reached  {time}"));
             }
             Event::Unreached { problem, .. } | Event::Trouble { problem } => {
                 self.failure(problem.code, &problem.to_string());
@@ -59,11 +54,11 @@ impl Ui {
             }
             Event::Stage { stage, hosts } => {
                 let hosts = counted(hosts, "host");
-                self.begin_stage(Some(format!(
-                    "{} {}",
+                let (stage, hosts) = (
                     self.style.bold(&stage),
-                    self.style.dim(&format!("({hosts})"))
-                )));
+                    self.style.dim(&format!("({hosts})")),
+                );
+                self.begin_stage(Some(format!("{stage} {hosts}")));
             }
             Event::Changed {
                 host,
@@ -97,11 +92,8 @@ impl Ui {
                 self.failure(problem.code, &problem.to_string());
             }
             Event::Cancelled { host, reason } => {
-                self.line_of_stage(&format!(
-                    "{}  {} {reason}",
-                    self.host(&host),
-                    self.style.yellow("cancelled:")
-                ));
+                let (host, word) = (self.host(&host), self.style.yellow("cancelled:"));
+                self.line_of_stage(&format!("{host}  {word} {reason}"));
             }
             Event::Kubeconfig {
                 path,
@@ -180,14 +172,12 @@ impl Ui {
             Event::Finished { report } => {
                 self.say(&table::report(&report, self.columns(), self.style));
                 if self.timing && !report.timeline.is_empty() {
-                    self.say(&timeline::text(
-                        &report,
-                        self.columns().unwrap_or(self.width),
-                        self.style,
-                    ));
+                    let columns = self.columns().unwrap_or(self.width);
+                    self.say(&timeline::text(&report, columns, self.style));
                 }
             }
-            Event::Gathering { .. }
+            Event::Reached { .. }
+            | Event::Gathering { .. }
             | Event::Connecting { .. }
             | Event::Entered { .. }
             | Event::Left { .. }
@@ -215,10 +205,8 @@ impl Ui {
                 self.say(&format!("{file}: nothing has changed, {hosts}"));
             }
             (Some(file), Some(changes)) => {
-                self.say(&format!(
-                    "updated {file}: {hosts}\n  {}",
-                    changes.join("\n  ")
-                ));
+                let changes = changes.join("\n  ");
+                self.say(&format!("updated {file}: {hosts}\n  {changes}"));
             }
         }
         for LeftOut { place, what } in left_out {
@@ -239,13 +227,9 @@ impl Ui {
     }
 
     fn block(&self, host: &str, sign: &str, text: &str) {
+        let (host, sign) = (self.host(host), self.style.dim(sign));
         for line in text.lines() {
-            self.line(&format!(
-                "{}  {} {}",
-                self.host(host),
-                self.style.dim(sign),
-                self.style.dim(line)
-            ));
+            self.line(&format!("{host}  {sign} {}", self.style.dim(line)));
         }
     }
 
@@ -259,12 +243,8 @@ impl Ui {
 
     /// The heading of the stage, unless it was told.
     fn head(&self) {
-        let pending = self
-            .heading
-            .lock()
-            .ok()
-            .and_then(|mut heading| heading.take());
-        if let Some(heading) = pending {
+        let pending = self.heading.lock().map(|mut heading| heading.take());
+        if let Ok(Some(heading)) = pending {
             self.line(&heading);
         }
     }
