@@ -43,14 +43,9 @@ pub struct Binary {
 
 /// How the executable gets onto the host, and why so.
 enum Way<'a> {
-    Download(&'a Download, Tool),
+    /// With curl or wget.
+    Download(&'a Download, &'a str),
     Upload(String),
-}
-
-#[derive(Clone, Copy)]
-enum Tool {
-    Curl,
-    Wget,
 }
 
 impl Binary {
@@ -100,7 +95,7 @@ impl Binary {
         let (verb, why, action) = match self.way(seen) {
             Way::Download(download, tool) => (
                 "download",
-                format!(" (by the host itself, with {})", tool.name()),
+                format!(" (by the host itself, with {tool})"),
                 Action::Run(self.fetch(download, tool)),
             ),
             Way::Upload(why) => {
@@ -125,17 +120,12 @@ impl Binary {
         }))
     }
 
-    fn way(&self, seen: &Reply) -> Way<'_> {
+    fn way<'a>(&'a self, seen: &'a Reply) -> Way<'a> {
         let Some(download) = &self.download else {
             return Way::Upload(String::new());
         };
-        let tool = match seen.value("tool") {
-            Some("curl") => Tool::Curl,
-            Some("wget") => Tool::Wget,
-            _ => {
-                let why = " (no curl or wget on the host: uploaded from here)";
-                return Way::Upload(why.to_owned());
-            }
+        let Some(tool @ ("curl" | "wget")) = seen.value("tool") else {
+            return Way::Upload(" (no curl or wget on the host: uploaded from here)".to_owned());
         };
         if seen.value("reach") == Some("yes") {
             return Way::Download(download, tool);
@@ -193,15 +183,16 @@ impl Binary {
     /// The same, with what the host fetches itself. It gives up when nothing comes any more, or, with
     /// a wget that has no such option, at the end of its time. busybox's wget does not look at
     /// certificates; nothing hangs on them, since the hash comes from this machine.
-    fn fetch(&self, download: &Download, tool: Tool) -> Script {
+    fn fetch(&self, download: &Download, tool: &str) -> Script {
         let url = quote(&download.url);
-        let fetch = match tool {
-            Tool::Curl => format!(
+        let fetch = if tool == "curl" {
+            format!(
                 "curl -fsSL --connect-timeout 15 --speed-limit 1 --speed-time 30 -o \"$temporary\" {url}"
-            ),
-            Tool::Wget => format!(
+            )
+        } else {
+            format!(
                 "{{ limit=; if wget --help 2>&1 | grep -q -e ' -T'; then limit='-T 30 -t 3'; fi; wget -q $limit -O \"$temporary\" {url}; }}"
-            ),
+            )
         };
         let wrong = format!(
             "{} is not the file that the release announces, so nothing was replaced",
@@ -235,15 +226,6 @@ impl Download {
         match &self.proxy {
             Some(proxy) => format!("export http_proxy={0} https_proxy={0}\n", quote(proxy)),
             None => String::new(),
-        }
-    }
-}
-
-impl Tool {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Curl => "curl",
-            Self::Wget => "wget",
         }
     }
 }

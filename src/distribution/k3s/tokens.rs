@@ -47,61 +47,36 @@ pub(super) fn generate() -> Vec<Secret> {
 /// Two tokens or two cluster CAs, with the hosts that have them: these are two clusters.
 pub(super) fn tokens(situation: &Situation<'_>, urls: &[String]) -> Result<Tokens, Vec<Problem>> {
     let cluster = &situation.inventory.cluster;
-    let mut servers = Claims::new();
-    let mut agents = Claims::new();
-    let mut authorities = Claims::new();
+    let (mut servers, mut agents, mut authorities) = (Claims::new(), Claims::new(), Claims::new());
     let mut problems = Vec::new();
+    let mut claim = |host: &str, token: Option<&str>, what: &str, next: &str, all: &mut Claims| {
+        if let Some(token) = token {
+            problems.extend(faulty(host, what, token, next));
+            all.push((host.to_owned(), token_password(token).to_owned()));
+        }
+    };
     let given = "look at the token in the inventory, or in the file that it names";
-    if let Some(token) = &cluster.token {
-        problems.extend(faulty("the inventory", "token", token.expose(), given));
-        servers.push((
-            "the inventory".into(),
-            token_password(token.expose()).into(),
-        ));
-        authorities
-            .extend(ca_hash(token.expose()).map(|hash| ("the inventory".into(), hash.into())));
-    }
-    if let Some(token) = &cluster.agent_token {
-        problems.extend(faulty(
-            "the inventory",
-            "agent token",
-            token.expose(),
-            given,
-        ));
-        agents.push((
-            "the inventory".into(),
-            token_password(token.expose()).into(),
-        ));
-    }
+    let here = "the inventory";
+    let token = cluster.token.as_ref().map(Secret::expose);
+    claim(here, token, "token", given, &mut servers);
+    let hash = token.and_then(ca_hash);
+    authorities.extend(hash.map(|hash| (here.to_owned(), hash.to_owned())));
+    let token = cluster.agent_token.as_ref().map(Secret::expose);
+    claim(here, token, "agent token", given, &mut agents);
     let found = "look at /var/lib/rancher/k3s/server and /etc/rancher/k3s/config.yaml on the host";
     // A host that is an agent has an agent's token, whatever the inventory says that it is.
     for (host, facts) in situation.servers().filter(|(_, facts)| !is_agent(facts)) {
-        let told = observed(facts);
-        let own = facts
-            .node
-            .server_token
-            .as_ref()
-            .map(|token| token.expose().to_owned());
-        if let Some(token) = own.or_else(|| configured(&told, "token")) {
-            problems.extend(faulty(&host.name, "token", &token, found));
-            servers.push((host.name.clone(), token_password(&token).into()));
+        let (told, node) = (observed(facts), &facts.node);
+        for (own, key, what, all) in [
+            (&node.server_token, "token", "token", &mut servers),
+            (&node.agent_token, "agent-token", "agent token", &mut agents),
+        ] {
+            let own = own.as_ref().map(|own| own.expose().to_owned());
+            let token = own.or_else(|| configured(&told, key));
+            claim(&host.name, token.as_deref(), what, found, all);
         }
-        let own = facts
-            .node
-            .agent_token
-            .as_ref()
-            .map(|token| token.expose().to_owned());
-        if let Some(token) = own.or_else(|| configured(&told, "agent-token")) {
-            problems.extend(faulty(&host.name, "agent token", &token, found));
-            agents.push((host.name.clone(), token_password(&token).into()));
-        }
-        authorities.extend(
-            facts
-                .node
-                .ca_hash
-                .clone()
-                .map(|hash| (host.name.clone(), hash)),
-        );
+        let hash = node.ca_hash.clone();
+        authorities.extend(hash.map(|hash| (host.name.clone(), hash)));
     }
     let differences = [
         differ(
