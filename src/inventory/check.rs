@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use super::cluster::ClusterPlaces;
+use super::Role;
 use super::hosts::{Hosts, Placed};
 use super::node::{Node, Span};
 use super::reader::Reader;
-use super::{Role, shape};
+use super::words::listed;
 
 /// Notes what is wrong between the parts of an inventory.
-pub(super) fn across(reader: &mut Reader<'_>, root: &Node, cluster: &ClusterPlaces, hosts: &Hosts) {
+pub(super) fn across(reader: &mut Reader<'_>, root: &Node, hosts: &Hosts) {
     let all = &hosts.placed;
     twice(reader, all, "host", |placed| {
         Some((
@@ -37,7 +37,7 @@ pub(super) fn across(reader: &mut Reader<'_>, root: &Node, cluster: &ClusterPlac
         Some((name.clone(), name, placed.node_name_at))
     });
     groups_are_no_hosts(reader, root, all);
-    servers(reader, root, cluster, hosts);
+    servers(reader, root, hosts);
 }
 
 /// An address in the one form that all its spellings share.
@@ -131,7 +131,7 @@ fn groups_are_no_hosts(reader: &mut Reader<'_>, root: &Node, all: &[Placed]) {
 }
 
 /// Some server must be there to join, and an even number of them is unwise.
-fn servers(reader: &mut Reader<'_>, root: &Node, cluster: &ClusterPlaces, hosts: &Hosts) {
+fn servers(reader: &mut Reader<'_>, root: &Node, hosts: &Hosts) {
     let Some(entry) = root.entry("hosts") else {
         let help = "add `hosts: {alpha: {address: 10.0.0.1, role: server}}`";
         reader
@@ -156,8 +156,12 @@ fn servers(reader: &mut Reader<'_>, root: &Node, cluster: &ClusterPlaces, hosts:
         .iter()
         .filter(|placed| placed.host.role.value == Role::Server)
         .count();
-    if let Some(span) = cluster.server_url {
-        let enough = cluster.names_token || (count == 0 && cluster.names_agent_token);
+    let cluster = root.get("cluster");
+    let said = |key| cluster.and_then(|cluster| cluster.entry(key));
+    if let Some(url) = said("server_url") {
+        let names = |key, file| said(key).or(said(file)).is_some();
+        let enough = names("token", "token_file")
+            || (count == 0 && names("agent_token", "agent_token_file"));
         if !enough && hosts.complete {
             let message = "`cluster.server_url` needs the cluster's token";
             let (key, token) = match count {
@@ -167,7 +171,7 @@ fn servers(reader: &mut Reader<'_>, root: &Node, cluster: &ClusterPlaces, hosts:
             let help = format!(
                 "add `{key}: secrets/{token}`; the token is on a server, in /var/lib/rancher/k3s/server/{token}"
             );
-            reader.mistakes.help(span, message, help);
+            reader.mistakes.help(url.at, message, help);
         }
         return;
     }
@@ -177,7 +181,7 @@ fn servers(reader: &mut Reader<'_>, root: &Node, cluster: &ClusterPlaces, hosts:
     if count == 0 {
         let help = format!(
             "give one of the hosts {}, or name a server elsewhere with `cluster.server_url` and its token",
-            shape::listed(&["role: server"], "or")
+            listed(&["role: server"], "or")
         );
         reader
             .mistakes

@@ -1,49 +1,15 @@
 //! Reads the key `cluster`.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::keys::CLUSTER;
 use super::layers::{At, FromLayers, Layer};
 use super::node::{Filled, Node, Span, Tree};
 use super::reader::Reader;
-use super::{Binary, Cluster, Distribution, Version, syntax};
+use super::{Binary, Distribution, Version, syntax};
 use crate::vars::Secret;
 
-/// What of the cluster is needed for the checks across keys.
-#[derive(Debug)]
-pub(super) struct ClusterPlaces {
-    /// Where `server_url` stands.
-    pub server_url: Option<Span>,
-    /// Whether a token is named, even one that could not be read.
-    pub names_token: bool,
-    /// Whether an agents' token is named, even one that could not be read.
-    pub names_agent_token: bool,
-}
-
-/// Reads the cluster's settings.
-pub(super) fn cluster(reader: &mut Reader<'_>, root: &Node) -> (Cluster, ClusterPlaces) {
-    let node = root.get("cluster").unwrap_or(&NOTHING);
-    let names = |key: &str| node.entry(key).is_some();
-    let places = ClusterPlaces {
-        server_url: node.entry("server_url").map(|entry| entry.at),
-        names_token: names("token") || names("token_file"),
-        names_agent_token: names("agent_token") || names("agent_token_file"),
-    };
-    let layer = Layer {
-        node,
-        path: "cluster".to_owned(),
-        object: &CLUSTER,
-    };
-    let cluster = Cluster {
-        binary_sha256: binary_sha256(node),
-        ..Cluster::read(reader, &[layer])
-    };
-    (cluster, places)
-}
-
 /// What stands in place of a block that nothing is said of.
-static NOTHING: Node = Node {
+pub(super) static NOTHING: Node = Node {
     tree: Tree::Null,
     span: Span {
         file: 0,
@@ -129,19 +95,8 @@ pub(super) fn version(reader: &mut Reader<'_>, layers: &[Layer<'_>]) -> Version 
     if let Some(version) = node.get("version").and_then(Node::text) {
         return Version::Exact(version.to_owned());
     }
-    Version::Channel(FromLayers::from_layers(
-        reader,
-        &At::new(layers, &CLUSTER, "channel"),
-    ))
-}
-
-fn binary_sha256(node: &Node) -> BTreeMap<String, String> {
-    let hashes = node.get("binary").and_then(|binary| binary.get("sha256"));
-    let hashes = hashes.map(Node::entries).unwrap_or_default().iter();
-    let pinned = hashes.map(|entry| (entry.key.clone(), entry.value.text().unwrap_or_default()));
-    pinned
-        .map(|(architecture, hash)| (architecture, hash.to_ascii_lowercase()))
-        .collect()
+    let channel = At::nearest(layers, "channel");
+    Version::Channel(channel.map_or_else(String::new, |key| FromLayers::from_layers(reader, &key)))
 }
 
 pub(super) fn binary(reader: &mut Reader<'_>, layers: &[Layer<'_>]) -> Binary {

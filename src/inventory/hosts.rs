@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 
 use super::keys::{CLUSTER, GROUP, HOST, INVENTORY};
-use super::language::Kind;
+use super::language::{Kind, join};
 use super::layers::Layer;
 use super::node::{Entry, Node, Span, Tree};
 use super::range::Pattern;
 use super::reader::Reader;
-use super::{Host, shape, syntax};
-use crate::vars::Origin;
+use super::words::{listed, similar};
+use super::{Host, Overrides, Ssh, syntax};
+use crate::vars::{Origin, Setting};
 
 /// As many hosts may stand in one inventory.
 pub const MOST_HOSTS: usize = 2000;
@@ -78,7 +79,7 @@ pub(super) fn hosts(reader: &mut Reader<'_>, root: &Node) -> Hosts {
 /// compared with the other hosts'.
 fn host(reader: &mut Reader<'_>, root: &Node, entry: &Entry) -> Option<(Vec<Placed>, bool)> {
     let node = &entry.value;
-    let path = shape::join("hosts", &entry.key);
+    let path = join("hosts", &entry.key);
     let names = names(reader, entry);
     let groups = groups(reader, root, node, &path);
     let layer = |node, path, object| Layer { node, path, object };
@@ -87,7 +88,7 @@ fn host(reader: &mut Reader<'_>, root: &Node, entry: &Entry) -> Option<(Vec<Plac
     layers.extend(cluster.map(|node| layer(node, "cluster".to_owned(), &CLUSTER)));
     let named = groups.iter().filter_map(|name| {
         let node = root.get("groups")?.get(name)?;
-        Some(layer(node, shape::join("groups", name), &GROUP))
+        Some(layer(node, join("groups", name), &GROUP))
     });
     layers.extend(named);
     layers.push(layer(node, path.clone(), &HOST));
@@ -183,12 +184,12 @@ fn groups(reader: &mut Reader<'_>, root: &Node, node: &Node, path: &str) -> Vec<
         .filter_map(|key| node.get(key));
     for (name, span) in texts.flat_map(Node::texts) {
         if !known.contains(&name) {
-            let help = match shape::similar(name, known.iter().copied()) {
+            let help = match similar(name, known.iter().copied()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None if known.is_empty() => {
                     format!("add it: `groups: {{{name}: {{role: agent}}}}`")
                 }
-                None => format!("the groups are {}", shape::listed(&known, "and")),
+                None => format!("the groups are {}", listed(&known, "and")),
             };
             reader
                 .mistakes
@@ -274,4 +275,26 @@ fn name_is_address(reader: &mut Reader<'_>, entry: &Entry, names: &[String]) {
         let message = format!("`{}` has no address, and its name cannot be one", entry.key);
         reader.mistakes.help(entry.at, message, "add `address:`");
     }
+}
+
+impl Ssh {
+    /// The same with what the command line says, which wins.
+    fn with(self, flags: &Overrides) -> Self {
+        let keys = Some(flags.ssh_key.clone()).filter(|keys| !keys.is_empty());
+        Self {
+            user: flag("ssh-user", flags.ssh_user.clone()).unwrap_or(self.user),
+            port: flag("ssh-port", flags.ssh_port).unwrap_or(self.port),
+            key: flag("ssh-key", keys).unwrap_or(self.key),
+            known_hosts: flag("known-hosts", flags.known_hosts.clone()).or(self.known_hosts),
+            ..self
+        }
+    }
+}
+
+/// What the command line says.
+fn flag<T>(name: &'static str, value: Option<T>) -> Option<Setting<T>> {
+    value.map(|value| Setting {
+        value,
+        origin: Origin::Flag(name),
+    })
 }

@@ -11,11 +11,9 @@ use super::language::Kind::{
     Choice, Config, Labels, Object as Map, Objects as Maps, Ranged, Secret as Hidden, Text,
     TextOrTexts, Texts, Whole,
 };
-use super::language::{ANY, Key, Object, keys};
-use super::layers::{At, FromLayers, Layer};
+use super::language::{ANY, Key, Object, join, keys};
+use super::layers::{At, FlatSettings, FromLayers, Layer};
 use super::reader::Reader;
-use super::shape::join;
-use super::show::ShownSetting;
 use super::{Binary, Datastore, Distribution, Join, Role, Version};
 use super::{cluster, kubernetes, release, syntax};
 use crate::vars::{Origin, Secret, Setting};

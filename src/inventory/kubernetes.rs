@@ -1,12 +1,10 @@
 //! Labels, taints and config.yaml: what Kubernetes and k3s take, and what towline decides itself.
 
-use serde_json::{Map, Number, Value};
-
 use super::data_dir::DataDir;
 use super::mistake::{Complaint, Mistakes};
-use super::node::{Entry, Filled, Node, Tree};
-use super::shape;
+use super::node::{Entry, Node, Tree};
 use super::source::Sources;
+use super::words::one_of;
 
 type Checked = Result<(), Complaint>;
 
@@ -109,7 +107,7 @@ pub(super) fn taint(text: &str) -> Checked {
     }
     if !EFFECTS.contains(&effect) {
         let message = format!("a taint's effect cannot be `{effect}`");
-        return Err(Complaint::with(message, shape::one_of(effect, &EFFECTS)));
+        return Err(Complaint::with(message, one_of(effect, &EFFECTS)));
     }
     Ok(())
 }
@@ -234,38 +232,6 @@ fn quote(node: &Node, written: &str, read: &str, mistakes: &mut Mistakes) {
     }
     let message = format!("`{written}` would be read as the number {read}");
     mistakes.help(node.span, message, format!("write \"{written}\" in quotes"));
-}
-
-/// A value of config.yaml as JSON.
-pub(super) fn json(node: &Node) -> Value {
-    match &node.tree {
-        Tree::Null => Value::Null,
-        Tree::Flag(flag) => Value::Bool(*flag),
-        Tree::Whole(number) => i64::try_from(*number)
-            .map(Number::from)
-            .or_else(|_| u64::try_from(*number).map(Number::from))
-            .map_or(Value::Null, Value::Number),
-        Tree::Fraction(number) => Number::from_f64(*number).map_or(Value::Null, Value::Number),
-        Tree::Text(text) if node.filled == Filled::Plain => plain(text),
-        Tree::Text(text) => Value::String(text.clone()),
-        Tree::List(items) => Value::Array(items.iter().map(json).collect()),
-        Tree::Map(entries) => Value::Object(
-            entries
-                .iter()
-                .map(|entry| (entry.key.clone(), json(&entry.value)))
-                .collect::<Map<String, Value>>(),
-        ),
-    }
-}
-
-/// What a text without quotes is, where it can be read in one way only.
-fn plain(text: &str) -> Value {
-    match (text, text.parse::<i64>()) {
-        ("true", _) => Value::Bool(true),
-        ("false", _) => Value::Bool(false),
-        (_, Ok(number)) if number.to_string() == text => Value::from(number),
-        _ => Value::String(text.to_owned()),
-    }
 }
 
 #[cfg(test)]

@@ -4,10 +4,8 @@
 //! schema ([`super::schema`]), `docs/inventory.md` ([`super::document`]), `inventory show`
 //! ([`super::show`]) and what is masked ([`super::mask`]) come from that entry.
 
-use super::keys::{HOST, OBJECTS};
 use super::mistake::{Complaint, Mistakes};
 use super::node::Node;
-use crate::vars::names_a_secret;
 
 /// What is wrong with a text.
 pub(super) type Check = fn(&str) -> Result<(), Complaint>;
@@ -51,6 +49,8 @@ pub(super) struct Object {
     pub about: &'static str,
     /// The keys that are described with it, in the order of the documentation.
     pub own: &'static [Key],
+    /// A host, some of whose keys other objects take, too.
+    pub host: &'static Object,
 }
 
 /// One key of a map.
@@ -76,7 +76,7 @@ impl Object {
     /// All its keys: those described with it, and those that it shares with a host.
     pub fn keys(&self) -> impl Iterator<Item = &'static Key> {
         let is_own = |key: &Key| self.own.iter().any(|own| own.name == key.name);
-        let shared = HOST.own.iter();
+        let shared = self.host.own.iter();
         let shared = shared.filter(move |key| key.levels.contains(&self.name) && !is_own(key));
         self.own.iter().chain(shared)
     }
@@ -123,26 +123,23 @@ impl Key {
 }
 
 impl Kind {
-    /// Whether the value of a key in a map of this kind is a secret, and of which kind it is. Where the
-    /// language knows no such key (in a `config`, or misspelled), its name decides.
-    pub fn within(self, name: &str) -> (bool, Kind) {
-        let key = match self {
-            Self::Object(object) => object.key(name),
-            Self::Objects(object) => return (false, Self::Object(object)),
-            _ => None,
-        };
-        match key {
-            Some(key) => (matches!(key.kind, Self::Secret(_)), key.kind),
-            None => (names_a_secret(name), Self::Config),
+    /// Of which kind the value of a key in a map of this kind is.
+    pub fn within(self, name: &str) -> Kind {
+        match self {
+            Self::Object(object) => object.key(name).map_or(Self::Config, |key| key.kind),
+            Self::Objects(object) => Self::Object(object),
+            _ => Self::Config,
         }
     }
 }
 
-/// Whether the name of a key alone says that it holds a secret: the language's own, or any other.
-pub(super) fn is_secret(name: &str) -> bool {
-    let own = OBJECTS.iter().flat_map(|object| object.own);
-    let mut own = own.filter(|key| key.name == name);
-    own.any(|key| matches!(key.kind, Kind::Secret(_))) || names_a_secret(name)
+/// The dotted path of a key.
+pub(super) fn join(path: &str, key: &str) -> String {
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
 }
 
 /// Describes an object with its keys, and makes the struct that holds what an inventory says of them.
@@ -168,6 +165,7 @@ macro_rules! keys {
             name: $title,
             about: $about,
             own: &[$(Key::new(stringify!($key), $kind, $example, $words)$(.$set($value))*),*],
+            host: &HOST,
         };
     };
     (@struct $object:ident, $about:literal, $name:ident,
@@ -197,8 +195,8 @@ macro_rules! keys {
                 Self::read(reader, &at.inner(&$object))
             }
 
-            fn show(&self, path: &str, shown: &mut Vec<ShownSetting>) {
-                $($(keys! { @show $type, self, path, shown, $key $(, $read)? })?)*
+            fn show(&self, path: &str, settings: &mut FlatSettings) {
+                $($(keys! { @show $type, self, path, settings, $key $(, $read)? })?)*
             }
         }
     };
@@ -208,9 +206,9 @@ macro_rules! keys {
     (@read $type:ty, $reader:ident, $layers:ident, $object:ident, $key:ident, $read:expr) => {
         $read($reader, $layers)
     };
-    (@show $type:ty, $self:tt, $path:ident, $shown:ident, $key:ident) => {
-        $self.$key.show(&join($path, stringify!($key)), $shown);
+    (@show $type:ty, $self:tt, $path:ident, $settings:ident, $key:ident) => {
+        $self.$key.show(&join($path, stringify!($key)), $settings);
     };
-    (@show $type:ty, $self:tt, $path:ident, $shown:ident, $key:ident, $read:expr) => {};
+    (@show $type:ty, $self:tt, $path:ident, $settings:ident, $key:ident, $read:expr) => {};
 }
 pub(super) use keys;

@@ -6,15 +6,11 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::kubernetes;
-use super::language::Object;
+use super::language::{Object, join};
 use super::node::{Filled, Node, Span, Tree};
 use super::reader::Reader;
-use super::shape::join;
-use super::show::ShownSetting;
-use super::{Overrides, Ssh};
 use crate::vars::{Origin, Secret, Setting};
 
 /// One place that says something, and the path to it.
@@ -35,6 +31,11 @@ pub(super) struct At<'a> {
 }
 
 impl<'a> At<'a> {
+    /// A key of the nearest layer's object.
+    pub fn nearest(layers: &'a [Layer<'a>], key: &'static str) -> Option<Self> {
+        Some(Self::new(layers, layers.last()?.object, key))
+    }
+
     /// A key of an object in its layers and in those that share the key.
     pub const fn new(layers: &'a [Layer<'a>], object: &'static Object, key: &'static str) -> Self {
         Self {
@@ -103,7 +104,7 @@ impl FromNode for PathBuf {
 
 impl FromNode for Value {
     fn from_node(_: &mut Reader<'_>, node: &Node) -> Option<Self> {
-        Some(kubernetes::json(node))
+        Some(node.json())
     }
 }
 
@@ -149,12 +150,21 @@ macro_rules! whole {
 }
 whole!(u16, u64, usize);
 
+/// Settings by their dotted keys, in the order of the language.
+pub(super) type FlatSettings = Vec<(String, Setting<Value>)>;
+
+/// A setting by its dotted key.
+fn flat<T: Serialize>(path: &str, setting: &Setting<T>) -> (String, Setting<Value>) {
+    let (value, origin) = (json!(setting.value), setting.origin.clone());
+    (path.to_owned(), Setting { value, origin })
+}
+
 /// What all layers together say of a key.
 pub(super) trait FromLayers: Sized {
     fn from_layers(reader: &mut Reader<'_>, at: &At<'_>) -> Self;
 
-    /// Adds it to what `inventory show` tells; what has no origin is told elsewhere or not at all.
-    fn show(&self, _path: &str, _shown: &mut Vec<ShownSetting>) {}
+    /// Adds it to the settings that `inventory show` prints; what has no origin is no setting.
+    fn show(&self, _path: &str, _settings: &mut FlatSettings) {}
 }
 
 impl<T: FromNode + Default> FromLayers for T {
@@ -178,8 +188,8 @@ impl<T: FromNode + Serialize> FromLayers for Option<Setting<T>> {
         Some(reader.setting(value, path, node.span))
     }
 
-    fn show(&self, path: &str, shown: &mut Vec<ShownSetting>) {
-        shown.extend(self.as_ref().map(|setting| ShownSetting::of(path, setting)));
+    fn show(&self, path: &str, settings: &mut FlatSettings) {
+        settings.extend(self.as_ref().map(|setting| flat(path, setting)));
     }
 }
 
@@ -189,10 +199,10 @@ impl<T: FromNode + Default + Serialize> FromLayers for Setting<T> {
         said.unwrap_or_else(|| Setting::default(at.default(reader).unwrap_or_default()))
     }
 
-    fn show(&self, path: &str, shown: &mut Vec<ShownSetting>) {
-        let setting = ShownSetting::of(path, self);
-        let is_nothing = self.origin == Origin::Default && setting.value == Value::Array(vec![]);
-        shown.extend(Some(setting).filter(|_| !is_nothing));
+    fn show(&self, path: &str, settings: &mut FlatSettings) {
+        let setting = flat(path, self);
+        let is_nothing = self.origin == Origin::Default && setting.1.value == json!([]);
+        settings.extend(Some(setting).filter(|_| !is_nothing));
     }
 }
 
@@ -212,9 +222,9 @@ impl<T: FromNode + Serialize> FromLayers for BTreeMap<String, Setting<T>> {
         joined
     }
 
-    fn show(&self, path: &str, shown: &mut Vec<ShownSetting>) {
+    fn show(&self, path: &str, settings: &mut FlatSettings) {
         let all = self.iter();
-        shown.extend(all.map(|(key, setting)| ShownSetting::of(&join(path, key), setting)));
+        settings.extend(all.map(|(key, setting)| flat(&join(path, key), setting)));
     }
 }
 
@@ -232,29 +242,7 @@ impl FromLayers for Vec<Setting<String>> {
         all
     }
 
-    fn show(&self, path: &str, shown: &mut Vec<ShownSetting>) {
-        shown.extend(self.iter().map(|setting| ShownSetting::of(path, setting)));
+    fn show(&self, path: &str, settings: &mut FlatSettings) {
+        settings.extend(self.iter().map(|setting| flat(path, setting)));
     }
-}
-
-impl Ssh {
-    /// The same with what the command line says, which wins.
-    pub(super) fn with(self, flags: &Overrides) -> Self {
-        let keys = Some(flags.ssh_key.clone()).filter(|keys| !keys.is_empty());
-        Self {
-            user: flag("ssh-user", flags.ssh_user.clone()).unwrap_or(self.user),
-            port: flag("ssh-port", flags.ssh_port).unwrap_or(self.port),
-            key: flag("ssh-key", keys).unwrap_or(self.key),
-            known_hosts: flag("known-hosts", flags.known_hosts.clone()).or(self.known_hosts),
-            ..self
-        }
-    }
-}
-
-/// What the command line says.
-fn flag<T>(name: &'static str, value: Option<T>) -> Option<Setting<T>> {
-    value.map(|value| Setting {
-        value,
-        origin: Origin::Flag(name),
-    })
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use wildmatch::WildMatch;
 
-use super::{Inventory, Role, shape};
+use super::words::{listed, similar};
+use super::{Inventory, Role};
 use crate::problem::{Code, Problem, problem};
 
 impl Inventory {
@@ -104,7 +105,7 @@ impl Inventory {
             Code::LIMIT_WITHOUT_HOST,
             "--limit {word}: no host, group or role has this name"
         );
-        Err(match shape::similar(word, known) {
+        Err(match similar(word, known) {
             Some(meant) => problem.next(format!("did you mean `{meant}`?")),
             None => problem.next(format!("the hosts are {}", self.listed())),
         })
@@ -115,7 +116,7 @@ impl Inventory {
         let names: Vec<&str> = self.names().take(8).collect();
         let more = self.hosts.len() - names.len();
         if more == 0 {
-            shape::listed(&names, "and")
+            listed(&names, "and")
         } else {
             format!("{} and {more} more", names.join(", "))
         }

@@ -5,28 +5,22 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+#[cfg(test)]
+use super::Overrides;
+use super::cluster::NOTHING;
+use super::keys::{CLUSTER, INVENTORY};
+use super::language::join;
+use super::layers::Layer;
 use super::mask::{Guarded, masked};
 use super::mistake::{Mistakes, Rules};
 use super::node::{Node, Span, Tree};
 use super::reader::Reader;
 use super::source::{STANDARD_INPUT, Source, Sources};
-use super::variable::{Filling, Lookup};
+use super::variable::Filling;
 use super::{
-    InputErrors, Inventory, Overrides, check, cluster, foreign, hosts, keys, kubernetes, overlay,
-    shape, yaml,
+    Cluster, InputErrors, Inventory, Surroundings, check, foreign, hosts, overlay, shape, yaml,
 };
 use crate::vars::Setting;
-
-/// What an inventory does not say itself.
-#[derive(Debug, Clone, Copy)]
-pub struct Surroundings<'a> {
-    /// What `~` stands for.
-    pub home: Option<&'a Path>,
-    /// What the command line says.
-    pub overrides: &'a Overrides,
-    /// The variables of the environment.
-    pub variables: Lookup,
-}
 
 /// Reads an inventory's files, each laid over the ones before it; `-` is standard input. Opens no
 /// connection.
@@ -155,22 +149,38 @@ fn joined(trees: &[Option<Node>], reader: &mut Reader<'_>) -> Option<Node> {
                 overlay::lay(
                     &mut root,
                     tree.clone(),
-                    &keys::INVENTORY,
+                    &INVENTORY,
                     reader.sources,
                     &mut reader.mistakes,
                 );
             }
             (Tree::Map(_), _) => {}
-            _ => shape::object(
-                tree,
-                "",
-                &keys::INVENTORY,
-                reader.sources,
-                &mut reader.mistakes,
-            ),
+            _ => shape::object(tree, "", &INVENTORY, reader.sources, &mut reader.mistakes),
         }
     }
     Some(root)
+}
+
+/// Reads the cluster's settings.
+fn cluster(reader: &mut Reader<'_>, root: &Node) -> Cluster {
+    let layer = Layer {
+        node: root.get("cluster").unwrap_or(&NOTHING),
+        path: "cluster".to_owned(),
+        object: &CLUSTER,
+    };
+    Cluster {
+        binary_sha256: binary_sha256(layer.node),
+        ..Cluster::read(reader, &[layer])
+    }
+}
+
+fn binary_sha256(node: &Node) -> BTreeMap<String, String> {
+    let hashes = node.get("binary").and_then(|binary| binary.get("sha256"));
+    let hashes = hashes.map(Node::entries).unwrap_or_default().iter();
+    let pinned = hashes.map(|entry| (entry.key.clone(), entry.value.text().unwrap_or_default()));
+    pinned
+        .map(|(architecture, hash)| (architecture, hash.to_ascii_lowercase()))
+        .collect()
 }
 
 /// What is said under `cluster`, by its path.
@@ -179,7 +189,7 @@ fn said(reader: &Reader<'_>, root: &Node) -> BTreeMap<String, Setting<Value>> {
     let entries = |node: &Node, path: &str| -> Vec<(String, Node)> {
         let entries = node.entries().iter();
         entries
-            .map(|entry| (shape::join(path, &entry.key), entry.value.clone()))
+            .map(|entry| (join(path, &entry.key), entry.value.clone()))
             .collect()
     };
     let cluster = root.get("cluster").map(|node| entries(node, "cluster"));
@@ -189,7 +199,7 @@ fn said(reader: &Reader<'_>, root: &Node) -> BTreeMap<String, Setting<Value>> {
             _ => vec![(path, node)],
         };
         for (path, node) in inner {
-            let value = masked(&path, kubernetes::json(&node));
+            let value = masked(&path, node.json());
             said.insert(path.clone(), reader.setting(value, path, node.span));
         }
     }
@@ -198,14 +208,14 @@ fn said(reader: &Reader<'_>, root: &Node) -> BTreeMap<String, Setting<Value>> {
 
 /// The inventory that a tree describes, or nothing but mistakes.
 fn whole(reader: &mut Reader<'_>, root: &Node, rules: Rules) -> Option<Inventory> {
-    let (wanted, sources) = (&keys::INVENTORY, reader.sources);
+    let (wanted, sources) = (&INVENTORY, reader.sources);
     shape::object(root, "", wanted, sources, &mut reader.mistakes);
     if !matches!(root.tree, Tree::Map(_)) {
         return None;
     }
-    let (cluster, places) = cluster::cluster(reader, root);
+    let cluster = cluster(reader, root);
     let hosts = hosts::hosts(reader, root);
-    check::across(reader, root, &places, &hosts);
+    check::across(reader, root, &hosts);
     if reader.mistakes.len() > 0 {
         return None;
     }

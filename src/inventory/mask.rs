@@ -1,5 +1,5 @@
 //! Secrets of an inventory are not repeated on a screen, not even beside a mistake: a line that holds
-//! one is not shown. What is secret, the language says ([`super::language`]).
+//! one is not shown. What is secret, the name of its key says ([`names_a_secret`]).
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Inventory;
 use super::keys::INVENTORY;
-use super::language::{Kind, is_secret};
+use super::language::Kind;
 use super::mistake::Mistake;
 use super::node::Node;
 use crate::vars::mask::{holes, password, passwords, users, without_passwords, without_users};
@@ -32,7 +32,9 @@ impl Guarded {
             hidden: vec![false; text.matches('\n').count() + 1],
             secrets: Vec::new(),
         };
-        let by_form = holes(text, is_secret).into_iter().map(|hole| hole.range);
+        let by_form = holes(text, names_a_secret)
+            .into_iter()
+            .map(|hole| hole.range);
         for range in by_form.chain(passwords(text)).chain(defaults(text)) {
             guarded.hide(range);
         }
@@ -90,8 +92,9 @@ impl Guarded {
             self.walk(item, kind, secret);
         }
         for entry in node.entries() {
-            let (is_secret, kind) = kind.within(&entry.key);
-            self.walk(&entry.value, kind, secret || is_secret);
+            // What stands below `hosts` and `groups` is named by its author.
+            let is_secret = !matches!(kind, Kind::Objects(_)) && names_a_secret(&entry.key);
+            self.walk(&entry.value, kind.within(&entry.key), secret || is_secret);
         }
     }
 
@@ -173,7 +176,7 @@ pub(super) fn masked(key: &str, value: Value) -> Value {
     let last = key.rsplit('.').next().unwrap_or(key);
     match value {
         Value::Null | Value::Bool(_) => value,
-        _ if is_secret(last) => Value::from(MASK),
+        _ if names_a_secret(last) => Value::from(MASK),
         Value::Array(items) => items.into_iter().map(|item| masked("", item)).collect(),
         Value::Object(keys) => {
             let keys = keys.into_iter();
@@ -184,7 +187,7 @@ pub(super) fn masked(key: &str, value: Value) -> Value {
             .collect()
         }
         Value::String(text) => match text.split_once('=') {
-            Some((key, _)) if is_secret(key) => Value::from(format!("{key}={MASK}")),
+            Some((key, _)) if names_a_secret(key) => Value::from(format!("{key}={MASK}")),
             _ => Value::from(without_passwords(&without_users(&text))),
         },
         Value::Number(_) => value,

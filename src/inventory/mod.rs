@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -39,6 +39,7 @@ mod syntax;
 mod tests;
 mod typed;
 mod variable;
+mod words;
 mod yaml;
 
 pub use check::canonical;
@@ -50,19 +51,20 @@ pub use keys::{Cluster, Host, Ssh};
 use layers::FromNode;
 #[cfg(test)]
 pub use load::parse;
-pub use load::{Surroundings, load, parse_by};
+pub use load::{load, parse_by};
 pub use mistake::{Mistake, Remark, Rules};
 pub use node::{Entry, Node, Tree};
 pub use range::MOST_PER_NAME;
 use reader::Reader;
 pub use render::InputErrors;
 pub use schema::schema;
-pub use shape::similar;
 pub use show::{ShownHost, ShownSetting};
 pub use source::{Place, STANDARD_INPUT, Source, name};
 pub use syntax::suggested_name;
 pub use typed::{address, is_name, literal};
+use variable::Lookup;
 pub use variable::is_name as is_variable;
+pub use words::similar;
 
 /// What the command line says about every host; it wins over the inventory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -75,6 +77,17 @@ pub struct Overrides {
     pub ssh_key: Vec<PathBuf>,
     /// `--known-hosts`.
     pub known_hosts: Option<PathBuf>,
+}
+
+/// What an inventory does not say itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// What `~` stands for.
+    pub home: Option<&'a Path>,
+    /// What the command line says.
+    pub overrides: &'a Overrides,
+    /// The variables of the environment.
+    pub variables: Lookup,
 }
 
 /// A cluster and its hosts, checked: names and addresses are unique, every reference resolves.

@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Number, Value};
 use serde_yaml::{Location, Spanned};
 
 /// Maps and lists may be nested as deep. A host's config needs six levels.
@@ -160,6 +161,28 @@ impl Node {
         }
     }
 
+    /// The value as JSON.
+    pub(super) fn json(&self) -> Value {
+        match &self.tree {
+            Tree::Null => Value::Null,
+            Tree::Flag(flag) => Value::Bool(*flag),
+            Tree::Whole(number) => i64::try_from(*number)
+                .map(Number::from)
+                .or_else(|_| u64::try_from(*number).map(Number::from))
+                .map_or(Value::Null, Value::Number),
+            Tree::Fraction(number) => Value::from(*number),
+            Tree::Text(text) if self.filled == Filled::Plain => plain(text),
+            Tree::Text(text) => Value::from(&**text),
+            Tree::List(items) => items.iter().map(Self::json).collect(),
+            Tree::Map(entries) => {
+                let entries = entries.iter();
+                entries
+                    .map(|entry| (entry.key.clone(), entry.value.json()))
+                    .collect()
+            }
+        }
+    }
+
     /// What kind of value this is, for a sentence.
     pub const fn kind(&self) -> &'static str {
         match self.tree {
@@ -170,6 +193,16 @@ impl Node {
             Tree::List(_) => "a list",
             Tree::Map(_) => "a map of keys and values",
         }
+    }
+}
+
+/// What a text without quotes is, where it can be read in one way only.
+fn plain(text: &str) -> Value {
+    match (text, text.parse::<i64>()) {
+        ("true", _) => Value::Bool(true),
+        ("false", _) => Value::Bool(false),
+        (_, Ok(number)) if number.to_string() == text => Value::from(number),
+        _ => Value::from(text),
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Surroundings;
 use super::mistake::{Complaint, Mistakes};
 use super::node::{Node, Span};
-use super::source::Sources;
+use super::source::{Sources, sentence};
 use super::syntax;
 use crate::vars::{Origin, Secret, Setting};
 
@@ -139,12 +139,6 @@ impl Reader<'_> {
         self.secrets.push(secret.clone());
         secret
     }
-}
-
-/// An operating system's error without its number.
-pub(super) fn sentence(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 fn read_token(file: &Path) -> std::io::Result<String> {

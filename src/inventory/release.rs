@@ -2,7 +2,7 @@
 
 use super::mistake::{Complaint, Mistakes};
 use super::node::Node;
-use super::syntax::{Checked, is_dns_name};
+use super::syntax::{Checked, is_dns_name, without_user};
 
 /// The architectures that k3s is released for, by their names in releases.
 const ARCHITECTURES: [&str; 4] = ["amd64", "arm64", "armhf", "s390x"];
@@ -102,7 +102,7 @@ pub(super) fn channel(text: &str) -> Checked {
 pub(super) fn mirror(text: &str) -> Checked {
     let authority = text.split_once("://").map_or(text, |(_, rest)| rest);
     let authority = authority.split('/').next().unwrap_or_default();
-    nobody(authority, "mirror", "https://mirror.example.org/k3s")?;
+    without_user(authority, "mirror", "https://mirror.example.org/k3s")?;
     let rest = text
         .strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"));
@@ -119,7 +119,7 @@ pub(super) fn mirror(text: &str) -> Checked {
 
 /// A proxy's address. One with a password would end up in commands on the hosts.
 pub(super) fn proxy(text: &str) -> Checked {
-    nobody(text, "proxy", "http://proxy.example.org:3128")?;
+    without_user(text, "proxy", "http://proxy.example.org:3128")?;
     let rest = text
         .strip_prefix("http://")
         .map(|rest| rest.trim_end_matches('/'));
@@ -137,17 +137,6 @@ pub(super) fn proxy(text: &str) -> Checked {
             "it is written http://proxy.example.org:3128",
         )),
     }
-}
-
-/// Complains of a user and a password, and does not repeat them.
-pub(super) fn nobody(text: &str, what: &str, example: &str) -> Checked {
-    if !text.contains('@') {
-        return Ok(());
-    }
-    Err(Complaint::with(
-        format!("the address of a {what} has no user and no password"),
-        format!("it is written {example}"),
-    ))
 }
 
 #[cfg(test)]

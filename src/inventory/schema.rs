@@ -99,6 +99,7 @@ mod tests {
     use crate::inventory::mistake::Mistakes;
     use crate::inventory::source::{Source, Sources};
     use crate::inventory::{Overrides, node, parse, shape, yaml};
+    use crate::vars::names_a_secret;
 
     /// Says everything that can be said, except what excludes something else.
     const EVERYTHING: &str = "
@@ -145,6 +146,14 @@ hosts: {alpha: {group: some}}
                     assert_eq!(mistakes.into_sorted(), Vec::new(), "{source}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_key_is_secret_where_its_name_says_so() {
+        for key in OBJECTS.iter().flat_map(|object| object.own) {
+            let is_secret = matches!(key.kind, Kind::Secret(_));
+            assert_eq!(is_secret, names_a_secret(key.name), "{}", key.name);
         }
     }
 

@@ -1,13 +1,12 @@
 //! Checks a tree against the language: unknown keys, wrong types, words outside a choice.
 
-use std::fmt::Write;
-
 use super::keys::OBJECTS;
 use super::kubernetes::{self, Place};
-use super::language::{ANY, Check, Kind, Object};
+use super::language::{ANY, Check, Kind, Object, join};
 use super::mistake::Mistakes;
 use super::node::{Entry, Node, Span, Tree};
 use super::source::Sources;
+use super::words::{listed, one_of, or, plain, similar};
 
 /// Notes everything in the tree that does not have the shape of this object.
 pub(super) fn object(
@@ -33,15 +32,6 @@ pub(super) fn object(
             Some(kind) => value(entry, &inner, kind, sources, mistakes),
             None => unknown(entry, path, wanted, mistakes),
         }
-    }
-}
-
-/// The dotted path of a key.
-pub(super) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
     }
 }
 
@@ -245,57 +235,4 @@ fn knows(object: &Object, word: &str) -> bool {
         || object
             .keys()
             .any(|key| key.also.iter().any(|also| plain(also) == plain(word)))
-}
-
-/// A word without what people spell differently.
-fn plain(word: &str) -> String {
-    word.chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|c| c.to_ascii_lowercase())
-        .collect()
-}
-
-/// The word of a list that is most like this one, if any is.
-pub fn similar<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let wanted = plain(word);
-    words
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&wanted, &plain(candidate)),
-                candidate,
-            )
-        })
-        .filter(|(distance, candidate)| {
-            *distance <= 1.max(candidate.len().min(word.len()) / 3)
-                && *distance < candidate.len().max(2)
-        })
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// `write a, b or c`, or the one that was probably meant.
-pub(super) fn one_of(word: &str, words: &[&str]) -> String {
-    similar(word, words.iter().copied()).map_or_else(
-        || format!("write {}", or(words)),
-        |meant| format!("did you mean `{meant}`?"),
-    )
-}
-
-/// `a`, `b` or `c`.
-fn or(words: &[&str]) -> String {
-    listed(words, "or")
-}
-
-/// `a`, `b` and `c`.
-pub(super) fn listed(words: &[&str], last: &str) -> String {
-    let mut out = String::new();
-    for (index, word) in words.iter().enumerate() {
-        let before = match index {
-            0 => "",
-            _ if index + 1 == words.len() => &format!(" {last} "),
-            _ => ", ",
-        };
-        let _ = write!(out, "{before}`{word}`");
-    }
-    out
 }

@@ -60,8 +60,8 @@ impl ShownSetting {
         }
     }
 
-    pub(super) fn of<T: Serialize>(key: &str, setting: &Setting<T>) -> Self {
-        Self::new(key, json!(setting.value), &setting.origin)
+    fn of(key: &str, setting: &Setting<Value>) -> Self {
+        Self::new(key, setting.value.clone(), &setting.origin)
     }
 }
 
@@ -98,10 +98,8 @@ impl Inventory {
         let mut shown = vec![ShownSetting::new("address", address, &host.address_origin)];
         let mut own = Vec::new();
         host.show("", &mut own);
-        shown.extend(
-            own.into_iter()
-                .filter(|setting| !setting.key.starts_with("config.")),
-        );
+        let own = own.iter().filter(|(key, _)| !key.starts_with("config."));
+        shown.extend(own.map(|(key, setting)| ShownSetting::of(key, setting)));
         shown.extend(self.config(host));
         shown.extend(self.of_the_cluster());
         shown

@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::node::Span;
-use super::reader::sentence;
 
 /// An inventory may be this large; 2000 hosts take a tenth of it.
 const LARGEST: u64 = 4 * 1024 * 1024;
@@ -119,6 +118,12 @@ fn bytes(file: &Path) -> Result<Vec<u8>, String> {
         .read_to_end(&mut bytes)
         .map_err(failed)?;
     Ok(bytes)
+}
+
+/// An operating system's error without its number.
+pub(super) fn sentence(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 /// All texts of one inventory, in the order in which they were named.

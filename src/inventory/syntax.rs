@@ -151,6 +151,17 @@ pub(super) fn interface(text: &str) -> Checked {
     Ok(())
 }
 
+/// An address without user and password, which are not repeated.
+pub(super) fn without_user(text: &str, what: &str, example: &str) -> Checked {
+    if !text.contains('@') {
+        return Ok(());
+    }
+    Err(Complaint::with(
+        format!("the address of a {what} has no user and no password"),
+        format!("it is written {example}"),
+    ))
+}
+
 /// An IP address.
 pub(super) fn ip_address(text: &str) -> Checked {
     if text.parse::<IpAddr>().is_ok() {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::{Checked, has_form_of_dns_name, is_dns_name, shown, too_long};
+use super::{Checked, has_form_of_dns_name, is_dns_name, shown, too_long, without_user};
 use crate::inventory::mistake::Complaint;
 
 /// An IP address or DNS name, and nothing around it.
@@ -90,7 +90,7 @@ pub fn certificate_name(text: &str) -> Checked {
 
 /// The address of a server to join.
 pub fn server_url(text: &str) -> Checked {
-    super::super::release::nobody(text, "server", "https://10.0.0.1:6443")?;
+    without_user(text, "server", "https://10.0.0.1:6443")?;
     let form = "it is written https://10.0.0.1:6443";
     let message = format!("`{}` is not the address of a server", shown(text));
     let Some(rest) = text.strip_prefix("https://") else {
