@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::{Environment, InitArguments};
 use crate::cluster::in_flags;
-use crate::distribution::remarks;
 use crate::engine::{
     Context, Refusal, RunOptions, absolute, can_ask, file as files, interrupt, surroundings,
 };
@@ -125,19 +124,17 @@ fn is_free(file: &Path) -> Result<(), Problem> {
 
 fn parsed(text: &str, file: &Path, environment: &Environment) -> Result<Inventory, Refusal> {
     let overrides = Overrides::default();
-    inventory::parse_by(text, file, surroundings(environment, &overrides), remarks).map_err(
-        |errors| {
-            // This text was not written by hand: its lines tell nothing.
-            let problems = errors.mistakes.into_iter().map(|mistake| {
-                let help = mistake.help.into_iter();
-                help.fold(
-                    Problem::new(Code::FLAG_VALUE, mistake.message),
-                    Problem::next,
-                )
-            });
-            Refusal::Problems(problems.collect())
-        },
-    )
+    inventory::load_text(text, file, surroundings(environment, &overrides)).map_err(|errors| {
+        // This text was not written by hand: its lines tell nothing.
+        let problems = errors.mistakes.into_iter().map(|mistake| {
+            let help = mistake.help.into_iter();
+            help.fold(
+                Problem::new(Code::FLAG_VALUE, mistake.message),
+                Problem::next,
+            )
+        });
+        Refusal::Problems(problems.collect())
+    })
 }
 
 /// A key's path as it is written: it holds in any folder.

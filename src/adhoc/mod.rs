@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::{
     Address, Environment, InstallArguments, Login, NodeArguments, NodeTokenArguments, Release,
 };
-use crate::distribution::{self, Distribution, remarks};
+use crate::distribution::{self, Distribution};
 use crate::engine::{self, Refusal, surroundings};
 use crate::facts::Facts;
 use crate::inventory::{self, DataDir, Draft, Inventory, Overrides};
@@ -227,7 +227,7 @@ impl AdHocInventory {
         let text = draft.literal().text()?;
         let overrides = Overrides::default();
         let around = surroundings(environment, &overrides);
-        let mut inventory = inventory::parse_by(&text, Path::new(""), around, remarks)
+        let mut inventory = inventory::load_text(&text, Path::new(""), around)
             .map_err(|errors| Refusal::Problems(self.in_flags(&text, &errors.mistakes)))?;
         inventory.whole = false;
         inventory.warnings.clear();
@@ -269,7 +269,7 @@ impl AdHocInventory {
                 "leave out  --server-data-dir : the folder is read from the server's configuration",
             ));
         }
-        if !own.is_default() {
+        if *own != self.distribution.dialect.data_dir() {
             object(host, "config").insert("data-dir".into(), json!(own.as_str()));
         }
         Ok(())

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::AdHocInventory;
 use crate::cli::Environment;
+use crate::distribution::DIALECTS;
 use crate::engine::{Context, Deployment, Refusal, Survey, file};
 use crate::inventory::{self, Inventory, Overrides, Surroundings};
 use crate::problem::{Code, Problem, problem};
@@ -90,11 +91,12 @@ fn new_text(file: &Path, adhoc: &AdHocInventory) -> Result<String, Problem> {
 
 fn read(file: &Path, text: &str) -> Result<Inventory, Problem> {
     let surroundings = Surroundings {
+        distributions: &DIALECTS,
         home: None,
         overrides: &Overrides::default(),
         variables: Environment::variable,
     };
-    inventory::parse_by(text, file, surroundings, |_| Vec::new()).map_err(|_| {
+    inventory::load_text(text, file, surroundings).map_err(|_| {
         problem!(
             Code::FILE_EXISTS,
             "{} is there, and is no inventory that can be read",

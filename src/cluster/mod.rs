@@ -137,7 +137,7 @@ pub enum Setting<'a> {
 }
 
 /// Where a distribution and its kubelet have their data on a host.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folders {
     /// The distribution's.
     pub data: DataDir,
@@ -148,6 +148,14 @@ pub struct Folders {
 impl Folders {
     /// Where a kubelet keeps what it has unless it is told otherwise.
     pub const KUBELET: &str = "/var/lib/kubelet";
+
+    /// This folder, and the usual one of the kubelet.
+    pub const fn usual(data: DataDir) -> Self {
+        Self {
+            data,
+            kubelet: None,
+        }
+    }
 
     /// The kubelet's folder.
     pub fn kubelet(&self) -> &str {

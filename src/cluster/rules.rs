@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Choice, Folders, Network, NodeRole, Setting, Situation, Topology};
 use crate::facts::Facts;
-use crate::inventory::{DataDir, Host, Inventory, Remark};
+use crate::inventory::{DataDir, Host, Inventory};
 use crate::problem::Problem;
 use crate::vars::Secret;
 
@@ -43,9 +43,6 @@ pub trait Rules: fmt::Debug + Sync {
 
     /// The secrets in a host's settings.
     fn secrets(&self, facts: &Facts) -> Vec<Secret>;
-
-    /// What is wrong with an inventory that no fact can make right.
-    fn remarks(&self, inventory: &Inventory) -> Vec<Remark>;
 
     /// The families of the pods' network, whether each is IPv6, where they were said.
     fn families(&self, situation: &Situation<'_>) -> Option<Vec<bool>>;
@@ -214,7 +211,7 @@ pub struct HostConfig {
 }
 
 /// What a reset takes from a host, and what it leaves.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Belongings {
     /// The folders that go.
     pub folders: Folders,

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use crate::adhoc::init;
 use crate::cli::{Environment, InventoryCommand};
-use crate::distribution::remarks;
 use crate::engine::{Refusal, surroundings};
 use crate::inventory::{self, Inventory, Overrides};
 use crate::problem::ExitCode;
@@ -61,7 +60,7 @@ pub(super) async fn run(what: InventoryCommand, environment: &Environment, ui: &
 
 fn load(files: &[PathBuf], environment: &Environment, ui: &Ui) -> Result<Inventory, Refusal> {
     let overrides = Overrides::default();
-    let inventory = inventory::load(files, surroundings(environment, &overrides), remarks)
+    let inventory = inventory::load(files, surroundings(environment, &overrides))
         .map_err(|errors| Refusal::Input(Box::new(errors)))?;
     for secret in inventory.secrets() {
         ui.redactor.learn(&secret);

@@ -77,7 +77,7 @@ async fn command(command: Command, environment: &Environment, ui: Ui) -> ExitCod
         Command::Inventory { what } => inventory::run(what, environment, &ui).await,
         Command::Schema { of } => {
             let schema = match of {
-                Schema::Inventory => crate::inventory::schema(),
+                Schema::Inventory => crate::inventory::schema(&crate::distribution::DIALECTS),
                 Schema::Events => crate::run::schema(),
             };
             ui.out(&serde_json::to_string_pretty(&schema).unwrap_or_default());

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crate::inventory::{self, InputErrors, Inventory, Overrides, Rules, Surroundings};
+use crate::inventory::{self, Dialect, InputErrors, Inventory, Overrides, Surroundings};
 pub use crate::inventory::{Place, Source};
 use crate::problem::Problem;
 use crate::vars::mask::without_passwords;
@@ -89,18 +89,19 @@ impl From<InputErrors> for ConvertError {
 pub struct Judge<'a> {
     /// What `~` stands for.
     pub home: Option<&'a Path>,
-    /// Rules beyond those of the inventory's language.
-    pub rules: Rules,
+    /// The distributions that there are.
+    pub distributions: &'static [&'static Dialect],
 }
 
 impl Judge<'_> {
     /// Reads what was made.
     fn read(&self, text: &str, file: &Path) -> Result<Inventory, InputErrors> {
         let surroundings = Surroundings {
+            distributions: self.distributions,
             home: self.home,
             overrides: &Overrides::default(),
             variables: |_| None,
         };
-        inventory::parse_by(text, file, surroundings, self.rules)
+        inventory::load_text(text, file, surroundings)
     }
 }

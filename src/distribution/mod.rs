@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::artifacts::Releases;
 use crate::cluster::Rules;
 use crate::facts::{Facts, Questions};
-use crate::inventory::{self, Inventory, Remark, Role};
+use crate::inventory::{Dialect, Inventory, Role};
 use crate::task::Journal;
 use crate::vars::Secret;
 
@@ -30,6 +30,8 @@ pub mod k3s;
 /// What is known of a distribution.
 #[derive(Debug)]
 pub struct Distribution {
+    /// What inventories say in its words.
+    pub dialect: &'static Dialect,
     /// What the rules of its clusters must know.
     pub rules: &'static dyn Rules,
     /// What hosts are asked of it.
@@ -78,14 +80,13 @@ pub static DEFAULT: &Distribution = &k3s::DISTRIBUTION;
 /// Every distribution.
 pub static ALL: [&Distribution; 1] = [&k3s::DISTRIBUTION];
 
+/// The words of each.
+pub static DIALECTS: [&Dialect; 1] = [&k3s::DIALECT];
+
 /// The distribution of an inventory.
 pub fn of(inventory: &Inventory) -> &'static Distribution {
-    match inventory.cluster.distribution {
-        inventory::Distribution::K3s => &k3s::DISTRIBUTION,
-    }
-}
-
-/// What is wrong with an inventory by the rules of its distribution, before any host is asked.
-pub fn remarks(inventory: &Inventory) -> Vec<Remark> {
-    of(inventory).rules.remarks(inventory)
+    let named = |distribution: &&&Distribution| {
+        distribution.dialect.name == inventory.cluster.distribution.name
+    };
+    ALL.iter().find(named).unwrap_or(&DEFAULT)
 }

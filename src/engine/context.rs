@@ -70,7 +70,7 @@ impl Context {
             known_hosts: arguments.known_hosts.clone(),
         };
         let surroundings = surroundings(environment, &overrides);
-        let inventory = inventory::load(&files.inventory, surroundings, distribution::remarks)
+        let inventory = inventory::load(&files.inventory, surroundings)
             .map_err(|errors| Refusal::Input(Box::new(errors)))?;
         let selected = match &arguments.limit {
             Some(pattern) => inventory.limit(pattern)?,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::Environment;
+use crate::distribution::DIALECTS;
 use crate::inventory::{Overrides, STANDARD_INPUT, Surroundings};
 use crate::ui::ask;
 
@@ -12,6 +13,7 @@ pub fn surroundings<'a>(
     overrides: &'a Overrides,
 ) -> Surroundings<'a> {
     Surroundings {
+        distributions: &DIALECTS,
         home: Some(&environment.home),
         overrides,
         variables: Environment::variable,

@@ -47,7 +47,8 @@ pub struct Questions {
 
 /// What one host said about itself. Nothing in it is trusted: it is text and numbers that were
 /// checked for their form when they were parsed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Default))]
 pub struct Facts {
     /// The kernel's hostname.
     pub hostname: String,
@@ -131,7 +132,8 @@ impl OperatingSystem {
 }
 
 /// What of a Kubernetes distribution was found on a host: its files, its units, and what the cluster says.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Default))]
 pub struct NodeFacts {
     /// The folder whose content the rest is about.
     pub data_dir: DataDir,

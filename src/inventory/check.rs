@@ -164,13 +164,15 @@ fn servers(reader: &mut Reader<'_>, root: &Node, hosts: &Hosts) {
             || (count == 0 && names("agent_token", "agent_token_file"));
         if !enough && hosts.complete {
             let message = "`cluster.server_url` needs the cluster's token";
-            let (key, token) = match count {
-                0 => ("agent_token_file", "agent-token"),
-                _ => ("token_file", "token"),
+            let (key, token, place) = match count {
+                0 => (
+                    "agent_token_file",
+                    "agent-token",
+                    reader.dialect.agent_token,
+                ),
+                _ => ("token_file", "token", reader.dialect.token),
             };
-            let help = format!(
-                "add `{key}: secrets/{token}`; the token is on a server, in /var/lib/rancher/k3s/server/{token}"
-            );
+            let help = format!("add `{key}: secrets/{token}`; the token is {place}");
             reader.mistakes.help(url.at, message, help);
         }
         return;

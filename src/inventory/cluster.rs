@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::layers::{At, FromLayers, Layer};
 use super::node::{Filled, Node, Span, Tree};
 use super::reader::Reader;
-use super::{Binary, Distribution, Version, syntax};
+use super::{Binary, Dialect, Version, release, syntax};
 use crate::vars::Secret;
 
 /// What stands in place of a block that nothing is said of.
@@ -26,13 +26,8 @@ fn block<'a>(layers: &[Layer<'a>]) -> &'a Node {
     layers.last().map_or(&NOTHING, |layer| layer.node)
 }
 
-pub(super) fn distribution(reader: &mut Reader<'_>, layers: &[Layer<'_>]) -> Distribution {
-    let said = block(layers).get("distribution");
-    if let Some(node) = said.filter(|node| node.text() == Some("k0s")) {
-        let message = "k0s comes later; towline makes k3s clusters for now";
-        reader.mistakes.help(node.span, message, "write k3s");
-    }
-    Distribution::K3s
+pub(super) fn distribution(reader: &mut Reader<'_>, _: &[Layer<'_>]) -> &'static Dialect {
+    reader.dialect
 }
 
 pub(super) fn server_url(_: &mut Reader<'_>, layers: &[Layer<'_>]) -> Option<String> {
@@ -92,7 +87,11 @@ fn default_name(file: &Path) -> String {
 pub(super) fn version(reader: &mut Reader<'_>, layers: &[Layer<'_>]) -> Version {
     let node = block(layers);
     reader.exclusive(node, "cluster", "version", "channel");
-    if let Some(version) = node.get("version").and_then(Node::text) {
+    if let Some(said) = node.get("version")
+        && let Some(version) = said.text()
+    {
+        let checked = release::version(version, reader.dialect);
+        reader.mistakes.check(said.span, checked);
         return Version::Exact(version.to_owned());
     }
     let channel = At::nearest(layers, "channel");
@@ -139,7 +138,8 @@ pub(super) fn binary(reader: &mut Reader<'_>, layers: &[Layer<'_>]) -> Binary {
             && node.get("sha256").is_none()
         {
             reader.warnings.push(format!(
-                "{mirror} is not encrypted: anyone on the network path can replace k3s together with the list of its hashes; use https://, or pin the binary with  binary: {{sha256: {{amd64: …}}}}"
+                "{mirror} is not encrypted: anyone on the network path can replace {} together with the list of its hashes; use https://, or pin the binary with  binary: {{sha256: {{amd64: …}}}}",
+                reader.dialect.name
             ));
         }
         let proxy = address("proxy");
@@ -153,7 +153,7 @@ pub(super) fn binary(reader: &mut Reader<'_>, layers: &[Layer<'_>]) -> Binary {
         reader.mistakes.help(
             node.get("source").map_or(node.span, |source| source.span),
             "`source: path` needs a `path`",
-            "add `path: ./k3s`",
+            format!("add `path: ./{}`", reader.dialect.name),
         );
         return download;
     };

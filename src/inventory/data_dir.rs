@@ -1,12 +1,9 @@
-//! The folder that k3s keeps its data in.
+//! The folder that a distribution keeps its data in.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Where k3s keeps its data unless it is told otherwise.
-pub const DEFAULT: &str = "/var/lib/rancher/k3s";
-
-/// Folders whose content is not k3s's alone, or is gone after a reboot, with all that is below.
+/// Folders whose content is not one program's alone, or is gone after a reboot, with all that is below.
 const NEVER_BELOW: [&str; 6] = ["/dev", "/etc", "/proc", "/run", "/sys", "/tmp"];
 
 /// Folders that others have files in.
@@ -30,7 +27,7 @@ const NEVER: [&str; 17] = [
     "/var/lib/rancher",
 ];
 
-/// A folder for k3s's data: absolute, without a slash at its end, and of letters, digits, `.`, `_`
+/// A folder for a distribution's data: absolute, without a slash at its end, and of letters, digits, `.`, `_`
 /// and `-` only, so that it means the same in every shell and every configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataDir(String);
@@ -41,15 +38,15 @@ impl DataDir {
         &self.0
     }
 
-    /// Whether it is k3s's own default.
-    pub fn is_default(&self) -> bool {
-        self.0 == DEFAULT
+    pub(super) fn new(folder: &str) -> Self {
+        Self(folder.to_owned())
     }
 }
 
+#[cfg(test)]
 impl Default for DataDir {
     fn default() -> Self {
-        Self(DEFAULT.to_owned())
+        crate::distribution::DEFAULT.dialect.data_dir()
     }
 }
 
@@ -76,9 +73,9 @@ impl FromStr for DataDir {
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         if NEVER.contains(&text) || NEVER_BELOW.iter().any(below) {
-            return Err("it has to be a folder of k3s's own, that outlives a reboot");
+            return Err("it has to be a folder of its own, that outlives a reboot");
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self::new(text))
     }
 }
 
@@ -89,7 +86,7 @@ mod tests {
     #[test]
     fn folders() {
         for folder in [
-            DEFAULT,
+            "/var/lib/rancher/k3s",
             "/data",
             "/mnt/disk-1/k3s",
             "/tmpfs/k3s",

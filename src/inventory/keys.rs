@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::language::Kind::{
-    Choice, Config, Labels, Object as Map, Objects as Maps, Ranged, Secret as Hidden, Text,
-    TextOrTexts, Texts, Whole,
+    Choice, Config, Distribution, Labels, Object as Map, Objects as Maps, Ranged, Secret as Hidden,
+    Text, TextOrTexts, Texts, Whole,
 };
 use super::language::{ANY, Key, Object, join, keys};
 use super::layers::{At, FlatSettings, FromLayers, Layer};
 use super::reader::Reader;
-use super::{Binary, Datastore, Distribution, Join, Role, Version};
+use super::{Binary, Datastore, Dialect, Join, Role, Version};
 use super::{cluster, kubernetes, release, syntax};
 use crate::vars::{Origin, Secret, Setting};
 
@@ -34,10 +34,10 @@ keys! { INVENTORY, "The whole file: the complete description of one cluster.", "
 keys! { CLUSTER, "Settings of the whole cluster.", struct Cluster {
     name: String = cluster::name, Text(syntax::group_name), "home",
         "Name of the cluster, and of its context in the kubeconfig. Without it, the file's name without the extension.";
-    distribution: Distribution = cluster::distribution, Choice(&["k3s", "k0s"]), "k3s",
-        "The Kubernetes distribution. `k0s` is not supported yet and refused.",
+    distribution: &'static Dialect = cluster::distribution, Distribution, "k3s",
+        "The Kubernetes distribution.",
         default = "k3s";
-    version: Version = cluster::version, Text(release::version), "v1.36.3+k3s1",
+    version: Version = cluster::version, Text(ANY), "v1.36.3+k3s1",
         "The version to install. Not together with `channel`.";
     channel, Text(release::channel), "stable",
         "The release channel that a new cluster takes its version from: `stable`, `latest`, `v1.36`.",

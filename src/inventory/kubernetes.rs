@@ -1,8 +1,9 @@
-//! Labels, taints and config.yaml: what Kubernetes and k3s take, and what towline decides itself.
+//! Labels, taints and config.yaml: what Kubernetes and a distribution take, and what towline decides itself.
 
 use super::data_dir::DataDir;
 use super::mistake::{Complaint, Mistakes};
 use super::node::{Entry, Node, Tree};
+use super::reader::Reader;
 use super::source::Sources;
 use super::words::one_of;
 
@@ -112,79 +113,26 @@ pub(super) fn taint(text: &str) -> Checked {
     Ok(())
 }
 
-/// Where a config stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// In `cluster` or a group: many hosts share it.
-    Shared,
-    /// In one host's.
-    Host,
-}
-
-/// Why a key of config.yaml is not for the inventory's author.
-fn owned(key: &str, place: Place) -> Checked {
-    let says = |instead: &str| {
-        Err(Complaint::with(
-            format!("`{key}` does not belong into `config`"),
-            instead,
-        ))
-    };
-    match key.trim_end_matches('+') {
-        "token" | "t" | "token-file" => says("say it with `cluster.token_file` or `cluster.token`"),
-        "agent-token" | "agent-token-file" => {
-            says("say it with `cluster.agent_token_file` or `cluster.agent_token`")
-        }
-        "tls-san" => says("say it with `cluster.tls_sans`"),
-        "node-name" => says("say it with the host's `node_name`"),
-        "node-label" => says("say it with `labels`"),
-        "node-taint" => says("say it with `taints`"),
-        "cluster-init" => says("towline decides which server starts the cluster"),
-        "server" | "s" => {
-            says("towline decides whom a host joins; `cluster.server_url` names a server elsewhere")
-        }
-        "cluster-reset" | "cluster-reset-restore-path" => {
-            says("it is for one start of k3s, not for every one")
-        }
-        "config" | "c" => says("towline writes the one config.yaml"),
-        "d" => says("write data-dir"),
-        "data-dir" if key.ends_with('+') => {
-            says("a folder is not added to another: write data-dir")
-        }
-        "node-ip" | "node-external-ip" if place == Place::Shared => {
-            says("every host has its own; say it in the host's `config`, or with `private_address`")
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Notes what is wrong with a config.
-pub(super) fn config(sources: &Sources, node: &Node, place: Place, mistakes: &mut Mistakes) {
+/// Notes what is wrong with a `config`; one of `cluster` or a group is shared by many hosts.
+pub(super) fn config(node: &Node, is_shared: bool, reader: &mut Reader<'_>) {
+    let (dialect, mistakes) = (reader.dialect, &mut reader.mistakes);
     for Entry { key, at, value } in node.entries() {
-        let flag = key.trim_start_matches('-').replace('_', "-");
-        if let Err(complaint) = owned(&flag, place) {
-            mistakes.check(*at, Err(complaint));
-        } else if *key != flag {
-            mistakes.help(
-                *at,
-                format!("`{key}` is no flag of k3s"),
-                format!("write {flag}"),
-            );
-        } else if key == "data-dir" {
-            data_dir(value, mistakes);
+        let spelled = (dialect.spelling)(key);
+        if let Some(instead) = dialect.instead(&spelled, is_shared) {
+            let message = format!("`{spelled}` does not belong into `config`");
+            mistakes.help(*at, message, instead);
+        } else if *key != spelled {
+            let message = format!("`{key}` is no flag of {}", dialect.name);
+            mistakes.help(*at, message, format!("write {spelled}"));
+        } else if key == dialect.data_dir_key {
+            let text = value.text().unwrap_or_default();
+            if let Err(why) = text.parse::<DataDir>() {
+                let name = dialect.name;
+                let message = format!("`{text}` cannot be the folder of {name}'s data");
+                mistakes.help(value.span, message, why);
+            }
         }
-        ambiguous(sources, value, mistakes);
-    }
-}
-
-/// Notes a folder that k3s's data cannot be in.
-fn data_dir(node: &Node, mistakes: &mut Mistakes) {
-    let text = node.text().unwrap_or_default();
-    if let Err(why) = text.parse::<DataDir>() {
-        mistakes.help(
-            node.span,
-            format!("`{text}` cannot be the folder of k3s's data"),
-            why,
-        );
+        ambiguous(reader.sources, value, mistakes);
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) enum Kind {
     Whole(i64, i64),
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// The name of a distribution.
+    Distribution,
     /// A list of texts, each of which passes this check.
     Texts(Check),
     /// A text or a list of texts.

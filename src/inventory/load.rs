@@ -5,14 +5,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-#[cfg(test)]
-use super::Overrides;
 use super::cluster::NOTHING;
 use super::keys::{CLUSTER, INVENTORY};
 use super::language::join;
 use super::layers::Layer;
 use super::mask::{Guarded, masked};
-use super::mistake::{Mistakes, Rules};
+use super::mistake::Mistakes;
 use super::node::{Node, Span, Tree};
 use super::reader::Reader;
 use super::source::{STANDARD_INPUT, Source, Sources};
@@ -25,13 +23,9 @@ use crate::vars::Setting;
 /// Reads an inventory's files, each laid over the ones before it; `-` is standard input. Opens no
 /// connection.
 ///
-/// All mistakes are found at once, unless a file cannot be read or is no YAML at all. `rules` look
-/// at an inventory that has none.
-pub fn load(
-    files: &[PathBuf],
-    surroundings: Surroundings<'_>,
-    rules: Rules,
-) -> Result<Inventory, InputErrors> {
+/// All mistakes are found at once, unless a file cannot be read or is no YAML at all. The rules of the
+/// distribution look at an inventory that has none.
+pub fn load(files: &[PathBuf], surroundings: Surroundings<'_>) -> Result<Inventory, InputErrors> {
     let mut mistakes = Mistakes::default();
     let mut sources = Vec::new();
     for (index, file) in files.iter().enumerate() {
@@ -53,35 +47,18 @@ pub fn load(
         let files = files.map(|source| Guarded::new(&source.text, None));
         return Err(InputErrors::new(&sources, mistakes, files.collect()));
     }
-    read(&sources, files, surroundings, rules)
+    read(&sources, files, surroundings)
 }
 
-#[cfg(test)]
-/// Reads an inventory from memory by the language alone. `file` is its name in messages and the start
-/// of relative paths; files that it names (a token's) are read. No variable is set.
-pub fn parse(
-    source: &str,
-    file: &Path,
-    home: Option<&Path>,
-    overrides: &Overrides,
-) -> Result<Inventory, InputErrors> {
-    let surroundings = Surroundings {
-        home,
-        overrides,
-        variables: |_| None,
-    };
-    parse_by(source, file, surroundings, |_| Vec::new())
-}
-
-/// The same with rules.
-pub fn parse_by(
+/// Reads an inventory from memory. `file` is its name in messages and the start of relative paths; files
+/// that it names (a token's) are read.
+pub fn load_text(
     source: &str,
     file: &Path,
     surroundings: Surroundings<'_>,
-    rules: Rules,
 ) -> Result<Inventory, InputErrors> {
     let sources = Sources(vec![Source::new(file, source)]);
-    read(&sources, &[file.to_owned()], surroundings, rules)
+    read(&sources, &[file.to_owned()], surroundings)
 }
 
 fn in_file(file: usize) -> Span {
@@ -95,16 +72,8 @@ fn read(
     sources: &Sources,
     files: &[PathBuf],
     surroundings: Surroundings<'_>,
-    rules: Rules,
 ) -> Result<Inventory, InputErrors> {
-    let mut reader = Reader {
-        sources,
-        files,
-        surroundings,
-        secrets: Vec::new(),
-        mistakes: Mistakes::default(),
-        warnings: Vec::new(),
-    };
+    let mut reader = Reader::new(sources, files, surroundings);
     let trees = sources.0.iter().enumerate();
     let mut trees: Vec<Option<Node>> = trees
         .map(|(index, source)| yaml::parse(&source.text, index, &mut reader.mistakes))
@@ -122,7 +91,7 @@ fn read(
     let is_filled = reader.mistakes.len() == before;
     // Of a value that is not known nothing can be said.
     let root = joined(&trees, &mut reader).filter(|_| is_filled);
-    let inventory = root.and_then(|root| whole(&mut reader, &root, rules));
+    let inventory = root.and_then(|root| whole(&mut reader, &root));
     inventory.ok_or_else(|| {
         if let Some(recognised) = foreign::recognised(sources, files, &trees) {
             reader.mistakes = recognised;
@@ -155,7 +124,7 @@ fn joined(trees: &[Option<Node>], reader: &mut Reader<'_>) -> Option<Node> {
                 );
             }
             (Tree::Map(_), _) => {}
-            _ => shape::object(tree, "", &INVENTORY, reader.sources, &mut reader.mistakes),
+            _ => shape::object(tree, "", &INVENTORY, reader),
         }
     }
     Some(root)
@@ -207,9 +176,14 @@ fn said(reader: &Reader<'_>, root: &Node) -> BTreeMap<String, Setting<Value>> {
 }
 
 /// The inventory that a tree describes, or nothing but mistakes.
-fn whole(reader: &mut Reader<'_>, root: &Node, rules: Rules) -> Option<Inventory> {
-    let (wanted, sources) = (&INVENTORY, reader.sources);
-    shape::object(root, "", wanted, sources, &mut reader.mistakes);
+fn whole(reader: &mut Reader<'_>, root: &Node) -> Option<Inventory> {
+    if let Some(node) = root.get("cluster")
+        && let Some(name) = node.get("distribution").and_then(Node::text)
+    {
+        let mut all = reader.surroundings.distributions.iter();
+        reader.dialect = all.find(|one| one.name == name).unwrap_or(&reader.dialect);
+    }
+    shape::object(root, "", &INVENTORY, reader);
     if !matches!(root.tree, Tree::Map(_)) {
         return None;
     }
@@ -228,7 +202,7 @@ fn whole(reader: &mut Reader<'_>, root: &Node, rules: Rules) -> Option<Inventory
         secret_values: std::mem::take(&mut reader.secrets),
         warnings: std::mem::take(&mut reader.warnings),
     };
-    let remarks = rules(&inventory);
+    let remarks = (reader.dialect.remarks)(&inventory);
     if remarks.is_empty() {
         return Some(inventory);
     }

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Inventory;
 use super::node::{Entry, Node, Span};
 use super::source::Sources;
 use crate::problem::Code;
@@ -37,7 +36,7 @@ pub struct Mistake {
     pub length: usize,
 }
 
-/// What rules that know k3s find wrong with a key of a `config`, before any host is asked.
+/// What a distribution finds wrong with a key of a `config`, before any host is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remark {
     /// The key of `cluster` under which it stands, where no group or host says it.
@@ -52,9 +51,6 @@ pub struct Remark {
     pub help: Option<String>,
 }
 
-/// Rules beyond those of the inventory's language.
-pub type Rules = fn(&Inventory) -> Vec<Remark>;
-
 /// Collects mistakes while a file is read.
 #[derive(Debug, Default)]
 pub(super) struct Mistakes {
@@ -64,7 +60,7 @@ pub(super) struct Mistakes {
 }
 
 impl Mistakes {
-    /// Notes what rules have found.
+    /// Notes what a distribution has found.
     pub fn remark(&mut self, root: &Node, sources: &Sources, remark: Remark) {
         let all = root
             .get("cluster")

@@ -12,6 +12,7 @@ use crate::vars::{Secret, Setting};
 mod check;
 mod cluster;
 mod data_dir;
+mod dialect;
 mod draft;
 pub mod edit;
 mod foreign;
@@ -44,15 +45,14 @@ mod yaml;
 
 pub use check::canonical;
 pub use data_dir::DataDir;
+pub use dialect::Dialect;
 pub use draft::Draft;
 pub use foreign::{documents, foreign};
 pub use hosts::MOST_HOSTS;
 pub use keys::{Cluster, Host, Ssh};
 use layers::FromNode;
-#[cfg(test)]
-pub use load::parse;
-pub use load::{load, parse_by};
-pub use mistake::{Mistake, Remark, Rules};
+pub use load::{load, load_text};
+pub use mistake::{Mistake, Remark};
 pub use node::{Entry, Node, Tree};
 pub use range::MOST_PER_NAME;
 use reader::Reader;
@@ -61,6 +61,8 @@ pub use schema::schema;
 pub use show::{ShownHost, ShownSetting};
 pub use source::{Place, STANDARD_INPUT, Source, name};
 pub use syntax::suggested_name;
+#[cfg(test)]
+pub use tests::{WITHOUT_RULES, parse};
 pub use typed::{address, is_name, literal};
 use variable::Lookup;
 pub use variable::is_name as is_variable;
@@ -82,6 +84,8 @@ pub struct Overrides {
 /// What an inventory does not say itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Surroundings<'a> {
+    /// The distributions that there are; where an inventory names none, it is the first.
+    pub distributions: &'static [&'static Dialect],
     /// What `~` stands for.
     pub home: Option<&'a Path>,
     /// What the command line says.
@@ -139,10 +143,13 @@ impl Inventory {
         own.or(shared.get(key))
     }
 
-    /// The folder that k3s keeps its data in on a host.
+    /// The folder that the distribution keeps its data in on a host.
     pub fn data_dir(&self, host: &Host) -> DataDir {
-        let told = self.configured(host, "data-dir").and_then(Value::as_str);
-        told.and_then(|told| told.parse().ok()).unwrap_or_default()
+        let dialect = self.cluster.distribution;
+        let configured = self.configured(host, dialect.data_dir_key);
+        let configured = configured.and_then(Value::as_str);
+        let folder = configured.and_then(|folder| folder.parse().ok());
+        folder.unwrap_or_else(|| dialect.data_dir())
     }
 }
 
@@ -194,13 +201,6 @@ choice! {
         /// sqlite: one server only.
         Sqlite = "sqlite",
     }
-}
-
-/// Which Kubernetes distribution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Distribution {
-    /// k3s.
-    K3s,
 }
 
 /// Which version of the distribution.

@@ -4,11 +4,11 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::Surroundings;
 use super::mistake::{Complaint, Mistakes};
 use super::node::{Node, Span};
 use super::source::{Sources, sentence};
 use super::syntax;
+use super::{Dialect, Surroundings};
 use crate::vars::{Origin, Secret, Setting};
 
 /// A token's file may be this large; anything larger is the wrong file.
@@ -23,6 +23,8 @@ pub(super) struct Reader<'a> {
     pub files: &'a [PathBuf],
     /// What the inventory does not say itself.
     pub surroundings: Surroundings<'a>,
+    /// The distribution that the inventory names.
+    pub dialect: &'static Dialect,
     /// What must not be shown: the values of secret keys, and of variables whose names say so.
     pub secrets: Vec<Secret>,
     /// What is wrong so far.
@@ -31,7 +33,19 @@ pub(super) struct Reader<'a> {
     pub warnings: Vec<String>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// A reader to which the inventory has said nothing.
+    pub fn new(sources: &'a Sources, files: &'a [PathBuf], surroundings: Surroundings<'a>) -> Self {
+        Self {
+            sources,
+            files,
+            surroundings,
+            dialect: surroundings.distributions[0],
+            secrets: Vec::new(),
+            mistakes: Mistakes::default(),
+            warnings: Vec::new(),
+        }
+    }
     /// A value that the inventory set at this path.
     pub fn setting<T>(&self, value: T, path: String, span: Span) -> Setting<T> {
         let origin = self.origin(path, span);

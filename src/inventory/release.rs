@@ -1,10 +1,11 @@
-//! What versions, channels and mirrors of k3s may look like.
+//! What versions, channels and mirrors of a distribution may look like.
 
+use super::Dialect;
 use super::mistake::{Complaint, Mistakes};
 use super::node::Node;
 use super::syntax::{Checked, is_dns_name, without_user};
 
-/// The architectures that k3s is released for, by their names in releases.
+/// The architectures, by their names in releases.
 const ARCHITECTURES: [&str; 4] = ["amd64", "arm64", "armhf", "s390x"];
 
 /// A SHA-256 in hexadecimal digits.
@@ -14,7 +15,7 @@ pub(super) fn sha256(text: &str) -> Checked {
     }
     Err(Complaint::with(
         format!("`{text}` is not a SHA-256"),
-        "it has 64 hexadecimal digits, as `sha256sum k3s` prints them",
+        "it has 64 hexadecimal digits, as `sha256sum FILE` prints them",
     ))
 }
 
@@ -22,7 +23,7 @@ pub(super) fn sha256(text: &str) -> Checked {
 pub(super) fn hashes(node: &Node, mistakes: &mut Mistakes) {
     for entry in node.entries() {
         if !ARCHITECTURES.contains(&&*entry.key) {
-            let message = format!("`{}` is no architecture of k3s's releases", entry.key);
+            let message = format!("unknown architecture `{}`", entry.key);
             let help = format!("they are {}", ARCHITECTURES.join(", "));
             mistakes.help(entry.at, message, help);
         }
@@ -31,9 +32,10 @@ pub(super) fn hashes(node: &Node, mistakes: &mut Mistakes) {
     }
 }
 
-/// A version of k3s.
-pub(super) fn version(text: &str) -> Checked {
-    let message = format!("`{text}` is not a version of k3s");
+/// A version of a distribution.
+pub(super) fn version(text: &str, dialect: &Dialect) -> Checked {
+    let message = format!("`{text}` is not a version of {}", dialect.name);
+    let form = format!("a version is written v1.36.3{}1", dialect.build);
     if !text.bytes().any(|byte| byte.is_ascii_digit()) {
         return Err(Complaint::with(
             message,
@@ -41,17 +43,17 @@ pub(super) fn version(text: &str) -> Checked {
         ));
     }
     let Some(rest) = text.strip_prefix('v') else {
-        let help = if version(&format!("v{text}")).is_ok() {
-            format!("write v{text}")
-        } else {
-            "a version is written v1.36.3+k3s1".to_owned()
+        let whole = format!("v{text}");
+        let help = match version(&whole, dialect) {
+            Ok(()) => format!("write {whole}"),
+            Err(_) => form,
         };
         return Err(Complaint::with(message, help));
     };
     let number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let (kubernetes, build) = rest
-        .split_once('+')
-        .map_or((rest, None), |(a, b)| (a, Some(b)));
+        .find('+')
+        .map_or((rest, None), |at| (&rest[..at], Some(&rest[at..])));
     let (release, candidate) = kubernetes
         .split_once('-')
         .map_or((kubernetes, None), |(a, b)| (a, Some(b)));
@@ -62,25 +64,25 @@ pub(super) fn version(text: &str) -> Checked {
             .any(|kind| text.strip_prefix(kind).is_some_and(number))
     });
     let build_is_good = build
-        .and_then(|build| build.strip_prefix("k3s"))
+        .and_then(|build| build.strip_prefix(dialect.build))
         .is_some_and(number);
     if release_is_good && candidate_is_good && build_is_good {
         return Ok(());
     }
     let parts: Vec<&str> = release.split('.').collect();
     let help = if release_is_good && build.is_none() {
-        format!("write {text}+k3s1, for the first build of it")
+        format!("write {text}{}1, for the first build of it", dialect.build)
     } else if parts.len() == 2 && parts.into_iter().all(number) && build.is_none() {
         format!("write `channel: {text}` for the newest of it")
     } else {
-        "a version is written v1.36.3+k3s1".to_owned()
+        form
     };
     Err(Complaint::with(message, help))
 }
 
 /// A release channel.
 pub(super) fn channel(text: &str) -> Checked {
-    if text.contains("+k3s")
+    if text.contains('+')
         || text
             .strip_prefix('v')
             .is_some_and(|v| v.split('.').count() > 2)
@@ -102,7 +104,7 @@ pub(super) fn channel(text: &str) -> Checked {
 pub(super) fn mirror(text: &str) -> Checked {
     let authority = text.split_once("://").map_or(text, |(_, rest)| rest);
     let authority = authority.split('/').next().unwrap_or_default();
-    without_user(authority, "mirror", "https://mirror.example.org/k3s")?;
+    without_user(authority, "mirror", "https://mirror.example.org/releases")?;
     let rest = text
         .strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"));
@@ -111,7 +113,7 @@ pub(super) fn mirror(text: &str) -> Checked {
         let message = format!("`{text}` is not the address of a mirror");
         return Err(Complaint::with(
             message,
-            "it is written https://mirror.example.org/k3s",
+            "it is written https://mirror.example.org/releases",
         ));
     }
     Ok(())
@@ -147,7 +149,7 @@ mod tests {
     #[test]
     fn versions() {
         sort(
-            version,
+            |text| version(text, &crate::distribution::k3s::DIALECT),
             &["v1.36.3+k3s1", "v1.30.0-rc1+k3s12"],
             &[
                 "1.36.3+k3s1",

@@ -2,17 +2,18 @@
 
 use serde_json::{Map, Value, json};
 
+use super::Dialect;
 use super::keys::{INVENTORY, OBJECTS};
 use super::language::{Kind, Object};
 
 /// The JSON schema of an inventory (draft 7, which editors know best).
-pub fn schema() -> Value {
+pub fn schema(distributions: &[&Dialect]) -> Value {
     let definitions: Map<String, Value> = OBJECTS
         .iter()
         .skip(1)
-        .map(|object| (object.name.to_owned(), definition(object)))
+        .map(|object| (object.name.to_owned(), definition(object, distributions)))
         .collect();
-    let mut schema = definition(&INVENTORY);
+    let mut schema = definition(&INVENTORY, distributions);
     if let Value::Object(map) = &mut schema {
         map.insert(
             "$schema".to_owned(),
@@ -26,11 +27,11 @@ pub fn schema() -> Value {
 }
 
 /// One map with known keys.
-fn definition(object: &Object) -> Value {
+fn definition(object: &Object, distributions: &[&Dialect]) -> Value {
     let properties: Map<String, Value> = object
         .keys()
         .map(|key| {
-            let mut property = kind(key.kind);
+            let mut property = kind(key.kind, distributions);
             property.insert("description".to_owned(), json!(key.about));
             property.insert("examples".to_owned(), json!([yaml(key.example)]));
             if let Some(default) = key.default {
@@ -50,7 +51,7 @@ fn definition(object: &Object) -> Value {
 }
 
 /// A kind of value in the terms of the schema.
-fn kind(kind: Kind) -> Map<String, Value> {
+fn kind(kind: Kind, distributions: &[&Dialect]) -> Map<String, Value> {
     let text = json!({"type": "string", "minLength": 1});
     let texts = json!({"type": "array", "items": text});
     let variable = json!({"type": "string", "pattern": "\\$\\{"});
@@ -62,6 +63,10 @@ fn kind(kind: Kind) -> Map<String, Value> {
         }
         Kind::Choice(words) => {
             json!({"anyOf": [{"type": "string", "enum": words}, variable]})
+        }
+        Kind::Distribution => {
+            let names: Vec<_> = distributions.iter().map(|dialect| dialect.name).collect();
+            json!({"anyOf": [{"type": "string", "enum": names}, variable]})
         }
         Kind::Texts(_) => json!({"type": ["array", "null"], "items": text}),
         Kind::TextOrTexts => json!({"anyOf": [text, texts]}),
@@ -96,9 +101,9 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::inventory::mistake::Mistakes;
+    use crate::inventory::reader::Reader;
     use crate::inventory::source::{Source, Sources};
-    use crate::inventory::{Overrides, node, parse, shape, yaml};
+    use crate::inventory::{Overrides, Surroundings, WITHOUT_RULES, node, parse, shape, yaml};
     use crate::vars::names_a_secret;
 
     /// Says everything that can be said, except what excludes something else.
@@ -119,7 +124,7 @@ hosts: {alpha: {group: some}}
                 .cloned()
                 .collect::<Vec<_>>()
         };
-        let schema = schema();
+        let schema = schema(&WITHOUT_RULES);
         let mut described: BTreeSet<String> = text(&schema["properties"]).into_iter().collect();
         for definition in schema["definitions"].as_object().unwrap().values() {
             described.extend(text(&definition["properties"]));
@@ -140,10 +145,17 @@ hosts: {alpha: {group: some}}
                 for value in [Some(key.example), key.default].into_iter().flatten() {
                     let source = format!("{}: {value}\n", key.name);
                     let sources = Sources(vec![Source::new(Path::new("x"), &source)]);
-                    let mut mistakes = Mistakes::default();
-                    let node = yaml::parse(&source, 0, &mut mistakes).unwrap();
-                    shape::object(&node, "", object, &sources, &mut mistakes);
-                    assert_eq!(mistakes.into_sorted(), Vec::new(), "{source}");
+                    let overrides = Overrides::default();
+                    let surroundings = Surroundings {
+                        distributions: &WITHOUT_RULES,
+                        home: None,
+                        overrides: &overrides,
+                        variables: |_| None,
+                    };
+                    let mut reader = Reader::new(&sources, &[], surroundings);
+                    let node = yaml::parse(&source, 0, &mut reader.mistakes).unwrap();
+                    shape::object(&node, "", object, &mut reader);
+                    assert_eq!(reader.mistakes.into_sorted(), Vec::new(), "{source}");
                 }
             }
         }
@@ -168,7 +180,7 @@ hosts: {alpha: {group: some}}
 
     #[test]
     fn the_schema_describes_a_host() {
-        let host = &schema()["definitions"]["Host"];
+        let host = &schema(&WITHOUT_RULES)["definitions"]["Host"];
         assert_eq!(host["additionalProperties"], json!(false));
         assert_eq!(
             host["properties"]["role"]["anyOf"][0]["enum"],
@@ -179,7 +191,7 @@ hosts: {alpha: {group: some}}
             json!("#/definitions/Ssh")
         );
         assert_eq!(
-            schema()["definitions"]["Ssh"]["properties"]["port"]["default"],
+            schema(&WITHOUT_RULES)["definitions"]["Ssh"]["properties"]["port"]["default"],
             json!(22)
         );
     }

@@ -1,61 +1,51 @@
 //! Checks a tree against the language: unknown keys, wrong types, words outside a choice.
 
 use super::keys::OBJECTS;
-use super::kubernetes::{self, Place};
+use super::kubernetes;
 use super::language::{ANY, Check, Kind, Object, join};
 use super::mistake::Mistakes;
 use super::node::{Entry, Node, Span, Tree};
-use super::source::Sources;
+use super::reader::Reader;
 use super::words::{listed, one_of, or, plain, similar};
 
 /// Notes everything in the tree that does not have the shape of this object.
-pub(super) fn object(
-    node: &Node,
-    path: &str,
-    wanted: &Object,
-    sources: &Sources,
-    mistakes: &mut Mistakes,
-) {
-    for entry in map(node, path, mistakes) {
+pub(super) fn object(node: &Node, path: &str, wanted: &Object, reader: &mut Reader<'_>) {
+    for entry in map(node, path, &mut reader.mistakes) {
         let inner = join(path, &entry.key);
         match wanted.key(&entry.key).map(|key| key.kind) {
             Some(Kind::Config) => {
-                let place = match wanted.name {
-                    "Host" => Place::Host,
-                    _ => Place::Shared,
-                };
                 if !matches!(entry.value.tree, Tree::Null) {
-                    map(&entry.value, &inner, mistakes);
+                    map(&entry.value, &inner, &mut reader.mistakes);
                 }
-                kubernetes::config(sources, &entry.value, place, mistakes);
+                kubernetes::config(&entry.value, wanted.name != "Host", reader);
             }
-            Some(kind) => value(entry, &inner, kind, sources, mistakes),
-            None => unknown(entry, path, wanted, mistakes),
+            Some(kind) => value(entry, &inner, kind, reader),
+            None => unknown(entry, path, wanted, &mut reader.mistakes),
         }
     }
 }
 
 /// One value against its kind.
-fn value(entry: &Entry, path: &str, kind: Kind, sources: &Sources, mistakes: &mut Mistakes) {
-    let node = &entry.value;
+fn value(entry: &Entry, path: &str, kind: Kind, reader: &mut Reader<'_>) {
+    let (node, mistakes) = (&entry.value, &mut reader.mistakes);
     let empty = matches!(node.tree, Tree::Null);
     match kind {
         Kind::Object(_) | Kind::Objects(_) | Kind::Labels(_) | Kind::Config | Kind::Texts(_)
             if empty => {}
         _ if empty => mistakes.add(entry.at, format!("`{path}` has no value")),
-        Kind::Object(wanted) => object(node, path, wanted, sources, mistakes),
+        Kind::Object(wanted) => object(node, path, wanted, reader),
         Kind::Objects(wanted) => {
             for entry in map(node, path, mistakes) {
                 let inner = join(path, &entry.key);
                 match &entry.value.tree {
                     // A host or group of which nothing is said yet.
                     Tree::Null => {}
-                    Tree::Text(address) if wanted.name == "Host" => mistakes.help(
+                    Tree::Text(address) if wanted.name == "Host" => reader.mistakes.help(
                         entry.value.span,
                         format!("`{inner}` must be a map of keys and values, and this is text"),
                         format!("write {{address: {address}, role: server}}"),
                     ),
-                    _ => object(&entry.value, &inner, wanted, sources, mistakes),
+                    _ => object(&entry.value, &inner, wanted, reader),
                 }
             }
         }
@@ -123,6 +113,18 @@ fn value(entry: &Entry, path: &str, kind: Kind, sources: &Sources, mistakes: &mu
             }
             None => wrong(node, path, &or(words), mistakes),
         },
+        Kind::Distribution => {
+            let distributions = reader.surroundings.distributions.iter();
+            let names: Vec<_> = distributions.map(|dialect| dialect.name).collect();
+            match node.text() {
+                Some(word) if names.contains(&word) => {}
+                Some(word) => {
+                    let message = format!("unsupported distribution `{word}`");
+                    mistakes.help(node.span, message, format!("write {}", or(&names)));
+                }
+                None => wrong(node, path, &or(&names), mistakes),
+            }
+        }
     }
 }
 

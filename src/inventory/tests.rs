@@ -12,6 +12,28 @@ mod overlay;
 mod passwords;
 mod variables;
 
+/// The distributions without their own rules.
+pub static WITHOUT_RULES: [&Dialect; 1] = [&Dialect {
+    remarks: |_| Vec::new(),
+    ..crate::distribution::k3s::DIALECT
+}];
+
+/// Reads an inventory from memory by the language alone. No variable is set.
+pub fn parse(
+    source: &str,
+    file: &Path,
+    home: Option<&Path>,
+    overrides: &Overrides,
+) -> Result<Inventory, InputErrors> {
+    let surroundings = Surroundings {
+        distributions: &WITHOUT_RULES,
+        home,
+        overrides,
+        variables: |_| None,
+    };
+    load_text(source, file, surroundings)
+}
+
 fn files(folder: &str) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder)
         .unwrap()
@@ -29,11 +51,12 @@ fn read(file: &Path) -> Result<Inventory, InputErrors> {
 
 fn layered(files: &[PathBuf], overrides: &Overrides) -> Result<Inventory, InputErrors> {
     let surroundings = Surroundings {
+        distributions: &WITHOUT_RULES,
         home: Some(Path::new("/home/me")),
         overrides,
         variables: |_| None,
     };
-    load(files, surroundings, |_| Vec::new())
+    load(files, surroundings)
 }
 
 fn good(source: &str) -> Inventory {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::context::{ClusterContext, FoldersContext, sources};
 use super::{Guard, Lane, Order, Plan, Stage, Step};
-use crate::cluster::{ResetOrder, Situation, Successor, Wave};
+use crate::cluster::{Folders, ResetOrder, Situation, Successor, Wave};
 use crate::facts::is_node_name;
 use crate::playbook::Book;
 use crate::problem::Problem;
@@ -55,7 +55,8 @@ pub fn reset(situation: &Situation<'_>, reset: &ResetOrder, book: &Book) -> Resu
     let mut stages = Vec::new();
     for wave in &reset.waves {
         let context = |host: &String| {
-            let folders = reset.folders.get(host).cloned().unwrap_or_default();
+            let usual = || Folders::usual(situation.inventory.cluster.distribution.data_dir());
+            let folders = reset.folders.get(host).cloned().unwrap_or_else(usual);
             json!(LeavingContext {
                 cluster: ClusterContext {
                     name: &situation.inventory.cluster.name,

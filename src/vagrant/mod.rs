@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::Environment;
-use crate::engine::{Refusal, file as files};
+use crate::engine::{Refusal, file as files, surroundings};
+use crate::inventory::Overrides;
 use crate::problem::{Code, Problem, problem};
 use crate::run::Event;
 use crate::run::event::LeftOut;
@@ -58,7 +59,8 @@ pub async fn run(
     let named = wanted.folder.strip_prefix(".").unwrap_or(&wanted.folder);
     let file = wanted.file.unwrap_or_else(|| named.join("inventory.yaml"));
     // What is there is read first: nothing takes long before a refusal.
-    let before = text::Before::read(&file, &environment.home)?;
+    let overrides = Overrides::default();
+    let before = text::Before::read(&file, surroundings(environment, &overrides))?;
     let machines = machines(&wanted.folder).await?;
     let options = options(&wanted.folder, &machines).await?;
     let met = meet_all(options, environment).await?;

@@ -9,9 +9,8 @@ use serde_json::{Map, Value, json};
 use super::answers::VagrantLogin;
 use super::{KNOWN_HOSTS, beside};
 use crate::adhoc::save;
-use crate::cli::Environment;
 use crate::engine::Refusal;
-use crate::inventory::{self, Draft, Inventory, Overrides, Role, Surroundings, edit};
+use crate::inventory::{self, Draft, Inventory, Role, Surroundings, edit};
 use crate::problem::{Code, Problem, problem};
 
 const HEADER: &str = "# Written by towline. When machines have changed, run  towline inventory from-vagrant  again: it\n\
@@ -31,7 +30,7 @@ pub struct VagrantHost {
 /// The file as it is.
 pub struct Before<'a> {
     file: &'a Path,
-    home: &'a Path,
+    surroundings: Surroundings<'a>,
     /// Nothing where there is no file, or an empty one.
     old: Option<(String, Inventory)>,
 }
@@ -52,11 +51,11 @@ impl<'a> Before<'a> {
     ///
     /// # Errors
     /// It cannot be read, has mistakes, or is not an inventory that was made here.
-    pub fn read(file: &'a Path, home: &'a Path) -> Result<Self, Refusal> {
+    pub fn read(file: &'a Path, surroundings: Surroundings<'a>) -> Result<Self, Refusal> {
         let text = super::text_of(file)?;
         let mut before = Self {
             file,
-            home,
+            surroundings,
             old: None,
         };
         if text.trim().is_empty() {
@@ -79,12 +78,7 @@ impl<'a> Before<'a> {
     }
 
     fn parse(&self, text: &str) -> Result<Inventory, Refusal> {
-        let surroundings = Surroundings {
-            home: Some(self.home),
-            overrides: &Overrides::default(),
-            variables: Environment::variable,
-        };
-        inventory::parse_by(text, self.file, surroundings, |_| Vec::new())
+        inventory::load_text(text, self.file, self.surroundings)
             .map_err(|errors| Refusal::Input(Box::new(errors)))
     }
 

@@ -191,12 +191,15 @@ fn secret_in(line: &str, is_secret: fn(&str) -> bool) -> Option<Found> {
             open: Open::Key,
         });
     }
-    let (mut from, is_k3s) = (0, line.contains("k3s"));
+    // What runs a node takes its token behind `-t`, too.
+    let is_node = [" server ", " agent "]
+        .iter()
+        .any(|role| line.contains(role));
+    let mut from = 0;
     while let Some((start, end)) = word(line, from) {
         from = end;
         let name = &line[start..end];
-        // k3s takes its token behind `-t`, too.
-        if !(is_secret(name) || is_k3s && name == "-t") {
+        if !(is_secret(name) || is_node && name == "-t") {
             continue;
         }
         let rest = line[end..].trim_start_matches(['"', '\'', '+']);

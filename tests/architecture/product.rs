@@ -39,16 +39,6 @@ const EXCEPTIONS: &[(&str, &str)] = &[
         "src/inventory/keys.rs",
         "the words of `distribution`, and examples for the documentation",
     ),
-    ("src/inventory/mod.rs", "the words of `distribution`"),
-    ("src/inventory/syntax/address.rs", "an example in a message"),
-    // The forms that a version, a folder and keys of config have are checked while a file is read, where no
-    // distribution can be seen: it would have to give them as data.
-    ("src/inventory/check.rs", "left"),
-    ("src/inventory/cluster.rs", "left"),
-    ("src/inventory/data_dir.rs", "left"),
-    ("src/inventory/kubernetes.rs", "left"),
-    ("src/inventory/release.rs", "left"),
-    ("src/vars/", "left"),
 ];
 
 #[test]

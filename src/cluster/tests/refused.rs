@@ -94,7 +94,7 @@ fn a_host_whose_data_would_be_left_behind_is_left_alone() {
         facts.node.config = Some(Secret::new("data-dir: /tmp/k3s\n"));
     });
     insta::assert_snapshot!(strange.topology().unfit["m2"], @r"
-    m2: k3s is configured with data-dir `/tmp/k3s`, and it has to be a folder of k3s's own, that outlives a reboot
+    m2: k3s is configured with data-dir `/tmp/k3s`, and it has to be a folder of its own, that outlives a reboot
       → move it to another folder by hand, with k3s stopped, or leave this host out
     ");
 

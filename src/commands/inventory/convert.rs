@@ -3,7 +3,7 @@
 
 use crate::cli::{Conversion, Environment};
 use crate::convert::{ConvertError, Judge, ansible, files, k0sctl, k3sup};
-use crate::distribution::remarks;
+use crate::distribution::DIALECTS;
 use crate::engine::{Refusal, file};
 use crate::inventory::foreign;
 use crate::problem::{Code, problem};
@@ -59,7 +59,7 @@ pub(super) fn run(
     }
     let judge = Judge {
         home: Some(&environment.home),
-        rules: remarks,
+        distributions: &DIALECTS,
     };
     let converted = match tool {
         SourceTool::Ansible => ansible::convert(&source, &files::beside(&what.file)?, judge),

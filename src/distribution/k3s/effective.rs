@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::flags::is_list;
-use super::settings::{MUST_BE_EQUAL, matters_only_at_first_start, words};
+use super::settings::{DATA_DIR, MUST_BE_EQUAL, matters_only_at_first_start, words};
 use super::unit::{environment, flags, unit_variables};
 use crate::distribution::Settings;
 use crate::facts::Facts;
@@ -200,7 +200,7 @@ pub(super) fn configured_data_dir(facts: &Facts) -> Result<Option<DataDir>, Stri
         return Ok(None);
     };
     let Some(told) = all.get("data-dir").and_then(Value::as_str) else {
-        return Ok(Some(DataDir::default()));
+        return Ok(DATA_DIR.parse().ok());
     };
     let read = told.parse().map(Some);
     read.map_err(|why| format!("k3s is configured with data-dir `{told}`, and {why}"))

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::dialect::DIALECT;
 use super::effective::{configured_data_dir, effective_config};
 use crate::cluster::Folders;
 use crate::cluster::rules::Belongings;
@@ -14,12 +15,17 @@ use crate::vars::names_a_secret;
 /// Where k3s has its data on a host, by what is there and by what k3s is told there: a folder that
 /// only the inventory names may be the user's own.
 pub(super) fn folders(facts: &Facts) -> Belongings {
-    let mut told = Belongings::default();
+    let mut told = Belongings {
+        folders: Folders::usual(DIALECT.data_dir()),
+        left: Vec::new(),
+        unread: None,
+    };
     if facts.has_data() {
         told.folders.data = facts.node.data_dir.clone();
     } else {
         match configured_data_dir(facts) {
-            Ok(folder) => told.folders.data = folder.unwrap_or_default(),
+            Ok(Some(folder)) => told.folders.data = folder,
+            Ok(None) => {}
             Err(why) => told.unread = Some(why),
         }
     }

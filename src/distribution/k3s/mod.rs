@@ -8,6 +8,7 @@ pub mod arguments;
 mod causes;
 mod cgroup;
 mod config;
+mod dialect;
 mod effective;
 mod fixed;
 pub mod flags;
@@ -33,12 +34,14 @@ pub mod version;
 #[cfg(test)]
 mod tests;
 
+pub use dialect::DIALECT;
 pub use rules::K3s;
 #[cfg(test)]
 pub use variables::variables_schema;
 
 /// What is known of k3s.
 pub static DISTRIBUTION: Distribution = Distribution {
+    dialect: &DIALECT,
     rules: &K3s,
     questions: questions::QUESTIONS,
     generate: tokens::generate,

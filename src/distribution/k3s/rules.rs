@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::adopt::{adoption, effective, left_alone};
 use super::cgroup::cgroup_v1;
 use super::config::Subject;
+use super::dialect::DIALECT;
 use super::effective::{configured, configured_data_dir, effective_config, observed, own_config};
 use super::token::{ca_hash, token_password};
 use super::tokens::{Tokens, tokens};
@@ -18,7 +19,7 @@ use crate::cluster::rules::{
 };
 use crate::cluster::{Network, Rules, Setting, Situation, Topology, own};
 use crate::facts::Facts;
-use crate::inventory::{Host, Inventory, Remark, Role};
+use crate::inventory::{Host, Inventory, Role};
 use crate::problem::Problem;
 use crate::vars::{Secret, secrets_among};
 
@@ -27,7 +28,7 @@ use crate::vars::{Secret, secrets_among};
 pub struct K3s;
 
 pub(super) const PRODUCT: Product = Product {
-    name: "k3s",
+    name: DIALECT.name,
     api_port: settings::API_PORT,
     join_port: settings::API_PORT,
     server_unit: settings::unit(Role::Server),
@@ -114,12 +115,6 @@ impl Rules for K3s {
     fn secrets(&self, facts: &Facts) -> Vec<Secret> {
         let told = [own_config(facts), effective_config(facts)];
         told.iter().flatten().flat_map(secrets_among).collect()
-    }
-
-    fn remarks(&self, inventory: &Inventory) -> Vec<Remark> {
-        let mut remarks = keys::remarks(inventory);
-        remarks.extend(ranges::remarks(inventory));
-        remarks
     }
 
     fn families(&self, situation: &Situation<'_>) -> Option<Vec<bool>> {

@@ -8,6 +8,9 @@ use crate::inventory::Role;
 /// The port of a server's API and of its supervisor.
 pub const API_PORT: u16 = 6443;
 
+/// Where the data is unless another folder is configured.
+pub const DATA_DIR: &str = "/var/lib/rancher/k3s";
+
 /// The name of the systemd unit, without `.service`: the installer's own.
 pub const fn unit(role: Role) -> &'static str {
     match role {

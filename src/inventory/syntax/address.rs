@@ -90,8 +90,8 @@ pub fn certificate_name(text: &str) -> Checked {
 
 /// The address of a server to join.
 pub fn server_url(text: &str) -> Checked {
-    without_user(text, "server", "https://10.0.0.1:6443")?;
-    let form = "it is written https://10.0.0.1:6443";
+    without_user(text, "server", "https://HOST:PORT")?;
+    let form = "it is written https://HOST:PORT";
     let message = format!("`{}` is not the address of a server", shown(text));
     let Some(rest) = text.strip_prefix("https://") else {
         let help = if text.contains("://") {

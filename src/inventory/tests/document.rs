@@ -297,7 +297,7 @@ fn row(text: &mut String, key: &Key) {
         .map(|default| format!("`{default}`"))
         .unwrap_or_default();
     let example = match key.kind {
-        Kind::Choice(_) | Kind::Secret(_) => String::new(),
+        Kind::Choice(_) | Kind::Distribution | Kind::Secret(_) => String::new(),
         _ => format!(" Example: `{}`", key.example),
     };
     let about = format!("{}{example}", key.about).replace('|', "\\|");
@@ -314,6 +314,7 @@ fn kind(kind: Kind) -> String {
     match kind {
         Kind::Text(_) | Kind::Ranged(_) | Kind::Secret(_) => "text".to_owned(),
         Kind::Whole(least, most) => format!("number, {least} to {most}"),
+        Kind::Distribution => format!("`{}`", crate::distribution::DEFAULT.dialect.name),
         Kind::Choice(words) => {
             let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
             words.join(" or ")

@@ -100,11 +100,12 @@ proptest! {
     #[test]
     fn hostile_yaml_never_panics(source in hostile()) {
         let surroundings = Surroundings {
+        distributions: &WITHOUT_RULES,
             home: None,
             overrides: &Overrides::default(),
             variables: |_| Some("a: [\u{e9}".into()),
         };
-        let result = parse_by(&source, Path::new("x.yaml"), surroundings, |_| Vec::new());
+        let result = load_text(&source, Path::new("x.yaml"), surroundings);
         if let Err(errors) = result {
             prop_assert!(!errors.mistakes.is_empty());
             errors.render(true, 20);

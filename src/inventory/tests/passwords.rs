@@ -7,6 +7,7 @@ use super::*;
 #[test]
 fn a_password_before_an_address_is_not_repeated() {
     let surroundings = Surroundings {
+        distributions: &WITHOUT_RULES,
         home: None,
         overrides: &Overrides::default(),
         variables: |name| (name == "WHERE").then(|| OsString::from("ann:hunter2@192.0.2.2")),
@@ -16,7 +17,7 @@ fn a_password_before_an_address_is_not_repeated() {
   b: {address: \"${WHERE}\", role: agent}
   ann:hunter2@c: {role: agent}
 ";
-    let errors = parse_by(text, Path::new("a.yaml"), surroundings, |_| Vec::new()).unwrap_err();
+    let errors = load_text(text, Path::new("a.yaml"), surroundings).unwrap_err();
     let shown = errors.render(false, 200);
     assert!(!shown.contains("hunter"), "{shown}");
     insta::assert_snapshot!(shown, @r#"

@@ -23,11 +23,12 @@ fn environment(name: &str) -> Option<OsString> {
 
 fn filled(text: &str) -> Result<Inventory, InputErrors> {
     let surroundings = Surroundings {
+        distributions: &WITHOUT_RULES,
         home: Some(Path::new("/home/me")),
         overrides: &Overrides::default(),
         variables: environment,
     };
-    parse_by(text, Path::new("a.yaml"), surroundings, |_| Vec::new())
+    load_text(text, Path::new("a.yaml"), surroundings)
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::inventory::Overrides;
 
 fn host(name: &str, address: &str, port: u16, private: Option<&str>) -> VagrantHost {
     let key = format!("/home/me/k/.vagrant/machines/{name}/virtualbox/private_key");
@@ -33,7 +34,13 @@ fn made(
         said.join("\n")
             .replace(&folder.path().display().to_string(), "FOLDER")
     };
-    let before = Before::read(&file, Path::new("/home/me")).map_err(said)?;
+    let surroundings = Surroundings {
+        distributions: &inventory::WITHOUT_RULES,
+        home: Some(Path::new("/home/me")),
+        overrides: &Overrides::default(),
+        variables: |_| None,
+    };
+    let before = Before::read(&file, surroundings).map_err(said)?;
     before.with(hosts, gone, version, "k").map_err(said)
 }
 

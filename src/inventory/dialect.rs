@@ -1,0 +1,49 @@
+//! What an inventory says in the words of its Kubernetes distribution.
+
+use super::mistake::Remark;
+use super::{DataDir, Inventory};
+
+/// What the reader must know of a distribution, as data.
+#[derive(Debug, Clone, Copy)]
+pub struct Dialect {
+    /// The word of `cluster.distribution`.
+    pub name: &'static str,
+    /// What its versions have before the number of the build: `+k3s` of `v1.36.3+k3s1`.
+    pub build: &'static str,
+    /// The key of its configuration that names the folder of its data.
+    pub data_dir_key: &'static str,
+    /// The folder of its data where that key is not set.
+    pub data_dir: &'static str,
+    /// Where a running cluster has its token, as the end of a sentence.
+    pub token: &'static str,
+    /// Where a running cluster has its agents' token, as the end of a sentence.
+    pub agent_token: &'static str,
+    /// How a key of its configuration is spelled.
+    pub spelling: fn(&str) -> String,
+    /// Keys of its configuration that towline sets or that have their own place in an inventory, and
+    /// what to do instead. A `+` behind a key adds to what is set already.
+    pub reserved: &'static [(&'static [&'static str], &'static str)],
+    /// Keys of its configuration that differ from host to host.
+    pub per_host: &'static [&'static str],
+    /// What is wrong with an inventory in which the language finds no mistake.
+    pub remarks: fn(&Inventory) -> Vec<Remark>,
+}
+
+impl Dialect {
+    /// The folder of its data where nothing else is set.
+    pub fn data_dir(&self) -> DataDir {
+        DataDir::new(self.data_dir)
+    }
+
+    /// Whether one of its clusters takes this key from its author, and what to do instead.
+    pub(super) fn instead(&self, key: &str, is_shared: bool) -> Option<&'static str> {
+        let plain = key.trim_end_matches('+');
+        let is_reserved = |keys: &[&str]| keys.contains(&key) || keys.contains(&plain);
+        let mut reserved = self.reserved.iter();
+        let found = reserved.find(|(keys, _)| is_reserved(keys));
+        let per_host = (is_shared && self.per_host.contains(&plain)).then_some(
+            "every host has its own; say it in the host's `config`, or with `private_address`",
+        );
+        found.map(|(_, instead)| *instead).or(per_host)
+    }
+}
