@@ -32,7 +32,7 @@ impl Guarded {
             hidden: vec![false; text.matches('\n').count() + 1],
             secrets: Vec::new(),
         };
-        let by_form = holes(text, names_a_secret)
+        let by_form = holes(text)
             .into_iter()
             .map(|hole| hole.range);
         for range in by_form.chain(passwords(text)).chain(defaults(text)) {

@@ -4,8 +4,8 @@ use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError,
-    MietteSpanContents, SourceCode, SourceSpan, SpanContents,
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, MietteError,
+    MietteSpanContents, Report, SourceCode, SourceSpan, SpanContents,
 };
 
 use super::mask::Guarded;
@@ -59,8 +59,8 @@ impl InputErrors {
             .without_syntax_highlighting();
         let mut out = String::new();
         for mistake in self.mistakes.iter().take(SHOWN) {
-            let shown = Self::show(mistake, self.files.get(mistake.source));
-            if handler.render_report(&mut out, &shown).is_err() {
+            let shown = Self::diagnostic(mistake, self.files.get(mistake.source));
+            if handler.render_report(&mut out, shown.as_ref()).is_err() {
                 out.push_str(&mistake.message);
             }
             out.push('\n');
@@ -94,30 +94,26 @@ impl InputErrors {
     }
 
     /// One mistake in miette's terms.
-    fn show(mistake: &Mistake, file: Option<&Guarded>) -> Shown {
+    fn diagnostic(mistake: &Mistake, file: Option<&Guarded>) -> Report {
         let Mistake { line, column, .. } = mistake;
         let name = match line {
             0 => mistake.file.clone(),
             _ => format!("{}:{line}:{column}", mistake.file),
         };
+        let mut diagnostic = MietteDiagnostic::new(&mistake.message);
+        diagnostic.help.clone_from(&mistake.help);
         let text = file.filter(|_| *line > 0);
-        let text = text.and_then(|file| file.shown(mistake.offset));
-        let place = text.map(|text| {
-            let (start, end) = (mistake.offset, mistake.offset + mistake.length);
-            // Only the first line of a place is underlined.
-            let first = text.get(start..end).and_then(|text| text.lines().next());
-            let span = SourceSpan::from((start, first.map_or(0, str::len)));
-            let (name, text) = (name.clone(), Arc::clone(text));
-            (Line { name, text }, span)
-        });
-        Shown {
-            message: match place {
-                Some(_) => mistake.message.clone(),
-                None => format!("{name}: {}", mistake.message),
-            },
-            help: mistake.help.clone(),
-            place,
-        }
+        let Some(text) = text.and_then(|file| file.shown(mistake.offset)) else {
+            diagnostic.message = format!("{name}: {}", mistake.message);
+            return Report::new(diagnostic);
+        };
+        let (start, end) = (mistake.offset, mistake.offset + mistake.length);
+        // Only the first line of a place is underlined.
+        let first = text.get(start..end).and_then(|text| text.lines().next());
+        let place = start..start + first.map_or(0, str::len);
+        let text = Arc::clone(text);
+        Report::new(diagnostic.with_label(LabeledSpan::underline(place)))
+            .with_source_code(SourceLine { name, text })
     }
 }
 
@@ -137,49 +133,14 @@ impl fmt::Display for InputErrors {
 
 impl std::error::Error for InputErrors {}
 
-/// One mistake as miette shows it.
-#[derive(Debug)]
-struct Shown {
-    message: String,
-    help: Option<String>,
-    place: Option<(Line, SourceSpan)>,
-}
-
-impl fmt::Display for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Shown {}
-
-impl Diagnostic for Shown {
-    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.help
-            .as_ref()
-            .map(|help| Box::new(help) as Box<dyn fmt::Display>)
-    }
-
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.place.as_ref().map(|(line, _)| line as &dyn SourceCode)
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let (_, span) = self.place.as_ref()?;
-        Some(Box::new(std::iter::once(LabeledSpan::new_with_span(
-            None, *span,
-        ))))
-    }
-}
-
 /// Shows the one line that a place stands in, or what is near the place if the line is long.
 #[derive(Debug)]
-struct Line {
+struct SourceLine {
     name: String,
     text: Arc<str>,
 }
 
-impl SourceCode for Line {
+impl SourceCode for SourceLine {
     fn read_span<'a>(
         &'a self,
         span: &SourceSpan,

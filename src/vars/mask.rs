@@ -20,12 +20,12 @@ pub struct Hole {
 
 /// The text with every secret replaced by [`MASK`]; lines keep their numbers.
 pub fn masked(text: &str) -> String {
-    filled(text, &holes(text, names_a_secret), |_| MASK)
+    without(text, holes(text).into_iter().map(|hole| hole.range))
 }
 
 /// Two versions of a text, masked so that they differ where a secret does.
 pub fn masked_pair(old: &str, new: &str) -> (String, String) {
-    let (in_old, in_new) = (holes(old, names_a_secret), holes(new, names_a_secret));
+    let (in_old, in_new) = (holes(old), holes(new));
     let values = |text: &str, holes: &[Hole]| {
         let mut values: BTreeMap<usize, String> = BTreeMap::new();
         for hole in holes {
@@ -38,37 +38,23 @@ pub fn masked_pair(old: &str, new: &str) -> (String, String) {
     let keys: BTreeSet<&str> = in_old.iter().map(|hole| &*hole.key).collect();
     let before: BTreeSet<String> = values(old, &in_old).into_values().collect();
     let after = values(new, &in_new);
-    let fill = |hole: &Hole| {
-        let is_known = after
-            .get(&hole.value)
-            .is_some_and(|value| before.contains(value));
-        if is_known || !keys.contains(&*hole.key) {
-            MASK
-        } else {
-            CHANGED
-        }
+    let mark = |hole: &Hole| {
+        let value = after.get(&hole.value);
+        let is_known = value.is_some_and(|value| before.contains(value));
+        let is_changed = !is_known && keys.contains(&*hole.key);
+        let mark = if is_changed { CHANGED } else { MASK };
+        (hole.range.clone(), mark)
     };
-    (filled(old, &in_old, |_| MASK), filled(new, &in_new, fill))
+    let old = replaced(old, in_old.iter().map(|hole| (hole.range.clone(), MASK)));
+    (old, replaced(new, in_new.iter().map(mark)))
 }
 
 /// What stands for a secret that is another one than before.
 const CHANGED: &str = "*** (changed)";
 
-fn filled(text: &str, holes: &[Hole], fill: impl Fn(&Hole) -> &'static str) -> String {
-    let mut filled = String::with_capacity(text.len());
-    let mut kept = 0;
-    for hole in holes {
-        filled.push_str(&text[kept..hole.range.start]);
-        filled.push_str(fill(hole));
-        kept = hole.range.end;
-    }
-    filled.push_str(&text[kept..]);
-    filled
-}
-
 /// What must not be shown of a text, in order and without overlap. The name of a key says whether its
 /// value is a secret.
-pub fn holes(text: &str, is_secret: fn(&str) -> bool) -> Vec<Hole> {
+pub fn holes(text: &str) -> Vec<Hole> {
     let mut holes: Vec<Hole> = Vec::new();
     let mut open = Open::No;
     let (mut start, mut value) = (0, 0);
@@ -87,7 +73,7 @@ pub fn holes(text: &str, is_secret: fn(&str) -> bool) -> Vec<Hole> {
                     value,
                 });
             }
-        } else if let Some(found) = secret_in(content, is_secret) {
+        } else if let Some(found) = secret_in(content) {
             value += 1;
             open = found.open;
             holes.extend((found.start < content.len()).then(|| Hole {
@@ -107,16 +93,15 @@ pub fn holes(text: &str, is_secret: fn(&str) -> bool) -> Vec<Hole> {
         });
     }
     holes.sort_by_key(|hole| (hole.range.start, std::cmp::Reverse(hole.range.end)));
-    let mut united: Vec<Hole> = Vec::with_capacity(holes.len());
-    for hole in holes {
-        match united.last_mut() {
-            Some(last) if hole.range.start < last.range.end => {
-                last.range.end = last.range.end.max(hole.range.end);
-            }
-            _ => united.push(hole),
+    // The list is in order, so that the one before is the one that overlaps.
+    holes.dedup_by(|hole, before| {
+        let overlaps = hole.range.start < before.range.end;
+        if overlaps {
+            before.range.end = before.range.end.max(hole.range.end);
         }
-    }
-    united
+        overlaps
+    });
+    holes
 }
 
 /// How a value goes on behind its line.
@@ -174,18 +159,18 @@ impl Open {
 }
 
 /// The first secret of a line.
-struct Found {
+struct SecretStart {
     key: String,
     /// From here on nothing of the line is shown.
     start: usize,
     open: Open,
 }
 
-fn secret_in(line: &str, is_secret: fn(&str) -> bool) -> Option<Found> {
+fn secret_in(line: &str) -> Option<SecretStart> {
     if let Some(at) = line.find("-----BEGIN ")
         && line.contains("PRIVATE KEY-----")
     {
-        return Some(Found {
+        return Some(SecretStart {
             key: "private key".into(),
             start: at,
             open: Open::Key,
@@ -199,7 +184,7 @@ fn secret_in(line: &str, is_secret: fn(&str) -> bool) -> Option<Found> {
     while let Some((start, end)) = word(line, from) {
         from = end;
         let name = &line[start..end];
-        if !(is_secret(name) || is_node && name == "-t") {
+        if !(names_a_secret(name) || is_node && name == "-t") {
             continue;
         }
         let rest = line[end..].trim_start_matches(['"', '\'', '+']);
@@ -210,7 +195,17 @@ fn secret_in(line: &str, is_secret: fn(&str) -> bool) -> Option<Found> {
             }
             let before = &line[..start];
             let column = before.trim_end_matches(['"', '\'']).len();
-            (value, behind_colon(value, column, before.contains('{')))
+            let text = value.trim();
+            let is_empty = text.is_empty();
+            let open = match unclosed(text) {
+                Some(open) => open,
+                None if is_empty && before.contains('{') => Open::Next,
+                None => Open::Deeper {
+                    column,
+                    items: is_empty,
+                },
+            };
+            (value, open)
         } else if let Some(value) = sign.strip_prefix('=') {
             (value, unclosed(value.trim()).unwrap_or(Open::No))
         } else if name.starts_with('-')
@@ -219,7 +214,7 @@ fn secret_in(line: &str, is_secret: fn(&str) -> bool) -> Option<Found> {
         {
             let value = rest.trim_matches(['\'', '"', '\\', ' ', '\t']);
             if value.is_empty() {
-                return Some(Found {
+                return Some(SecretStart {
                     key: name.into(),
                     start: line.len(),
                     open: Open::Next,
@@ -233,7 +228,7 @@ fn secret_in(line: &str, is_secret: fn(&str) -> bool) -> Option<Found> {
         if is_plain && !(value.trim().is_empty() && open != Open::No) {
             continue;
         }
-        return Some(Found {
+        return Some(SecretStart {
             key: name.into(),
             start: line.len() - value.trim_start().len(),
             open,
@@ -248,20 +243,6 @@ fn word(line: &str, from: usize) -> Option<(usize, usize)> {
     let start = from + line.get(from..)?.find(is_part)?;
     let length = line[start..].find(|letter| !is_part(letter));
     Some((start, length.map_or(line.len(), |length| start + length)))
-}
-
-/// How a value behind a key of YAML or JSON goes on.
-fn behind_colon(value: &str, column: usize, in_braces: bool) -> Open {
-    let value = value.trim();
-    let deeper = Open::Deeper {
-        column,
-        items: value.is_empty(),
-    };
-    match unclosed(value) {
-        Some(open) => open,
-        None if in_braces && value.is_empty() => Open::Next,
-        None => deeper,
-    }
 }
 
 /// What a value that is quoted or in brackets needs to end, unless it ends in its line.
@@ -380,20 +361,23 @@ pub fn without_passwords(text: &str) -> String {
 
 /// The text with these parts, in order and without overlap, replaced by [`MASK`].
 pub fn without(text: &str, parts: impl IntoIterator<Item = Range<usize>>) -> String {
+    replaced(text, parts.into_iter().map(|part| (part, MASK)))
+}
+
+fn replaced(text: &str, parts: impl Iterator<Item = (Range<usize>, &'static str)>) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut kept = 0;
-    for part in parts {
+    for (part, mark) in parts {
         shown.push_str(&text[kept..part.start]);
-        shown.push_str(MASK);
+        shown.push_str(mark);
         kept = part.end;
     }
-    shown.push_str(&text[kept..]);
-    shown
+    shown + &text[kept..]
 }
 
 /// Whether the value of a key holds something that must not be shown.
 pub fn holds_a_secret(key: &str, value: &str) -> bool {
-    !holes(&format!("{key}: {value}"), names_a_secret).is_empty() || !passwords(value).is_empty()
+    !holes(&format!("{key}: {value}")).is_empty() || !passwords(value).is_empty()
 }
 
 #[cfg(test)]
