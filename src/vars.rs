@@ -56,7 +56,7 @@ pub struct Setting<T> {
 }
 
 impl<T> Setting<T> {
-    /// A setting that nobody set.
+    /// An unset setting.
     pub const fn default(value: T) -> Self {
         Self {
             value,

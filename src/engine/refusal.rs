@@ -5,7 +5,7 @@ use crate::problem::{Code, ExitCode, Problem};
 use crate::run::Event;
 use crate::ui::{Format, Ui};
 
-/// Why a command cannot even begin: told as it is, nothing was touched.
+/// Why a command cannot even begin: told as it is, nothing was changed.
 pub enum Refusal {
     /// Mistakes in the inventory.
     Input(Box<InputErrors>),

@@ -50,8 +50,8 @@ impl Pattern {
         let count = pattern.count();
         if count > MOST_PER_NAME {
             return Err(Complaint::with(
-                format!("`{text}` stands for {count} hosts"),
-                format!("one name stands for {MOST_PER_NAME} hosts at most; split it"),
+                format!("`{text}` expands to {count} hosts"),
+                format!("a name can expand to at most {MOST_PER_NAME} hosts; split it"),
             ));
         }
         Ok(pattern)
@@ -206,8 +206,8 @@ mod tests {
             ("w[[1:2]]", "`[[1:2]` is not a range"),
             ("w[1:2:3]", "`[1:2:3]` is not a range"),
             ("[fd00::1]", "`[fd00::1]` is an IPv6 address in brackets"),
-            ("w[0:1000]", "`w[0:1000]` stands for 1001 hosts"),
-            ("w[1:40][1:40]", "`w[1:40][1:40]` stands for 1600 hosts"),
+            ("w[0:1000]", "`w[0:1000]` expands to 1001 hosts"),
+            ("w[1:40][1:40]", "`w[1:40][1:40]` expands to 1600 hosts"),
             (
                 "w[1:99999999999999999999]",
                 "`[1:99999999999999999999]` is not a range",

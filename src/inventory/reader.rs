@@ -76,7 +76,7 @@ impl<'a> Reader<'a> {
             } else {
                 let place = self.sources.line(early.at, late.at);
                 let key = &early.key;
-                format!("`{key}` stands in {place};  {key}: null  here removes it")
+                format!("`{key}` is set in {place};  {key}: null  here removes it")
             };
             self.mistakes.help(late.at, message, help);
         }

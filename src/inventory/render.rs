@@ -87,7 +87,7 @@ impl InputErrors {
         };
         let _ = writeln!(
             out,
-            "{red}error{code}:{end} {count} in {}; nothing was touched",
+            "{red}error{code}:{end} {count} in {}; nothing was changed",
             files.join(", ")
         );
         out

@@ -169,7 +169,7 @@ fn the_nearest_layer_wins_and_every_setting_knows_its_place() {
 }
 
 #[test]
-fn what_nobody_says_has_its_default() {
+fn a_key_that_is_not_set_has_its_default() {
     let inventory = good("hosts: {alpha.example.org: {role: server}}");
     let (cluster, host) = (&inventory.cluster, &inventory.hosts[0]);
     assert_eq!(cluster.name, "good");
@@ -326,7 +326,7 @@ fn a_file_that_is_not_there_is_one_mistake() {
     insta::assert_snapshot!(errors.render(false, 100), @r"
       × tests/inventory/none.yaml: cannot be read: No such file or directory
 
-    error[inventory-unreadable]: 1 mistake in tests/inventory/none.yaml; nothing was touched
+    error[inventory-unreadable]: 1 mistake in tests/inventory/none.yaml; nothing was changed
     ");
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::mask::without_users;
 use super::{MASK, Secret};
 
-/// Knows every secret of a run and masks it in any text that a person or a file may see.
+/// Knows every secret of a run and masks it in any text that is shown or written.
 ///
 /// Cheap to clone: all clones share one list, so a secret learned late (a token read from a
 /// server) is masked everywhere from then on.
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn the_user_of_an_address_is_masked_whoever_told_it() {
+    fn the_user_of_an_address_is_masked_wherever_it_comes_from() {
         let redactor = Redactor::default();
         assert_eq!(
             redactor.clean("https://ann:hunter2@a/x and http://b, mirror: ann:hunter2@c"),

@@ -79,7 +79,7 @@ fn an_inventory_is_read_from_standard_input() {
        ╰────
       help: add `role: server` or `role: agent`, here or in its group
 
-    error[inventory-invalid]: 1 mistake in standard input; nothing was touched
+    error[inventory-invalid]: 1 mistake in standard input; nothing was changed
     for more, type:  towline explain inventory-invalid
     ");
     let twice = ["inventory", "check", "-i", "-", "-i", "-"];
@@ -89,7 +89,7 @@ fn an_inventory_is_read_from_standard_input() {
     --- standard error
       × standard input: cannot be read twice
 
-    error[inventory-unreadable]: 1 mistake in standard input; nothing was touched
+    error[inventory-unreadable]: 1 mistake in standard input; nothing was changed
     for more, type:  towline explain inventory-unreadable
     ");
     // A question has its answer on standard input.
@@ -135,7 +135,7 @@ fn what_is_typed_next_names_all_files() {
       × site a.yaml: an inventory of several files names its cluster
       help: add `cluster: {name: site-a}` to this file
 
-    error[inventory-invalid]: 1 mistake in site a.yaml; nothing was touched
+    error[inventory-invalid]: 1 mistake in site a.yaml; nothing was changed
     for more, type:  towline explain inventory-invalid
     ");
 }

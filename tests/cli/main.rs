@@ -364,7 +364,7 @@ fn what_k3s_does_not_take_is_refused_with_its_place_before_any_connection() {
        ╰────
       help: did you mean `resolv-conf`?
 
-    error[setting-invalid]: 3 mistakes in home.yaml; nothing was touched
+    error[setting-invalid]: 3 mistakes in home.yaml; nothing was changed
     for more, type:  towline explain setting-invalid
     ");
     // Of a channel it is not known yet which version it is.

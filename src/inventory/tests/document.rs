@@ -47,7 +47,7 @@ six hosts. Numbers are decimal and stand in the text as they are, in IPv6 addres
 `fd00::[10:12]` is `fd00::10`, `fd00::11` and `fd00::12`. YAML wants quotes around a range that
 stands inside of braces: `{address: \"10.0.1.[11:30]\"}`.
 
-One name stands for 1000 hosts at most, an inventory for 2000.
+A name can expand to at most 1000 hosts; an inventory holds at most 2000.
 
 ## Layers
 
@@ -253,8 +253,8 @@ gets may depend on them. It takes a list with commas:
 | `workers` | the hosts of that group |
 | `servers`, `agents` | the hosts of that role, unless a group has that name |
 | `all` | all hosts |
-| `worker*`, `worker0?` | hosts whose name is like this |
-| `!worker03`, `!gpu` | takes hosts away, wherever it stands in the list |
+| `worker*`, `worker0?` | hosts whose names match |
+| `!worker03`, `!gpu` | removes hosts, at any place in the list |
 
 A list of nothing but `!` words starts with all hosts. In a shell, quote it: `--limit 'workers,!gpu'`.
 

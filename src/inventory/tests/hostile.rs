@@ -1,4 +1,4 @@
-//! What nobody writes on purpose: it is refused, and nothing panics.
+//! Files that make no sense: they are refused, and nothing panics.
 
 use proptest::prelude::*;
 

@@ -33,7 +33,7 @@ fn a_password_before_an_address_is_not_repeated() {
       × a.yaml:4:3: `ann:***@c` has no address, and its name cannot be one
       help: add `address:`
 
-    error[inventory-invalid]: 4 mistakes in a.yaml; nothing was touched
+    error[inventory-invalid]: 4 mistakes in a.yaml; nothing was changed
     "#);
 }
 
