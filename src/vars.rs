@@ -48,14 +48,14 @@ impl fmt::Display for Origin {
 
 /// A value together with the place that decided it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting<T> {
+pub struct Sourced<T> {
     /// The value that is in force.
     pub value: T,
     /// Who decided it.
     pub origin: Origin,
 }
 
-impl<T> Setting<T> {
+impl<T> Sourced<T> {
     /// An unset setting.
     pub const fn default(value: T) -> Self {
         Self {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Rules;
 use crate::facts::Facts;
-use crate::inventory::{Host, Inventory, Version};
+use crate::inventory::{Host, Inventory, VersionChoice};
 use crate::problem::{Code, Problem, problem};
 
 /// Which version a deploy is about.
@@ -45,7 +45,7 @@ pub fn wanted_version(
             .get(&host.name)
             .is_some_and(|facts| facts.node.datastore.is_some() && facts.node.version.is_none())
     });
-    if let (Version::Channel(_), None, Some(host)) =
+    if let (VersionChoice::Channel(_), None, Some(host)) =
         (&inventory.cluster.version, running.first(), mute)
     {
         return Err(vec![
@@ -62,9 +62,11 @@ pub fn wanted_version(
         ]);
     }
     let wanted = match (&inventory.cluster.version, running.first()) {
-        (Version::Exact(version), _) => version.clone(),
-        (Version::Channel(_), Some((_, version))) => (*version).to_owned(),
-        (Version::Channel(channel), None) => return Ok(WantedVersion::Channel(channel.clone())),
+        (VersionChoice::Exact(version), _) => version.clone(),
+        (VersionChoice::Channel(_), Some((_, version))) => (*version).to_owned(),
+        (VersionChoice::Channel(channel), None) => {
+            return Ok(WantedVersion::Channel(channel.clone()));
+        }
     };
     let is_server = |name| inventory.host(name).is_some_and(Host::is_server);
     let others: Vec<_> = running
@@ -79,8 +81,10 @@ pub fn wanted_version(
     let mut problem = Problem::new(
         Code::VERSIONS_DIFFER,
         match inventory.cluster.version {
-            Version::Exact(_) => format!("the inventory says {wanted}, and other versions run"),
-            Version::Channel(_) => "the hosts run different versions".to_owned(),
+            VersionChoice::Exact(_) => {
+                format!("the inventory says {wanted}, and other versions run")
+            }
+            VersionChoice::Channel(_) => "the hosts run different versions".to_owned(),
         },
     );
     for (host, version) in &running {
@@ -90,7 +94,7 @@ pub fn wanted_version(
         rules.version_order(&wanted, version) == Some(Ordering::Less)
     };
     let why = match (&inventory.cluster.version, others.iter().any(is_older)) {
-        (Version::Exact(_), true) => "Kubernetes does not go back to an older version",
+        (VersionChoice::Exact(_), true) => "Kubernetes does not go back to an older version",
         _ => "an upgrade is a command of its own, not yet here",
     };
     Err(vec![problem.because(why).next(format!(

@@ -9,7 +9,7 @@ use super::making::{CONTROL_PLANE, HostDraft, Making, because_of};
 use super::placed::{Located, SettingKey};
 use super::reading::Reading;
 use super::{ConvertError, Converted, Judge, Source};
-use crate::inventory::{self, Node, Role};
+use crate::inventory::{self, Role, YamlNode};
 use crate::problem::{Code, problem};
 
 mod install_flags;
@@ -20,8 +20,8 @@ mod install_flags;
 /// It is broken, no file of k0sctl, or has no controller that can be carried over.
 pub fn convert(source: &Source, judge: Judge<'_>) -> Result<Converted, ConvertError> {
     let documents = inventory::documents(&source.text, Path::new(&*source.name))?;
-    let is = |node: &Node, start: &str| {
-        let version = node.get("apiVersion").and_then(Node::text);
+    let is = |node: &YamlNode, start: &str| {
+        let version = node.get("apiVersion").and_then(YamlNode::text);
         version.is_some_and(|version| version.starts_with(start))
     };
     let cluster = documents
@@ -47,7 +47,7 @@ pub fn convert(source: &Source, judge: Judge<'_>) -> Result<Converted, ConvertEr
         work.making.cluster.insert("name", name.into_value());
     }
     let hosts = Reading::below(cluster, &["spec", "hosts"])
-        .map(Node::items)
+        .map(YamlNode::items)
         .unwrap_or_default();
     for (number, item) in (1..).zip(hosts) {
         work.host(source, number, item);
@@ -77,7 +77,7 @@ pub fn convert(source: &Source, judge: Judge<'_>) -> Result<Converted, ConvertEr
         } else {
             let kind = document
                 .get("kind")
-                .and_then(Node::text)
+                .and_then(YamlNode::text)
                 .unwrap_or("something");
             let what = format!("a document of kind {kind}: apply it to the new cluster yourself");
             work.making.leave(&source.at(document.span.line), what);
@@ -111,7 +111,7 @@ struct K0sctlConversion<'a> {
 
 impl K0sctlConversion<'_> {
     /// A text, its references to the environment in towline's form.
-    fn text(&mut self, map: &Node, key: &str) -> Option<Located<String>> {
+    fn text(&mut self, map: &YamlNode, key: &str) -> Option<Located<String>> {
         let said = self.reading.text(map, key)?;
         match environment(&said.value) {
             Ok(value) => Some(Located { value, ..said }),
@@ -122,7 +122,7 @@ impl K0sctlConversion<'_> {
         }
     }
 
-    fn host(&mut self, source: &Source, number: usize, item: &Node) {
+    fn host(&mut self, source: &Source, number: usize, item: &YamlNode) {
         let at = source.at(item.span.line);
         let Some(role) = self.reading.text(item, "role") else {
             return;
@@ -141,7 +141,7 @@ impl K0sctlConversion<'_> {
             "worker" => (Role::Agent, false),
             other => return leave(self, &format!("its role is {other}")),
         };
-        let is_local = |node: &Node| self.is_true(node, "enabled");
+        let is_local = |node: &YamlNode| self.is_true(node, "enabled");
         let why = if self.is_true(item, "reset") {
             Some("k0sctl would remove it from the cluster (`reset: true`)")
         } else if item.get("localhost").is_some_and(is_local) {
@@ -200,14 +200,14 @@ impl K0sctlConversion<'_> {
         self.making.hosts.push(host);
     }
 
-    fn is_true(&self, map: &Node, key: &str) -> bool {
+    fn is_true(&self, map: &YamlNode, key: &str) -> bool {
         self.reading
             .text(map, key)
             .is_some_and(|said| said.value == "true")
     }
 
     /// What is said of k0s itself, in one sentence.
-    fn distribution(&mut self, cluster: &Node) {
+    fn distribution(&mut self, cluster: &YamlNode) {
         let k0s = Reading::below(cluster, &["spec", "k0s"]);
         for key in ["version", "versionChannel"] {
             if let Some(said) = k0s.and_then(|k0s| self.reading.text(k0s, key)) {
@@ -220,7 +220,7 @@ impl K0sctlConversion<'_> {
     }
 
     /// k0s's own configuration: addresses and networks are carried over.
-    fn config(&mut self, config: &Node) {
+    fn config(&mut self, config: &YamlNode) {
         for known in ["apiVersion", "kind"] {
             self.reading.take(config, known);
         }

@@ -20,7 +20,7 @@ pub fn convert(
     let documents = inventory::documents(&source.text, Path::new(&*source.name))?;
     let list = documents
         .first()
-        .map(inventory::Node::items)
+        .map(inventory::YamlNode::items)
         .unwrap_or_default();
     let reading = Reading::new(source);
     let mut making = Making::default();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::Place;
-use crate::inventory::{Draft, Node, Tree};
+use crate::inventory::{Draft, YamlNode, YamlValue};
 
 /// A value, and where a source says it.
 #[derive(Debug, Clone)]
@@ -195,12 +195,12 @@ impl PlacedDraft {
 }
 
 /// The path of the key, value or item that begins at a place, or that the line of it belongs to.
-pub(super) fn path_at(tree: &Node, line: u64, column: u64) -> Option<KeyPath> {
-    fn search(node: &Node, path: &mut KeyPath, is_here: &dyn Fn(u64, u64) -> bool) -> bool {
+pub(super) fn path_at(tree: &YamlNode, line: u64, column: u64) -> Option<KeyPath> {
+    fn search(node: &YamlNode, path: &mut KeyPath, is_here: &dyn Fn(u64, u64) -> bool) -> bool {
         for entry in node.entries() {
             path.push(entry.key.clone());
             let span = entry.value.span;
-            let is_leaf = !matches!(entry.value.tree, Tree::Map(_));
+            let is_leaf = !matches!(entry.value.tree, YamlValue::Map(_));
             // A list begins where its first item does, and the item is the smaller part.
             if is_here(entry.at.line, entry.at.column)
                 || search(&entry.value, path, is_here)

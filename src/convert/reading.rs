@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::making::Making;
 use super::placed::Located;
 use super::{Place, Source};
-use crate::inventory::{Entry, Node, Tree};
+use crate::inventory::{YamlEntry, YamlNode, YamlValue};
 
 /// Reads a tree and remembers what was taken.
 #[derive(Debug)]
@@ -25,24 +25,24 @@ impl<'a> Reading<'a> {
     }
 
     /// Where an entry stands.
-    pub fn at(&self, entry: &Entry) -> Place {
+    pub fn at(&self, entry: &YamlEntry) -> Place {
         self.source.at(entry.at.line)
     }
 
     /// The entry of a map, with all below it.
-    pub fn take<'n>(&self, map: &'n Node, key: &str) -> Option<&'n Entry> {
+    pub fn take<'n>(&self, map: &'n YamlNode, key: &str) -> Option<&'n YamlEntry> {
         let entry = map.entries().iter().find(|entry| entry.key == key)?;
         self.taken.borrow_mut().insert(entry.at.offset);
-        Some(entry).filter(|entry| !matches!(entry.value.tree, Tree::Null))
+        Some(entry).filter(|entry| !matches!(entry.value.tree, YamlValue::Null))
     }
 
     /// The entry of a map as one word of any kind.
-    pub fn text(&self, map: &Node, key: &str) -> Option<Located<String>> {
+    pub fn text(&self, map: &YamlNode, key: &str) -> Option<Located<String>> {
         let entry = map.entries().iter().find(|entry| entry.key == key)?;
         let value = match &entry.value.tree {
-            Tree::Text(text) => text.clone(),
-            Tree::Whole(number) => number.to_string(),
-            Tree::Flag(flag) => flag.to_string(),
+            YamlValue::Text(text) => text.clone(),
+            YamlValue::Whole(number) => number.to_string(),
+            YamlValue::Flag(flag) => flag.to_string(),
             _ => return None,
         };
         self.take(map, key)?;
@@ -53,12 +53,18 @@ impl<'a> Reading<'a> {
     }
 
     /// What stands below keys, whose other entries are looked at one by one.
-    pub fn below<'n>(node: &'n Node, keys: &[&str]) -> Option<&'n Node> {
+    pub fn below<'n>(node: &'n YamlNode, keys: &[&str]) -> Option<&'n YamlNode> {
         keys.iter().try_fold(node, |node, key| node.get(key))
     }
 
     /// Lists what was not taken, in parts as large as can be.
-    pub fn rest(&self, node: &Node, path: &str, why: &dyn Fn(&str) -> String, making: &mut Making) {
+    pub fn rest(
+        &self,
+        node: &YamlNode,
+        path: &str,
+        why: &dyn Fn(&str) -> String,
+        making: &mut Making,
+    ) {
         for entry in node.entries() {
             let path = if path.is_empty() {
                 entry.key.clone()
@@ -87,7 +93,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn is_part_taken(&self, node: &Node) -> bool {
+    fn is_part_taken(&self, node: &YamlNode) -> bool {
         node.entries().iter().any(|entry| {
             self.taken.borrow().contains(&entry.at.offset) || self.is_part_taken(&entry.value)
         }) || node.items().iter().any(|item| self.is_part_taken(item))

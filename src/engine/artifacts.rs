@@ -9,7 +9,7 @@ use super::refusal::Refusal;
 use crate::artifacts::fetch::{self, Fetch, Progress};
 use crate::artifacts::{Architecture, BinaryArtifact, Download, local};
 use crate::distribution;
-use crate::inventory::Binary;
+use crate::inventory::BinarySource;
 use crate::plan::Judged;
 use crate::problem::{Code, Problem, problem};
 use crate::run::Event;
@@ -45,7 +45,7 @@ impl Context {
         let cluster = &self.inventory.cluster;
         let pinned = cluster.binary_sha256.get(architecture.name()).cloned();
         let (mirror, proxy) = match &cluster.binary {
-            Binary::Path(path) => {
+            BinarySource::Path(path) => {
                 let path = path.clone();
                 let mut binary = blocking(move || local(&path)).await?;
                 if binary.architecture != architecture {
@@ -73,8 +73,8 @@ impl Context {
                     fetch: None,
                 });
             }
-            Binary::Push { mirror } => (mirror, None),
-            Binary::Download { mirror, proxy } => (mirror, Some(proxy)),
+            BinarySource::Push { mirror } => (mirror, None),
+            BinarySource::Download { mirror, proxy } => (mirror, Some(proxy)),
         };
         let fetch = Fetch {
             releases: &distribution::of(&self.inventory).releases,
@@ -104,8 +104,8 @@ impl Context {
     pub async fn resolve(&self, channel: String) -> Result<String, Problem> {
         let releases = &distribution::of(&self.inventory).releases;
         let mirror = match &self.inventory.cluster.binary {
-            Binary::Download { mirror, .. } | Binary::Push { mirror } => mirror.clone(),
-            Binary::Path(path) => {
+            BinarySource::Download { mirror, .. } | BinarySource::Push { mirror } => mirror.clone(),
+            BinarySource::Path(path) => {
                 return Err(Problem::new(
                     Code::BINARY_VERSION,
                     "binary: {source: path} needs to know which version the file is",

@@ -5,12 +5,12 @@ use std::net::IpAddr;
 
 use super::Role;
 use super::hosts::{Hosts, Placed};
-use super::node::{Node, Span};
+use super::node::{Span, YamlNode};
 use super::reader::Reader;
 use super::words::listed;
 
 /// Notes what is wrong between the parts of an inventory.
-pub(super) fn across(reader: &mut Reader<'_>, root: &Node, hosts: &Hosts) {
+pub(super) fn across(reader: &mut Reader<'_>, root: &YamlNode, hosts: &Hosts) {
     let all = &hosts.placed;
     twice(reader, all, "host", |placed| {
         Some((
@@ -117,8 +117,12 @@ fn twice(
 }
 
 /// `--limit` takes hosts and groups, so their names must differ.
-fn groups_are_no_hosts(reader: &mut Reader<'_>, root: &Node, all: &[Placed]) {
-    for group in root.get("groups").map(Node::entries).unwrap_or_default() {
+fn groups_are_no_hosts(reader: &mut Reader<'_>, root: &YamlNode, all: &[Placed]) {
+    for group in root
+        .get("groups")
+        .map(YamlNode::entries)
+        .unwrap_or_default()
+    {
         if let Some(placed) = all.iter().find(|placed| placed.host.name == group.key) {
             let message = format!("`{}` is both a group and a host", group.key);
             let help = format!(
@@ -131,7 +135,7 @@ fn groups_are_no_hosts(reader: &mut Reader<'_>, root: &Node, all: &[Placed]) {
 }
 
 /// Some server must be there to join, and an even number of them is unwise.
-fn servers(reader: &mut Reader<'_>, root: &Node, hosts: &Hosts) {
+fn servers(reader: &mut Reader<'_>, root: &YamlNode, hosts: &Hosts) {
     let Some(entry) = root.entry("hosts") else {
         let help = "add `hosts: {alpha: {address: 10.0.0.1, role: server}}`";
         reader
@@ -142,7 +146,7 @@ fn servers(reader: &mut Reader<'_>, root: &Node, hosts: &Hosts) {
     if entry.value.entries().is_empty() {
         if matches!(
             entry.value.tree,
-            super::node::Tree::Null | super::node::Tree::Map(_)
+            super::node::YamlValue::Null | super::node::YamlValue::Map(_)
         ) {
             let help = "add `alpha: {address: 10.0.0.1, role: server}` below it";
             reader

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::layers::{At, FromLayers, Layer};
-use super::node::{Filled, Node, Span, Tree};
+use super::node::{Filled, Span, YamlNode, YamlValue};
 use super::reader::Reader;
-use super::{Binary, Dialect, Version, release, syntax};
+use super::{BinarySource, Dialect, VersionChoice, release, syntax};
 use crate::vars::Secret;
 
 /// What stands in place of a block that nothing is said of.
-pub(super) static NOTHING: Node = Node {
-    tree: Tree::Null,
+pub(super) static NOTHING: YamlNode = YamlNode {
+    tree: YamlValue::Null,
     span: Span {
         file: 0,
         line: 0,
@@ -22,7 +22,7 @@ pub(super) static NOTHING: Node = Node {
 };
 
 /// The block `cluster`.
-fn block<'a>(layers: &[Layer<'a>]) -> &'a Node {
+fn block<'a>(layers: &[Layer<'a>]) -> &'a YamlNode {
     layers.last().map_or(&NOTHING, |layer| layer.node)
 }
 
@@ -60,7 +60,7 @@ pub(super) fn name(reader: &mut Reader<'_>, layers: &[Layer<'_>]) -> String {
         let message = "an inventory of several files names its cluster";
         reader.mistakes.help(span, message, help);
     }
-    let said = node.get("name").and_then(Node::text);
+    let said = node.get("name").and_then(YamlNode::text);
     let file = reader.files.first().map_or(Path::new(""), PathBuf::as_path);
     said.map_or_else(|| default_name(file), str::to_owned)
 }
@@ -84,7 +84,7 @@ fn default_name(file: &Path) -> String {
     }
 }
 
-pub(super) fn version(reader: &mut Reader<'_>, layers: &[Layer<'_>]) -> Version {
+pub(super) fn version(reader: &mut Reader<'_>, layers: &[Layer<'_>]) -> VersionChoice {
     let node = block(layers);
     reader.exclusive(node, "cluster", "version", "channel");
     if let Some(said) = node.get("version")
@@ -92,26 +92,28 @@ pub(super) fn version(reader: &mut Reader<'_>, layers: &[Layer<'_>]) -> Version 
     {
         let checked = release::version(version, reader.dialect);
         reader.mistakes.check(said.span, checked);
-        return Version::Exact(version.to_owned());
+        return VersionChoice::Exact(version.to_owned());
     }
     let channel = At::nearest(layers, "channel");
-    Version::Channel(channel.map_or_else(String::new, |key| FromLayers::from_layers(reader, &key)))
+    VersionChoice::Channel(
+        channel.map_or_else(String::new, |key| FromLayers::from_layers(reader, &key)),
+    )
 }
 
-pub(super) fn binary(reader: &mut Reader<'_>, layers: &[Layer<'_>]) -> Binary {
-    let download = Binary::Download {
+pub(super) fn binary(reader: &mut Reader<'_>, layers: &[Layer<'_>]) -> BinarySource {
+    let download = BinarySource::Download {
         mirror: None,
         proxy: None,
     };
     let Some(node) = block(layers)
         .get("binary")
-        .filter(|node| matches!(node.tree, Tree::Map(_)))
+        .filter(|node| matches!(node.tree, YamlValue::Map(_)))
     else {
         return download;
     };
     let source = node
         .get("source")
-        .and_then(Node::text)
+        .and_then(YamlNode::text)
         .unwrap_or("download");
     for (key, sources) in [
         ("mirror", &["download", "push"][..]),
@@ -128,7 +130,7 @@ pub(super) fn binary(reader: &mut Reader<'_>, layers: &[Layer<'_>]) -> Binary {
     }
     if source != "path" {
         let address = |key| {
-            let text = node.get(key).and_then(Node::text);
+            let text = node.get(key).and_then(YamlNode::text);
             text.map(|text| text.trim_end_matches('/').to_owned())
         };
         let mirror = address("mirror");
@@ -144,9 +146,9 @@ pub(super) fn binary(reader: &mut Reader<'_>, layers: &[Layer<'_>]) -> Binary {
         }
         let proxy = address("proxy");
         return if source == "push" {
-            Binary::Push { mirror }
+            BinarySource::Push { mirror }
         } else {
-            Binary::Download { mirror, proxy }
+            BinarySource::Download { mirror, proxy }
         };
     }
     let Some(path) = node.entry("path") else {
@@ -170,5 +172,5 @@ pub(super) fn binary(reader: &mut Reader<'_>, layers: &[Layer<'_>]) -> Binary {
         let help = format!("towline looks for {}", file.display());
         reader.mistakes.help(path.value.span, message, help);
     }
-    Binary::Path(file)
+    BinarySource::Path(file)
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::mistake::Mistakes;
-use super::node::{Node, Tree};
+use super::node::{YamlNode, YamlValue};
 use super::yaml;
 
 /// The text with the value at `path` in it: in place of the one that is there, or as a line of its own in the
@@ -31,10 +31,10 @@ pub fn set(text: &str, path: &[&str], value: &Value) -> Option<String> {
 }
 
 /// Where a value ends, of those that are one value or a list of such.
-fn end(text: &str, node: &Node) -> Option<usize> {
+fn end(text: &str, node: &YamlNode) -> Option<usize> {
     match &node.tree {
-        Tree::Null | Tree::Map(_) => None,
-        Tree::List(items) => {
+        YamlValue::Null | YamlValue::Map(_) => None,
+        YamlValue::List(items) => {
             let last = end(text, items.last()?)?;
             if text.get(node.span.offset..)?.starts_with('[') {
                 return Some(last + text.get(last..)?.find(']')? + 1);
@@ -71,7 +71,7 @@ pub fn without_host(text: &str, name: &str) -> Option<String> {
     Some([&lines[..line - 1], &lines[end..]].concat().concat())
 }
 
-fn read(text: &str) -> Option<Node> {
+fn read(text: &str) -> Option<YamlNode> {
     yaml::parse(text, 0, &mut Mistakes::default())
 }
 
@@ -81,7 +81,7 @@ fn indentation(line: &str) -> usize {
 
 /// The text with another entry in a map: behind the brace of one that has braces, else as the line behind the
 /// first one that is a single line.
-fn inserted(text: &str, map: &Node, entry: &str) -> Option<String> {
+fn inserted(text: &str, map: &YamlNode, entry: &str) -> Option<String> {
     let entries = map.entries();
     if text.get(map.span.offset..)?.starts_with('{') {
         let (before, after) = text.split_at(map.span.offset + 1);
@@ -94,8 +94,8 @@ fn inserted(text: &str, map: &Node, entry: &str) -> Option<String> {
     if !indentation.trim_start_matches(' ').is_empty() {
         return None;
     }
-    let is_line = |entry: &&super::node::Entry| {
-        !matches!(entry.value.tree, Tree::Map(_) | Tree::List(_))
+    let is_line = |entry: &&super::node::YamlEntry| {
+        !matches!(entry.value.tree, YamlValue::Map(_) | YamlValue::List(_))
             && entry.value.span.line == entry.at.line
     };
     let at = entries.iter().find(is_line).map_or(start, |entry| {

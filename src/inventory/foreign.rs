@@ -7,7 +7,7 @@ use serde_yaml::DuplicateKeyPolicy;
 use super::InputErrors;
 use super::mask::Guarded;
 use super::mistake::Mistakes;
-use super::node::{Entry, Node, Span, Tree};
+use super::node::{Span, YamlEntry, YamlNode, YamlValue};
 use super::source::{STANDARD_INPUT, Source, Sources};
 use super::yaml;
 
@@ -16,12 +16,12 @@ use super::yaml;
 ///
 /// # Errors
 /// It is no YAML, or a key stands twice in a map.
-pub fn documents(source: &str, file: &Path) -> Result<Vec<Node>, InputErrors> {
+pub fn documents(source: &str, file: &Path) -> Result<Vec<YamlNode>, InputErrors> {
     let sources = Sources(vec![Source::new(file, source)]);
     let source = &*sources.0[0].text;
     let mut mistakes = Mistakes::default();
     let options = yaml::options(DuplicateKeyPolicy::LastWins);
-    let mut documents: Vec<Node> = serde_yaml::from_multiple_with_options(source, options)
+    let mut documents: Vec<YamlNode> = serde_yaml::from_multiple_with_options(source, options)
         .unwrap_or_else(|error| {
             yaml::broken(source, 0, &error, &mut mistakes);
             Vec::new()
@@ -68,7 +68,7 @@ const K3SUP: Foreign = Foreign {
 pub(super) fn recognised(
     sources: &Sources,
     files: &[PathBuf],
-    trees: &[Option<Node>],
+    trees: &[Option<YamlNode>],
 ) -> Option<Mistakes> {
     let mut mistakes = Mistakes::default();
     for (index, (source, tree)) in sources.0.iter().zip(trees).enumerate() {
@@ -97,7 +97,7 @@ pub(super) fn recognised(
 }
 
 /// Whose text it is.
-fn tool(text: &str, tree: Option<&Node>) -> Option<Foreign> {
+fn tool(text: &str, tree: Option<&YamlNode>) -> Option<Foreign> {
     let of_k0sctl = |line: &str| {
         line.strip_prefix("apiVersion:")
             .is_some_and(|version| version.contains("k0sctl.k0sproject.io/"))
@@ -106,23 +106,23 @@ fn tool(text: &str, tree: Option<&Node>) -> Option<Foreign> {
         return Some(K0SCTL);
     }
     let is_of = match tree.map(|node| &node.tree) {
-        Some(Tree::Map(entries)) => is_of_groups(entries).then_some(ANSIBLE),
-        Some(Tree::List(hosts)) if !hosts.is_empty() => {
-            let has = |host: &Node, key: &str| host.get(key).is_some();
+        Some(YamlValue::Map(entries)) => is_of_groups(entries).then_some(ANSIBLE),
+        Some(YamlValue::List(hosts)) if !hosts.is_empty() => {
+            let has = |host: &YamlNode, key: &str| host.get(key).is_some();
             let is_host = |host| has(host, "hostname") || has(host, "ip");
             let is_all = hosts.iter().all(is_host) && hosts.iter().any(|host| has(host, "ip"));
             is_all.then_some(K3SUP)
         }
         _ => None,
     };
-    let is_map = matches!(tree.map(|node| &node.tree), Some(Tree::Map(_)));
+    let is_map = matches!(tree.map(|node| &node.tree), Some(YamlValue::Map(_)));
     is_of.or_else(|| (!is_map && is_ini(text)).then_some(ANSIBLE))
 }
 
 /// Whether a map has Ansible's groups and nothing of an inventory's own.
-fn is_of_groups(entries: &[Entry]) -> bool {
-    let is_part = |entry: &Entry| ["hosts", "vars", "children"].contains(&entry.key.as_str());
-    let is_group = |entry: &Entry| {
+fn is_of_groups(entries: &[YamlEntry]) -> bool {
+    let is_part = |entry: &YamlEntry| ["hosts", "vars", "children"].contains(&entry.key.as_str());
+    let is_group = |entry: &YamlEntry| {
         entry.value.entries().iter().all(is_part)
             && !matches!(entry.key.as_str(), "cluster" | "ssh" | "groups" | "hosts")
     };
@@ -206,7 +206,7 @@ mod tests {
         let documents = documents(text, Path::new("x.yaml")).expect("read");
         let shown: Vec<_> = documents
             .iter()
-            .flat_map(Node::entries)
+            .flat_map(YamlNode::entries)
             .map(|entry| (entry.key.as_str(), entry.at.line, entry.value.kind()))
             .collect();
         assert_eq!(

@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use super::keys::{CLUSTER, GROUP, HOST, INVENTORY};
 use super::language::{Kind, join};
 use super::layers::Layer;
-use super::node::{Entry, Node, Span, Tree};
+use super::node::{Span, YamlEntry, YamlNode, YamlValue};
 use super::range::Pattern;
 use super::reader::Reader;
 use super::words::{listed, similar};
 use super::{Host, Overrides, Ssh, syntax};
-use crate::vars::{Origin, Setting};
+use crate::vars::{Origin, Sourced};
 
 /// As many hosts may stand in one inventory.
 pub const MOST_HOSTS: usize = 2000;
@@ -42,8 +42,12 @@ pub(super) struct Hosts {
 }
 
 /// Reads all groups and hosts.
-pub(super) fn hosts(reader: &mut Reader<'_>, root: &Node) -> Hosts {
-    for group in root.get("groups").map(Node::entries).unwrap_or_default() {
+pub(super) fn hosts(reader: &mut Reader<'_>, root: &YamlNode) -> Hosts {
+    for group in root
+        .get("groups")
+        .map(YamlNode::entries)
+        .unwrap_or_default()
+    {
         reader
             .mistakes
             .check(group.at, syntax::group_name(&group.key));
@@ -52,7 +56,7 @@ pub(super) fn hosts(reader: &mut Reader<'_>, root: &Node) -> Hosts {
         placed: Vec::new(),
         complete: true,
     };
-    for entry in root.get("hosts").map(Node::entries).unwrap_or_default() {
+    for entry in root.get("hosts").map(YamlNode::entries).unwrap_or_default() {
         match host(reader, root, entry) {
             Some((more, complete)) if hosts.placed.len() + more.len() <= MOST_HOSTS => {
                 hosts.placed.extend(more);
@@ -77,7 +81,11 @@ pub(super) fn hosts(reader: &mut Reader<'_>, root: &Node) -> Hosts {
 /// Reads one entry of `hosts`: all the hosts that its name stands for, and whether each of the
 /// things that make a host is right. Those that are not are mistakes by then; the others are still
 /// compared with the other hosts'.
-fn host(reader: &mut Reader<'_>, root: &Node, entry: &Entry) -> Option<(Vec<Placed>, bool)> {
+fn host(
+    reader: &mut Reader<'_>,
+    root: &YamlNode,
+    entry: &YamlEntry,
+) -> Option<(Vec<Placed>, bool)> {
     let node = &entry.value;
     let path = join("hosts", &entry.key);
     let names = names(reader, entry);
@@ -99,7 +107,7 @@ fn host(reader: &mut Reader<'_>, root: &Node, entry: &Entry) -> Option<(Vec<Plac
         .iter()
         .any(|layer| layer.node.entry("role").is_some());
     // What is neither a map nor nothing is a mistake of its own.
-    if !says_role && matches!(node.tree, Tree::Map(_) | Tree::Null) {
+    if !says_role && matches!(node.tree, YamlValue::Map(_) | YamlValue::Null) {
         let message = format!("`{}` has no role", entry.key);
         let help = "add `role: server` or `role: agent`, here or in its group";
         reader.mistakes.help(entry.at, message, help);
@@ -152,7 +160,7 @@ fn nth(texts: Option<&Vec<String>>, index: usize) -> Option<&String> {
 }
 
 /// The names that an entry of `hosts` stands for, and whether all of them can be names.
-fn names(reader: &mut Reader<'_>, entry: &Entry) -> Option<(Vec<String>, bool)> {
+fn names(reader: &mut Reader<'_>, entry: &YamlEntry) -> Option<(Vec<String>, bool)> {
     let names = match Pattern::parse(&entry.key) {
         Ok(pattern) => pattern.expand(),
         Err(complaint) => {
@@ -169,11 +177,11 @@ fn names(reader: &mut Reader<'_>, entry: &Entry) -> Option<(Vec<String>, bool)> 
 }
 
 /// The groups a host names; those that do not exist are mistakes.
-fn groups(reader: &mut Reader<'_>, root: &Node, node: &Node, path: &str) -> Vec<String> {
+fn groups(reader: &mut Reader<'_>, root: &YamlNode, node: &YamlNode, path: &str) -> Vec<String> {
     reader.exclusive(node, path, "group", "groups");
     let known: Vec<&str> = root
         .get("groups")
-        .map(Node::entries)
+        .map(YamlNode::entries)
         .unwrap_or_default()
         .iter()
         .map(|entry| entry.key.as_str())
@@ -182,7 +190,7 @@ fn groups(reader: &mut Reader<'_>, root: &Node, node: &Node, path: &str) -> Vec<
     let texts = ["group", "groups"]
         .into_iter()
         .filter_map(|key| node.get(key));
-    for (name, span) in texts.flat_map(Node::texts) {
+    for (name, span) in texts.flat_map(YamlNode::texts) {
         if !known.contains(&name) {
             let help = match similar(name, known.iter().copied()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
@@ -208,7 +216,7 @@ fn groups(reader: &mut Reader<'_>, root: &Node, node: &Node, path: &str) -> Vec<
 /// The keys that say one thing per host, in ranges.
 struct PerHost<'a> {
     names: &'a [String],
-    entry: &'a Entry,
+    entry: &'a YamlEntry,
 }
 
 impl PerHost<'_> {
@@ -261,7 +269,7 @@ impl PerHost<'_> {
 }
 
 /// A host without address is reached by its name, which takes a name that can be looked up.
-fn name_is_address(reader: &mut Reader<'_>, entry: &Entry, names: &[String]) {
+fn name_is_address(reader: &mut Reader<'_>, entry: &YamlEntry, names: &[String]) {
     let has_range = Pattern::parse(&entry.key).is_ok_and(|pattern| pattern.has_range());
     if has_range {
         let message = format!("`{}` has no address", entry.key);
@@ -292,8 +300,8 @@ impl Ssh {
 }
 
 /// What the command line says.
-fn flag<T>(name: &'static str, value: Option<T>) -> Option<Setting<T>> {
-    value.map(|value| Setting {
+fn flag<T>(name: &'static str, value: Option<T>) -> Option<Sourced<T>> {
+    value.map(|value| Sourced {
         value,
         origin: Origin::Flag(name),
     })

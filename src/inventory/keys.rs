@@ -14,9 +14,9 @@ use super::language::Kind::{
 use super::language::{ANY, Key, Object, join, keys};
 use super::layers::{At, FlatSettings, FromLayers, Layer};
 use super::reader::Reader;
-use super::{Binary, Datastore, Dialect, Join, Role, Version};
+use super::{BinarySource, Datastore, Dialect, Join, Role, VersionChoice};
 use super::{cluster, kubernetes, release, syntax};
-use crate::vars::{Origin, Secret, Setting};
+use crate::vars::{Origin, Secret, Sourced};
 
 keys! { INVENTORY, "The whole file: the complete description of one cluster.", "Inventory" {
     cluster, Map(&CLUSTER), "{name: home}",
@@ -37,7 +37,7 @@ keys! { CLUSTER, "Settings of the whole cluster.", struct Cluster {
     distribution: &'static Dialect = cluster::distribution, Distribution, "k3s",
         "The Kubernetes distribution.",
         default = "k3s";
-    version: Version = cluster::version, Text(ANY), "v1.36.3+k3s1",
+    version: VersionChoice = cluster::version, Text(ANY), "v1.36.3+k3s1",
         "The version to install. Not together with `channel`.";
     channel, Text(release::channel), "stable",
         "The release channel that a new cluster takes its version from: `stable`, `latest`, `v1.36`.",
@@ -66,7 +66,7 @@ keys! { CLUSTER, "Settings of the whole cluster.", struct Cluster {
         default = "50";
     datastore: Option<Datastore>, Choice(Datastore::WORDS), "etcd",
         "Where the servers keep the cluster's data. Without it, embedded etcd for more than one server and sqlite for a single one. `etcd` moves the data of a single server from sqlite to etcd, so that others can join.";
-    binary: Binary = cluster::binary, Map(&BINARY), "{source: download}",
+    binary: BinarySource = cluster::binary, Map(&BINARY), "{source: download}",
         "Where the distribution's binary comes from.";
     config: BTreeMap<String, Value>, Config, "{disable: [traefik]}",
         "Written to every server's config.yaml unchanged.",
@@ -97,21 +97,21 @@ keys! { BINARY, "Where the distribution's binary comes from.", "Binary" {
 } }
 
 keys! { SSH, "How to connect to hosts: at the top level, in a group or in a host. For each key the most specific wins; command-line flags override all of them.", struct Ssh {
-    user: Setting<String>, Text(syntax::user), "ubuntu",
+    user: Sourced<String>, Text(syntax::user), "ubuntu",
         "User to log in as. Any other than root needs passwordless sudo.",
         default = "root",
         also = &["username", "login", "ansible_user", "remote_user"];
-    port: Setting<u16>, Whole(1, 65535), "2222",
+    port: Sourced<u16>, Whole(1, 65535), "2222",
         "Port of the SSH server.",
         default = "22",
         also = &["ansible_port"];
-    key: Setting<Vec<PathBuf>>, TextOrTexts, "~/.ssh/id_ed25519",
+    key: Sourced<Vec<PathBuf>>, TextOrTexts, "~/.ssh/id_ed25519",
         "Private key file, or a list of them, to try first.",
         also = &["keys", "identity_file", "key_path", "private_key", "keyPath"];
-    known_hosts: Option<Setting<PathBuf>>, Text(ANY), "known_hosts",
+    known_hosts: Option<Sourced<PathBuf>>, Text(ANY), "known_hosts",
         "File with trusted host keys, instead of `~/.ssh/known_hosts`.",
         also = &["user_known_hosts_file"];
-    connect_timeout_seconds: Setting<u64>, Whole(1, 3600), "10",
+    connect_timeout_seconds: Sourced<u64>, Whole(1, 3600), "10",
         "Seconds to wait for a connection.",
         default = "10",
         also = &["timeout"];
@@ -124,14 +124,14 @@ keys! { HOST, "One machine, or one for each name in the range.", struct Host {
     address: String, Ranged(syntax::address), "203.0.113.10",
         "Where this machine reaches it: an IP address or DNS name, without user and port. Without it, the host's name.",
         also = &["ip", "host", "hostname", "addr", "ansible_host", "public_address"];
-    private_address: Option<Setting<IpAddr>>, Ranged(syntax::ip_address), "10.0.0.1",
+    private_address: Option<Sourced<IpAddr>>, Ranged(syntax::ip_address), "10.0.0.1",
         "The IP address at which the other hosts reach it, if it differs from `address`.",
         also = &["private_ip", "internal_address", "internal_ip", "node_ip"];
-    interface: Option<Setting<String>>, Text(syntax::interface), "eth1",
+    interface: Option<Sourced<String>>, Text(syntax::interface), "eth1",
         "The network interface on which the hosts reach each other: its first address is the node's, and flannel uses it. Set under `cluster` for all hosts, or in a group or a host; the most specific wins. Without it, towline finds the network.",
         also = &["iface", "nic", "flannel_iface", "network_interface", "private_interface"],
         levels = &["Cluster", "Group"];
-    role: Setting<Role>, Choice(Role::WORDS), "server",
+    role: Sourced<Role>, Choice(Role::WORDS), "server",
         "`server` runs the control plane (and workloads); `agent` runs workloads only. Every host needs one, from itself or from a group.",
         also = &["roles", "type"],
         levels = &["Group"];
@@ -139,21 +139,21 @@ keys! { HOST, "One machine, or one for each name in the range.", struct Host {
         "The one group it is in. Not together with `groups`.";
     groups, Texts(ANY), "[workers, gpu]",
         "The groups it is in; later ones override earlier ones.";
-    node_name: Option<Setting<String>>, Ranged(syntax::node_name), "alpha",
+    node_name: Option<Sourced<String>>, Ranged(syntax::node_name), "alpha",
         "The node's name in Kubernetes. Without it, the machine's own hostname.",
         also = &["name"];
     ssh: Ssh, Map(&SSH), "{user: admin}",
         "SSH settings that differ from those at the top level.",
         levels = &["Inventory", "Group"];
-    labels: BTreeMap<String, Setting<String>>, Labels(kubernetes::labels), "{disk: ssd}",
+    labels: BTreeMap<String, Sourced<String>>, Labels(kubernetes::labels), "{disk: ssd}",
         "Labels of the node, set when it joins. Those of groups and host are merged; for the same key the most specific wins.",
         also = &["label", "node_labels"],
         levels = &["Group"];
-    taints: Vec<Setting<String>>, Texts(kubernetes::taint), "[\"gpu=yes:NoSchedule\"]",
+    taints: Vec<Sourced<String>>, Texts(kubernetes::taint), "[\"gpu=yes:NoSchedule\"]",
         "Taints of the node, set when it joins: `key=value:Effect` or `key:Effect`. Those of groups and host are merged.",
         also = &["taint", "node_taints"],
         levels = &["Group"];
-    config: BTreeMap<String, Setting<Value>>, Config, "{kubelet-arg: [max-pods=200]}",
+    config: BTreeMap<String, Sourced<Value>>, Config, "{kubelet-arg: [max-pods=200]}",
         "Written to the host's config.yaml; overrides the cluster's `config`; for the same key the most specific wins.",
         levels = &["Group"];
 } and {

@@ -2,12 +2,11 @@
 
 use super::data_dir::DataDir;
 use super::mistake::{Complaint, Mistakes};
-use super::node::{Entry, Node, Tree};
+use super::node::{YamlEntry, YamlNode, YamlValue};
 use super::reader::Reader;
 use super::source::Sources;
+use super::syntax::Checked;
 use super::words::one_of;
-
-type Checked = Result<(), Complaint>;
 
 /// The name part of a label's key, or a label's value.
 fn is_label_word(text: &str) -> bool {
@@ -76,7 +75,7 @@ fn label_key(key: &str) -> Checked {
 }
 
 /// Notes what is wrong with labels.
-pub(super) fn labels(node: &Node, mistakes: &mut Mistakes) {
+pub(super) fn labels(node: &YamlNode, mistakes: &mut Mistakes) {
     for entry in node.entries() {
         mistakes.check(entry.at, label_key(&entry.key));
         let Some(value) = entry.value.text().filter(|value| !value.is_empty()) else {
@@ -114,9 +113,9 @@ pub(super) fn taint(text: &str) -> Checked {
 }
 
 /// Notes what is wrong with a `config`; one of `cluster` or a group is shared by many hosts.
-pub(super) fn config(node: &Node, is_shared: bool, reader: &mut Reader<'_>) {
+pub(super) fn config(node: &YamlNode, is_shared: bool, reader: &mut Reader<'_>) {
     let (dialect, mistakes) = (reader.dialect, &mut reader.mistakes);
-    for Entry { key, at, value } in node.entries() {
+    for YamlEntry { key, at, value } in node.entries() {
         let spelled = (dialect.spelling)(key);
         if let Some(instead) = dialect.instead(&spelled, is_shared) {
             let message = format!("`{spelled}` does not belong into `config`");
@@ -137,16 +136,16 @@ pub(super) fn config(node: &Node, is_shared: bool, reader: &mut Reader<'_>) {
 }
 
 /// Notes values that YAML reads differently than they are written: `0644`, `1.10`, `yes`.
-fn ambiguous(sources: &Sources, node: &Node, mistakes: &mut Mistakes) {
+fn ambiguous(sources: &Sources, node: &YamlNode, mistakes: &mut Mistakes) {
     let written = sources.written(node.span);
     match &node.tree {
-        Tree::Whole(number) if written != number.to_string() => {
+        YamlValue::Whole(number) if written != number.to_string() => {
             quote(node, written, &number.to_string(), mistakes);
         }
-        Tree::Fraction(number) if written != number.to_string() => {
+        YamlValue::Fraction(number) if written != number.to_string() => {
             quote(node, written, &number.to_string(), mistakes);
         }
-        Tree::Text(text)
+        YamlValue::Text(text)
             if written == text
                 && ["yes", "no", "on", "off"].contains(&text.to_ascii_lowercase().as_str()) =>
         {
@@ -159,12 +158,12 @@ fn ambiguous(sources: &Sources, node: &Node, mistakes: &mut Mistakes) {
                 format!("write {flag}, or \"{text}\" in quotes"),
             );
         }
-        Tree::List(items) => {
+        YamlValue::List(items) => {
             for item in items {
                 ambiguous(sources, item, mistakes);
             }
         }
-        Tree::Map(entries) => {
+        YamlValue::Map(entries) => {
             for entry in entries {
                 ambiguous(sources, &entry.value, mistakes);
             }
@@ -173,7 +172,7 @@ fn ambiguous(sources: &Sources, node: &Node, mistakes: &mut Mistakes) {
     }
 }
 
-fn quote(node: &Node, written: &str, read: &str, mistakes: &mut Mistakes) {
+fn quote(node: &YamlNode, written: &str, read: &str, mistakes: &mut Mistakes) {
     // A tag or an anchor before the number says that its author knows YAML.
     if written.is_empty() || written.starts_with(['!', '&', '*', '"', '\'']) {
         return;

@@ -5,7 +5,7 @@
 //! ([`super::show`]) and what is masked ([`super::mask`]) come from that entry.
 
 use super::mistake::{Complaint, Mistakes};
-use super::node::Node;
+use super::node::YamlNode;
 
 /// What is wrong with a text.
 pub(super) type Check = fn(&str) -> Result<(), Complaint>;
@@ -33,7 +33,7 @@ pub(super) enum Kind {
     /// A text or a list of texts.
     TextOrTexts,
     /// Texts by key, and what notes those that are wrong.
-    Labels(fn(&Node, &mut Mistakes)),
+    Labels(fn(&YamlNode, &mut Mistakes)),
     /// Anything by key.
     Config,
     /// Keys of this object.

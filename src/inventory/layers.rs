@@ -9,14 +9,14 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::language::{Object, join};
-use super::node::{Filled, Node, Span, Tree};
+use super::node::{Filled, Span, YamlNode, YamlValue};
 use super::reader::Reader;
-use crate::vars::{Origin, Secret, Setting};
+use crate::vars::{Origin, Secret, Sourced};
 
 /// One place that says something, and the path to it.
 pub(super) struct Layer<'a> {
     /// What it says.
-    pub node: &'a Node,
+    pub node: &'a YamlNode,
     /// Its path in the inventory.
     pub path: String,
     /// Which keys it takes.
@@ -46,7 +46,7 @@ impl<'a> At<'a> {
     }
 
     /// What each layer says, the nearest last, with its path.
-    fn all(&self) -> impl DoubleEndedIterator<Item = (&'a Node, String)> {
+    fn all(&self) -> impl DoubleEndedIterator<Item = (&'a YamlNode, String)> {
         let described = self.object.key(self.key);
         let takes = move |layer: &&Layer<'_>| {
             let levels = described.map_or(&[][..], |key| key.levels);
@@ -64,8 +64,8 @@ impl<'a> At<'a> {
 
     /// The default, as if it were written.
     fn default<T: FromNode>(&self, reader: &mut Reader<'_>) -> Option<T> {
-        let node = Node {
-            tree: Tree::Text(self.object.key(self.key)?.default?.to_owned()),
+        let node = YamlNode {
+            tree: YamlValue::Text(self.object.key(self.key)?.default?.to_owned()),
             span: Span::default(),
             filled: Filled::Plain,
         };
@@ -75,48 +75,48 @@ impl<'a> At<'a> {
 
 /// A value that one node holds; none where the node has another shape, which is a mistake by then.
 pub(super) trait FromNode: Sized {
-    fn from_node(reader: &mut Reader<'_>, node: &Node) -> Option<Self>;
+    fn from_node(reader: &mut Reader<'_>, node: &YamlNode) -> Option<Self>;
 }
 
 impl FromNode for String {
-    fn from_node(_: &mut Reader<'_>, node: &Node) -> Option<Self> {
+    fn from_node(_: &mut Reader<'_>, node: &YamlNode) -> Option<Self> {
         node.text().map(str::to_owned)
     }
 }
 
 impl FromNode for Secret {
-    fn from_node(reader: &mut Reader<'_>, node: &Node) -> Option<Self> {
+    fn from_node(reader: &mut Reader<'_>, node: &YamlNode) -> Option<Self> {
         node.text().map(|text| reader.secret(text))
     }
 }
 
 impl FromNode for IpAddr {
-    fn from_node(_: &mut Reader<'_>, node: &Node) -> Option<Self> {
+    fn from_node(_: &mut Reader<'_>, node: &YamlNode) -> Option<Self> {
         node.text()?.parse().ok()
     }
 }
 
 impl FromNode for PathBuf {
-    fn from_node(reader: &mut Reader<'_>, node: &Node) -> Option<Self> {
+    fn from_node(reader: &mut Reader<'_>, node: &YamlNode) -> Option<Self> {
         reader.path(node.text()?, node.span)
     }
 }
 
 impl FromNode for Value {
-    fn from_node(_: &mut Reader<'_>, node: &Node) -> Option<Self> {
+    fn from_node(_: &mut Reader<'_>, node: &YamlNode) -> Option<Self> {
         Some(node.json())
     }
 }
 
 impl FromNode for Vec<String> {
-    fn from_node(_: &mut Reader<'_>, node: &Node) -> Option<Self> {
+    fn from_node(_: &mut Reader<'_>, node: &YamlNode) -> Option<Self> {
         let texts = node.texts().into_iter();
         Some(texts.map(|(text, _)| text.to_owned()).collect())
     }
 }
 
 impl FromNode for Vec<PathBuf> {
-    fn from_node(reader: &mut Reader<'_>, node: &Node) -> Option<Self> {
+    fn from_node(reader: &mut Reader<'_>, node: &YamlNode) -> Option<Self> {
         let texts = node.texts().into_iter();
         Some(
             texts
@@ -127,7 +127,7 @@ impl FromNode for Vec<PathBuf> {
 }
 
 impl<T: FromNode> FromNode for BTreeMap<String, T> {
-    fn from_node(reader: &mut Reader<'_>, node: &Node) -> Option<Self> {
+    fn from_node(reader: &mut Reader<'_>, node: &YamlNode) -> Option<Self> {
         let entries = node.entries().iter();
         let mut read = |node| T::from_node(reader, node);
         Some(
@@ -142,7 +142,7 @@ impl<T: FromNode> FromNode for BTreeMap<String, T> {
 macro_rules! whole {
     ($($number:ty),*) => {$(
         impl FromNode for $number {
-            fn from_node(_: &mut Reader<'_>, node: &Node) -> Option<Self> {
+            fn from_node(_: &mut Reader<'_>, node: &YamlNode) -> Option<Self> {
                 node.whole()
             }
         }
@@ -151,12 +151,12 @@ macro_rules! whole {
 whole!(u16, u64, usize);
 
 /// Settings by their dotted keys, in the order of the language.
-pub(super) type FlatSettings = Vec<(String, Setting<Value>)>;
+pub(super) type FlatSettings = Vec<(String, Sourced<Value>)>;
 
 /// A setting by its dotted key.
-fn flat<T: Serialize>(path: &str, setting: &Setting<T>) -> (String, Setting<Value>) {
+fn flat<T: Serialize>(path: &str, setting: &Sourced<T>) -> (String, Sourced<Value>) {
     let (value, origin) = (json!(setting.value), setting.origin.clone());
-    (path.to_owned(), Setting { value, origin })
+    (path.to_owned(), Sourced { value, origin })
 }
 
 /// What all layers together say of a key.
@@ -181,7 +181,7 @@ impl<T: FromNode> FromLayers for Option<T> {
     }
 }
 
-impl<T: FromNode + Serialize> FromLayers for Option<Setting<T>> {
+impl<T: FromNode + Serialize> FromLayers for Option<Sourced<T>> {
     fn from_layers(reader: &mut Reader<'_>, at: &At<'_>) -> Self {
         let (node, path) = at.all().next_back()?;
         let value = T::from_node(reader, node)?;
@@ -193,10 +193,10 @@ impl<T: FromNode + Serialize> FromLayers for Option<Setting<T>> {
     }
 }
 
-impl<T: FromNode + Default + Serialize> FromLayers for Setting<T> {
+impl<T: FromNode + Default + Serialize> FromLayers for Sourced<T> {
     fn from_layers(reader: &mut Reader<'_>, at: &At<'_>) -> Self {
-        let said: Option<Setting<T>> = FromLayers::from_layers(reader, at);
-        said.unwrap_or_else(|| Setting::default(at.default(reader).unwrap_or_default()))
+        let said: Option<Sourced<T>> = FromLayers::from_layers(reader, at);
+        said.unwrap_or_else(|| Sourced::default(at.default(reader).unwrap_or_default()))
     }
 
     fn show(&self, path: &str, settings: &mut FlatSettings) {
@@ -207,7 +207,7 @@ impl<T: FromNode + Default + Serialize> FromLayers for Setting<T> {
 }
 
 /// Joined key by key.
-impl<T: FromNode + Serialize> FromLayers for BTreeMap<String, Setting<T>> {
+impl<T: FromNode + Serialize> FromLayers for BTreeMap<String, Sourced<T>> {
     fn from_layers(reader: &mut Reader<'_>, at: &At<'_>) -> Self {
         let mut joined = BTreeMap::new();
         for (node, path) in at.all() {
@@ -229,7 +229,7 @@ impl<T: FromNode + Serialize> FromLayers for BTreeMap<String, Setting<T>> {
 }
 
 /// Added up, each once.
-impl FromLayers for Vec<Setting<String>> {
+impl FromLayers for Vec<Sourced<String>> {
     fn from_layers(reader: &mut Reader<'_>, at: &At<'_>) -> Self {
         let mut all: Self = Vec::new();
         for (node, path) in at.all() {

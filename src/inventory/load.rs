@@ -11,14 +11,14 @@ use super::language::join;
 use super::layers::Layer;
 use super::mask::{Guarded, masked};
 use super::mistake::Mistakes;
-use super::node::{Node, Span, Tree};
+use super::node::{Span, YamlNode, YamlValue};
 use super::reader::Reader;
 use super::source::{STANDARD_INPUT, Source, Sources};
 use super::variable::Filling;
 use super::{
     Cluster, InputErrors, Inventory, Surroundings, check, foreign, hosts, overlay, shape, yaml,
 };
-use crate::vars::Setting;
+use crate::vars::Sourced;
 
 /// Reads an inventory's files, each laid over the ones before it; `-` is standard input. Opens no
 /// connection.
@@ -75,7 +75,7 @@ fn read(
 ) -> Result<Inventory, InputErrors> {
     let mut reader = Reader::new(sources, files, surroundings);
     let trees = sources.0.iter().enumerate();
-    let mut trees: Vec<Option<Node>> = trees
+    let mut trees: Vec<Option<YamlNode>> = trees
         .map(|(index, source)| yaml::parse(&source.text, index, &mut reader.mistakes))
         .collect();
     let mut filling = Filling {
@@ -107,14 +107,14 @@ fn read(
 }
 
 /// The one tree that the files' trees are together; none when one of them is missing.
-fn joined(trees: &[Option<Node>], reader: &mut Reader<'_>) -> Option<Node> {
-    let trees: Option<Vec<&Node>> = trees.iter().map(Option::as_ref).collect();
+fn joined(trees: &[Option<YamlNode>], reader: &mut Reader<'_>) -> Option<YamlNode> {
+    let trees: Option<Vec<&YamlNode>> = trees.iter().map(Option::as_ref).collect();
     let mut trees = trees?.into_iter();
     let mut root = trees.next()?.clone();
     for tree in trees {
         match (&tree.tree, &root.tree) {
-            (Tree::Null, _) => {}
-            (Tree::Map(_), Tree::Map(_) | Tree::Null) => {
+            (YamlValue::Null, _) => {}
+            (YamlValue::Map(_), YamlValue::Map(_) | YamlValue::Null) => {
                 overlay::lay(
                     &mut root,
                     tree.clone(),
@@ -123,7 +123,7 @@ fn joined(trees: &[Option<Node>], reader: &mut Reader<'_>) -> Option<Node> {
                     &mut reader.mistakes,
                 );
             }
-            (Tree::Map(_), _) => {}
+            (YamlValue::Map(_), _) => {}
             _ => shape::object(tree, "", &INVENTORY, reader),
         }
     }
@@ -131,7 +131,7 @@ fn joined(trees: &[Option<Node>], reader: &mut Reader<'_>) -> Option<Node> {
 }
 
 /// Reads the cluster's settings.
-fn cluster(reader: &mut Reader<'_>, root: &Node) -> Cluster {
+fn cluster(reader: &mut Reader<'_>, root: &YamlNode) -> Cluster {
     let layer = Layer {
         node: root.get("cluster").unwrap_or(&NOTHING),
         path: "cluster".to_owned(),
@@ -143,9 +143,9 @@ fn cluster(reader: &mut Reader<'_>, root: &Node) -> Cluster {
     }
 }
 
-fn binary_sha256(node: &Node) -> BTreeMap<String, String> {
+fn binary_sha256(node: &YamlNode) -> BTreeMap<String, String> {
     let hashes = node.get("binary").and_then(|binary| binary.get("sha256"));
-    let hashes = hashes.map(Node::entries).unwrap_or_default().iter();
+    let hashes = hashes.map(YamlNode::entries).unwrap_or_default().iter();
     let pinned = hashes.map(|entry| (entry.key.clone(), entry.value.text().unwrap_or_default()));
     pinned
         .map(|(architecture, hash)| (architecture, hash.to_ascii_lowercase()))
@@ -153,9 +153,9 @@ fn binary_sha256(node: &Node) -> BTreeMap<String, String> {
 }
 
 /// What is said under `cluster`, by its path.
-fn said(reader: &Reader<'_>, root: &Node) -> BTreeMap<String, Setting<Value>> {
+fn said(reader: &Reader<'_>, root: &YamlNode) -> BTreeMap<String, Sourced<Value>> {
     let mut said = BTreeMap::new();
-    let entries = |node: &Node, path: &str| -> Vec<(String, Node)> {
+    let entries = |node: &YamlNode, path: &str| -> Vec<(String, YamlNode)> {
         let entries = node.entries().iter();
         entries
             .map(|entry| (join(path, &entry.key), entry.value.clone()))
@@ -164,7 +164,7 @@ fn said(reader: &Reader<'_>, root: &Node) -> BTreeMap<String, Setting<Value>> {
     let cluster = root.get("cluster").map(|node| entries(node, "cluster"));
     for (path, node) in cluster.unwrap_or_default() {
         let inner = match node.tree {
-            Tree::Map(_) => entries(&node, &path),
+            YamlValue::Map(_) => entries(&node, &path),
             _ => vec![(path, node)],
         };
         for (path, node) in inner {
@@ -176,15 +176,15 @@ fn said(reader: &Reader<'_>, root: &Node) -> BTreeMap<String, Setting<Value>> {
 }
 
 /// The inventory that a tree describes, or nothing but mistakes.
-fn whole(reader: &mut Reader<'_>, root: &Node) -> Option<Inventory> {
+fn whole(reader: &mut Reader<'_>, root: &YamlNode) -> Option<Inventory> {
     if let Some(node) = root.get("cluster")
-        && let Some(name) = node.get("distribution").and_then(Node::text)
+        && let Some(name) = node.get("distribution").and_then(YamlNode::text)
     {
         let mut all = reader.surroundings.distributions.iter();
         reader.dialect = all.find(|one| one.name == name).unwrap_or(&reader.dialect);
     }
     shape::object(root, "", &INVENTORY, reader);
-    if !matches!(root.tree, Tree::Map(_)) {
+    if !matches!(root.tree, YamlValue::Map(_)) {
         return None;
     }
     let cluster = cluster(reader, root);

@@ -10,7 +10,7 @@ use super::Inventory;
 use super::keys::INVENTORY;
 use super::language::Kind;
 use super::mistake::Mistake;
-use super::node::Node;
+use super::node::YamlNode;
 use crate::vars::mask::{holes, password, passwords, users, without_passwords, without_users};
 use crate::vars::{MASK, Secret, names_a_secret, secrets_among};
 
@@ -26,15 +26,13 @@ pub(super) struct Guarded {
 
 impl Guarded {
     /// A text, and the tree that it is, if it is one.
-    pub fn new(text: &str, tree: Option<&Node>) -> Self {
+    pub fn new(text: &str, tree: Option<&YamlNode>) -> Self {
         let mut guarded = Self {
             text: text.into(),
             hidden: vec![false; text.matches('\n').count() + 1],
             secrets: Vec::new(),
         };
-        let by_form = holes(text)
-            .into_iter()
-            .map(|hole| hole.range);
+        let by_form = holes(text).into_iter().map(|hole| hole.range);
         for range in by_form.chain(passwords(text)).chain(defaults(text)) {
             guarded.hide(range);
         }
@@ -74,7 +72,7 @@ impl Guarded {
     }
 
     /// Hides the secrets of a tree: those that the language knows, and passwords before addresses.
-    fn walk(&mut self, node: &Node, kind: Kind, secret: bool) {
+    fn walk(&mut self, node: &YamlNode, kind: Kind, secret: bool) {
         let (start, end) = (node.span.offset, node.span.offset + node.span.length);
         if let Some(text) = node.text() {
             if secret {

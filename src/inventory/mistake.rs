@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::node::{Entry, Node, Span};
+use super::node::{Span, YamlEntry, YamlNode};
 use super::source::Sources;
 use crate::problem::Code;
 use crate::vars::Origin;
@@ -61,7 +61,7 @@ pub(super) struct Mistakes {
 
 impl Mistakes {
     /// Notes what a distribution has found.
-    pub fn remark(&mut self, root: &Node, sources: &Sources, remark: Remark) {
+    pub fn remark(&mut self, root: &YamlNode, sources: &Sources, remark: Remark) {
         let all = root
             .get("cluster")
             .and_then(|node| node.get(remark.section));
@@ -144,8 +144,8 @@ impl Mistakes {
 }
 
 /// The key or value that a place is of.
-fn at(node: &Node, is_here: &dyn Fn(&Span) -> bool) -> Option<Span> {
-    let of_entry = |entry: &Entry| {
+fn at(node: &YamlNode, is_here: &dyn Fn(&Span) -> bool) -> Option<Span> {
+    let of_entry = |entry: &YamlEntry| {
         Some(entry.at)
             .filter(is_here)
             .or_else(|| at(&entry.value, is_here))

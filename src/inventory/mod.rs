@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::vars::{Secret, Setting};
+use crate::vars::{Secret, Sourced};
 
 mod check;
 mod cluster;
@@ -53,7 +53,7 @@ pub use keys::{Cluster, Host, Ssh};
 use layers::FromNode;
 pub use load::{load, load_text};
 pub use mistake::{Mistake, Remark};
-pub use node::{Entry, Node, Tree};
+pub use node::{YamlEntry, YamlNode, YamlValue};
 pub use range::MOST_PER_NAME;
 use reader::Reader;
 pub use render::InputErrors;
@@ -102,7 +102,7 @@ pub struct Inventory {
     /// What holds for the cluster as a whole.
     pub cluster: Cluster,
     /// What is said under `cluster`, by its path (`cluster.config.disable`), secrets masked.
-    pub said: BTreeMap<String, Setting<Value>>,
+    pub said: BTreeMap<String, Sourced<Value>>,
     /// The hosts in the order of the files, ranges expanded in place.
     pub hosts: Vec<Host>,
     /// Whether it is the whole truth of its cluster, as a file is; what a command line names is a
@@ -182,7 +182,7 @@ macro_rules! choice {
         }
 
         impl FromNode for $name {
-            fn from_node(_: &mut Reader<'_>, node: &Node) -> Option<Self> {
+            fn from_node(_: &mut Reader<'_>, node: &YamlNode) -> Option<Self> {
                 match node.text()? {
                     $($word => Some(Self::$variant),)*
                     _ => None,
@@ -205,7 +205,7 @@ choice! {
 
 /// Which version of the distribution.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Version {
+pub enum VersionChoice {
     /// Exactly this one, for example `v1.36.3+k3s1`.
     Exact(String),
     /// Whatever this channel names when a new cluster is made, for example `stable`.
@@ -225,7 +225,7 @@ choice! {
 
 /// Where the distribution's binary comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Binary {
+pub enum BinarySource {
     /// Fetched by every host that can; for the others as with `Push`.
     Download {
         /// Base address in the layout of the project's releases; `None` is the project's own.

@@ -44,9 +44,9 @@ impl From<Location> for Span {
 
 /// A value and its place.
 #[derive(Debug, Clone)]
-pub struct Node {
+pub struct YamlNode {
     /// The value.
-    pub tree: Tree,
+    pub tree: YamlValue,
     /// Its place; for a value that stands behind an alias, the place of the anchor.
     pub span: Span,
     /// Whether variables have filled its text.
@@ -67,7 +67,7 @@ pub(super) enum Filled {
 
 /// What a value can be.
 #[derive(Debug, Clone)]
-pub enum Tree {
+pub enum YamlValue {
     /// Nothing, `~` or `null`.
     Null,
     /// `true` or `false`.
@@ -79,49 +79,49 @@ pub enum Tree {
     /// Text.
     Text(String),
     /// A list.
-    List(Vec<Node>),
+    List(Vec<YamlNode>),
     /// A map in the order of the file, without duplicate keys after [`super::yaml::parse`].
-    Map(Vec<Entry>),
+    Map(Vec<YamlEntry>),
 }
 
 /// A key and its value.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct YamlEntry {
     /// The key as it is written.
     pub key: String,
     /// The key's place.
     pub at: Span,
     /// The value.
-    pub value: Node,
+    pub value: YamlNode,
 }
 
-impl Node {
+impl YamlNode {
     /// The entry of a map.
-    pub fn entry(&self, key: &str) -> Option<&Entry> {
+    pub fn entry(&self, key: &str) -> Option<&YamlEntry> {
         #[cfg(test)]
         asked::note(key);
         self.entries().iter().find(|entry| entry.key == key)
     }
 
     /// The value of a map's entry, unless nothing stands there.
-    pub fn get(&self, key: &str) -> Option<&Node> {
+    pub fn get(&self, key: &str) -> Option<&YamlNode> {
         self.entry(key)
             .map(|entry| &entry.value)
-            .filter(|node| !matches!(node.tree, Tree::Null))
+            .filter(|node| !matches!(node.tree, YamlValue::Null))
     }
 
     /// All entries, when this is a map.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[YamlEntry] {
         match &self.tree {
-            Tree::Map(entries) => entries,
+            YamlValue::Map(entries) => entries,
             _ => &[],
         }
     }
 
     /// All items, when this is a list.
-    pub fn items(&self) -> &[Node] {
+    pub fn items(&self) -> &[YamlNode] {
         match &self.tree {
-            Tree::List(items) => items,
+            YamlValue::List(items) => items,
             _ => &[],
         }
     }
@@ -129,7 +129,7 @@ impl Node {
     /// The text, when this is text.
     pub fn text(&self) -> Option<&str> {
         match &self.tree {
-            Tree::Text(text) => Some(text),
+            YamlValue::Text(text) => Some(text),
             _ => None,
         }
     }
@@ -151,8 +151,8 @@ impl Node {
     /// gave it: within braces YAML wants them around one.
     pub fn whole<T: TryFrom<i128>>(&self) -> Option<T> {
         match &self.tree {
-            Tree::Whole(number) => T::try_from(*number).ok(),
-            Tree::Text(text) if self.filled != Filled::No => text
+            YamlValue::Whole(number) => T::try_from(*number).ok(),
+            YamlValue::Text(text) if self.filled != Filled::No => text
                 .trim()
                 .parse()
                 .ok()
@@ -164,17 +164,17 @@ impl Node {
     /// The value as JSON.
     pub(super) fn json(&self) -> Value {
         match &self.tree {
-            Tree::Null => Value::Null,
-            Tree::Flag(flag) => Value::Bool(*flag),
-            Tree::Whole(number) => i64::try_from(*number)
+            YamlValue::Null => Value::Null,
+            YamlValue::Flag(flag) => Value::Bool(*flag),
+            YamlValue::Whole(number) => i64::try_from(*number)
                 .map(Number::from)
                 .or_else(|_| u64::try_from(*number).map(Number::from))
                 .map_or(Value::Null, Value::Number),
-            Tree::Fraction(number) => Value::from(*number),
-            Tree::Text(text) if self.filled == Filled::Plain => plain(text),
-            Tree::Text(text) => Value::from(&**text),
-            Tree::List(items) => items.iter().map(Self::json).collect(),
-            Tree::Map(entries) => {
+            YamlValue::Fraction(number) => Value::from(*number),
+            YamlValue::Text(text) if self.filled == Filled::Plain => plain(text),
+            YamlValue::Text(text) => Value::from(&**text),
+            YamlValue::List(items) => items.iter().map(Self::json).collect(),
+            YamlValue::Map(entries) => {
                 let entries = entries.iter();
                 entries
                     .map(|entry| (entry.key.clone(), entry.value.json()))
@@ -186,12 +186,12 @@ impl Node {
     /// What kind of value this is, for a sentence.
     pub const fn kind(&self) -> &'static str {
         match self.tree {
-            Tree::Null => "nothing",
-            Tree::Flag(_) => "true or false",
-            Tree::Whole(_) | Tree::Fraction(_) => "a number",
-            Tree::Text(_) => "text",
-            Tree::List(_) => "a list",
-            Tree::Map(_) => "a map of keys and values",
+            YamlValue::Null => "nothing",
+            YamlValue::Flag(_) => "true or false",
+            YamlValue::Whole(_) | YamlValue::Fraction(_) => "a number",
+            YamlValue::Text(_) => "text",
+            YamlValue::List(_) => "a list",
+            YamlValue::Map(_) => "a map of keys and values",
         }
     }
 }
@@ -206,9 +206,9 @@ fn plain(text: &str) -> Value {
     }
 }
 
-impl<'de> Deserialize<'de> for Node {
+impl<'de> Deserialize<'de> for YamlNode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = Spanned::<Tree>::deserialize(deserializer)?;
+        let spanned = Spanned::<YamlValue>::deserialize(deserializer)?;
         Ok(Self {
             tree: spanned.value,
             span: spanned.defined.into(),
@@ -217,10 +217,10 @@ impl<'de> Deserialize<'de> for Node {
     }
 }
 
-impl<'de> Deserialize<'de> for Tree {
+impl<'de> Deserialize<'de> for YamlValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // The library's own limit does not count what aliases put into each other.
-        let _level = Level::enter().map_err(D::Error::custom)?;
+        let _level = Nesting::enter().map_err(D::Error::custom)?;
         deserializer.deserialize_any(TreeVisitor)
     }
 }
@@ -231,9 +231,9 @@ thread_local! {
 }
 
 /// One more level, as long as it lives.
-struct Level;
+struct Nesting;
 
-impl Level {
+impl Nesting {
     fn enter() -> Result<Self, &'static str> {
         let depth = DEPTH.get();
         if depth > DEEPEST {
@@ -244,7 +244,7 @@ impl Level {
     }
 }
 
-impl Drop for Level {
+impl Drop for Nesting {
     fn drop(&mut self) {
         DEPTH.set(DEPTH.get() - 1);
     }
@@ -254,59 +254,59 @@ impl Drop for Level {
 struct TreeVisitor;
 
 impl<'de> Visitor<'de> for TreeVisitor {
-    type Value = Tree;
+    type Value = YamlValue;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any YAML value")
     }
 
-    fn visit_unit<E>(self) -> Result<Tree, E> {
-        Ok(Tree::Null)
+    fn visit_unit<E>(self) -> Result<YamlValue, E> {
+        Ok(YamlValue::Null)
     }
 
-    fn visit_none<E>(self) -> Result<Tree, E> {
-        Ok(Tree::Null)
+    fn visit_none<E>(self) -> Result<YamlValue, E> {
+        Ok(YamlValue::Null)
     }
 
-    fn visit_bool<E>(self, flag: bool) -> Result<Tree, E> {
-        Ok(Tree::Flag(flag))
+    fn visit_bool<E>(self, flag: bool) -> Result<YamlValue, E> {
+        Ok(YamlValue::Flag(flag))
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<Tree, E> {
-        Ok(Tree::Whole(number.into()))
+    fn visit_i64<E>(self, number: i64) -> Result<YamlValue, E> {
+        Ok(YamlValue::Whole(number.into()))
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Tree, E> {
-        Ok(Tree::Whole(number.into()))
+    fn visit_u64<E>(self, number: u64) -> Result<YamlValue, E> {
+        Ok(YamlValue::Whole(number.into()))
     }
 
-    fn visit_f64<E>(self, number: f64) -> Result<Tree, E> {
-        Ok(Tree::Fraction(number))
+    fn visit_f64<E>(self, number: f64) -> Result<YamlValue, E> {
+        Ok(YamlValue::Fraction(number))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Tree, E> {
-        Ok(Tree::Text(text.to_owned()))
+    fn visit_str<E>(self, text: &str) -> Result<YamlValue, E> {
+        Ok(YamlValue::Text(text.to_owned()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Tree, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<YamlValue, A::Error> {
         let mut items = Vec::new();
         while let Some(item) = access.next_element()? {
             items.push(item);
         }
-        Ok(Tree::List(items))
+        Ok(YamlValue::List(items))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Tree, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<YamlValue, A::Error> {
         let mut entries = Vec::new();
-        while let Some(key) = access.next_key::<Node>()? {
-            entries.push(Entry {
+        while let Some(key) = access.next_key::<YamlNode>()? {
+            entries.push(YamlEntry {
                 // A key that is no text gets its name from the source later.
                 key: key.text().unwrap_or_default().to_owned(),
                 at: key.span,
                 value: access.next_value()?,
             });
         }
-        Ok(Tree::Map(entries))
+        Ok(YamlValue::Map(entries))
     }
 }
 

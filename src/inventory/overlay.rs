@@ -2,7 +2,7 @@
 
 use super::language::{ANY, Kind, Object};
 use super::mistake::Mistakes;
-use super::node::{Entry, Node, Tree};
+use super::node::{YamlEntry, YamlNode, YamlValue};
 use super::range::Pattern;
 use super::source::Sources;
 
@@ -11,8 +11,8 @@ use super::source::Sources;
 /// anything was, and nothing at all leaves it; in a `config`, both mean that k3s does not get the key,
 /// as in one file.
 pub(super) fn lay(
-    base: &mut Node,
-    above: Node,
+    base: &mut YamlNode,
+    above: YamlNode,
     object: &'static Object,
     sources: &Sources,
     mistakes: &mut Mistakes,
@@ -20,18 +20,24 @@ pub(super) fn lay(
     join(base, above, Kind::Object(object), sources, mistakes);
 }
 
-fn join(base: &mut Node, above: Node, kind: Kind, sources: &Sources, mistakes: &mut Mistakes) {
-    let Tree::Map(entries) = above.tree else {
+fn join(
+    base: &mut YamlNode,
+    above: YamlNode,
+    kind: Kind,
+    sources: &Sources,
+    mistakes: &mut Mistakes,
+) {
+    let YamlValue::Map(entries) = above.tree else {
         *base = above;
         return;
     };
-    if !matches!(base.tree, Tree::Map(_)) {
-        *base = Node {
-            tree: Tree::Map(Vec::new()),
+    if !matches!(base.tree, YamlValue::Map(_)) {
+        *base = YamlNode {
+            tree: YamlValue::Map(Vec::new()),
             ..above
         };
     }
-    if let Tree::Map(before) = &mut base.tree {
+    if let YamlValue::Map(before) = &mut base.tree {
         for entry in entries {
             add(before, entry, kind, sources, mistakes);
         }
@@ -39,14 +45,14 @@ fn join(base: &mut Node, above: Node, kind: Kind, sources: &Sources, mistakes: &
 }
 
 fn add(
-    before: &mut Vec<Entry>,
-    entry: Entry,
+    before: &mut Vec<YamlEntry>,
+    entry: YamlEntry,
     kind: Kind,
     sources: &Sources,
     mistakes: &mut Mistakes,
 ) {
     let at = before.iter().position(|known| known.key == entry.key);
-    if matches!(entry.value.tree, Tree::Null) && !matches!(kind, Kind::Config) {
+    if matches!(entry.value.tree, YamlValue::Null) && !matches!(kind, Kind::Config) {
         let is_written = !sources.written(entry.value.span).is_empty();
         match at {
             Some(at) if is_written => {
@@ -68,9 +74,11 @@ fn add(
         Kind::Config => Kind::Config,
         _ => Kind::Text(ANY),
     };
-    let are_maps = |known: &Entry| {
+    let are_maps = |known: &YamlEntry| {
         let nodes = [&known.value, &entry.value];
-        nodes.iter().all(|node| matches!(node.tree, Tree::Map(_)))
+        nodes
+            .iter()
+            .all(|node| matches!(node.tree, YamlValue::Map(_)))
     };
     match at {
         Some(at) if are_maps(&before[at]) => {
@@ -78,12 +86,12 @@ fn add(
         }
         _ => {
             // What is new is laid over nothing, so that `null` means the same in it.
-            let mut value = Node {
-                tree: Tree::Null,
+            let mut value = YamlNode {
+                tree: YamlValue::Null,
                 ..entry.value
             };
             join(&mut value, entry.value, inner, sources, mistakes);
-            let entry = Entry { value, ..entry };
+            let entry = YamlEntry { value, ..entry };
             match at {
                 Some(at) => before[at] = entry,
                 None => before.push(entry),
@@ -93,7 +101,7 @@ fn add(
 }
 
 /// Notes that hosts which another name stands for, too, are to be taken away.
-fn of_a_range(before: &[Entry], entry: &Entry, sources: &Sources, mistakes: &mut Mistakes) {
+fn of_a_range(before: &[YamlEntry], entry: &YamlEntry, sources: &Sources, mistakes: &mut Mistakes) {
     let names = |key: &str| Pattern::parse(key).map_or_else(|_| Vec::new(), |key| key.expand());
     let taken = names(&entry.key);
     for known in before {

@@ -5,11 +5,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::mistake::{Complaint, Mistakes};
-use super::node::{Node, Span};
+use super::node::{Span, YamlNode};
 use super::source::{Sources, sentence};
 use super::syntax;
 use super::{Dialect, Surroundings};
-use crate::vars::{Origin, Secret, Setting};
+use crate::vars::{Origin, Secret, Sourced};
 
 /// A token's file may be this large; anything larger is the wrong file.
 const LARGEST_TOKEN: u64 = 64 * 1024;
@@ -47,9 +47,9 @@ impl<'a> Reader<'a> {
         }
     }
     /// A value that the inventory set at this path.
-    pub fn setting<T>(&self, value: T, path: String, span: Span) -> Setting<T> {
+    pub fn setting<T>(&self, value: T, path: String, span: Span) -> Sourced<T> {
         let origin = self.origin(path, span);
-        Setting { value, origin }
+        Sourced { value, origin }
     }
 
     /// A place of the inventory.
@@ -63,7 +63,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes that of two keys only one may stand in a map.
-    pub fn exclusive(&mut self, map: &Node, path: &str, first: &str, second: &str) {
+    pub fn exclusive(&mut self, map: &YamlNode, path: &str, first: &str, second: &str) {
         if let (Some(one), Some(other)) = (map.entry(first), map.entry(second)) {
             let (early, late) = if one.at.file > other.at.file {
                 (other, one)
@@ -109,10 +109,10 @@ impl<'a> Reader<'a> {
     }
 
     /// The token of `key`, or of the file of `key_file`.
-    pub fn token(&mut self, map: &Node, path: &str, key: &str) -> Option<Secret> {
+    pub fn token(&mut self, map: &YamlNode, path: &str, key: &str) -> Option<Secret> {
         let file_key = format!("{key}_file");
         self.exclusive(map, path, key, &file_key);
-        let said = map.get(key).and_then(Node::text);
+        let said = map.get(key).and_then(YamlNode::text);
         if let Some(token) = said.filter(|token| syntax::token(token).is_ok()) {
             return Some(self.secret(token));
         }

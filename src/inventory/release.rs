@@ -2,7 +2,7 @@
 
 use super::Dialect;
 use super::mistake::{Complaint, Mistakes};
-use super::node::Node;
+use super::node::YamlNode;
 use super::syntax::{Checked, is_dns_name, without_user};
 
 /// The architectures, by their names in releases.
@@ -20,7 +20,7 @@ pub(super) fn sha256(text: &str) -> Checked {
 }
 
 /// Notes what is wrong with hashes by architecture.
-pub(super) fn hashes(node: &Node, mistakes: &mut Mistakes) {
+pub(super) fn hashes(node: &YamlNode, mistakes: &mut Mistakes) {
     for entry in node.entries() {
         if !ARCHITECTURES.contains(&&*entry.key) {
             let message = format!("unknown architecture `{}`", entry.key);

@@ -4,17 +4,17 @@ use super::keys::OBJECTS;
 use super::kubernetes;
 use super::language::{ANY, Check, Kind, Object, join};
 use super::mistake::Mistakes;
-use super::node::{Entry, Node, Span, Tree};
+use super::node::{Span, YamlEntry, YamlNode, YamlValue};
 use super::reader::Reader;
 use super::words::{listed, one_of, or, plain, similar};
 
 /// Notes everything in the tree that does not have the shape of this object.
-pub(super) fn object(node: &Node, path: &str, wanted: &Object, reader: &mut Reader<'_>) {
+pub(super) fn object(node: &YamlNode, path: &str, wanted: &Object, reader: &mut Reader<'_>) {
     for entry in map(node, path, &mut reader.mistakes) {
         let inner = join(path, &entry.key);
         match wanted.key(&entry.key).map(|key| key.kind) {
             Some(Kind::Config) => {
-                if !matches!(entry.value.tree, Tree::Null) {
+                if !matches!(entry.value.tree, YamlValue::Null) {
                     map(&entry.value, &inner, &mut reader.mistakes);
                 }
                 kubernetes::config(&entry.value, wanted.name != "Host", reader);
@@ -26,9 +26,9 @@ pub(super) fn object(node: &Node, path: &str, wanted: &Object, reader: &mut Read
 }
 
 /// One value against its kind.
-fn value(entry: &Entry, path: &str, kind: Kind, reader: &mut Reader<'_>) {
+fn value(entry: &YamlEntry, path: &str, kind: Kind, reader: &mut Reader<'_>) {
     let (node, mistakes) = (&entry.value, &mut reader.mistakes);
-    let empty = matches!(node.tree, Tree::Null);
+    let empty = matches!(node.tree, YamlValue::Null);
     match kind {
         Kind::Object(_) | Kind::Objects(_) | Kind::Labels(_) | Kind::Config | Kind::Texts(_)
             if empty => {}
@@ -39,8 +39,8 @@ fn value(entry: &Entry, path: &str, kind: Kind, reader: &mut Reader<'_>) {
                 let inner = join(path, &entry.key);
                 match &entry.value.tree {
                     // A host or group of which nothing is said yet.
-                    Tree::Null => {}
-                    Tree::Text(address) if wanted.name == "Host" => reader.mistakes.help(
+                    YamlValue::Null => {}
+                    YamlValue::Text(address) if wanted.name == "Host" => reader.mistakes.help(
                         entry.value.span,
                         format!("`{inner}` must be a map of keys and values, and this is text"),
                         format!("write {{address: {address}, role: server}}"),
@@ -68,12 +68,12 @@ fn value(entry: &Entry, path: &str, kind: Kind, reader: &mut Reader<'_>) {
             ),
         },
         Kind::Texts(check) => match &node.tree {
-            Tree::List(items) => {
+            YamlValue::List(items) => {
                 for item in items {
                     text(item, path, check, mistakes);
                 }
             }
-            Tree::Text(word) => mistakes.help(
+            YamlValue::Text(word) => mistakes.help(
                 node.span,
                 format!("`{path}` must be a list, and this is text"),
                 format!("write [{word}]"),
@@ -81,7 +81,7 @@ fn value(entry: &Entry, path: &str, kind: Kind, reader: &mut Reader<'_>) {
             _ => wrong(node, path, "a list", mistakes),
         },
         Kind::TextOrTexts => match &node.tree {
-            Tree::List(items) => {
+            YamlValue::List(items) => {
                 for item in items {
                     text(item, path, ANY, mistakes);
                 }
@@ -92,13 +92,13 @@ fn value(entry: &Entry, path: &str, kind: Kind, reader: &mut Reader<'_>) {
             _ if node
                 .whole::<i64>()
                 .is_some_and(|number| (least..=most).contains(&number)) => {}
-            _ if matches!(node.tree, Tree::Whole(_)) || node.whole::<i128>().is_some() => {
+            _ if matches!(node.tree, YamlValue::Whole(_)) || node.whole::<i128>().is_some() => {
                 mistakes.add(
                     node.span,
                     format!("`{path}` must be a number from {least} to {most}"),
                 );
             }
-            Tree::Text(text) if text.parse::<i64>().is_ok() => mistakes.help(
+            YamlValue::Text(text) if text.parse::<i64>().is_ok() => mistakes.help(
                 node.span,
                 format!("`{path}` must be a number, and this is text"),
                 format!("write {text} without quotes"),
@@ -129,10 +129,10 @@ fn value(entry: &Entry, path: &str, kind: Kind, reader: &mut Reader<'_>) {
 }
 
 /// The entries of a map, or the mistake that this is none.
-fn map<'a>(node: &'a Node, path: &str, mistakes: &mut Mistakes) -> &'a [Entry] {
+fn map<'a>(node: &'a YamlNode, path: &str, mistakes: &mut Mistakes) -> &'a [YamlEntry] {
     match &node.tree {
-        Tree::Map(entries) => entries,
-        Tree::Null if path.is_empty() => {
+        YamlValue::Map(entries) => entries,
+        YamlValue::Null if path.is_empty() => {
             let start = Span {
                 line: 1,
                 column: 1,
@@ -160,14 +160,14 @@ fn map<'a>(node: &'a Node, path: &str, mistakes: &mut Mistakes) -> &'a [Entry] {
 }
 
 /// That a value is text, and passes a check.
-fn text(node: &Node, path: &str, check: Check, mistakes: &mut Mistakes) {
-    if let Tree::Text(text) = &node.tree {
+fn text(node: &YamlNode, path: &str, check: Check, mistakes: &mut Mistakes) {
+    if let YamlValue::Text(text) = &node.tree {
         mistakes.check(node.span, check(text));
         return;
     }
     let message = format!("`{path}` must be text, and this is {}", node.kind());
     match node.tree {
-        Tree::Flag(_) | Tree::Whole(_) | Tree::Fraction(_) => {
+        YamlValue::Flag(_) | YamlValue::Whole(_) | YamlValue::Fraction(_) => {
             mistakes.help(node.span, message, "write it in quotes");
         }
         _ => mistakes.add(node.span, message),
@@ -175,7 +175,7 @@ fn text(node: &Node, path: &str, check: Check, mistakes: &mut Mistakes) {
 }
 
 /// A wrong type.
-fn wrong(node: &Node, path: &str, wanted: &str, mistakes: &mut Mistakes) {
+fn wrong(node: &YamlNode, path: &str, wanted: &str, mistakes: &mut Mistakes) {
     mistakes.add(
         node.span,
         format!("`{path}` must be {wanted}, and this is {}", node.kind()),
@@ -183,7 +183,7 @@ fn wrong(node: &Node, path: &str, wanted: &str, mistakes: &mut Mistakes) {
 }
 
 /// An unknown key, with the one that was probably meant.
-fn unknown(entry: &Entry, path: &str, wanted: &Object, mistakes: &mut Mistakes) {
+fn unknown(entry: &YamlEntry, path: &str, wanted: &Object, mistakes: &mut Mistakes) {
     let key = &entry.key;
     let message = if path.is_empty() {
         format!("unknown key `{key}`")

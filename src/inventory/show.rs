@@ -11,7 +11,7 @@ use super::language::Kind;
 use super::layers::FromLayers;
 use super::mask::masked;
 use super::{Host, Inventory, Role};
-use crate::vars::{Origin, Setting};
+use crate::vars::{Origin, Sourced};
 
 /// A host with what the inventory comes to for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -60,7 +60,7 @@ impl ShownSetting {
         }
     }
 
-    fn of(key: &str, setting: &Setting<Value>) -> Self {
+    fn of(key: &str, setting: &Sourced<Value>) -> Self {
         Self::new(key, setting.value.clone(), &setting.origin)
     }
 }
@@ -115,7 +115,7 @@ impl Inventory {
         let shared =
             shared.filter_map(|(key, setting)| Some((key.strip_prefix(section)?, setting)));
         let own = host.config.iter();
-        let all: BTreeMap<&str, &Setting<Value>> = shared
+        let all: BTreeMap<&str, &Sourced<Value>> = shared
             .chain(own.map(|(key, setting)| (key.as_str(), setting)))
             .collect();
         let all = all.into_iter();
@@ -125,7 +125,7 @@ impl Inventory {
 
     /// What holds for the whole cluster, in the order of the language.
     fn of_the_cluster(&self) -> Vec<ShownSetting> {
-        let name = Setting::default(json!(self.cluster.name));
+        let name = Sourced::default(json!(self.cluster.name));
         let mut shown = Vec::new();
         for key in CLUSTER.keys() {
             let path = format!("cluster.{}", key.name);
@@ -143,7 +143,7 @@ impl Inventory {
                         .filter(|_| key.name != "channel" || !has_version);
                     // A number among the defaults is one in YAML, too.
                     let default = default.map(|text| {
-                        Setting::default(text.parse::<u64>().map_or(json!(text), Value::from))
+                        Sourced::default(text.parse::<u64>().map_or(json!(text), Value::from))
                     });
                     let default = default.or_else(|| (key.name == "name").then(|| name.clone()));
                     let setting = self.said.get(&path).or(default.as_ref());

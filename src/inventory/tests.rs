@@ -173,12 +173,12 @@ fn a_key_that_is_not_set_has_its_default() {
     let inventory = good("hosts: {alpha.example.org: {role: server}}");
     let (cluster, host) = (&inventory.cluster, &inventory.hosts[0]);
     assert_eq!(cluster.name, "good");
-    assert_eq!(cluster.version, Version::Channel("stable".to_owned()));
+    assert_eq!(cluster.version, VersionChoice::Channel("stable".to_owned()));
     assert_eq!(cluster.join, Join::Parallel);
     assert_eq!(cluster.agent_batch, 50);
     assert_eq!(
         cluster.binary,
-        Binary::Download {
+        BinarySource::Download {
             mirror: None,
             proxy: None
         }
@@ -186,9 +186,9 @@ fn a_key_that_is_not_set_has_its_default() {
     assert_eq!(host.address, "alpha.example.org");
     assert_eq!(
         host.ssh.user,
-        crate::vars::Setting::default("root".to_owned())
+        crate::vars::Sourced::default("root".to_owned())
     );
-    assert_eq!(host.ssh.port, crate::vars::Setting::default(22));
+    assert_eq!(host.ssh.port, crate::vars::Sourced::default(22));
     assert!(host.ssh.known_hosts.is_none());
 }
 

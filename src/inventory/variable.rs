@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 
 use super::mistake::Mistakes;
-use super::node::{Filled, Node, Span, Tree};
+use super::node::{Filled, Span, YamlNode, YamlValue};
 use super::source::Sources;
 use crate::vars::mask::users;
 use crate::vars::{Secret, names_a_secret};
@@ -39,19 +39,19 @@ pub(super) struct Filling<'a> {
 
 impl Filling<'_> {
     /// Fills in all values of a tree; keys stay as they are written.
-    pub fn fill(&mut self, node: &mut Node) {
+    pub fn fill(&mut self, node: &mut YamlNode) {
         match &mut node.tree {
-            Tree::List(items) => items.iter_mut().for_each(|item| self.fill(item)),
-            Tree::Map(entries) => {
+            YamlValue::List(items) => items.iter_mut().for_each(|item| self.fill(item)),
+            YamlValue::Map(entries) => {
                 for entry in entries {
                     self.fill(&mut entry.value);
                 }
             }
-            Tree::Text(text) if text.contains(BEGIN) => {
+            YamlValue::Text(text) if text.contains(BEGIN) => {
                 let before = self.mistakes.len();
                 let (filled, has_variable) = self.filled(text, node.span);
                 if self.mistakes.len() > before || !has_variable {
-                    node.tree = Tree::Text(filled);
+                    node.tree = YamlValue::Text(filled);
                     return;
                 }
                 let addresses = users(&filled).into_iter();
@@ -63,7 +63,7 @@ impl Filling<'_> {
                 } else {
                     Filled::Plain
                 };
-                node.tree = Tree::Text(filled);
+                node.tree = YamlValue::Text(filled);
             }
             _ => {}
         }

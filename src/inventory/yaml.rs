@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use serde_yaml::{DuplicateKeyPolicy, Error, NonFiniteFloatPolicy};
 
 use super::mistake::Mistakes;
-use super::node::{DEEPEST, Node, Span, Tree};
+use super::node::{DEEPEST, Span, YamlNode, YamlValue};
 
 /// Reads YAML, the text of the file of this number, into a tree. Broken YAML gives `None` and its one mistake; duplicate keys are
 /// mistakes, too, but the reading goes on with the first of them.
-pub(super) fn parse(source: &str, file: usize, mistakes: &mut Mistakes) -> Option<Node> {
+pub(super) fn parse(source: &str, file: usize, mistakes: &mut Mistakes) -> Option<YamlNode> {
     // Last-wins hands every duplicate to the visitor, which lets all of them be reported.
     let mut root = match read(source, DuplicateKeyPolicy::LastWins) {
         Ok(root) => root,
@@ -30,7 +30,7 @@ pub(super) fn parse(source: &str, file: usize, mistakes: &mut Mistakes) -> Optio
 }
 
 /// One reading by the library.
-fn read(source: &str, duplicates: DuplicateKeyPolicy) -> Result<Node, Error> {
+fn read(source: &str, duplicates: DuplicateKeyPolicy) -> Result<YamlNode, Error> {
     serde_yaml::from_str_with_options(source, options(duplicates))
 }
 
@@ -119,15 +119,15 @@ fn within(source: &str, mut span: Span) -> Span {
 }
 
 /// Gives places their file and keys their names, reports those that stand twice or are no names, and drops them.
-pub(super) fn settle(source: &str, file: usize, node: &mut Node, mistakes: &mut Mistakes) {
+pub(super) fn settle(source: &str, file: usize, node: &mut YamlNode, mistakes: &mut Mistakes) {
     node.span.file = file;
     match &mut node.tree {
-        Tree::List(items) => {
+        YamlValue::List(items) => {
             for item in items {
                 settle(source, file, item, mistakes);
             }
         }
-        Tree::Map(entries) => {
+        YamlValue::Map(entries) => {
             let mut seen = HashMap::<String, Span>::new();
             entries.retain_mut(|entry| {
                 entry.at.file = file;

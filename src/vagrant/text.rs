@@ -209,7 +209,7 @@ impl<'a> Before<'a> {
     ) -> Result<Made, Refusal> {
         let mut changes = Vec::new();
         let mut new = text.to_owned();
-        let exact = |version: &str| inventory::Version::Exact(version.to_owned());
+        let exact = |version: &str| inventory::VersionChoice::Exact(version.to_owned());
         if let Some(version) = version.filter(|version| old.cluster.version != exact(version)) {
             new = edit::set(&new, &["cluster", "version"], &json!(version))
                 .ok_or_else(|| self.by_hand("cluster", &json!({"version": version})))?;

@@ -7,8 +7,7 @@ use super::{READ, source};
 
 /// Files that still see each other in a circle: without these uses there is none. What a file takes
 /// from the module that it is a part of is no circle. The table only gets shorter.
-const CIRCLES: &[(&str, &str)] = &[
-];
+const CIRCLES: &[(&str, &str)] = &[];
 
 #[test]
 fn no_files_see_each_other_in_a_circle() {

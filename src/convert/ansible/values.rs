@@ -2,33 +2,33 @@
 
 use serde_json::{Map, Value};
 
-use crate::inventory::{Node, Tree};
+use crate::inventory::{YamlNode, YamlValue};
 
 /// A value. What YAML would write in another way than it stands there (`0644`, `1.10`) is text.
-pub(super) fn value(node: &Node, source: &str) -> Value {
+pub(super) fn value(node: &YamlNode, source: &str) -> Value {
     let end = node.span.offset + node.span.length;
     let written = source.get(node.span.offset..end).unwrap_or("").trim();
     match &node.tree {
-        Tree::Null => Value::Null,
-        Tree::Flag(flag) => Value::Bool(*flag),
-        Tree::Whole(number) => match i64::try_from(*number) {
+        YamlValue::Null => Value::Null,
+        YamlValue::Flag(flag) => Value::Bool(*flag),
+        YamlValue::Whole(number) => match i64::try_from(*number) {
             Ok(number) if written.is_empty() || written == number.to_string() => number.into(),
             _ => written.into(),
         },
-        Tree::Fraction(number) => {
+        YamlValue::Fraction(number) => {
             let number = serde_json::Number::from_f64(*number);
             match number.filter(|number| number.to_string() == written) {
                 Some(number) => Value::Number(number),
                 None => written.into(),
             }
         }
-        Tree::Text(text) => match (text.as_str(), written == text) {
+        YamlValue::Text(text) => match (text.as_str(), written == text) {
             ("yes" | "Yes" | "YES" | "on" | "On" | "ON", true) => Value::Bool(true),
             ("no" | "No" | "NO" | "off" | "Off" | "OFF", true) => Value::Bool(false),
             _ => Value::String(text.clone()),
         },
-        Tree::List(items) => items.iter().map(|item| value(item, source)).collect(),
-        Tree::Map(entries) => entries
+        YamlValue::List(items) => items.iter().map(|item| value(item, source)).collect(),
+        YamlValue::Map(entries) => entries
             .iter()
             .map(|entry| (entry.key.clone(), value(&entry.value, source)))
             .collect::<Map<_, _>>()

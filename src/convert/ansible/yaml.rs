@@ -6,7 +6,7 @@ use std::path::Path;
 use super::graph::{Graph, Scope, Variable, invalid};
 use super::{pattern, values};
 use crate::convert::{ConvertError, Source};
-use crate::inventory::{self, Entry, Node, Tree};
+use crate::inventory::{self, YamlEntry, YamlNode, YamlValue};
 use crate::problem::{Code, Problem, problem};
 
 /// Reads an inventory.
@@ -16,7 +16,7 @@ pub(super) fn read(source: &Source) -> Result<Graph, ConvertError> {
     let Some(root) = documents.first() else {
         return Ok(graph);
     };
-    if !matches!(root.tree, Tree::Map(_)) {
+    if !matches!(root.tree, YamlValue::Map(_)) {
         return Err(problem!(
             Code::SOURCE_INVALID,
             "{} is not an Ansible inventory",
@@ -39,7 +39,7 @@ pub(super) fn read(source: &Source) -> Result<Graph, ConvertError> {
 }
 
 /// Reads a group and all below it. How deep they stand is limited by the reader of YAML.
-fn group(graph: &mut Graph, source: &Source, entry: &Entry) -> Result<usize, Problem> {
+fn group(graph: &mut Graph, source: &Source, entry: &YamlEntry) -> Result<usize, Problem> {
     let at = source.at(entry.at.line);
     let this = graph.group(&entry.key, &at);
     for part in entry.value.entries() {
@@ -82,7 +82,7 @@ fn host(
     graph: &mut Graph,
     source: &Source,
     (name, line): (&str, u64),
-    of: Option<&Node>,
+    of: Option<&YamlNode>,
     group: usize,
 ) -> Result<(), Problem> {
     let at = source.at(line);
@@ -104,7 +104,7 @@ fn host(
 pub(super) fn variables(
     graph: &mut Graph,
     source: &Source,
-    node: &Node,
+    node: &YamlNode,
     scope: Scope,
     beside: bool,
 ) {
@@ -121,7 +121,7 @@ pub(super) fn variables(
 }
 
 /// The lines of the keys of a map that begins below so many lines.
-pub(super) fn lines(node: &Node, above: u64) -> BTreeMap<String, u64> {
+pub(super) fn lines(node: &YamlNode, above: u64) -> BTreeMap<String, u64> {
     let entries = node.entries().iter();
     entries
         .map(|entry| (entry.key.clone(), above + entry.at.line))

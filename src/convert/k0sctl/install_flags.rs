@@ -6,11 +6,11 @@ use super::K0sctlConversion;
 use crate::convert::making::{CONTROL_PLANE, HostDraft};
 use crate::convert::placed::{Located, SettingKey};
 use crate::convert::{Place, flags};
-use crate::inventory::Node;
+use crate::inventory::YamlNode;
 
 impl K0sctlConversion<'_> {
     /// Flags of `k0s install`: labels, taints and the kubelet's are carried over.
-    pub(super) fn flags(&mut self, item: &Node, host: &mut HostDraft) {
+    pub(super) fn flags(&mut self, item: &YamlNode, host: &mut HostDraft) {
         let Some(entry) = self.reading.take(item, "installFlags") else {
             return;
         };

@@ -8,14 +8,14 @@ use super::effective::effective_config;
 use super::flags::{are_right_for, flannel_backend, instead, is_known};
 use super::settings::{shared_default, words};
 use crate::cluster::Situation;
-use crate::inventory::{Inventory, Remark, Role, Version};
+use crate::inventory::{Inventory, Remark, Role, VersionChoice};
 use crate::problem::{Code, Problem, problem};
 use crate::vars::Origin;
 
 /// What no version of k3s takes that the tables are made for, where the inventory names the version.
 pub(super) fn remarks(inventory: &Inventory) -> Vec<Remark> {
     match &inventory.cluster.version {
-        Version::Exact(version) if are_right_for(version) => found(inventory)
+        VersionChoice::Exact(version) if are_right_for(version) => found(inventory)
             .into_iter()
             .map(|unknown| unknown.remark(version))
             .collect(),

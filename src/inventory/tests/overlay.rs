@@ -53,7 +53,7 @@ hosts:
     .unwrap();
     let cluster = &inventory.cluster;
     assert_eq!(cluster.name, "paris");
-    assert_eq!(cluster.version, Version::Exact("v1.36.3+k3s1".into()));
+    assert_eq!(cluster.version, VersionChoice::Exact("v1.36.3+k3s1".into()));
     let config = serde_json::to_string(&cluster.config).unwrap();
     assert_eq!(
         config,
