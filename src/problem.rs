@@ -19,16 +19,56 @@ mod tests;
 pub struct Problem {
     /// Which kind of problem it is; `towline explain CODE` says more, and so does docs/errors.md.
     pub code: Code,
-    /// What failed, naming the host or file: `m1: the host key is not known`.
+    /// The host that it is about, if it is about one.
+    pub host: Option<String>,
+    /// What failed, naming the file or address: `the host key is not known`.
     pub what: String,
     /// What was tried and what it answered, one line each; may be empty.
     pub why: Vec<String>,
-    /// What to do now; a command to type stands alone on its line.
-    pub next: Vec<String>,
+    /// What to do now, in order.
+    pub next: Vec<Advice>,
 }
 
-/// A [`Problem`] of a code that so far only says what failed, formatted as by [`format!`].
+/// Something to do about a problem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Advice {
+    /// What it is.
+    pub kind: AdviceKind,
+    /// The words, or what is to be typed or written.
+    pub text: String,
+}
+
+impl Advice {
+    /// An advice of this kind.
+    pub fn new(kind: AdviceKind, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { kind, text }
+    }
+}
+
+/// What an advice is. The words before another kind say what that one is for, and on which host a
+/// command is typed; without words it is the host of the problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AdviceKind {
+    /// What to do, or what the next one is for.
+    Words,
+    /// A command for this machine.
+    Command,
+    /// A command for a host, as root.
+    CommandOnHost,
+    /// A part of an inventory.
+    Inventory,
+    /// A flag for the same command.
+    Flag,
+}
+
+/// A [`Problem`] of a code, and of a host, that so far only says what failed, formatted as by
+/// [`format!`].
 macro_rules! problem {
+    ($code:expr, host = $host:expr, $($what:tt)+) => {
+        $crate::problem::problem!($code, $($what)+).of($host)
+    };
     ($code:expr, $($what:tt)+) => {
         $crate::problem::Problem::new($code, format!($($what)+))
     };
@@ -40,10 +80,18 @@ impl Problem {
     pub fn new(code: Code, what: impl Into<String>) -> Self {
         Self {
             code,
+            host: None,
             what: what.into(),
             why: Vec::new(),
             next: Vec::new(),
         }
+    }
+
+    /// Says of which host it is, if that is not said yet.
+    #[must_use]
+    pub fn of(mut self, host: impl Into<String>) -> Self {
+        self.host.get_or_insert_with(|| host.into());
+        self
     }
 
     /// Adds a line that says why.
@@ -53,22 +101,66 @@ impl Problem {
         self
     }
 
-    /// Adds a line that says what to do.
+    /// Adds what to do, in words.
     #[must_use]
-    pub fn next(mut self, next: impl Into<String>) -> Self {
-        self.next.push(next.into());
+    pub fn next(self, words: impl Into<String>) -> Self {
+        self.advise(AdviceKind::Words, words)
+    }
+
+    /// Adds a command for this machine.
+    #[must_use]
+    pub fn command(self, command: impl Into<String>) -> Self {
+        self.advise(AdviceKind::Command, command)
+    }
+
+    /// Adds a command for the host, as root.
+    #[must_use]
+    pub fn on_host(self, command: impl Into<String>) -> Self {
+        self.advise(AdviceKind::CommandOnHost, command)
+    }
+
+    /// Adds a part of an inventory.
+    #[must_use]
+    pub fn inventory(self, yaml: impl Into<String>) -> Self {
+        self.advise(AdviceKind::Inventory, yaml)
+    }
+
+    /// Adds a flag for the same command.
+    #[must_use]
+    pub fn flag(self, flag: impl Into<String>) -> Self {
+        self.advise(AdviceKind::Flag, flag)
+    }
+
+    /// Adds what to do, of this kind.
+    #[must_use]
+    pub fn advise(mut self, kind: AdviceKind, text: impl Into<String>) -> Self {
+        self.next.push(Advice::new(kind, text));
         self
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(host) = &self.host {
+            write!(f, "{host}: ")?;
+        }
         f.write_str(&self.what)?;
         for line in &self.why {
             write!(f, "\n  {}", line.replace('\n', "\n  "))?;
         }
-        for line in &self.next {
-            write!(f, "\n  → {}", line.replace('\n', "\n    "))?;
+        let mut is_after_words = false;
+        for Advice { kind, text } in &self.next {
+            let text = text.replace('\n', "\n    ");
+            let place = match (kind, is_after_words) {
+                (AdviceKind::Words, _) | (AdviceKind::Command, false) => "\n  → ",
+                (AdviceKind::CommandOnHost, false) => "\n  → on the host, as root:\n    ",
+                (AdviceKind::Flag, true) => ":  ",
+                (_, true) => ":\n    ",
+                (AdviceKind::Inventory, false) => "\n  → in the inventory:\n    ",
+                (AdviceKind::Flag, false) => "\n  → use  ",
+            };
+            write!(f, "{place}{text}")?;
+            is_after_words = *kind == AdviceKind::Words;
         }
         Ok(())
     }

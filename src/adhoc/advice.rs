@@ -6,7 +6,7 @@ use std::path::Path;
 use super::AdHocInventory;
 use crate::cli::Login;
 use crate::engine::Refusal;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::shell::quote;
 
 /// What is advised for an inventory, said in flags, too.
@@ -15,11 +15,13 @@ pub fn in_flags(refusal: Refusal) -> Refusal {
         return refusal;
     };
     let in_flags = |problem: Problem| {
-        let names = |word: &str| problem.next.iter().any(|next| next.contains(word));
-        if names("cluster: {") {
-            problem.next(
-                "for a line that is typed, these are  --mirror URL  and  --k3s-version VERSION",
-            )
+        if [Code::DOWNLOAD_FAILED, Code::CHANNEL_INVALID].contains(&problem.code) {
+            let problem = problem
+                .next("without an inventory, for a mirror")
+                .flag("--mirror URL");
+            problem
+                .next("and for a version")
+                .flag("--k3s-version VERSION")
         } else {
             problem
         }

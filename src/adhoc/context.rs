@@ -59,12 +59,12 @@ impl AdHocInventory {
             let unit = self.distribution.rules.product().server_unit;
             return Err(problem!(
                 Code::SERVER_NOT_READY,
-                "{name}: {} has data here and is not READY, so nothing can join it",
+                host = name,
+                "{} has data here and is not READY, so nothing can join it",
                 self.distribution.rules.product().name
             )
-            .next(format!(
-                "systemctl status {unit}  and  journalctl -u {unit}  on it say why"
-            ))
+            .next("on it, these say why")
+            .on_host(format!("systemctl status {unit}\njournalctl -u {unit}"))
             .into());
         }
         if arguments.plan {

@@ -49,7 +49,7 @@ pub async fn run(
     let has_flags = !arguments.servers.is_empty();
     if !has_flags && !can_ask(&[]) {
         return Err(Problem::new(Code::FLAG_MISSING, "there is no terminal to ask on, and --servers is not given")
-            .next("towline inventory init --servers 10.0.0.1,10.0.0.2,10.0.0.3 --agents 10.0.0.4 --user ubuntu")
+            .command("towline inventory init --servers 10.0.0.1,10.0.0.2,10.0.0.3 --agents 10.0.0.4 --user ubuntu")
             .into());
     }
     let name = arguments.name.clone().unwrap_or_else(|| {
@@ -115,10 +115,10 @@ fn is_free(file: &Path) -> Result<(), Problem> {
     Err(
         problem!(Code::FILE_EXISTS, "{} is there already", file.display())
             .because("towline inventory init makes a new inventory, and writes over none")
-            .next(format!(
-                "to check the one that is there:  towline inventory check -i {shown}"
-            ))
-            .next("to write another one:  -o FILE"),
+            .next("to check the one that is there")
+            .command(format!("towline inventory check -i {shown}"))
+            .next("to write another one")
+            .flag("-o FILE"),
     )
 }
 

@@ -21,7 +21,8 @@ impl AdHocInventory {
                 Code::FLAG_UNFIT,
                 "--tls-san and --no-extras are for servers",
             )
-            .next("leave them out, or add  --server"));
+            .next("leave them out, or add")
+            .flag("--server"));
         }
         if let (Some(_), Some(ip)) = (&arguments.server_host, &arguments.server_ip) {
             let note = format!("--server-ip {ip} is not used: --server-host names the server");
@@ -116,10 +117,16 @@ impl AdHocInventory {
                     !host.contains(':') && port.bytes().all(|byte| byte.is_ascii_digit())
                 });
                 if let Some((host, _)) = port {
-                    return Err(problem!(Code::FLAG_VALUE, "{}: `{server}` is not an IP address or DNS name",
-                        self.joined)
-                    .next(format!("write {host}: with a token the server is not logged in to"))
-                    .next(format!("if that is the port of the API, write  --server-url https://{server}  instead")));
+                    return Err(problem!(
+                        Code::FLAG_VALUE,
+                        "{}: `{server}` is not an IP address or DNS name",
+                        self.joined
+                    )
+                    .next(format!(
+                        "write {host}: with a token the server is not logged in to"
+                    ))
+                    .next("if that is the port of the API")
+                    .flag(format!("--server-url https://{server}")));
                 }
                 server_url(server, self.distribution.rules.product().api_port)
             }
@@ -141,8 +148,12 @@ impl AdHocInventory {
             self.warn_of_process_lists("--node-token", "--node-token-path");
             self.token = Some(Secret::new(token));
             if arguments.node.save_inventory.is_some() {
-                return Err(Problem::new(Code::FLAG_UNFIT, "--save-inventory does not write tokens into a file")
-                    .next("give the token with  --node-token-path FILE : the inventory then names that file"));
+                return Err(Problem::new(
+                    Code::FLAG_UNFIT,
+                    "--save-inventory does not write tokens into a file",
+                )
+                .next("give the token in a file, which the inventory then names")
+                .flag("--node-token-path FILE"));
             }
         }
         Ok(())
@@ -201,28 +212,34 @@ pub fn of_server(
 ) -> Result<(), Refusal> {
     adhoc.found_data(name, facts)?;
     if facts.node.datastore.is_none() {
-        return Err(
-            problem!(Code::NO_CLUSTER, "{name}: there is no cluster here to join")
-                .because(format!(
-                    "no server of {} has ever run on it",
-                    adhoc.distribution.rules.product().name
-                ))
-                .next(format!(
-                    "towline install --ip {name}  makes it the first server"
-                ))
-                .into(),
-        );
+        return Err(problem!(
+            Code::NO_CLUSTER,
+            host = name,
+            "there is no cluster here to join"
+        )
+        .because(format!(
+            "no server of {} has ever run on it",
+            adhoc.distribution.rules.product().name
+        ))
+        .next("to make it the first server")
+        .command(format!("towline install --ip {name}"))
+        .into());
     }
     if as_server && facts.node.datastore == Some(Datastore::Sqlite) {
-        return Err(problem!(Code::SQLITE_ONE_SERVER, "{name} keeps its cluster in sqlite, which only one server can use")
-            .next(format!("towline install --ip {name} --cluster  moves the data to embedded etcd; then join again"))
-            .into());
+        return Err(problem!(
+            Code::SQLITE_ONE_SERVER,
+            "{name} keeps its cluster in sqlite, which only one server can use"
+        )
+        .next("move its data to embedded etcd, then join again")
+        .command(format!("towline install --ip {name} --cluster"))
+        .into());
     }
     if as_server {
         let shared = (adhoc.distribution.flags.shared_on)(facts).map_err(|why| {
             problem!(
                 Code::NODE_CONFIG_UNREADABLE,
-                "{name}: the settings of {} here cannot be read",
+                host = name,
+                "the settings of {} here cannot be read",
                 adhoc.distribution.rules.product().name
             )
             .because(why)

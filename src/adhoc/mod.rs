@@ -54,15 +54,20 @@ impl AdHocInventory {
     /// A server.
     pub fn install(arguments: &InstallArguments) -> Result<Self, Problem> {
         if arguments.ipsec {
-            return Err(Problem::new(Code::SETTING_INVALID, "--ipsec: k3s has no flannel backend ipsec any more, since 1.27")
-                .next("--k3s-extra-args '--flannel-backend wireguard-native'  encrypts what travels between nodes"));
+            return Err(Problem::new(
+                Code::SETTING_INVALID,
+                "--ipsec: k3s has no flannel backend ipsec any more, since 1.27",
+            )
+            .next("to encrypt what travels between nodes")
+            .flag("--k3s-extra-args '--flannel-backend wireguard-native'"));
         }
         if arguments.datastore.is_some() {
             return Err(Problem::new(
                 Code::DATASTORE_EXTERNAL,
                 "--datastore: a datastore outside the cluster is not supported yet",
             )
-            .next("--cluster  keeps the data in embedded etcd, on one server or on several"));
+            .next("to keep the data in embedded etcd, on one server or on several")
+            .flag("--cluster"));
         }
         let mut adhoc = Self::host(&arguments.node, "server")?;
         let cluster = &mut adhoc.draft.cluster;
@@ -150,7 +155,8 @@ impl AdHocInventory {
                 "--sudo=false: {} cannot set up a machine without sudo",
                 login.user
             )
-            .next("leave it out, or log in as root:  --user root"));
+            .next("leave it out, or log in as root")
+            .flag("--user root"));
         }
         let mut notes = Vec::new();
         if place.is_none() && !address.local {
@@ -253,7 +259,7 @@ impl AdHocInventory {
     pub fn found_data(&mut self, server: &str, facts: &Facts) -> Result<(), Problem> {
         let told = self.distribution.rules.told(facts);
         told.data_dir
-            .map_err(|why| problem!(Code::DATA_DIR_UNUSABLE, "{server}: {why}"))?;
+            .map_err(|why| problem!(Code::DATA_DIR_UNUSABLE, host = server, "{why}"))?;
         let own = &facts.node.data_dir;
         let host = object(&mut self.draft.hosts, server);
         let typed = host.get("config").and_then(|config| config.get("data-dir"));
@@ -262,7 +268,8 @@ impl AdHocInventory {
         {
             return Err(problem!(
                 Code::DATA_DIR_DIFFERS,
-                "{server}: {} keeps its data in {own} here, not in {typed}",
+                host = server,
+                "{} keeps its data in {own} here, not in {typed}",
                 self.distribution.rules.product().name
             )
             .next(

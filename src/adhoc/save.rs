@@ -73,7 +73,8 @@ fn new_text(file: &Path, adhoc: &AdHocInventory) -> Result<String, Problem> {
             file.display()
         )
         .because("nothing is written over another cluster's inventory")
-        .next("choose another file for --save-inventory"));
+        .next("choose another file")
+        .flag("--save-inventory FILE"));
     }
     let mut text = before;
     for name in adhoc.names_of_hosts() {
@@ -102,7 +103,8 @@ fn read(file: &Path, text: &str) -> Result<Inventory, Problem> {
             "{} is there, and is no inventory that can be read",
             file.display()
         )
-        .next("choose another file for --save-inventory")
+        .next("choose another file")
+        .flag("--save-inventory FILE")
     })
 }
 
@@ -114,7 +116,8 @@ fn by_hand(file: &Path, adhoc: &AdHocInventory, name: &str) -> Problem {
         file.display()
     )
     .because("its hosts are written in a form that is not extended by itself")
-    .next(format!("add by hand below hosts:\n{}", lines.trim_end()))
+    .next("add by hand below `hosts`")
+    .inventory(lines.trim_end())
 }
 
 /// The text with more lines at the end of the block `hosts:`; comments and order stay.

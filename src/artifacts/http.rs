@@ -261,10 +261,10 @@ fn small_text(url: &str, response: &mut Response<Body>, limit: u64) -> Result<St
 /// What to do when something cannot be fetched.
 fn otherwise(problem: Problem) -> Problem {
     problem
-        .next("if this machine has no way to the internet, fetch the file elsewhere and name it:")
-        .next(INVENTORY_PATH)
-        .next("or name a mirror in the layout of the project's releases:")
-        .next("cluster: {binary: {source: push, mirror: https://mirror.example.org/releases}}")
+        .next("if this machine has no way to the internet, fetch the file elsewhere and name it")
+        .inventory(INVENTORY_PATH)
+        .next("or name a mirror in the layout of the project's releases")
+        .inventory("cluster: {binary: {source: push, mirror: https://mirror.example.org/releases}}")
 }
 
 fn answered(url: &str, response: &Response<Body>) -> Problem {

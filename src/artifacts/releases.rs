@@ -79,13 +79,12 @@ impl Releases {
             Some(mirror) => format!("{}/channels/{channel}", mirror.trim_end_matches('/')),
             None => (self.channel)(channel),
         };
-        let exactly = format!(
-            "or say exactly which version:\ncluster: {{version: {}}}",
-            self.example
-        );
-        let pointer = client
-            .pointer(&url)
-            .map_err(|problem| problem.next(&*exactly))?;
+        let exactly = format!("cluster: {{version: {}}}", self.example);
+        let pointer = client.pointer(&url).map_err(|problem| {
+            problem
+                .next("or say exactly which version")
+                .inventory(&*exactly)
+        })?;
         let last = pointer
             .trim_end_matches('/')
             .rsplit('/')
@@ -106,7 +105,8 @@ impl Releases {
                     .collect::<String>()
                     .escape_debug()
             ))
-            .next(exactly)
+            .next("or say exactly which version")
+            .inventory(exactly)
         })
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn addresses(
     let families = situation.rules.families(situation).unwrap_or_default();
     let wanted = situation.rules.wanted(situation.inventory, host);
     let told = wanted
-        .map_err(|why| problem!(Code::NODE_ADDRESS_MISSING, "{}: {why}", host.name))?
+        .map_err(|why| problem!(Code::NODE_ADDRESS_MISSING, host = &host.name, "{why}"))?
         .addresses;
     if !told.is_empty() {
         let lacks = families
@@ -109,8 +109,8 @@ fn lacking(
     });
     problem!(
         Code::ADDRESS_FAMILY_MISSING,
-        "{}: the pods' network has {}, and the node no address of {}",
-        host.name,
+        host = &host.name,
+        "the pods' network has {}, and the node no address of {}",
         names.join(" and "),
         lacks.join(" and ")
     )
@@ -119,8 +119,9 @@ fn lacking(
         situation.rules.product().name,
         list(facts)
     ))
-    .next(format!(
-        "give the host one; if it has one that was not found, under  hosts: {}: config:\n{}",
+    .next("give the host one; if it has one that was not found")
+    .inventory(format!(
+        "hosts: {{{}: {{config: {{{}}}}}}}",
         host.name,
         situation.rules.line(
             &Setting::Addresses(&examples.collect::<Vec<_>>().join(",")),
@@ -141,8 +142,8 @@ fn first(
         if !facts.has_address(node_ip) {
             return Err(problem!(
                 Code::NODE_ADDRESS_MISSING,
-                "{}: its private_address {node_ip} is on none of its interfaces",
-                host.name
+                host = &host.name,
+                "its private_address {node_ip} is on none of its interfaces"
             )
             .because(format!("it has {}", list(facts)))
             .next(format!(
@@ -156,8 +157,8 @@ fn first(
         return facts.address_on(interface).ok_or_else(|| {
             problem!(
                 Code::NODE_ADDRESS_MISSING,
-                "{}: there is no address on {interface}, which {line} names",
-                host.name
+                host = &host.name,
+                "there is no address on {interface}, which {line} names"
             )
             .because(format!("it has {}", list(facts)))
             .next("correct it in the inventory")
@@ -169,8 +170,8 @@ fn first(
     choice.address(host, facts).ok_or_else(|| {
         problem!(
             Code::NODE_ADDRESS_SHARED,
-            "{}: no address for its siblings to reach it at",
-            host.name
+            host = &host.name,
+            "no address for its siblings to reach it at"
         )
         .because(match facts.default_address() {
             Some(usual) => format!("other hosts have {usual}, too; it has {}", list(facts)),

@@ -5,6 +5,7 @@ use super::Situation;
 use crate::facts::Facts;
 use crate::inventory::Host;
 use crate::problem::{Code, Problem, problem};
+use crate::shell::quote;
 
 /// The hash of the CA that a host trusts: a server's own, an agent's copy of it, or the one in the
 /// token that it joined with.
@@ -87,19 +88,19 @@ pub fn agents_elsewhere(
                     let at = server.map_or_else(String::new, |url| format!(", joined at {url}"));
                     problem!(Code::TWO_CLUSTERS, "two cluster CAs: {says} has one, {name} another")
                         .because(format!("{name} is an agent of another cluster{at}"))
-                        .next(format!("if this cluster has a new CA:  systemctl restart {}  on {name}, then try again", situation.rules.product().agent_unit))
+                        .next(format!("if this cluster has a new CA, restart {name}, then try again")).on_host(format!("systemctl restart {}", situation.rules.product().agent_unit))
                 }
                 _ if ours.is_none() && situation.inventory.cluster.server_url.is_none() => {
                     return None;
                 }
                 _ => {
                     let server = server.filter(|server| !servers.contains(server))?;
-                    problem!(Code::OTHER_CLUSTER, "{name}: it is an agent of the cluster at {server}")
+                    problem!(Code::OTHER_CLUSTER, host = name, "it is an agent of the cluster at {server}")
                         .because("nothing tells whether that is the cluster that it would join")
                         .next("if it is: give the full token, which begins with K10 and names the cluster's CA")
                 }
             };
-            Some(problem.next(to_leave(situation, host)).next(to_move(name)))
+            Some(to_move(problem.next(to_leave(situation, host)), name))
         })
         .collect()
 }
@@ -117,8 +118,10 @@ fn to_leave(situation: &Situation<'_>, host: &Host) -> String {
 }
 
 /// What to do about a host that is to belong to another cluster than it does.
-pub fn to_move(name: &str) -> String {
-    format!(
-        "to move {name} here, take it out of its cluster first:  towline reset -i FILE --limit {name} , with that cluster's inventory, or with one that names {name} alone"
-    )
+pub fn to_move(problem: Problem, name: &str) -> Problem {
+    let words = format!(
+        "to move {name} here, take it out of its cluster first, with that cluster's inventory or with one that names {name} alone"
+    );
+    let command = format!("towline reset -i FILE --limit {}", quote(name));
+    problem.next(words).command(command)
 }

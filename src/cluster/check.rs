@@ -16,8 +16,8 @@ pub(super) fn no_systemd(host: &Host, facts: &Facts) -> Option<Problem> {
     (!facts.systemd).then(|| {
         problem!(
             Code::NO_SYSTEMD,
-            "{}: its init system is not systemd",
-            host.name
+            host = &host.name,
+            "its init system is not systemd"
         )
         .because(found(facts))
     })
@@ -29,10 +29,10 @@ pub(super) fn lacks_commands(host: &Host, facts: &Facts) -> Option<Problem> {
         let missing = facts.missing.join(", ");
         problem!(
             Code::COMMAND_MISSING,
-            "{}: commands are missing: {missing}",
-            host.name
+            host = &host.name,
+            "commands are missing: {missing}"
         )
-        .next("apt-get install util-linux coreutils iproute2")
+        .on_host("apt-get install util-linux coreutils iproute2")
     })
 }
 
@@ -46,7 +46,8 @@ pub(super) fn unfit(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Op
         return Some(
             problem!(
                 Code::OS_UNSUPPORTED,
-                "{name}: this operating system is not supported yet"
+                host = name,
+                "this operating system is not supported yet"
             )
             .because(found(facts))
             .next("use Debian, Ubuntu or a system like them"),
@@ -55,7 +56,8 @@ pub(super) fn unfit(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Op
     if facts.release_architecture().is_none() {
         return Some(problem!(
             Code::ARCHITECTURE_UNSUPPORTED,
-            "{name}: there is no {} for its architecture, {}",
+            host = name,
+            "there is no {} for its architecture, {}",
             situation.rules.product().name,
             facts.architecture
         ));
@@ -68,7 +70,8 @@ pub(super) fn unfit(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Op
         return Some(
             problem!(
                 Code::NODE_NAME_INVALID,
-                "{name}: its hostname “{node}” cannot be a node's name"
+                host = name,
+                "its hostname “{node}” cannot be a node's name"
             )
             .next(format!(
                 "set  node_name:  for {name} in the inventory, or its hostname"
@@ -77,7 +80,7 @@ pub(super) fn unfit(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Op
     }
     if let Some(why) = situation.rules.told(facts).unreadable {
         return Some(
-            problem!(Code::NODE_CONFIG_UNREADABLE, "{name}: its {why}")
+            problem!(Code::NODE_CONFIG_UNREADABLE, host = name, "its {why}")
                 .because("it may hold the token and the address that the host joined with")
                 .next("repair it on the host, or move it away"),
         );
@@ -116,21 +119,18 @@ pub(super) fn other_role(situation: &Situation<'_>, host: &Host, facts: &Facts) 
     Some(if situation.inventory.whole {
         problem!(
             Code::ROLE_CHANGED,
-            "{name}: it is {other}, and the inventory says {wants} ({})",
+            host = name,
+            "it is {other}, and the inventory says {wants} ({})",
             host.role.origin
         )
         .because(because)
-        .next(format!(
-            "{}  makes it bare again; its data is lost",
-            reset_line(situation, name)
-        ))
+        .next("to make it bare again (its data is lost)")
+        .command(reset_line(situation, name))
     } else {
-        problem!(Code::ROLE_CHANGED, "{name}: it is {other} already")
+        problem!(Code::ROLE_CHANGED, host = name, "it is {other} already")
             .because(because)
-            .next(format!(
-                "write it into an inventory;  {}  makes it bare again, and its data is lost",
-                reset_line(situation, name)
-            ))
+            .next("write it into an inventory; to make it bare again (its data is lost)")
+            .command(reset_line(situation, name))
     })
 }
 
@@ -162,7 +162,8 @@ pub(super) fn moved(
     (is_member && was != node_ip).then(|| {
         problem!(
             Code::NODE_ADDRESS_CHANGED,
-            "{name}: its node address is {was}, and would be {node_ip}"
+            host = name,
+            "its node address is {was}, and would be {node_ip}"
         )
         .because("the other members of etcd know it by that address")
         .next(next)
@@ -184,17 +185,17 @@ fn renamed(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Option<Prob
     let wanted = wanted.to_lowercase();
     let only_by_id = told.is_suffixed && was.starts_with(&format!("{wanted}-"));
     (was != wanted && !only_by_id).then(|| {
-        problem!(Code::NODE_RENAMED, "{name}: its node is called {was}, and {says} {wanted}")
-            .because("a node keeps the name that it joined with: under another one it would join as a new node, and the old one would stay behind")
-            .next(if situation.inventory.whole {
-                format!("to keep the node:  node_name: {was}  for {name} in the inventory")
-            } else {
-                format!("to keep the node, on {name}:  hostnamectl set-hostname {}", quote(&was))
-            })
-            .next(format!(
-                "to rename it, let it join anew:  {} , then deploy; its data is lost",
-                reset_line(situation, name)
-            ))
+        let problem = problem!(Code::NODE_RENAMED, host = name, "its node is called {was}, and {says} {wanted}")
+            .because("a node keeps the name that it joined with: under another one it would join as a new node, and the old one would stay behind");
+        let problem = if situation.inventory.whole {
+            let problem = problem.next("to keep the node");
+            problem.inventory(format!("hosts: {{{name}: {{node_name: {was}}}}}"))
+        } else {
+            let problem = problem.next("to keep the node, on the host as root");
+            problem.on_host(format!("hostnamectl set-hostname {}", quote(&was)))
+        };
+        problem
+            .next("to rename it, reset it, then deploy again (its data is lost)").command(reset_line(situation, name))
     })
 }
 
@@ -225,7 +226,7 @@ pub(super) fn other_data_dir(
     let product = situation.rules.product().name;
     if let Err(why) = situation.rules.told(facts).data_dir {
         return Some(
-            problem!(Code::DATA_DIR_UNUSABLE, "{name}: {why}").next(format!(
+            problem!(Code::DATA_DIR_UNUSABLE, host = name, "{why}").next(format!(
                 "move it to another folder by hand, with {product} stopped, or leave this host out"
             )),
         );
@@ -235,14 +236,13 @@ pub(super) fn other_data_dir(
         return Some(
             problem!(
                 Code::DATA_MISSING,
-                "{name}: {product} has run here, and there is nothing of it in {missing}"
+                host = name,
+                "{product} has run here, and there is nothing of it in {missing}"
             )
             .because("without its data it would be a new machine to the cluster")
             .next("mount the disk that the folder is on")
-            .next(format!(
-                "if the data is lost,  {}  lets it join anew",
-                reset_line(situation, name)
-            )),
+            .next("if the data is lost, let it join anew")
+            .command(reset_line(situation, name)),
         );
     }
     if *own == wanted {
@@ -250,16 +250,19 @@ pub(super) fn other_data_dir(
     }
     let problem = problem!(
         Code::DATA_DIR_DIFFERS,
-        "{name}: {product} keeps its data in {own} here, not in {wanted}"
+        host = name,
+        "{product} keeps its data in {own} here, not in {wanted}"
     )
     .because("in another folder it would start with nothing, as a new machine");
     let whole = situation.inventory.whole;
     let line = situation.rules.line(&Setting::DataDir(own.as_str()), whole);
-    Some(problem.next(if whole {
-        format!("say so under  hosts: {name}:\n  config: {{{line}}}")
+    Some(if whole {
+        problem
+            .next("say so in the inventory")
+            .inventory(format!("hosts: {{{name}: {{config: {{{line}}}}}}}"))
     } else {
-        line
-    }))
+        problem.flag(line)
+    })
 }
 
 /// The name of a host's node: the one that it joined with, else the one that it will join with.

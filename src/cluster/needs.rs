@@ -31,17 +31,15 @@ pub(super) fn lacking_controllers(
     let (missing, words) = (missing.join(", "), words.join(" "));
     let problem = problem!(
         Code::CGROUP_MISSING,
-        "{}: its kernel does not offer these cgroup controllers: {missing}",
-        host.name
+        host = &host.name,
+        "its kernel does not offer these cgroup controllers: {missing}"
     )
     .because(format!(
         "{} and its kubelet do not start without them",
         situation.rules.product().name
     ));
     Some(match &facts.cmdline {
-        Some(file) => problem.next(format!(
-            "on the host, this adds them to the kernel's command line (one line, as a Raspberry Pi wants it):\nsed -i '1s/$/ {words}/' {file} && reboot"
-        )),
+        Some(file) => problem.next("on the host, this adds them to the kernel's command line (one line, as a Raspberry Pi wants it)").on_host(format!("sed -i '1s/$/ {words}/' {file} && reboot")),
         None => problem.next(format!(
             "add  {words}  to the kernel's command line (on most machines in GRUB_CMDLINE_LINUX of /etc/default/grub, then update-grub), and restart the machine"
         )),
@@ -59,8 +57,8 @@ pub(super) fn other_kubernetes(
     Some(
         problem!(
             Code::OTHER_KUBERNETES,
-            "{}: {} runs on it",
-            host.name,
+            host = &host.name,
+            "{} runs on it",
             other.name
         )
         .because(format!(
@@ -69,10 +67,8 @@ pub(super) fn other_kubernetes(
             situation.rules.product().name
         ))
         .next("if it is in use, take the host out of the inventory")
-        .next(format!(
-            "if it may go, with all that it holds, on the host as root:\n{}",
-            other.removal
-        )),
+        .next("if it may go, with all that it holds, on the host as root")
+        .on_host(other.removal),
     )
 }
 
@@ -90,12 +86,12 @@ pub(super) fn no_room(
         return Some(
             problem!(
                 Code::DISK_READ_ONLY,
-                "{name}: {owner}'s data belongs in {folder}, and nothing can be written there"
+                host = name,
+                "{owner}'s data belongs in {folder}, and nothing can be written there"
             )
             .because("its file system is mounted read-only")
-            .next(format!(
-                "on the host, these show how, and often why:\nfindmnt -T {folder}\ndmesg | tail"
-            )),
+            .next("on the host, these show how, and often why")
+            .on_host(format!("findmnt -T {folder}\ndmesg | tail")),
         );
     }
     let is_unpacked = facts.node.version.as_deref() == Some(version);
@@ -121,7 +117,7 @@ pub(super) fn no_room(
         .filter(|free| *free < needed)
     {
         return Some(
-            problem!(Code::DISK_FULL, "{name}: {owner}'s data belongs in {folder}, where {free} MB are free, and {version} needs {needed} MB")
+            problem!(Code::DISK_FULL, host = name, "{owner}'s data belongs in {folder}, where {free} MB are free, and {version} needs {needed} MB")
             .next(next()),
         );
     }
@@ -129,7 +125,8 @@ pub(super) fn no_room(
     Some(
         problem!(
             Code::DISK_FULL,
-            "{name}: {owner}'s data belongs in {folder}, where only {free} more files can be made"
+            host = name,
+            "{owner}'s data belongs in {folder}, where only {free} more files can be made"
         )
         .because("the file system's inodes are used up")
         .next(next()),

@@ -104,20 +104,21 @@ fn stranger(host: &str, node: &ClusterNode, other: IpAddr, own: IpAddr) -> Probl
     if node.is_alive() {
         return problem!(
             Code::NODE_NAME_TAKEN,
-            "{host}: another machine runs as a node under its name, {name}"
+            host = host,
+            "another machine runs as a node under its name, {name}"
         )
         .because(addresses)
         .next(rename);
     }
     problem!(
         Code::NODE_NAME_TAKEN,
-        "{host}: the cluster has a node under its name, {name}, of a machine that is down now"
+        host = host,
+        "the cluster has a node under its name, {name}, of a machine that is down now"
     )
     .because(addresses)
     .next(format!("if that machine will come back:  {rename}"))
-    .next(format!(
-        "if it was {host} before it was set up anew:  kubectl delete node {name}"
-    ))
+    .next(format!("if it was {host} before it was set up anew"))
+    .command(format!("kubectl delete node {name}"))
 }
 
 /// Nodes that are in the cluster and not in the inventory.

@@ -109,7 +109,8 @@ pub(super) fn leftovers(situation: &Situation<'_>, state: &ClusterState) -> Vec<
         let name = &host.name;
         problem!(
             Code::OTHER_CLUSTER,
-            "{name}: it is an agent of another cluster"
+            host = name,
+            "it is an agent of another cluster"
         )
         .because(format!(
             "{leader} is to make a new cluster, with a CA of its own"
@@ -117,7 +118,8 @@ pub(super) fn leftovers(situation: &Situation<'_>, state: &ClusterState) -> Vec<
         .next(format!(
             "if that cluster still runs: take {name} or {leader} out of this inventory"
         ))
-        .next(format!("if it is gone:  {}", reset_line(situation, name)))
+        .next("if it is gone")
+        .command(reset_line(situation, name))
     });
     let others = situation.servers().filter(|(_, facts)| {
         let found = facts.node.ca_hash.as_ref();
@@ -128,12 +130,13 @@ pub(super) fn leftovers(situation: &Situation<'_>, state: &ClusterState) -> Vec<
             let (name, folder) = (&host.name, &facts.node.data_dir);
             problem!(
                 Code::CLUSTER_REMAINS,
-                "{name}: there is a cluster's CA in {folder}, and nothing else of that cluster"
+                host = name,
+                "there is a cluster's CA in {folder}, and nothing else of that cluster"
             )
             .because(format!(
                 "{leader} is to make a new cluster, which {name} could not join"
             ))
-            .next(reset_line(situation, name))
+            .command(reset_line(situation, name))
         })
         .chain(agents)
         .collect()

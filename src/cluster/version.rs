@@ -58,7 +58,8 @@ pub fn wanted_version(
             .because(
                 "a channel names a version only for a new cluster: another one could be an upgrade",
             )
-            .next("set  version:  under cluster: to the version that the cluster runs"),
+            .next("set the version that the cluster runs")
+            .inventory("cluster: {version: VERSION}"),
         ]);
     }
     let wanted = match (&inventory.cluster.version, running.first()) {
@@ -97,8 +98,10 @@ pub fn wanted_version(
         (VersionChoice::Exact(_), true) => "Kubernetes does not go back to an older version",
         _ => "an upgrade is a command of its own, not yet here",
     };
-    Err(vec![problem.because(why).next(format!(
-        "to go on without an upgrade, set  version: {}  under cluster:",
-        running[0].1
-    ))])
+    Err(vec![
+        problem
+            .because(why)
+            .next("to go on without an upgrade")
+            .inventory(format!("cluster: {{version: {}}}", running[0].1)),
+    ])
 }

@@ -46,8 +46,8 @@ fn named(typed: &str) -> Result<Code, Problem> {
     Code::named(name).ok_or_else(|| {
         let problem = problem!(Code::COMMAND_LINE, "there is no code `{name}`");
         match similar(name, Code::all().map(Code::name)) {
-            Some(meant) => problem.next(format!("towline explain {meant}")),
-            None => problem.next("towline explain  lists all codes"),
+            Some(meant) => problem.command(format!("towline explain {meant}")),
+            None => problem.next("to list all codes").command("towline explain"),
         }
     })
 }

@@ -89,8 +89,10 @@ async fn command(command: Command, environment: &Environment, ui: Ui) -> ExitCod
         }
         Command::Uninstall { rest } => {
             let problem = Problem::new(Code::COMMAND_LINE, "k3s is removed with  towline reset")
-                .next("to see what it would do:  towline reset -i FILE --plan")
-                .next("without an inventory, repeat the install or join command with  --save-inventory FILE");
+                .next("to see what it would do")
+                .command("towline reset -i FILE --plan")
+                .next("without an inventory, repeat the install or join command with")
+                .flag("--save-inventory FILE");
             let ui = match Output::of(&rest) {
                 Output::Json => Ui::json(),
                 Output::Plain => ui,
@@ -120,7 +122,9 @@ pub fn mistyped(error: &clap::Error, output: Output) -> ExitCode {
         };
     }
     let problem = if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        Problem::new(Code::COMMAND_LINE, "there is no command").next("--help  lists them")
+        Problem::new(Code::COMMAND_LINE, "there is no command")
+            .next("to list them")
+            .flag("--help")
     } else {
         let text = error.render().to_string();
         let mut parts = text.trim().split("\n\n").map(str::trim);

@@ -25,14 +25,16 @@ pub(super) async fn run(
         // Where agents have no token of their own, the servers' lets them in.
         let own = facts.node.agent_token.clone().filter(|_| !arguments.server);
         let Some(token) = own.or_else(|| facts.node.server_token.clone()) else {
-            return Err(
-                problem!(Code::NO_CLUSTER, "{}: there is no token here", adhoc.target)
-                    .because(format!(
-                        "{}/server/token is missing: no server of a cluster has run on it",
-                        facts.node.data_dir
-                    ))
-                    .into(),
-            );
+            return Err(problem!(
+                Code::NO_CLUSTER,
+                host = &adhoc.target,
+                "there is no token here"
+            )
+            .because(format!(
+                "{}/server/token is missing: no server of a cluster has run on it",
+                facts.node.data_dir
+            ))
+            .into());
         };
         // Printing it is what was asked for; nowhere else is it shown, so it is no event.
         context.events.told().await;

@@ -50,6 +50,8 @@ fn unasked(arguments: &ResetArguments) -> Problem {
         Code::RESET_UNCONFIRMED,
         "a reset removes a cluster with its data, and {why}"
     )
-    .next(format!("to see what it would do:  {line} --plan"))
-    .next(format!("to do it:  {line} --yes"))
+    .next("to see what it would do")
+    .command(format!("{line} --plan"))
+    .next("to do it")
+    .command(format!("{line} --yes"))
 }

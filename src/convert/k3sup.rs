@@ -58,7 +58,8 @@ pub fn convert(
             making.hosts.len()
         );
         return Err(Problem::new(Code::SOURCE_WITHOUT_SERVER, problem)
-            .next("say how many are servers, as to  k3sup plan:  --servers 1")
+            .next("say how many are servers, as to k3sup plan")
+            .flag("--servers 1")
             .into());
     }
     for item in list {

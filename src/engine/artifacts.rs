@@ -56,7 +56,8 @@ impl Context {
                         binary.architecture
                     )
                     .because(format!("there are hosts that are {architecture}"))
-                    .next("binary: {source: push}  fetches the right one for every host"));
+                    .next("to fetch the right one for every host")
+                    .inventory("cluster: {binary: {source: push}}"));
                 }
                 if let Some(pinned) = pinned.filter(|pinned| *pinned != binary.sha256) {
                     return Err(problem!(
@@ -115,9 +116,10 @@ impl Context {
                     path.display()
                 ))
                 .next(format!(
-                    "set  version: {}  (as `{} --version` says it) under cluster:",
-                    releases.example, releases.name
-                )));
+                    "set the version, as `{} --version` says it",
+                    releases.name
+                ))
+                .inventory(format!("cluster: {{version: {}}}", releases.example)));
             }
         };
         let (proxy, name) = (self.proxy.clone(), channel.clone());

@@ -85,10 +85,8 @@ impl Ssh {
             }
             let loaded = Keys::load(paths, environment.agent.clone(), &environment.home)
                 .await
-                .map_err(|error| {
-                    error
-                        .problem()
-                        .because(format!("it is named by {}", host.ssh.key.origin))
+                .map_err(|problem| {
+                    problem.because(format!("it is named by {}", host.ssh.key.origin))
                 })?;
             keys.insert(paths.clone(), Arc::new(loaded));
         }
@@ -128,7 +126,7 @@ impl Ssh {
 
     async fn session(&self, host: &Host, policy: Policy) -> Result<ssh::Session, Opened> {
         let Some(keys) = self.keys.get(&host.ssh.key.value) else {
-            let problem = problem!(Code::INTERNAL, "{}: its keys were not read", host.name);
+            let problem = problem!(Code::INTERNAL, host = &host.name, "its keys were not read");
             return Err(Opened::Failed(unreachable(problem)));
         };
         let trust = Trust {
@@ -235,8 +233,8 @@ fn room_for(hosts: usize, parallel: u16) -> Result<(), Problem> {
     )
     .because(why)
     .because("every host has one connection for as long as the run lasts")
-    .next("raise the limit of this shell, then run the same command again:")
-    .next(format!("sudo prlimit --pid $$ --nofile={needed}:{needed}")))
+    .next("raise the limit of this shell, then run the same command again")
+    .command(format!("sudo prlimit --pid $$ --nofile={needed}:{needed}")))
 }
 
 /// Why there is no connection.

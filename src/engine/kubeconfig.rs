@@ -123,8 +123,13 @@ pub async fn fetch(
     let distribution = distribution::of(&context.inventory);
     let server = server_url(address, distribution.rules.product().api_port);
     let name = target.context.as_deref().unwrap_or(&cluster.name);
-    let fresh = rewrite(source.expose(), &server, name)
-        .map_err(|problem| problem.next(distribution.renew_kubeconfig))?;
+    let fresh = rewrite(source.expose(), &server, name).map_err(|problem| {
+        problem
+            .next(
+                "look at the file on the server; it is written anew when it is missing at a start",
+            )
+            .on_host(distribution.renew_kubeconfig)
+    })?;
     let default = || PathBuf::from(format!("{}.kubeconfig", cluster.name));
     let path = absolute(target.path.clone().unwrap_or_else(default));
 
@@ -316,7 +321,8 @@ async fn source<'a>(
     }
     Err(
         Problem::new(Code::NO_CLUSTER, "no server has a kubeconfig to give")
-            .next("towline deploy makes the cluster first"),
+            .next("make the cluster first")
+            .command("towline deploy"),
     )
 }
 

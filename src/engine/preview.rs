@@ -5,7 +5,6 @@ use super::operation::Operation;
 use super::operation::Survey;
 use super::told::Conclusion;
 use crate::problem::{Code, Problem};
-use crate::run::event::PlannedState;
 use crate::run::state::RunState;
 use crate::run::{Event, Outcome, planned};
 
@@ -24,10 +23,8 @@ pub fn preview<O: Operation>(context: &Context, _: &O, survey: &Survey<O::Rules>
     }
     plan(context, survey, &run_state);
     for step in planned(&survey.judged) {
-        if step.state == PlannedState::Failed {
-            let what = step.changes.first().map(|change| change.what.clone());
-            let problem = Problem::new(Code::STEP_IMPOSSIBLE, what.unwrap_or(step.step));
-            run_state.end(&step.host, Outcome::Failed, Some(problem));
+        if step.problem.is_some() {
+            run_state.end(&step.host, Outcome::Failed, step.problem);
         }
     }
     let rows = context.rows(&survey.gathered).into_iter();

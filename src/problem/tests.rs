@@ -3,8 +3,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use clap::Parser as _;
+use clap::error::ErrorKind;
+
 use super::codes::AREAS;
 use super::*;
+use crate::cli::Cli;
 
 /// What stands before the pages of `docs/errors.md`.
 const INTRODUCTION: &str = "\
@@ -36,6 +40,48 @@ fn the_documentation_on_disk_is_made_of_the_codes() {
         fs::read_to_string(file).unwrap_or_default() == text,
         "docs/errors.md is not what the codes are now; renew it with: \
          UPDATE_DOCS=1 cargo test --lib problem"
+    );
+}
+
+#[test]
+fn what_is_to_be_typed_or_written_stands_below_the_words_for_it() {
+    let problem = problem!(Code::API_UNRESPONSIVE, host = "m1", "no answer")
+        .because("two\nlines")
+        .next("look at it")
+        .on_host("journalctl -n 50")
+        .on_host("systemctl status k3s\ndmesg")
+        .command("ping m1")
+        .next("or write")
+        .inventory("cluster:\n  version: v1")
+        .inventory("hosts: {}")
+        .next("or type")
+        .flag("--plan")
+        .flag("--yes")
+        .next("done");
+    insta::assert_snapshot!(problem, @r"
+    m1: no answer
+      two
+      lines
+      → look at it:
+        journalctl -n 50
+      → on the host, as root:
+        systemctl status k3s
+        dmesg
+      → ping m1
+      → or write:
+        cluster:
+          version: v1
+      → in the inventory:
+        hosts: {}
+      → or type:  --plan
+      → use  --yes
+      → done
+    ");
+    let json = serde_json::to_value(&problem).unwrap();
+    assert_eq!(json["host"], "m1");
+    assert_eq!(
+        json["next"][1],
+        serde_json::json!({"kind": "command_on_host", "text": "journalctl -n 50"})
     );
 }
 
@@ -95,4 +141,36 @@ fn every_code_is_used() {
         unused.map(Code::name).collect::<Vec<_>>(),
         Vec::<&str>::new()
     );
+}
+
+#[test]
+fn the_commands_of_towline_on_the_pages_are_commands_of_towline() {
+    let placeholders = [
+        ("ADDRESS", "10.0.0.1"),
+        ("CODE", Code::INTERNAL.name()),
+        ("COMMAND", "deploy"),
+    ];
+    let mut wrong = String::new();
+    for code in Code::all() {
+        let page = code.cause() + "\n" + &code.remedy();
+        // In a code block, and between backticks, where a command may stand without its flags.
+        let blocks = page.split("```").skip(1).step_by(2);
+        let typed = blocks.flat_map(str::lines).map(|line| (line, true));
+        let named = page.split('`').skip(1).step_by(2);
+        let lines = typed.chain(named.map(|word| (word, false)));
+        for (line, is_whole) in lines.filter(|(line, _)| line.starts_with("towline ")) {
+            let words = placeholders
+                .iter()
+                .fold(line.to_owned(), |line, (name, value)| {
+                    line.replace(name, value)
+                });
+            if let Err(error) = Cli::try_parse_from(shlex::split(&words).unwrap())
+                && error.use_stderr()
+                && (is_whole || error.kind() != ErrorKind::MissingRequiredArgument)
+            {
+                let _ = writeln!(wrong, "{code}: {line}\n{error}");
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
 }

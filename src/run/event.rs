@@ -298,6 +298,8 @@ pub struct Planned {
     pub state: PlannedState,
     /// What differs, with diffs of files.
     pub changes: Vec<PlannedChange>,
+    /// Why it cannot be done.
+    pub problem: Option<Problem>,
 }
 
 /// What is to be said of a step that is not as it should be.

@@ -76,10 +76,10 @@ pub(super) fn complaint(output: &Output) -> String {
 
 /// What is said of a host that has no session for a command.
 pub(super) fn no_session(host: &str, reason: &str) -> Problem {
-    problem!(Code::SESSION_REFUSED, "{host}: sshd there lets no further command begin")
+    problem!(Code::SESSION_REFUSED, host = host, "sshd there lets no further command begin")
         .because(format!("it refuses a session: {reason}"))
         .because("each connection has so many sessions as `MaxSessions` says, and a command that was given up holds one until it ends there")
-        .next("see what still runs there and the limit, on the host as root:\nsshd -T | grep -i maxsessions; systemctl status ssh --no-pager")
+        .next("see what still runs there and the limit, on the host as root").on_host("sshd -T | grep -i maxsessions; systemctl status ssh --no-pager")
         .next("end it or raise MaxSessions in sshd_config, then run the same command again")
 }
 
@@ -237,7 +237,10 @@ impl Runner {
                             Code::RUN_LOCKED,
                             "another run of towline has been acting on this host for 10 minutes",
                         )
-                        .next("fuser -v /run/towline.lock on the host shows it"),
+                        .next("on the host, this shows it")
+                        .on_host(
+                            "ps -fp $(find /proc/[0-9]*/fd -lname /run/towline.lock | cut -d/ -f3)",
+                        ),
                     ));
                 }
                 Exit::Code(CONFLICT) => {

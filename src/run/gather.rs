@@ -99,7 +99,7 @@ pub async fn gather(
             Ok((_, one)) => one,
             Err(error) => {
                 let name = names.get(&error.id()).cloned().unwrap_or_default();
-                let problem = problem!(Code::INTERNAL, "{name}: towline itself failed")
+                let problem = problem!(Code::INTERNAL, host = &name, "towline itself failed")
                     .because(error.to_string());
                 (
                     name,
@@ -265,15 +265,15 @@ async fn look(
         failed(if let Exit::Refused(reason) = &output.exit {
             exchange::no_session(name, reason)
         } else if said.contains("a password is required") || said.contains("a terminal is required") {
-            problem!(Code::SUDO_PASSWORD, "{name}: sudo asks {user} for a password")
+            problem!(Code::SUDO_PASSWORD, host = name, "sudo asks {user} for a password")
                 .because("towline needs root on the host, and cannot type passwords yet")
-                .next(format!("on the host, as root:\necho '{user} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{user} && chmod 440 /etc/sudoers.d/{user}"))
-                .next("or log in as root:  ssh: {user: root}")
+                .on_host(format!("echo '{user} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{user} && chmod 440 /etc/sudoers.d/{user}"))
+                .next("or log in as root").inventory("ssh: {user: root}")
         } else if said.contains("sudo") {
-            problem!(Code::SUDO_REFUSED, "{name}: {user} cannot become root by sudo").because(said)
-                .next("log in as root:  ssh: {user: root} , or let the user use sudo without a password")
+            problem!(Code::SUDO_REFUSED, host = name, "{user} cannot become root by sudo").because(said)
+                .next("let the user use sudo without a password, or log in as root").inventory("ssh: {user: root}")
         } else {
-            problem!(Code::ANSWER_UNUSABLE, "{name}: it was reached, and did not answer the first question").because(said)
+            problem!(Code::ANSWER_UNUSABLE, host = name, "it was reached, and did not answer the first question").because(said)
         })
     })?;
     let reply = answered
@@ -283,7 +283,8 @@ async fn look(
         .ok_or_else(|| {
             failed(problem!(
                 Code::ANSWER_UNUSABLE,
-                "{name}: its answer about itself was cut short"
+                host = name,
+                "its answer about itself was cut short"
             ))
         })?;
     match Facts::parse(reply, questions, data_dir) {
@@ -291,7 +292,11 @@ async fn look(
             facts.reached_at = remote.peer();
             Ok((facts, answered))
         }
-        Err(why) => Err(failed(problem!(Code::ANSWER_UNUSABLE, "{name}: {why}"))),
+        Err(why) => Err(failed(problem!(
+            Code::ANSWER_UNUSABLE,
+            host = name,
+            "{why}"
+        ))),
     }
 }
 

@@ -20,7 +20,7 @@ impl Runner {
                 return Err(Stop::Interrupted);
             }
             if begun.elapsed() >= guard.timeout {
-                return Err(Stop::Held(format!("{host} is not stopped now: {why}")));
+                return Err(Stop::Held(format!("not stopped now: {why}")));
             }
             if told != why {
                 told.clone_from(&why);

@@ -44,6 +44,7 @@ impl Runner {
         });
         for (host, step, lasts) in futures::future::join_all(looks).await {
             if let Err(problem) = lasts {
+                let problem = problem.of(&host);
                 self.events.send(Event::Failed {
                     host: host.clone(),
                     step,

@@ -17,6 +17,7 @@ pub fn planned(judged: &Judged) -> Vec<Planned> {
                     step: step.name.clone(),
                     state,
                     changes,
+                    problem: step.verdict.as_ref().err().map(|why| why.clone().of(host)),
                 })
             });
             steps.extend(told);

@@ -242,6 +242,7 @@ impl Runner {
         match lane.stop {
             None => run_state.pass(&host, index),
             Some((step, Stop::Failed(problem))) => {
+                let problem = problem.of(&host);
                 self.events.send(Event::Failed {
                     host: host.clone(),
                     step,

@@ -119,7 +119,7 @@ impl RunState {
         if self.is_in(host) {
             let entry = self.hosts.entry(host.to_owned()).or_default();
             entry.outcome = Some(outcome);
-            entry.problem = problem;
+            entry.problem = problem.map(|problem| problem.of(host));
         }
     }
 

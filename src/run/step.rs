@@ -90,7 +90,7 @@ impl Runner {
         loop {
             if let Some(reason) = lost.take() {
                 return Err(Stop::Failed(
-                    problem!(Code::CONNECTION_LOST, "{host}: the connection was lost")
+                    problem!(Code::CONNECTION_LOST, host = host, "the connection was lost")
                         .because(reason)
                         .next("when the host is back, run the same command again; it continues where this run stopped"),
                 ));
@@ -285,7 +285,7 @@ impl Wait {
             self.restarts = ended.restarts;
         }
         match (&pending.cause, &mut self.cause) {
-            (Some(problem), Some(cause)) if cause.problem.what == problem.what => {
+            (Some(problem), Some(cause)) if cause.problem.code == problem.code => {
                 cause.problem = problem.clone();
                 cause.seen = now;
                 if cause.since.elapsed() >= GRACE {
@@ -357,10 +357,8 @@ impl Wait {
 
     /// A problem with the last things that the host said, and where there is more.
     fn told(&self, problem: Problem, pending: &Pending) -> Problem {
-        let problem = self.said.iter().fold(problem, Problem::because);
-        match &*pending.next {
-            "" => problem,
-            next => problem.next(next),
-        }
+        let mut problem = self.said.iter().fold(problem, Problem::because);
+        problem.next.extend(pending.next.iter().cloned());
+        problem
     }
 }

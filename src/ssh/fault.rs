@@ -9,7 +9,7 @@ use crate::shell::quote;
 use crate::ssh::authentication::Denied;
 use crate::ssh::exchange::seconds;
 use crate::ssh::host_key::{Refusal, Refused};
-use crate::ssh::known_hosts::{FileError, entry_name};
+use crate::ssh::known_hosts::{FileError, Place, entry_name};
 use crate::ssh::target::Target;
 
 /// A host that could not be connected to.
@@ -104,95 +104,85 @@ impl ConnectError {
     pub fn problem(&self) -> Problem {
         let target = &*self.target;
         let place = self.place();
-        let code = match &*self.fault {
-            Fault::Unresolved { .. }
-            | Fault::TimedOut {
-                phase: ConnectionPhase::Name,
-                ..
-            } => Code::HOST_NAME_UNRESOLVED,
-            Fault::PortClosed
-            | Fault::NoBanner { .. }
-            | Fault::TimedOut {
-                phase: ConnectionPhase::Banner,
-                ..
-            } => Code::HOST_WITHOUT_SSH,
-            Fault::KeyExchange { .. }
-            | Fault::Lost { .. }
-            | Fault::TimedOut {
-                phase: ConnectionPhase::KeyExchange | ConnectionPhase::Authentication,
-                ..
-            } => Code::HANDSHAKE_FAILED,
-            _ => Code::HOST_UNREACHABLE,
+        let ping = || format!("ping -c 3 {}", quote(target.bare_address()));
+        let resolve = || format!("getent hosts {}", quote(target.bare_address()));
+        let unreachable = |code, why: String| {
+            Problem::new(code, "cannot be reached")
+                .of(&target.name)
+                .because(why)
         };
-        let unreachable = Problem::new(code, format!("{}: cannot be reached", target.name));
         match &*self.fault {
-            Fault::Unresolved { reason } => unreachable
-                .because(format!(
-                    "the name {} does not resolve: {reason}",
-                    target.address
-                ))
-                .next(format!("getent hosts {}", quote(&target.address)))
-                .next("or give the host's IP address as its `address`"),
-            Fault::PortClosed => unreachable
-                .because(format!("nothing listens on {place}: connection refused"))
-                .next("start sshd on the host, or set its `ssh.port`; then check with")
-                .next(self.ssh(None)),
-            Fault::NoRoute { reason } => unreachable
-                .because(format!("there is no way to {place}: {reason}"))
-                .next("check the address, the network of this machine and that the host is up")
-                .next(format!("ping -c 3 {}", quote(target.bare_address()))),
-            Fault::Tcp { reason } => unreachable
-                .because(format!("TCP to {place} failed: {reason}"))
-                .next(self.ssh(None)),
-            Fault::TimedOut { phase, limit } => self.timed_out(unreachable, *phase, *limit),
-            Fault::NoBanner { said, reason, .. } => {
-                let problem = unreachable.because(format!(
-                    "{place} takes connections, but no SSH server introduced itself: {reason}"
-                ));
-                match said {
-                    Some(said) => problem.because(format!("it said: {said}")),
-                    None => problem,
-                }
-                .next("check that sshd listens on this port and takes more connections (MaxStartups); then check with")
-                .next(self.ssh(None))
+            Fault::Unresolved { reason } => {
+                let why = format!("the name {} does not resolve: {reason}", target.address);
+                unreachable(Code::HOST_NAME_UNRESOLVED, why)
+                    .command(resolve())
+                    .next("or give the host's IP address as its `address`")
             }
-            Fault::KeyExchange { reason } => unreachable
-                .because(format!("the key exchange with {place} failed: {reason}"))
-                .next(self.ssh(Some("-v"))),
-            Fault::Lost { phase, reason } => unreachable
-                .because(format!(
-                    "the connection to {place} ended during {phase}: {reason}"
-                ))
-                .next(self.ssh(Some("-v"))),
+            Fault::PortClosed => {
+                let why = format!("nothing listens on {place}: connection refused");
+                unreachable(Code::HOST_WITHOUT_SSH, why)
+                    .next("start sshd on the host, or set its `ssh.port`; then check with")
+                    .command(self.ssh(None))
+            }
+            Fault::NoRoute { reason } => {
+                let why = format!("there is no way to {place}: {reason}");
+                unreachable(Code::HOST_UNREACHABLE, why)
+                    .next("check the address, the network of this machine and that the host is up")
+                    .command(ping())
+            }
+            Fault::Tcp { reason } => {
+                let why = format!("TCP to {place} failed: {reason}");
+                unreachable(Code::HOST_UNREACHABLE, why).command(self.ssh(None))
+            }
+            Fault::TimedOut { phase, limit } => {
+                let limit = seconds(*limit);
+                match phase {
+                    ConnectionPhase::Name => {
+                        let why = format!(
+                            "the name {} was not resolved within {limit}",
+                            target.address
+                        );
+                        unreachable(Code::HOST_NAME_UNRESOLVED, why).command(resolve())
+                    }
+                    ConnectionPhase::Tcp => {
+                        let why = format!("{place} did not answer within {limit}");
+                        unreachable(Code::HOST_UNREACHABLE, why)
+                            .next("check that the host is up and that no firewall drops this port")
+                            .command(ping())
+                    }
+                    ConnectionPhase::Banner => {
+                        let why = format!(
+                            "{place} takes connections, but no SSH server introduced itself within {limit}"
+                        );
+                        unreachable(Code::HOST_WITHOUT_SSH, why).command(self.ssh(Some("-v")))
+                    }
+                    ConnectionPhase::KeyExchange | ConnectionPhase::Authentication => {
+                        let why = format!("{place} did not finish {phase} within {limit}");
+                        unreachable(Code::HANDSHAKE_FAILED, why).command(self.ssh(Some("-v")))
+                    }
+                }
+            }
+            Fault::NoBanner { said, reason, .. } => {
+                let why = format!(
+                    "{place} takes connections, but no SSH server introduced itself: {reason}"
+                );
+                let problem = unreachable(Code::HOST_WITHOUT_SSH, why);
+                let said = said.iter().map(|said| format!("it said: {said}"));
+                said.fold(problem, Problem::because)
+                    .next("check that sshd listens on this port and takes more connections (MaxStartups); then check with")
+                    .command(self.ssh(None))
+            }
+            Fault::KeyExchange { reason } => {
+                let why = format!("the key exchange with {place} failed: {reason}");
+                unreachable(Code::HANDSHAKE_FAILED, why).command(self.ssh(Some("-v")))
+            }
+            Fault::Lost { phase, reason } => {
+                let why = format!("the connection to {place} ended during {phase}: {reason}");
+                unreachable(Code::HANDSHAKE_FAILED, why).command(self.ssh(Some("-v")))
+            }
             Fault::KnownHosts(error) => file_problem(&target.name, error),
             Fault::HostKey(refused) => self.host_key(refused),
             Fault::Authentication(denied) => self.denied(denied),
-        }
-    }
-
-    fn timed_out(&self, problem: Problem, phase: ConnectionPhase, limit: Duration) -> Problem {
-        let place = self.place();
-        let limit = seconds(limit);
-        let address = quote(self.target.bare_address());
-        match phase {
-            ConnectionPhase::Name => problem
-                .because(format!(
-                    "the name {} was not resolved within {limit}",
-                    self.target.address
-                ))
-                .next(format!("getent hosts {address}")),
-            ConnectionPhase::Tcp => problem
-                .because(format!("{place} did not answer within {limit}"))
-                .next("check that the host is up and that no firewall drops this port")
-                .next(format!("ping -c 3 {address}")),
-            ConnectionPhase::Banner => problem
-                .because(format!(
-                    "{place} takes connections, but no SSH server introduced itself within {limit}"
-                ))
-                .next(self.ssh(Some("-v"))),
-            ConnectionPhase::KeyExchange | ConnectionPhase::Authentication => problem
-                .because(format!("{place} did not finish {phase} within {limit}"))
-                .next(self.ssh(Some("-v"))),
         }
     }
 
@@ -206,32 +196,22 @@ impl ConnectError {
             refused.shown.fingerprint
         );
         match &refused.refusal {
-            Refusal::Unknown { file } => problem!(Code::HOST_KEY_UNKNOWN, "{name}: the host key is not known")
+            Refusal::Unknown { file } => problem!(Code::HOST_KEY_UNKNOWN, host = name, "the host key is not known")
                 .because(shows)
                 .next("compare it with what this prints on the host itself")
-                .next(format!("ssh-keygen -l -f {}", host_key_file(key_type)))
+                .on_host(format!("ssh-keygen -l -f {}", host_key_file(key_type)))
                 .next("if they are equal, run the same command again with --accept-new-host-keys, or first type")
-                .next(self.scan(file)),
-            Refusal::Declined => problem!(Code::HOST_KEY_UNKNOWN, "{name}: the host key was not accepted").because(shows),
+                .command(self.scan(file)),
+            Refusal::Declined => problem!(Code::HOST_KEY_UNKNOWN, host = name, "the host key was not accepted").because(shows),
             Refusal::Changed { place, known } => {
-                problem!(Code::HOST_KEY_CHANGED, "{name}: THE HOST KEY HAS CHANGED")
-                    .because(shows)
-                    .because(format!("{}:{} says {known}", place.file.display(), place.line))
-                    .because("either the machine was installed anew, or another one answers in its place")
-                    .next("only if you know that it was installed anew, forget the old key")
-                    .next(self.forget(&place.file))
-                    .next("and run the same command again with --accept-new-host-keys")
+                let problem = problem!(Code::HOST_KEY_CHANGED, host = name, "THE HOST KEY HAS CHANGED").because(shows);
+                self.other_key(problem, place, &format!("says {known}"))
             }
             Refusal::OtherType { types, place } => {
-                problem!(Code::HOST_KEY_CHANGED, "{name}: the host shows a key of a new type")
-                    .because(shows)
-                    .because(format!("{}:{} knows it by {} only", place.file.display(), place.line, types.join(", ")))
-                    .because("either the machine was installed anew, or another one answers in its place")
-                    .next("only if you know why, forget the old keys")
-                    .next(self.forget(&place.file))
-                    .next("and run the same command again with --accept-new-host-keys")
+                let problem = problem!(Code::HOST_KEY_CHANGED, host = name, "the host shows a key of a new type").because(shows);
+                self.other_key(problem, place, &format!("knows it by {} only", types.join(", ")))
             }
-            Refusal::Revoked(place) => problem!(Code::HOST_KEY_REVOKED, "{name}: THE HOST KEY IS REVOKED")
+            Refusal::Revoked(place) => problem!(Code::HOST_KEY_REVOKED, host = name, "THE HOST KEY IS REVOKED")
                 .because(shows)
                 .because(format!("{}:{} revokes this key", place.file.display(), place.line))
                 .next("do not use this machine before it has new host keys: others may hold the old ones"),
@@ -239,27 +219,35 @@ impl ConnectError {
         }
     }
 
+    fn other_key(&self, problem: Problem, place: &Place, says: &str) -> Problem {
+        problem
+            .because(format!("{}:{} {says}", place.file.display(), place.line))
+            .because("either the machine was installed anew, or another one answers in its place")
+            .next("only if you know that it was installed anew, forget the old keys")
+            .command(self.forget(&place.file))
+            .next("and run the same command again with")
+            .flag("--accept-new-host-keys")
+    }
+
     fn denied(&self, denied: &Denied) -> Problem {
         let target = &*self.target;
         let mut problem = problem!(
             Code::LOGIN_REFUSED,
-            "{}: {} refused the login as {}",
-            target.name,
+            host = &target.name,
+            "{} refused the login as {}",
             self.place(),
             target.user
         );
         if denied.offered.is_empty() {
             problem = problem.because("there was no key to offer");
         }
+        let became = if denied.more_wanted {
+            "offered"
+        } else {
+            "refused"
+        };
         for key in &denied.offered {
-            problem = problem.because(format!(
-                "{}: {key}",
-                if denied.more_wanted {
-                    "offered"
-                } else {
-                    "refused"
-                }
-            ));
+            problem = problem.because(format!("{became}: {key}"));
         }
         if denied.more_wanted {
             problem = problem.because("a key was accepted, but the host asks for something more");
@@ -282,12 +270,12 @@ impl ConnectError {
         if denied.too_many {
             problem = problem
                 .next("name the right key (`ssh.key` in the inventory, or --ssh-key), it is offered first; or empty the agent")
-                .next("ssh-add -D");
+                .command("ssh-add -D");
         }
         for path in &denied.protected {
             problem = problem
                 .next("add it to the agent")
-                .next(format!("ssh-add {}", quote(&path.to_string_lossy())));
+                .command(format!("ssh-add {}", quote(&path.to_string_lossy())));
         }
         if denied.more_wanted {
             return problem.next("towline logs in with one key: ask for no more than `publickey` (AuthenticationMethods in the host's sshd_config)");
@@ -300,43 +288,35 @@ impl ConnectError {
         }
         problem
             .next("check that this logs in")
-            .next(self.ssh(Some("-i KEY")))
+            .command(self.ssh(Some("-i KEY")))
     }
 
     /// The line that makes OpenSSH forget the host.
     fn forget(&self, file: &Path) -> String {
-        let name = entry_name(self.target.bare_address(), self.target.port);
-        format!(
-            "ssh-keygen -R {} -f {}",
-            quote(&name),
-            quote(&file.to_string_lossy())
-        )
+        let name = quote(&entry_name(self.target.bare_address(), self.target.port));
+        format!("ssh-keygen -R {name} -f {}", quote(&file.to_string_lossy()))
     }
 
     /// The line that adds the host's keys to a `known_hosts` file.
     fn scan(&self, file: &Path) -> String {
         let address = quote(self.target.bare_address());
         let file = quote(&file.to_string_lossy());
-        match self.target.port {
-            22 => format!("ssh-keyscan {address} >> {file}"),
-            port => format!("ssh-keyscan -p {port} {address} >> {file}"),
-        }
+        format!("ssh-keyscan{} {address} >> {file}", self.port())
     }
 
     /// The line that does by hand what failed here.
     fn ssh(&self, option: Option<&str>) -> String {
-        let target = &*self.target;
-        let mut line = "ssh".to_owned();
-        if let Some(option) = option {
-            line = format!("{line} {option}");
+        let option = option.map_or_else(String::new, |option| format!(" {option}"));
+        let login = format!("{}@{}", self.target.user, self.target.bare_address());
+        format!("ssh{option}{} {}", self.port(), quote(&login))
+    }
+
+    /// The option for the port, unless it is the usual one.
+    fn port(&self) -> String {
+        match self.target.port {
+            22 => String::new(),
+            port => format!(" -p {port}"),
         }
-        if target.port != 22 {
-            line = format!("{line} -p {}", target.port);
-        }
-        format!(
-            "{line} {}",
-            quote(&format!("{}@{}", target.user, target.bare_address()))
-        )
     }
 
     /// `10.0.0.1 port 22`.
@@ -349,13 +329,14 @@ fn file_problem(name: &str, error: &FileError) -> Problem {
     let file = error.file.display();
     problem!(
         Code::KNOWN_HOSTS_UNREADABLE,
-        "{name}: the host key cannot be checked"
+        host = name,
+        "the host key cannot be checked"
     )
     .because(format!(
         "{file} cannot be {}: {}",
         error.tried, error.reason
     ))
-    .next(format!("ls -l {}", quote(&error.file.to_string_lossy())))
+    .command(format!("ls -l {}", quote(&error.file.to_string_lossy())))
 }
 
 /// Where OpenSSH keeps a host's own key of a type.

@@ -57,14 +57,9 @@ pub struct Keys {
 }
 
 /// A configured key that cannot be used. Found before any host is contacted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyError {
-    /// The file.
-    pub path: PathBuf,
-    /// What is wrong with it.
-    pub reason: String,
-    /// What to do about it.
-    pub next: String,
+pub(super) fn unusable(path: &Path, reason: impl Into<String>) -> Problem {
+    let path = path.display();
+    problem!(Code::SSH_KEY_UNUSABLE, "the SSH key {path} cannot be used").because(reason)
 }
 
 enum Content {
@@ -85,7 +80,7 @@ impl Keys {
         configured: &[PathBuf],
         agent: Option<PathBuf>,
         home: &Path,
-    ) -> Result<Self, KeyError> {
+    ) -> Result<Self, Problem> {
         let mut keys = Self {
             configured: Vec::new(),
             preferred: Vec::new(),
@@ -99,11 +94,8 @@ impl Keys {
             match read(path).await {
                 Ok(Content::Private(key)) => keys.configured.push(FileKey::new(path, key)),
                 Ok(Content::Public(_)) if keys.agent.is_none() => {
-                    return Err(KeyError {
-                        path: path.clone(),
-                        reason: "it is a public key, and no agent is named that could hold its private half".to_owned(),
-                        next: private_beside(path),
-                    });
+                    return Err(unusable(path, "it is a public key, and no agent is named that could hold its private half")
+                        .next(private_beside(path)));
                 }
                 Ok(Content::Public(public)) => {
                     keys.preferred.push(public.clone());
@@ -120,18 +112,12 @@ impl Keys {
                     });
                 }
                 Ok(Content::Open(mode)) => {
-                    return Err(KeyError {
-                        path: path.clone(),
-                        reason: open(mode),
-                        next: format!("chmod 600 {}", quote(&path.to_string_lossy())),
-                    });
+                    return Err(unusable(path, open(mode))
+                        .command(format!("chmod 600 {}", quote(&path.to_string_lossy()))));
                 }
                 Err(error) => {
-                    return Err(KeyError {
-                        path: path.clone(),
-                        reason: error.to_string(),
-                        next: "name a private key in the format of OpenSSH or PEM, or leave the key out to use the agent's and the usual ones".to_owned(),
-                    });
+                    return Err(unusable(path, error.to_string())
+                        .next("name a private key in the format of OpenSSH or PEM, or leave the key out to use the agent's and the usual ones"));
                 }
             }
         }
@@ -178,25 +164,6 @@ impl FileKey {
         }
     }
 }
-
-impl KeyError {
-    /// What the user is told.
-    pub fn problem(&self) -> Problem {
-        let path = self.path.display();
-        problem!(Code::SSH_KEY_UNUSABLE, "the SSH key {path} cannot be used")
-            .because(self.reason.clone())
-            .next(self.next.clone())
-    }
-}
-
-impl fmt::Display for KeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.problem().fmt(f)
-    }
-}
-
-impl std::error::Error for KeyError {}
-
 async fn read(path: &Path) -> io::Result<Content> {
     let text = tokio::fs::read(path).await?;
     let text = String::from_utf8_lossy(&text);

@@ -113,9 +113,8 @@ impl Service {
         said[said.len().saturating_sub(LINES)..]
             .iter()
             .fold(Problem::new(Code::UNIT_FAILS, what), Problem::because)
-            .next(format!(
-                "on the host, this shows all that it said:\njournalctl -u {unit} --no-pager -n 200"
-            ))
+            .next("on the host, this shows all that it said")
+            .on_host(format!("journalctl -u {unit} --no-pager -n 200"))
     }
 }
 

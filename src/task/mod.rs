@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use crate::problem::Problem;
+use crate::problem::{Advice, Problem};
 use crate::shell::{Reply, Script};
 use crate::ssh::Upload;
 
@@ -85,8 +85,8 @@ pub struct Pending {
     pub said: Vec<String>,
     /// How its process has ended, where it has just ended and is started again.
     pub ended: Option<Ended>,
-    /// Where more can be seen, for the case that the wait times out; may be empty.
-    pub next: String,
+    /// Where more can be seen, for the case that the wait times out.
+    pub next: Vec<Advice>,
     /// How long to wait at most.
     pub timeout: Duration,
 }

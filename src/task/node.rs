@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use super::own::is_for_network;
 use super::{Action, Change, Changes, Pending, Remedy, Service, Verdict};
-use crate::problem::{Code, Problem, problem};
+use crate::problem::AdviceKind::{CommandOnHost, Words};
+use crate::problem::{Advice, Code, Problem, problem};
 use crate::shell::{Reply, Script, acting, quote};
 
 /// A node of the cluster, asked for on its own host.
@@ -128,7 +129,10 @@ impl Node {
             cause,
             said: vec![said],
             ended: None,
-            next: format!("on a server, this shows more:\nkubectl describe node {name}"),
+            next: vec![
+                Advice::new(Words, "on a server, this shows more"),
+                Advice::new(CommandOnHost, format!("kubectl describe node {name}")),
+            ],
             timeout: self.timeout,
         }))
     }

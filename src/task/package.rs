@@ -10,7 +10,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::{Change, Changes, Pending, Verdict, remedy};
-use crate::problem::{Code, Problem, problem};
+use crate::problem::AdviceKind::{CommandOnHost, Words};
+use crate::problem::{Advice, Code, Problem, problem};
 use crate::shell::{Reply, Script, acting, quote};
 
 /// A shell function that says which process holds a lock of dpkg's or of apt's lists.
@@ -65,9 +66,7 @@ impl Package {
         {
             return Err(problem!(Code::PACKAGE_BROKEN, "{command} is missing, and dpkg calls the package that brings it installed: {package}")
             .because("something has removed the file, or the package was left half unpacked")
-            .next(format!(
-                "on the host, this puts it back:\napt-get install --reinstall {package}"
-            )));
+            .next("on the host, this puts it back").on_host(format!("apt-get install --reinstall {package}")));
         }
         if let Some(holder) = seen.value("holder") {
             return Ok(Verdict::Pending(Pending {
@@ -75,9 +74,10 @@ impl Package {
                 cause: None,
                 said: Vec::new(),
                 ended: None,
-                next:
-                    "on the host, this shows what it does:\nps -fC apt,apt-get,dpkg,unattended-upgr"
-                        .to_owned(),
+                next: vec![
+                    Advice::new(Words, "on the host, this shows what it does"),
+                    Advice::new(CommandOnHost, "ps -fC apt,apt-get,dpkg,unattended-upgr"),
+                ],
                 timeout: Duration::from_mins(20),
             }));
         }

@@ -20,7 +20,8 @@ use std::time::Duration;
 
 use super::own::{self, Own, number, process_age};
 use super::{Action, Change, Changes, Ended, Pending, Quorum, Remedy, Verdict};
-use crate::problem::{Code, Problem, problem};
+use crate::problem::AdviceKind::{CommandOnHost, Words};
+use crate::problem::{Advice, Code, Problem, problem};
 use crate::shell::{PACKED, Reply, Script, acting, decode, quote};
 
 /// Takes klog's lines of information and the list of flags out of a journal: where a component ends,
@@ -160,7 +161,7 @@ impl Service {
             }
             "masked" => {
                 return Err(problem!(Code::UNIT_MASKED, "the unit {unit} is masked")
-                    .next(format!("systemctl unmask {unit}")));
+                    .on_host(format!("systemctl unmask {unit}")));
             }
             _ => {}
         }
@@ -243,10 +244,13 @@ impl Service {
             cause,
             said,
             ended,
-            next: format!(
-                "on the host, this shows all that it said:\njournalctl -u {} --no-pager -n 200",
-                self.unit
-            ),
+            next: vec![
+                Advice::new(Words, "on the host, this shows all that it said"),
+                Advice::new(
+                    CommandOnHost,
+                    format!("journalctl -u {} --no-pager -n 200", self.unit),
+                ),
+            ],
             timeout: self.timeout,
         };
         let diagnose = self.diagnose.as_ref();
@@ -269,7 +273,8 @@ impl Service {
             coming => {
                 pending.until = format!("etcd of {}, whose machine is up", coming.join(" or "));
                 pending.said = vec![quorum.needed.clone()];
-                pending.next = quorum.left.join("; ");
+                let left = quorum.left.iter();
+                pending.next = left.map(|left| Advice::new(Words, left)).collect();
                 pending.timeout = pending.timeout.min(COMING);
             }
         }

@@ -40,7 +40,7 @@ impl Wait {
                 cause: None,
                 said: Vec::new(),
                 ended: None,
-                next: String::new(),
+                next: Vec::new(),
                 timeout: self.timeout,
             }),
             _ => Verdict::Undecidable(format!(

@@ -81,13 +81,9 @@ impl Ui {
                 self.line_of_stage(&format!("{}  {text}", self.host(&host)));
             }
             Event::Failed {
-                host,
-                step,
-                mut problem,
+                step, mut problem, ..
             } => {
-                if !problem.what.starts_with(&host) {
-                    problem.what = format!("{host}: {step}: {}", problem.what);
-                }
+                problem.what = format!("{step}: {}", problem.what);
                 self.head();
                 self.failure(problem.code, &problem.to_string());
             }

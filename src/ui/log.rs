@@ -56,7 +56,8 @@ fn open(path: &Path) -> Result<File, Problem> {
             path.display()
         )
         .because(error.to_string())
-        .next("name another with --log-file")
+        .next("name another")
+        .flag("--log-file FILE")
     })
 }
 

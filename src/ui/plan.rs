@@ -132,6 +132,7 @@ mod tests {
             host,
             step: "files".into(),
             state: PlannedState::Change,
+            problem: None,
             changes: vec![
                 change("remove /usr/local/bin/k3s"),
                 change("remove /run/k3s"),

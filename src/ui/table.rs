@@ -157,7 +157,6 @@ fn wrong(report: &Report, columns: Option<usize>, style: Style) -> String {
     for (row, cells) in rows.iter().zip(padded(&cells, |_| false, usize::MAX)) {
         let why = row.problem.as_ref().and_then(|why| why.what.lines().next());
         let why = why.unwrap_or_default();
-        let why = why.strip_prefix(&format!("{}: ", row.host)).unwrap_or(why);
         let why = truncate_str(why, room, "…");
         let outcome = match row.outcome {
             Outcome::Cancelled => style.yellow(&cells[1]),

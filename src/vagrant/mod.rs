@@ -161,11 +161,13 @@ async fn vagrant(folder: &Path, arguments: &[&str]) -> Result<ssh::Output, Probl
             )
             .because(output.exit.to_string())
             .because(words.join("\n"));
-            Err(problem.next(if arguments == ["status", "--machine-readable"] {
-                "where the Vagrantfile is in another folder:  towline inventory from-vagrant FOLDER"
+            Err(if arguments == ["status", "--machine-readable"] {
+                problem
+                    .next("where the Vagrantfile is in another folder")
+                    .command("towline inventory from-vagrant FOLDER")
             } else {
-                "vagrant status"
-            }))
+                problem.command("vagrant status")
+            })
         }
         Err(error) if error.kind() == ErrorKind::NotFound && folder.is_dir() => Err(Problem::new(
             Code::VAGRANT_MISSING,
@@ -195,7 +197,7 @@ async fn machines(folder: &Path) -> Result<Vec<Machine>, Problem> {
         "no machine of Vagrant runs in {}",
         folder.display()
     );
-    Err(states.fold(problem, Problem::because).next("vagrant up"))
+    Err(states.fold(problem, Problem::because).command("vagrant up"))
 }
 
 /// How the machines that run are reached.
@@ -215,7 +217,8 @@ async fn options(
             let proxy = way.proxy.unwrap_or_default();
             Err(problem!(
                 Code::VAGRANT_UNREACHABLE,
-                "{name}: Vagrant reaches it through another program"
+                host = name,
+                "Vagrant reaches it through another program"
             )
             .because(format!("ProxyCommand {proxy}"))
             .next("run towline on the machine on which the virtual machines run"))
@@ -223,9 +226,10 @@ async fn options(
         Some(way) if !way.address.is_empty() && way.port > 0 => Ok((name.to_owned(), way)),
         _ => Err(problem!(
             Code::VAGRANT_UNREACHABLE,
-            "{name}: vagrant ssh-config gives no address and port"
+            host = name,
+            "vagrant ssh-config gives no address and port"
         )
-        .next(format!("vagrant reload {}", quote(name)))),
+        .command(format!("vagrant reload {}", quote(name)))),
     };
     running.into_iter().map(way).collect()
 }
@@ -262,11 +266,12 @@ async fn meet(
     if answer.exit != Exit::Code(0) {
         return Err(problem!(
             Code::VAGRANT_UNREACHABLE,
-            "{name}: it did not report its addresses"
+            host = &name,
+            "it did not report its addresses"
         )
         .because(answer.exit.to_string())
         .because(answer.stderr.trim())
-        .next(format!("vagrant ssh {} -c 'sudo ip addr'", quote(&name))));
+        .command(format!("vagrant ssh {} -c 'sudo ip addr'", quote(&name))));
     }
     let line = fs::read_to_string(&file).map_err(|error| unwritten(&file, &error))?;
     let key: Vec<&str> = line.split_whitespace().skip(1).take(2).collect();
@@ -288,7 +293,7 @@ async fn connect(
     environment: &Environment,
 ) -> Result<Session, Problem> {
     let keys = Keys::load(&way.keys, None, &environment.home);
-    let keys = keys.await.map_err(|error| error.problem())?;
+    let keys = keys.await?;
     let trust = Trust {
         known_hosts: KnownHosts::new(Some(known_hosts.to_owned()), &environment.home),
         policy,

@@ -70,7 +70,7 @@ impl<'a> Before<'a> {
         if !is_own {
             return Err(problem!(Code::FILE_EXISTS, "{} is an inventory that was not made from Vagrant", file.display())
                 .because(format!("it does not name {KNOWN_HOSTS} as its known_hosts file, and nothing is written over it"))
-                .next("choose another file:  towline inventory from-vagrant -o FILE")
+                .next("choose another file").command("towline inventory from-vagrant -o FILE")
                 .into());
         }
         before.old = Some((text, old));
@@ -324,7 +324,8 @@ impl<'a> Before<'a> {
             self.file.display()
         )
         .because("towline cannot edit the form in which it is written")
-        .next(format!("add by hand under {place}:\n{}", lines.join("\n")))
+        .next(format!("add by hand under {place}"))
+        .inventory(lines.join("\n"))
     }
 
     fn stays(&self, name: &str) -> Problem {

@@ -85,7 +85,7 @@ fn nothing_is_written_over_a_file_that_is_there() {
     --- standard error
     error[file-exists]: home.yaml is there already
       nothing is written over a file that is there
-      → choose another file for --output-file, or remove that one
+      → remove that one, or choose another file:  --output-file FILE
     nothing was changed
     for more, type:  towline explain file-exists
     ");

@@ -98,8 +98,10 @@ fn an_inventory_is_read_from_standard_input() {
     --- standard output
     --- standard error
     error[reset-unconfirmed]: a reset removes a cluster with its data, and standard input, where the answer would be typed, is the inventory
-      → to see what it would do:  towline reset -i - --plan
-      → to do it:  towline reset -i - --yes
+      → to see what it would do:
+        towline reset -i - --plan
+      → to do it:
+        towline reset -i - --yes
     nothing was changed
     for more, type:  towline explain reset-unconfirmed
     ");
@@ -115,8 +117,10 @@ fn what_is_typed_next_names_all_files() {
     --- standard output
     --- standard error
     error[reset-unconfirmed]: a reset removes a cluster with its data, and there is no terminal to ask on
-      → to see what it would do:  towline reset -i home.yaml -i 'site a.yaml' --plan
-      → to do it:  towline reset -i home.yaml -i 'site a.yaml' --yes
+      → to see what it would do:
+        towline reset -i home.yaml -i 'site a.yaml' --plan
+      → to do it:
+        towline reset -i home.yaml -i 'site a.yaml' --yes
     nothing was changed
     for more, type:  towline explain reset-unconfirmed
     ");

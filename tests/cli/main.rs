@@ -324,7 +324,7 @@ fn a_log_is_a_file_of_its_owner_alone_and_holds_no_secret() {
     --- standard error
     error[file-unwritable]: the log file none/log cannot be written
       No such file or directory (os error 2)
-      → name another with --log-file
+      → name another:  --log-file FILE
     nothing was changed
     for more, type:  towline explain file-unwritable
     ");
@@ -400,8 +400,10 @@ fn a_reset_without_a_terminal_to_ask_on_names_the_line_to_type() {
     --- standard output
     --- standard error
     error[reset-unconfirmed]: a reset removes a cluster with its data, and there is no terminal to ask on
-      → to see what it would do:  towline reset -i home.yaml --limit 'm1,!m2' --plan
-      → to do it:  towline reset -i home.yaml --limit 'm1,!m2' --yes
+      → to see what it would do:
+        towline reset -i home.yaml --limit 'm1,!m2' --plan
+      → to do it:
+        towline reset -i home.yaml --limit 'm1,!m2' --yes
     nothing was changed
     for more, type:  towline explain reset-unconfirmed
     ");

@@ -87,7 +87,8 @@ fn machines_that_cannot_be_asked_are_named_with_the_next_command() {
     error[vagrant-failed]: vagrant status --machine-readable failed in .
       exit status 1
       A Vagrant environment is required
-      → where the Vagrantfile is in another folder:  towline inventory from-vagrant FOLDER
+      → where the Vagrantfile is in another folder:
+        towline inventory from-vagrant FOLDER
     nothing was changed
     for more, type:  towline explain vagrant-failed
     ");

@@ -152,7 +152,7 @@ fn a_cluster_of_the_installers_is_left_alone_until_it_is_taken_over_server_by_se
     refused.says(&[
         "would change what all servers of its cluster share",
         "disable: [\"traefik\"]",
-        "add to  cluster: {tls_sans: …}",
+        "add to `tls_sans` under `cluster`",
         "old.example.org",
     ]);
     for (machine, before) in [m1, m2, m3].iter().zip(&before) {

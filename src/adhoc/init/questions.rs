@@ -24,7 +24,7 @@ pub(super) fn ask(
 ) -> Option<(InitAnswers, bool)> {
     let words = |checked: Result<(), Problem>| {
         checked.map_err(|problem| match problem.next.first() {
-            Some(next) => format!("{}: {next}", problem.what),
+            Some(next) => format!("{}: {}", problem.what, next.text),
             None => problem.what,
         })
     };

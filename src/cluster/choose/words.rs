@@ -19,7 +19,7 @@ pub(super) fn runs_behind_nat(situation: &Situation<'_>, host: &Host, own: IpAdd
         .reached()
         .filter(|(other, facts)| other.name != *name && facts.has_address(own));
     let others: Vec<_> = others.map(|(other, _)| &*other.name).collect();
-    problem!(Code::NODE_ADDRESS_SHARED, "{name}: its node has the address {own}, and {} has it, too",
+    problem!(Code::NODE_ADDRESS_SHARED, host = name, "its node has the address {own}, and {} has it, too",
             listed(&others))
         .because("behind the NAT of VirtualBox every machine has it, and no host can join a server there")
         .next(format!(
@@ -93,15 +93,17 @@ pub(super) fn several(
         } else {
             own
         };
-        let line = match (own.as_slice(), situation.inventory.whole) {
-            ([one], true) => format!("for {network}, under  cluster:\ninterface: {one}"),
-            ([one], false) => format!(
-                "for {network}:  {}",
-                situation.rules.line(&Setting::Interface(one), false)
-            ),
-            _ => format!("for {network}, a  private_address:  in it for each host"),
+        problem = match (own.as_slice(), situation.inventory.whole) {
+            ([one], true) => problem
+                .next(format!("for {network}"))
+                .inventory(format!("cluster: {{interface: {one}}}")),
+            ([one], false) => problem
+                .next(format!("for {network}"))
+                .flag(situation.rules.line(&Setting::Interface(one), false)),
+            _ => problem.next(format!(
+                "for {network}, a `private_address` in it for each host"
+            )),
         };
-        problem = problem.next(line);
     }
     problem
 }
@@ -124,7 +126,7 @@ pub(super) fn none(situation: &Situation<'_>, rest: &[(&Host, &Facts)]) -> Probl
     problem
         .because("an address that several hosts have is none: behind the NAT of VirtualBox every machine has 10.0.2.15")
         .next("give the machines a network of their own (with Vagrant: private_network)")
-        .next("if they have one that was not found, for each host in the inventory\nprivate_address: ADDRESS")
+        .next("if they have one that was not found, for each host in the inventory").inventory("private_address: ADDRESS")
 }
 
 /// As many hosts are named one by one.

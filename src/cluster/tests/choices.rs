@@ -87,10 +87,10 @@ fn without_one_network_the_hosts_and_the_line_to_write_are_named() {
     m1 and m2: the hosts could reach each other by 10.9.0.0/24 and 192.168.56.0/24, and nothing says by which
       10.9.0.0/24: m1 10.9.0.11 on eth2, m2 10.9.0.12 on eth2
       192.168.56.0/24: m1 192.168.56.11 on eth1, m2 192.168.56.12 on eth1
-      → for 10.9.0.0/24, under  cluster:
-        interface: eth2
-      → for 192.168.56.0/24, under  cluster:
-        interface: eth1
+      → for 10.9.0.0/24:
+        cluster: {interface: eth2}
+      → for 192.168.56.0/24:
+        cluster: {interface: eth1}
     ");
     insta::assert_snapshot!(machines(FORWARDED, &[]).refusal(), @r"
     m1 and m2: no network was found by which the hosts reach each other
@@ -98,7 +98,7 @@ fn without_one_network_the_hosts_and_the_line_to_write_are_named() {
       m2 has 10.0.2.15 on eth0
       an address that several hosts have is none: behind the NAT of VirtualBox every machine has 10.0.2.15
       → give the machines a network of their own (with Vagrant: private_network)
-      → if they have one that was not found, for each host in the inventory
+      → if they have one that was not found, for each host in the inventory:
         private_address: ADDRESS
     ");
     // The same address on both again, of containers for example.

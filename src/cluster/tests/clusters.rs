@@ -88,9 +88,11 @@ fn an_agent_of_another_cluster_is_refused_as_a_server_is() {
     insta::assert_snapshot!(lab().refusal(), @r"
     two cluster CAs: m1 has one, w1 another
       w1 is an agent of another cluster, joined at https://192.0.2.1:6443
-      → if this cluster has a new CA:  systemctl restart k3s-agent  on w1, then try again
+      → if this cluster has a new CA, restart w1, then try again:
+        systemctl restart k3s-agent
       → if w1 is to stay where it is: take it out of this inventory
-      → to move w1 here, take it out of its cluster first:  towline reset -i FILE --limit w1 , with that cluster's inventory, or with one that names w1 alone
+      → to move w1 here, take it out of its cluster first, with that cluster's inventory or with one that names w1 alone:
+        towline reset -i FILE --limit w1
     ");
     assert!(lab().only(&["m2"]).try_shape().is_ok(), "it is only read");
     let mut typed = lab();
@@ -119,7 +121,8 @@ fn an_agent_is_known_by_its_server_where_its_ca_says_nothing() {
       nothing tells whether that is the cluster that it would join
       → if it is: give the full token, which begins with K10 and names the cluster's CA
       → if w1 is to stay where it is: take it out of this inventory
-      → to move w1 here, take it out of its cluster first:  towline reset -i FILE --limit w1 , with that cluster's inventory, or with one that names w1 alone
+      → to move w1 here, take it out of its cluster first, with that cluster's inventory or with one that names w1 alone:
+        towline reset -i FILE --limit w1
     ");
     let another = lab(&format!("K10{OTHER}::node:secret-two"), same).refusal();
     assert!(
@@ -135,7 +138,8 @@ fn an_agent_of_a_cluster_keeps_a_new_one_from_being_made_around_it() {
     w1: it is an agent of another cluster
       m1 is to make a new cluster, with a CA of its own
       → if that cluster still runs: take w1 or m1 out of this inventory
-      → if it is gone:  towline reset -i lab.yaml --limit w1
+      → if it is gone:
+        towline reset -i lab.yaml --limit w1
     ");
     assert!(lab().only(&["m1"]).try_shape().is_ok(), "it is only read");
     let own = lab().with("m1", |facts| facts.node.ca_hash = Some(HASH.into()));
@@ -162,8 +166,10 @@ fn a_host_that_is_called_otherwise_than_its_node_is_left_alone() {
     insta::assert_snapshot!(lab().topology().unfit["w1"], @r"
     w1: its node is called old, and its hostname is now w1
       a node keeps the name that it joined with: under another one it would join as a new node, and the old one would stay behind
-      → to keep the node:  node_name: old  for w1 in the inventory
-      → to rename it, let it join anew:  towline reset -i lab.yaml --limit w1 , then deploy; its data is lost
+      → to keep the node:
+        hosts: {w1: {node_name: old}}
+      → to rename it, reset it, then deploy again (its data is lost):
+        towline reset -i lab.yaml --limit w1
     ");
     let mut typed = lab();
     typed.inventory.whole = false;

@@ -13,7 +13,8 @@ fn a_cluster_on_sqlite_takes_no_second_server_until_it_moves_to_etcd() {
     insta::assert_snapshot!(Lab::new(THREE).with("m1", sqlite).refusal(), @r"
     m1 keeps its cluster in sqlite, which only one server can use
       the inventory has more servers: m2, m3
-      → set  datastore: etcd  under cluster: and deploy again: k3s moves the data to embedded etcd, then the others join
+      → deploy again with this: k3s moves the data to embedded etcd, then the others join:
+        cluster: {datastore: etcd}
     ");
     let moving = Lab::new(&format!("cluster: {{datastore: etcd}}{THREE}"))
         .with("m1", sqlite)
@@ -107,7 +108,8 @@ fn a_node_of_another_address_is_another_machine() {
     m2: the cluster has a node under its name, m2, of a machine that is down now
       that one is at 10.0.0.77, m2 at 10.0.0.2
       → if that machine will come back:  give m2 another hostname, or set  node_name:  in the inventory
-      → if it was m2 before it was set up anew:  kubectl delete node m2
+      → if it was m2 before it was set up anew:
+        kubectl delete node m2
     ");
     let second = |facts: &mut Facts| {
         let address = "10.0.0.77/24".parse().expect("a network");

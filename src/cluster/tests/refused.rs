@@ -19,19 +19,22 @@ fn two_clusters_in_one_inventory_are_refused_with_both_names() {
     two tokens: m1 has one, m2 another
       a token tells which cluster a server belongs to
       → take the hosts that belong elsewhere out of the inventory
-      → to move m2 here, take it out of its cluster first:  towline reset -i FILE --limit m2 , with that cluster's inventory, or with one that names m2 alone
+      → to move m2 here, take it out of its cluster first, with that cluster's inventory or with one that names m2 alone:
+        towline reset -i FILE --limit m2
     ");
     insta::assert_snapshot!(two(|facts| facts.node.agent_token = Some(Secret::new("another-one"))), @r"
     two agent tokens: m1 has one, m2 another
       all servers of a cluster accept the same one
       → take the hosts that belong elsewhere out of the inventory
-      → to move m2 here, take it out of its cluster first:  towline reset -i FILE --limit m2 , with that cluster's inventory, or with one that names m2 alone
+      → to move m2 here, take it out of its cluster first, with that cluster's inventory or with one that names m2 alone:
+        towline reset -i FILE --limit m2
     ");
     insta::assert_snapshot!(two(|facts| facts.node.ca_hash = Some("0".repeat(64))), @r"
     two cluster CAs: m1 has one, m2 another
       these servers belong to different clusters
       → take the hosts that belong elsewhere out of the inventory
-      → to move m2 here, take it out of its cluster first:  towline reset -i FILE --limit m2 , with that cluster's inventory, or with one that names m2 alone
+      → to move m2 here, take it out of its cluster first, with that cluster's inventory or with one that names m2 alone:
+        towline reset -i FILE --limit m2
     ");
 }
 
@@ -44,8 +47,8 @@ fn a_host_whose_data_would_be_left_behind_is_left_alone() {
     insta::assert_snapshot!(topology.unfit["m2"], @r"
     m2: k3s keeps its data in /data/k3s here, not in /var/lib/rancher/k3s
       in another folder it would start with nothing, as a new machine
-      → say so under  hosts: m2:
-          config: {data-dir: /data/k3s}
+      → say so in the inventory:
+        hosts: {m2: {config: {data-dir: /data/k3s}}}
     ");
     assert!(topology.specs.contains_key("m3"), "the others go on");
 
@@ -60,8 +63,8 @@ fn a_host_whose_data_would_be_left_behind_is_left_alone() {
     insta::assert_snapshot!(lab.topology().unfit["m2"], @r"
     m2: k3s keeps its data in /var/lib/rancher/k3s here, not in /data/k3s
       in another folder it would start with nothing, as a new machine
-      → say so under  hosts: m2:
-          config: {data-dir: /var/lib/rancher/k3s}
+      → say so in the inventory:
+        hosts: {m2: {config: {data-dir: /var/lib/rancher/k3s}}}
     ");
     let lab = lab.with("m2", elsewhere);
     assert_eq!(lab.topology().specs["m2"].config["data-dir"], "/data/k3s");
@@ -79,7 +82,8 @@ fn a_host_whose_data_would_be_left_behind_is_left_alone() {
     m2: k3s has run here, and there is nothing of it in /data/k3s
       without its data it would be a new machine to the cluster
       → mount the disk that the folder is on
-      → if the data is lost,  towline reset -i lab.yaml --limit m2  lets it join anew
+      → if the data is lost, let it join anew:
+        towline reset -i lab.yaml --limit m2
     ");
     let removed = lost.with("m2", |facts| facts.node.server_unit = Unit::default());
     let unfit = removed.topology().unfit;
@@ -103,7 +107,7 @@ fn a_host_whose_data_would_be_left_behind_is_left_alone() {
     insta::assert_snapshot!(lab.topology().unfit["m2"], @r"
     m2: k3s keeps its data in /data/k3s here, not in /var/lib/rancher/k3s
       in another folder it would start with nothing, as a new machine
-      → --k3s-extra-args '--data-dir /data/k3s'
+      → use  --k3s-extra-args '--data-dir /data/k3s'
     ");
     lab.selected.remove("m2");
     assert!(lab.topology().unfit.is_empty(), "one that is only read");
@@ -182,19 +186,21 @@ fn a_role_is_not_changed() {
     insta::assert_snapshot!(topology.unfit["m3"], @r"
     m3: it is an agent, and the inventory says server (hosts.m3.role, lab.yaml:5)
       towline does not change what a host is
-      → towline reset -i lab.yaml --limit m3  makes it bare again; its data is lost
+      → to make it bare again (its data is lost):
+        towline reset -i lab.yaml --limit m3
     ");
     assert!(
         topology.unfit["w1"]
             .what
-            .starts_with("w1: it is a server, and the inventory says agent")
+            .starts_with("it is a server, and the inventory says agent")
     );
     let mut lab = lab;
     lab.inventory.whole = false;
     insta::assert_snapshot!(lab.topology().unfit["w1"], @r"
     w1: it is a server already
       towline does not change what a host is
-      → write it into an inventory;  towline reset -i FILE --limit w1  makes it bare again, and its data is lost
+      → write it into an inventory; to make it bare again (its data is lost):
+        towline reset -i FILE --limit w1
     ");
 }
 
@@ -211,27 +217,27 @@ fn a_host_that_cannot_be_used_says_why() {
     let table: [(Change, &str); 6] = [
         (
             |facts| facts.systemd = false,
-            "w1: its init system is not systemd",
+            "its init system is not systemd",
         ),
         (
             |facts| facts.os.id = "alpine".into(),
-            "w1: this operating system is not supported yet",
+            "this operating system is not supported yet",
         ),
         (
             |facts| facts.architecture = "riscv64".into(),
-            "w1: there is no k3s for its architecture, riscv64",
+            "there is no k3s for its architecture, riscv64",
         ),
         (
             |facts| facts.missing = vec!["flock".into()],
-            "w1: commands are missing: flock",
+            "commands are missing: flock",
         ),
         (
             |facts| facts.hostname = "localhost".into(),
-            "w1: its hostname “localhost” cannot be a node's name",
+            "its hostname “localhost” cannot be a node's name",
         ),
         (
             |facts| facts.hostname = "-x;reboot".into(),
-            "w1: its hostname “-x;reboot” cannot be a node's name",
+            "its hostname “-x;reboot” cannot be a node's name",
         ),
     ];
     for (change, words) in table {
@@ -270,7 +276,7 @@ fn a_config_that_cannot_be_read_never_counts_as_none() {
         assert!(
             problem
                 .what
-                .starts_with(&format!("m2: its /etc/rancher/k3s/config.yaml {why}")),
+                .starts_with(&format!("its /etc/rancher/k3s/config.yaml {why}")),
             "{problem}"
         );
         assert!(
@@ -290,8 +296,10 @@ fn a_node_that_would_change_its_name_or_a_member_its_address_is_refused() {
     insta::assert_snapshot!(Lab::new(named).with("m1", member).topology().unfit["m1"], @r"
     m1: its node is called m1, and the inventory says other
       a node keeps the name that it joined with: under another one it would join as a new node, and the old one would stay behind
-      → to keep the node:  node_name: m1  for m1 in the inventory
-      → to rename it, let it join anew:  towline reset -i lab.yaml --limit m1 , then deploy; its data is lost
+      → to keep the node:
+        hosts: {m1: {node_name: m1}}
+      → to rename it, reset it, then deploy again (its data is lost):
+        towline reset -i lab.yaml --limit m1
     ");
     let lab = running().with("m3", |facts| {
         facts.node.config = Some(Secret::new("token: secret-one\nnode-ip: 10.9.9.9\n"));

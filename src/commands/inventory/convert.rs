@@ -39,7 +39,8 @@ pub(super) fn run(
     if let Some(file) = what.output_file.as_ref().filter(|file| file.exists()) {
         let problem = problem!(Code::FILE_EXISTS, "{} is there already", file.display())
             .because("nothing is written over a file that is there")
-            .next("choose another file for --output-file, or remove that one");
+            .next("remove that one, or choose another file")
+            .flag("--output-file FILE");
         return Err(problem.into());
     }
     let source = files::read(&what.file)?;
@@ -50,7 +51,7 @@ pub(super) fn run(
             source.name,
             other.what
         )
-        .next(format!(
+        .command(format!(
             "towline inventory {} {}",
             other.command,
             quote(&what.file.to_string_lossy())

@@ -19,13 +19,19 @@ use crate::vars::names_a_secret;
 
 /// Why a host that something else set up is left alone.
 pub(super) fn left_alone(host: &Host, foreign: &ForeignUnit) -> Problem {
-    problem!(Code::SET_UP_ELSEWHERE, "{}: k3s was set up here by something else, and is left as it is",
-        host.name)
+    problem!(
+        Code::SET_UP_ELSEWHERE,
+        host = &host.name,
+        "k3s was set up here by something else, and is left as it is"
+    )
     .because(format!(
         "the unit {} was not written by towline; its k3s flags would move to config.yaml",
         foreign.unit
     ))
-    .next("towline plan  shows what taking it over would change;  towline deploy --adopt  does it, server by server")
+    .next("to see what taking it over would change")
+    .command("towline plan")
+    .next("to take it over, server by server")
+    .command("towline deploy --adopt")
 }
 
 /// Whether a host can be taken over; `config` is what its config.yaml would say, `named` what of it
@@ -50,7 +56,8 @@ pub(super) fn adoption(
         if all.contains_key(key) && !same {
             return Err(problem!(
                 Code::ADOPTION_UNSUPPORTED,
-                "{name}: k3s runs with --{key}, which towline does not support yet"
+                host = name,
+                "k3s runs with --{key}, which towline does not support yet"
             )
             .next("leave this host out of the inventory"));
         }
@@ -59,7 +66,7 @@ pub(super) fn adoption(
     let besides = besides.map_err(|why| unreadable(name, why))?;
     if let (false, Some(foreign)) = (besides.is_empty(), &facts.node.foreign) {
         let unit = &foreign.unit;
-        return Err(problem!(Code::ADOPTION_UNSUPPORTED, "{name}: the unit {unit} gives k3s variables that towline's unit would not: {}",
+        return Err(problem!(Code::ADOPTION_UNSUPPORTED, host = name, "the unit {unit} gives k3s variables that towline's unit would not: {}",
             besides.join(", "))
         .because("towline writes the unit anew, and its unit has variables from files only")
         .next(format!(
@@ -97,13 +104,12 @@ pub(super) fn adoption(
     }
     let mut problem = problem!(
         Code::ADOPTION_CHANGES_SETTINGS,
-        "{name}: taking it over would change what all servers of its cluster share"
+        host = name,
+        "taking it over would change what all servers of its cluster share"
     )
     .because("k3s does not start with other values than the cluster's")
-    .next(format!(
-        "make the inventory say what the host does, under  config:  of  cluster:\n{}",
-        differing.join("\n")
-    ));
+    .next("make the inventory say what the host does, under `config` of `cluster`")
+    .inventory(differing.join("\n"));
     if let Some(lines) = lines {
         problem = problem.because(lines.what);
         problem.next.extend(lines.next);
@@ -135,7 +141,8 @@ pub(super) fn effective(facts: &Facts, registered: Option<IpAddr>, config: &Sett
 fn unreadable(name: &str, why: String) -> Problem {
     problem!(
         Code::NODE_CONFIG_UNREADABLE,
-        "{name}: the settings of k3s cannot be read"
+        host = name,
+        "the settings of k3s cannot be read"
     )
     .because(why)
     .next("move it into /etc/rancher/k3s/config.yaml by hand, restart k3s, then try again")
@@ -146,7 +153,8 @@ fn needs_lines(host: &Host, lost: &Settings, config: &Settings) -> Problem {
     let name = &host.name;
     let problem = problem!(
         Code::ADOPTION_CHANGES_SETTINGS,
-        "{name}: these settings of k3s are missing from the inventory and would be lost: {}",
+        host = name,
+        "these settings of k3s are missing from the inventory and would be lost: {}",
         lost.keys().cloned().collect::<Vec<_>>().join(", ")
     )
     .because("an inventory is the whole truth of its cluster");
@@ -156,7 +164,9 @@ fn needs_lines(host: &Host, lost: &Settings, config: &Settings) -> Problem {
         .partition(|(key, _)| key == "tls-san");
     let mut problem = problem;
     if let Some(names) = names.get("tls-san") {
-        problem = problem.next(format!("add to  cluster: {{tls_sans: …}}\n{names}"));
+        problem = problem
+            .next("add to `tls_sans` under `cluster`")
+            .inventory(names.to_string());
     }
     if rest.is_empty() {
         return problem;
@@ -172,8 +182,9 @@ fn needs_lines(host: &Host, lost: &Settings, config: &Settings) -> Problem {
     let lines: Vec<_> = lines.collect();
     problem
         .next(format!(
-            "write under  hosts: {name}: config:  , or once for all hosts that share it\n{}",
-            lines.join("\n")
+            "write under `config` of {name}, or once for all hosts that share it"
         ))
-        .next("what may go is written as  KEY: null")
+        .inventory(lines.join("\n"))
+        .next("what may go is written as")
+        .inventory("KEY: null")
 }

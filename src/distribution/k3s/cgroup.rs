@@ -30,8 +30,8 @@ pub(super) fn cgroup_v1(
         return None;
     }
     Some(
-        problem!(Code::CGROUP_V1, "{}: its kernel runs cgroup v1, and the kubelet of {version} refuses that", host.name)
-            .next("boot it with systemd.unified_cgroup_hierarchy=1, or set for servers (config) and agents (agent_config):\nkubelet-arg: [fail-cgroupv1=false]"),
+        problem!(Code::CGROUP_V1, host = &host.name, "its kernel runs cgroup v1, and the kubelet of {version} refuses that")
+            .next("boot it with systemd.unified_cgroup_hierarchy=1, or set for servers (config) and agents (agent_config)").inventory("kubelet-arg: [fail-cgroupv1=false]"),
     )
 }
 

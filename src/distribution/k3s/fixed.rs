@@ -118,13 +118,13 @@ fn of_another_range(host: &str, range: &str, pods: &[IpNet]) -> Problem {
     let [fixed, ..] = FIXED;
     problem!(
         Code::SETTING_FIXED,
-        "{host}: {PODS} is {range}, and its node has the pod addresses {}",
+        host = host,
+        "{PODS} is {range}, and its node has the pod addresses {}",
         pods.join(",")
     )
     .because(fixed.because)
-    .next(format!(
-        "on the host, this shows where it is said:\ngrep -rn {PODS} /etc/rancher/k3s/"
-    ))
+    .next("on the host, this shows where it is said")
+    .on_host(format!("grep -rn {PODS} /etc/rancher/k3s/"))
     .next("write the one back that the cluster was made with")
 }
 
@@ -182,13 +182,13 @@ fn problem(
     )
     .because(because);
     let problem = if situation.inventory.whole {
-        problem.next(format!(
-            "let the inventory say what the cluster has, under  cluster: config:\n{key}: {has}"
-        ))
+        problem
+            .next("let the inventory say what the cluster has, under `config` of `cluster`")
+            .inventory(format!("{key}: {has}"))
     } else {
-        problem.next(format!(
-            "--k3s-extra-args '--{key} {has}', or nothing: it is kept"
-        ))
+        problem
+            .next("leave it out, so that it is kept, or say what it is")
+            .flag(format!("--k3s-extra-args '--{key} {has}'"))
     };
     problem.next(way)
 }
@@ -203,11 +203,12 @@ fn datastore(situation: &Situation<'_>) -> Option<Problem> {
     Some(
         problem!(
             Code::SETTING_FIXED,
-            "{}: it keeps its cluster in embedded etcd, and the inventory says  datastore: sqlite",
-            host.name
+            host = &host.name,
+            "it keeps its cluster in embedded etcd, and the inventory says  datastore: sqlite"
         )
         .because("k3s moves data from sqlite to etcd, and not back")
-        .next("write  datastore: etcd  under cluster:, or leave it out"),
+        .next("leave datastore out, or write")
+        .inventory("cluster: {datastore: etcd}"),
     )
 }
 

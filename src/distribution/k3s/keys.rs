@@ -172,7 +172,7 @@ fn ranges(situation: &Situation<'_>) -> Vec<Problem> {
         Some(
             problem!(Code::SETTING_INVALID, "config.{key}: {argument} is given to it by k3s")
                 .because("with another range than the rest of k3s has, k3s ends when this part of it begins to work")
-                .next(format!("for a new cluster:  {own}: {value}  (a running one keeps its ranges)")),
+                .next("for a new cluster (a running one keeps its ranges)").inventory(format!("{own}: {value}")),
         )
     };
     RANGES.into_iter().filter_map(problem).collect()

@@ -64,7 +64,7 @@ pub static DISTRIBUTION: Distribution = Distribution {
         seeks_leader: journal::seeks_leader,
     },
     kubectl: "/usr/local/bin/k3s kubectl",
-    renew_kubeconfig: "look at the file on the server; k3s writes it anew when it is missing at a start:\nsudo rm /etc/rancher/k3s/k3s.yaml && sudo systemctl restart k3s",
+    renew_kubeconfig: "rm /etc/rancher/k3s/k3s.yaml && systemctl restart k3s",
     flags: Flags {
         settings: arguments::typed,
         is_known: flags::is_known,

@@ -118,10 +118,7 @@ pub(super) fn faults(
         if runs {
             problem.next("the cluster keeps its networks: give the host another address, as  private_address: …")
         } else {
-            problem.next(format!(
-                "choose a range that is free in your network, under  cluster: config:  , for example\n{key}: {}",
-                example(key, &networks)
-            ))
+            problem.next("choose a range that is free in your network, under `config` of `cluster`, for example").inventory(format!("{key}: {}", example(key, &networks)))
         }
     });
     problems.collect()

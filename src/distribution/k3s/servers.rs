@@ -73,7 +73,8 @@ pub(super) fn sqlite_with_more_servers(situation: &Situation<'_>) -> Option<Prob
                 "the inventory says  datastore: sqlite , which only one server can use",
             )
             .because(format!("it has {}", servers.join(", ")))
-            .next("set  datastore: etcd  under cluster:, or leave it out"),
+            .next("leave datastore out, or write")
+            .inventory("cluster: {datastore: etcd}"),
         );
     }
     let (host, _) = situation
@@ -87,8 +88,16 @@ pub(super) fn sqlite_with_more_servers(situation: &Situation<'_>) -> Option<Prob
         return None;
     }
     Some(
-        problem!(Code::SQLITE_ONE_SERVER, "{} keeps its cluster in sqlite, which only one server can use", host.name)
-            .because(format!("the inventory has more servers: {}", others.join(", ")))
-            .next("set  datastore: etcd  under cluster: and deploy again: k3s moves the data to embedded etcd, then the others join"),
+        problem!(
+            Code::SQLITE_ONE_SERVER,
+            "{} keeps its cluster in sqlite, which only one server can use",
+            host.name
+        )
+        .because(format!(
+            "the inventory has more servers: {}",
+            others.join(", ")
+        ))
+        .next("deploy again with this: k3s moves the data to embedded etcd, then the others join")
+        .inventory("cluster: {datastore: etcd}"),
     )
 }

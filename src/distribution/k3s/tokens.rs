@@ -126,7 +126,8 @@ fn faulty(host: &str, what: &str, token: &str, next: &str) -> Option<Problem> {
     Some(
         problem!(
             Code::TOKEN_INVALID,
-            "{host}: the {what} that it has cannot be one"
+            host = host,
+            "the {what} that it has cannot be one"
         )
         .because(format!("it {fault}"))
         .next(next),
@@ -144,7 +145,7 @@ fn differ(found: &Claims, what: &str, why: &str) -> Option<Problem> {
     Some(if first == "the inventory" {
         problem.next("if the token in the inventory is an old one, correct it")
     } else {
-        problem.next(to_move(other))
+        to_move(problem, other)
     })
 }
 

@@ -138,10 +138,8 @@ impl Lock {
                         lock.display(),
                         LOCKED.as_secs()
                     ))
-                    .next(format!(
-                        "if kubectl was killed and left it:  rm {}",
-                        lock.display()
-                    )));
+                    .next("if kubectl was killed and left it")
+                    .command(format!("rm {}", lock.display())));
                 }
             }
         }

@@ -51,7 +51,8 @@ pub fn pick(path: &Path, context: Option<&str>) -> Result<Kubeconfig, Problem> {
             "{}: there is no such file",
             path.display()
         )
-        .next("name the kubeconfig with  --kubeconfig FILE"));
+        .next("name the kubeconfig")
+        .flag("--kubeconfig FILE"));
     };
     let whole = tree(&file.text)
         .map_err(|why| problem!(Code::KUBECONFIG_INVALID, "{}: {why}", path.display()))?;
@@ -65,7 +66,8 @@ pub fn pick(path: &Path, context: Option<&str>) -> Result<Kubeconfig, Problem> {
             path.display()
         )
         .because(format!("it has {}", names.join(", ")))
-        .next("name one of them with  --context NAME"));
+        .next("name one of them")
+        .flag("--context NAME"));
     };
     let one = alone(&whole, name).ok_or_else(|| {
         problem!(
@@ -85,7 +87,8 @@ fn not_merged(path: &Path, why: &str) -> Problem {
         path.display()
     )
     .because(why)
-    .next("choose another file, or another name with  --context NAME")
+    .next("choose another file, or another name")
+    .flag("--context NAME")
 }
 
 /// The text of a file that holds one context only.

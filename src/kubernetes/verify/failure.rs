@@ -196,6 +196,12 @@ fn plain(text: &str) -> String {
         .collect()
 }
 
+/// How an address of the API is said in an inventory.
+const ENDPOINT: &str = "cluster: {endpoint: 203.0.113.10}";
+
+/// What to do where no packet arrives.
+const OPEN: &str = "open the port in the firewall between this machine and the servers, or name an address that can be reached from here";
+
 impl VerifyError {
     /// What the user is told. `unit` is the systemd unit of servers.
     pub fn problem(&self, unit: &str) -> Problem {
@@ -204,20 +210,20 @@ impl VerifyError {
         match &self.failure {
             Failure::Unresolvable { host, reason } => problem!(Code::API_NAME_UNRESOLVED, "{host}: the name has no address")
                 .because(reason.clone())
-                .next("add the name to your DNS, or give an IP address as the cluster's endpoint:\ncluster: {endpoint: 203.0.113.10}"),
+                .next("add the name to your DNS, or give an IP address as the cluster's endpoint").inventory(ENDPOINT),
             Failure::PortClosed => problem!(Code::API_PORT_CLOSED, "{server}: the port is closed")
                 .because("the machine answers and refuses connections there")
-                .next(format!("if {unit} is not running there, see why:\nsystemctl status {unit}"))
+                .next(format!("if {unit} is not running there, see why")).on_host(format!("systemctl status {unit}"))
                 .next("if the address is a load balancer's, let it pass the port on to the servers"),
             Failure::Unreachable { reason } => problem!(Code::API_UNREACHABLE, "{server}: cannot be reached")
                 .because(reason.clone())
-                .next("open the port in the firewall between this machine and the servers, or name an address that can be reached from here:\ncluster: {endpoint: 203.0.113.10}"),
+                .next(OPEN).inventory(ENDPOINT),
             Failure::TimedOut { connected: false } => problem!(Code::API_UNREACHABLE, "{server}: no answer")
                 .because("packets to the port are dropped, as a firewall does")
-                .next("open the port in the firewall between this machine and the servers, or name an address that can be reached from here:\ncluster: {endpoint: 203.0.113.10}"),
+                .next(OPEN).inventory(ENDPOINT),
             Failure::TimedOut { connected: true } => problem!(Code::API_UNRESPONSIVE, "{server}: no answer")
                 .because("the port accepts connections, but the API does not answer in time")
-                .next(format!("look at what {unit} is doing on the servers:\njournalctl -u {unit} -n 50")),
+                .next(format!("look at what {unit} is doing on the servers")).on_host(format!("journalctl -u {unit} -n 50")),
             Failure::CertificateLacksAddress { names } => {
                 let known = if names.is_empty() {
                     "it is for no name at all".to_owned()
@@ -226,7 +232,7 @@ impl VerifyError {
                 };
                 problem!(Code::API_CERTIFICATE_NAME, "{server}: the API's certificate is not for {host}")
                     .because(known)
-                    .next(format!("add the address to the inventory and deploy again:\ncluster: {{tls_sans: [\"{host}\"]}}"))
+                    .next("add the address to the inventory and deploy again").inventory(format!("cluster: {{tls_sans: [\"{host}\"]}}"))
             }
             Failure::WrongCertificateAuthority => {
                 problem!(Code::API_CERTIFICATE_AUTHORITY, "{server}: another authority signed the certificate that answers there")
@@ -236,7 +242,7 @@ impl VerifyError {
             Failure::CertificateInvalid { reason } => {
                 problem!(Code::API_CERTIFICATE_INVALID, "{server}: the API's certificate is not valid")
                     .because(reason.clone())
-                    .next(format!("compare the clocks of this machine and of the servers; what has expired is renewed when {unit} is restarted:\nsystemctl restart {unit}"))
+                    .next(format!("compare the clocks of this machine and of the servers; what has expired is renewed when {unit} is restarted")).on_host(format!("systemctl restart {unit}"))
             }
             Failure::NotAuthorized { status, message } => {
                 let code = status.map_or_else(String::new, |status| format!(" ({status})"));
@@ -246,7 +252,7 @@ impl VerifyError {
             }
             Failure::Other { reason } => problem!(Code::API_UNRESPONSIVE, "{server}: the API does not answer as it should")
                 .because(reason.clone())
-                .next(format!("look at what {unit} is doing on the servers:\njournalctl -u {unit} -n 50")),
+                .next(format!("look at what {unit} is doing on the servers")).on_host(format!("journalctl -u {unit} -n 50")),
         }
     }
 }

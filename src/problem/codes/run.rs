@@ -10,7 +10,7 @@ super::codes! {
     /// Wait for it, then run the same command again. On the host, this shows what holds the lock:
     ///
     /// ```sh
-    /// fuser -v /run/towline.lock
+    /// ps -fp $(find /proc/[0-9]*/fd -lname /run/towline.lock | cut -d/ -f3)
     /// ```
     RUN_LOCKED "run-locked";
 
@@ -40,12 +40,6 @@ super::codes! {
     ///
     /// On a slow machine or network the same command may simply go on: nothing that was done is lost.
     STEP_TIMED_OUT "step-timed-out";
-
-    /// A step cannot be done on a host as it is. The plan shows why.
-    ///
-    /// # Remedy
-    /// Correct on the host what the plan says about this step, then plan again.
-    STEP_IMPOSSIBLE "step-impossible";
 
     /// A unit starts and ends again and again, or does not stay up. The message has the last words of its
     /// process; towline knew no cause by them.

@@ -66,7 +66,7 @@ impl Connector for Door {
         let answers = match host.name.as_str() {
             "panics" => panic!("a mistake in the program"),
             "away" => {
-                let problem = Problem::new(Code::INTERNAL, "away: no answer");
+                let problem = Problem::new(Code::INTERNAL, "no answer");
                 let unreached = Unreached {
                     outcome: Outcome::Unreachable,
                     problem,
@@ -185,27 +185,27 @@ async fn one_host_of_no_use_costs_the_others_nothing() {
     assert_eq!(
         said,
         [
-            ("away", Outcome::Unreachable, "away: no answer"),
+            ("away", Outcome::Unreachable, "no answer"),
             (
                 "cut",
                 Outcome::Failed,
-                "cut: its answer about itself was cut short"
+                "its answer about itself was cut short"
             ),
-            ("panics", Outcome::Failed, "panics: towline itself failed"),
+            ("panics", Outcome::Failed, "towline itself failed"),
             (
                 "password",
                 Outcome::Failed,
-                &format!("password: sudo asks {user} for a password")
+                &format!("sudo asks {user} for a password")
             ),
             (
                 "strange",
                 Outcome::Failed,
-                "strange: the answer about the host ended early"
+                "the answer about the host ended early"
             ),
             (
                 "sudoers",
                 Outcome::Failed,
-                &format!("sudoers: {user} cannot become root by sudo")
+                &format!("{user} cannot become root by sudo")
             ),
         ]
     );

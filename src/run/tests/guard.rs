@@ -79,11 +79,11 @@ async fn when_a_server_goes_down_in_the_middle_no_other_is_restarted() {
     );
     assert_eq!(
         came.problem("m2"),
-        "m2 is not stopped now: etcd has the voters m1, m2, m3: m3 is down, and without m2 only 1 of them would be up, and it needs 2"
+        "m2: not stopped now: etcd has the voters m1, m2, m3: m3 is down, and without m2 only 1 of them would be up, and it needs 2"
     );
     assert_eq!(
         came.problem("m3"),
-        "m2, which comes before it, was held back; servers are changed one by one"
+        "m3: m2, which comes before it, was held back; servers are changed one by one"
     );
     assert!((60..65).contains(&came.seconds), "{}", came.seconds);
 }
@@ -111,7 +111,7 @@ async fn without_an_answer_nothing_is_stopped() {
     let came = world.run(guarded()).await;
     assert_eq!(
         came.problem("m1"),
-        "m1 is not stopped now: no server says who votes in etcd and lets this run have its turn (m2, m3 asked)"
+        "m1: not stopped now: no server says who votes in etcd and lets this run have its turn (m2, m3 asked)"
     );
 }
 

@@ -85,7 +85,7 @@ async fn a_server_that_dies_when_a_later_one_is_restarted_is_seen() {
     assert_eq!(came.outcomes(), [Outcome::Failed, Outcome::Changed]);
     assert!(
         came.problem("m1")
-            .starts_with("k3s was READY and did not stay so")
+            .starts_with("m1: k3s was READY and did not stay so")
     );
 }
 
@@ -137,7 +137,7 @@ async fn a_unit_that_dies_after_its_ready_again_and_again_is_a_failure_with_its_
     assert_eq!(came.outcomes(), [Outcome::Failed]);
     assert!((30..45).contains(&came.seconds), "{}", came.seconds);
     insta::assert_snapshot!(came.problem("m1"), @r"
-    k3s was READY and did not stay so (restarts by systemd: 1)
+    m1: k3s was READY and did not stay so (restarts by systemd: 1)
       it has no wings
       → on the host, this shows all that it said:
         journalctl -u k3s --no-pager -n 200
@@ -173,8 +173,9 @@ async fn a_unit_that_has_ended_once_is_a_failure_where_it_will_end_again() {
     assert_eq!(came.outcomes(), [Outcome::Failed]);
     let problem = came.problem("m1");
     assert!(
-        problem
-            .starts_with("the nodes have their ranges of pod addresses from another cluster-cidr"),
+        problem.starts_with(
+            "m1: the nodes have their ranges of pod addresses from another cluster-cidr"
+        ),
         "{problem}"
     );
 }

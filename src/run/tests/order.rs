@@ -69,11 +69,11 @@ async fn a_failed_restart_ends_the_restarts_after_it_and_nothing_else() {
     );
     assert_eq!(
         came.problem("m2"),
-        "the command on the host failed (exit status 1)"
+        "m2: the command on the host failed (exit status 1)"
     );
     assert_eq!(
         came.problem("m3"),
-        "m2, which comes before it, failed; servers are changed one by one"
+        "m3: m2, which comes before it, failed; servers are changed one by one"
     );
     assert_eq!(came.result, Ok(()));
 }
@@ -136,7 +136,7 @@ async fn a_mistake_in_the_program_costs_one_host() {
             "{order:?}"
         );
         assert!(
-            came.problem("m2").starts_with("towline itself failed"),
+            came.problem("m2").starts_with("m2: towline itself failed"),
             "{}",
             came.problem("m2")
         );
@@ -172,7 +172,11 @@ async fn the_running_action_ends_and_nothing_new_begins_when_a_person_asks() {
         assert_eq!(came.outcomes()[..2], [Outcome::Cancelled; 2]);
         assert_eq!(came.report.rows[0].changed, 1);
         for host in ["m1", "m2"] {
-            assert_eq!(came.problem(host), "interrupted", "{order:?} {host}");
+            assert_eq!(
+                came.problem(host),
+                format!("{host}: interrupted"),
+                "{order:?}"
+            );
         }
     }
 }
@@ -184,7 +188,7 @@ async fn a_held_host_is_cancelled_when_there_is_something_to_do_on_it() {
         .insert("m2".into(), "it would cost the quorum".into());
     let came = slow().run(vec![held]).await;
     assert_eq!(came.outcomes()[..2], [Outcome::Changed, Outcome::Cancelled]);
-    assert_eq!(came.problem("m2"), "it would cost the quorum");
+    assert_eq!(came.problem("m2"), "m2: it would cost the quorum");
     assert!(
         !came.log.iter().any(|line| line.starts_with("m2 a:")),
         "{:?}",

@@ -29,7 +29,7 @@ async fn what_was_done_and_does_not_show_has_failed_and_is_not_done_again() {
         .await;
     assert_eq!(came.log, ["0 m1 a:x"]);
     insta::assert_snapshot!(came.problem("m1"), @r"
-    did not converge
+    m1: did not converge
       still to do: make x
     ");
 }
@@ -72,7 +72,7 @@ async fn another_run_on_the_host_is_waited_for_and_said() {
         .await;
     assert!(
         came.problem("m1")
-            .starts_with("another run of towline has been acting on this host for 10 minutes")
+            .starts_with("m1: another run of towline has been acting on this host for 10 minutes")
     );
     assert!((600..620).contains(&came.seconds), "{}", came.seconds);
 }
@@ -98,7 +98,7 @@ async fn what_cannot_be_told_is_asked_again_and_then_given_up() {
         .await;
     assert_eq!(
         came.problem("m1"),
-        "the question behind “make x” was not answered"
+        "m1: the question behind “make x” was not answered"
     );
     assert!(
         came.log.is_empty(),

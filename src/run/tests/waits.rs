@@ -12,7 +12,7 @@ async fn a_wait_that_times_out_ends_with_the_last_things_the_host_said() {
     });
     let came = world.run(single(node())).await;
     insta::assert_snapshot!(came.problem("m1"), @r"
-    timed out after 300 s, waiting for node m1 to be Ready
+    m1: timed out after 300 s, waiting for node m1 to be Ready
       False KubeletNotReady: cni plugin not initialized
       → on a server, this shows more:
         kubectl describe node m1
@@ -34,7 +34,7 @@ async fn a_wait_that_times_out_ends_with_the_last_things_the_host_said() {
         .run(single(service()))
         .await;
     insta::assert_snapshot!(came.problem("m1"), @r"
-    timed out after 300 s, waiting for k3s to be READY
+    m1: timed out after 300 s, waiting for k3s to be READY
       one
       two
       → on the host, this shows all that it said:
@@ -57,7 +57,7 @@ async fn a_recognised_cause_ends_the_wait_once_it_has_stood() {
         .await;
     assert!(
         came.problem("m1")
-            .starts_with("the cluster does not accept this host's token")
+            .starts_with("m1: the cluster does not accept this host's token")
     );
     assert!((20..25).contains(&came.seconds), "{}", came.seconds);
 
@@ -121,7 +121,7 @@ async fn a_process_that_ends_again_and_again_is_a_failure_after_a_minute() {
         .await;
     assert!((60..80).contains(&came.seconds), "{}", came.seconds);
     insta::assert_snapshot!(came.problem("m1"), @r"
-    its process ends again and again: 7 times in 60 s, with the same last words
+    m1: its process ends again and again: 7 times in 60 s, with the same last words
       wing 6 is missing
       → on the host, this shows all that it said:
         journalctl -u k3s --no-pager -n 200
@@ -203,7 +203,7 @@ async fn a_server_that_dies_while_its_node_is_waited_for_is_told_by_its_own_word
         .await;
     assert!((60..80).contains(&came.seconds), "{}", came.seconds);
     insta::assert_snapshot!(came.problem("m1"), @r"
-    its process ends again and again: 7 times in 60 s, with the same last words
+    m1: its process ends again and again: 7 times in 60 s, with the same last words
       kubelet exited: invalid argument
       → on the host, this shows all that it said:
         journalctl -u k3s --no-pager -n 200
@@ -345,7 +345,7 @@ async fn a_member_without_quorum_waits_for_machines_that_are_up_and_for_no_other
         .await;
     assert!((20..25).contains(&came.seconds), "{}", came.seconds);
     insta::assert_snapshot!(came.problem("m1"), @r"
-    etcd needs 2 of m1, m2, m3, and only m1 was reached with its data
+    m1: etcd needs 2 of m1, m2, m3, and only m1 was reached with its data
       → switch on m3, then run the same command again
       → m2 has no data and joins when the cluster answers
     ");
@@ -356,9 +356,10 @@ async fn a_member_without_quorum_waits_for_machines_that_are_up_and_for_no_other
         .await;
     assert!((180..185).contains(&came.seconds), "{}", came.seconds);
     insta::assert_snapshot!(came.problem("m1"), @r"
-    timed out after 180 s, waiting for etcd of m3, whose machine is up
+    m1: timed out after 180 s, waiting for etcd of m3, whose machine is up
       etcd needs 2 of m1, m2, m3, and only m1 was reached with its data
-      → switch on m3, then run the same command again; m2 has no data and joins when the cluster answers
+      → switch on m3, then run the same command again
+      → m2 has no data and joins when the cluster answers
     ");
 
     // It is up, and its etcd answers at last.

@@ -7,7 +7,6 @@ use russh::keys::{Algorithm, PrivateKey, key::safe_rng};
 
 use super::server::{Act, new_key};
 use super::world::{set_mode, world, world_with, write_key};
-use crate::ssh::keys::KeyError;
 use crate::ssh::{Fault, Keys, connect};
 
 #[tokio::test]
@@ -139,7 +138,7 @@ async fn a_configured_key_must_be_usable_and_a_usual_one_may_be_broken() {
     let missing = Keys::load(std::slice::from_ref(&path), None, home.path())
         .await
         .unwrap_err();
-    assert_eq!(missing.reason, "No such file or directory (os error 2)");
+    assert_eq!(missing.why[0], "No such file or directory (os error 2)");
     for (content, reason) in [
         ("hello", "this is no private key"),
         (
@@ -152,22 +151,12 @@ async fn a_configured_key_must_be_usable_and_a_usual_one_may_be_broken() {
         let error = Keys::load(std::slice::from_ref(&path), None, home.path())
             .await
             .unwrap_err();
-        assert!(error.reason.starts_with(reason), "{error:?}");
+        assert!(error.why[0].starts_with(reason), "{error:?}");
     }
     std::fs::create_dir(home.path().join(".ssh")).unwrap();
     std::fs::write(home.path().join(".ssh/id_rsa"), "hello").unwrap();
     let keys = Keys::load(&[], None, home.path()).await.unwrap();
     assert_eq!(keys.unusable.len(), 1);
-    let error = KeyError {
-        path: PathBuf::from("/home/x/key"),
-        reason: "this is no private key".to_owned(),
-        next: "name another".to_owned(),
-    };
-    insta::assert_snapshot!(error, @r"
-    the SSH key /home/x/key cannot be used
-      this is no private key
-      → name another
-    ");
 }
 
 #[tokio::test]
@@ -178,10 +167,10 @@ async fn a_private_key_that_others_may_read_is_refused_as_ssh_does() {
     let load = async |keys: &[PathBuf]| Keys::load(keys, None, world.home.path()).await;
     let error = load(std::slice::from_ref(&usual)).await.unwrap_err();
     assert_eq!(
-        error.reason,
+        error.why[0],
         "others than its owner may use the file (mode 0640)"
     );
-    assert_eq!(error.next, format!("chmod 600 {}", usual.display()));
+    assert_eq!(error.next[0].text, format!("chmod 600 {}", usual.display()));
     let Fault::Authentication(denied) = world.fault().await else {
         panic!("not denied")
     };
@@ -207,8 +196,8 @@ async fn a_public_key_that_is_named_as_the_key_is_told_as_such() {
         .await
         .unwrap_err();
     let next = format!("name the private key beside it: {}", beside.display());
-    assert!(error.reason.starts_with("it is a public key"), "{error}");
-    assert_eq!(error.next, next);
+    assert!(error.why[0].starts_with("it is a public key"), "{error}");
+    assert_eq!(error.next[0].text, next);
 
     let gone = world.home.path().join("gone");
     let keys = Keys::load(named, Some(gone), &world.home.path().join("nobody"))

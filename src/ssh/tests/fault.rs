@@ -57,14 +57,14 @@ fn an_unreachable_host() {
     insta::assert_snapshot!(told(Fault::PortClosed), @r"
     m1: cannot be reached
       nothing listens on 10.0.0.1 port 22: connection refused
-      → start sshd on the host, or set its `ssh.port`; then check with
-      → ssh ubuntu@10.0.0.1
+      → start sshd on the host, or set its `ssh.port`; then check with:
+        ssh ubuntu@10.0.0.1
     ");
     insta::assert_snapshot!(told(Fault::NoRoute { reason: "No route to host (os error 113)".to_owned() }), @r"
     m1: cannot be reached
       there is no way to 10.0.0.1 port 22: No route to host (os error 113)
-      → check the address, the network of this machine and that the host is up
-      → ping -c 3 10.0.0.1
+      → check the address, the network of this machine and that the host is up:
+        ping -c 3 10.0.0.1
     ");
     insta::assert_snapshot!(told(Fault::Tcp { reason: "Permission denied (os error 13)".to_owned() }), @r"
     m1: cannot be reached
@@ -91,8 +91,8 @@ fn a_stage_that_takes_too_long() {
 
     m1: cannot be reached
       10.0.0.1 port 22 did not answer within 10 s
-      → check that the host is up and that no firewall drops this port
-      → ping -c 3 10.0.0.1
+      → check that the host is up and that no firewall drops this port:
+        ping -c 3 10.0.0.1
 
     m1: cannot be reached
       10.0.0.1 port 22 takes connections, but no SSH server introduced itself within 10 s
@@ -118,8 +118,8 @@ fn a_port_that_does_not_speak_ssh() {
     insta::assert_snapshot!(told(silent), @r"
     m1: cannot be reached
       10.0.0.1 port 22 takes connections, but no SSH server introduced itself: the host closed the connection
-      → check that sshd listens on this port and takes more connections (MaxStartups); then check with
-      → ssh ubuntu@10.0.0.1
+      → check that sshd listens on this port and takes more connections (MaxStartups); then check with:
+        ssh ubuntu@10.0.0.1
     ");
     let other = Fault::NoBanner {
         said: Some("220 mail.example.org ESMTP".to_owned()),
@@ -130,8 +130,8 @@ fn a_port_that_does_not_speak_ssh() {
     m1: cannot be reached
       10.0.0.1 port 22 takes connections, but no SSH server introduced itself: invalid SSH version string
       it said: 220 mail.example.org ESMTP
-      → check that sshd listens on this port and takes more connections (MaxStartups); then check with
-      → ssh ubuntu@10.0.0.1
+      → check that sshd listens on this port and takes more connections (MaxStartups); then check with:
+        ssh ubuntu@10.0.0.1
     ");
 }
 
@@ -164,18 +164,18 @@ fn a_host_key_that_is_not_taken() {
     insta::assert_snapshot!(refused(22, "ssh-ed25519", Refusal::Unknown { file: file.clone() }), @r"
     m1: the host key is not known
       10.0.0.1 port 22 shows the ssh-ed25519 key SHA256:new
-      → compare it with what this prints on the host itself
-      → ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub
-      → if they are equal, run the same command again with --accept-new-host-keys, or first type
-      → ssh-keyscan 10.0.0.1 >> /home/x/.ssh/known_hosts
+      → compare it with what this prints on the host itself:
+        ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub
+      → if they are equal, run the same command again with --accept-new-host-keys, or first type:
+        ssh-keyscan 10.0.0.1 >> /home/x/.ssh/known_hosts
     ");
     insta::assert_snapshot!(refused(2222, "ecdsa-sha2-nistp256", Refusal::Unknown { file }), @r"
     m1: the host key is not known
       10.0.0.1 port 2222 shows the ecdsa-sha2-nistp256 key SHA256:new
-      → compare it with what this prints on the host itself
-      → ssh-keygen -l -f /etc/ssh/ssh_host_ecdsa_key.pub
-      → if they are equal, run the same command again with --accept-new-host-keys, or first type
-      → ssh-keyscan -p 2222 10.0.0.1 >> /home/x/.ssh/known_hosts
+      → compare it with what this prints on the host itself:
+        ssh-keygen -l -f /etc/ssh/ssh_host_ecdsa_key.pub
+      → if they are equal, run the same command again with --accept-new-host-keys, or first type:
+        ssh-keyscan -p 2222 10.0.0.1 >> /home/x/.ssh/known_hosts
     ");
     insta::assert_snapshot!(refused(22, "ssh-ed25519", Refusal::Declined), @r"
     m1: the host key was not accepted
@@ -186,18 +186,18 @@ fn a_host_key_that_is_not_taken() {
       10.0.0.1 port 22 shows the ssh-ed25519 key SHA256:new
       /home/x/.ssh/known_hosts:7 says SHA256:old
       either the machine was installed anew, or another one answers in its place
-      → only if you know that it was installed anew, forget the old key
-      → ssh-keygen -R 10.0.0.1 -f /home/x/.ssh/known_hosts
-      → and run the same command again with --accept-new-host-keys
+      → only if you know that it was installed anew, forget the old keys:
+        ssh-keygen -R 10.0.0.1 -f /home/x/.ssh/known_hosts
+      → and run the same command again with:  --accept-new-host-keys
     ");
     insta::assert_snapshot!(refused(2222, "ssh-rsa", Refusal::OtherType { types: vec!["ssh-ed25519".to_owned()], place: place() }), @r"
     m1: the host shows a key of a new type
       10.0.0.1 port 2222 shows the ssh-rsa key SHA256:new
       /home/x/.ssh/known_hosts:7 knows it by ssh-ed25519 only
       either the machine was installed anew, or another one answers in its place
-      → only if you know why, forget the old keys
-      → ssh-keygen -R '[10.0.0.1]:2222' -f /home/x/.ssh/known_hosts
-      → and run the same command again with --accept-new-host-keys
+      → only if you know that it was installed anew, forget the old keys:
+        ssh-keygen -R '[10.0.0.1]:2222' -f /home/x/.ssh/known_hosts
+      → and run the same command again with:  --accept-new-host-keys
     ");
     insta::assert_snapshot!(refused(22, "ssh-rsa", Refusal::Revoked(place())), @r"
     m1: THE HOST KEY IS REVOKED
@@ -246,8 +246,8 @@ fn a_host_that_lets_nobody_in() {
       refused: /home/x/.ssh/id_rsa (ssh-rsa SHA256:one)
       refused: the agent's x@laptop (ssh-ed25519 SHA256:two)
       the host allows: publickey, password
-      → check that this logs in
-      → ssh -i KEY ubuntu@10.0.0.1
+      → check that this logs in:
+        ssh -i KEY ubuntu@10.0.0.1
     ");
     let nothing = Denied {
         methods: methods(),
@@ -261,10 +261,10 @@ fn a_host_that_lets_nobody_in() {
       the host allows: publickey, password
       /home/x/.ssh/id_ed25519 is protected by a passphrase and was not offered
       the agent at /tmp/agent was of no help: it holds no keys
-      → add it to the agent
-      → ssh-add /home/x/.ssh/id_ed25519
-      → check that this logs in
-      → ssh -i KEY ubuntu@10.0.0.1
+      → add it to the agent:
+        ssh-add /home/x/.ssh/id_ed25519
+      → check that this logs in:
+        ssh -i KEY ubuntu@10.0.0.1
     ");
     let many = Denied {
         offered: offered(),
@@ -278,10 +278,10 @@ fn a_host_that_lets_nobody_in() {
       refused: the agent's x@laptop (ssh-ed25519 SHA256:two)
       the host allows: publickey, password
       the host hung up: too many authentication failures
-      → name the right key (`ssh.key` in the inventory, or --ssh-key), it is offered first; or empty the agent
-      → ssh-add -D
-      → check that this logs in
-      → ssh -i KEY ubuntu@10.0.0.1
+      → name the right key (`ssh.key` in the inventory, or --ssh-key), it is offered first; or empty the agent:
+        ssh-add -D
+      → check that this logs in:
+        ssh -i KEY ubuntu@10.0.0.1
     ");
     let more = Denied {
         offered: offered(),

@@ -300,7 +300,8 @@ fn locked() -> Problem {
 fn silent(host: &str) -> Problem {
     problem!(
         Code::HOST_UNREACHABLE,
-        "{host}: 203.0.113.77:22 does not answer"
+        host = host,
+        "203.0.113.77:22 does not answer"
     )
     .because("waited 10 s")
     .next("is the machine on, and does its firewall let port 22 through?")

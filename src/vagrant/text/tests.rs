@@ -164,7 +164,8 @@ fn what_is_not_its_own_is_left_alone() {
     insta::assert_snapshot!(refused(&other), @r"
     FOLDER/inventory.yaml is an inventory that was not made from Vagrant
       it does not name .vagrant/towline_known_hosts as its known_hosts file, and nothing is written over it
-      → choose another file:  towline inventory from-vagrant -o FILE
+      → choose another file:
+        towline inventory from-vagrant -o FILE
     ");
     assert!(refused("servers: {a: 1}\n").contains("servers"));
     // A range of hosts is no line of one host.

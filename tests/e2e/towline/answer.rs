@@ -261,9 +261,11 @@ fn text(value: &Value) -> String {
 
 /// A problem's parts in lines, as they were meant.
 fn problem(problem: &Value) -> String {
-    let mut lines = vec![text(&problem["what"])];
-    for part in ["why", "next"] {
-        lines.extend(problem[part].as_array().into_iter().flatten().map(text));
-    }
+    let host = problem["host"].as_str();
+    let host = host.map_or_else(String::new, |host| format!("{host}: "));
+    let list = |part: &str| problem[part].as_array().cloned().unwrap_or_default();
+    let mut lines = vec![host + &text(&problem["what"])];
+    lines.extend(list("why").iter().map(text));
+    lines.extend(list("next").iter().map(|advice| text(&advice["text"])));
     lines.join("\n")
 }

@@ -51,7 +51,10 @@ fn without_a_word_it_is_left_alone_and_the_others_go_on() {
     insta::assert_snapshot!(topology.unfit["m2"], @r"
     m2: k3s was set up here by something else, and is left as it is
       the unit k3s was not written by towline; its k3s flags would move to config.yaml
-      → towline plan  shows what taking it over would change;  towline deploy --adopt  does it, server by server
+      → to see what taking it over would change:
+        towline plan
+      → to take it over, server by server:
+        towline deploy --adopt
     ");
 }
 
@@ -123,13 +126,14 @@ fn what_all_servers_share_may_not_change_on_the_way() {
     insta::assert_snapshot!(topology.unfit["m2"], @r#"
     m2: taking it over would change what all servers of its cluster share
       k3s does not start with other values than the cluster's
-      m2: these settings of k3s are missing from the inventory and would be lost: kubelet-arg
-      → make the inventory say what the host does, under  config:  of  cluster:
+      these settings of k3s are missing from the inventory and would be lost: kubelet-arg
+      → make the inventory say what the host does, under `config` of `cluster`:
         cluster-cidr: ["10.52.0.0/16"]
         disable: ["traefik","servicelb"]
-      → write under  hosts: m2: config:  , or once for all hosts that share it
+      → write under `config` of m2, or once for all hosts that share it:
         kubelet-arg: ["max-pods=9"]
-      → what may go is written as  KEY: null
+      → what may go is written as:
+        KEY: null
     "#);
 }
 
@@ -192,7 +196,7 @@ fn what_would_be_lost_beside_what_is_shared_is_told_with_it() {
         "disable: [\"traefik\"]",
         "would be lost: debug, tls-san",
         "debug: true",
-        "add to  cluster: {tls_sans: …}",
+        "add to `tls_sans` under `cluster`",
         "[\"old.example.org\"]",
     ] {
         assert!(problem.contains(line), "{line} in\n{problem}");

@@ -303,7 +303,8 @@ fn a_range_that_one_part_of_k3s_alone_would_have_is_refused() {
     insta::assert_snapshot!(other, @r"
     config.kube-controller-manager-arg: cluster-cidr is given to it by k3s
       with another range than the rest of k3s has, k3s ends when this part of it begins to work
-      → for a new cluster:  cluster-cidr: 10.99.0.0/16  (a running one keeps its ranges)
+      → for a new cluster (a running one keeps its ranges):
+        cluster-cidr: 10.99.0.0/16
     ");
     let services = said("kube-apiserver-arg: --service-cluster-ip-range=10.99.0.0/16");
     assert!(
