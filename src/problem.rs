@@ -131,9 +131,7 @@ impl Problem {
         self.advise(AdviceKind::Flag, flag)
     }
 
-    /// Adds what to do, of this kind.
-    #[must_use]
-    pub fn advise(mut self, kind: AdviceKind, text: impl Into<String>) -> Self {
+    fn advise(mut self, kind: AdviceKind, text: impl Into<String>) -> Self {
         self.next.push(Advice::new(kind, text));
         self
     }

@@ -3,7 +3,6 @@
 //! Words measured on k3s 1.36.3. Each row is tested with the line as k3s writes it.
 
 use super::journal::message;
-use crate::problem::AdviceKind::{self, CommandOnHost, Inventory, Words};
 use crate::problem::{Code, Problem};
 
 /// A line of k3s's journal and its meaning.
@@ -20,8 +19,8 @@ struct Cause {
     value: Value,
     /// What it means.
     means: &'static str,
-    /// What to do.
-    remedy: &'static [(AdviceKind, &'static str)],
+    /// What to do; a command for a host stands below the words for it.
+    remedy: &'static [&'static str],
 }
 
 /// What of a case is particular to it.
@@ -41,40 +40,22 @@ const SERVER: Value = Value::Between(
 );
 
 /// How an unauthorized host is helped.
-const TOKEN: &[(AdviceKind, &str)] = &[
-    (Words, "on a server of the cluster, this shows its token"),
-    (CommandOnHost, "cat /var/lib/rancher/k3s/server/token"),
-    (
-        Words,
-        "write it into the file that  cluster: {token_file: …}  names in the inventory; a file in /etc/rancher/k3s/config.yaml.d on this host wins over it",
-    ),
+const TOKEN: &[&str] = &[
+    "on a server of the cluster, this shows its token:\ncat /var/lib/rancher/k3s/server/token",
+    "write it into the file that  cluster: {token_file: …}  names in the inventory; a file in /etc/rancher/k3s/config.yaml.d on this host wins over it",
 ];
 
 /// The same of an agent. Where agents have a token of their own, the servers' lets no agent in.
-const AGENT_TOKEN: &[(AdviceKind, &str)] = &[
-    (
-        Words,
-        "on a server of the cluster, this shows the token of agents (server/token may let only servers in)",
-    ),
-    (CommandOnHost, "cat /var/lib/rancher/k3s/server/agent-token"),
-    (
-        Words,
-        "write it into the file that  cluster: {agent_token_file: …}  names in the inventory; a file in /etc/rancher/k3s/config.yaml.d on this host wins over it",
-    ),
+const AGENT_TOKEN: &[&str] = &[
+    "on a server of the cluster, this shows the token of agents (server/token may let only servers in):\ncat /var/lib/rancher/k3s/server/agent-token",
+    "write it into the file that  cluster: {agent_token_file: …}  names in the inventory; a file in /etc/rancher/k3s/config.yaml.d on this host wins over it",
 ];
 
 /// How a node that the cluster knows otherwise is let in.
-const REINSTALLED: &[(AdviceKind, &str)] = &[
-    (
-        Words,
-        "if this host was reinstalled, on a server of the cluster",
-    ),
-    (CommandOnHost, "k3s kubectl delete node {node}"),
-    (
-        Words,
-        "if another host has this name, give this one its own  node_name: …  in the inventory",
-    ),
-    (Words, "then run the same command again"),
+const REINSTALLED: &[&str] = &[
+    "if this host was reinstalled, on a server of the cluster:\nk3s kubectl delete node {node}",
+    "if another host has this name, give this one its own  node_name: …  in the inventory",
+    "then run the same command again",
 ];
 
 const CAUSES: &[Cause] = &[
@@ -101,10 +82,8 @@ const CAUSES: &[Cause] = &[
         value: Value::None,
         means: "by this host's clock the cluster's certificates are not yet valid: it is more than an hour behind the clock of the server that made them",
         remedy: &[
-            (Words, "on this host and on a server, compare"),
-            (CommandOnHost, "timedatectl"),
-            (Words, "where it is wrong, as root"),
-            (CommandOnHost, "timedatectl set-ntp true"),
+            "on this host and on a server, compare:\ntimedatectl",
+            "where it is wrong, as root:\ntimedatectl set-ntp true",
         ],
     },
     Cause {
@@ -127,15 +106,8 @@ const CAUSES: &[Cause] = &[
         value: Value::Mismatches,
         means: "all servers must have the same settings, and this one differs from the others in: {value}",
         remedy: &[
-            (
-                Words,
-                "on this host and on another server, this shows where it is said",
-            ),
-            (CommandOnHost, "grep -rnE '{pattern}' /etc/rancher/k3s/"),
-            (
-                Words,
-                "say it once for all servers, under  cluster: {config: …}  in the inventory",
-            ),
+            "on this host and on another server, this shows where it is said:\ngrep -rnE '{pattern}' /etc/rancher/k3s/",
+            "say it once for all servers, under  cluster: {config: …}  in the inventory",
         ],
     },
     Cause {
@@ -151,11 +123,7 @@ const CAUSES: &[Cause] = &[
         value: Value::None,
         means: "the first server keeps its cluster in sqlite, which only one server can use",
         remedy: &[
-            (
-                Words,
-                "write this in the inventory and run the same command again",
-            ),
-            (Inventory, "cluster: {datastore: etcd}"),
+            "in the inventory, write  cluster: {datastore: etcd}  and run the same command again",
         ],
     },
     Cause {
@@ -164,11 +132,7 @@ const CAUSES: &[Cause] = &[
         value: Value::Between(&[("not defined: -", " ")], "KEY"),
         means: "the configuration has a key that this k3s does not know: {value}",
         remedy: &[
-            (
-                Words,
-                "correct it under  config:  or  agent_config:  in the inventory; if it does not stand there, this shows where it does",
-            ),
-            (CommandOnHost, "grep -rn '{value}' /etc/rancher/k3s/"),
+            "correct it under  config:  or  agent_config:  in the inventory; if it does not stand there, this shows where it does:\ngrep -rn '{value}' /etc/rancher/k3s/",
         ],
     },
     Cause {
@@ -180,11 +144,7 @@ const CAUSES: &[Cause] = &[
         ),
         means: "a part of k3s has an argument that it does not take: {value}",
         remedy: &[
-            (
-                Words,
-                "correct it in the inventory, under the key for that part of k3s (kubelet-arg, kube-apiserver-arg, …); on this host, this shows where it is said",
-            ),
-            (CommandOnHost, "grep -rn -- '{value}' /etc/rancher/k3s/"),
+            "correct it in the inventory, under the key for that part of k3s (kubelet-arg, kube-apiserver-arg, …); on this host, this shows where it is said:\ngrep -rn -- '{value}' /etc/rancher/k3s/",
         ],
     },
     Cause {
@@ -193,14 +153,7 @@ const CAUSES: &[Cause] = &[
         value: Value::Between(&[("yaml: line ", ":")], "1"),
         means: "a configuration file of k3s is not YAML, at or before line {value}",
         remedy: &[
-            (
-                Words,
-                "towline writes config.yaml as a whole, so it is a file beside it",
-            ),
-            (
-                CommandOnHost,
-                "awk 'FNR == {value} {print FILENAME \": \" $0}' /etc/rancher/k3s/config.yaml.d/*",
-            ),
+            "towline writes config.yaml as a whole, so it is a file beside it:\nawk 'FNR == {value} {print FILENAME \": \" $0}' /etc/rancher/k3s/config.yaml.d/*",
         ],
     },
     Cause {
@@ -223,18 +176,8 @@ const CAUSES: &[Cause] = &[
         value: SERVER,
         means: "{value}, through which this server is to join, does not answer: it has left the cluster, or it is down",
         remedy: &[
-            (
-                Words,
-                "on this host, this shows which server it is to join through",
-            ),
-            (
-                CommandOnHost,
-                "grep '^server:' /etc/rancher/k3s/config.yaml",
-            ),
-            (
-                Words,
-                "if that one has left the cluster, run the same command again: it names another one",
-            ),
+            "on this host, this shows which server it is to join through:\ngrep '^server:' /etc/rancher/k3s/config.yaml",
+            "if that one has left the cluster, run the same command again: it names another one",
         ],
     },
     Cause {
@@ -243,18 +186,8 @@ const CAUSES: &[Cause] = &[
         value: SERVER,
         means: "{value} could not be reached from this host: nothing listens there, a firewall is between, or the address is wrong",
         remedy: &[
-            (
-                Words,
-                "on this host, this shows whether the port can be reached",
-            ),
-            (
-                CommandOnHost,
-                "timeout 5 bash -c '</dev/tcp/{host}/{port}' && echo open",
-            ),
-            (
-                Words,
-                "if the servers have another address for each other, write it as  private_address: …  of the server in the inventory",
-            ),
+            "on this host, this shows whether the port can be reached:\ntimeout 5 bash -c '</dev/tcp/{host}/{port}' && echo open",
+            "if the servers have another address for each other, write it as  private_address: …  of the server in the inventory",
         ],
     },
     Cause {
@@ -262,10 +195,7 @@ const CAUSES: &[Cause] = &[
         words: &["address already in use"],
         value: Value::Between(&[("listen tcp ", ": ")], ":6443"),
         means: "another program has a port that k3s needs: {port}",
-        remedy: &[
-            (Words, "on this host, this shows which"),
-            (CommandOnHost, "ss -ltnp 'sport = :{port}'"),
-        ],
+        remedy: &["on this host, this shows which:\nss -ltnp 'sport = :{port}'"],
     },
     // The kernel's word for a limit on watches is the one for a full disk.
     Cause {
@@ -273,10 +203,7 @@ const CAUSES: &[Cause] = &[
         words: &["inotify", "no space left on device"],
         value: Value::None,
         means: "the host's limit of inotify watches is used up",
-        remedy: &[
-            (Words, "on the host, this raises it"),
-            (CommandOnHost, "sysctl fs.inotify.max_user_watches=524288"),
-        ],
+        remedy: &["on the host, this raises it:\nsysctl fs.inotify.max_user_watches=524288"],
     },
     Cause {
         code: Code::DISK_FULL,
@@ -284,11 +211,7 @@ const CAUSES: &[Cause] = &[
         value: Value::None,
         means: "a disk of this host is full, or has no room for more files",
         remedy: &[
-            (
-                Words,
-                "on this host, these show which, and how full k3s's folder is",
-            ),
-            (CommandOnHost, "df -h; df -i\ndu -sh /var/lib/rancher/k3s"),
+            "on this host, these show which, and how full k3s's folder is:\ndf -h; df -i\ndu -sh /var/lib/rancher/k3s",
         ],
     },
     Cause {
@@ -296,10 +219,7 @@ const CAUSES: &[Cause] = &[
         words: &["read-only file system"],
         value: Value::None,
         means: "a file system that k3s writes to is mounted read-only",
-        remedy: &[
-            (Words, "on this host, these show which, and often why"),
-            (CommandOnHost, "findmnt -O ro\ndmesg | tail"),
-        ],
+        remedy: &["on this host, these show which, and often why:\nfindmnt -O ro\ndmesg | tail"],
     },
     Cause {
         code: Code::CGROUP_MISSING,
@@ -307,14 +227,7 @@ const CAUSES: &[Cause] = &[
         value: Value::None,
         means: "the kernel does not offer the memory cgroup: a Raspberry Pi has it switched off",
         remedy: &[
-            (
-                Words,
-                "on a Raspberry Pi, this switches it on (in /boot/cmdline.txt, where that is the file of this system)",
-            ),
-            (
-                CommandOnHost,
-                "sed -i '1s/$/ cgroup_memory=1 cgroup_enable=memory/' /boot/firmware/cmdline.txt && reboot",
-            ),
+            "on a Raspberry Pi, this switches it on (in /boot/cmdline.txt, where that is the file of this system):\nsed -i '1s/$/ cgroup_memory=1 cgroup_enable=memory/' /boot/firmware/cmdline.txt && reboot",
         ],
     },
     Cause {
@@ -322,10 +235,9 @@ const CAUSES: &[Cause] = &[
         words: &["failed to find ", " cgroup (v2)"],
         value: Value::Between(&[("failed to find ", " ")], "cpu"),
         means: "the kernel does not offer the cgroup controller {value}",
-        remedy: &[(
-            Words,
+        remedy: &[
             "add  cgroup_enable={value}  to the kernel's command line, and restart the machine",
-        )],
+        ],
     },
     Cause {
         code: Code::SETTING_FIXED,
@@ -333,9 +245,8 @@ const CAUSES: &[Cause] = &[
         value: Value::Between(&[("out the range of cluster cidr ", " ")], "the new one"),
         means: "the nodes have their ranges of pod addresses from another cluster-cidr than {value}: a running cluster cannot change it",
         remedy: &[
-            (Words, "on this host, this shows where it is said"),
-            (CommandOnHost, "grep -rn cluster-cidr /etc/rancher/k3s/"),
-            (Words, "write the one back that the cluster was made with"),
+            "on this host, this shows where it is said:\ngrep -rn cluster-cidr /etc/rancher/k3s/",
+            "write the one back that the cluster was made with",
         ],
     },
     Cause {
@@ -344,12 +255,8 @@ const CAUSES: &[Cause] = &[
         value: Value::None,
         means: "the kernel runs cgroup v1, and this kubelet refuses that",
         remedy: &[
-            (
-                Words,
-                "start the machine with  systemd.unified_cgroup_hierarchy=1  on the kernel's command line",
-            ),
-            (Words, "or write for the host in the inventory"),
-            (Inventory, "config: {kubelet-arg: [fail-cgroupv1=false]}"),
+            "start the machine with  systemd.unified_cgroup_hierarchy=1  on the kernel's command line",
+            "or write  config: {kubelet-arg: [fail-cgroupv1=false]}  for the host in the inventory",
         ],
     },
     Cause {
@@ -358,11 +265,7 @@ const CAUSES: &[Cause] = &[
         value: Value::None,
         means: "this machine has no /dev/kmsg, which the kubelet reads: containers of lxc and Proxmox have none",
         remedy: &[
-            (Words, "on this host, these make one, now and at each boot"),
-            (
-                CommandOnHost,
-                "echo 'L /dev/kmsg - - - - /dev/console' >/etc/tmpfiles.d/kmsg.conf\nsystemd-tmpfiles --create /etc/tmpfiles.d/kmsg.conf",
-            ),
+            "on this host, these make one, now and at each boot:\necho 'L /dev/kmsg - - - - /dev/console' >/etc/tmpfiles.d/kmsg.conf\nsystemd-tmpfiles --create /etc/tmpfiles.d/kmsg.conf",
         ],
     },
 ];
@@ -382,9 +285,13 @@ pub fn diagnose(journal: &str, node: &str) -> Option<Problem> {
         let fill = |text: &str| filled(text, &value, node);
         let problem =
             Problem::new(cause.code, fill(cause.means)).because(format!("k3s says: {message}"));
-        Some(cause.remedy.iter().fold(problem, |problem, (kind, text)| {
-            problem.advise(*kind, fill(text))
-        }))
+        let remedies = cause.remedy.iter().map(|remedy| fill(remedy));
+        Some(
+            remedies.fold(problem, |problem, remedy| match remedy.split_once(":\n") {
+                Some((words, command)) => problem.next(words).on_host(command),
+                None => problem.next(remedy),
+            }),
+        )
     })
 }
 
