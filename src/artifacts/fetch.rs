@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::architecture::Architecture;
-use super::http::{Client, Proxy, Timeouts, shown};
+use super::http::{HttpClient, Proxy, Timeouts, shown};
 use super::local::{BinaryArtifact, architecture_of, sha256_of};
 use super::releases::{Releases, hash_in, is_plain_http};
 use crate::digest::sha256;
@@ -44,10 +44,10 @@ pub struct Fetch {
 }
 
 impl Fetch {
-    fn client(&self, timeouts: Timeouts) -> Result<Client, Problem> {
+    fn client(&self, timeouts: Timeouts) -> Result<HttpClient, Problem> {
         let mirror = self.mirror.as_deref();
         let proxy = self.proxy.as_ref().and_then(|proxy| proxy.towards(mirror));
-        Client::new(proxy, is_plain_http(mirror)?, timeouts)
+        HttpClient::new(proxy, is_plain_http(mirror)?, timeouts)
     }
 
     fn url(&self, version: &str, file: &str) -> String {
@@ -61,7 +61,7 @@ impl Fetch {
 
 /// What is told while a file is fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
+pub enum DownloadProgress {
     /// Another towline is fetching the same, and this one waits for it.
     Waiting,
     /// The file in the cache is not what was put there, and is fetched anew.
@@ -71,7 +71,7 @@ pub enum Progress {
 }
 
 /// Fetches a binary, or takes it from the cache. Blocks.
-pub fn fetch(request: &Fetch, tell: &dyn Fn(Progress)) -> Result<BinaryArtifact, Problem> {
+pub fn fetch(request: &Fetch, tell: &dyn Fn(DownloadProgress)) -> Result<BinaryArtifact, Problem> {
     fetch_with(request, tell, Timeouts::default())
 }
 
@@ -111,7 +111,7 @@ pub fn address(request: &Fetch) -> Result<String, Problem> {
 
 fn fetch_with(
     request: &Fetch,
-    tell: &dyn Fn(Progress),
+    tell: &dyn Fn(DownloadProgress),
     timeouts: Timeouts,
 ) -> Result<BinaryArtifact, Problem> {
     let (slot, version) = Slot::of(request)?;
@@ -176,7 +176,7 @@ impl Slot {
         }
     }
 
-    fn lock(&self, tell: &dyn Fn(Progress)) -> io::Result<File> {
+    fn lock(&self, tell: &dyn Fn(DownloadProgress)) -> io::Result<File> {
         fs::create_dir_all(&self.directory)?;
         let file = File::options()
             .create(true)
@@ -186,7 +186,7 @@ impl Slot {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                tell(Progress::Waiting);
+                tell(DownloadProgress::Waiting);
                 file.lock()?;
             }
             Err(TryLockError::Error(error)) => return Err(error),
@@ -205,7 +205,7 @@ impl Slot {
     }
 
     /// The file of an earlier run, if it still is what it was.
-    fn cached(&self, request: &Fetch, tell: &dyn Fn(Progress)) -> Option<(String, u64)> {
+    fn cached(&self, request: &Fetch, tell: &dyn Fn(DownloadProgress)) -> Option<(String, u64)> {
         let noted = noted(&self.hash, request.releases.name)?;
         if request
             .sha256
@@ -216,7 +216,7 @@ impl Slot {
         }
         let (sha256, size) = sha256_of(&self.binary).ok()?;
         if sha256 != noted {
-            tell(Progress::Damaged(self.binary.clone()));
+            tell(DownloadProgress::Damaged(self.binary.clone()));
             return None;
         }
         Some((sha256, size))
@@ -239,7 +239,7 @@ impl Slot {
         &self,
         request: &Fetch,
         version: String,
-        tell: &dyn Fn(Progress),
+        tell: &dyn Fn(DownloadProgress),
         timeouts: Timeouts,
     ) -> Result<BinaryArtifact, Problem> {
         let client = request.client(timeouts)?;
@@ -250,7 +250,7 @@ impl Slot {
         let binary_url = request.url(&version, &request.file(&version));
         let binary_shown = shown(&binary_url);
         let mut temporary = self.temporary().map_err(|error| self.unusable(&error))?;
-        tell(Progress::Downloading);
+        tell(DownloadProgress::Downloading);
         let received = client.stream(&binary_url, LIMIT, &mut temporary)?;
         if received.sha256 != expected {
             return Err(problem!(Code::DOWNLOAD_WRONG, "{binary_shown}: is not the file that {whose}")

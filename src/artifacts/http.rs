@@ -85,20 +85,20 @@ impl Proxy {
 
 /// A client for one origin of files.
 #[derive(Debug)]
-pub struct Client {
+pub struct HttpClient {
     agent: Agent,
 }
 
 /// What a file came to that was streamed to a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Received {
+pub struct DownloadedFile {
     /// Its SHA-256 in hexadecimal digits.
     pub sha256: String,
     /// Its size in bytes.
     pub size: u64,
 }
 
-impl Client {
+impl HttpClient {
     /// A client that speaks HTTPS only, or also HTTP where `plain_http` says that a mirror was
     /// configured so; through a proxy if one is given.
     pub fn new(
@@ -165,7 +165,12 @@ impl Client {
     }
 
     /// Streams a file into `sink`, at most `limit` bytes.
-    pub fn stream(&self, url: &str, limit: u64, sink: &mut dyn Write) -> Result<Received, Problem> {
+    pub fn stream(
+        &self,
+        url: &str,
+        limit: u64,
+        sink: &mut dyn Write,
+    ) -> Result<DownloadedFile, Problem> {
         let response = self.get(url)?;
         let total = response.body().content_length();
         let too_large = || {
@@ -212,7 +217,7 @@ impl Client {
             let error = io::Error::from(io::ErrorKind::UnexpectedEof);
             return Err(cut_short(url, size, total, &error));
         }
-        Ok(Received {
+        Ok(DownloadedFile {
             sha256: hexadecimal(&hasher.finalize()),
             size,
         })
@@ -364,7 +369,7 @@ mod tests {
 
     #[test]
     fn the_environment_gives_no_proxy() {
-        let client = Client::new(None, false, Timeouts::default()).unwrap();
+        let client = HttpClient::new(None, false, Timeouts::default()).unwrap();
         assert!(client.agent.config().proxy().is_none());
         assert!(client.agent.config().https_only());
     }

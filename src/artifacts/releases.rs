@@ -2,7 +2,7 @@
 //! channel names.
 
 use super::architecture::Architecture;
-use super::http::{Client, Proxy, Timeouts, shown};
+use super::http::{HttpClient, Proxy, Timeouts, shown};
 use crate::problem::{Code, Problem, problem};
 
 /// What a project's releases are called and where they lie.
@@ -74,7 +74,7 @@ impl Releases {
             .next("channels are `stable`, `latest` and one per minor version, such as `v1.36`"));
         }
         let proxy = proxy.and_then(|proxy| proxy.towards(mirror));
-        let client = Client::new(proxy, is_plain_http(mirror)?, timeout)?;
+        let client = HttpClient::new(proxy, is_plain_http(mirror)?, timeout)?;
         let url = match mirror {
             Some(mirror) => format!("{}/channels/{channel}", mirror.trim_end_matches('/')),
             None => (self.channel)(channel),

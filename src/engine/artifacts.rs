@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::context::Context;
 use super::refusal::Refusal;
-use crate::artifacts::fetch::{self, Fetch, Progress};
+use crate::artifacts::fetch::{self, DownloadProgress, Fetch};
 use crate::artifacts::{Architecture, BinaryArtifact, Download, local};
 use crate::distribution;
 use crate::inventory::BinarySource;
@@ -133,17 +133,17 @@ impl Context {
 }
 
 /// What is told of a file that is fetched.
-fn told(fetch: &Fetch, progress: Progress) -> Event {
+fn told(fetch: &Fetch, progress: DownloadProgress) -> Event {
     let what = format!(
         "{} {} for {}",
         fetch.releases.name, fetch.version, fetch.architecture
     );
     match progress {
-        Progress::Downloading => Event::Fetching { what },
-        Progress::Waiting => Event::Note {
+        DownloadProgress::Downloading => Event::Fetching { what },
+        DownloadProgress::Waiting => Event::Note {
             text: format!("another towline is fetching {what}; waiting for it"),
         },
-        Progress::Damaged(path) => Event::Note {
+        DownloadProgress::Damaged(path) => Event::Note {
             text: format!(
                 "{}: the cached file is damaged; fetching it again",
                 path.display()
@@ -194,11 +194,11 @@ mod tests {
         };
         for (progress, words) in [
             (
-                Progress::Waiting,
+                DownloadProgress::Waiting,
                 "another towline is fetching k3s v1.36.3+k3s1 for arm64; waiting for it",
             ),
             (
-                Progress::Damaged("/cache/k3s".into()),
+                DownloadProgress::Damaged("/cache/k3s".into()),
                 "/cache/k3s: the cached file is damaged; fetching it again",
             ),
         ] {

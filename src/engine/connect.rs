@@ -17,7 +17,8 @@ use crate::run::gather::Unreached;
 use crate::run::trace::Traced;
 use crate::run::{Connected, Connector, Interrupt, Outcome};
 use crate::ssh::{
-    self, Fault, Keys, KnownHosts, Local, Policy, Refusal, Refused, Remote, Target, Trust,
+    self, Fault, HostKeyRefusal, HostKeyTrust, Keys, KnownHosts, Local, Policy, RefusedHostKey,
+    Remote, Target,
 };
 use crate::ui::Ui;
 use crate::ui::ask::NewHost;
@@ -129,16 +130,16 @@ impl Ssh {
             let problem = problem!(Code::INTERNAL, host = &host.name, "its keys were not read");
             return Err(Opened::Failed(unreachable(problem)));
         };
-        let trust = Trust {
+        let trust = HostKeyTrust {
             known_hosts: self.known_hosts(host),
             policy,
         };
         ssh::connect(&target(host), &trust, keys)
             .await
             .map_err(|error| match &*error.fault {
-                Fault::HostKey(Refused {
+                Fault::HostKey(RefusedHostKey {
                     shown,
-                    refusal: Refusal::Unknown { .. },
+                    refusal: HostKeyRefusal::Unknown { .. },
                 }) if self.asks.is_some() => Opened::Unknown(
                     NewHost {
                         name: host.name.clone(),

@@ -19,7 +19,7 @@ use crate::playbook::{Assets, Book};
 use crate::run::event::Events;
 use crate::run::gather::{self, Gathered};
 use crate::run::{Event, Interrupt, Runner};
-use crate::ssh::Counts;
+use crate::ssh::ExchangeCounts;
 use crate::ui::Ui;
 use crate::vars::{Redactor, Secret};
 
@@ -202,7 +202,7 @@ impl Context {
     }
 
     /// Every host with its role, whether it may be changed, and what was spent on it.
-    pub fn rows(&self, gathered: &Gathered) -> Vec<(String, String, bool, Counts)> {
+    pub fn rows(&self, gathered: &Gathered) -> Vec<(String, String, bool, ExchangeCounts)> {
         let hosts = self.inventory.hosts.iter();
         hosts
             .map(|host| {

@@ -11,7 +11,7 @@ use super::{Runner, Stop};
 use crate::plan::{self, Guard, Judged, Plan};
 use crate::problem::{Code, Problem, problem};
 use crate::shell::{Batch, CONFLICT, LEFT, LOCKED, Reply, Script};
-use crate::ssh::{Exit, Output, Remote, Upload};
+use crate::ssh::{CommandOutput, Exit, Remote, Upload};
 use crate::task::Action;
 
 /// How an action came out.
@@ -44,7 +44,10 @@ pub(super) struct Answered {
 ///
 /// # Errors
 /// What came instead of an answer.
-pub(super) async fn ask(remote: &dyn Remote, questions: &[Script]) -> Result<Answered, Output> {
+pub(super) async fn ask(
+    remote: &dyn Remote,
+    questions: &[Script],
+) -> Result<Answered, CommandOutput> {
     let mut batch = Batch::new(nonce());
     for question in questions {
         batch.ask(question);
@@ -61,7 +64,7 @@ pub(super) async fn ask(remote: &dyn Remote, questions: &[Script]) -> Result<Ans
 }
 
 /// The last things that a host said before it failed, in one line.
-pub(super) fn complaint(output: &Output) -> String {
+pub(super) fn complaint(output: &CommandOutput) -> String {
     let said = output.stderr.trim();
     let last: Vec<_> = said.lines().rev().take(3).collect();
     match last.as_slice() {

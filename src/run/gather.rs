@@ -46,12 +46,12 @@ pub struct Gathered {
 type One = (
     String,
     Option<Arc<dyn Remote>>,
-    Result<Found, Unreached>,
+    Result<HostAnswer, Unreached>,
     (Instant, Duration),
 );
 
 /// What a host said of itself, and what of it is worth a word.
-struct Found {
+struct HostAnswer {
     facts: Facts,
     /// How far its clock is ahead of this machine's, seconds.
     ahead: Option<i64>,
@@ -233,7 +233,7 @@ async fn find(
     distribution: &Distribution,
     data_dir: &DataDir,
     remote: &dyn Remote,
-) -> Result<Found, Unreached> {
+) -> Result<HostAnswer, Unreached> {
     let before = SystemTime::now();
     let (mut facts, answered) = look(host, &distribution.questions, data_dir, remote).await?;
     let ahead = notice::ahead(facts.clock, before, SystemTime::now());
@@ -246,7 +246,7 @@ async fn find(
             facts = second;
         }
     }
-    Ok(Found { facts, ahead, slow })
+    Ok(HostAnswer { facts, ahead, slow })
 }
 
 async fn look(

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tracing::{Instrument as _, debug_span, instrument};
 
 use super::report::Outcome;
-use super::state::{Done, RunState, Started, Taken};
+use super::state::{Done, RunState, Started, TimedTurn};
 use super::{Event, Runner, Stop};
 use crate::plan::{Judged, Lane, Order, Plan};
 use crate::problem::{Code, Problem};
@@ -17,7 +17,7 @@ use crate::task::Task;
 
 /// How a lane ended.
 struct LaneEnd {
-    turn: Taken,
+    turn: TimedTurn,
     /// The unit that was started in it.
     started: Option<Started>,
     /// Why it ended early, and at which step.
@@ -272,8 +272,8 @@ impl Runner {
 }
 
 /// A turn that begins now.
-fn taken(host: String, stage: String) -> Taken {
-    Taken {
+fn taken(host: String, stage: String) -> TimedTurn {
+    TimedTurn {
         host,
         stage,
         begun: Instant::now(),

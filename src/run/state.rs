@@ -6,20 +6,20 @@ use std::time::{Duration, Instant};
 use super::gather::Gathered;
 use super::report::{CONNECTION, Outcome, Report, Row, Timing, Turn, TurnStep};
 use crate::problem::Problem;
-use crate::ssh::Counts;
+use crate::ssh::ExchangeCounts;
 use crate::task::Service;
 
 /// What is known of every host while a run goes on.
 #[derive(Debug, Default)]
 pub struct RunState {
-    hosts: BTreeMap<String, Entry>,
-    turns: Vec<Taken>,
+    hosts: BTreeMap<String, HostResult>,
+    turns: Vec<TimedTurn>,
     started: BTreeMap<String, Started>,
 }
 
 /// A host's turn in a stage, by the clock.
 #[derive(Debug)]
-pub(super) struct Taken {
+pub(super) struct TimedTurn {
     pub host: String,
     pub stage: String,
     pub begun: Instant,
@@ -28,7 +28,7 @@ pub(super) struct Taken {
     pub steps: Vec<Done>,
 }
 
-impl Taken {
+impl TimedTurn {
     fn told(&self, since: impl Fn(Instant) -> f64) -> Turn {
         Turn {
             host: self.host.clone(),
@@ -71,7 +71,7 @@ pub(super) struct Started {
 }
 
 #[derive(Debug, Default)]
-struct Entry {
+struct HostResult {
     outcome: Option<Outcome>,
     changed: usize,
     time: Duration,
@@ -86,7 +86,7 @@ impl RunState {
     pub fn of(gathered: &Gathered, is_counted: impl Fn(&str) -> bool) -> Self {
         let mut state = Self::default();
         for (host, (begun, time)) in &gathered.times {
-            state.turn(Taken {
+            state.turn(TimedTurn {
                 host: host.clone(),
                 stage: CONNECTION.into(),
                 begun: *begun,
@@ -154,7 +154,7 @@ impl RunState {
     }
 
     /// Adds a host's turn in a stage.
-    pub(super) fn turn(&mut self, turn: Taken) {
+    pub(super) fn turn(&mut self, turn: TimedTurn) {
         let entry = self.hosts.entry(turn.host.clone()).or_default();
         entry.time += turn.time;
         for done in &turn.steps {
@@ -166,7 +166,7 @@ impl RunState {
     /// The report. `hosts` are name, role, whether it was selected, and what was spent on it.
     pub fn report(
         mut self,
-        hosts: impl Iterator<Item = (String, String, bool, Counts)>,
+        hosts: impl Iterator<Item = (String, String, bool, ExchangeCounts)>,
         time: Duration,
         trouble: bool,
     ) -> Report {
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn the_time_of_a_host_that_failed_includes_its_wait() {
         let mut run_state = RunState::default();
-        run_state.turn(Taken {
+        run_state.turn(TimedTurn {
             host: "m1".into(),
             stage: "agents".into(),
             begun: Instant::now(),
@@ -238,7 +238,12 @@ mod tests {
             steps: Vec::new(),
         });
         run_state.end("m1", Outcome::Failed, None);
-        let row = ("m1".to_owned(), "agent".to_owned(), true, Counts::default());
+        let row = (
+            "m1".to_owned(),
+            "agent".to_owned(),
+            true,
+            ExchangeCounts::default(),
+        );
         let report = run_state.report([row].into_iter(), Duration::ZERO, false);
         assert!(
             report.rows[0].seconds >= 300.0,
@@ -257,7 +262,7 @@ mod tests {
                 begun: Instant::now(),
                 time: Duration::ZERO,
             };
-            run_state.turn(Taken {
+            run_state.turn(TimedTurn {
                 host: host.into(),
                 stage: "agents".into(),
                 begun: Instant::now(),
@@ -270,7 +275,7 @@ mod tests {
                 name.to_owned(),
                 "server".to_owned(),
                 selected,
-                Counts::default(),
+                ExchangeCounts::default(),
             )
         };
         let hosts = [host("m1", false), host("m2", true)];

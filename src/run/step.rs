@@ -23,18 +23,18 @@ pub(super) struct Effect {
 
 /// What a wait has shown so far.
 #[derive(Default)]
-struct Wait {
-    cause: Option<Cause>,
+struct WaitState {
+    cause: Option<SeenCause>,
     /// The last things the host said that were not nothing: a unit that has just been started again
     /// has not said anything yet.
     said: Vec<String>,
-    ending: Option<Ending>,
+    ending: Option<RepeatedEnd>,
     /// How often systemd has started the process again, as seen at one of its ends.
     restarts: u32,
 }
 
 /// A process that ends again and again with the same last words.
-struct Ending {
+struct RepeatedEnd {
     words: String,
     since: Instant,
     /// How often systemd had started it again when these words were first seen.
@@ -45,7 +45,7 @@ struct Ending {
 const ENDS: u32 = 3;
 
 /// A cause that was recognised, since when it stands, and when it was seen last.
-struct Cause {
+struct SeenCause {
     problem: Problem,
     since: Instant,
     seen: Instant,
@@ -67,7 +67,7 @@ impl Runner {
     ) -> Result<Option<Effect>, Stop> {
         let begun = Instant::now();
         let (mut acted, mut waited, mut settle) = (Vec::<String>::new(), false, begun);
-        let (mut wait, mut undecided, mut lost) = (Wait::default(), 0_u32, None::<String>);
+        let (mut wait, mut undecided, mut lost) = (WaitState::default(), 0_u32, None::<String>);
         let (mut told, mut restarted, mut last) = (Vec::<String>::new(), false, begun);
         let mut verdict = match planned {
             Some(planned @ Ok(Verdict::Converged)) if !stale => planned.clone(),
@@ -274,7 +274,7 @@ fn overtaken(planned: &Result<Verdict, Problem>, now: &Result<Verdict, Problem>)
     }
 }
 
-impl Wait {
+impl WaitState {
     /// Why a wait is over, if it is: its cause has stood long enough, or its timeout is over.
     fn is_over(&mut self, pending: &Pending, begun: Instant) -> Option<Problem> {
         let now = Instant::now();
@@ -293,7 +293,7 @@ impl Wait {
                 }
             }
             (Some(problem), cause) => {
-                *cause = Some(Cause {
+                *cause = Some(SeenCause {
                     problem: problem.clone(),
                     since: now,
                     seen: now,
@@ -337,7 +337,7 @@ impl Wait {
             ended.words.as_ref() == Some(&ending.words) && ended.restarts >= ending.restarts
         });
         let Some(ending) = same else {
-            self.ending = ended.words.clone().map(|words| Ending {
+            self.ending = ended.words.clone().map(|words| RepeatedEnd {
                 words,
                 since: Instant::now(),
                 restarts: ended.restarts,

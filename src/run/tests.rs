@@ -15,7 +15,7 @@ use super::state::RunState;
 use super::{Event, Interrupt, Runner};
 use crate::plan::{Lane, Order, Plan, Stage, Step};
 use crate::shell::Script;
-use crate::ssh::{Answer, Counts, Exit, Output, Progress, Remote, Upload};
+use crate::ssh::{Answer, CommandOutput, ExchangeCounts, Exit, Remote, Upload, UploadProgress};
 use crate::task::{Binary, Node, Service, ShellCommand, Task};
 
 mod document;
@@ -90,9 +90,9 @@ impl Scripted {
         }
     }
 
-    async fn answer(&self, script: &Script) -> Output {
+    async fn answer(&self, script: &Script) -> CommandOutput {
         self.exchanges.fetch_add(1, Ordering::Relaxed);
-        let lost = |stdout: String| Output {
+        let lost = |stdout: String| CommandOutput {
             exit: Exit::Lost("the network is down".into()),
             stdout,
             stderr: String::new(),
@@ -117,7 +117,7 @@ impl Scripted {
                 Said::Usual | Said::Slow(_) => unreachable!("answered above"),
             }
         }
-        Output {
+        CommandOutput {
             exit: Exit::Code(0),
             stdout,
             stderr: String::new(),
@@ -152,14 +152,14 @@ impl Remote for Scripted {
         Box::pin(self.answer(script))
     }
 
-    fn put<'a>(&'a self, _: &'a Upload, progress: Progress<'a>) -> Answer<'a> {
+    fn put<'a>(&'a self, _: &'a Upload, progress: UploadProgress<'a>) -> Answer<'a> {
         Box::pin(async move {
             self.part("put").await;
             for bytes in [0, 1000, 2000] {
                 progress(bytes);
                 tokio::time::sleep(Duration::from_millis(600)).await;
             }
-            Output {
+            CommandOutput {
                 exit: Exit::Code(0),
                 stdout: String::new(),
                 stderr: String::new(),
@@ -168,8 +168,8 @@ impl Remote for Scripted {
         })
     }
 
-    fn counts(&self) -> Counts {
-        Counts {
+    fn counts(&self) -> ExchangeCounts {
+        ExchangeCounts {
             connections: 1,
             exchanges: self.exchanges.load(Ordering::Relaxed),
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Event, event::Events};
 use crate::shell::{PACKED, Script};
-use crate::ssh::{Answer, Counts, Progress, Remote, Upload};
+use crate::ssh::{Answer, ExchangeCounts, Remote, Upload, UploadProgress};
 use crate::vars::mask::masked;
 
 /// A host that tells what is sent to it and what it answers.
@@ -29,7 +29,7 @@ impl Remote for Traced {
         })
     }
 
-    fn put<'a>(&'a self, upload: &'a Upload, progress: Progress<'a>) -> Answer<'a> {
+    fn put<'a>(&'a self, upload: &'a Upload, progress: UploadProgress<'a>) -> Answer<'a> {
         Box::pin(async move {
             self.sent(shown(&format!(
                 "# with {} on standard input\n{}",
@@ -42,7 +42,7 @@ impl Remote for Traced {
         })
     }
 
-    fn counts(&self) -> Counts {
+    fn counts(&self) -> ExchangeCounts {
         self.remote.counts()
     }
 

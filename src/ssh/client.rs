@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use crate::ssh::host_key::{self, Refused, Shower, Trust};
+use crate::ssh::host_key::{self, HostKeyTrust, RefusedHostKey, Shower};
 use crate::ssh::target::Target;
 
 /// How much of what a host says before its banner is kept.
@@ -23,7 +23,7 @@ const GREETING: usize = 2048;
 /// What one connection's parts tell each other.
 #[derive(Debug)]
 pub(super) struct Shared {
-    refused: Mutex<Option<Refused>>,
+    refused: Mutex<Option<RefusedHostKey>>,
     farewell: watch::Sender<Option<String>>,
     channel_refusal: Mutex<Option<String>>,
     /// How many channels are open.
@@ -53,7 +53,7 @@ impl Shared {
     }
 
     /// The host key that was not taken.
-    pub fn refused(&self) -> Option<Refused> {
+    pub fn refused(&self) -> Option<RefusedHostKey> {
         lock(&self.refused).take()
     }
 
@@ -94,7 +94,7 @@ impl Shared {
 /// The client's side of one connection.
 pub(super) struct Client {
     pub target: Target,
-    pub trust: Trust,
+    pub trust: HostKeyTrust,
     pub shared: Arc<Shared>,
 }
 

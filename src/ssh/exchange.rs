@@ -11,7 +11,7 @@ use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 
 use crate::ssh::client::{Client, Shared, words};
-use crate::ssh::{Exit, Output, Progress};
+use crate::ssh::{CommandOutput, Exit, UploadProgress};
 
 mod timer;
 
@@ -32,11 +32,11 @@ const FREEING: Duration = Duration::from_secs(5);
 pub(super) enum Input<'a> {
     Bytes(Vec<u8>),
     /// A file, and what is told how many bytes of it are on their way.
-    File(&'a Path, Progress<'a>),
+    File(&'a Path, UploadProgress<'a>),
 }
 
 /// What to do in one exchange.
-pub(super) struct Order<'a> {
+pub(super) struct Request<'a> {
     /// The command line for the user's login shell.
     pub command: String,
     pub input: Input<'a>,
@@ -84,7 +84,7 @@ struct Received {
 }
 
 /// How the waiting ended.
-enum End {
+enum ChannelEnd {
     /// The host closed the channel.
     Closed,
     /// The connection ended.
@@ -95,8 +95,8 @@ enum End {
     Unreadable(std::io::Error),
 }
 
-fn unanswered(exit: Exit) -> Output {
-    Output {
+fn unanswered(exit: Exit) -> CommandOutput {
+    CommandOutput {
         exit,
         stdout: String::new(),
         stderr: String::new(),
@@ -109,12 +109,12 @@ pub(super) async fn exchange(
     handle: &Handle<Client>,
     shared: &Shared,
     count: &AtomicU32,
-    order: Order<'_>,
-) -> Output {
+    order: Request<'_>,
+) -> CommandOutput {
     let (source, size) = match order.input {
-        Input::Bytes(bytes) => (Source::Bytes(Some(bytes)), None),
+        Input::Bytes(bytes) => (OpenInput::Bytes(Some(bytes)), None),
         Input::File(path, progress) => match open_file(path).await {
-            Ok((file, size)) => (Source::File(file, 0, progress), Some(size)),
+            Ok((file, size)) => (OpenInput::File(file, 0, progress), Some(size)),
             Err(error) => {
                 return unanswered(Exit::Lost(format!(
                     "{} cannot be read: {error}",
@@ -141,24 +141,28 @@ pub(super) async fn exchange(
             let timer = Timer::new(begun, order.limit, size);
             talk(&mut reader, writer, source, &timer, &mut received).await
         }
-        None => End::Gone,
+        None => ChannelEnd::Gone,
     };
-    if matches!(end, End::Closed) {
+    if matches!(end, ChannelEnd::Closed) {
         closer.channel = None;
     }
     let start = received.first.unwrap_or_else(Instant::now) - begun;
     let exit = match (received.code, received.signal, end) {
-        (_, _, End::Unreadable(error)) => Exit::Lost(format!("the file cannot be read: {error}")),
+        (_, _, ChannelEnd::Unreadable(error)) => {
+            Exit::Lost(format!("the file cannot be read: {error}"))
+        }
         (_, Some(signal), _) => Exit::Signal(signal),
         (Some(code), None, _) => Exit::Code(code),
         (None, None, _) if received.refused => {
             Exit::Refused("it opened a session and refused to run a command in it".to_owned())
         }
-        (None, None, End::Late(why)) => Exit::Lost(why),
-        (None, None, End::Gone) => Exit::Lost(shared.farewell().await),
-        (None, None, End::Closed) => Exit::Lost("the command ended without a status".to_owned()),
+        (None, None, ChannelEnd::Late(why)) => Exit::Lost(why),
+        (None, None, ChannelEnd::Gone) => Exit::Lost(shared.farewell().await),
+        (None, None, ChannelEnd::Closed) => {
+            Exit::Lost("the command ended without a status".to_owned())
+        }
     };
-    Output {
+    CommandOutput {
         exit,
         stdout: String::from_utf8_lossy(&received.stdout).into_owned(),
         stderr: String::from_utf8_lossy(whole_characters(&received.stderr)).into_owned(),
@@ -215,10 +219,10 @@ async fn gone(error: &russh::Error, shared: &Shared) -> String {
 async fn talk(
     reader: &mut ChannelReadHalf,
     writer: &ChannelWriteHalf<Msg>,
-    source: Source<'_>,
+    source: OpenInput<'_>,
     timer: &Timer,
     received: &mut Received,
-) -> End {
+) -> ChannelEnd {
     let sending = send(writer, source, timer);
     tokio::pin!(sending);
     let mut sent = false;
@@ -226,8 +230,8 @@ async fn talk(
         // An unread channel stops its whole connection, so reading never waits for sending.
         tokio::select! {
             message = reader.wait() => match message {
-                None => return End::Gone,
-                Some(ChannelMsg::Close) => return End::Closed,
+                None => return ChannelEnd::Gone,
+                Some(ChannelMsg::Close) => return ChannelEnd::Closed,
                 Some(message) => {
                     timer.progress();
                     received.take(message);
@@ -235,9 +239,9 @@ async fn talk(
             },
             result = &mut sending, if !sent => match result {
                 Ok(()) => sent = true,
-                Err(error) => return End::Unreadable(error),
+                Err(error) => return ChannelEnd::Unreadable(error),
             },
-            why = timer.passed(received.ended()) => return End::Late(why),
+            why = timer.passed(received.ended()) => return ChannelEnd::Late(why),
         }
     }
 }
@@ -248,13 +252,13 @@ async fn open_file(path: &Path) -> std::io::Result<(File, u64)> {
     Ok((file, size))
 }
 
-enum Source<'a> {
+enum OpenInput<'a> {
     Bytes(Option<Vec<u8>>),
     /// A file, how much of it was read, and what is told so.
-    File(File, u64, Progress<'a>),
+    File(File, u64, UploadProgress<'a>),
 }
 
-impl Source<'_> {
+impl OpenInput<'_> {
     /// The next piece; an empty one is the end.
     async fn next(&mut self) -> std::io::Result<Vec<u8>> {
         match self {
@@ -275,7 +279,7 @@ impl Source<'_> {
 /// the channel is seen by the side that reads.
 async fn send(
     writer: &ChannelWriteHalf<Msg>,
-    mut source: Source<'_>,
+    mut source: OpenInput<'_>,
     timer: &Timer,
 ) -> std::io::Result<()> {
     loop {

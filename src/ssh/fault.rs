@@ -8,8 +8,8 @@ use crate::problem::{Code, Problem, problem};
 use crate::shell::quote;
 use crate::ssh::authentication::Denied;
 use crate::ssh::exchange::seconds;
-use crate::ssh::host_key::{Refusal, Refused};
-use crate::ssh::known_hosts::{FileError, Place, entry_name};
+use crate::ssh::host_key::{HostKeyRefusal, RefusedHostKey};
+use crate::ssh::known_hosts::{FileError, KnownHostsLine, entry_name};
 use crate::ssh::target::Target;
 
 /// A host that could not be connected to.
@@ -65,7 +65,7 @@ pub enum Fault {
     /// The `known_hosts` file cannot be read.
     KnownHosts(FileError),
     /// The host's key was not taken.
-    HostKey(Refused),
+    HostKey(RefusedHostKey),
     /// The host refused the login.
     Authentication(Denied),
     /// The connection ended.
@@ -186,7 +186,7 @@ impl ConnectError {
         }
     }
 
-    fn host_key(&self, refused: &Refused) -> Problem {
+    fn host_key(&self, refused: &RefusedHostKey) -> Problem {
         let target = &*self.target;
         let name = &target.name;
         let key_type = &refused.shown.key_type;
@@ -196,30 +196,30 @@ impl ConnectError {
             refused.shown.fingerprint
         );
         match &refused.refusal {
-            Refusal::Unknown { file } => problem!(Code::HOST_KEY_UNKNOWN, host = name, "the host key is not known")
+            HostKeyRefusal::Unknown { file } => problem!(Code::HOST_KEY_UNKNOWN, host = name, "the host key is not known")
                 .because(shows)
                 .next("compare it with what this prints on the host itself")
                 .on_host(format!("ssh-keygen -l -f {}", host_key_file(key_type)))
                 .next("if they are equal, run the same command again with --accept-new-host-keys, or first type")
                 .command(self.scan(file)),
-            Refusal::Declined => problem!(Code::HOST_KEY_UNKNOWN, host = name, "the host key was not accepted").because(shows),
-            Refusal::Changed { place, known } => {
+            HostKeyRefusal::Declined => problem!(Code::HOST_KEY_UNKNOWN, host = name, "the host key was not accepted").because(shows),
+            HostKeyRefusal::Changed { place, known } => {
                 let problem = problem!(Code::HOST_KEY_CHANGED, host = name, "THE HOST KEY HAS CHANGED").because(shows);
                 self.other_key(problem, place, &format!("says {known}"))
             }
-            Refusal::OtherType { types, place } => {
+            HostKeyRefusal::OtherType { types, place } => {
                 let problem = problem!(Code::HOST_KEY_CHANGED, host = name, "the host shows a key of a new type").because(shows);
                 self.other_key(problem, place, &format!("knows it by {} only", types.join(", ")))
             }
-            Refusal::Revoked(place) => problem!(Code::HOST_KEY_REVOKED, host = name, "THE HOST KEY IS REVOKED")
+            HostKeyRefusal::Revoked(place) => problem!(Code::HOST_KEY_REVOKED, host = name, "THE HOST KEY IS REVOKED")
                 .because(shows)
                 .because(format!("{}:{} revokes this key", place.file.display(), place.line))
                 .next("do not use this machine before it has new host keys: others may hold the old ones"),
-            Refusal::File(error) => file_problem(name, error),
+            HostKeyRefusal::File(error) => file_problem(name, error),
         }
     }
 
-    fn other_key(&self, problem: Problem, place: &Place, says: &str) -> Problem {
+    fn other_key(&self, problem: Problem, place: &KnownHostsLine, says: &str) -> Problem {
         problem
             .because(format!("{}:{} {says}", place.file.display(), place.line))
             .because("either the machine was installed anew, or another one answers in its place")

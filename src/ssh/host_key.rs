@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use russh::keys::PublicKey;
 
-use crate::ssh::known_hosts::{FileError, KnownHosts, Place, Verdict, fingerprint};
+use crate::ssh::known_hosts::{
+    FileError, KnownHostVerdict, KnownHosts, KnownHostsLine, fingerprint,
+};
 
 /// What to do about a host that is not known yet. A key that changed, was revoked or is of a new
 /// type is refused under every policy.
@@ -22,7 +24,7 @@ pub enum Policy {
 
 /// How far hosts are trusted.
 #[derive(Debug, Clone)]
-pub struct Trust {
+pub struct HostKeyTrust {
     /// The keys that are known.
     pub known_hosts: KnownHosts,
     /// What to do about a host that is not among them.
@@ -31,7 +33,7 @@ pub struct Trust {
 
 /// The key that a host showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shown {
+pub struct ShownHostKey {
     /// Its type, for example `ssh-ed25519`.
     pub key_type: String,
     /// Its fingerprint, `SHA256:…`.
@@ -40,7 +42,7 @@ pub struct Shown {
 
 /// Why a host key was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
+pub enum HostKeyRefusal {
     /// The host is not known, and no user has taken this key.
     Unknown {
         /// The `known_hosts` file that its key would be added to.
@@ -53,28 +55,28 @@ pub enum Refusal {
         /// The types that are known.
         types: Vec<String>,
         /// Where the first of them stands.
-        place: Place,
+        place: KnownHostsLine,
     },
     /// The host is known with another key of this type.
     Changed {
         /// Where the other key stands.
-        place: Place,
+        place: KnownHostsLine,
         /// Its fingerprint.
         known: String,
     },
     /// The key was revoked.
-    Revoked(Place),
+    Revoked(KnownHostsLine),
     /// The `known_hosts` file could not be read or extended.
     File(FileError),
 }
 
 /// A key that was not taken, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusedHostKey {
     /// The key.
-    pub shown: Shown,
+    pub shown: ShownHostKey,
     /// Why it was not taken.
-    pub refusal: Refusal,
+    pub refusal: HostKeyRefusal,
 }
 
 /// The host that shows a key.
@@ -85,8 +87,12 @@ pub(super) struct Shower<'a> {
 }
 
 /// Takes the key or says why not.
-pub(super) async fn judge(trust: &Trust, host: Shower<'_>, key: &PublicKey) -> Result<(), Refused> {
-    let shown = Shown {
+pub(super) async fn judge(
+    trust: &HostKeyTrust,
+    host: Shower<'_>,
+    key: &PublicKey,
+) -> Result<(), RefusedHostKey> {
+    let shown = ShownHostKey {
         key_type: key.algorithm().to_string(),
         fingerprint: fingerprint(key),
     };
@@ -95,31 +101,43 @@ pub(super) async fn judge(trust: &Trust, host: Shower<'_>, key: &PublicKey) -> R
         None => match &trust.policy {
             Policy::AcceptNew => learn(trust, host, key).await,
             Policy::Accept(seen) if *seen == shown.fingerprint => learn(trust, host, key).await,
-            Policy::Decline => Err(Refusal::Declined),
-            Policy::Refuse | Policy::Accept(_) => Err(Refusal::Unknown {
+            Policy::Decline => Err(HostKeyRefusal::Declined),
+            Policy::Refuse | Policy::Accept(_) => Err(HostKeyRefusal::Unknown {
                 file: trust.known_hosts.own_file().to_owned(),
             }),
         },
     };
-    taken.map_err(|refusal| Refused { shown, refusal })
+    taken.map_err(|refusal| RefusedHostKey { shown, refusal })
 }
 
 /// `None` is a host about which nothing is known.
-async fn known(trust: &Trust, host: Shower<'_>, key: &PublicKey) -> Option<Result<(), Refusal>> {
+async fn known(
+    trust: &HostKeyTrust,
+    host: Shower<'_>,
+    key: &PublicKey,
+) -> Option<Result<(), HostKeyRefusal>> {
     let records = match trust.known_hosts.read().await {
         Ok(records) => records,
-        Err(error) => return Some(Err(Refusal::File(error))),
+        Err(error) => return Some(Err(HostKeyRefusal::File(error))),
     };
     match records.verdict(host.address, host.port, key) {
-        Verdict::Known => Some(Ok(())),
-        Verdict::Unknown => None,
-        Verdict::OtherType { types, place } => Some(Err(Refusal::OtherType { types, place })),
-        Verdict::Changed { place, known } => Some(Err(Refusal::Changed { place, known })),
-        Verdict::Revoked(place) => Some(Err(Refusal::Revoked(place))),
+        KnownHostVerdict::Known => Some(Ok(())),
+        KnownHostVerdict::Unknown => None,
+        KnownHostVerdict::OtherType { types, place } => {
+            Some(Err(HostKeyRefusal::OtherType { types, place }))
+        }
+        KnownHostVerdict::Changed { place, known } => {
+            Some(Err(HostKeyRefusal::Changed { place, known }))
+        }
+        KnownHostVerdict::Revoked(place) => Some(Err(HostKeyRefusal::Revoked(place))),
     }
 }
 
-async fn learn(trust: &Trust, host: Shower<'_>, key: &PublicKey) -> Result<(), Refusal> {
+async fn learn(
+    trust: &HostKeyTrust,
+    host: Shower<'_>,
+    key: &PublicKey,
+) -> Result<(), HostKeyRefusal> {
     let learned = trust.known_hosts.learn(host.address, host.port, key).await;
-    learned.map_err(Refusal::File)
+    learned.map_err(HostKeyRefusal::File)
 }

@@ -28,7 +28,7 @@ static LEARNING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// A line of a `known_hosts` file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct KnownHostsLine {
     /// The file.
     pub file: PathBuf,
     /// The line, from 1.
@@ -37,7 +37,7 @@ pub struct Place {
 
 /// What the files say about a key that a host showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum KnownHostVerdict {
     /// It is the host's key.
     Known,
     /// Nothing is said about this host.
@@ -48,17 +48,17 @@ pub enum Verdict {
         /// The types that are known, for example `ssh-ed25519`.
         types: Vec<String>,
         /// Where the first of them stands.
-        place: Place,
+        place: KnownHostsLine,
     },
     /// The host is known with another key of this type.
     Changed {
         /// Where the other key stands.
-        place: Place,
+        place: KnownHostsLine,
         /// Fingerprint of the other key, `SHA256:…`.
         known: String,
     },
     /// The key was revoked for this host.
-    Revoked(Place),
+    Revoked(KnownHostsLine),
 }
 
 /// A `known_hosts` file that cannot be read or extended.
@@ -128,8 +128,8 @@ impl KnownHosts {
         let _one_at_a_time = LEARNING.lock().await;
         let failed = |error: io::Error| FileError::new(&self.own, "written", &error);
         match self.read().await?.verdict(host, port, key) {
-            Verdict::Known => return Ok(()),
-            Verdict::Unknown => {}
+            KnownHostVerdict::Known => return Ok(()),
+            KnownHostVerdict::Unknown => {}
             _ => {
                 return Err(failed(io::Error::other(
                     "another key of this host was added meanwhile",
@@ -214,7 +214,7 @@ pub struct Records(Vec<Record>);
 
 #[derive(Debug, Clone)]
 struct Record {
-    place: Place,
+    place: KnownHostsLine,
     entry: Entry,
 }
 
@@ -224,7 +224,7 @@ impl Records {
     pub fn add(&mut self, file: &Path, content: &[u8]) {
         for (index, line) in content.split(|&byte| byte == b'\n').enumerate() {
             if let Some(entry) = parse(line) {
-                let place = Place {
+                let place = KnownHostsLine {
                     file: file.to_owned(),
                     line: index + 1,
                 };
@@ -235,14 +235,14 @@ impl Records {
 
     /// What is known about this key on this host. As with OpenSSH, a host on another port than 22
     /// about which nothing is said is also known by a key of its bare name.
-    pub fn verdict(&self, host: &str, port: u16, key: &PublicKey) -> Verdict {
+    pub fn verdict(&self, host: &str, port: u16, key: &PublicKey) -> KnownHostVerdict {
         let verdict = self.look_up(&entry_name(host, port), key);
-        if verdict != Verdict::Unknown || port == DEFAULT_PORT {
+        if verdict != KnownHostVerdict::Unknown || port == DEFAULT_PORT {
             return verdict;
         }
         match self.look_up(&entry_name(host, DEFAULT_PORT), key) {
-            fallback @ (Verdict::Known | Verdict::Revoked(_)) => fallback,
-            _ => Verdict::Unknown,
+            fallback @ (KnownHostVerdict::Known | KnownHostVerdict::Revoked(_)) => fallback,
+            _ => KnownHostVerdict::Unknown,
         }
     }
 
@@ -264,33 +264,33 @@ impl Records {
         types
     }
 
-    fn look_up(&self, name: &str, key: &PublicKey) -> Verdict {
+    fn look_up(&self, name: &str, key: &PublicKey) -> KnownHostVerdict {
         let same = |record: &&Record| record.entry.public_key().key_data() == key.key_data();
         let revoked = |record: &&Record| record.entry.marker() == Some(&Marker::Revoked);
         if let Some(record) = self.matching(name).filter(revoked).find(same) {
-            return Verdict::Revoked(record.place.clone());
+            return KnownHostVerdict::Revoked(record.place.clone());
         }
         if self.plain(name).any(|record| same(&record)) {
-            return Verdict::Known;
+            return KnownHostVerdict::Known;
         }
         let algorithm = key.algorithm();
         if let Some(record) = self
             .plain(name)
             .find(|record| record.entry.public_key().algorithm() == algorithm)
         {
-            return Verdict::Changed {
+            return KnownHostVerdict::Changed {
                 place: record.place.clone(),
                 known: fingerprint(record.entry.public_key()),
             };
         }
         match self.plain(name).next() {
-            None => Verdict::Unknown,
+            None => KnownHostVerdict::Unknown,
             Some(first) => {
                 let types: BTreeSet<String> = self
                     .plain(name)
                     .map(|record| record.entry.public_key().algorithm().to_string())
                     .collect();
-                Verdict::OtherType {
+                KnownHostVerdict::OtherType {
                     types: types.into_iter().collect(),
                     place: first.place.clone(),
                 }

@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use tracing::debug_span;
 
 use super::session::wrap;
-use super::{Answer, Counts, Exit, Output, Progress, Remote, Upload, logged};
+use super::{Answer, CommandOutput, ExchangeCounts, Exit, Remote, Upload, UploadProgress, logged};
 use crate::shell::Script;
 
 /// As much of standard output is kept, as over SSH.
@@ -29,7 +29,7 @@ pub struct Local {
 }
 
 /// Where a command's standard input comes from.
-enum Input {
+enum Stdin {
     Bytes(Vec<u8>),
     File(std::fs::File),
 }
@@ -55,12 +55,12 @@ impl Local {
 
 impl Remote for Local {
     fn run<'a>(&'a self, script: &'a Script) -> Answer<'a> {
-        let input = Input::Bytes(wrap(&script.text).into_bytes());
+        let input = Stdin::Bytes(wrap(&script.text).into_bytes());
         let span = debug_span!("exchange", bytes = script.text.len());
         Box::pin(logged(span, exchange(self.shell(), input, script.timeout)))
     }
 
-    fn put<'a>(&'a self, upload: &'a Upload, _: Progress<'a>) -> Answer<'a> {
+    fn put<'a>(&'a self, upload: &'a Upload, _: UploadProgress<'a>) -> Answer<'a> {
         Box::pin(async move {
             let file = match std::fs::File::open(&upload.source) {
                 Ok(file) => file,
@@ -76,12 +76,12 @@ impl Remote for Local {
             // Copying a file on one machine is quick, and the limit is that of the script alone.
             let limit = upload.receive.timeout + Duration::from_mins(5);
             let span = debug_span!("exchange", file = %upload.source.display());
-            logged(span, exchange(command, Input::File(file), limit)).await
+            logged(span, exchange(command, Stdin::File(file), limit)).await
         })
     }
 
-    fn counts(&self) -> Counts {
-        Counts {
+    fn counts(&self) -> ExchangeCounts {
+        ExchangeCounts {
             connections: 0,
             exchanges: self.exchanges.load(Ordering::Relaxed),
         }
@@ -92,8 +92,8 @@ impl Remote for Local {
     }
 }
 
-fn lost(reason: String) -> Output {
-    Output {
+fn lost(reason: String) -> CommandOutput {
+    CommandOutput {
         exit: Exit::Lost(reason),
         stdout: String::new(),
         stderr: String::new(),
@@ -111,7 +111,7 @@ pub async fn program(
     arguments: &[&str],
     folder: &Path,
     limit: Duration,
-) -> io::Result<Output> {
+) -> io::Result<CommandOutput> {
     let child = Command::new(name)
         .args(arguments)
         .current_dir(folder)
@@ -123,13 +123,13 @@ pub async fn program(
     Ok(answer(child, Vec::new(), limit).await)
 }
 
-async fn exchange(mut command: Command, input: Input, limit: Duration) -> Output {
+async fn exchange(mut command: Command, input: Stdin, limit: Duration) -> CommandOutput {
     let bytes = match input {
-        Input::File(file) => {
+        Stdin::File(file) => {
             command.stdin(file);
             Vec::new()
         }
-        Input::Bytes(bytes) => {
+        Stdin::Bytes(bytes) => {
             command.stdin(Stdio::piped());
             bytes
         }
@@ -140,7 +140,7 @@ async fn exchange(mut command: Command, input: Input, limit: Duration) -> Output
     }
 }
 
-async fn answer(mut child: Child, bytes: Vec<u8>, limit: Duration) -> Output {
+async fn answer(mut child: Child, bytes: Vec<u8>, limit: Duration) -> CommandOutput {
     let stdin = child.stdin.take();
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let talk = async {
@@ -160,7 +160,7 @@ async fn answer(mut child: Child, bytes: Vec<u8>, limit: Duration) -> Output {
     match tokio::time::timeout(limit, talk).await {
         Err(_) => lost(format!("no answer within {} s", limit.as_secs())),
         Ok((Err(error), _, _)) => lost(error.to_string()),
-        Ok((Ok(status), stdout, stderr)) => Output {
+        Ok((Ok(status), stdout, stderr)) => CommandOutput {
             exit: match (status.code(), status.signal()) {
                 (Some(code), _) => Exit::Code(code.unsigned_abs()),
                 (None, Some(signal)) => Exit::Signal(signal.to_string()),

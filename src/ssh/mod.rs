@@ -23,7 +23,7 @@ use tracing::{Instrument as _, Span};
 use crate::shell::Script;
 
 pub use fault::Fault;
-pub use host_key::{Policy, Refusal, Refused, Trust};
+pub use host_key::{HostKeyRefusal, HostKeyTrust, Policy, RefusedHostKey};
 pub use keys::Keys;
 pub use known_hosts::{KnownHosts, entry_name};
 pub use local::{Local, program};
@@ -34,10 +34,10 @@ pub use target::Target;
 mod tests;
 
 /// The future that a [`Remote`] answers with.
-pub type Answer<'a> = Pin<Box<dyn Future<Output = Output> + Send + 'a>>;
+pub type Answer<'a> = Pin<Box<dyn Future<Output = CommandOutput> + Send + 'a>>;
 
 /// What is told how many bytes of a file are on their way, or have arrived.
-pub type Progress<'a> = &'a (dyn Fn(u64) + Send + Sync);
+pub type UploadProgress<'a> = &'a (dyn Fn(u64) + Send + Sync);
 
 /// How an exchange with a host ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl fmt::Display for Exit {
 /// What a host answered in one exchange: limited in size, and made safe only where it is shown. Bytes
 /// that are no UTF-8 are U+FFFD.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
+pub struct CommandOutput {
     /// How it ended.
     pub exit: Exit,
     /// Standard output, at most 8 MiB.
@@ -90,7 +90,7 @@ pub struct Upload {
 
 /// What was spent on a host so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
+pub struct ExchangeCounts {
     /// SSH connections opened.
     pub connections: u32,
     /// Exec channels opened.
@@ -98,7 +98,7 @@ pub struct Counts {
 }
 
 /// An exchange that the log shows, with its end and the time that it took.
-async fn logged(span: Span, exchange: impl Future<Output = Output>) -> Output {
+async fn logged(span: Span, exchange: impl Future<Output = CommandOutput>) -> CommandOutput {
     let exchange = async {
         let begun = Instant::now();
         let output = exchange.await;
@@ -122,9 +122,9 @@ pub trait Remote: Send + Sync {
     /// Streams a file into the standard input of a receiving script, as root. The script's time
     /// limit starts again with every progress, and in all as much is added to it as the file's size
     /// takes at 32 KiB a second.
-    fn put<'a>(&'a self, upload: &'a Upload, progress: Progress<'a>) -> Answer<'a>;
+    fn put<'a>(&'a self, upload: &'a Upload, progress: UploadProgress<'a>) -> Answer<'a>;
     /// Connections and exchanges so far.
-    fn counts(&self) -> Counts;
+    fn counts(&self) -> ExchangeCounts;
     /// The host's address that the connection goes to; nothing where there is no connection.
     fn peer(&self) -> Option<IpAddr>;
 }

@@ -17,12 +17,12 @@ use tracing::debug_span;
 use crate::shell::{Script, quote};
 use crate::ssh::authentication::{Failed, authenticate};
 use crate::ssh::client::{Client, Shared, Wire, words};
-use crate::ssh::exchange::{self, Input, Order};
+use crate::ssh::exchange::{self, Input, Request};
 use crate::ssh::fault::{ConnectError, ConnectionPhase, Fault};
-use crate::ssh::host_key::Trust;
+use crate::ssh::host_key::HostKeyTrust;
 use crate::ssh::keys::Keys;
 use crate::ssh::target::Target;
-use crate::ssh::{Answer, Counts, Progress, Remote, Upload, logged};
+use crate::ssh::{Answer, ExchangeCounts, Remote, Upload, UploadProgress, logged};
 
 /// How often a connection that ends before the banner is tried again: sshd drops some of many
 /// that come at once (`MaxStartups`).
@@ -45,7 +45,11 @@ pub struct Session {
 
 /// Connects and logs in. A connection that ends before the host's banner is tried up to three
 /// times more.
-pub async fn connect(target: &Target, trust: &Trust, keys: &Keys) -> Result<Session, ConnectError> {
+pub async fn connect(
+    target: &Target,
+    trust: &HostKeyTrust,
+    keys: &Keys,
+) -> Result<Session, ConnectError> {
     let mut retries = 0;
     loop {
         let shared = Arc::new(Shared::new());
@@ -67,7 +71,7 @@ pub async fn connect(target: &Target, trust: &Trust, keys: &Keys) -> Result<Sess
 
 async fn attempt(
     target: &Target,
-    trust: &Trust,
+    trust: &HostKeyTrust,
     keys: &Keys,
     shared: &Arc<Shared>,
 ) -> Result<Session, Fault> {
@@ -205,7 +209,7 @@ fn not_connected(error: &russh::Error, shared: &Shared) -> Fault {
     }
 }
 
-async fn config(target: &Target, trust: &Trust) -> Result<Config, Fault> {
+async fn config(target: &Target, trust: &HostKeyTrust) -> Result<Config, Fault> {
     let records = trust.known_hosts.read().await.map_err(Fault::KnownHosts)?;
     let known = records.known_types(target.bare_address(), target.port);
     Ok(Config {
@@ -286,7 +290,7 @@ impl Session {
         }
     }
 
-    fn exchange<'a>(&'a self, order: Order<'a>) -> Answer<'a> {
+    fn exchange<'a>(&'a self, order: Request<'a>) -> Answer<'a> {
         let span = match &order.input {
             Input::Bytes(bytes) => debug_span!("exchange", bytes = bytes.len()),
             Input::File(path, _) => debug_span!("exchange", file = %path.display()),
@@ -307,23 +311,23 @@ impl fmt::Debug for Session {
 
 impl Remote for Session {
     fn run<'a>(&'a self, script: &'a Script) -> Answer<'a> {
-        self.exchange(Order {
+        self.exchange(Request {
             command: self.as_root().to_owned(),
             input: Input::Bytes(wrap(&script.text).into_bytes()),
             limit: script.timeout,
         })
     }
 
-    fn put<'a>(&'a self, upload: &'a Upload, progress: Progress<'a>) -> Answer<'a> {
-        self.exchange(Order {
+    fn put<'a>(&'a self, upload: &'a Upload, progress: UploadProgress<'a>) -> Answer<'a> {
+        self.exchange(Request {
             command: format!("{} -c {}", self.as_root(), quote(&upload.receive.text)),
             input: Input::File(&upload.source, progress),
             limit: upload.receive.timeout,
         })
     }
 
-    fn counts(&self) -> Counts {
-        Counts {
+    fn counts(&self) -> ExchangeCounts {
+        ExchangeCounts {
             connections: 1,
             exchanges: self.exchanges.load(Ordering::Relaxed),
         }

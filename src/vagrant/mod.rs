@@ -12,7 +12,9 @@ use crate::problem::{Code, Problem, problem};
 use crate::run::Event;
 use crate::run::event::LeftOut;
 use crate::shell::{Script, quote};
-use crate::ssh::{self, Exit, Keys, KnownHosts, Policy, Remote as _, Session, Target, Trust};
+use crate::ssh::{
+    self, Exit, HostKeyTrust, Keys, KnownHosts, Policy, Remote as _, Session, Target,
+};
 use crate::ui::Ui;
 
 mod answers;
@@ -146,7 +148,7 @@ fn beside(file: &Path, path: &str) -> PathBuf {
     file.parent().unwrap_or(Path::new("")).join(path)
 }
 
-async fn vagrant(folder: &Path, arguments: &[&str]) -> Result<ssh::Output, Problem> {
+async fn vagrant(folder: &Path, arguments: &[&str]) -> Result<ssh::CommandOutput, Problem> {
     let line = format!("vagrant {}", arguments.join(" "));
     match ssh::program("vagrant", arguments, folder, VAGRANT_LIMIT).await {
         Ok(output) if output.exit == Exit::Code(0) => Ok(output),
@@ -294,7 +296,7 @@ async fn connect(
 ) -> Result<Session, Problem> {
     let keys = Keys::load(&way.keys, None, &environment.home);
     let keys = keys.await?;
-    let trust = Trust {
+    let trust = HostKeyTrust {
         known_hosts: KnownHosts::new(Some(known_hosts.to_owned()), &environment.home),
         policy,
     };

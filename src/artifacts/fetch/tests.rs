@@ -76,7 +76,7 @@ fn a_binary_is_fetched_checked_and_kept() {
     );
     assert_eq!(kept(cache.path()), ["announced", "k3s", "sha256"]);
     assert_eq!(server.asked(), 2);
-    assert_eq!(seen.into_inner(), [Progress::Downloading]);
+    assert_eq!(seen.into_inner(), [DownloadProgress::Downloading]);
 }
 
 #[test]
@@ -92,8 +92,8 @@ fn a_good_cached_file_needs_no_request_and_a_damaged_one_is_fetched_again() {
     let request = request(&server, cache.path());
     assert_eq!(fetch_with(&request, &tell, HURRY).unwrap(), first);
     assert_eq!(server.asked(), 4);
-    let damaged = Progress::Damaged(first.path.clone());
-    assert_eq!(seen.into_inner(), [damaged, Progress::Downloading]);
+    let damaged = DownloadProgress::Damaged(first.path.clone());
+    assert_eq!(seen.into_inner(), [damaged, DownloadProgress::Downloading]);
 
     // A run that was killed between the two files, with a part of an earlier download.
     let directory = first.path.parent().unwrap();
@@ -196,7 +196,7 @@ fn the_second_towline_says_that_it_waits() {
     fetch_with(&request, &tell, HURRY).unwrap();
     assert_eq!(
         seen.into_inner(),
-        [Progress::Waiting, Progress::Downloading]
+        [DownloadProgress::Waiting, DownloadProgress::Downloading]
     );
 }
 
@@ -310,7 +310,7 @@ fn a_wrong_hash_is_told_with_both_hashes() {
 #[test]
 fn what_is_not_encrypted_is_refused_unless_the_mirror_is_so_itself() {
     let server = Server::with_release();
-    let client = Client::new(None, false, HURRY).unwrap();
+    let client = HttpClient::new(None, false, HURRY).unwrap();
     let problem = client
         .text(&format!("{}{LIST}", server.base), 4096)
         .unwrap_err()

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::file::{Lock, existing, keep, real_target, replace};
-use super::wire::{LISTS, Tree, entries, name, to_yaml, tree, written};
+use super::wire::{LISTS, YamlTree, entries, name, to_yaml, tree, written};
 use super::{Kubeconfig, Written, parse};
 use crate::problem::{Code, Problem, problem};
 
@@ -92,7 +92,7 @@ fn not_merged(path: &Path, why: &str) -> Problem {
 }
 
 /// The text of a file that holds one context only.
-fn alone(tree: &Tree, context: &str) -> Option<String> {
+fn alone(tree: &YamlTree, context: &str) -> Option<String> {
     let find = |list: &str, wanted: &str| {
         entries(tree, list)
             .find(|entry| name(entry) == Some(wanted))

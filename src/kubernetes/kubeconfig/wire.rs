@@ -6,7 +6,7 @@ use super::Kubeconfig;
 use crate::vars::Secret;
 
 /// A kubeconfig as its keys.
-pub(super) type Tree = Map<String, Value>;
+pub(super) type YamlTree = Map<String, Value>;
 
 /// The lists of a kubeconfig, with the key under which each entry's content stands.
 pub(super) const LISTS: [(&str, &str); 3] = [
@@ -36,9 +36,9 @@ const NO_CERTIFICATE: &str = "is not a client certificate, which is expected her
 
 /// The text of a file as a tree; one of nothing has no keys. An error is a sentence that holds nothing of
 /// the content: the line that is wrong may well be the one with the private key.
-pub(super) fn tree(text: &str) -> Result<Tree, String> {
+pub(super) fn tree(text: &str) -> Result<YamlTree, String> {
     if text.trim().is_empty() {
-        return Ok(Tree::new());
+        return Ok(YamlTree::new());
     }
     let options = serde_yaml::options! {
         with_snippet: false,
@@ -65,7 +65,7 @@ pub(super) fn tree(text: &str) -> Result<Tree, String> {
 }
 
 /// The entries of one of [`LISTS`].
-pub(super) fn entries<'a>(tree: &'a Tree, list: &str) -> impl Iterator<Item = &'a Value> {
+pub(super) fn entries<'a>(tree: &'a YamlTree, list: &str) -> impl Iterator<Item = &'a Value> {
     let list = tree.get(list).and_then(Value::as_array);
     list.into_iter().flatten()
 }
@@ -109,7 +109,7 @@ pub(super) fn read(text: &str) -> Result<Kubeconfig, String> {
     if current.is_some_and(|current| !current.is_empty() && current != context.0) {
         return Err("its `current-context` names a context that is not in it".into());
     }
-    let is_set = |content: &Tree, key| {
+    let is_set = |content: &YamlTree, key| {
         !matches!(
             content.get(key),
             None | Some(Value::Null | Value::Bool(false))
@@ -122,7 +122,7 @@ pub(super) fn read(text: &str) -> Result<Kubeconfig, String> {
         return Err(format!("its `{key}` {why}"));
     }
     // Base64 without the line breaks that some writers put in.
-    let data = |content: &Tree, key: &str| {
+    let data = |content: &YamlTree, key: &str| {
         let value = content.get(key).and_then(Value::as_str).unwrap_or_default();
         let value: String = value.split_ascii_whitespace().collect();
         if value.is_empty() {
@@ -142,7 +142,7 @@ pub(super) fn read(text: &str) -> Result<Kubeconfig, String> {
 }
 
 /// A kubeconfig as a tree, laid out as k3s itself does.
-pub(super) fn written(kubeconfig: &Kubeconfig) -> Tree {
+pub(super) fn written(kubeconfig: &Kubeconfig) -> YamlTree {
     let name = &kubeconfig.context;
     let cluster = json!({
         "certificate-authority-data": kubeconfig.certificate_authority,
@@ -152,7 +152,7 @@ pub(super) fn written(kubeconfig: &Kubeconfig) -> Tree {
         "client-certificate-data": kubeconfig.client_certificate,
         "client-key-data": kubeconfig.client_key.expose(),
     });
-    Tree::from_iter([
+    YamlTree::from_iter([
         ("apiVersion".into(), json!("v1")),
         (
             "clusters".into(),
@@ -169,7 +169,7 @@ pub(super) fn written(kubeconfig: &Kubeconfig) -> Tree {
 }
 
 /// The text of a file: long base64 on its one line, as every other tool writes it.
-pub(super) fn to_yaml(tree: &Tree) -> Result<String, String> {
+pub(super) fn to_yaml(tree: &YamlTree) -> Result<String, String> {
     let options = serde_yaml::ser_options! { prefer_block_scalars: false };
     serde_yaml::to_string_with_options(tree, options).map_err(|error| error.to_string())
 }

@@ -18,7 +18,7 @@ const FACTS: &str = "hostname=m1\nserver_token=base64:c2VjcmV0b25lMQ==\ncomplete
 struct Door;
 
 /// A host that says one thing first and another later.
-struct Answers(Vec<Output>, AtomicU32);
+struct Answers(Vec<CommandOutput>, AtomicU32);
 
 impl Remote for Answers {
     fn run<'a>(&'a self, script: &'a Script) -> Answer<'a> {
@@ -33,12 +33,12 @@ impl Remote for Answers {
         Box::pin(async { output })
     }
 
-    fn put<'a>(&'a self, _: &'a Upload, _: Progress<'a>) -> Answer<'a> {
+    fn put<'a>(&'a self, _: &'a Upload, _: UploadProgress<'a>) -> Answer<'a> {
         unreachable!("nothing is sent")
     }
 
-    fn counts(&self) -> Counts {
-        Counts::default()
+    fn counts(&self) -> ExchangeCounts {
+        ExchangeCounts::default()
     }
 
     fn peer(&self) -> Option<IpAddr> {
@@ -46,9 +46,9 @@ impl Remote for Answers {
     }
 }
 
-fn output(exit: Exit, stdout: &str, stderr: &str) -> Output {
+fn output(exit: Exit, stdout: &str, stderr: &str) -> CommandOutput {
     let framed = format!("\nNONCE begin 0\n{stdout}\nNONCE error 0 0\n\nNONCE end 0\n");
-    Output {
+    CommandOutput {
         exit,
         stdout: if stdout.is_empty() {
             String::new()

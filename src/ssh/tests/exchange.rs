@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::server::Act;
 use super::world::{reason, target, world};
 use crate::shell::Script;
-use crate::ssh::{Counts, Exit, Remote, Upload, connect};
+use crate::ssh::{ExchangeCounts, Exit, Remote, Upload, connect};
 
 #[tokio::test]
 async fn a_script_runs_with_its_heredocs_and_cannot_eat_itself() {
@@ -42,7 +42,7 @@ async fn a_script_runs_with_its_heredocs_and_cannot_eat_itself() {
     ));
     assert_eq!(
         session.counts(),
-        Counts {
+        ExchangeCounts {
             connections: 1,
             exchanges: 8
         }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
-use crate::ssh::host_key::Shown;
-use crate::ssh::known_hosts::Place;
+use crate::ssh::host_key::ShownHostKey;
+use crate::ssh::known_hosts::KnownHostsLine;
 
 fn target(address: &str, port: u16) -> Target {
     Target {
@@ -22,20 +22,20 @@ fn told(fault: Fault) -> String {
     ConnectError::new(&target("10.0.0.1", 22), fault).to_string()
 }
 
-fn refused(port: u16, key_type: &str, refusal: Refusal) -> String {
-    let shown = Shown {
+fn refused(port: u16, key_type: &str, refusal: HostKeyRefusal) -> String {
+    let shown = ShownHostKey {
         key_type: key_type.to_owned(),
         fingerprint: "SHA256:new".to_owned(),
     };
     ConnectError::new(
         &target("10.0.0.1", port),
-        Fault::HostKey(Refused { shown, refusal }),
+        Fault::HostKey(RefusedHostKey { shown, refusal }),
     )
     .to_string()
 }
 
-fn place() -> Place {
-    Place {
+fn place() -> KnownHostsLine {
+    KnownHostsLine {
         file: PathBuf::from("/home/x/.ssh/known_hosts"),
         line: 7,
     }
@@ -161,7 +161,7 @@ fn a_connection_that_ends() {
 #[test]
 fn a_host_key_that_is_not_taken() {
     let file = PathBuf::from("/home/x/.ssh/known_hosts");
-    insta::assert_snapshot!(refused(22, "ssh-ed25519", Refusal::Unknown { file: file.clone() }), @r"
+    insta::assert_snapshot!(refused(22, "ssh-ed25519", HostKeyRefusal::Unknown { file: file.clone() }), @r"
     m1: the host key is not known
       10.0.0.1 port 22 shows the ssh-ed25519 key SHA256:new
       → compare it with what this prints on the host itself:
@@ -169,7 +169,7 @@ fn a_host_key_that_is_not_taken() {
       → if they are equal, run the same command again with --accept-new-host-keys, or first type:
         ssh-keyscan 10.0.0.1 >> /home/x/.ssh/known_hosts
     ");
-    insta::assert_snapshot!(refused(2222, "ecdsa-sha2-nistp256", Refusal::Unknown { file }), @r"
+    insta::assert_snapshot!(refused(2222, "ecdsa-sha2-nistp256", HostKeyRefusal::Unknown { file }), @r"
     m1: the host key is not known
       10.0.0.1 port 2222 shows the ecdsa-sha2-nistp256 key SHA256:new
       → compare it with what this prints on the host itself:
@@ -177,11 +177,11 @@ fn a_host_key_that_is_not_taken() {
       → if they are equal, run the same command again with --accept-new-host-keys, or first type:
         ssh-keyscan -p 2222 10.0.0.1 >> /home/x/.ssh/known_hosts
     ");
-    insta::assert_snapshot!(refused(22, "ssh-ed25519", Refusal::Declined), @r"
+    insta::assert_snapshot!(refused(22, "ssh-ed25519", HostKeyRefusal::Declined), @r"
     m1: the host key was not accepted
       10.0.0.1 port 22 shows the ssh-ed25519 key SHA256:new
     ");
-    insta::assert_snapshot!(refused(22, "ssh-ed25519", Refusal::Changed { place: place(), known: "SHA256:old".to_owned() }), @r"
+    insta::assert_snapshot!(refused(22, "ssh-ed25519", HostKeyRefusal::Changed { place: place(), known: "SHA256:old".to_owned() }), @r"
     m1: THE HOST KEY HAS CHANGED
       10.0.0.1 port 22 shows the ssh-ed25519 key SHA256:new
       /home/x/.ssh/known_hosts:7 says SHA256:old
@@ -190,7 +190,7 @@ fn a_host_key_that_is_not_taken() {
         ssh-keygen -R 10.0.0.1 -f /home/x/.ssh/known_hosts
       → and run the same command again with:  --accept-new-host-keys
     ");
-    insta::assert_snapshot!(refused(2222, "ssh-rsa", Refusal::OtherType { types: vec!["ssh-ed25519".to_owned()], place: place() }), @r"
+    insta::assert_snapshot!(refused(2222, "ssh-rsa", HostKeyRefusal::OtherType { types: vec!["ssh-ed25519".to_owned()], place: place() }), @r"
     m1: the host shows a key of a new type
       10.0.0.1 port 2222 shows the ssh-rsa key SHA256:new
       /home/x/.ssh/known_hosts:7 knows it by ssh-ed25519 only
@@ -199,7 +199,7 @@ fn a_host_key_that_is_not_taken() {
         ssh-keygen -R '[10.0.0.1]:2222' -f /home/x/.ssh/known_hosts
       → and run the same command again with:  --accept-new-host-keys
     ");
-    insta::assert_snapshot!(refused(22, "ssh-rsa", Refusal::Revoked(place())), @r"
+    insta::assert_snapshot!(refused(22, "ssh-rsa", HostKeyRefusal::Revoked(place())), @r"
     m1: THE HOST KEY IS REVOKED
       10.0.0.1 port 22 shows the ssh-rsa key SHA256:new
       /home/x/.ssh/known_hosts:7 revokes this key
@@ -222,7 +222,7 @@ fn a_known_hosts_file_that_cannot_be_used() {
     ");
     assert_eq!(
         told_early,
-        refused(22, "ssh-ed25519", Refusal::File(error()))
+        refused(22, "ssh-ed25519", HostKeyRefusal::File(error()))
     );
 }
 

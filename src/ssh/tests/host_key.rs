@@ -5,7 +5,7 @@ use russh::keys::{Algorithm, PrivateKey, key::safe_rng};
 use super::server::{Act, new_key};
 use super::world::{public, world, world_with};
 use crate::ssh::known_hosts::fingerprint;
-use crate::ssh::{Fault, Policy, Refusal};
+use crate::ssh::{Fault, HostKeyRefusal, Policy};
 
 #[tokio::test]
 async fn an_unknown_host_is_refused_declined_or_accepted() {
@@ -17,11 +17,11 @@ async fn an_unknown_host_is_refused_declined_or_accepted() {
         world.trust.policy = policy;
         assert_eq!(
             world.refusal().await,
-            Refusal::Unknown { file: file.clone() }
+            HostKeyRefusal::Unknown { file: file.clone() }
         );
     }
     world.trust.policy = Policy::Decline;
-    assert_eq!(world.refusal().await, Refusal::Declined);
+    assert_eq!(world.refusal().await, HostKeyRefusal::Declined);
     assert!(!file.exists());
     assert!(
         !world
@@ -66,7 +66,7 @@ async fn a_changed_revoked_or_new_typed_key_is_refused_under_every_policy() {
     ] {
         world.trust.policy = policy;
         world.known(&format!("# a comment\n{name} {}\n", public(&other)));
-        let Refusal::Changed { place, known } = world.refusal().await else {
+        let HostKeyRefusal::Changed { place, known } = world.refusal().await else {
             panic!("not changed")
         };
         assert_eq!((place.line, known), (2, fingerprint(other.public_key())));
@@ -74,12 +74,12 @@ async fn a_changed_revoked_or_new_typed_key_is_refused_under_every_policy() {
             "{name} {}\n@revoked * {0}\n",
             public(&world.host_key)
         ));
-        let Refusal::Revoked(place) = world.refusal().await else {
+        let HostKeyRefusal::Revoked(place) = world.refusal().await else {
             panic!("not revoked")
         };
         assert_eq!(place.line, 2);
         world.known(&format!("{name} {}\n", public(&ecdsa)));
-        let Refusal::OtherType { types, .. } = world.refusal().await else {
+        let HostKeyRefusal::OtherType { types, .. } = world.refusal().await else {
             panic!("not another type")
         };
         assert_eq!(types, ["ecdsa-sha2-nistp256"]);

@@ -24,11 +24,13 @@ fn records(content: &str) -> Records {
 /// `known`, `unknown`, `changed:LINE`, `other:LINE:TYPES`, `revoked:LINE`.
 fn verdict(content: &str, host: &str, port: u16) -> String {
     match records(content).verdict(host, port, &key(A)) {
-        Verdict::Known => "known".to_owned(),
-        Verdict::Unknown => "unknown".to_owned(),
-        Verdict::Changed { place, .. } => format!("changed:{}", place.line),
-        Verdict::OtherType { types, place } => format!("other:{}:{}", place.line, types.join("+")),
-        Verdict::Revoked(place) => format!("revoked:{}", place.line),
+        KnownHostVerdict::Known => "known".to_owned(),
+        KnownHostVerdict::Unknown => "unknown".to_owned(),
+        KnownHostVerdict::Changed { place, .. } => format!("changed:{}", place.line),
+        KnownHostVerdict::OtherType { types, place } => {
+            format!("other:{}:{}", place.line, types.join("+"))
+        }
+        KnownHostVerdict::Revoked(place) => format!("revoked:{}", place.line),
     }
 }
 
@@ -119,7 +121,8 @@ fn the_verdict_on_other_names_and_ports() {
 
 #[test]
 fn a_changed_key_is_told_with_the_fingerprint_of_the_known_one() {
-    let Verdict::Changed { known, .. } = records(&format!("h1 {B}")).verdict("h1", 22, &key(A))
+    let KnownHostVerdict::Changed { known, .. } =
+        records(&format!("h1 {B}")).verdict("h1", 22, &key(A))
     else {
         panic!("not changed");
     };
@@ -246,7 +249,7 @@ proptest! {
         found.add(Path::new("f"), &bytes);
         found.add(Path::new("f"), format!("h1 {A}").as_bytes());
         let verdict = found.verdict("h1", 22, &key(A));
-        prop_assert!(matches!(verdict, Verdict::Known | Verdict::Revoked(_)));
+        prop_assert!(matches!(verdict, KnownHostVerdict::Known | KnownHostVerdict::Revoked(_)));
         let _types = found.known_types("h1", 2222);
     }
 

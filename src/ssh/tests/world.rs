@@ -14,7 +14,8 @@ use super::server::{Act, Server, Setup, new_key, serve};
 use crate::shell::Script;
 use crate::ssh::fault::ConnectError;
 use crate::ssh::{
-    Exit, Fault, Keys, KnownHosts, Policy, Refusal, Session, Target, Trust, Upload, connect,
+    Exit, Fault, HostKeyRefusal, HostKeyTrust, Keys, KnownHosts, Policy, Session, Target, Upload,
+    connect,
 };
 
 /// A home directory with a key, and a server that lets this key in.
@@ -22,7 +23,7 @@ pub(super) struct World {
     pub home: tempfile::TempDir,
     pub host_key: PrivateKey,
     pub server: Server,
-    pub trust: Trust,
+    pub trust: HostKeyTrust,
 }
 
 pub(super) fn write_key(path: &Path, key: &PrivateKey) {
@@ -50,7 +51,7 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
     change(&mut setup);
     let known_hosts = KnownHosts::new(Some(home.path().join("known_hosts")), home.path());
     World {
-        trust: Trust {
+        trust: HostKeyTrust {
             known_hosts,
             policy: Policy::AcceptNew,
         },
@@ -99,7 +100,7 @@ impl World {
         }
     }
 
-    pub async fn refusal(&self) -> Refusal {
+    pub async fn refusal(&self) -> HostKeyRefusal {
         match self.fault().await {
             Fault::HostKey(refused) => refused.refusal,
             other => panic!("{other:?}"),
