@@ -20,8 +20,6 @@ pub(super) enum Acted {
     Done(Option<Reply>),
     /// It cannot be done, for this reason, and what follows goes on without.
     Left(String),
-    /// The connection was lost; whether it was done is unknown.
-    Lost(String),
 }
 
 /// A nonce for one exchange: 128 random bits.
@@ -84,6 +82,14 @@ pub(super) fn no_session(host: &str, reason: &str) -> Problem {
         .because("each connection has so many sessions as `MaxSessions` says, and a command that was given up holds one until it ends there")
         .next("see what still runs there and the limit, on the host as root").on_host("sshd -T | grep -i maxsessions; systemctl status ssh --no-pager")
         .next("end it or raise MaxSessions in sshd_config, then run the same command again")
+}
+
+/// What is said of a host whose connection has ended; whether its last action was done is not known.
+pub(super) fn lost(reason: impl Into<String>) -> Stop {
+    let problem = Problem::new(Code::CONNECTION_LOST, "the connection was lost").because(reason);
+    Stop::Failed(problem.next(
+        "when the host is back, run the same command again; it continues where this run stopped",
+    ))
 }
 
 /// What is said of a file that was not written, since it is no longer as it was looked at.
@@ -167,7 +173,7 @@ impl Runner {
         guard: Option<&Guard>,
     ) -> Result<Acted, Stop> {
         let Some(remote) = self.remotes.get(host) else {
-            return Ok(Acted::Lost("there is no connection".into()));
+            return Err(lost("there is no connection"));
         };
         let timeout = Duration::from_mins(10);
         let begun = tokio::time::Instant::now();
@@ -260,7 +266,7 @@ impl Runner {
                             .into(),
                     ));
                 }
-                Exit::Lost(reason) => return Ok(Acted::Lost(reason)),
+                Exit::Lost(reason) => return Err(lost(reason)),
                 Exit::Refused(reason) => return Err(Stop::Failed(no_session(host, &reason))),
                 exit => {
                     let mut problem = problem!(

@@ -5,10 +5,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::instrument;
 
-use super::exchange::{Acted, ask, changed_meanwhile, complaint, no_session};
+use super::exchange::{Acted, ask, changed_meanwhile, complaint, lost, no_session};
 use super::{Event, Runner, Stop};
 use crate::plan::Step;
-use crate::problem::{Code, Problem, problem};
+use crate::problem::{Code, Problem};
+use crate::shell::Reply;
 use crate::ssh::Exit;
 use crate::task::{Changes, ENDING, GRACE, Pending, Remedy, Task, Verdict};
 
@@ -67,37 +68,20 @@ impl Runner {
     ) -> Result<Option<Effect>, Stop> {
         let begun = Instant::now();
         let (mut acted, mut waited, mut settle) = (Vec::<String>::new(), false, begun);
-        let (mut wait, mut undecided, mut lost) = (WaitState::default(), 0_u32, None::<String>);
+        let (mut wait, mut undecided) = (WaitState::default(), 0_u32);
         let (mut told, mut restarted, mut last) = (Vec::<String>::new(), false, begun);
         let mut verdict = match planned {
-            Some(planned @ Ok(Verdict::Converged)) if !stale => planned.clone(),
-            // Another run may have restarted the unit since: not twice, and not beside another.
-            Some(planned @ Ok(Verdict::Drifted(_)))
-                if !stale && !matches!(step.task, Task::Service(_)) =>
-            {
-                planned.clone()
-            }
-            Some(planned @ Ok(Verdict::Drifted(_))) if step.task.keeps_planned_action() => {
-                planned.clone()
-            }
-            _ => self.look(host, step, &mut lost).await,
+            Some(Ok(planned)) if still_holds(planned, &step.task, stale) => planned.clone(),
+            _ => self.look(host, step).await?,
         };
-        if let (Task::File(file), Some(planned)) = (&step.task, planned)
+        if let (Task::File(file), Some(Ok(planned))) = (&step.task, planned)
             && overtaken(planned, &verdict)
         {
             return Err(Stop::Failed(changed_meanwhile(&file.path)));
         }
         loop {
-            if let Some(reason) = lost.take() {
-                return Err(Stop::Failed(
-                    problem!(Code::CONNECTION_LOST, host = host, "the connection was lost")
-                        .because(reason)
-                        .next("when the host is back, run the same command again; it continues where this run stopped"),
-                ));
-            }
             let pause = match verdict {
-                Err(problem) => return Err(Stop::Failed(problem)),
-                Ok(Verdict::Converged) => {
+                Verdict::Converged => {
                     if acted.is_empty() && !waited {
                         return Ok(None);
                     }
@@ -113,7 +97,7 @@ impl Runner {
                     });
                     return Ok(Some(effect));
                 }
-                Ok(Verdict::Drifted(remedy)) if is_due(&remedy, &acted, last) => {
+                Verdict::Drifted(remedy) if is_due(&remedy, &acted, last) => {
                     let ends = remedy.restarts || matches!(step.task, Task::ShellCommand(_));
                     let guard = step.guard.as_ref().filter(|_| ends);
                     if let Some(guard) = guard {
@@ -144,10 +128,6 @@ impl Runner {
                                     restarted: true,
                                 }));
                             }
-                            Acted::Lost(reason) => lost = Some(reason),
-                        }
-                        if lost.is_some() {
-                            break;
                         }
                     }
                     acted.extend(changes);
@@ -155,15 +135,12 @@ impl Runner {
                     last = Instant::now();
                     settle = last + remedy.settle;
                     verdict = match answer {
-                        Some(reply) => step.task.judge(&reply, &Changes::default()),
-                        None if lost.is_some() => {
-                            Ok(Verdict::Undecidable("the connection was lost".into()))
-                        }
-                        None => self.look(host, step, &mut lost).await,
+                        Some(reply) => judged(step, &reply)?,
+                        None => self.look(host, step).await?,
                     };
                     continue;
                 }
-                Ok(Verdict::Drifted(remedy)) => {
+                Verdict::Drifted(remedy) => {
                     if Instant::now() >= settle {
                         let mut problem =
                             Problem::new(Code::STEP_WITHOUT_EFFECT, "did not converge");
@@ -174,7 +151,7 @@ impl Runner {
                     }
                     self.pause
                 }
-                Ok(Verdict::Pending(pending)) => {
+                Verdict::Pending(pending) => {
                     if let Some(problem) = wait.is_over(&pending, begun) {
                         return Err(Stop::Failed(problem));
                     }
@@ -201,7 +178,7 @@ impl Runner {
                     waited = true;
                     self.pause
                 }
-                Ok(Verdict::Undecidable(why)) => {
+                Verdict::Undecidable(why) => {
                     undecided += 1;
                     if undecided > 3 {
                         return Err(Stop::Failed(Problem::new(Code::ANSWER_UNUSABLE, why)));
@@ -219,36 +196,43 @@ impl Runner {
                 pause
             };
             self.rest(patient).await;
-            verdict = self.look(host, step, &mut lost).await;
+            verdict = self.look(host, step).await?;
         }
     }
 
-    async fn look(
-        &self,
-        host: &str,
-        step: &Step,
-        lost: &mut Option<String>,
-    ) -> Result<Verdict, Problem> {
+    async fn look(&self, host: &str, step: &Step) -> Result<Verdict, Stop> {
         let Some(remote) = self.remotes.get(host) else {
-            *lost = Some("there is no connection".into());
-            return Ok(Verdict::Undecidable(String::new()));
+            return Err(lost("there is no connection"));
         };
         match ask(&**remote, &[step.task.probe()]).await {
             Ok(answered) => match answered.replies.into_iter().next().flatten() {
-                Some(reply) => step.task.judge(&reply, &Changes::default()),
+                Some(reply) => judged(step, &reply),
                 None => Ok(Verdict::Undecidable(
                     "the host's answer was cut short".into(),
                 )),
             },
-            Err(output) => {
-                if let Exit::Refused(reason) = &output.exit {
-                    return Err(no_session(host, reason));
-                }
-                let reason = complaint(&output);
-                *lost = Some(reason.clone());
-                Ok(Verdict::Undecidable(reason))
-            }
+            Err(output) => Err(match &output.exit {
+                Exit::Refused(reason) => Stop::Failed(no_session(host, reason)),
+                _ => lost(complaint(&output)),
+            }),
         }
+    }
+}
+
+fn judged(step: &Step, reply: &Reply) -> Result<Verdict, Stop> {
+    let judged = step.task.judge(reply, &Changes::default());
+    judged.map_err(Stop::Failed)
+}
+
+/// Whether what the plan's question showed can be acted on. Another run may have restarted a unit since:
+/// not twice, and not beside another.
+fn still_holds(planned: &Verdict, task: &Task, stale: bool) -> bool {
+    match planned {
+        Verdict::Converged => !stale,
+        Verdict::Drifted(_) => {
+            !stale && !matches!(task, Task::Service(_)) || task.keeps_planned_action()
+        }
+        Verdict::Pending(_) | Verdict::Undecidable(_) => false,
     }
 }
 
@@ -264,12 +248,10 @@ fn is_due(remedy: &Remedy, acted: &[String], last: Instant) -> bool {
 
 /// Whether something else has changed a file since the plan was made: what would be done to it now
 /// is not what the plan said. Nothing but its own step changes a file that is towline's.
-fn overtaken(planned: &Result<Verdict, Problem>, now: &Result<Verdict, Problem>) -> bool {
+fn overtaken(planned: &Verdict, now: &Verdict) -> bool {
     match (planned, now) {
-        (Ok(Verdict::Converged), Ok(Verdict::Drifted(_))) => true,
-        (Ok(Verdict::Drifted(planned)), Ok(Verdict::Drifted(now))) => {
-            planned.changes != now.changes
-        }
+        (Verdict::Converged, Verdict::Drifted(_)) => true,
+        (Verdict::Drifted(planned), Verdict::Drifted(now)) => planned.changes != now.changes,
         _ => false,
     }
 }
