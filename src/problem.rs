@@ -63,11 +63,14 @@ pub enum AdviceKind {
     Flag,
 }
 
-/// A [`Problem`] of a code, and of a host, that so far only says what failed, formatted as by
-/// [`format!`].
+/// A [`Problem`] of a code, and of a host or a file, that so far only says what failed, formatted as
+/// by [`format!`].
 macro_rules! problem {
     ($code:expr, host = $host:expr, $($what:tt)+) => {
         $crate::problem::problem!($code, $($what)+).of($host)
+    };
+    ($code:expr, file = $file:expr, $($what:tt)+) => {
+        $crate::problem::problem!($code, "{}: {}", $file.display(), format_args!($($what)+))
     };
     ($code:expr, $($what:tt)+) => {
         $crate::problem::Problem::new($code, format!($($what)+))
@@ -96,8 +99,12 @@ impl Problem {
 
     /// Adds a line that says why.
     #[must_use]
-    pub fn because(mut self, why: impl Into<String>) -> Self {
-        self.why.push(why.into());
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "it is most often made for this"
+    )]
+    pub fn because(mut self, why: impl fmt::Display) -> Self {
+        self.why.push(why.to_string());
         self
     }
 

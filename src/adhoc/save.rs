@@ -55,8 +55,7 @@ fn new_text(file: &Path, adhoc: &AdHocInventory) -> Result<String, Problem> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(fresh),
         Err(error) => {
             return Err(
-                problem!(Code::FILE_UNREADABLE, "{} cannot be read", file.display())
-                    .because(error.to_string()),
+                problem!(Code::FILE_UNREADABLE, "{} cannot be read", file.display()).because(error),
             );
         }
     };

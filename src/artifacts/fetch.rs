@@ -197,10 +197,10 @@ impl Slot {
     fn unusable(&self, error: &io::Error) -> Problem {
         problem!(
             Code::CACHE_UNUSABLE,
-            "{}: the cache cannot be used",
-            self.directory.display()
+            file = self.directory,
+            "the cache cannot be used"
         )
-        .because(error.to_string())
+        .because(error)
         .next("free some space, or let the cache lie elsewhere")
     }
 

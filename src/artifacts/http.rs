@@ -112,7 +112,7 @@ impl HttpClient {
                 // What was given may hold a password, so it is not repeated.
                 proxy.for_ureq().map_err(|error| {
                     Problem::new(Code::PROXY_INVALID, "the proxy's address cannot be used")
-                        .because(error.to_string())
+                        .because(error)
                         .next("write it as http://host:port")
                 })
             })
@@ -210,7 +210,7 @@ impl HttpClient {
                     "{}: cannot be stored on this machine",
                     shown(url)
                 )
-                .because(error.to_string())
+                .because(error)
             })?;
         }
         if total.is_some_and(|total| total != size) {

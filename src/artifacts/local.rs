@@ -61,15 +61,13 @@ pub fn architecture_of(path: &Path) -> Result<Architecture, Problem> {
     if !metadata.is_file() {
         return Err(problem!(
             Code::BINARY_UNUSABLE,
-            "{}: is not a file",
-            path.display()
+            file = path,
+            "is not a file"
         ));
     }
     if metadata.len() == 0 {
-        return Err(
-            problem!(Code::BINARY_UNUSABLE, "{}: is empty", path.display())
-                .next("copy or download it again"),
-        );
+        return Err(problem!(Code::BINARY_UNUSABLE, file = path, "is empty")
+            .next("copy or download it again"));
     }
     let mut head = Vec::new();
     File::open(path)
@@ -78,8 +76,8 @@ pub fn architecture_of(path: &Path) -> Result<Architecture, Problem> {
     Architecture::from_elf(&head).ok_or_else(|| {
         problem!(
             Code::BINARY_UNUSABLE,
-            "{}: is not a Linux program for amd64, arm64, armhf or s390x",
-            path.display()
+            file = path,
+            "is not a Linux program for amd64, arm64, armhf or s390x"
         )
         .because(describe(&head))
         .next("take the file of a release as it is, for the processor of the hosts")
@@ -87,7 +85,7 @@ pub fn architecture_of(path: &Path) -> Result<Architecture, Problem> {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Problem {
-    problem!(Code::BINARY_UNUSABLE, "{}: cannot be read", path.display()).because(error.to_string())
+    problem!(Code::BINARY_UNUSABLE, file = path, "cannot be read").because(error)
 }
 
 /// What a file that is not the right program probably is.
@@ -138,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_is_the_one_that_everybody_computes() {
+    fn the_hash_is_that_of_sha256sum() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("abc");
         fs::write(&path, "abc").unwrap();

@@ -39,10 +39,10 @@ pub(super) fn run(what: Cache, environment: &Environment, ui: &Ui) -> ExitCode {
         Err(error) => {
             let problem = problem!(
                 Code::CACHE_UNUSABLE,
-                "{}: the cache cannot be used",
-                folder.display()
+                file = folder,
+                "the cache cannot be used"
             );
-            let problem = problem.because(error.to_string());
+            let problem = problem.because(error);
             ui.show(Event::Trouble { problem });
             return finish(false);
         }

@@ -102,8 +102,7 @@ fn collect(
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, Problem> {
     let failed = |error: std::io::Error| {
-        problem!(Code::FILE_UNREADABLE, "{} cannot be read", folder.display())
-            .because(error.to_string())
+        problem!(Code::FILE_UNREADABLE, "{} cannot be read", folder.display()).because(error)
     };
     let entries = fs::read_dir(folder).map_err(failed)?;
     let paths = entries.map(|entry| entry.map(|entry| entry.path()));

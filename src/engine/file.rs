@@ -15,7 +15,7 @@ pub fn write(file: &Path, text: &str) -> Result<(), Problem> {
             "{} cannot be written",
             file.display()
         )
-        .because(error.to_string())
+        .because(error)
     };
     let folder = match file.parent() {
         Some(folder) if folder != Path::new("") => folder,

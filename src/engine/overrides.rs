@@ -8,8 +8,7 @@ use crate::problem::{Code, Problem, problem};
 /// Reads `playbooks/` and `templates/` of a folder.
 pub fn read(folder: &Path, assets: &mut Assets) -> Result<(), Problem> {
     let unreadable = |path: &Path, error: &std::io::Error| {
-        problem!(Code::FILE_UNREADABLE, "{} cannot be read", path.display())
-            .because(error.to_string())
+        problem!(Code::FILE_UNREADABLE, "{} cannot be read", path.display()).because(error)
     };
     let mut found = 0;
     for (kind, is_playbook) in [("playbooks", true), ("templates", false)] {

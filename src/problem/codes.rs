@@ -2,7 +2,7 @@
 
 #![expect(
     clippy::doc_markdown,
-    reason = "the comments of codes are pages for people, in which MySQL is no code"
+    reason = "the comments of codes are pages of documentation, in which MySQL is no code"
 )]
 
 use super::Code;

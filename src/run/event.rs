@@ -1,4 +1,4 @@
-//! What happens in a run, as it happens. The wording for people is the user interface's.
+//! What happens in a run, as it happens. The words on a terminal are the user interface's.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

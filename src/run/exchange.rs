@@ -1,6 +1,7 @@
 //! Exchanges with a host: questions alone, or an action and then its question, in one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -76,8 +77,8 @@ pub(super) fn complaint(output: &CommandOutput) -> String {
 }
 
 /// What is said of a host that has no session for a command.
-pub(super) fn no_session(host: &str, reason: &str) -> Problem {
-    problem!(Code::SESSION_REFUSED, host = host, "sshd there lets no further command begin")
+pub(super) fn no_session(reason: &str) -> Problem {
+    Problem::new(Code::SESSION_REFUSED, "sshd there lets no further command begin")
         .because(format!("it refuses a session: {reason}"))
         .because("each connection has so many sessions as `MaxSessions` says, and a command that was given up holds one until it ends there")
         .next("see what still runs there and the limit, on the host as root").on_host("sshd -T | grep -i maxsessions; systemctl status ssh --no-pager")
@@ -85,7 +86,7 @@ pub(super) fn no_session(host: &str, reason: &str) -> Problem {
 }
 
 /// What is said of a host whose connection has ended; whether its last action was done is not known.
-pub(super) fn lost(reason: impl Into<String>) -> Stop {
+pub(super) fn lost(reason: impl Display) -> Stop {
     let problem = Problem::new(Code::CONNECTION_LOST, "the connection was lost").because(reason);
     Stop::Failed(problem.next(
         "when the host is back, run the same command again; it continues where this run stopped",
@@ -267,7 +268,7 @@ impl Runner {
                     ));
                 }
                 Exit::Lost(reason) => return Err(lost(reason)),
-                Exit::Refused(reason) => return Err(Stop::Failed(no_session(host, &reason))),
+                Exit::Refused(reason) => return Err(Stop::Failed(no_session(&reason))),
                 exit => {
                     let mut problem = problem!(
                         Code::COMMAND_FAILED,

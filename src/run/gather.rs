@@ -99,8 +99,8 @@ pub async fn gather(
             Ok((_, one)) => one,
             Err(error) => {
                 let name = names.get(&error.id()).cloned().unwrap_or_default();
-                let problem = problem!(Code::INTERNAL, host = &name, "towline itself failed")
-                    .because(error.to_string());
+                let problem =
+                    problem!(Code::INTERNAL, host = &name, "towline itself failed").because(error);
                 (
                     name,
                     None,
@@ -255,25 +255,25 @@ async fn look(
     data_dir: &DataDir,
     remote: &dyn Remote,
 ) -> Result<(Facts, Answered), Unreached> {
-    let failed = |problem| Unreached {
+    let failed = |problem: Problem| Unreached {
         outcome: Outcome::Failed,
-        problem,
+        problem: problem.of(&host.name),
     };
-    let (name, user) = (&host.name, &host.ssh.user.value);
+    let user = &host.ssh.user.value;
     let answered = exchange::ask(remote, &[questions.facts(data_dir)]).await.map_err(|output| {
         let said = exchange::complaint(&output);
         failed(if let Exit::Refused(reason) = &output.exit {
-            exchange::no_session(name, reason)
+            exchange::no_session(reason)
         } else if said.contains("a password is required") || said.contains("a terminal is required") {
-            problem!(Code::SUDO_PASSWORD, host = name, "sudo asks {user} for a password")
+            problem!(Code::SUDO_PASSWORD, "sudo asks {user} for a password")
                 .because("towline needs root on the host, and cannot type passwords yet")
                 .on_host(format!("echo '{user} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{user} && chmod 440 /etc/sudoers.d/{user}"))
                 .next("or log in as root").inventory("ssh: {user: root}")
         } else if said.contains("sudo") {
-            problem!(Code::SUDO_REFUSED, host = name, "{user} cannot become root by sudo").because(said)
+            problem!(Code::SUDO_REFUSED, "{user} cannot become root by sudo").because(said)
                 .next("let the user use sudo without a password, or log in as root").inventory("ssh: {user: root}")
         } else {
-            problem!(Code::ANSWER_UNUSABLE, host = name, "it was reached, and did not answer the first question").because(said)
+            problem!(Code::ANSWER_UNUSABLE, "connected, but the facts script failed").because(said)
         })
     })?;
     let reply = answered
@@ -283,7 +283,6 @@ async fn look(
         .ok_or_else(|| {
             failed(problem!(
                 Code::ANSWER_UNUSABLE,
-                host = name,
                 "its answer about itself was cut short"
             ))
         })?;
@@ -292,11 +291,7 @@ async fn look(
             facts.reached_at = remote.peer();
             Ok((facts, answered))
         }
-        Err(why) => Err(failed(problem!(
-            Code::ANSWER_UNUSABLE,
-            host = name,
-            "{why}"
-        ))),
+        Err(why) => Err(failed(problem!(Code::ANSWER_UNUSABLE, "{why}"))),
     }
 }
 

@@ -151,8 +151,8 @@ impl Runner {
                 Ok((_, end)) => end,
                 Err(error) => {
                     let host = names.get(&error.id()).cloned().unwrap_or_default();
-                    let problem = Problem::new(Code::INTERNAL, "towline itself failed")
-                        .because(error.to_string());
+                    let problem =
+                        Problem::new(Code::INTERNAL, "towline itself failed").because(error);
                     LaneEnd {
                         turn: taken(host, stage.to_owned()),
                         started: None,

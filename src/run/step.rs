@@ -212,7 +212,7 @@ impl Runner {
                 )),
             },
             Err(output) => Err(match &output.exit {
-                Exit::Refused(reason) => Stop::Failed(no_session(host, reason)),
+                Exit::Refused(reason) => Stop::Failed(no_session(reason)),
                 _ => lost(complaint(&output)),
             }),
         }

@@ -265,7 +265,7 @@ impl ConnectError {
             ));
         }
         for note in &denied.notes {
-            problem = problem.because(note.clone());
+            problem = problem.because(note);
         }
         if denied.too_many {
             problem = problem

@@ -57,7 +57,7 @@ pub struct Keys {
 }
 
 /// A configured key that cannot be used. Found before any host is contacted.
-pub(super) fn unusable(path: &Path, reason: impl Into<String>) -> Problem {
+pub(super) fn unusable(path: &Path, reason: impl fmt::Display) -> Problem {
     let path = path.display();
     problem!(Code::SSH_KEY_UNUSABLE, "the SSH key {path} cannot be used").because(reason)
 }
@@ -116,7 +116,7 @@ impl Keys {
                         .command(format!("chmod 600 {}", quote(&path.to_string_lossy()))));
                 }
                 Err(error) => {
-                    return Err(unusable(path, error.to_string())
+                    return Err(unusable(path, error)
                         .next("name a private key in the format of OpenSSH or PEM, or leave the key out to use the agent's and the usual ones"));
                 }
             }

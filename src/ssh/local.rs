@@ -22,7 +22,7 @@ const LONGEST_OUTPUT: usize = 8 * 1024 * 1024;
 /// As much of the end of standard error is kept.
 const LONGEST_ERRORS: usize = 64 * 1024;
 
-/// This machine. Anyone but root needs sudo without a password.
+/// This machine. Every user but root needs sudo without a password.
 #[derive(Debug, Default)]
 pub struct Local {
     exchanges: AtomicU32,

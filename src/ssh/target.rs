@@ -11,7 +11,7 @@ pub struct Target {
     pub address: String,
     /// The port of sshd.
     pub port: u16,
-    /// The user to log in as. Anyone but `root` needs sudo without a password.
+    /// The user to log in as. Every user but `root` needs sudo without a password.
     pub user: String,
     /// Limit for each of: resolving the name, TCP, banner and key exchange. Authentication gets
     /// at least a minute.

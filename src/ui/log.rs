@@ -55,7 +55,7 @@ fn open(path: &Path) -> Result<File, Problem> {
             "the log file {} cannot be written",
             path.display()
         )
-        .because(error.to_string())
+        .because(error)
         .next("name another")
         .flag("--log-file FILE")
     })

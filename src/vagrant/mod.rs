@@ -122,7 +122,7 @@ fn unwritten(file: &Path, error: &std::io::Error) -> Problem {
         "{} cannot be written",
         file.display()
     )
-    .because(error.to_string())
+    .because(error)
 }
 
 /// The text of a file, empty where there is none.
@@ -138,8 +138,7 @@ fn text_of(file: &Path) -> Result<String, Problem> {
 
 fn temporary() -> Result<tempfile::TempDir, Problem> {
     tempfile::tempdir().map_err(|error| {
-        Problem::new(Code::FILE_UNWRITABLE, "no temporary folder can be made")
-            .because(error.to_string())
+        Problem::new(Code::FILE_UNWRITABLE, "no temporary folder can be made").because(error)
     })
 }
 
@@ -181,7 +180,7 @@ async fn vagrant(folder: &Path, arguments: &[&str]) -> Result<ssh::CommandOutput
             "{line} cannot be run in {}",
             folder.display()
         )
-        .because(error.to_string())),
+        .because(error)),
     }
 }
 

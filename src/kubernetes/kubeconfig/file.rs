@@ -48,10 +48,10 @@ pub fn write(path: &Path, kubeconfig: &Kubeconfig) -> Result<Written, Problem> {
     replace(&target, &text, before.as_ref()).map_err(|error| {
         problem!(
             Code::FILE_UNWRITABLE,
-            "{}: the kubeconfig cannot be written",
-            path.display()
+            file = path,
+            "the kubeconfig cannot be written"
         )
-        .because(error.to_string())
+        .because(error)
     })?;
     Ok(match (before, kept) {
         (_, Some(backup)) => Written::Kept(backup),
@@ -82,12 +82,7 @@ pub(super) fn keep(target: &Path, before: &Existing) -> Result<PathBuf, Problem>
     };
     let path = all.find(free).unwrap_or(first);
     replace(&path, &before.text, Some(before)).map_err(|error| {
-        problem!(
-            Code::FILE_UNWRITABLE,
-            "{}: cannot be written",
-            path.display()
-        )
-        .because(error.to_string())
+        problem!(Code::FILE_UNWRITABLE, file = path, "cannot be written").because(error)
     })?;
     Ok(path)
 }
@@ -115,8 +110,7 @@ impl Lock {
         name.push(".lock");
         let lock = PathBuf::from(name);
         let cannot = |error: &io::Error| {
-            problem!(Code::FILE_UNWRITABLE, "{}: cannot be made", lock.display())
-                .because(error.to_string())
+            problem!(Code::FILE_UNWRITABLE, file = lock, "cannot be made").because(error)
         };
         make_folder(path).map_err(|error| cannot(&error))?;
         let until = Instant::now() + LOCKED;
@@ -130,8 +124,8 @@ impl Lock {
                 Err(_) => {
                     return Err(problem!(
                         Code::KUBECONFIG_LOCKED,
-                        "{}: another program is writing it",
-                        path.display()
+                        file = path,
+                        "another program is writing it"
                     )
                     .because(format!(
                         "{} has been there for {} s",
@@ -159,10 +153,10 @@ pub(super) fn real_target(path: &Path) -> Result<PathBuf, Problem> {
         Ok(metadata) if metadata.is_symlink() => fs::canonicalize(path).map_err(|error| {
             problem!(
                 Code::KUBECONFIG_NOT_REPLACED,
-                "{}: is a link that leads to no file",
-                path.display()
+                file = path,
+                "is a link that leads to no file"
             )
-            .because(error.to_string())
+            .because(error)
             .next("remove the link, or choose another place for the kubeconfig")
         }),
         _ => Ok(path.to_owned()),
@@ -187,10 +181,10 @@ pub(super) fn existing(path: &Path, target: &Path) -> Result<Option<Existing>, P
     let not_readable = |error: &io::Error| {
         problem!(
             Code::FILE_UNREADABLE,
-            "{}: cannot be read before it is replaced",
-            path.display()
+            file = path,
+            "cannot be read before it is replaced"
         )
-        .because(error.to_string())
+        .because(error)
     };
     let metadata = match fs::metadata(target) {
         Ok(metadata) => metadata,
@@ -200,8 +194,8 @@ pub(super) fn existing(path: &Path, target: &Path) -> Result<Option<Existing>, P
     if !metadata.is_file() {
         return Err(problem!(
             Code::KUBECONFIG_NOT_REPLACED,
-            "{}: is not a regular file, so no kubeconfig is written there",
-            path.display()
+            file = path,
+            "is not a regular file, so no kubeconfig is written there"
         ));
     }
     if metadata.len() > 16 * 1024 * 1024 {
@@ -247,8 +241,8 @@ fn refuse_to_lose(path: &Path, before: &str, kubeconfig: &Kubeconfig) -> Result<
 fn foreign(path: &Path, why: &str) -> Problem {
     problem!(
         Code::KUBECONFIG_NOT_REPLACED,
-        "{}: is not replaced by the kubeconfig of this cluster",
-        path.display()
+        file = path,
+        "is not replaced by the kubeconfig of this cluster"
     )
     .because(why)
     .next("choose another place for the kubeconfig, or move that file away")

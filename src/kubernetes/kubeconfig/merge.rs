@@ -29,12 +29,7 @@ pub fn merge(path: &Path, kubeconfig: &Kubeconfig, use_it: bool) -> Result<Writt
     }
     let backup = keep(&target, &before)?;
     replace(&target, &text, Some(&before)).map_err(|error| {
-        problem!(
-            Code::FILE_UNWRITABLE,
-            "{}: cannot be written",
-            target.display()
-        )
-        .because(error.to_string())
+        problem!(Code::FILE_UNWRITABLE, file = target, "cannot be written").because(error)
     })?;
     Ok(Written::Kept(backup))
 }
@@ -48,22 +43,22 @@ pub fn pick(path: &Path, context: Option<&str>) -> Result<Kubeconfig, Problem> {
     let Some(file) = existing(path, &target)? else {
         return Err(problem!(
             Code::KUBECONFIG_MISSING,
-            "{}: there is no such file",
-            path.display()
+            file = path,
+            "there is no such file"
         )
         .next("name the kubeconfig")
         .flag("--kubeconfig FILE"));
     };
-    let whole = tree(&file.text)
-        .map_err(|why| problem!(Code::KUBECONFIG_INVALID, "{}: {why}", path.display()))?;
+    let whole =
+        tree(&file.text).map_err(|why| problem!(Code::KUBECONFIG_INVALID, file = path, "{why}"))?;
     let current = whole.get("current-context").and_then(Value::as_str);
     let names: Vec<_> = entries(&whole, "contexts").filter_map(name).collect();
     let Some(name) = context.or(current).filter(|name| names.contains(name)) else {
         let wanted = context.or(current).unwrap_or("(none is current)");
         return Err(problem!(
             Code::KUBECONFIG_CONTEXT,
-            "{}: there is no context {wanted}",
-            path.display()
+            file = path,
+            "there is no context {wanted}"
         )
         .because(format!("it has {}", names.join(", ")))
         .next("name one of them")
@@ -72,8 +67,8 @@ pub fn pick(path: &Path, context: Option<&str>) -> Result<Kubeconfig, Problem> {
     let one = alone(&whole, name).ok_or_else(|| {
         problem!(
             Code::KUBECONFIG_CONTEXT,
-            "{}: the context {name} names a cluster or user that is not in it",
-            path.display()
+            file = path,
+            "the context {name} names a cluster or user that is not in it"
         )
     })?;
     parse(&one)
@@ -83,8 +78,8 @@ pub fn pick(path: &Path, context: Option<&str>) -> Result<Kubeconfig, Problem> {
 fn not_merged(path: &Path, why: &str) -> Problem {
     problem!(
         Code::KUBECONFIG_NOT_REPLACED,
-        "{}: nothing was put into this file",
-        path.display()
+        file = path,
+        "nothing was put into this file"
     )
     .because(why)
     .next("choose another file, or another name")

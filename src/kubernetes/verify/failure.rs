@@ -183,7 +183,7 @@ fn bare_name(name: &str) -> String {
         .and_then(|(_kind, rest)| rest.strip_suffix(')'))
         .unwrap_or(name);
     let name = plain(inner.trim_matches('"'));
-    // `0::1` is how it comes out and `::1` how people write it.
+    // It comes out as `0::1`; the usual form is `::1`.
     name.parse::<IpAddr>()
         .map_or(name, |address| address.to_string())
 }
@@ -209,14 +209,14 @@ impl VerifyError {
         let host = host_of(server);
         match &self.failure {
             Failure::Unresolvable { host, reason } => problem!(Code::API_NAME_UNRESOLVED, "{host}: the name has no address")
-                .because(reason.clone())
+                .because(reason)
                 .next("add the name to your DNS, or give an IP address as the cluster's endpoint").inventory(ENDPOINT),
             Failure::PortClosed => problem!(Code::API_PORT_CLOSED, "{server}: the port is closed")
                 .because("the machine answers and refuses connections there")
                 .next(format!("if {unit} is not running there, see why")).on_host(format!("systemctl status {unit}"))
                 .next("if the address is a load balancer's, let it pass the port on to the servers"),
             Failure::Unreachable { reason } => problem!(Code::API_UNREACHABLE, "{server}: cannot be reached")
-                .because(reason.clone())
+                .because(reason)
                 .next(OPEN).inventory(ENDPOINT),
             Failure::TimedOut { connected: false } => problem!(Code::API_UNREACHABLE, "{server}: no answer")
                 .because("packets to the port are dropped, as a firewall does")
@@ -241,17 +241,17 @@ impl VerifyError {
             }
             Failure::CertificateInvalid { reason } => {
                 problem!(Code::API_CERTIFICATE_INVALID, "{server}: the API's certificate is not valid")
-                    .because(reason.clone())
+                    .because(reason)
                     .next(format!("compare the clocks of this machine and of the servers; what has expired is renewed when {unit} is restarted")).on_host(format!("systemctl restart {unit}"))
             }
             Failure::NotAuthorized { status, message } => {
                 let code = status.map_or_else(String::new, |status| format!(" ({status})"));
                 problem!(Code::API_UNAUTHORIZED, "{server}: the API does not accept the kubeconfig's user{code}")
-                    .because(message.clone())
+                    .because(message)
                     .next("the kubeconfig is of another cluster, or of an earlier one on the same machines; deploy again to fetch it anew")
             }
             Failure::Other { reason } => problem!(Code::API_UNRESPONSIVE, "{server}: the API does not answer as it should")
-                .because(reason.clone())
+                .because(reason)
                 .next(format!("look at what {unit} is doing on the servers")).on_host(format!("journalctl -u {unit} -n 50")),
         }
     }

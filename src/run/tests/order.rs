@@ -144,7 +144,7 @@ async fn a_mistake_in_the_program_costs_one_host() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_running_action_ends_and_nothing_new_begins_when_a_person_asks() {
+async fn the_running_action_ends_and_nothing_new_begins_when_interrupted() {
     for order in [Order::Parallel, Order::Serial, Order::Essential] {
         let world = slow();
         let interrupt = world.interrupt.clone();

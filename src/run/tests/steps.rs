@@ -108,7 +108,7 @@ async fn what_cannot_be_told_is_asked_again_and_then_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_ends_at_once_when_a_person_asks() {
+async fn a_wait_ends_at_once_when_interrupted() {
     let world = World::new(&["m1"]).on("m1", "node", |_| Said::Out(0, String::new()));
     let interrupt = world.interrupt.clone();
     tokio::spawn(async move {

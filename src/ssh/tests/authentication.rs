@@ -53,7 +53,7 @@ async fn too_many_keys_are_told_as_such() {
 #[tokio::test]
 async fn a_host_without_public_keys_is_asked_only_once() {
     let world = world_with(|setup| setup.methods = &[MethodKind::Password]).await;
-    let keys = Keys::load(&[], None, &world.home.path().join("nobody"))
+    let keys = Keys::load(&[], None, &world.home.path().join("no-home"))
         .await
         .unwrap();
     let error = connect(&world.target(), &world.trust, &keys)
@@ -115,7 +115,7 @@ async fn an_agent_that_is_not_there_is_noted_and_passed_over() {
         .await
         .unwrap();
     connect(&world.target(), &world.trust, &keys).await.unwrap();
-    let keys = Keys::load(&[], Some(gone), &world.home.path().join("nobody"))
+    let keys = Keys::load(&[], Some(gone), &world.home.path().join("no-home"))
         .await
         .unwrap();
     let error = connect(&world.target(), &world.trust, &keys)
@@ -200,7 +200,7 @@ async fn a_public_key_that_is_named_as_the_key_is_told_as_such() {
     assert_eq!(error.next[0].text, next);
 
     let gone = world.home.path().join("gone");
-    let keys = Keys::load(named, Some(gone), &world.home.path().join("nobody"))
+    let keys = Keys::load(named, Some(gone), &world.home.path().join("no-home"))
         .await
         .unwrap();
     let error = connect(&world.target(), &world.trust, &keys)
