@@ -99,10 +99,6 @@ impl Problem {
 
     /// Adds a line that says why.
     #[must_use]
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "it is most often made for this"
-    )]
     pub fn because(mut self, why: impl fmt::Display) -> Self {
         self.why.push(why.to_string());
         self

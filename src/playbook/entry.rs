@@ -26,7 +26,7 @@ pub(super) struct TaskEntry {
 }
 
 /// What is wrong, and where.
-pub(super) type PlacedProblem = (Location, Problem);
+pub(super) type PlacedProblem = (Location, Box<Problem>);
 
 impl TaskEntry {
     /// Finds what can be found before there is a host: all that does not hang on a value of a template.
@@ -35,7 +35,10 @@ impl TaskEntry {
         let fields = fields.map(|(key, field)| (&**key, field.value.clone()));
         match self.read(fields.collect()) {
             Err((Some(key), _)) if self.fields.get(key).is_some_and(is_template) => Ok(()),
-            Err((key, said)) => Err((self.place(key), Problem::new(Code::PLAYBOOK_INVALID, said))),
+            Err((key, said)) => Err((
+                self.place(key),
+                Box::new(Problem::new(Code::PLAYBOOK_INVALID, said)),
+            )),
             Ok(_) => Ok(()),
         }
     }
@@ -76,8 +79,12 @@ impl TaskEntry {
             Ok((&**key, value))
         });
         let task = self.read(fields.collect::<Result<_, _>>()?);
-        let task = task
-            .map_err(|(key, said)| (self.place(key), Problem::new(Code::PLAYBOOK_INVALID, said)))?;
+        let task = task.map_err(|(key, said)| {
+            (
+                self.place(key),
+                Box::new(Problem::new(Code::PLAYBOOK_INVALID, said)),
+            )
+        })?;
         Ok((name.as_str().unwrap_or_default().to_owned(), task))
     }
 
@@ -104,7 +111,7 @@ impl TaskEntry {
 }
 
 fn located<T, U>(at: &Spanned<T>, result: Result<U, Problem>) -> Result<U, PlacedProblem> {
-    result.map_err(|problem| (at.referenced, problem))
+    result.map_err(|problem| (at.referenced, Box::new(problem)))
 }
 
 fn is_template(field: &Spanned<Value>) -> bool {

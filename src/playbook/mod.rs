@@ -148,7 +148,9 @@ impl Book {
             for context in entry.contexts(&self.templates, context).map_err(placed)? {
                 let (name, mut task) = entry.task(&self.templates, &context).map_err(placed)?;
                 self.complete(&mut task, &context, binary)
-                    .map_err(|(key, problem)| placed((entry.place(Some(key)), problem)))?;
+                    .map_err(|(key, problem)| {
+                        placed((entry.place(Some(key)), Box::new(problem)))
+                    })?;
                 tasks.push((name, task));
             }
         }
@@ -223,7 +225,7 @@ impl Book {
 fn placed(file: &str, entry: &TaskEntry, (at, problem): PlacedProblem) -> Problem {
     Problem {
         what: format!("{}: {}", place(file, at), problem.what),
-        ..problem
+        ..*problem
     }
     .because(format!("in the task “{}”", entry.name.value))
 }

@@ -266,6 +266,14 @@ fn problem(problem: &Value) -> String {
     let list = |part: &str| problem[part].as_array().cloned().unwrap_or_default();
     let mut lines = vec![host + &text(&problem["what"])];
     lines.extend(list("why").iter().map(text));
-    lines.extend(list("next").iter().map(|advice| text(&advice["text"])));
+    let mut words = false;
+    for advice in list("next") {
+        let is_words = advice["kind"] == "words";
+        if words && !is_words {
+            lines.last_mut().unwrap().push(':');
+        }
+        words = is_words;
+        lines.push(text(&advice["text"]));
+    }
     lines.join("\n")
 }
