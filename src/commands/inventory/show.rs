@@ -22,12 +22,12 @@ pub(super) fn run(
         hosts.retain(|host| host.name == name);
         if hosts.is_empty() {
             let names = inventory.hosts.iter().map(|host| host.name.as_str());
-            let next = match similar(name, names) {
-                Some(meant) => format!("did you mean  --host {meant} ?"),
-                None => "without --host, all hosts are shown".to_owned(),
-            };
             let problem = problem!(Code::HOST_UNKNOWN, "the inventory has no host {name}");
-            return Err(problem.next(next).into());
+            let problem = match similar(name, names) {
+                Some(meant) => problem.next("did you mean").flag(format!("--host {meant}")),
+                None => problem.next("without --host, all hosts are shown"),
+            };
+            return Err(problem.into());
         }
     }
     ui.show(Event::Shown {
