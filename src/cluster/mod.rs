@@ -202,7 +202,9 @@ pub enum NodeRole {
 pub struct NodeSpec {
     /// What it does.
     pub role: NodeRole,
-    /// The name of its node.
+    /// Whether it has a node; a server of the control plane alone has none.
+    pub has_node: bool,
+    /// The name of its node, and of its member of etcd.
     pub node_name: String,
     /// The address its siblings reach it at.
     pub node_ip: IpAddr,
@@ -221,6 +223,7 @@ impl fmt::Debug for NodeSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NodeSpec")
             .field("role", &self.role)
+            .field("has_node", &self.has_node)
             .field("node_name", &self.node_name)
             .field("node_ip", &self.node_ip)
             .field("config", &self.config.keys())

@@ -202,6 +202,8 @@ pub struct HostConfig {
     pub config: BTreeMap<String, Value>,
     /// Whether what something else set up on the host does already what this says.
     pub effective: bool,
+    /// Whether a kubelet runs there, which registers a node.
+    pub has_node: bool,
     /// The kubelet's folder, where it is not the usual one.
     pub kubelet: Option<DataDir>,
     /// What the host keeps though no line names it; of a list, with its other elements.

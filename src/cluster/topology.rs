@@ -210,6 +210,7 @@ fn specify(basis: &Basis<'_>, reason: &str, topology: &mut Topology) {
             host.name.clone(),
             NodeSpec {
                 role,
+                has_node: told.has_node,
                 node_name: situation.node_name(host, facts),
                 node_ip: assignment.addresses.node_ip,
                 effective: told.effective,

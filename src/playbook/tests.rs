@@ -22,7 +22,7 @@ fn context(role: &str, config: &Value) -> Value {
         "cluster": {"name": "home", "api_port": 6443, "sources": ["10.0.0.1", "fd00::1"]},
         "facts": {"architecture": "x86_64", "ipv6": true, "ufw": true, "cgroup": 2, "debian": true},
         "k3s": {
-            "unit": unit, "command": command, "version": "v1.36.3+k3s1", "node_name": "m1",
+            "unit": unit, "command": command, "version": "v1.36.3+k3s1", "has_node": true, "node_name": "m1",
             "voter": true, "flannel": true, "awaits_network": false, "no_server": false, "config": config, "forget": [{"name": "m2", "uid": "5cc9fb3e-4d5b-4c2c-9d0f-7a0d7e4a9a3b"}], "foreign": false, "effective": false,
             "removed": role == "server",
             "data_dir": if role == "server" { "/data/k3s" } else { "/var/lib/rancher/k3s" },

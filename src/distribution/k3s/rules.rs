@@ -238,6 +238,7 @@ fn configure(
     }
     Ok(HostConfig {
         effective: effective(facts, own(situation, host, facts), &config),
+        has_node: config.get("disable-agent") != Some(&Value::Bool(true)),
         kubelet: folders::kubelet(&config),
         kept,
         notes,

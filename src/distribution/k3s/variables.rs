@@ -18,6 +18,8 @@ pub(super) struct Variables<'a> {
     command: &'a str,
     /// The version of k3s that is wanted; none for a binary of your own
     version: Option<&'a str>,
+    /// Whether the host has a node: not with `disable-agent`
+    has_node: bool,
     /// The node's name
     node_name: &'a str,
     /// Whether the node has to be a voting member of etcd
@@ -57,6 +59,7 @@ pub(super) fn variables(
         unit: unit(host.role.value),
         command: subcommand(host.role.value),
         version,
+        has_node: spec.is_some_and(|spec| spec.has_node),
         node_name: spec.map_or("", |spec| &spec.node_name),
         voter: spec.is_some_and(|spec| spec.voter),
         flannel: network.itself,
