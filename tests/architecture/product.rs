@@ -22,7 +22,6 @@ const EXCEPTIONS: &[(&str, &str)] = &[
         "src/convert/",
         "most of the tools whose inventories it reads are tools of k3s",
     ),
-    // To go: what is left of k3s in rooms that are to know no product.
     (
         "src/adhoc/",
         "it names the flags of install and join, of which some begin with k3s",
