@@ -48,18 +48,6 @@ pub fn canonical(address: &str) -> String {
     )
 }
 
-/// What two entries of `hosts` both have.
-struct Overlap<'a> {
-    /// Every value that they share.
-    shown: Vec<String>,
-    /// Where the later one says so.
-    span: Span,
-    /// A host of the earlier one.
-    first: &'a Placed,
-    /// Where the earlier one says so.
-    first_span: Span,
-}
-
 /// Notes values that two hosts share. Ranges that overlap are one mistake, not one per host.
 fn twice(
     reader: &mut Reader<'_>,
@@ -68,43 +56,33 @@ fn twice(
     value: impl Fn(&Placed) -> Option<(String, String, Span)>,
 ) {
     let mut seen: HashMap<String, (&Placed, Span)> = HashMap::new();
-    let mut overlaps: BTreeMap<(usize, usize, usize, usize), Overlap<'_>> = BTreeMap::new();
+    // By where the later and the earlier entry say so: all that they share.
+    let mut overlaps = BTreeMap::new();
     for placed in all {
         let Some((key, shown, span)) = value(placed) else {
             continue;
         };
-        if let Some((first, first_span)) = seen.get(&key) {
-            // Names that are addresses, too: that they stand twice is said of the names.
-            if what == "address" && span == placed.name_at && *first_span == first.name_at {
-                continue;
-            }
-            overlaps
-                .entry((span.file, span.offset, first_span.file, first_span.offset))
-                .or_insert_with(|| Overlap {
-                    shown: Vec::new(),
-                    span,
-                    first,
-                    first_span: *first_span,
-                })
-                .shown
-                .push(shown);
-        } else {
+        let Some(&(first, first_span)) = seen.get(&key) else {
             seen.insert(key, (placed, span));
-        }
-    }
-    for overlap in overlaps.into_values() {
-        let Overlap {
-            shown,
-            span,
-            first,
-            first_span,
-        } = overlap;
-        let Some(one) = shown.first() else {
             continue;
         };
-        let message = match shown.len() {
-            1 => format!("the {what} `{one}` stands twice"),
-            count => format!("the {what} `{one}`, and {} more, stand twice", count - 1),
+        // Names that are addresses, too: that they stand twice is said of the names.
+        if what == "address" && span == placed.name_at && first_span == first.name_at {
+            continue;
+        }
+        let at = (span.file, span.offset, first_span.file, first_span.offset);
+        let (shared, ..) = overlaps
+            .entry(at)
+            .or_insert_with(|| (Vec::new(), span, first, first_span));
+        shared.push(shown);
+    }
+    for (shared, span, first, first_span) in overlaps.into_values() {
+        let message = match &*shared {
+            [] => continue,
+            [one] => format!("the {what} `{one}` stands twice"),
+            [one, more @ ..] => {
+                format!("the {what} `{one}`, and {} more, stand twice", more.len())
+            }
         };
         let help = if first_span == span {
             format!("`{}` gives it to several hosts", first.key)

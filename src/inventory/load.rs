@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::cluster::NOTHING;
 use super::keys::{CLUSTER, INVENTORY};
-use super::language::join;
+use super::language::{Kind, join};
 use super::layers::Layer;
 use super::mask::{Guarded, masked};
 use super::mistake::Mistakes;
@@ -115,13 +115,7 @@ fn joined(trees: &[Option<YamlNode>], reader: &mut Reader<'_>) -> Option<YamlNod
         match (&tree.tree, &root.tree) {
             (YamlValue::Null, _) => {}
             (YamlValue::Map(_), YamlValue::Map(_) | YamlValue::Null) => {
-                overlay::lay(
-                    &mut root,
-                    tree.clone(),
-                    &INVENTORY,
-                    reader.sources,
-                    &mut reader.mistakes,
-                );
+                overlay::lay(&mut root, tree.clone(), Kind::Object(&INVENTORY), reader);
             }
             (YamlValue::Map(_), _) => {}
             _ => shape::object(tree, "", &INVENTORY, reader),

@@ -1,32 +1,15 @@
 //! Several files of one inventory, laid over each other in the order in which they were named.
 
-use super::language::{ANY, Kind, Object};
-use super::mistake::Mistakes;
+use super::language::{ANY, Kind};
 use super::node::{YamlEntry, YamlNode, YamlValue};
 use super::range::Pattern;
-use super::source::Sources;
+use super::reader::Reader;
 
 /// Lays what a later file says over what earlier ones say. Maps are joined key by key; what else the
 /// later file says stands in place of the earlier. There, `null` takes away what was said before, if
 /// anything was, and nothing at all leaves it; in a `config`, both mean that k3s does not get the key,
 /// as in one file.
-pub(super) fn lay(
-    base: &mut YamlNode,
-    above: YamlNode,
-    object: &'static Object,
-    sources: &Sources,
-    mistakes: &mut Mistakes,
-) {
-    join(base, above, Kind::Object(object), sources, mistakes);
-}
-
-fn join(
-    base: &mut YamlNode,
-    above: YamlNode,
-    kind: Kind,
-    sources: &Sources,
-    mistakes: &mut Mistakes,
-) {
+pub(super) fn lay(base: &mut YamlNode, above: YamlNode, kind: Kind, reader: &mut Reader<'_>) {
     let YamlValue::Map(entries) = above.tree else {
         *base = above;
         return;
@@ -39,28 +22,22 @@ fn join(
     }
     if let YamlValue::Map(before) = &mut base.tree {
         for entry in entries {
-            add(before, entry, kind, sources, mistakes);
+            add(before, entry, kind, reader);
         }
     }
 }
 
-fn add(
-    before: &mut Vec<YamlEntry>,
-    entry: YamlEntry,
-    kind: Kind,
-    sources: &Sources,
-    mistakes: &mut Mistakes,
-) {
+fn add(before: &mut Vec<YamlEntry>, entry: YamlEntry, kind: Kind, reader: &mut Reader<'_>) {
     let at = before.iter().position(|known| known.key == entry.key);
     if matches!(entry.value.tree, YamlValue::Null) && !matches!(kind, Kind::Config) {
-        let is_written = !sources.written(entry.value.span).is_empty();
+        let is_written = !reader.sources.written(entry.value.span).is_empty();
         match at {
             Some(at) if is_written => {
                 before.remove(at);
             }
             None if !is_written => before.push(entry),
             None if matches!(kind, Kind::Objects(_)) => {
-                of_a_range(before, &entry, sources, mistakes);
+                of_a_range(before, &entry, reader);
             }
             _ => {}
         }
@@ -82,7 +59,7 @@ fn add(
     };
     match at {
         Some(at) if are_maps(&before[at]) => {
-            join(&mut before[at].value, entry.value, inner, sources, mistakes);
+            lay(&mut before[at].value, entry.value, inner, reader);
         }
         _ => {
             // What is new is laid over nothing, so that `null` means the same in it.
@@ -90,7 +67,7 @@ fn add(
                 tree: YamlValue::Null,
                 ..entry.value
             };
-            join(&mut value, entry.value, inner, sources, mistakes);
+            lay(&mut value, entry.value, inner, reader);
             let entry = YamlEntry { value, ..entry };
             match at {
                 Some(at) => before[at] = entry,
@@ -101,16 +78,16 @@ fn add(
 }
 
 /// Notes that hosts which another name stands for, too, are to be taken away.
-fn of_a_range(before: &[YamlEntry], entry: &YamlEntry, sources: &Sources, mistakes: &mut Mistakes) {
+fn of_a_range(before: &[YamlEntry], entry: &YamlEntry, reader: &mut Reader<'_>) {
     let names = |key: &str| Pattern::parse(key).map_or_else(|_| Vec::new(), |key| key.expand());
     let taken = names(&entry.key);
     for known in before {
         if let Some(name) = names(&known.key).iter().find(|name| taken.contains(name)) {
-            let (key, line) = (&known.key, sources.line(known.at, entry.at));
+            let (key, line) = (&known.key, reader.sources.line(known.at, entry.at));
             let message =
                 format!("{name} comes from `{key}` in {line} and cannot be taken out alone");
             let help = format!("write `{key}: null`, and name the hosts here that are left");
-            mistakes.help(entry.at, message, help);
+            reader.mistakes.help(entry.at, message, help);
         }
     }
 }

@@ -92,20 +92,14 @@ impl<'a> Reader<'a> {
             let folder = self.files.get(span.file).and_then(|file| file.parent());
             return Some(folder.unwrap_or(Path::new("")).join(text));
         };
-        match (rest.strip_prefix('/'), self.surroundings.home) {
-            (Some(rest), Some(home)) => Some(home.join(rest)),
-            (None, Some(home)) if rest.is_empty() => Some(home.to_owned()),
-            (None, _) if !rest.is_empty() => {
-                let message = format!("`{text}` names the home of another user");
-                self.mistakes.help(span, message, "write the whole path");
-                None
-            }
-            _ => {
-                let message = format!("`{text}` cannot be found: the home directory is not known");
-                self.mistakes.help(span, message, "write the whole path");
-                None
-            }
-        }
+        let message = match (rest.strip_prefix('/'), self.surroundings.home) {
+            (Some(rest), Some(home)) => return Some(home.join(rest)),
+            (None, Some(home)) if rest.is_empty() => return Some(home.to_owned()),
+            (None, _) if !rest.is_empty() => format!("`{text}` names the home of another user"),
+            _ => format!("`{text}` cannot be found: the home directory is not known"),
+        };
+        self.mistakes.help(span, message, "write the whole path");
+        None
     }
 
     /// The token of `key`, or of the file of `key_file`.

@@ -2,7 +2,7 @@
 
 use super::keys::OBJECTS;
 use super::kubernetes;
-use super::language::{ANY, Check, Kind, Object, join};
+use super::language::{ANY, Check, Key, Kind, Object, join};
 use super::mistake::Mistakes;
 use super::node::{Span, YamlEntry, YamlNode, YamlValue};
 use super::reader::Reader;
@@ -203,24 +203,20 @@ fn unknown(entry: &YamlEntry, path: &str, wanted: &Object, mistakes: &mut Mistak
 
 /// The key of this object that was probably meant.
 fn meant(word: &str, wanted: &Object) -> Option<&'static str> {
-    let plain = plain(word);
-    wanted
-        .keys()
-        .find(|key| key.also.iter().any(|also| self::plain(also) == plain))
-        .map(|key| key.name)
-        .or_else(|| similar(word, wanted.keys().map(|key| key.name)))
+    let similar = || similar(word, wanted.keys().map(|key| key.name));
+    named(wanted, word).map(|key| key.name).or_else(similar)
 }
 
 /// The section below this object, or else elsewhere, whose key this is.
 fn section_of(word: &str, wanted: &Object) -> Option<String> {
     let below = wanted.keys().find_map(|key| match key.kind {
-        Kind::Object(inner) if knows(inner, word) => Some(key.name.to_owned()),
+        Kind::Object(inner) if named(inner, word).is_some() => Some(key.name.to_owned()),
         _ => None,
     });
     below.or_else(|| {
         OBJECTS
             .iter()
-            .find(|object| knows(object, word))
+            .find(|object| named(object, word).is_some())
             .and_then(|object| match object.name {
                 "Inventory" => None,
                 "Host" | "Group" => Some("hosts.<name>".to_owned())
@@ -231,10 +227,9 @@ fn section_of(word: &str, wanted: &Object) -> Option<String> {
     })
 }
 
-/// Whether an object has a key, under this or another name.
-fn knows(object: &Object, word: &str) -> bool {
-    object.key(word).is_some()
-        || object
-            .keys()
-            .any(|key| key.also.iter().any(|also| plain(also) == plain(word)))
+/// The key of an object that has this or another name like it.
+fn named(object: &Object, word: &str) -> Option<&'static Key> {
+    let word = plain(word);
+    let mut keys = object.keys();
+    keys.find(|key| plain(key.name) == word || key.also.iter().any(|also| plain(also) == word))
 }
