@@ -1,7 +1,7 @@
 //! What is wrong with the inventory that stands for a line, said of the flags that were typed.
 
 use super::AdHocInventory;
-use crate::inventory::Mistake;
+use crate::inventory::{Mistake, login_around};
 use crate::problem::{Code, Problem, problem};
 
 impl AdHocInventory {
@@ -53,25 +53,24 @@ impl AdHocInventory {
 
     /// What an inventory would say, as a flag: `ssh: {port: 22}` is `--ssh-port 22`.
     fn help(&self, help: &str, path: &[&str]) -> String {
-        let is_target = path.get(1).is_some_and(|name| *name == self.target);
+        let (["hosts", name] | ["hosts", name, "address"]) = path else {
+            return help.to_owned();
+        };
+        let typed = self.address(name).map(str::trim);
+        let Some((host, key, value)) = typed.and_then(login_around) else {
+            return help.to_owned();
+        };
         let api = self.distribution.rules.product().api_port.to_string();
-        let said = help.split_once("`ssh: {").and_then(|(before, rest)| {
-            let (setting, after) = rest.split_once("}`")?;
-            let flag = match (setting.split_once(": ")?, is_target) {
-                (("user", user), true) => format!("--user {user}"),
-                (("user", user), false) => format!("--server-user {user}"),
-                ((_, port), _) if port == api => {
-                    let before = before.trim_end_matches(", and ");
-                    return Some(format!(
-                        "{before}: {api} is the port of the API, which is known"
-                    ));
-                }
-                ((_, port), true) => format!("--ssh-port {port}"),
-                ((_, port), false) => format!("--server-ssh-port {port}"),
-            };
-            Some(format!("{before} {flag}{after}"))
-        });
-        said.unwrap_or_else(|| help.to_owned())
+        let flag = match (key, *name == self.target) {
+            ("port", _) if value == api => {
+                return format!("write {host}: {api} is the port of the API, which is known");
+            }
+            ("user", true) => "--user",
+            ("user", false) => "--server-user",
+            (_, true) => "--ssh-port",
+            (_, false) => "--server-ssh-port",
+        };
+        format!("write {host}, and  {flag} {value}")
     }
 }
 

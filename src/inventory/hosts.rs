@@ -228,15 +228,8 @@ impl PerHost<'_> {
         let node = self.entry.value.get(key)?;
         let text = node.text()?;
         // Brackets around an IPv6 address are that check's business.
-        let whole = text.starts_with('[').then(|| check(text).err()).flatten();
-        let ipv6 = whole.filter(|complaint| {
-            complaint
-                .help
-                .as_ref()
-                .is_some_and(|help| help.contains("without brackets"))
-        });
-        if let Some(complaint) = ipv6 {
-            reader.mistakes.check(node.span, Err(complaint));
+        if syntax::in_brackets(text).is_some() {
+            reader.mistakes.check(node.span, check(text));
             return None;
         }
         let pattern = match Pattern::parse(text) {

@@ -60,7 +60,7 @@ pub use render::InputErrors;
 pub use schema::schema;
 pub use show::{ShownHost, ShownSetting};
 pub use source::{Place, STANDARD_INPUT, Source, name};
-pub use syntax::suggested_name;
+pub use syntax::{login_around, suggested_name};
 #[cfg(test)]
 pub use tests::{WITHOUT_RULES, parse};
 pub use typed::{address, is_name, literal};

@@ -7,7 +7,8 @@ use crate::vars::mask::{password, without};
 
 mod address;
 
-pub(super) use address::{address, certificate_name, server_url};
+pub use address::login_around;
+pub(super) use address::{address, certificate_name, in_brackets, server_url};
 
 /// Nothing, or what is wrong.
 pub(super) type Checked = Result<(), Complaint>;

@@ -32,32 +32,16 @@ pub fn address(text: &str) -> Checked {
             format!("write {host}, without the scheme"),
         ));
     }
-    if let Some((user, host)) = text.rsplit_once('@') {
-        // A password that stands behind the user is not taken.
-        let user = user.split(':').next().unwrap_or(user);
+    if let Some((host, key, value)) = login_around(text) {
         return Err(Complaint::with(
             message,
-            format!("write {host}, and `ssh: {{user: {user}}}`"),
+            format!("write {host}, and `ssh: {{{key}: {value}}}`"),
         ));
     }
-    let bare = text.strip_prefix('[').and_then(|text| text.split_once(']'));
-    if let Some((inside, rest)) = bare.filter(|(inside, _)| inside.parse::<IpAddr>().is_ok()) {
-        let port = rest
-            .strip_prefix(':')
-            .map(|port| format!(", and `ssh: {{port: {port}}}`"));
-        let port = port.unwrap_or_default();
+    if let Some((inside, _)) = in_brackets(text) {
         return Err(Complaint::with(
             message,
-            format!("write {inside} without brackets{port}"),
-        ));
-    }
-    if let Some((host, port)) = text.rsplit_once(':')
-        && port.parse::<u16>().is_ok()
-        && !host.contains(':')
-    {
-        return Err(Complaint::with(
-            message,
-            format!("write {host}, and `ssh: {{port: {port}}}`"),
+            format!("write {inside} without brackets"),
         ));
     }
     if let Some((ip, _)) = text
@@ -78,6 +62,27 @@ pub fn address(text: &str) -> Checked {
         message,
         help: too_long(text).filter(|_| has_form_of_dns_name(text)),
     })
+}
+
+/// What of a login stands around a host's address: the address alone, and the key of `ssh` that says it.
+pub fn login_around(text: &str) -> Option<(&str, &'static str, &str)> {
+    if let Some((user, host)) = text.rsplit_once('@') {
+        // A password that stands behind the user is not taken.
+        return Some((host, "user", user.split(':').next().unwrap_or(user)));
+    }
+    let (host, port) = match in_brackets(text) {
+        Some((inside, rest)) => (inside, rest.strip_prefix(':')?),
+        None => text
+            .rsplit_once(':')
+            .filter(|(host, _)| !host.contains(':'))?,
+    };
+    port.parse::<u16>().is_ok().then_some((host, "port", port))
+}
+
+/// An IP address in brackets, and what stands behind them.
+pub fn in_brackets(text: &str) -> Option<(&str, &str)> {
+    let (inside, rest) = text.strip_prefix('[')?.split_once(']')?;
+    inside.parse::<IpAddr>().is_ok().then_some((inside, rest))
 }
 
 /// A name or address for a certificate: a DNS name may start with `*.`.
