@@ -45,6 +45,7 @@ impl AdHocInventory {
         context: &Context,
         gathered: Gathered,
         kubeconfig: Option<KubeconfigTarget>,
+        environment: &Environment,
     ) -> Result<Conclusion, Refusal> {
         let deploy = Deploy {
             adopt: false,
@@ -71,7 +72,7 @@ impl AdHocInventory {
             return Ok(preview(context, &deploy, &survey));
         }
         let save = arguments.save_inventory.as_deref();
-        save::before(save, self, &survey, context)?;
+        save::before(save, self, &survey, context, environment)?;
         execute(context, &deploy, survey).await
     }
 }

@@ -6,30 +6,24 @@ use std::path::Path;
 
 use super::AdHocInventory;
 use crate::cli::Environment;
-use crate::distribution::DIALECTS;
-use crate::engine::{Context, Deployment, Refusal, Survey, file};
-use crate::inventory::{self, Inventory, Overrides, Surroundings};
+use crate::engine::{Context, Deployment, Refusal, Survey, file, surroundings};
+use crate::inventory::{self, Inventory, Overrides};
 use crate::problem::{Code, Problem, problem};
 use crate::run::Event;
 
 const HEADER: &str = "# Written by towline: what was typed, as an inventory. Change it, then  towline deploy -i THIS_FILE\n";
 
-/// Writes the inventory; into one that is there, the hosts that it lacks are added and everything
-/// else stays as it is.
+/// Writes the inventory before the first change: the same line or a deploy goes on from there, whatever
+/// happens. Into one that is there, the hosts that it lacks are added and everything else stays as it is.
 ///
 /// # Errors
 /// A file that is there and is not the inventory of the same cluster, and what the file system refuses.
-fn save(file: &Path, adhoc: &AdHocInventory) -> Result<(), Problem> {
-    file::write(file, &new_text(file, adhoc)?)
-}
-
-/// Writes the inventory before the first change: the same line or a deploy goes on from there, whatever
-/// happens.
 pub fn before(
     file: Option<&Path>,
     adhoc: &mut AdHocInventory,
     survey: &Survey<Deployment>,
     context: &Context,
+    environment: &Environment,
 ) -> Result<(), Refusal> {
     let Some(file) = file else {
         return Ok(());
@@ -45,10 +39,14 @@ pub fn before(
             context.events.send(Event::Note { text });
         }
     }
-    Ok(save(file, adhoc)?)
+    Ok(file::write(file, &new_text(file, adhoc, environment)?)?)
 }
 
-fn new_text(file: &Path, adhoc: &AdHocInventory) -> Result<String, Problem> {
+fn new_text(
+    file: &Path,
+    adhoc: &AdHocInventory,
+    environment: &Environment,
+) -> Result<String, Problem> {
     let fresh = format!("{HEADER}{}", adhoc.draft.clone().literal().text()?);
     let before = match fs::read_to_string(file) {
         Ok(before) => before,
@@ -62,7 +60,7 @@ fn new_text(file: &Path, adhoc: &AdHocInventory) -> Result<String, Problem> {
     if before == fresh || before.trim().is_empty() {
         return Ok(fresh);
     }
-    let old = read(file, &before)?;
+    let old = read(file, &before, environment)?;
     let is_there = |address: &str| old.hosts.iter().any(|host| host.address == address);
     let known = adhoc.read_server().unwrap_or(&adhoc.target);
     if !adhoc.address(known).is_some_and(is_there) {
@@ -82,21 +80,16 @@ fn new_text(file: &Path, adhoc: &AdHocInventory) -> Result<String, Problem> {
         }
         text =
             with_host(&text, &adhoc.host_lines(name)?).ok_or_else(|| by_hand(file, adhoc, name))?;
-        if read(file, &text).is_err() {
+        if read(file, &text, environment).is_err() {
             return Err(by_hand(file, adhoc, name));
         }
     }
     Ok(text)
 }
 
-fn read(file: &Path, text: &str) -> Result<Inventory, Problem> {
-    let surroundings = Surroundings {
-        distributions: &DIALECTS,
-        home: None,
-        overrides: &Overrides::default(),
-        variables: Environment::variable,
-    };
-    inventory::load_text(text, file, surroundings).map_err(|_| {
+fn read(file: &Path, text: &str, environment: &Environment) -> Result<Inventory, Problem> {
+    let overrides = Overrides::default();
+    inventory::load_text(text, file, surroundings(environment, &overrides)).map_err(|_| {
         problem!(
             Code::FILE_EXISTS,
             "{} is there, and is no inventory that can be read",
@@ -143,6 +136,16 @@ pub fn with_host(text: &str, entry: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_inventory_that_names_the_home_is_read() {
+        let environment = Environment {
+            home: "/home/x".into(),
+            ..Environment::read()
+        };
+        let text = "cluster: {name: a}\nssh: {key: ~/.ssh/id}\nhosts: {a: {address: 10.0.0.1, role: server}}\n";
+        assert!(read(Path::new("a.yaml"), text, &environment).is_ok());
+    }
 
     #[test]
     fn a_host_is_added_below_the_others_and_comments_stay() {

@@ -30,7 +30,9 @@ pub(super) async fn run(
             return kubeconfig::only(&context, &target).await;
         }
         let gathered = context.gather().await?;
-        let (report, next) = adhoc.deploy(node, &context, gathered, Some(target)).await?;
+        let (report, next) = adhoc
+            .deploy(node, &context, gathered, Some(target), environment)
+            .await?;
         if node.plan {
             return Ok((report, next));
         }

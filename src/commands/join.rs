@@ -29,7 +29,9 @@ pub(super) async fn run(arguments: JoinArguments, environment: &Environment, ui:
             adhoc::of_server(&mut adhoc, &name, facts, arguments.server)?;
             context = context.with(adhoc.inventory(environment)?);
         }
-        let (report, next) = adhoc.deploy(node, &context, gathered, None).await?;
+        let (report, next) = adhoc
+            .deploy(node, &context, gathered, None, environment)
+            .await?;
         if node.plan {
             return Ok((report, next));
         }
