@@ -213,6 +213,24 @@ pub struct InventoryFiles {
     /// Inventory file, or - for standard input; repeatable, later files override earlier ones
     #[arg(short, long, value_name = "FILE", required = true, value_parser = path())]
     pub inventory: Vec<PathBuf>,
+
+    /// Refused: an inventory is named by its flag.
+    #[arg(hide = true, trailing_var_arg = true, value_name = "ARGUMENT", value_parser = no_argument)]
+    pub rest: Vec<String>,
+}
+
+/// What to type instead of an argument without a flag. k3sup's plan takes a list of hosts in JSON.
+fn no_argument(text: &str) -> Result<String, String> {
+    let ends = |ends: &[&str]| ends.iter().any(|end| text.ends_with(end));
+    Err(if ends(&[".yaml", ".yml"]) {
+        format!("write  -i {text}")
+    } else if ends(&[".json"]) {
+        format!(
+            "first  towline inventory from-k3sup {text} -o inventory.yaml , then  -i inventory.yaml"
+        )
+    } else {
+        "it belongs to no flag; an inventory is named with  -i FILE".to_owned()
+    })
 }
 
 /// An inventory, and how to reach its hosts.
@@ -230,7 +248,7 @@ pub struct InventoryArguments {
 /// Which hosts of an inventory, and how to reach them.
 #[derive(Debug, Clone, Args)]
 pub struct HostsArguments {
-    /// Change only these: hosts, groups, `servers`, `agents`, globs, separated by commas; `!` excludes.
+    /// Only these: hosts, groups, `servers`, `agents`, globs, separated by commas; `!` excludes.
     /// The other hosts are still read
     #[arg(long, value_name = "HOSTS")]
     pub limit: Option<String>,
@@ -244,7 +262,7 @@ pub struct HostsArguments {
     pub ssh_user: Option<String>,
 
     /// Port of sshd
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub ssh_port: Option<u16>,
 
     /// Private key to try first; repeatable
@@ -274,22 +292,6 @@ pub struct PlanArguments {
     /// Plan for `deploy --adopt`, which takes over hosts whose k3s was not installed by towline
     #[arg(long)]
     pub adopt: bool,
-
-    /// Refused: an inventory is named by its flag.
-    #[arg(hide = true, trailing_var_arg = true, value_parser = no_list_of_hosts)]
-    pub hosts: Vec<String>,
-}
-
-/// k3sup's plan takes a list of hosts in JSON.
-fn no_list_of_hosts(text: &str) -> Result<String, String> {
-    let is_yaml = [".yaml", ".yml"].iter().any(|end| text.ends_with(end));
-    Err(if is_yaml {
-        format!("write  towline plan -i {text}")
-    } else {
-        format!(
-            "first  towline inventory from-k3sup {text} -o inventory.yaml  , then  towline plan -i inventory.yaml"
-        )
-    })
 }
 
 /// What `towline kubeconfig` needs to know.

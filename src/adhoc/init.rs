@@ -113,8 +113,8 @@ fn is_free(file: &Path) -> Result<(), Problem> {
     }
     let shown = quote(&file.to_string_lossy());
     Err(
-        problem!(Code::FILE_EXISTS, "{} is there already", file.display())
-            .because("towline inventory init makes a new inventory, and writes over none")
+        problem!(Code::FILE_EXISTS, "{} already exists", file.display())
+            .because("towline does not overwrite it")
             .next("to check the one that is there")
             .command(format!("towline inventory check -i {shown}"))
             .next("to write another one")
@@ -153,7 +153,7 @@ fn distinct(addresses: &[String]) -> Result<(), Problem> {
         inventory::address(address)?;
         if !seen.insert(canonical(address)) {
             return Err(
-                problem!(Code::FLAG_VALUE, "the address {address} stands twice")
+                problem!(Code::FLAG_VALUE, "the address {address} is used twice")
                     .next("every machine has its own, and is a server or an agent"),
             );
         }

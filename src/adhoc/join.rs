@@ -16,13 +16,15 @@ impl AdHocInventory {
     pub fn join(arguments: &JoinArguments) -> Result<Self, Problem> {
         let role = if arguments.server { "server" } else { "agent" };
         let mut adhoc = Self::host(&arguments.node, role)?;
-        if !arguments.server && (!arguments.node.tls_san.is_empty() || arguments.node.no_extras) {
-            return Err(Problem::new(
-                Code::FLAG_UNFIT,
-                "--tls-san and --no-extras are for servers",
-            )
-            .next("leave them out, or add")
-            .flag("--server"));
+        let servers_only = [
+            ("--tls-san", !arguments.node.tls_san.is_empty()),
+            ("--no-extras", arguments.node.no_extras),
+        ];
+        let unfit = servers_only.iter().find(|(_, is_typed)| *is_typed);
+        if let (false, Some((flag, _))) = (arguments.server, unfit) {
+            return Err(problem!(Code::FLAG_UNFIT, "{flag} is for servers")
+                .next("leave it out, or add")
+                .flag("--server"));
         }
         if let (Some(_), Some(ip)) = (&arguments.server_host, &arguments.server_ip) {
             let note = format!("--server-ip {ip} is not used: --server-host names the server");
@@ -192,7 +194,7 @@ impl AdHocInventory {
                     "--{key} is shared by all servers of a cluster, and {server} has another value"
                 )
                 .because(format!("it has {theirs}, and {value} was typed"))
-                .next("leave it out: what all servers share is taken over from that server"));
+                .next("leave it out: what all servers share is copied from that server"));
             }
         }
         config.extend(shared);

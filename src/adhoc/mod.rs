@@ -55,7 +55,7 @@ impl AdHocInventory {
     pub fn install(arguments: &InstallArguments) -> Result<Self, Problem> {
         if arguments.ipsec {
             return Err(Problem::new(
-                Code::SETTING_INVALID,
+                Code::FLAG_UNFIT,
                 "--ipsec: k3s has no flannel backend ipsec any more, since 1.27",
             )
             .next("to encrypt what travels between nodes")
@@ -151,7 +151,7 @@ impl AdHocInventory {
         let is_local = address.local || place.is_none();
         if !login.sudo && login.user != "root" && !is_local {
             return Err(problem!(
-                Code::SUDO_REFUSED,
+                Code::FLAG_UNFIT,
                 "--sudo=false: {} cannot set up a machine without sudo",
                 login.user
             )

@@ -183,7 +183,7 @@ fn what_all_servers_share_is_carried_over_and_may_not_be_typed_otherwise() {
     insta::assert_snapshot!(adhoc.carry_over(shared, Vec::new(), "10.0.0.1").expect_err("refused"), @r#"
     --disable is shared by all servers of a cluster, and 10.0.0.1 has another value
       it has ["traefik"], and ["servicelb"] was typed
-      → leave it out: what all servers share is taken over from that server
+      → leave it out: what all servers share is copied from that server
     "#);
 }
 

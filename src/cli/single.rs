@@ -291,7 +291,7 @@ pub struct ReadyArguments {
     #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..))]
     pub attempts: u32,
 
-    /// Time between attempts, at most an hour: 500ms, 2s, 1m
+    /// Time between attempts in ms, s or m, at most 60m
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
     pub pause: std::time::Duration,
 }

@@ -147,7 +147,7 @@ impl Making {
     ) -> Result<Converted, ConvertError> {
         self.without_secrets();
         self.rename();
-        let header = format!("# Made of {source} by  towline inventory {command}\n");
+        let header = format!("# Converted from {source} by  towline inventory {command}\n");
         let mut left_out = std::mem::take(&mut self.left_out);
         let mut placed = self.place();
         if is_literal {

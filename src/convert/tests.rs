@@ -368,7 +368,7 @@ fn where_nothing_is_made_it_is_said_what_was_in_the_way() {
 fn no_password_becomes_part_of_a_hosts_name() {
     let text = "server: {hosts: {'u:hunter2@10.0.0.5:22': {ansible_host: 10.0.0.5}}}\n";
     insta::assert_snapshot!(shown(ansible::convert(&Source::new("hosts.yml", text), &[], JUDGE)), @r#"
-    # Made of hosts.yml by  towline inventory from-ansible
+    # Converted from hosts.yml by  towline inventory from-ansible
     hosts:
       "10.0.0.5":
         role: server
@@ -376,7 +376,7 @@ fn no_password_becomes_part_of_a_hosts_name() {
     "#);
     let text = r#"[{"ip": "10.0.0.4"}, {"ip": "u:hunter2@10.0.0.5"}]"#;
     insta::assert_snapshot!(shown(k3sup::convert(&Source::new("hosts.json", text), 1, JUDGE)), @r#"
-    # Made of hosts.json by  towline inventory from-k3sup
+    # Converted from hosts.json by  towline inventory from-k3sup
     hosts:
       "10.0.0.4":
         role: server
@@ -389,7 +389,7 @@ fn no_password_becomes_part_of_a_hosts_name() {
 fn what_names_a_variable_elsewhere_names_none_here() {
     let text = "[server]\nm1\nweb${X}\n";
     insta::assert_snapshot!(shown(ansible::convert(&Source::new("hosts", text), &[], JUDGE)), @r"
-    # Made of hosts by  towline inventory from-ansible
+    # Converted from hosts by  towline inventory from-ansible
     hosts:
       m1:
         role: server

@@ -43,6 +43,13 @@ pub fn read(folder: &Path, assets: &mut Assets) -> Result<(), Problem> {
             }
         }
     }
+    if !folder.is_dir() {
+        return Err(problem!(
+            Code::OVERRIDES_INVALID,
+            "--overrides: there is no folder {}",
+            folder.display()
+        ));
+    }
     if found == 0 {
         return Err(problem!(
             Code::OVERRIDES_INVALID,

@@ -79,9 +79,12 @@ fn twice(
     for (shared, span, first, first_span) in overlaps.into_values() {
         let message = match &*shared {
             [] => continue,
-            [one] => format!("the {what} `{one}` stands twice"),
+            [one] => format!("the {what} `{one}` is used twice"),
             [one, more @ ..] => {
-                format!("the {what} `{one}`, and {} more, stand twice", more.len())
+                format!(
+                    "the {what} `{one}`, and {} more, are used twice",
+                    more.len()
+                )
             }
         };
         let help = if first_span == span {
@@ -171,14 +174,13 @@ fn servers(reader: &mut Reader<'_>, root: &YamlNode, hosts: &Hosts) {
             .mistakes
             .help(entry.at, "no host has the role `server`", help);
     } else if count % 2 == 0 {
-        let (lost, fewer, more) = (count / 2 - 1, count - 1, count + 1);
-        let survives = match lost {
-            0 => "no loss".to_owned(),
-            1 => "the loss of 1".to_owned(),
-            lost => format!("the loss of {lost}"),
+        let (fewer, more) = (count - 1, count + 1);
+        let lost = match count / 2 - 1 {
+            0 => "none".to_owned(),
+            lost => lost.to_string(),
         };
         reader.warnings.push(format!(
-            "{count} servers survive {survives}, no more than {fewer} would; use {fewer} or {more}"
+            "{count} servers survive the loss of {lost}, no more than {fewer} would; use {fewer} or {more}"
         ));
     }
 }

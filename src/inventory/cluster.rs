@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::layers::{At, FromLayers, Layer};
+use super::mistake::Complaint;
 use super::node::{Filled, Span, YamlNode, YamlValue};
-use super::reader::Reader;
+use super::reader::{Reader, looked_for};
 use super::{BinarySource, Dialect, VersionChoice, release, syntax};
 use crate::vars::Secret;
 
@@ -169,8 +170,9 @@ pub(super) fn binary(reader: &mut Reader<'_>, layers: &[Layer<'_>]) -> BinarySou
     };
     if !file.is_file() {
         let message = format!("`{written}` is not a file on this machine");
-        let help = format!("towline looks for {}", file.display());
-        reader.mistakes.help(path.value.span, message, help);
+        let help = looked_for(written, &file);
+        let complaint = Complaint { message, help };
+        reader.mistakes.check(path.value.span, Err(complaint));
     }
     BinarySource::Path(file)
 }

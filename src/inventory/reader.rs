@@ -117,11 +117,9 @@ impl<'a> Reader<'a> {
             Ok(text) => text,
             Err(error) => {
                 let message = format!("`{written}` cannot be read: {}", sentence(&error));
-                self.mistakes.help(
-                    node.span,
-                    message,
-                    format!("towline looks for {}", file.display()),
-                );
+                let help = looked_for(written, &file);
+                self.mistakes
+                    .check(node.span, Err(Complaint { message, help }));
                 return None;
             }
         };
@@ -172,4 +170,9 @@ fn is_world_readable(file: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_world_readable(_: &Path) -> bool {
     false
+}
+
+/// The whole path of a file that was not found, where less of it was written.
+pub(super) fn looked_for(written: &str, file: &Path) -> Option<String> {
+    (file != Path::new(written)).then(|| format!("towline looks for {}", file.display()))
 }

@@ -198,7 +198,7 @@ fn an_even_number_of_servers_is_a_warning() {
         (1, None),
         (
             2,
-            Some("2 servers survive no loss, no more than 1 would; use 1 or 3"),
+            Some("2 servers survive the loss of none, no more than 1 would; use 1 or 3"),
         ),
         (3, None),
         (
@@ -252,7 +252,7 @@ fn an_address_and_a_name_that_is_one_are_the_same() {
     let errors = parse(source, Path::new("x.yaml"), None, &Overrides::default()).unwrap_err();
     assert_eq!(
         errors.mistakes[0].message,
-        "the address `Alpha` stands twice"
+        "the address `Alpha` is used twice"
     );
     assert_eq!(errors.mistakes.len(), 1);
 }

@@ -116,7 +116,7 @@ impl ConnectError {
                 let why = format!("the name {} does not resolve: {reason}", target.address);
                 unreachable(Code::HOST_NAME_UNRESOLVED, why)
                     .command(resolve())
-                    .next("or give the host's IP address as its `address`")
+                    .next("or give the host's IP address instead of its name")
             }
             Fault::PortClosed => {
                 let why = format!("nothing listens on {place}: connection refused");

@@ -175,6 +175,11 @@ async fn vagrant(folder: &Path, arguments: &[&str]) -> Result<ssh::CommandOutput
             "there is no program vagrant in the PATH",
         )
         .next("install Vagrant and a provider, such as VirtualBox or libvirt")),
+        Err(_) if !folder.is_dir() => Err(problem!(
+            Code::VAGRANT_FAILED,
+            "there is no folder {}",
+            folder.display()
+        )),
         Err(error) => Err(problem!(
             Code::VAGRANT_FAILED,
             "{line} cannot be run in {}",

@@ -83,8 +83,8 @@ fn nothing_is_written_over_a_file_that_is_there() {
     status 2
     --- standard output
     --- standard error
-    error[file-exists]: home.yaml is there already
-      nothing is written over a file that is there
+    error[file-exists]: home.yaml already exists
+      towline does not overwrite it
       → remove that one, or choose another file:  --output-file FILE
     nothing was changed
     for more, type:  towline explain file-exists

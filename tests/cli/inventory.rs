@@ -36,7 +36,7 @@ fn an_inventory_is_checked_without_its_hosts() {
     insta::assert_snapshot!(screen(&towline(folder.path(), &line)), @r"
     status 0
     --- standard output
-    note: 2 servers survive no loss, no more than 1 would; use 1 or 3
+    note: 2 servers survive the loss of none, no more than 1 would; use 1 or 3
     home.yaml: no mistakes; cluster home: 2 servers, 0 agents
     --- standard error
     ");

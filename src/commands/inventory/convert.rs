@@ -37,8 +37,8 @@ pub(super) fn run(
     ui: &Ui,
 ) -> Result<(), Refusal> {
     if let Some(file) = what.output_file.as_ref().filter(|file| file.exists()) {
-        let problem = problem!(Code::FILE_EXISTS, "{} is there already", file.display())
-            .because("nothing is written over a file that is there")
+        let problem = problem!(Code::FILE_EXISTS, "{} already exists", file.display())
+            .because("towline does not overwrite it")
             .next("remove that one, or choose another file")
             .flag("--output-file FILE");
         return Err(problem.into());

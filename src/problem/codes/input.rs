@@ -91,14 +91,15 @@ super::codes! {
     /// `10.43.0.0/16`. A running cluster keeps the ones that it was made with.
     NETWORK_RANGE "network-range";
 
-    /// The number of servers cannot be right: there is none, or there is an even number. etcd needs more
-    /// than half of the servers, so four survive the loss of no more of them than three do.
+    /// `towline inventory init` was given no server, or an even number of them. etcd needs more than half of
+    /// the servers, so four survive the loss of no more of them than three do. An inventory that exists may
+    /// have an even number; towline then says so and continues.
     ///
     /// # Remedy
     /// Use one, three or five servers. Any number of agents can join.
     SERVER_COUNT "server-count";
 
-    /// A file that would be written is there already, and is not one that towline may replace.
+    /// A file that would be written already exists, and is not one that towline may replace.
     ///
     /// # Remedy
     /// Choose another file, or move that one away.
@@ -142,10 +143,12 @@ super::codes! {
     /// ```
     RESET_UNCONFIRMED "reset-unconfirmed";
 
-    /// The folder of `--overrides` has neither `playbooks/` nor `templates/`, so it would replace nothing.
+    /// `--overrides` would replace nothing: there is no such folder, it has neither `playbooks/` nor
+    /// `templates/`, or it has a file that no stage and no playbook names.
     ///
     /// # Remedy
-    /// Name the folder that holds the two; docs/playbooks.md shows one.
+    /// Name the folder that holds the two, and give its files the names of those that they replace;
+    /// docs/playbooks.md shows one.
     OVERRIDES_INVALID "overrides-invalid";
 
     /// A playbook or template has a mistake: an unknown kind of task or key, a wrong value, or an

@@ -32,7 +32,7 @@ super::codes! {
     /// Name the file or the folder that lists the hosts, and not one above it.
     SOURCE_TOO_LARGE "source-too-large";
 
-    /// None of the hosts can be told to be a server.
+    /// None of the hosts can be told to be a server, or there are fewer hosts than `--servers` says.
     ///
     /// # Remedy
     /// Name the group of the servers `server` and the other group `agent`, or say how many are servers with

@@ -52,7 +52,7 @@ fn an_unreachable_host() {
     m1: cannot be reached
       the name m1.example.org does not resolve: Name or service not known
       → getent hosts m1.example.org
-      → or give the host's IP address as its `address`
+      → or give the host's IP address instead of its name
     ");
     insta::assert_snapshot!(told(Fault::PortClosed), @r"
     m1: cannot be reached
