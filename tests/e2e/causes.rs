@@ -3,7 +3,7 @@
 use crate::place::Place;
 
 /// Says something of its own and gives up, as a program does that towline has never heard of. All
-/// of it in one write: whoever looks between two would see half of it in the journal.
+/// of it in one write: what looks between two would see half of it in the journal.
 const WINGS: &str = r#"#!/bin/sh
 printf '%s\n' \
     'time="2026-01-02T03:04:05Z" level=info msg="Starting k3s agent v0"' \

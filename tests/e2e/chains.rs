@@ -5,7 +5,7 @@ use towline_lab::Machine;
 
 use crate::place::Place;
 
-/// Rules of somebody else in both kinds of iptables, with counters that have counted; some are made
+/// Rules of another program in both kinds of iptables, with counters that have counted; some are made
 /// to look like those of Kubernetes. A table of nftables and a set of their own, too.
 const FOREIGN: &str = r#"
 for tool in iptables-nft iptables-legacy ip6tables-nft ip6tables-legacy; do

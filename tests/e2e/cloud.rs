@@ -1,4 +1,4 @@
-//! A machine that cloud-init is still setting up when somebody deploys to it.
+//! A machine that cloud-init is still setting up when it is deployed to.
 
 use towline_lab::Machine;
 

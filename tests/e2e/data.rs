@@ -107,12 +107,12 @@ fn data_on_a_disk_of_its_own_is_found_kept_and_removed() {
     assert_eq!(
         m1.succeed(&format!("ls {FOLDER}")),
         "photos\n",
-        "a person's own file stays"
+        "a file of the user's own stays"
     );
     m2.succeed("! test -e /srv/k3s && grep -qx kept /srv/precious/data");
     assert_eq!(m2.succeed("ls -A /srv/kubelet"), "mine\n");
 
-    // What is there by then is a person's, whatever it is called.
+    // What is there by then is the user's, whatever it is called.
     m2.succeed("mkdir -p /srv/k3s/data && echo mine >/srv/k3s/data/photos");
     place
         .command()

@@ -109,7 +109,7 @@ fn a_full_disk_fails_its_host_alone_and_leaves_nothing() {
     assert_eq!(deployed.outcomes(), "m1 unchanged, m2 failed, m3 unchanged");
     let problem = deployed.row("m2").problem;
     assert!(
-        problem.starts_with("k3s-agent was READY and did not stay so (restarts by systemd: ")
+        problem.starts_with("m2: k3s-agent was READY and did not stay so (restarts by systemd: ")
             && problem.contains("\nthe wings fell off"),
         "{problem}"
     );

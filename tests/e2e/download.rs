@@ -61,7 +61,7 @@ fn hosts_fetch_the_binary_themselves_and_those_that_cannot_get_it_from_here() {
         "{cached:?}"
     );
 
-    // A wrong file gets nowhere, whoever fetches it.
+    // A wrong file gets nowhere, whichever host fetches it.
     mirror.break_path(&asset, Fault::Corrupt);
     let words = [
         "is not the file that the release announces",
@@ -91,7 +91,7 @@ fn hosts_fetch_the_binary_themselves_and_those_that_cannot_get_it_from_here() {
         assert_eq!(said, std::slice::from_ref(way));
     }
 
-    // What is as it should be asks nobody for anything.
+    // What is as it should be sends no request.
     let asked = mirror.requests(&asset);
     place.deploy(&inventory).changed_nothing();
     assert_eq!(mirror.requests(&asset), asked);
@@ -105,7 +105,7 @@ fn hosts_fetch_the_binary_themselves_and_those_that_cannot_get_it_from_here() {
     drop(mirror);
     place.deploy(&inventory).changed_nothing();
 
-    // A host that lost it gets it from the cache, with nobody else there to ask.
+    // A host that lost it gets it from the cache, with no server there to ask.
     m1.succeed("rm /usr/local/bin/k3s");
     let deployed = place.deploy(&inventory).ends(0);
     let said = &deployed.changes()[&("m1".to_owned(), "k3s".to_owned())];

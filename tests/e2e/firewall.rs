@@ -22,7 +22,7 @@ fn an_active_ufw_lets_the_cluster_through_and_keeps_its_own_rules() {
         machine.succeed("ufw allow 22/tcp && ufw allow 9999/udp && ufw --force enable");
         machine.succeed("ufw allow from 198.51.100.7");
     }
-    // A person has said who may reach the API of this one.
+    // The user has said who may reach the API of this one.
     let m2 = place.machine("m2");
     m2.succeed(&format!(
         "ufw allow proto tcp from {gateway} to any port 6443"

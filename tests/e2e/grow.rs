@@ -117,7 +117,7 @@ fn ask_until(api: &Api, addresses: &[String], stop: &AtomicBool) -> Asked {
                 scope.spawn(move || {
                     let path = "/api/v1/namespaces/default";
                     let answer = api.ask_within(PATIENCE_OF_A_CLIENT, address, address, path);
-                    // Nobody waits for the second answer.
+                    // Nothing waits for the second answer.
                     let _ = sender.send(answer.map_err(|error| format!("{address}: {error}")));
                 });
             }

@@ -60,7 +60,7 @@ impl Inventory {
         self
     }
 
-    /// Logs in as somebody else, and by whatever else `ssh` says.
+    /// Logs in as another user, and by whatever else `ssh` says.
     pub fn ssh(mut self, key: &str, value: &str) -> Self {
         let at = self.line("ssh: {");
         let pairs = self.0[at]

@@ -77,7 +77,7 @@ pub fn holds_the_restart(machine: &Machine, setting: &str) -> Watch {
     )
 }
 
-/// Waits until the run wants to act on a machine whose lock somebody else holds: from then on it
+/// Waits until the run wants to act on a machine whose lock another program holds: from then on it
 /// stands still until the lock is free.
 #[track_caller]
 pub fn stands_still(running: &mut Running) {

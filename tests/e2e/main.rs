@@ -1,7 +1,7 @@
 //! Proof on machines: the binary that users run, against servers that boot, lose power and forget.
 //!
 //! ```text
-//!  place.rs      a lab and a person's folder beside it; on failure it tells all that was said
+//!  place.rs      a lab and a user's folder beside it; on failure it tells all that was said
 //!  towline.rs    runs the binary, also on a terminal; takes its events apart
 //!  inventory.rs  the lab's inventory, changed line by line
 //!  api.rs        the cluster's API as it is seen from outside

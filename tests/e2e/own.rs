@@ -1,4 +1,4 @@
-//! What a person has of their own: playbooks and templates in place of towline's, a network plug-in, and
+//! What users have of their own: playbooks and templates in place of towline's, a network plug-in, and
 //! quiet.
 
 use std::fs;
@@ -6,7 +6,7 @@ use std::fs;
 use crate::grow::fingerprint;
 use crate::place::{Place, wait_for};
 
-/// All that is to be done to the operating system, as this person sees it.
+/// All that is to be done to the operating system, as this user sees it.
 const PLAYBOOK: &str = "\
 - name: banner
   file: {path: /etc/issue.net, template: site/banner, mode: \"0644\"}

@@ -1,4 +1,4 @@
-//! Where a test happens: a lab, and a person's folder beside it.
+//! Where a test happens: a lab, and a user's folder beside it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ pub fn carry(program: &str, machine: &Machine, path: &str) {
 /// For everything that is waited for on a machine: joins, boots, elections of a real k3s.
 pub const PATIENCE: Duration = Duration::from_mins(5);
 
-/// A lab and the folder of the person who works on it.
+/// A lab and the folder of the user who works on it.
 pub struct Place {
     pub lab: Lab,
     home: TempDir,
@@ -64,7 +64,7 @@ impl Place {
         Inventory::of(&self.lab)
     }
 
-    /// A file in the person's folder.
+    /// A file in the user's folder.
     pub fn file(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }
@@ -90,7 +90,7 @@ impl Place {
         Towline::new(self.home.path(), &self.log)
     }
 
-    /// The cluster as a kubeconfig in the person's folder opens it.
+    /// The cluster as a kubeconfig in the user's folder opens it.
     pub fn api_of(&self, kubeconfig: &str) -> Api {
         Api::of(&self.file(kubeconfig))
     }

@@ -90,7 +90,7 @@ fn a_cluster_outlives_power_cords_and_takes_wiped_machines_back() {
     let problem = deployed.row("m1").problem;
     assert_eq!(
         problem,
-        "etcd needs more than half of its members, 2 of m1, m2, m3, and only m1 was reached with its data\nswitch on m2 or m3, then run the same command again"
+        "m1: etcd needs more than half of its members, 2 of m1, m2, m3, and only m1 was reached with its data\nswitch on m2 or m3, then run the same command again"
     );
     // None is READY alone, so a deploy must not wait for one.
     for name in ["m2", "m3"] {
@@ -120,7 +120,7 @@ fn a_cluster_outlives_power_cords_and_takes_wiped_machines_back() {
     }
     place.deploy(&inventory).changed_nothing();
 
-    // New disks in a server and in the agent: their new keys are refused until a person has said
+    // New disks in a server and in the agent: their new keys are refused until the user has said
     // that this is no stranger, in the very words of the message.
     for name in ["m3", "m4"] {
         place.machine(name).wipe().unwrap();

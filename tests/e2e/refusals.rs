@@ -47,7 +47,7 @@ fn who_cannot_be_logged_into_or_used_says_why_and_the_others_finish() {
     assert_eq!(refused.outcomes(), "m1 failed, m2 failed");
     refused.says(&["m1: sudo asks asker for a password", "NOPASSWD"]);
 
-    // Host keys that nobody has seen yet, and nobody there to ask.
+    // Host keys that were never seen, and no terminal to ask at.
     let unknown = inventory
         .clone()
         .ssh("known_hosts", place.file("known").to_str().unwrap());
@@ -63,7 +63,7 @@ fn who_cannot_be_logged_into_or_used_says_why_and_the_others_finish() {
         "a refused key is not remembered"
     );
 
-    // A person sees all of them first, in the order of the inventory, and answers with whole lines;
+    // The user sees all of them first, in the order of the inventory, and answers with whole lines;
     // what was typed before a question is no answer to it.
     let ask = || {
         let mut running = place.towline("plan", &unknown).on_a_terminal();
@@ -102,7 +102,7 @@ fn who_cannot_be_logged_into_or_used_says_why_and_the_others_finish() {
     assert_eq!(known.lines().count(), 2);
     fs::remove_file(place.file("known")).unwrap();
 
-    // An inventory that a person is asked for; the machines' keys are, too, and give it their names.
+    // An inventory that the user is asked for; the machines' keys are, too, and give it their names.
     let addresses = format!("{} {}", m1.address(), m2.address());
     let init = || {
         let init = place.command().args("inventory init -o new.yaml");
@@ -166,7 +166,7 @@ fn who_cannot_be_logged_into_or_used_says_why_and_the_others_finish() {
         "nothing of this touches a host"
     );
 
-    // The key is taken when a person says so; then everything by a user who has sudo, on a host of
+    // The key is taken when the user says so; then everything by a user who has sudo, on a host of
     // a system that is known, while the other has one that is not.
     m2.succeed("cp --remove-destination /usr/lib/os-release /etc/os-release && sed -i 's/^ID=.*/ID=arch/; /^ID_LIKE=/d; s/^PRETTY_NAME=.*/PRETTY_NAME=\"Arch Linux\"/' /etc/os-release");
     let admin = unknown.ssh("user", "admin");

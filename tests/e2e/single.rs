@@ -12,7 +12,7 @@ use crate::towline::{Answer, Towline};
 pub struct Desk {
     // Dropped first: it serves at an address of the place.
     pub mirror: Mirror,
-    /// The lab, and the folder of the person who types.
+    /// The lab, and the folder of the user who types.
     pub place: Place,
 }
 

@@ -18,7 +18,7 @@ fn two_first_deploys_at_the_same_moment_make_one_cluster() {
     };
     let both = [begin(), begin()].map(Running::wait);
     let codes = both.each_ref().map(|answer| answer.code.unwrap());
-    assert!(codes.contains(&0), "nobody came to the end: {codes:?}");
+    assert!(codes.contains(&0), "no run came to the end: {codes:?}");
     for answer in both.iter().filter(|answer| answer.code != Some(0)) {
         assert_eq!(answer.code, Some(1));
         answer.says(&["was changed by something else while towline was at work"]);
@@ -39,11 +39,11 @@ fn two_first_deploys_at_the_same_moment_make_one_cluster() {
 }
 
 #[test]
-fn what_a_person_writes_meanwhile_is_not_written_over() {
+fn what_is_written_meanwhile_is_not_written_over() {
     let place = Place::up(1, 0);
     let m1 = place.machine("m1");
     let inventory = place.inventory();
-    // Somebody else holds the lock, and the run waits for it with its plan already made.
+    // Another program holds the lock, and the run waits for it with its plan already made.
     m1.succeed("systemd-run --unit=other sh -c 'flock /run/towline.lock sleep infinity' 2>&1");
     let holds = |machine: &Machine| {
         machine

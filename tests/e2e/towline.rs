@@ -1,4 +1,4 @@
-//! Runs the binary as a person does, in an environment that has nothing in it.
+//! Runs the binary as a user does, in an environment that has nothing in it.
 
 use std::io::Read;
 use std::path::Path;

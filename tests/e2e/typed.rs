@@ -1,4 +1,4 @@
-//! A reset by a person at a terminal, who is asked for the cluster's name.
+//! A reset by a user at a terminal, who is asked for the cluster's name.
 
 use crate::place::{Place, wait_for};
 use crate::reset::{kernel, same_lines, tree};
@@ -67,7 +67,7 @@ fn a_reset_on_a_terminal_begins_when_the_clusters_name_was_typed_and_only_then()
     let mut running = ask();
     running.types("dem");
     wait_for("the end", || {
-        // It may end between the look and the key, and nobody reads the key then.
+        // It may end between the look and the key, and nothing reads the key then.
         if running.is_running() {
             let _ = running.presses(CTRL_C);
         }
@@ -82,7 +82,7 @@ fn a_reset_on_a_terminal_begins_when_the_clusters_name_was_typed_and_only_then()
     let gone = before.1.lines().find(|line| !now.contains(line));
     assert_eq!(gone, None, "in\n{now}");
 
-    // While the person thinks, the server goes down: what was agreed to is not what would be done.
+    // While the user thinks, the server goes down: what was agreed to is not what would be done.
     let mut running = ask();
     m1.succeed("systemctl stop k3s");
     running.types("demo\r");

@@ -240,13 +240,13 @@ fn a_failed_join_says_what_is_known_of_it() {
                 &format!("{via}token: K10{}::node:{TOKEN}\n", "a".repeat(64)),
             );
             Row::of("agent, hash of another CA").holds_on(m4);
-            // Nobody has this address, and a packet to it comes back from nowhere.
-            let nobody = m1.address().to_string();
-            let nobody = format!(
+            // No machine has this address, and a packet to it comes back from nowhere.
+            let unused = m1.address().to_string();
+            let unused = format!(
                 "server: https://{}.250:6443\n",
-                nobody.rsplit_once('.').unwrap().0
+                unused.rsplit_once('.').unwrap().0
             );
-            configure(&place, m4, &format!("{nobody}token: {TOKEN}\n"));
+            configure(&place, m4, &format!("{unused}token: {TOKEN}\n"));
             Row::of("agent, server unreachable").holds_on(m4);
             // Its own ssh port is open, and nothing listens at 6443.
             let itself = format!("server: https://{}:6443\ntoken: {TOKEN}\n", m4.address());

@@ -1,4 +1,4 @@
-//! The binary on a terminal, with a person who reads and types.
+//! The binary on a terminal, with a user who reads and types.
 
 use std::io::{self, Write as _};
 use std::process::{Command, Stdio};
