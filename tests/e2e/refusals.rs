@@ -206,13 +206,21 @@ fn what_a_deploy_does_not_do_it_says() {
     place.deploy(&inventory).ends(0);
     let before = [fingerprint(m1), fingerprint(m2)];
 
-    let other = inventory.clone().cluster("version", "v1.35.1+k3s1");
-    for command in ["plan", "deploy"] {
-        let refused = place.json(command, &other).ends(2);
-        refused.says(&[
-            "the inventory says v1.35.1+k3s1",
+    for (version, why) in [
+        (
+            "v1.35.1+k3s1",
+            "Kubernetes does not go back to an older version",
+        ),
+        (
+            "v1.99.0+k3s1",
             "an upgrade is a command of its own, not yet here",
-        ]);
+        ),
+    ] {
+        let other = inventory.clone().cluster("version", version);
+        for command in ["plan", "deploy"] {
+            let refused = place.json(command, &other).ends(2);
+            refused.says(&[&*format!("the inventory says {version}"), why]);
+        }
     }
 
     let fewer = inventory.clone().only(&["m1"]);
