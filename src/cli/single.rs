@@ -279,7 +279,7 @@ pub struct NodeTokenArguments {
 /// What `towline ready` needs to know.
 #[derive(Debug, Clone, Args)]
 pub struct ReadyArguments {
-    /// The kubeconfig; towline also waits for the file to exist
+    /// The kubeconfig; towline also waits for the file to exist [default: $KUBECONFIG, else ~/.kube/config]
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub kubeconfig: Option<PathBuf>,
 

@@ -45,7 +45,11 @@ pub async fn ready(
                 Err(error) => error.problem(distribution::DEFAULT.rules.product().server_unit),
             }
         } else {
-            problem!(Code::KUBECONFIG_MISSING, "{} is not there", path.display())
+            problem!(
+                Code::KUBECONFIG_MISSING,
+                "{} does not exist",
+                path.display()
+            )
         };
         events.send(Event::NotReady {
             attempt,

@@ -40,6 +40,14 @@ fn value(entry: &YamlEntry, path: &str, kind: Kind, reader: &mut Reader<'_>) {
                 match &entry.value.tree {
                     // A host or group of which nothing is said yet.
                     YamlValue::Null => {}
+                    YamlValue::Text(_) if wanted.key(&entry.key).is_some() => reader.mistakes.help(
+                        entry.at,
+                        format!(
+                            "`{}` is a key, where a name in `{path}` is expected",
+                            entry.key
+                        ),
+                        "indent it below the name that it belongs to",
+                    ),
                     YamlValue::Text(address) if wanted.name == "Host" => reader.mistakes.help(
                         entry.value.span,
                         format!("`{inner}` must be a map of keys and values, and this is text"),

@@ -203,10 +203,10 @@ fn ready_waits_for_a_kubeconfig_that_is_not_there_yet() {
     insta::assert_snapshot!(screen(&output), @r"
     status 1
     --- standard output
-    1 of 2: later is not there
-    2 of 2: later is not there
+    1 of 2: later does not exist
+    2 of 2: later does not exist
     --- standard error
-    error[kubeconfig-missing]: later is not there
+    error[kubeconfig-missing]: later does not exist
       asked 2 times
     for more, type:  towline explain kubeconfig-missing
     ");

@@ -88,7 +88,7 @@ super::codes! {
     /// ```
     NODES_NOT_READY "nodes-not-ready";
 
-    /// The kubeconfig is not there.
+    /// The kubeconfig does not exist.
     ///
     /// # Remedy
     /// Name it with `--kubeconfig FILE`, or fetch it:
