@@ -5,7 +5,7 @@
 //! Everything that decides is pure and takes data: `inventory`, `convert`, `facts`,
 //! `cluster`, `playbook`, `task`, `plan`. One place talks to hosts (`run`, over `ssh`), one place
 //! prints (`ui`). `engine` goes from an inventory to hosts that are as it says, `adhoc` makes
-//! the inventory of a typed line, [`commands`] has one file per command. `tests/architecture.rs`
+//! the inventory of a typed line, [`commands`] has one file per command. `tests/architecture/rooms.rs`
 //! reads what every file names and fails on an edge that points back.
 
 #![warn(clippy::missing_docs_in_private_items)]

@@ -91,8 +91,8 @@ impl Lab {
         self
     }
 
-    pub(crate) fn try_shape(&self) -> Result<Topology, Vec<Problem>> {
-        let situation = Situation {
+    pub(crate) fn situation(&self) -> Situation<'_> {
+        Situation {
             rules: &K3s,
             inventory: &self.inventory,
             facts: &self.facts,
@@ -100,8 +100,11 @@ impl Lab {
             generated: &self.generated,
             adopt: self.adopt,
             keep: self.keep,
-        };
-        topology(&situation, VERSION)
+        }
+    }
+
+    pub(crate) fn try_shape(&self) -> Result<Topology, Vec<Problem>> {
+        topology(&self.situation(), VERSION)
     }
 
     pub(crate) fn topology(&self) -> Topology {

@@ -101,7 +101,7 @@ pub fn wanted_version(
     Err(vec![
         problem
             .because(why)
-            .next("to go on without an upgrade")
+            .next("to keep the version that runs")
             .inventory(format!("cluster: {{version: {}}}", running[0].1)),
     ])
 }

@@ -3,8 +3,7 @@
 
 use super::context::Context;
 use super::interrupt;
-use super::operation::Survey;
-use super::operation::{Operation, Question};
+use super::operation::{Operation, Question, Survey};
 use super::preview::{findings, plan, state};
 use super::refusal::Refusal;
 use super::told::Conclusion;

@@ -7,6 +7,13 @@ use crate::problem::{Code, Problem, problem};
 
 /// Reads `playbooks/` and `templates/` of a folder.
 pub fn read(folder: &Path, assets: &mut Assets) -> Result<(), Problem> {
+    if !folder.is_dir() {
+        return Err(problem!(
+            Code::OVERRIDES_INVALID,
+            "--overrides: there is no folder {}",
+            folder.display()
+        ));
+    }
     let unreadable = |path: &Path, error: &std::io::Error| {
         problem!(Code::FILE_UNREADABLE, "{} cannot be read", path.display()).because(error)
     };
@@ -42,13 +49,6 @@ pub fn read(folder: &Path, assets: &mut Assets) -> Result<(), Problem> {
                 }
             }
         }
-    }
-    if !folder.is_dir() {
-        return Err(problem!(
-            Code::OVERRIDES_INVALID,
-            "--overrides: there is no folder {}",
-            folder.display()
-        ));
     }
     if found == 0 {
         return Err(problem!(

@@ -1,8 +1,7 @@
 //! What an operation would do, told before anything is done, or in its place.
 
 use super::context::Context;
-use super::operation::Operation;
-use super::operation::Survey;
+use super::operation::{Operation, Survey};
 use super::told::Conclusion;
 use crate::problem::{Code, Problem};
 use crate::run::state::RunState;

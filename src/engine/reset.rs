@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::context::Context;
-use super::operation::Survey;
-use super::operation::{Decision, Operation, Question};
+use super::operation::{Decision, Operation, Question, Survey};
 use super::refusal::Refusal;
 use crate::cluster::{self, Situation};
 use crate::distribution;

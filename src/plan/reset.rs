@@ -185,7 +185,7 @@ fn guard(situation: &Situation<'_>, name: &str) -> Option<Guard> {
 mod tests {
     use super::*;
     use crate::cluster::{self, tests::Lab};
-    use crate::distribution::k3s::{DISTRIBUTION, K3s};
+    use crate::distribution::k3s::DISTRIBUTION;
     use crate::playbook::Assets;
     use crate::task::Task;
 
@@ -196,15 +196,7 @@ mod tests {
         let stop = "- name: leave etcd\n  when: not reset.whole\n  command: {unless: 'false', run: etcd leave, description: leave}\n\
                     - name: stop\n  command: {unless: 'false', run: stop, description: stop}\n";
         assets.set_playbook("k3s/reset-stop.yml".into(), stop.into());
-        let situation = Situation {
-            rules: &K3s,
-            inventory: &lab.inventory,
-            facts: &lab.facts,
-            selected: &lab.selected,
-            generated: &lab.generated,
-            adopt: false,
-            keep: false,
-        };
+        let situation = lab.situation();
         let decided = cluster::reset(&situation).expect("a reset");
         let book = Book::read(&assets).expect("playbooks");
         let plan = super::reset(&situation, &decided, &book).expect("a plan");

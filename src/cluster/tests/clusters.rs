@@ -24,15 +24,7 @@ fn with_agent() -> Lab {
 }
 
 fn refused_reset(lab: &Lab) -> String {
-    let situation = Situation {
-        rules: &K3s,
-        inventory: &lab.inventory,
-        facts: &lab.facts,
-        selected: &lab.selected,
-        generated: &lab.generated,
-        adopt: false,
-        keep: false,
-    };
+    let situation = lab.situation();
     match reset(&situation) {
         Ok(_) => "it goes".to_owned(),
         Err(problems) => problems[0].to_string(),

@@ -15,15 +15,7 @@ fn reaches(answers: &'static [(&'static str, bool)]) -> impl Fn(&mut Facts) {
 }
 
 fn asked(lab: &Lab) -> String {
-    let situation = Situation {
-        rules: &K3s,
-        inventory: &lab.inventory,
-        facts: &lab.facts,
-        selected: &lab.selected,
-        generated: &lab.generated,
-        adopt: false,
-        keep: false,
-    };
+    let situation = lab.situation();
     let asked = to_ask(&situation).into_iter();
     let lines = asked.map(|(host, addresses)| {
         let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();

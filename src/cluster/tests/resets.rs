@@ -26,15 +26,7 @@ pub(crate) fn whole() -> Lab {
 }
 
 pub(super) fn decide(lab: &Lab) -> Result<ResetOrder, String> {
-    let situation = Situation {
-        rules: &K3s,
-        inventory: &lab.inventory,
-        facts: &lab.facts,
-        selected: &lab.selected,
-        generated: &lab.generated,
-        adopt: false,
-        keep: false,
-    };
+    let situation = lab.situation();
     reset(&situation).map_err(|problems| {
         let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
         lines.join("\n")

@@ -47,7 +47,7 @@ fn an_upgrade_is_never_a_side_effect() {
     the inventory says v1.36.3+k3s1, and other versions run
       m1 runs v1.35.1+k3s1
       an upgrade is a command of its own, not yet here
-      → to go on without an upgrade:
+      → to keep the version that runs:
         cluster: {version: v1.35.1+k3s1}
     ");
     let older = wanted("version: v1.36.3-rc1+k3s1", &[("m1", Some(VERSION))]).expect_err("refused");

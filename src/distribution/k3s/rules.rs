@@ -10,6 +10,7 @@ use super::cgroup::cgroup_v1;
 use super::config::Subject;
 use super::dialect::DIALECT;
 use super::effective::{configured, configured_data_dir, effective_config, observed, own_config};
+use super::settings::same_setting;
 use super::token::{ca_hash, token_password};
 use super::tokens::{Tokens, tokens};
 use super::version::Version;
@@ -238,7 +239,7 @@ fn configure(
     }
     Ok(HostConfig {
         effective: effective(facts, own(situation, host, facts), &config),
-        has_node: config.get("disable-agent") != Some(&Value::Bool(true)),
+        has_node: same_setting("disable-agent", config.get("disable-agent"), None),
         kubelet: folders::kubelet(&config),
         kept,
         notes,

@@ -259,15 +259,7 @@ hosts:
         assert!(refusal.contains(said), "{said} in\n{refusal}");
     }
     let lab = Lab::new(inventory);
-    let situation = Situation {
-        rules: &K3s,
-        inventory: &lab.inventory,
-        facts: &lab.facts,
-        selected: &lab.selected,
-        generated: &lab.generated,
-        adopt: false,
-        keep: false,
-    };
+    let situation = lab.situation();
     let notes = topology(&situation, "v1.37.0+k3s1")
         .expect("it is not refused")
         .notes
