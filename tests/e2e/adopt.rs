@@ -40,7 +40,7 @@ pub fn install(
         "k3s-agent"
     };
     carry(
-        place.lab.k3s().path.to_str().unwrap(),
+        place.lab.release().path.to_str().unwrap(),
         machine,
         "/usr/local/bin/k3s",
     );

@@ -4,7 +4,7 @@ use std::process::Command;
 
 #[test]
 fn vagrants_machines_become_a_cluster_and_stay_one() {
-    let k3s = towline_lab::find_k3s().unwrap();
+    let k3s = towline_lab::find_release(towline_lab::Distribution::K3s).unwrap();
     // However this process ends, the script is told, and cleans up.
     let output = Command::new("setpriv")
         .args(["--pdeathsig", "TERM"])

@@ -22,7 +22,7 @@ fn a_full_disk_fails_its_host_alone_and_leaves_nothing() {
     let place = Place::up(1, 2);
     let (m2, m3) = (place.machine("m2"), place.machine("m3"));
     let inventory = place.inventory();
-    let size = fs::metadata(&place.lab.k3s().path).unwrap().len() / (1 << 20) + 1;
+    let size = fs::metadata(&place.lab.release().path).unwrap().len() / (1 << 20) + 1;
     // Where k3s could not start, which is told before anything is changed: no room for its data, and
     // a kernel without the memory cgroup, as on a new Raspberry Pi.
     m2.succeed(
@@ -86,7 +86,7 @@ fn a_full_disk_fails_its_host_alone_and_leaves_nothing() {
     let deployed = place.deploy(&inventory).ends(0);
     assert_eq!(deployed.outcomes(), "m1 unchanged, m2 changed, m3 changed");
     let changes = &deployed.changes()[&("m2".to_owned(), "service".to_owned())];
-    if changes.len() > 1 || place.lab.k3s().source == Source::StandIn {
+    if changes.len() > 1 || place.lab.release().source == Source::StandIn {
         assert_eq!(
             changes,
             &[

@@ -9,7 +9,7 @@ use crate::supply::walk;
 fn hosts_fetch_the_binary_themselves_and_those_that_cannot_get_it_from_here() {
     let place = Place::up(1, 2);
     let [m1, m2, m3] = ["m1", "m2", "m3"].map(|name| place.machine(name));
-    let k3s = place.lab.k3s();
+    let k3s = place.lab.release();
     let mirror = Mirror::release_on(place.lab.gateway().into(), k3s).unwrap();
     let asset = k3s.asset_path();
     let inventory = place

@@ -186,7 +186,7 @@ fn with_one_nat_address_on_all_machines_the_network_that_connects_them_is_found(
         .run()
         .ends(0);
     // What becomes of one that is told the address of m1's default route: it asks itself, for ever.
-    carry(place.lab.k3s().path.to_str().unwrap(), m3, "/root/k3s");
+    carry(place.lab.release().path.to_str().unwrap(), m3, "/root/k3s");
     let trapped = m3
         .ssh("timeout 15 /root/k3s agent --server https://10.0.2.15:6443 --token some-token --data-dir /root/data 2>&1")
         .unwrap();

@@ -153,7 +153,7 @@ fn the_lines_of_the_pages_for_ansibles_and_k0sctls_people_work_as_they_stand() {
     let source = page
         .replace("192.0.2.11", &first)
         .replace("192.0.2.12", &second)
-        .replace("v1.36.3+k3s1", &place.lab.k3s().version)
+        .replace("v1.36.3+k3s1", &place.lab.release().version)
         .replace("--disable traefik", &format!("--disable traefik {kernel}"))
         .replace("tier=work", &format!("tier=work {kernel}"));
     fs::write(place.file("inventory.yml"), source).unwrap();
@@ -174,7 +174,7 @@ fn the_lines_of_the_pages_for_ansibles_and_k0sctls_people_work_as_they_stand() {
     api.expect_summary(&first, "m1 agent, m2 agent");
 
     // The same in INI, written on Windows: nothing is left to do.
-    let version = &place.lab.k3s().version;
+    let version = &place.lab.release().version;
     let ini = format!(
         "[server]\n{first}\n[agent]\nnode ansible_host={second}\n[k3s_cluster:children]\nserver\nagent\n\
          [k3s_cluster:vars]\nansible_user = ubuntu\nk3s_version={version}\n\

@@ -82,7 +82,7 @@ fn forward(mut client: &TcpStream, forwarded: &Mutex<Vec<IpAddr>>) -> io::Result
 fn hosts_fetch_through_a_proxy_where_it_is_the_only_way_also_with_the_wget_of_busybox() {
     let place = Place::up(1, 1);
     let [m1, m2] = ["m1", "m2"].map(|name| place.machine(name));
-    let k3s = place.lab.k3s();
+    let k3s = place.lab.release();
     let gateway = place.lab.gateway().into();
     let mirror = Mirror::release_on(gateway, k3s).unwrap();
     let proxy = Proxy::on(gateway);

@@ -21,7 +21,7 @@ impl Desk {
     pub fn up(servers: u8, agents: u8) -> Self {
         let place = Place::up(servers, agents);
         let gateway = place.lab.gateway().into();
-        let mirror = Mirror::release_on(gateway, place.lab.k3s()).unwrap();
+        let mirror = Mirror::release_on(gateway, place.lab.release()).unwrap();
         Self { mirror, place }
     }
 

@@ -18,7 +18,7 @@ fn package(name: &str, version: &str, fill: &str) -> String {
 fn k3s_is_fetched_once_and_checked_and_packages_come_from_the_hosts_repository() {
     let place = Place::up(1, 0);
     let m1 = place.machine("m1");
-    let k3s = place.lab.k3s();
+    let k3s = place.lab.release();
     let mirror = Mirror::release(k3s).unwrap();
     let asset = k3s.asset_path();
     let inventory = place

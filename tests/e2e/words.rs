@@ -137,7 +137,7 @@ fn install(place: &Place, machine: &Machine, unit: &str, command: &str) {
     let mut ssh = machine.ssh_command();
     ssh.arg(machine.target("root"))
         .arg("cat >/usr/local/bin/k3s && chmod 755 /usr/local/bin/k3s");
-    let binary = File::open(&place.lab.k3s().path).unwrap();
+    let binary = File::open(&place.lab.release().path).unwrap();
     assert!(ssh.stdin(Stdio::from(binary)).status().unwrap().success());
     machine.succeed(&format!(
         "mkdir -p /etc/rancher/k3s && cat >/etc/systemd/system/{unit}.service <<'END'

@@ -1,7 +1,7 @@
 //! A machine's disk: what lies over the image. Removing it and making it anew is what `wipe` means.
 //!
-//! `upper` and `work` are the overlay; `rancher` and `kubelet` are bound to `/var/lib/rancher` and
-//! `/var/lib/kubelet`, because an overlay cannot hold the overlays that containerd makes there.
+//! `upper` and `work` are the overlay; the folders of [`Distribution::data_folders`] are bound to their places in
+//! `/var/lib`, because an overlay cannot hold the overlays that containerd makes there.
 
 use std::fmt::Write;
 use std::fs::{self, Permissions};
@@ -13,6 +13,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::command::run;
+use crate::release::Distribution;
 
 const ROOT: u32 = 0;
 /// As `useradd` numbers them in image.sh: home folder and user id of everybody who may log in.
@@ -20,6 +21,12 @@ const USERS: [(&str, u32); 3] = [("root", ROOT), ("home/admin", 1000), ("home/as
 
 /// Server keys as Debian's OpenSSH makes them, without RSA, whose making takes a second.
 const KEY_TYPES: [&str; 2] = ["ed25519", "ecdsa"];
+
+/// A node is Ready when its containerd has found such a file. k0s lets a pod write it, whose image no machine can pull.
+/// No pod ever runs by it.
+const CONFLIST: &str = r#"{"cniVersion": "1.0.0", "name": "lab", "plugins": [{"type": "bridge", "bridge": "kube-bridge",
+  "isDefaultGateway": true, "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.244.255.0/24"}]]}}]}
+"#;
 
 /// What is written to a new disk.
 pub(crate) struct Identity<'a> {
@@ -29,6 +36,7 @@ pub(crate) struct Identity<'a> {
     /// The public key that may log in, one line.
     pub(crate) authorized_key: &'a str,
     pub(crate) promote_seconds: Option<u32>,
+    pub(crate) distribution: Distribution,
 }
 
 /// Makes a new disk at `disk`, in place of any old one: new host keys, no machine-id, nothing installed.
@@ -37,26 +45,29 @@ pub(crate) fn create(disk: &Path, identity: &Identity<'_>) -> Result<()> {
         fs::remove_dir_all(disk)
             .with_context(|| format!("remove the old disk {}", disk.display()))?;
     }
-    for part in ["", "upper", "work", "rancher", "kubelet"] {
-        directory(&disk.join(part), 0o755, ROOT)?;
-    }
-    let upper = disk.join("upper");
     let Identity {
         name,
         address,
         gateway,
+        distribution,
         ..
     } = identity;
+    let upper = disk.join("upper");
+    for part in ["", "upper", "work"] {
+        directory(&disk.join(part), 0o755, ROOT)?;
+    }
     for (path, mode) in [
         ("etc", 0o755),
         ("etc/ssh", 0o755),
         ("home", 0o755),
         ("var", 0o755),
         ("var/lib", 0o755),
-        ("var/lib/rancher", 0o755),
-        ("var/lib/kubelet", 0o755),
     ] {
         directory(&upper.join(path), mode, ROOT)?;
+    }
+    for folder in distribution.data_folders() {
+        directory(&disk.join(folder), 0o755, ROOT)?;
+        directory(&upper.join("var/lib").join(folder), 0o755, ROOT)?;
     }
     file(
         &upper.join("etc/hostname"),
@@ -86,13 +97,20 @@ pub(crate) fn create(disk: &Path, identity: &Identity<'_>) -> Result<()> {
         ROOT,
     )?;
     if let Some(seconds) = identity.promote_seconds {
-        directory(&upper.join("etc/k3s-standin"), 0o755, ROOT)?;
+        let knobs = upper.join(format!("etc/{distribution}-standin"));
+        directory(&knobs, 0o755, ROOT)?;
         file(
-            &upper.join("etc/k3s-standin/promote-seconds"),
+            &knobs.join("promote-seconds"),
             &format!("{seconds}\n"),
             0o644,
             ROOT,
         )?;
+    }
+    if *distribution == Distribution::K0s {
+        let folder = upper.join("etc/cni/net.d");
+        directory(&upper.join("etc/cni"), 0o755, ROOT)?;
+        directory(&folder, 0o755, ROOT)?;
+        file(&folder.join("10-lab.conflist"), CONFLIST, 0o644, ROOT)?;
     }
     for (home, user) in USERS {
         let home = upper.join(home);

@@ -8,17 +8,25 @@ use serde_json::{Value, json};
 
 use crate::cgroup::{self, Hierarchy};
 use crate::command::run;
-use crate::k3s::K3s;
 use crate::lab::Lab;
+use crate::release::{Distribution, Release};
 
-/// What k3s must be told on this kernel, as keys and values of its `config.yaml`.
+/// What the distribution must be told on this kernel, as keys and values of k3s's `config.yaml` or of the `spec` of a
+/// k0s.yaml.
 ///
-/// A kubelet of Kubernetes 1.35 and later refuses cgroup v1 unless it is told not to; and containerd copies instead
-/// of using overlays where those cannot be made in `directory`, or where the kernel is of the cgroup v1 kind, on which
-/// only the copying was ever proven.
-pub(crate) fn cluster_config(directory: &Path) -> Vec<(String, Value)> {
-    let legacy = cgroup::hierarchy().is_ok_and(|hierarchy| hierarchy == Hierarchy::Legacy);
+/// A kubelet of Kubernetes 1.35 and later refuses cgroup v1 unless it is told not to; and k3s's containerd copies
+/// instead of using overlays where those cannot be made in `directory`, or where the kernel is of the cgroup v1 kind,
+/// on which only the copying was ever proven.
+pub(crate) fn cluster_config(distribution: Distribution, directory: &Path) -> Vec<(String, Value)> {
+    let legacy = is_legacy();
     let mut config = Vec::new();
+    if distribution == Distribution::K0s {
+        if legacy {
+            let profile = json!({"name": "default", "values": {"failCgroupV1": false}});
+            config.push(("workerProfiles".to_owned(), json!([profile])));
+        }
+        return config;
+    }
     if legacy {
         config.push(("kubelet-arg".to_owned(), json!(["fail-cgroupv1=false"])));
     }
@@ -26,6 +34,30 @@ pub(crate) fn cluster_config(directory: &Path) -> Vec<(String, Value)> {
         config.push(("snapshotter".to_owned(), json!("native")));
     }
     config
+}
+
+fn is_legacy() -> bool {
+    cgroup::hierarchy().is_ok_and(|hierarchy| hierarchy == Hierarchy::Legacy)
+}
+
+/// The lines of an inventory's `cluster` for the kernel of this host, which a usual server does not need.
+fn for_this_kernel(lab: &Lab) -> String {
+    let config = lab.cluster_config();
+    if config.is_empty() {
+        return String::new();
+    }
+    let pairs: Vec<String> = config
+        .iter()
+        .map(|(key, value)| format!("{key}: {}", flow(value)))
+        .collect();
+    let pairs = pairs.join(", ");
+    let more = match lab.distribution() {
+        Distribution::K3s => format!("agent_config: {{{pairs}}}"),
+        Distribution::K0s => "install_flags: [--ignore-pre-flight-checks]".to_owned(),
+    };
+    format!(
+        "  # For the kernel of the lab's host; a usual server needs none of it.\n  config: {{{pairs}}}\n  {more}\n"
+    )
 }
 
 /// The configuration as lines of YAML, one per key.
@@ -36,32 +68,22 @@ pub(crate) fn config_yaml(config: &[(String, Value)]) -> String {
     })
 }
 
-/// The whole inventory. Without a k3s it names neither version nor binary.
-pub(crate) fn inventory(lab: &Lab, k3s: Option<&K3s>) -> String {
+/// The whole inventory. Without a release it names neither version nor binary.
+pub(crate) fn inventory(lab: &Lab, release: Option<&Release>) -> String {
     let mut yaml = format!(
-        "# Written by towline-lab for lab {}; gone with it.\ncluster:\n  name: demo\n  distribution: k3s\n",
-        lab.id()
+        "# Written by towline-lab for lab {}; gone with it.\ncluster:\n  name: demo\n  distribution: {}\n",
+        lab.id(),
+        lab.distribution()
     );
-    if let Some(k3s) = k3s {
-        let path = quoted(&k3s.path.to_string_lossy());
+    if let Some(release) = release {
+        let path = quoted(&release.path.to_string_lossy());
         let _ = write!(
             yaml,
             "  version: {}\n  binary: {{source: path, path: {path}}}\n",
-            k3s.version
+            release.version
         );
     }
-    let config = lab.cluster_config();
-    if !config.is_empty() {
-        let pairs: Vec<String> = config
-            .iter()
-            .map(|(key, value)| format!("{key}: {}", flow(value)))
-            .collect();
-        let pairs = pairs.join(", ");
-        let _ = write!(
-            yaml,
-            "  # For the kernel of the lab's host; a usual server needs none of it.\n  config: {{{pairs}}}\n  agent_config: {{{pairs}}}\n"
-        );
-    }
+    yaml.push_str(&for_this_kernel(lab));
     let (key, known_hosts) = (lab.ssh_key(), lab.known_hosts());
     let (key, known_hosts) = (
         quoted(&key.to_string_lossy()),
@@ -86,6 +108,13 @@ fn flow(value: &Value) -> String {
             "[{}]",
             items.iter().map(flow).collect::<Vec<_>>().join(", ")
         ),
+        Value::Object(fields) => {
+            let fields: Vec<String> = fields
+                .iter()
+                .map(|(key, value)| format!("{key}: {}", flow(value)))
+                .collect();
+            format!("{{{}}}", fields.join(", "))
+        }
         other => other.to_string(),
     }
 }
@@ -129,11 +158,11 @@ mod tests {
         let config = [
             ("kubelet-arg".to_owned(), json!(["fail-cgroupv1=false"])),
             ("snapshotter".to_owned(), json!("native")),
-            ("odd".to_owned(), json!(["no", "a: b", "1", true])),
+            ("odd".to_owned(), json!(["no", "a: b", "1", {"key": true}])),
         ];
         assert_eq!(
             config_yaml(&config),
-            "kubelet-arg: [fail-cgroupv1=false]\nsnapshotter: native\nodd: [\"no\", \"a: b\", \"1\", true]\n"
+            "kubelet-arg: [fail-cgroupv1=false]\nsnapshotter: native\nodd: [\"no\", \"a: b\", \"1\", {key: true}]\n"
         );
     }
 }

@@ -10,9 +10,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::claim::Claim;
 use crate::command::check_host;
-use crate::k3s::{self, K3s};
 use crate::machine::{Machine, Role, Site};
 use crate::network::Network;
+use crate::release::{self, Distribution, Release};
 use crate::state::State;
 use crate::{base, disk, inventory, say, sweep};
 
@@ -26,20 +26,24 @@ pub struct Options {
     pub servers: u8,
     /// The machines after the servers.
     pub agents: u8,
-    /// Whether to find a k3s before anything else; without one, [`Lab::k3s`] panics and the inventory names no binary.
-    pub k3s: bool,
-    /// Written to each machine's `/etc/k3s-standin/promote-seconds`: how many seconds the stand-in for k3s waits
-    /// between two tries to promote an etcd learner. k3s itself does not read it and waits 15.
+    /// What the machines are made ready for.
+    pub distribution: Distribution,
+    /// Whether to find a binary of it before anything else; without one, [`Lab::release`] panics and the inventory
+    /// names no binary.
+    pub release: bool,
+    /// Written to each machine's `/etc/k3s-standin/promote-seconds` (`k0s-standin`): how many seconds the stand-in
+    /// waits between two tries to promote an etcd learner. k3s and k0s do not read it and wait 15 and 10.
     pub promote_seconds: Option<u32>,
 }
 
 impl Default for Options {
-    /// One server and a k3s.
+    /// One server and a binary of k3s.
     fn default() -> Self {
         Self {
             servers: 1,
             agents: 0,
-            k3s: true,
+            distribution: Distribution::default(),
+            release: true,
             promote_seconds: Some(2),
         }
     }
@@ -51,7 +55,7 @@ pub struct Lab {
     claim: Claim,
     site: Arc<Site>,
     machines: Vec<Machine>,
-    k3s: Option<K3s>,
+    release: Option<Release>,
     known_hosts_writer: Mutex<()>,
 }
 
@@ -59,7 +63,7 @@ impl Lab {
     /// Boots the machines and waits until all of them answer ssh and have started all they start.
     ///
     /// Sweeps first what dead runs left. The first start on a host makes the image (a minute) and may build the
-    /// stand-in for k3s (six minutes). Fails where the host cannot be a lab (the message says what it lacks), and
+    /// stand-in (six minutes). Fails where the host cannot be a lab (the message says what it lacks), and
     /// where a machine does not come up; whatever was made until then is removed.
     pub fn up(options: &Options) -> Result<Self> {
         let machines = usize::from(options.servers) + usize::from(options.agents);
@@ -68,7 +72,11 @@ impl Lab {
         }
         check_host()?;
         sweep::sweep()?;
-        let k3s = options.k3s.then(k3s::find).transpose()?;
+        let distribution = options.distribution;
+        let release = options
+            .release
+            .then(|| release::find(distribution))
+            .transpose()?;
         let image = base::ensure()?;
 
         let began = Instant::now();
@@ -84,7 +92,8 @@ impl Lab {
             network: network.number(),
             image,
             promote_seconds: options.promote_seconds,
-            k3s,
+            distribution,
+            release,
             machines: roles,
         };
         state.save(&claim.directory)?;
@@ -136,6 +145,7 @@ impl Lab {
             image: state.image,
             network: Network::numbered(state.network),
             promote_seconds: state.promote_seconds,
+            distribution: state.distribution,
         });
         let machines = (0..)
             .zip(&state.machines)
@@ -145,7 +155,7 @@ impl Lab {
             claim,
             site,
             machines,
-            k3s: state.k3s,
+            release: state.release,
             known_hosts_writer: Mutex::new(()),
         }
     }
@@ -231,31 +241,40 @@ impl Lab {
             .with_context(|| format!("write {}", path.display()))
     }
 
-    /// The k3s to install.
+    /// What the machines are made ready for.
+    pub fn distribution(&self) -> Distribution {
+        self.site.distribution
+    }
+
+    /// The binary to install.
     ///
     /// # Panics
-    /// When the lab was started with [`Options::k3s`] off: the test is wrong.
+    /// When the lab was started with [`Options::release`] off: the test is wrong.
     #[track_caller]
-    pub fn k3s(&self) -> &K3s {
-        match &self.k3s {
-            Some(k3s) => k3s,
-            None => panic!("lab {} was started without a k3s (Options::k3s)", self.id()),
+    pub fn release(&self) -> &Release {
+        match &self.release {
+            Some(release) => release,
+            None => panic!(
+                "lab {} was started without a binary (Options::release)",
+                self.id()
+            ),
         }
     }
 
-    /// What this host's kernel needs in k3s's own configuration; nothing on most hosts.
+    /// What this host's kernel needs in the distribution's own configuration, a `config.yaml` of k3s or the `spec` of
+    /// a k0s.yaml; nothing on most hosts.
     pub fn cluster_config(&self) -> Vec<(String, serde_json::Value)> {
-        inventory::cluster_config(self.directory())
+        inventory::cluster_config(self.distribution(), self.directory())
     }
 
-    /// The same as lines of YAML, to be added to a `config.yaml` of k3s.
+    /// The same as lines of YAML.
     pub fn extra_config_yaml(&self) -> String {
         inventory::config_yaml(&self.cluster_config())
     }
 
     /// An inventory for towline with all machines in their roles.
     pub fn inventory(&self) -> String {
-        inventory::inventory(self, self.k3s.as_ref())
+        inventory::inventory(self, self.release.as_ref())
     }
 
     /// Lets the machines outlive this process and this value; they stay until [`Lab::down`].

@@ -2,10 +2,11 @@
 # Nothing that is mounted here is visible on the host, and all of it is gone when the last process is.
 #
 # GROUPS_TO_JOIN   cgroup directories to join, created by the caller: when a sweep has removed them, this ends here
-# BASE DISK ROOT   image (read only), the machine's disk (upper, work, rancher, kubelet), mount point
+# BASE DISK ROOT   image (read only), the machine's disk (upper, work and the folders that are bound), mount point
 # MACHINE HOST BRIDGE   name for systemd-nspawn (unique on this host), hostname inside, bridge to plug into
 # PAYLOAD_GROUP    cgroup v2 only: where systemd-nspawn itself must start, or empty
 # MODULES          the host's /lib/modules/<release>, or empty
+# The arguments are added to those of systemd-nspawn.
 set -eu
 
 for group in $GROUPS_TO_JOIN; do
@@ -29,8 +30,7 @@ while :; do
         --machine="$MACHINE" --hostname="$HOST" --directory="$ROOT" \
         --network-bridge="$BRIDGE" --capability=all \
         --resolv-conf=off --timezone=off --link-journal=no \
-        --bind=/dev/kmsg --bind="$DISK/rancher:/var/lib/rancher" --bind="$DISK/kubelet:/var/lib/kubelet" \
-        ${MODULES:+"--bind-ro=$MODULES"} || status=$?
+        --bind=/dev/kmsg "$@" ${MODULES:+"--bind-ro=$MODULES"} || status=$?
     echo "systemd-nspawn ended with status $status"
     [ "$status" = 133 ] || exit "$status"
 done

@@ -4,7 +4,7 @@
 //! ```text
 //!  Lab::up ──► sweep      what dead runs left goes first
 //!          ──► base       the image, made once by debootstrap, cached
-//!          ──► k3s        which binary: named, official, or the stand-in
+//!          ──► release    which binary of k3s or k0s: named, official, or the stand-in
 //!          ──► network    a bridge and a free 10.77.n.0/24; nat, where a test wants it
 //!          ──► disk       per machine: overlay, host keys, users, address
 //!          ──► machine    boot, cut, wipe, ssh          (launch.sh, cgroup)
@@ -22,7 +22,8 @@
 //! Where the lab is not a real machine: all machines share the host's kernel (so its global sysctls, its clock and
 //! its modules), and a power cut loses no written data, since the page cache is the host's.
 //!
-//! Environment: `TOWLINE_LAB_RUN` (run folders), `TOWLINE_LAB_CACHE` (image, official k3s), `TOWLINE_LAB_K3S` (binary).
+//! Environment: `TOWLINE_LAB_RUN` (run folders), `TOWLINE_LAB_CACHE` (image, official releases), `TOWLINE_LAB_K3S`
+//! and `TOWLINE_LAB_K0S` (binaries).
 
 mod base;
 mod cgroup;
@@ -30,7 +31,6 @@ mod claim;
 mod command;
 mod disk;
 mod inventory;
-mod k3s;
 mod lab;
 mod machine;
 mod mirror;
@@ -39,14 +39,15 @@ mod network;
 mod packages;
 mod places;
 mod reach;
+mod release;
 pub mod say;
 mod state;
 mod sweep;
 
 pub use base::ensure as image;
-pub use k3s::{K3s, Source, VERSION, find as find_k3s};
 pub use lab::{Lab, Options};
 pub use machine::{Machine, Role};
 pub use mirror::{Fault, Mirror};
 pub use reach::{Answer, SUDO_PASSWORD};
+pub use release::{Distribution, Release, Source, find as find_release};
 pub use sweep::{Listed, list, sweep, take_down};

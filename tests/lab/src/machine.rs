@@ -15,6 +15,7 @@ use crate::cgroup::Group;
 use crate::command::host;
 use crate::disk::{self, Identity};
 use crate::network::{self, Network};
+use crate::release::Distribution;
 use crate::{base, places};
 
 /// The life of one machine, see its own comment.
@@ -48,6 +49,7 @@ pub(crate) struct Site {
     pub(crate) image: PathBuf,
     pub(crate) network: Network,
     pub(crate) promote_seconds: Option<u32>,
+    pub(crate) distribution: Distribution,
 }
 
 impl Site {
@@ -109,12 +111,9 @@ impl Machine {
     /// The path on this host of a file on the machine's disk, to look at it while the machine is off. It exists only
     /// where the machine wrote the file or one was put there; the image's own files lie elsewhere.
     pub fn on_disk(&self, path: &str) -> PathBuf {
-        for (mount, part) in [
-            ("/var/lib/rancher", "rancher"),
-            ("/var/lib/kubelet", "kubelet"),
-        ] {
-            if let Some(rest) = path.strip_prefix(mount) {
-                return self.disk().join(part).join(rest.trim_start_matches('/'));
+        for folder in self.site.distribution.data_folders() {
+            if let Some(rest) = path.strip_prefix(&format!("/var/lib/{folder}")) {
+                return self.disk().join(folder).join(rest.trim_start_matches('/'));
             }
         }
         self.disk().join("upper").join(path.trim_start_matches('/'))
@@ -193,6 +192,7 @@ impl Machine {
                 gateway: self.site.network.gateway(),
                 authorized_key: authorized_key.trim(),
                 promote_seconds: self.site.promote_seconds,
+                distribution: self.site.distribution,
             },
         )?;
         self.note_keys()
@@ -212,6 +212,11 @@ impl Machine {
             .iter()
             .map(|group| group.display().to_string())
             .collect();
+        let disk = self.disk();
+        let folders = self.site.distribution.data_folders();
+        let binds = folders
+            .iter()
+            .map(|folder| format!("--bind={}:/var/lib/{folder}", disk.join(folder).display()));
         let log = File::options()
             .create(true)
             .append(true)
@@ -229,11 +234,12 @@ impl Machine {
                 LAUNCH,
                 "launch.sh",
             ])
+            .args(binds)
             .current_dir("/")
             .env("GROUPS_TO_JOIN", groups.join(" "))
             .env("PAYLOAD_GROUP", entry.payload.unwrap_or_default())
             .env("BASE", &self.site.image)
-            .env("DISK", self.disk())
+            .env("DISK", &disk)
             .env("ROOT", self.directory.join("root"))
             .env("MACHINE", format!("{}-{}", self.site.id, self.name))
             .env("HOST", &self.name)

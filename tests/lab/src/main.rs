@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
-use towline_lab::{Lab, Options, find_k3s, image, list, say, sweep, take_down};
+use towline_lab::{Distribution, Lab, Options, find_release, image, list, say, sweep, take_down};
 
 /// Real machines on this machine: Debian with systemd and OpenSSH, up in seconds.
 #[derive(Parser)]
@@ -28,13 +28,16 @@ enum Verb {
         /// Write an inventory for towline to this file
         #[arg(long)]
         inventory: Option<PathBuf>,
-        /// Machines only: look for no k3s to install
+        /// What the machines and the inventory are made ready for
+        #[arg(long, value_enum, default_value_t)]
+        distribution: Distribution,
+        /// Machines only: look for nothing to install
         #[arg(long)]
-        no_k3s: bool,
+        bare: bool,
         /// The shape that `VirtualBox` gives: 10.0.2.15 on the default route of every machine, until it is cut
         #[arg(long)]
         virtualbox: bool,
-        /// Seconds between two tries of the stand-in k3s to promote an etcd learner (k3s itself: 15)
+        /// Seconds between two tries of the stand-in to promote an etcd learner (k3s itself: 15, k0s: 10)
         #[arg(long, default_value_t = 2)]
         promote_seconds: u32,
     },
@@ -88,6 +91,8 @@ enum Verb {
     },
     /// Say which k3s the machines run; the stand-in is built when it is needed
     K3s,
+    /// Say which k0s the machines run; the stand-in is built when it is needed
+    K0s,
     /// Print the folder of the machines' image, which is made when it is needed
     Image,
     /// Remove what dead test runs left
@@ -116,14 +121,16 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Up {
             size: (servers, agents),
             inventory,
-            no_k3s,
+            distribution,
+            bare,
             virtualbox,
             promote_seconds,
         } => {
             let options = Options {
                 servers,
                 agents,
-                k3s: !no_k3s,
+                distribution,
+                release: !bare,
                 promote_seconds: Some(promote_seconds),
             };
             up(&options, inventory.as_ref(), virtualbox)
@@ -162,10 +169,8 @@ fn run(verb: Verb) -> Result<()> {
         }
         Verb::Trust { machine, lab } => lab.open()?.trust(&machine),
         Verb::Down { id } => down(id.as_deref()),
-        Verb::K3s => {
-            say::result(&find_k3s()?.to_string());
-            Ok(())
-        }
+        Verb::K3s => which(Distribution::K3s),
+        Verb::K0s => which(Distribution::K0s),
         Verb::Image => {
             say::result(&image()?.to_string_lossy());
             Ok(())
@@ -180,6 +185,11 @@ fn run(verb: Verb) -> Result<()> {
             Ok(())
         }
     }
+}
+
+fn which(distribution: Distribution) -> Result<()> {
+    say::result(&find_release(distribution)?.to_string());
+    Ok(())
 }
 
 fn up(options: &Options, inventory: Option<&PathBuf>, virtualbox: bool) -> Result<()> {

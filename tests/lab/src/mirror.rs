@@ -1,9 +1,11 @@
-//! A file server over HTTP that can misbehave on demand, in the layout of k3s's releases and channels.
+//! A file server over HTTP that can misbehave on demand, in the layout of k3s's or k0s's releases and channels.
 //!
 //! ```text
 //! /v1.36.3%2Bk3s1/k3s                   the binary ("+" is understood, too)
 //! /v1.36.3%2Bk3s1/sha256sum-amd64.txt   its checksum
 //! /channels/stable                      302 to …/tag/v1.36.3%2Bk3s1, as k3s's channel server answers
+//!
+//! /v1.36.3%2Bk0s.2/k0s-v1.36.3+k0s.2-amd64, /v1.36.3%2Bk0s.2/sha256sums.txt, /stable.txt   the same of k0s
 //! ```
 
 use std::collections::HashMap;
@@ -18,9 +20,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::k3s::{K3s, asset_names, sha256};
+use crate::release::{Release, sha256};
 
 mod answer;
+
+/// The channels that name the version of a mirror of one release.
+const CHANNELS: [&str; 2] = ["stable", "latest"];
 
 /// What goes wrong with one path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,27 +94,34 @@ impl Mirror {
         })
     }
 
-    /// Serves a k3s as a release of its version, with its checksum, which the channels `stable` and `latest` name.
-    pub fn release(k3s: &K3s) -> Result<Self> {
-        Self::release_on(Ipv4Addr::LOCALHOST.into(), k3s)
+    /// Serves a binary as the release of its version, with its checksum, which the channels `stable` and `latest`
+    /// name.
+    pub fn release(release: &Release) -> Result<Self> {
+        Self::release_on(Ipv4Addr::LOCALHOST.into(), release)
     }
 
     /// The same on another address of this host.
-    pub fn release_on(address: IpAddr, k3s: &K3s) -> Result<Self> {
+    pub fn release_on(address: IpAddr, release: &Release) -> Result<Self> {
         let directory = tempfile::tempdir()?;
-        let (asset, architecture) = asset_names();
-        let release = directory.path().join(&k3s.version);
-        fs::create_dir(&release)?;
-        std::os::unix::fs::symlink(&k3s.path, release.join(asset))?;
-        let sum = sha256(&k3s.path)?;
+        let asset = release.asset();
+        let folder = directory.path().join(&release.version);
+        fs::create_dir(&folder)?;
+        std::os::unix::fs::symlink(&release.path, folder.join(&asset))?;
+        let sum = sha256(&release.path)?;
+        let separator = release.distribution.checksum_separator();
         fs::write(
-            release.join(format!("sha256sum-{architecture}.txt")),
-            format!("{sum}  {asset}\n"),
+            folder.join(release.distribution.checksums()),
+            format!("{sum}{separator}{asset}\n"),
         )?;
+        for channel in CHANNELS {
+            let file = directory.path().join(format!("{channel}.txt"));
+            fs::write(file, format!("{}\n", release.version))?;
+        }
         let mut mirror = Self::serve_on(address, directory.path())?;
         mirror.release = Some(directory);
-        mirror.channel("stable", &k3s.version);
-        mirror.channel("latest", &k3s.version);
+        for channel in CHANNELS {
+            mirror.channel(channel, &release.version);
+        }
         Ok(mirror)
     }
 

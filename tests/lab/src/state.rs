@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::k3s::K3s;
 use crate::machine::Role;
+use crate::release::{Distribution, Release};
 
 /// The content of `lab.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -17,7 +17,8 @@ pub(crate) struct State {
     pub(crate) network: u8,
     pub(crate) image: PathBuf,
     pub(crate) promote_seconds: Option<u32>,
-    pub(crate) k3s: Option<K3s>,
+    pub(crate) distribution: Distribution,
+    pub(crate) release: Option<Release>,
     /// The roles of m1, m2 and so on.
     pub(crate) machines: Vec<Role>,
 }

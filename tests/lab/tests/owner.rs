@@ -57,7 +57,7 @@ fn the_lab_of_a_killed_owner_is_removed() {
     let area = tempfile::tempdir().unwrap();
     // Once with its guard, which removes at once; once with the guard killed as well, which leaves it to the sweep.
     for guarded in [true, false] {
-        let mut up = command(area.path(), &["up", "1", "--no-k3s"])
+        let mut up = command(area.path(), &["up", "1", "--bare"])
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
@@ -114,7 +114,7 @@ fn the_command_keeps_a_lab_until_down() {
         &[
             "up",
             "1+1",
-            "--no-k3s",
+            "--bare",
             "--inventory",
             inventory.to_str().unwrap(),
         ],

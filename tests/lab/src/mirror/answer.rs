@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Fault, Shared};
-use crate::k3s::url_encoded;
+use crate::release::url_encoded;
 
 /// One request, one answer, one connection.
 pub(super) fn answer(connection: &TcpStream, shared: &Shared) -> io::Result<()> {

@@ -2,7 +2,7 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use super::*;
-use crate::k3s::Source;
+use crate::release::{Distribution, Source};
 
 /// Status line, fields and body, as far as they come within a second.
 fn ask(mirror: &Mirror, request: &str) -> String {
@@ -21,13 +21,14 @@ fn a_release_is_served_and_breaks_on_demand() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("binary");
     fs::write(&path, "0123456789").unwrap();
-    let k3s = K3s {
+    let release = Release {
+        distribution: Distribution::K3s,
         path,
         version: "v1.2.3+k3s1".to_owned(),
         source: Source::Named,
     };
-    let mirror = Mirror::release(&k3s).unwrap();
-    let (asset, architecture) = asset_names();
+    let mirror = Mirror::release(&release).unwrap();
+    let (asset, checksums) = (release.asset(), release.distribution.checksums());
     let get = format!("GET /v1.2.3%2Bk3s1/{asset}");
     let decoded = format!("/v1.2.3+k3s1/{asset}");
 
@@ -40,10 +41,7 @@ fn a_release_is_served_and_breaks_on_demand() {
     assert!(ask(&mirror, &format!("HEAD {decoded}")).ends_with("\r\n\r\n"));
     assert_eq!(mirror.requests(&decoded), 2);
 
-    let sums = ask(
-        &mirror,
-        &format!("GET /v1.2.3+k3s1/sha256sum-{architecture}.txt"),
-    );
+    let sums = ask(&mirror, &format!("GET /v1.2.3+k3s1/{checksums}"));
     let sum = "84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882";
     assert!(
         sums.ends_with(&format!("\r\n\r\n{sum}  {asset}\n")),
@@ -65,6 +63,24 @@ fn a_release_is_served_and_breaks_on_demand() {
     }
     mirror.heal(&decoded);
     assert!(ask(&mirror, &get).ends_with("\r\n\r\n0123456789"));
+
+    let k0s = Release {
+        distribution: Distribution::K0s,
+        version: "v1.2.3+k0s.0".to_owned(),
+        ..release
+    };
+    let mirror = Mirror::release(&k0s).unwrap();
+    let asset = k0s.asset();
+    assert!(asset.starts_with("k0s-v1.2.3+k0s.0-"), "{asset}");
+    let encoded = asset.replace('+', "%2B");
+    let whole = ask(&mirror, &format!("GET /v1.2.3%2Bk0s.0/{encoded}"));
+    assert!(whole.ends_with("\r\n\r\n0123456789"), "{whole}");
+    let sums = ask(&mirror, "GET /v1.2.3%2Bk0s.0/sha256sums.txt");
+    assert!(
+        sums.ends_with(&format!("\r\n\r\n{sum} *{asset}\n")),
+        "{sums}"
+    );
+    assert!(ask(&mirror, "GET /stable.txt").ends_with("\r\n\r\nv1.2.3+k0s.0\n"));
 }
 
 #[test]

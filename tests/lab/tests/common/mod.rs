@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use towline_lab::Options;
 
-/// That many machines, and no k3s.
+/// That many machines, and nothing to install.
 pub fn machines(servers: u8, agents: u8) -> Options {
     Options {
         servers,
         agents,
-        k3s: false,
+        release: false,
         ..Options::default()
     }
 }
