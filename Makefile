@@ -56,11 +56,11 @@ check:
 	actionlint="$${XDG_CACHE_HOME:-$$HOME/.cache}/towline-ci/actionlint-$(ACTIONLINT)"
 	test -x "$$actionlint/actionlint" || GOBIN="$$actionlint" go install "github.com/rhysd/actionlint/cmd/actionlint@v$(ACTIONLINT)"
 	"$$actionlint/actionlint" -config-file .github/actionlint.yaml -shellcheck= -pyflakes= .github/workflows/*.yml
-	cd tests/lab/k3s
-	test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt these files"; exit 1; }
+	cd tests/lab
+	test -z "$$(gofmt -l k0s k3s parts)" || { gofmt -l k0s k3s parts; echo "gofmt these files"; exit 1; }
 	# With the flags of the build, so that nothing of Kubernetes is compiled twice; go vet would
 	# look at all of Kubernetes for ten minutes.
-	echo "testing the stand-in for k3s: the first time Go compiles Kubernetes, 6 minutes on two idle cores"
+	echo "testing the stand-ins for k3s and k0s: the first time Go compiles Kubernetes, 6 minutes on two idle cores"
 	CGO_ENABLED=0 go test -trimpath -vet=off ./...
 
 test:

@@ -16,6 +16,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+
+	"towline.lab/parts"
 )
 
 const (
@@ -36,7 +38,7 @@ func runAgent(chosen options) error {
 	if _, err := parseToken(config.token); err != nil {
 		return err
 	}
-	logInfo("Starting k3s agent %s (%s)", Version, Commit)
+	parts.LogInfo("Starting k3s agent %s (%s)", Version, Commit)
 	err = serveAgent(ctx, config)
 	if ctx.Err() != nil {
 		return nil
@@ -52,7 +54,7 @@ func serveAgent(ctx context.Context, s *settings) error {
 		}
 	}
 	local := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	balancer, err := startLoadBalancer(ctx, local, s.serverURL, s.agentDir("etc", "k3s-agent-load-balancer.json"))
+	balancer, err := parts.StartLoadBalancer(ctx, "k3s-agent-load-balancer", local, s.serverURL, s.agentDir("etc", "k3s-agent-load-balancer.json"))
 	if err != nil {
 		return err
 	}
@@ -70,22 +72,22 @@ func serveAgent(ctx context.Context, s *settings) error {
 	go refreshServers(ctx, supervisor, balancer)
 	client, err := startKubelet(ctx, s, credentials)
 	if err != nil {
-		fatal("Error: kubelet exited: %v", err)
+		parts.Fatal("Error: kubelet exited: %v", err)
 	}
 	for {
 		if _, err := client.CoreV1().Nodes().Get(ctx, s.nodeName, metav1.GetOptions{}); err == nil {
 			break
 		}
-		if !pause(ctx, 200*time.Millisecond) {
+		if !parts.Pause(ctx, 200*time.Millisecond) {
 			return ctx.Err()
 		}
 	}
 	if !credentials.DisableNPC {
 		awaitPolicyController(ctx, client, s.nodeName)
 	}
-	logInfo("k3s agent is up and running")
+	parts.LogInfo("k3s agent is up and running")
 	notifyReady()
-	go tidyMemory()
+	go parts.TidyMemory()
 	<-ctx.Done()
 	return ctx.Err()
 }
@@ -111,19 +113,9 @@ func awaitPolicyController(ctx context.Context, client kubernetes.Interface, nam
 				}
 			}
 		}
-		if !pause(ctx, 200*time.Millisecond) {
+		if !parts.Pause(ctx, 200*time.Millisecond) {
 			return
 		}
-	}
-}
-
-// pause waits, and says whether there is reason to go on.
-func pause(ctx context.Context, length time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(length):
-		return true
 	}
 }
 
@@ -137,8 +129,8 @@ func validateConnection(ctx context.Context, s *settings, local string) (*superv
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		logError("Failed to validate connection to cluster at %s: %v", s.serverURL, err)
-		if !pause(ctx, validateRetry) {
+		parts.LogError("Failed to validate connection to cluster at %s: %v", s.serverURL, err)
+		if !parts.Pause(ctx, validateRetry) {
 			return nil, ctx.Err()
 		}
 	}
@@ -157,8 +149,8 @@ func retrieveConfiguration(ctx context.Context, s *settings, supervisor *supervi
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		logInfo("Waiting to retrieve agent configuration; server is not ready: %v", err)
-		if !pause(ctx, configurationRetry) {
+		parts.LogInfo("Waiting to retrieve agent configuration; server is not ready: %v", err)
+		if !parts.Pause(ctx, configurationRetry) {
 			return nil, ctx.Err()
 		}
 	}
@@ -183,16 +175,16 @@ func tryConfiguration(ctx context.Context, s *settings, supervisor *supervisorCl
 
 // refreshServers keeps the load balancer's list of servers, so that this
 // agent outlives the server it joined through.
-func refreshServers(ctx context.Context, supervisor *supervisorClient, balancer *loadBalancer) {
+func refreshServers(ctx context.Context, supervisor *supervisorClient, balancer *parts.LoadBalancer) {
 	for {
 		var addresses []string
 		err := supervisor.get(ctx, "/v1-k3s/apiservers", &addresses)
 		if err == nil {
-			balancer.update(addresses)
+			balancer.Update(addresses)
 		} else if errors.Is(err, errUnauthorized) {
-			logWarning("Failed to learn the servers of the cluster: %v", err)
+			parts.LogWarning("Failed to learn the servers of the cluster: %v", err)
 		}
-		if !pause(ctx, serverRefresh) {
+		if !parts.Pause(ctx, serverRefresh) {
 			return
 		}
 	}

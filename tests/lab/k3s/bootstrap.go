@@ -12,6 +12,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
+
+	"towline.lab/parts"
 )
 
 // bootstrapData is what all servers of a cluster share: file name below
@@ -31,10 +34,6 @@ var sharedAuthorities = map[string]string{
 
 var errDifferentToken = errors.New("bootstrap data already found and encrypted with different token")
 
-func keyFileOf(certificateFile string) string {
-	return strings.TrimSuffix(certificateFile, ".crt") + ".key"
-}
-
 // newBootstrapData makes the authorities, the service account key and the
 // passwords of a new cluster. Authorities that lie on the disk already (a
 // custom CA) are taken as they are.
@@ -42,16 +41,16 @@ func newBootstrapData(serverDir, serverPassword, agentPassword string) (bootstra
 	data := bootstrapData{}
 	for file, name := range sharedAuthorities {
 		certificate, errCertificate := os.ReadFile(filepath.Join(serverDir, file))
-		key, errKey := os.ReadFile(filepath.Join(serverDir, keyFileOf(file)))
+		key, errKey := os.ReadFile(filepath.Join(serverDir, parts.KeyFileOf(file)))
 		if errCertificate != nil || errKey != nil {
 			var err error
-			if certificate, key, err = newAuthority(name); err != nil {
+			if certificate, key, err = parts.NewAuthority(fmt.Sprintf("%s@%d", name, time.Now().Unix())); err != nil {
 				return nil, err
 			}
 		}
-		data[file], data[keyFileOf(file)] = certificate, key
+		data[file], data[parts.KeyFileOf(file)] = certificate, key
 	}
-	_, serviceKey, err := newKey()
+	_, serviceKey, err := parts.NewKey()
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +86,7 @@ func (d bootstrapData) write(serverDir string) error {
 		if !filepath.IsLocal(name) {
 			return fmt.Errorf("bootstrap data names a file outside its folder: %s", name)
 		}
-		if err := writeFileAtomically(filepath.Join(serverDir, name), content, 0o600); err != nil {
+		if err := parts.WriteFileAtomically(filepath.Join(serverDir, name), content, 0o600); err != nil {
 			return err
 		}
 	}
@@ -99,7 +98,7 @@ func readBootstrapData(serverDir string) (bootstrapData, error) {
 	data := bootstrapData{}
 	names := []string{"tls/service.key", passwordFile}
 	for file := range sharedAuthorities {
-		names = append(names, file, keyFileOf(file))
+		names = append(names, file, parts.KeyFileOf(file))
 	}
 	for _, name := range names {
 		content, err := os.ReadFile(filepath.Join(serverDir, name))

@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"towline.lab/parts"
 )
 
 // supervisorClient talks to the supervisor of a server.
@@ -66,7 +68,7 @@ func newSupervisorClient(ctx context.Context, base, tokenText, user string) (*su
 // warnShortToken is k3s's warning for a token without the CA's hash.
 func warnShortToken(tokenText string) {
 	if parsed, err := parseToken(tokenText); err == nil && parsed.caHash == "" {
-		logWarning("Cluster CA certificate is not trusted by the host CA bundle, but the token does not include a CA hash. " +
+		parts.LogWarning("Cluster CA certificate is not trusted by the host CA bundle, but the token does not include a CA hash. " +
 			"Use the full token from the server's node-token file to enable Cluster CA validation.")
 	}
 }

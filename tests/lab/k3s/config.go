@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v2"
+
+	"towline.lab/parts"
 )
 
 const defaultConfigFile = "/etc/rancher/k3s/config.yaml"
@@ -228,7 +230,7 @@ func loadOptions(command string, arguments []string) (options, error) {
 func dropUnknown(flags []flagDefinition, configured options) {
 	for name := range configured {
 		if _, known := findFlag(flags, name); !known {
-			logWarning("Unknown flag --%s found in config.yaml, skipping\n", name)
+			parts.LogWarning("Unknown flag --%s found in config.yaml, skipping\n", name)
 			delete(configured, name)
 		}
 	}

@@ -6,13 +6,15 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"towline.lab/parts"
 )
 
 func writeFiles(t *testing.T, files map[string]string) string {
 	t.Helper()
 	folder := t.TempDir()
 	for name, content := range files {
-		if err := writeFileAtomically(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+		if err := parts.WriteFileAtomically(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

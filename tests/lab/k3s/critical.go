@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net"
 	"sort"
+
+	"towline.lab/parts"
 )
 
 // criticalConfig holds the values that must be equal on all servers, with the
@@ -37,12 +39,12 @@ func (s *settings) critical() criticalConfig {
 		DisableHelmController: s.options.truth("disable-helm-controller"),
 		DisableNPC:            s.options.truth("disable-network-policy"),
 		EncryptSecrets:        s.options.truth("secrets-encryption"),
-		EncryptProvider:       orDefault(s.options.text("secrets-encryption-provider"), "aescbc"),
+		EncryptProvider:       parts.OrDefault(s.options.text("secrets-encryption-provider"), "aescbc"),
 		EmbeddedRegistry:      s.options.truth("embedded-registry"),
-		FlannelBackend:        orDefault(s.options.text("flannel-backend"), "vxlan"),
+		FlannelBackend:        parts.OrDefault(s.options.text("flannel-backend"), "vxlan"),
 		FlannelIPv6Masq:       s.options.truth("flannel-ipv6-masq"),
 		FlannelExternalIP:     s.options.truth("flannel-external-ip"),
-		EgressSelectorMode:    orDefault(s.options.text("egress-selector-mode"), "agent"),
+		EgressSelectorMode:    parts.OrDefault(s.options.text("egress-selector-mode"), "agent"),
 		ServiceIPRanges:       s.serviceCIDRs,
 		SupervisorMetrics:     s.options.truth("supervisor-metrics"),
 	}

@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,6 +17,8 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
 	"go.uber.org/zap"
+
+	"towline.lab/parts"
 )
 
 const (
@@ -81,27 +81,13 @@ func (d *database) memberName() (string, error) {
 	if content, err := os.ReadFile(file); err == nil && len(content) > 0 {
 		return strings.TrimSpace(string(content)), nil
 	}
-	name := d.server.settings.nodeName + "-" + randomHex(4)
-	return name, writeFileAtomically(file, []byte(name), 0o600)
+	name := d.server.settings.nodeName + "-" + parts.RandomHex(4)
+	return name, parts.WriteFileAtomically(file, []byte(name), 0o600)
 }
 
 func (d *database) clientTLS() (*tls.Config, error) {
 	dir := func(name string) string { return d.server.settings.serverDir("tls", "etcd", name) }
-	return etcdClientTLS(dir("client.crt"), dir("client.key"), dir("server-ca.crt"))
-}
-
-func etcdClientTLS(certificate, key, authorityFile string) (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(certificate, key)
-	if err != nil {
-		return nil, err
-	}
-	caPEM, err := os.ReadFile(authorityFile)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(caPEM)
-	return &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: pool, MinVersion: tls.VersionTLS12}, nil
+	return parts.EtcdClientTLS(dir("client.crt"), dir("client.key"), dir("server-ca.crt"))
 }
 
 func (d *database) remoteClient(endpoints []string) (*clientv3.Client, error) {
@@ -161,37 +147,25 @@ func (d *database) baseConfig() *embed.Config {
 	config.MaxRequestBytes = 8 << 20
 	if d.server.sqlite {
 		config.TickMs, config.ElectionMs = 100, 1000
-		config.ListenClientUrls = urls(d.socket("standin.sock"))
-		config.AdvertiseClientUrls = urls("http://127.0.0.1:2379") // nobody listens on these, nobody calls
-		config.ListenPeerUrls = urls(d.socket("standin-peer.sock"))
-		config.AdvertisePeerUrls = urls("http://127.0.0.1:2380")
+		config.ListenClientUrls = parts.URLs(d.socket("standin.sock"))
+		config.AdvertiseClientUrls = parts.URLs("http://127.0.0.1:2379") // nobody listens on these, nobody calls
+		config.ListenPeerUrls = parts.URLs(d.socket("standin-peer.sock"))
+		config.AdvertisePeerUrls = parts.URLs("http://127.0.0.1:2380")
 		return config
 	}
 	settings := d.server.settings
 	dir := func(name string) string { return settings.serverDir("tls", "etcd", name) }
-	config.ListenClientUrls = urls("https://127.0.0.1:2379", d.clientURL(), d.socket("standin.sock"))
-	config.AdvertiseClientUrls = urls(d.clientURL())
-	config.ListenPeerUrls = urls("https://127.0.0.1:2380", d.peerURL())
-	config.AdvertisePeerUrls = urls(d.peerURL())
-	config.ListenMetricsUrls = urls("http://127.0.0.1:2381")
+	config.ListenClientUrls = parts.URLs("https://127.0.0.1:2379", d.clientURL(), d.socket("standin.sock"))
+	config.AdvertiseClientUrls = parts.URLs(d.clientURL())
+	config.ListenPeerUrls = parts.URLs("https://127.0.0.1:2380", d.peerURL())
+	config.AdvertisePeerUrls = parts.URLs(d.peerURL())
+	config.ListenMetricsUrls = parts.URLs("http://127.0.0.1:2381")
 	config.ClientTLSInfo.CertFile, config.ClientTLSInfo.KeyFile = dir("server-client.crt"), dir("server-client.key")
 	config.ClientTLSInfo.TrustedCAFile, config.ClientTLSInfo.ClientCertAuth = dir("server-ca.crt"), true
 	config.PeerTLSInfo.CertFile, config.PeerTLSInfo.KeyFile = dir("peer-server-client.crt"), dir("peer-server-client.key")
 	config.PeerTLSInfo.TrustedCAFile, config.PeerTLSInfo.ClientCertAuth = dir("peer-ca.crt"), true
 	config.PeerTLSInfo.SkipClientSANVerify = true
 	return config
-}
-
-func urls(values ...string) []url.URL {
-	var result []url.URL
-	for _, value := range values {
-		parsed, err := url.Parse(value)
-		if err != nil {
-			fatal("Error: invalid URL %s: %v", value, err)
-		}
-		result = append(result, *parsed)
-	}
-	return result
 }
 
 // join adds this server to the cluster as a learner. Only one learner is let
@@ -208,7 +182,7 @@ func (d *database) join(ctx context.Context, remote *supervisorClient) (string, 
 			errors.Is(err, rpctypes.ErrMemberNotEnoughStarted), errors.Is(err, rpctypes.ErrTimeout), errors.Is(err, context.DeadlineExceeded),
 			errors.Is(err, rpctypes.ErrTimeoutDueToLeaderFail), errors.Is(err, rpctypes.ErrLeaderChanged),
 			strings.Contains(err.Error(), "deadline exceeded"), strings.Contains(err.Error(), "etcdserver: request timed out"):
-			logInfo("Waiting for other members to finish joining etcd cluster: %v", err)
+			parts.LogInfo("Waiting for other members to finish joining etcd cluster: %v", err)
 		default:
 			return "", err
 		}
@@ -247,7 +221,7 @@ func (d *database) tryJoin(ctx context.Context, remote *supervisorClient) (strin
 	}
 	members := listed.Members
 	if !known {
-		logInfo("Adding member %s=%s to etcd cluster %v", d.name, d.peerURL(), endpoints)
+		parts.LogInfo("Adding member %s=%s to etcd cluster %v", d.name, d.peerURL(), endpoints)
 		added, err := client.MemberAddAsLearner(short, []string{d.peerURL()})
 		if err != nil {
 			return "", err
@@ -309,7 +283,7 @@ func (d *database) waitUsable(ctx context.Context) error {
 		}
 		if time.Since(said) > 5*time.Second {
 			said = time.Now()
-			logInfo("Failed to test etcd connection: %v", err)
+			parts.LogInfo("Failed to test etcd connection: %v", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -14,6 +14,8 @@ import (
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"towline.lab/parts"
 )
 
 const (
@@ -46,7 +48,7 @@ func (d *database) isLeader() bool {
 func (d *database) promoteLearners(ctx context.Context) {
 	firstSeen := map[uint64]time.Time{}
 	period, last := promotePeriod(), time.Now()
-	for pause(ctx, min(promoteFileLook, period)) {
+	for parts.Pause(ctx, min(promoteFileLook, period)) {
 		if now := promotePeriod(); now != period {
 			period, last = now, time.Now()
 		}
@@ -73,11 +75,11 @@ func (d *database) promoteLearners(ctx context.Context) {
 			_, err := d.client.MemberPromote(short, member.ID)
 			cancel()
 			if err != nil {
-				logInfo("Learner %x cannot be promoted yet: %v", member.ID, err)
+				parts.LogInfo("Learner %x cannot be promoted yet: %v", member.ID, err)
 				d.evictStalled(ctx, member, firstSeen)
 				continue
 			}
-			logInfo("Promoted learner %s", member.Name)
+			parts.LogInfo("Promoted learner %s", member.Name)
 		}
 	}
 }
@@ -91,11 +93,11 @@ func (d *database) evictStalled(ctx context.Context, member *etcdserverpb.Member
 	if time.Since(firstSeen[member.ID]) < learnerMaxStall {
 		return
 	}
-	logWarning("Removing learner %x: it made no progress for %v", member.ID, learnerMaxStall)
+	parts.LogWarning("Removing learner %x: it made no progress for %v", member.ID, learnerMaxStall)
 	short, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if _, err := d.client.MemberRemove(short, member.ID); err != nil {
-		logWarning("Failed to remove learner %x: %v", member.ID, err)
+		parts.LogWarning("Failed to remove learner %x: %v", member.ID, err)
 	}
 }
 
@@ -155,7 +157,7 @@ func (d *database) removePeer(ctx context.Context, name, address string) error {
 			return err
 		}
 	}
-	logInfo("Removing name=%s id=%d address=%s from etcd", member.Name, member.ID, address)
+	parts.LogInfo("Removing name=%s id=%d address=%s from etcd", member.Name, member.ID, address)
 	_, err = d.client.MemberRemove(ctx, member.ID)
 	if errors.Is(err, rpctypes.ErrMemberNotFound) {
 		return nil
@@ -170,7 +172,7 @@ func (d *database) moveLeader(ctx context.Context, from, to *etcdserverpb.Member
 		return err
 	}
 	defer client.Close()
-	logInfo("Moving etcd cluster leader from %s to %s", from.Name, to.Name)
+	parts.LogInfo("Moving etcd cluster leader from %s to %s", from.Name, to.Name)
 	_, err = client.MoveLeader(ctx, to.ID)
 	return err
 }
@@ -185,14 +187,14 @@ func (d *database) watchEnd() {
 	}
 	tombstone := filepath.Join(d.folder(), "tombstone")
 	if err := os.WriteFile(tombstone, nil, 0o600); err != nil {
-		fatal("Failed to write tombstone file to %s: %v", tombstone, err)
+		parts.Fatal("Failed to write tombstone file to %s: %v", tombstone, err)
 	}
 	d.etcd.Close()
 	if d.server.cancelAPI != nil {
 		d.server.supervisor.api.Store(nil)
 		d.server.cancelAPI()
 	}
-	logInfo("This node has been removed from the cluster - please restart k3s to rejoin the cluster")
+	parts.LogInfo("This node has been removed from the cluster - please restart k3s to rejoin the cluster")
 }
 
 func (d *database) hasTombstone() bool {
@@ -236,7 +238,7 @@ func (d *database) storeBootstrap(ctx context.Context, data bootstrapData, passw
 func (d *database) shareNames(ctx context.Context, names []string, changed func([]string)) {
 	_, err := d.client.Put(ctx, sanPrefix+d.server.settings.nodeName, strings.Join(names, ","))
 	if err != nil {
-		logWarning("Failed to share certificate names: %v", err)
+		parts.LogWarning("Failed to share certificate names: %v", err)
 	}
 	read := func() {
 		response, err := d.client.Get(ctx, sanPrefix, clientv3.WithPrefix())
@@ -247,7 +249,7 @@ func (d *database) shareNames(ctx context.Context, names []string, changed func(
 		for _, pair := range response.Kvs {
 			all = append(all, strings.Split(string(pair.Value), ",")...)
 		}
-		changed(uniqueSorted(all))
+		changed(parts.UniqueSorted(all))
 	}
 	read()
 	for range d.client.Watch(ctx, sanPrefix, clientv3.WithPrefix()) {

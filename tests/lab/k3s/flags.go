@@ -1,6 +1,8 @@
 package main
 
-import "sort"
+import (
+	"sort"
+)
 
 // flagKind says how a flag takes its value.
 type flagKind int

@@ -3,25 +3,15 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/otel/trace/noop"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
-	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
-	remote "k8s.io/cri-client/pkg"
-	fakeremote "k8s.io/cri-client/pkg/fake"
-	kubeletoptions "k8s.io/kubernetes/cmd/kubelet/app/options"
-	"k8s.io/kubernetes/pkg/kubelet/cm"
-	kubeletserver "k8s.io/kubernetes/pkg/kubelet/server"
-	"k8s.io/kubernetes/pkg/kubemark"
+
+	"towline.lab/parts"
 )
 
 // nodeRequest is what a node asks its server for.
@@ -47,25 +37,25 @@ func (s *server) issueNodeCredentials(ctx context.Context, request nodeRequest) 
 	if err := ensureNodePassword(ctx, s.nodes.client, request.Name, request.Password); err != nil {
 		return nil, err
 	}
-	clientAuthority, err := loadAuthority(s.settings.serverDir("tls", "client-ca.crt"))
+	clientAuthority, err := parts.LoadAuthority(s.settings.serverDir("tls", "client-ca.crt"))
 	if err != nil {
 		return nil, err
 	}
-	serverAuthority, err := loadAuthority(s.settings.serverDir("tls", "server-ca.crt"))
+	serverAuthority, err := parts.LoadAuthority(s.settings.serverDir("tls", "server-ca.crt"))
 	if err != nil {
 		return nil, err
 	}
-	answer := &nodeCredentials{ClientCA: clientAuthority.certificatePEM, ServerCA: serverAuthority.certificatePEM,
+	answer := &nodeCredentials{ClientCA: clientAuthority.CertificatePEM, ServerCA: serverAuthority.CertificatePEM,
 		ClusterDNS: s.settings.clusterDNS, ClusterDomain: s.settings.clusterDomain}
 	critical := s.settings.critical()
 	answer.FlannelBackend, answer.DisableNPC = critical.FlannelBackend, critical.DisableNPC
-	answer.ClientCertificate, answer.ClientKey, err = clientAuthority.issue(certificateRequest{
-		name: "system:node:" + request.Name, groups: []string{"system:nodes"}, client: true})
+	answer.ClientCertificate, answer.ClientKey, err = clientAuthority.Issue(parts.CertificateRequest{
+		Name: "system:node:" + request.Name, Groups: []string{"system:nodes"}, Client: true})
 	if err != nil {
 		return nil, err
 	}
-	answer.ServingCertificate, answer.ServingKey, err = serverAuthority.issue(certificateRequest{
-		name: request.Name, server: true, names: append([]string{request.Name, "localhost", "127.0.0.1"}, request.Addresses...)})
+	answer.ServingCertificate, answer.ServingKey, err = serverAuthority.Issue(parts.CertificateRequest{
+		Name: request.Name, Server: true, Names: append([]string{request.Name, "localhost", "127.0.0.1"}, request.Addresses...)})
 	return answer, err
 }
 
@@ -76,22 +66,22 @@ func (n *nodeCredentials) write(s *settings) error {
 		"serving-kubelet.crt": n.ServingCertificate, "serving-kubelet.key": n.ServingKey,
 		"client-ca.crt": n.ClientCA, "server-ca.crt": n.ServerCA,
 	} {
-		if err := writeFileAtomically(s.agentDir(name), content, 0o600); err != nil {
+		if err := parts.WriteFileAtomically(s.agentDir(name), content, 0o600); err != nil {
 			return err
 		}
 	}
-	content, err := kubeconfigWithFiles("https://"+apiServerLocal, s.agentDir("server-ca.crt"), s.agentDir("client-kubelet.crt"))
+	content, err := parts.KubeconfigWithFiles("https://"+apiServerLocal, s.agentDir("server-ca.crt"), s.agentDir("client-kubelet.crt"))
 	if err != nil {
 		return err
 	}
-	return writeFileAtomically(s.agentDir("kubelet.kubeconfig"), content, 0o600)
+	return parts.WriteFileAtomically(s.agentDir("kubelet.kubeconfig"), content, 0o600)
 }
 
 // runOwnNode registers the server's own node once its API answers.
 func (s *server) runOwnNode(ctx context.Context) {
 	password, err := ownNodePassword()
 	if err != nil {
-		fatal("Error: %v", err)
+		parts.Fatal("Error: %v", err)
 	}
 	request := nodeRequest{Name: s.settings.nodeName, Password: password, Addresses: s.settings.nodeIPs}
 	for ctx.Err() == nil {
@@ -101,45 +91,13 @@ func (s *server) runOwnNode(ctx context.Context) {
 				_, err = startKubelet(ctx, s.settings, credentials)
 			}
 			if err != nil {
-				fatal("Error: kubelet exited: %v", err)
+				parts.Fatal("Error: kubelet exited: %v", err)
 			}
 			return
 		}
-		logInfo("Waiting to retrieve agent configuration; server is not ready: %v", err)
+		parts.LogInfo("Waiting to retrieve agent configuration; server is not ready: %v", err)
 		time.Sleep(5 * time.Second)
 	}
-}
-
-func parseLabels(values []string) map[string]string {
-	labels := map[string]string{}
-	for _, value := range values {
-		for _, part := range strings.Split(value, ",") {
-			if name, content, _ := strings.Cut(part, "="); name != "" {
-				labels[name] = content
-			}
-		}
-	}
-	return labels
-}
-
-func parseTaints(values []string) ([]corev1.Taint, error) {
-	var taints []corev1.Taint
-	for _, value := range values {
-		for _, part := range strings.Split(value, ",") {
-			left, effect, found := strings.Cut(part, ":")
-			if !found || left == "" {
-				return nil, fmt.Errorf("invalid taint spec: %s", part)
-			}
-			name, content, _ := strings.Cut(left, "=")
-			switch corev1.TaintEffect(effect) {
-			case corev1.TaintEffectNoSchedule, corev1.TaintEffectNoExecute, corev1.TaintEffectPreferNoSchedule:
-			default:
-				return nil, fmt.Errorf("invalid taint effect: %s, unsupported taint effect", effect)
-			}
-			taints = append(taints, corev1.Taint{Key: name, Value: content, Effect: corev1.TaintEffect(effect)})
-		}
-	}
-	return taints, nil
 }
 
 // kubeletArgument is the value of a flag in kubelet-arg; the last one counts.
@@ -156,75 +114,26 @@ func kubeletArgument(chosen options, name string) string {
 // startKubelet starts the hollow kubelet and tells the server of the node's
 // addresses. It returns the kubelet's client.
 func startKubelet(ctx context.Context, s *settings, credentials *nodeCredentials) (*kubernetes.Clientset, error) {
-	taints, err := parseTaints(s.options["node-taint"])
+	taints, err := parts.ParseTaints(s.options["node-taint"])
 	if err != nil {
 		return nil, err
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", s.agentDir("kubelet.kubeconfig"))
+	client, err := parts.StartKubelet(parts.KubeletOptions{
+		NodeName: s.nodeName, NodeIPs: s.nodeIPs, Labels: parts.ParseLabels(s.options["node-label"]), Taints: taints,
+		Kubeconfig:         s.agentDir("kubelet.kubeconfig"),
+		RootDirectory:      parts.OrDefault(kubeletArgument(s.options, "root-dir"), "/var/lib/kubelet"),
+		StaticPods:         s.agentDir("pod-manifests"),
+		ServingCertificate: s.agentDir("serving-kubelet.crt"),
+		ClusterDNS:         credentials.ClusterDNS,
+		ClusterDomain:      credentials.ClusterDomain,
+		ProviderID:         "k3s://" + s.nodeName,
+		ExternalCloud:      !s.options.truth("disable-cloud-controller"),
+		AwaitNetwork:       credentials.FlannelBackend == "none",
+		StateFile:          "/run/k3s/standin-runtime.json",
+	})
 	if err != nil {
 		return nil, err
 	}
-	config.ContentType = "application/vnd.kubernetes.protobuf"
-	config.QPS, config.Burst = 50, 100
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return nil, err
-	}
-	heartbeat := *config
-	heartbeat.Timeout, heartbeat.QPS = 10*time.Second, -1
-	heartbeatClient, err := kubernetes.NewForConfig(&heartbeat)
-	if err != nil {
-		return nil, err
-	}
-	hollow := &kubemark.HollowKubeletOptions{NodeName: s.nodeName, KubeletPort: 10250, MaxPods: 110,
-		NodeLabels: parseLabels(s.options["node-label"]), RegisterWithTaints: taints}
-	flags, kubeletConfig := kubemark.GetHollowKubeletConfig(hollow)
-	_ = os.RemoveAll(flags.RootDirectory) // its temporary folder
-	root := orDefault(kubeletArgument(s.options, "root-dir"), "/var/lib/kubelet")
-	flags.RootDirectory = root
-	flags.CertDirectory = filepath.Join(root, "pki")
-	flags.NodeIP = strings.Join(s.nodeIPs, ",")
-	if !s.options.truth("disable-cloud-controller") {
-		flags.CloudProvider = "external"
-	}
-	kubeletConfig.StaticPodPath = s.agentDir("pod-manifests")
-	kubeletConfig.PodLogsDir = "/var/log/pods"
-	kubeletConfig.ClusterDNS, kubeletConfig.ClusterDomain = credentials.ClusterDNS, credentials.ClusterDomain
-	kubeletConfig.ProviderID = "k3s://" + s.nodeName
-	kubeletConfig.MaxOpenFiles = 1000000
-	kubeletConfig.ResolverConfig = ""
-	kubeletConfig.EvictionHard = nil // pods without containers use no disk
-	for _, folder := range []string{kubeletConfig.StaticPodPath, kubeletConfig.PodLogsDir, root} {
-		if err := os.MkdirAll(folder, 0o755); err != nil {
-			return nil, err
-		}
-	}
-	if err := kubeletoptions.ValidateKubeletFlags(flags); err != nil {
-		return nil, fmt.Errorf("failed to validate kubelet flags: %w", err)
-	}
-	endpoint, err := fakeremote.GenerateEndpoint()
-	if err != nil {
-		return nil, err
-	}
-	runtime := fakeremote.NewFakeRemoteRuntime()
-	if err := runtime.Start(endpoint); err != nil {
-		return nil, err
-	}
-	usage := []*runtimeapi.FilesystemUsage{{FsId: &runtimeapi.FilesystemIdentifier{Mountpoint: "/"},
-		UsedBytes: &runtimeapi.UInt64Value{}, InodesUsed: &runtimeapi.UInt64Value{}}}
-	runtime.ImageService.SetFakeFilesystemUsage(usage)
-	runtime.ImageService.SetFakeContainerFilesystemUsage(usage)
-	runtimeService, err := remote.NewRemoteRuntimeService(context.Background(), endpoint, 15*time.Second, noop.NewTracerProvider(), false)
-	if err != nil {
-		return nil, err
-	}
-	_ = os.Remove(strings.TrimPrefix(endpoint, "unix://")) // connected; nothing to leave behind
-	kubelet := kubemark.NewHollowKubelet(flags, kubeletConfig, client, heartbeatClient, &machine{},
-		runtime.ImageService, newPretendRuntime(runtimeService, runtime.RuntimeService, credentials.FlannelBackend), cm.NewStubContainerManager())
-	kubelet.KubeletDeps.TLSOptions = &kubeletserver.TLSOptions{
-		CertFile: s.agentDir("serving-kubelet.crt"), KeyFile: s.agentDir("serving-kubelet.key")}
-	logInfo("Running kubelet %s", strings.Join(s.nodeIPs, ","))
-	go kubelet.Run(context.Background()) // it ends with the process
 	go annotateNode(ctx, client, s)
 	return client, nil
 }

@@ -15,6 +15,8 @@ import (
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/client-go/util/workqueue"
+
+	"towline.lab/parts"
 )
 
 // The times of wrangler's elections (rancher/wrangler, pkg/leader).
@@ -37,24 +39,24 @@ func (c *nodeController) lead(ctx context.Context, name string, controller func(
 	}
 	identity, err := os.Hostname()
 	if err != nil {
-		fatal("Failed to start leader election for %s", name)
+		parts.Fatal("Failed to start leader election for %s", name)
 	}
 	lock, err := resourcelock.New(resourcelock.LeasesResourceLock, metav1.NamespaceSystem, name,
 		c.client.CoreV1(), c.client.CoordinationV1(), resourcelock.ResourceLockConfig{Identity: identity})
 	if err != nil {
-		fatal("error creating leader lock for %s: %v", name, err)
+		parts.Fatal("error creating leader lock for %s: %v", name, err)
 	}
 	// It never sees its context end: it lasts as long as the process.
 	leaderelection.RunOrDie(context.WithoutCancel(ctx), leaderelection.LeaderElectionConfig{
 		Lock: lock, LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(ctx context.Context) {
-				logInfo("Leading %s", name)
+				parts.LogInfo("Leading %s", name)
 				go controller(ctx)
 			},
 			OnStoppedLeading: func() {
 				if !c.server.stopping.Load() {
-					fatal("leaderelection lost for %s", name)
+					parts.Fatal("leaderelection lost for %s", name)
 				}
 			},
 		},
@@ -76,7 +78,7 @@ func (c *nodeController) finalize(ctx context.Context, name string, removed func
 		AddFunc: add, UpdateFunc: func(_, object any) { add(object) },
 	})
 	if err != nil {
-		logWarning("Failed to watch nodes: %v", err)
+		parts.LogWarning("Failed to watch nodes: %v", err)
 	}
 	factory.Start(ctx.Done())
 	factory.WaitForCacheSync(ctx.Done())
@@ -93,7 +95,7 @@ func (c *nodeController) finalize(ctx context.Context, name string, removed func
 			queue.Forget(key)
 		} else {
 			if !apierrors.IsConflict(err) {
-				logError("error syncing '%s': handler %s: %v, requeuing", key, name, err)
+				parts.LogError("error syncing '%s': handler %s: %v, requeuing", key, name, err)
 			}
 			queue.AddRateLimited(key)
 		}
@@ -132,7 +134,7 @@ func (c *nodeController) removeMember(ctx context.Context, node *corev1.Node) er
 	if address == "" {
 		return fmt.Errorf("node address annotation for node %s not found", node.Name)
 	}
-	logInfo("Removing etcd member from cluster due to node delete")
+	parts.LogInfo("Removing etcd member from cluster due to node delete")
 	return c.server.database.removePeer(ctx, name, address)
 }
 

@@ -10,9 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"time"
 
 	"google.golang.org/grpc/grpclog"
+
+	"towline.lab/parts"
 )
 
 func main() {
@@ -45,7 +46,7 @@ func main() {
 		notInStandIn(command)
 	default:
 		printUsage()
-		fatal("Error: flag provided but not defined: %s", command)
+		parts.Fatal("Error: flag provided but not defined: %s", command)
 	}
 }
 
@@ -56,7 +57,7 @@ func notInStandIn(command string) {
 
 func exitWith(err error) {
 	if err != nil {
-		fatal("Error: %v", err)
+		parts.Fatal("Error: %v", err)
 	}
 }
 
@@ -75,12 +76,12 @@ func runService(command string, arguments []string) {
 	case errors.As(err, &usage):
 		fmt.Printf("Incorrect Usage: %v\n\n", err)
 		printServiceUsage(command)
-		fatal("Error: %v", err)
+		parts.Fatal("Error: %v", err)
 	case err != nil:
-		fatal("%v", err)
+		parts.Fatal("%v", err)
 	}
 	takeNotifySocket()
-	logDebug = chosen.truth("debug")
+	parts.Debug = chosen.truth("debug")
 	debug.SetGCPercent(400) // a quick start; tidyMemory changes it
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
 	run := runAgent
@@ -88,14 +89,6 @@ func runService(command string, arguments []string) {
 		run = runServer
 	}
 	exitWith(run(chosen))
-}
-
-// tidyMemory trades processor for memory once the start is over: several
-// machines share one memory.
-func tidyMemory() {
-	time.Sleep(5 * time.Second)
-	debug.SetGCPercent(50)
-	debug.FreeOSMemory()
 }
 
 func printUsage() {

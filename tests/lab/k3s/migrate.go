@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 	"time"
+
+	"towline.lab/parts"
 )
 
 // migrateToEtcd turns the data behind a sqlite server into embedded etcd's:
@@ -18,7 +20,7 @@ func (s *server) migrateToEtcd() error {
 	if err := os.Remove(s.settings.serverDir("db", "etcd", "name")); err != nil {
 		return err
 	}
-	logInfo("Migrating content from sqlite to etcd")
+	parts.LogInfo("Migrating content from sqlite to etcd")
 	s.database.migrating = true
 	return os.Rename(s.settings.serverDir("db", "state.db"), s.settings.serverDir("db", "state.db.migrated"))
 }

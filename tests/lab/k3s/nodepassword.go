@@ -16,6 +16,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+
+	"towline.lab/parts"
 )
 
 // errNodePassword has k3s's words (pkg/agent/config/config.go).
@@ -28,8 +30,8 @@ func ownNodePassword() (string, error) {
 	if content, err := os.ReadFile(file); err == nil && len(strings.TrimSpace(string(content))) > 0 {
 		return strings.TrimSpace(string(content)), nil
 	}
-	password := randomHex(16)
-	return password, writeFileAtomically(file, []byte(password+"\n"), 0o600)
+	password := parts.RandomHex(16)
+	return password, parts.WriteFileAtomically(file, []byte(password+"\n"), 0o600)
 }
 
 func hashNodePassword(password string, salt []byte) string {
@@ -44,7 +46,7 @@ func ensureNodePassword(ctx context.Context, client kubernetes.Interface, nodeNa
 	secrets := client.CoreV1().Secrets(metav1.NamespaceSystem)
 	secret, err := secrets.Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		salt := []byte(randomHex(8))
+		salt := []byte(parts.RandomHex(8))
 		immutable := true
 		_, err = secrets.Create(ctx, &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: metav1.NamespaceSystem},

@@ -17,6 +17,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"towline.lab/parts"
 )
 
 const (
@@ -99,7 +101,7 @@ func (c *nodeController) run(ctx context.Context) {
 		},
 	})
 	if err != nil {
-		logWarning("Failed to watch nodes: %v", err)
+		parts.LogWarning("Failed to watch nodes: %v", err)
 	}
 	factory.Start(ctx.Done())
 	c.runElected(ctx)
@@ -112,11 +114,11 @@ func (c *nodeController) changed(ctx context.Context, object any) {
 		return
 	}
 	if err := c.initialize(ctx, node); err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-		logWarning("Failed to initialize node %s: %v", node.Name, err)
+		parts.LogWarning("Failed to initialize node %s: %v", node.Name, err)
 	}
 	if node.Name == c.server.settings.nodeName {
 		if err := c.markServer(ctx, node); err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-			logWarning("Failed to label node %s: %v", node.Name, err)
+			parts.LogWarning("Failed to label node %s: %v", node.Name, err)
 		}
 	}
 }
@@ -168,7 +170,7 @@ func wantedAddresses(node *corev1.Node) []corev1.NodeAddress {
 	}
 	add(corev1.NodeInternalIP, node.Annotations[annotationInternalIP])
 	add(corev1.NodeExternalIP, node.Annotations[annotationExternalIP])
-	add(corev1.NodeHostName, orDefault(node.Annotations[annotationHostname], node.Name))
+	add(corev1.NodeHostName, parts.OrDefault(node.Annotations[annotationHostname], node.Name))
 	return addresses
 }
 
@@ -239,9 +241,9 @@ func (c *nodeController) learnerSeen(ctx context.Context, memberName string) {
 
 // deleted forgets the password of a node.
 func (c *nodeController) deleted(ctx context.Context, name string) {
-	logInfo("Node %s was deleted", name)
+	parts.LogInfo("Node %s was deleted", name)
 	err := c.client.CoreV1().Secrets(metav1.NamespaceSystem).Delete(ctx, name+".node-password.k3s", metav1.DeleteOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
-		logWarning("Failed to delete the password of node %s: %v", name, err)
+		parts.LogWarning("Failed to delete the password of node %s: %v", name, err)
 	}
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"net"
 	"os"
+
+	"towline.lab/parts"
 )
 
 // notifySocket is where systemd listens. It is taken out of the environment
@@ -25,7 +27,7 @@ func notifyReady() {
 	}
 	connection, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
-		logWarning("Failed to notify systemd: %v", err)
+		parts.LogWarning("Failed to notify systemd: %v", err)
 		return
 	}
 	defer connection.Close()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
 	"os"
 	"os/signal"
@@ -13,6 +12,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"towline.lab/parts"
 )
 
 // server is one `k3s server`.
@@ -21,7 +22,7 @@ type server struct {
 	sqlite     bool
 	supervisor *supervisor
 	database   *database
-	plane      *controlPlane
+	plane      *parts.ControlPlane
 	nodes      *nodeController
 	stopping   atomic.Bool
 	cancelAPI  context.CancelFunc
@@ -45,8 +46,6 @@ func (s *server) setBootstrap(data bootstrapData) error {
 	return data.write(s.settings.serverDir())
 }
 
-func quietLogger() *log.Logger { return log.New(io.Discard, "", 0) }
-
 // runServer is `k3s server`. It returns only with an error that ends the process.
 func runServer(chosen options) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
@@ -55,7 +54,7 @@ func runServer(chosen options) error {
 	if err != nil {
 		return err
 	}
-	logInfo("Starting k3s %s (%s)", Version, Commit)
+	parts.LogInfo("Starting k3s %s (%s)", Version, Commit)
 	s := &server{settings: config}
 	s.supervisor = &supervisor{server: s}
 	s.database = &database{server: s}
@@ -85,33 +84,35 @@ func (s *server) run(ctx context.Context) error {
 	go s.database.promoteLearners(ctx)
 	go s.database.shareNames(ctx, s.settings.servingNames(), func(names []string) {
 		if err := s.serveNames(names); err != nil {
-			logWarning("Failed to renew the serving certificate: %v", err)
+			parts.LogWarning("Failed to renew the serving certificate: %v", err)
 		}
 	})
 	var err error
-	if s.plane, err = newControlPlane(s); err != nil {
+	if s.plane, err = parts.NewControlPlane(s.componentArguments()); err != nil {
 		return fmt.Errorf("starting kubernetes: %w", err)
 	}
 	apiContext, cancel := context.WithCancel(context.Background())
 	s.cancelAPI = cancel
-	if err := s.plane.runAPI(apiContext); err != nil {
+	handler, err := s.plane.RunAPI(apiContext, s.settings.port)
+	if err != nil {
 		return fmt.Errorf("starting kubernetes: %w", err)
 	}
+	s.supervisor.setAPI(handler)
 	if s.nodes, err = newNodeController(s); err != nil {
 		return err
 	}
 	if err := s.nodes.waitForAPI(ctx); err != nil {
 		return err
 	}
-	s.plane.runControllers()
+	s.plane.RunControllers()
 	s.supervisor.ready.Store(true)
 	go s.nodes.run(ctx)
 	if !s.settings.options.truth("disable-agent") {
 		go s.runOwnNode(ctx)
 	}
-	logInfo("k3s is up and running")
+	parts.LogInfo("k3s is up and running")
 	notifyReady()
-	go tidyMemory()
+	go parts.TidyMemory()
 	<-ctx.Done()
 	return ctx.Err()
 }
@@ -119,24 +120,15 @@ func (s *server) run(ctx context.Context) error {
 // shutdown stops the API server, then etcd, each in a few seconds at most.
 func (s *server) shutdown() {
 	s.stopping.Store(true)
-	logInfo("Shutting down")
+	parts.LogInfo("Shutting down")
 	if s.cancelAPI != nil {
 		s.cancelAPI()
 		if s.plane != nil {
-			waitAtMost(time.Second, func() { <-s.plane.stopped })
+			parts.WaitAtMost(time.Second, func() { <-s.plane.Stopped })
 		}
 	}
 	if s.database.etcd != nil {
-		waitAtMost(3*time.Second, s.database.etcd.Close)
-	}
-}
-
-func waitAtMost(limit time.Duration, action func()) {
-	done := make(chan struct{})
-	go func() { action(); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(limit):
+		parts.WaitAtMost(3*time.Second, s.database.etcd.Close)
 	}
 }
 
@@ -175,7 +167,7 @@ func (s *server) prepare(ctx context.Context) error {
 	}
 	if err := s.database.start(ctx, hasData, remote); err != nil {
 		if remote != nil && ctx.Err() == nil {
-			fatal("starting kubernetes: preparing server: start managed database: joining etcd cluster: %v", err)
+			parts.Fatal("starting kubernetes: preparing server: start managed database: joining etcd cluster: %v", err)
 		}
 		return err
 	}
@@ -196,7 +188,7 @@ func (s *server) chooseDatastore() (hasData, join bool, err error) {
 		if s.settings.serverURL == "" {
 			return false, false, errors.New("tombstone file has been detected but --server is empty: backup and delete ${datadir}/server/db to create a new cluster, or set --server to rejoin the cluster")
 		}
-		logInfo("tombstone file has been detected, removing ${datadir}/server/db to rejoin the cluster")
+		parts.LogInfo("tombstone file has been detected, removing ${datadir}/server/db to rejoin the cluster")
 		old := fmt.Sprintf("%s-old-%d", s.database.folder(), time.Now().Unix())
 		if err := os.Rename(s.database.folder(), old); err != nil {
 			return false, false, err
@@ -229,7 +221,7 @@ func (s *server) writeStateFile() error {
 	}
 	page := make([]byte, 4096)
 	copy(page, "SQLite format 3\x00")
-	return writeFileAtomically(file, page, 0o600)
+	return parts.WriteFileAtomically(file, page, 0o600)
 }
 
 // tokenPassword is the password of the token that the user gave, or of the
@@ -254,7 +246,7 @@ func (s *server) createCluster() error {
 		return err
 	}
 	if given.password == "" {
-		given.password = randomHex(16)
+		given.password = parts.RandomHex(16)
 	}
 	agentPassword, err := s.agentPassword(given.password)
 	if err != nil {
@@ -302,7 +294,7 @@ func (s *server) joinSupervisor(ctx context.Context) (*supervisorClient, error) 
 	}
 	if mismatches := s.settings.critical().mismatches(theirs); len(mismatches) > 0 {
 		for _, name := range mismatches {
-			logWarning("critical configuration mismatched: %s", name)
+			parts.LogWarning("critical configuration mismatched: %s", name)
 		}
 		return nil, errors.New("failed to validate server configuration: critical configuration value mismatch between servers")
 	}

@@ -9,6 +9,8 @@ import (
 
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"towline.lab/parts"
 )
 
 // issueCertificates writes the certificates and kubeconfigs of a server. The
@@ -16,37 +18,37 @@ import (
 func (s *server) issueCertificates() error {
 	config := s.settings
 	tls := func(name string) string { return config.serverDir("tls", name) }
-	clientAuthority, err := loadAuthority(tls("client-ca.crt"))
+	clientAuthority, err := parts.LoadAuthority(tls("client-ca.crt"))
 	if err != nil {
 		return err
 	}
-	for file, request := range map[string]certificateRequest{
-		"client-admin.crt":          {name: "system:admin", groups: []string{"system:masters"}, client: true},
-		"client-controller.crt":     {name: "system:kube-controller-manager", groups: []string{"system:masters"}, client: true},
-		"client-scheduler.crt":      {name: "system:kube-scheduler", client: true},
-		"client-supervisor.crt":     {name: "system:k3s-supervisor", groups: []string{"system:masters"}, client: true},
-		"client-kube-apiserver.crt": {name: "system:apiserver", groups: []string{"system:masters"}, client: true},
+	for file, request := range map[string]parts.CertificateRequest{
+		"client-admin.crt":          {Name: "system:admin", Groups: []string{"system:masters"}, Client: true},
+		"client-controller.crt":     {Name: "system:kube-controller-manager", Groups: []string{"system:masters"}, Client: true},
+		"client-scheduler.crt":      {Name: "system:kube-scheduler", Client: true},
+		"client-supervisor.crt":     {Name: "system:k3s-supervisor", Groups: []string{"system:masters"}, Client: true},
+		"client-kube-apiserver.crt": {Name: "system:apiserver", Groups: []string{"system:masters"}, Client: true},
 	} {
-		if err := clientAuthority.issueTo(tls(file), request); err != nil {
+		if err := clientAuthority.IssueTo(tls(file), request); err != nil {
 			return err
 		}
 	}
 	for _, issued := range []struct {
 		authority, file string
-		request         certificateRequest
+		request         parts.CertificateRequest
 	}{
-		{"request-header-ca.crt", "client-auth-proxy.crt", certificateRequest{name: "system:auth-proxy", client: true}},
-		{"etcd/server-ca.crt", "etcd/client.crt", certificateRequest{name: "etcd-client", client: true}},
-		{"etcd/server-ca.crt", "etcd/server-client.crt", certificateRequest{name: "etcd-server", server: true, client: true,
-			names: append([]string{"127.0.0.1", "::1", "localhost", config.nodeName}, config.nodeIPs...)}},
-		{"etcd/peer-ca.crt", "etcd/peer-server-client.crt", certificateRequest{name: "etcd-peer", server: true, client: true,
-			names: append([]string{"127.0.0.1", "::1", "localhost", config.nodeName}, config.nodeIPs...)}},
+		{"request-header-ca.crt", "client-auth-proxy.crt", parts.CertificateRequest{Name: "system:auth-proxy", Client: true}},
+		{"etcd/server-ca.crt", "etcd/client.crt", parts.CertificateRequest{Name: "etcd-client", Client: true}},
+		{"etcd/server-ca.crt", "etcd/server-client.crt", parts.CertificateRequest{Name: "etcd-server", Server: true, Client: true,
+			Names: append([]string{"127.0.0.1", "::1", "localhost", config.nodeName}, config.nodeIPs...)}},
+		{"etcd/peer-ca.crt", "etcd/peer-server-client.crt", parts.CertificateRequest{Name: "etcd-peer", Server: true, Client: true,
+			Names: append([]string{"127.0.0.1", "::1", "localhost", config.nodeName}, config.nodeIPs...)}},
 	} {
-		signer, err := loadAuthority(tls(issued.authority))
+		signer, err := parts.LoadAuthority(tls(issued.authority))
 		if err != nil {
 			return err
 		}
-		if err := signer.issueTo(tls(issued.file), issued.request); err != nil {
+		if err := signer.IssueTo(tls(issued.file), issued.request); err != nil {
 			return err
 		}
 	}
@@ -60,16 +62,16 @@ func (s *server) issueCertificates() error {
 // has: like k3s's it only grows.
 func (s *server) serveNames(names []string) error {
 	file := s.settings.serverDir("tls", "serving-kube-apiserver.crt")
-	signer, err := loadAuthority(s.settings.serverDir("tls", "server-ca.crt"))
+	signer, err := parts.LoadAuthority(s.settings.serverDir("tls", "server-ca.crt"))
 	if err != nil {
 		return err
 	}
 	if content, err := os.ReadFile(file); err == nil {
-		if present, err := parseCertificate(content); err == nil && present.CheckSignatureFrom(signer.certificate) == nil {
-			names = append(names, certificateNames(present)...)
+		if present, err := parts.ParseCertificate(content); err == nil && present.CheckSignatureFrom(signer.Certificate) == nil {
+			names = append(names, parts.CertificateNames(present)...)
 		}
 	}
-	if err := signer.issueTo(file, certificateRequest{name: "k3s", groups: []string{"k3s"}, server: true, names: names}); err != nil {
+	if err := signer.IssueTo(file, parts.CertificateRequest{Name: "k3s", Groups: []string{"k3s"}, Server: true, Names: names}); err != nil {
 		return err
 	}
 	return s.supervisor.loadCertificate()
@@ -85,16 +87,6 @@ func kubeconfigWith(serverURL string, caPEM, certificate, key []byte) ([]byte, e
 	})
 }
 
-// kubeconfigWithFiles is the form of a component's kubeconfig.
-func kubeconfigWithFiles(serverURL, caFile, certificateFile string) ([]byte, error) {
-	return clientcmd.Write(clientcmdapi.Config{
-		Clusters:       map[string]*clientcmdapi.Cluster{"local": {Server: serverURL, CertificateAuthority: caFile}},
-		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"user": {ClientCertificate: certificateFile, ClientKey: keyFileOf(certificateFile)}},
-		Contexts:       map[string]*clientcmdapi.Context{"Default": {Cluster: "local", AuthInfo: "user"}},
-		CurrentContext: "Default",
-	})
-}
-
 func (s *server) writeKubeconfigs() error {
 	config := s.settings
 	tls := func(name string) string { return config.serverDir("tls", name) }
@@ -103,11 +95,11 @@ func (s *server) writeKubeconfigs() error {
 		"admin": "client-admin.crt", "controller": "client-controller.crt",
 		"scheduler": "client-scheduler.crt", "supervisor": "client-supervisor.crt",
 	} {
-		content, err := kubeconfigWithFiles(local, tls("server-ca.crt"), tls(certificate))
+		content, err := parts.KubeconfigWithFiles(local, tls("server-ca.crt"), tls(certificate))
 		if err != nil {
 			return err
 		}
-		if err := writeFileAtomically(config.serverDir("cred", name+".kubeconfig"), content, 0o600); err != nil {
+		if err := parts.WriteFileAtomically(config.serverDir("cred", name+".kubeconfig"), content, 0o600); err != nil {
 			return err
 		}
 	}
@@ -136,14 +128,14 @@ func (s *server) writeAdminKubeconfig() error {
 		}
 		mode = os.FileMode(parsed) & os.ModePerm
 	}
-	file := orDefault(config.options.text("write-kubeconfig"), defaultKubeconfig)
+	file := parts.OrDefault(config.options.text("write-kubeconfig"), defaultKubeconfig)
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	if err := writeFileAtomically(file, content, mode); err != nil {
+	if err := parts.WriteFileAtomically(file, content, mode); err != nil {
 		return err
 	}
-	logInfo("Wrote kubeconfig %s", file)
+	parts.LogInfo("Wrote kubeconfig %s", file)
 	return giveToGroup(file, config.options.text("write-kubeconfig-group"))
 }
 

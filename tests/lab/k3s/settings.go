@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"towline.lab/parts"
 )
 
 const (
@@ -144,7 +146,7 @@ func (s *settings) setServer() error {
 			return usageError{fmt.Sprintf("invalid value %q for flag -https-listen-port: parse error", text)}
 		}
 	}
-	s.bindAddress = orDefault(chosen.text("bind-address"), "0.0.0.0")
+	s.bindAddress = parts.OrDefault(chosen.text("bind-address"), "0.0.0.0")
 	s.advertiseAddress = chosen.text("advertise-address")
 	if s.advertiseAddress == "" {
 		s.advertiseAddress = append(append([]string(nil), s.externalIPs...), s.nodeIPs...)[0]
@@ -157,10 +159,10 @@ func (s *settings) setServer() error {
 	}
 	s.clusterDNS = chosen.list("cluster-dns")
 	if len(s.clusterDNS) == 0 {
-		s.clusterDNS = []string{addressInNetwork(s.serviceCIDRs[0], 10)}
+		s.clusterDNS = []string{parts.AddressInNetwork(s.serviceCIDRs[0], 10)}
 	}
-	s.clusterDomain = orDefault(chosen.text("cluster-domain"), "cluster.local")
-	s.nodePortRange = orDefault(chosen.text("service-node-port-range"), "30000-32767")
+	s.clusterDomain = parts.OrDefault(chosen.text("cluster-domain"), "cluster.local")
+	s.nodePortRange = parts.OrDefault(chosen.text("service-node-port-range"), "30000-32767")
 	s.tlsNames = chosen.list("tls-san")
 	return nil
 }
@@ -169,18 +171,11 @@ func (s *settings) setServer() error {
 // (k3s-facts: 127.0.0.1 ::1 localhost node-name node-ips node-external-ip
 // advertise-address service address kubernetes.default..., every tls-san).
 func (s *settings) servingNames() []string {
-	names := []string{"127.0.0.1", "::1", "localhost", s.nodeName, s.advertiseAddress, addressInNetwork(s.serviceCIDRs[0], 1),
+	names := []string{"127.0.0.1", "::1", "localhost", s.nodeName, s.advertiseAddress, parts.AddressInNetwork(s.serviceCIDRs[0], 1),
 		"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc." + s.clusterDomain}
 	names = append(names, s.nodeIPs...)
 	names = append(names, s.externalIPs...)
-	return uniqueSorted(append(names, s.tlsNames...))
-}
-
-func orDefault(value, fallback string) string {
-	if value == "" {
-		return fallback
-	}
-	return value
+	return parts.UniqueSorted(append(names, s.tlsNames...))
 }
 
 func networks(values []string, fallback, name string) ([]string, error) {
@@ -195,26 +190,11 @@ func networks(values []string, fallback, name string) ([]string, error) {
 	return values, nil
 }
 
-// addressInNetwork counts offset addresses up from the network's first.
-func addressInNetwork(network string, offset int) string {
-	_, parsed, err := net.ParseCIDR(network)
-	if err != nil {
-		return ""
-	}
-	address := append(net.IP(nil), parsed.IP...)
-	for index := len(address) - 1; index >= 0 && offset > 0; index-- {
-		sum := int(address[index]) + offset
-		address[index] = byte(sum)
-		offset = sum >> 8
-	}
-	return address.String()
-}
-
 func nodeID() (string, error) {
 	file := filepath.Join(nodeConfigDir, "id")
 	if content, err := os.ReadFile(file); err == nil {
 		return strings.TrimSpace(string(content)), nil
 	}
-	id := randomHex(4)
-	return id, writeFileAtomically(file, []byte(id+"\n"), 0o644)
+	id := parts.RandomHex(4)
+	return id, parts.WriteFileAtomically(file, []byte(id+"\n"), 0o644)
 }

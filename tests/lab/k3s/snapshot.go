@@ -13,6 +13,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/client/v3/snapshot"
 	"go.uber.org/zap"
+
+	"towline.lab/parts"
 )
 
 // runSnapshot is `k3s etcd-snapshot`: save, ls and delete on the local disk.
@@ -40,8 +42,8 @@ func runSnapshot(arguments []string) error {
 			chosen[name] = values
 		}
 	}
-	dataDir := orDefault(chosen.text("data-dir"), defaultDataDir)
-	folder := orDefault(chosen.text("dir"), orDefault(chosen.text("etcd-snapshot-dir"), filepath.Join(dataDir, "server", "db", "snapshots")))
+	dataDir := parts.OrDefault(chosen.text("data-dir"), defaultDataDir)
+	folder := parts.OrDefault(chosen.text("dir"), parts.OrDefault(chosen.text("etcd-snapshot-dir"), filepath.Join(dataDir, "server", "db", "snapshots")))
 	switch command {
 	case "save":
 		return saveSnapshot(dataDir, folder, chosen)
@@ -52,7 +54,7 @@ func runSnapshot(arguments []string) error {
 			if err := os.Remove(filepath.Join(folder, filepath.Base(name))); err != nil {
 				return err
 			}
-			logInfo("Snapshot %s deleted.", name)
+			parts.LogInfo("Snapshot %s deleted.", name)
 		}
 		return nil
 	default:
@@ -65,7 +67,7 @@ func saveSnapshot(dataDir, folder string, chosen options) error {
 		return errors.New("etcd datastore disabled")
 	}
 	tlsDir := filepath.Join(dataDir, "server", "tls", "etcd")
-	config, err := etcdClientTLS(filepath.Join(tlsDir, "client.crt"), filepath.Join(tlsDir, "client.key"), filepath.Join(tlsDir, "server-ca.crt"))
+	config, err := parts.EtcdClientTLS(filepath.Join(tlsDir, "client.crt"), filepath.Join(tlsDir, "client.key"), filepath.Join(tlsDir, "server-ca.crt"))
 	if err != nil {
 		return err
 	}
@@ -75,19 +77,19 @@ func saveSnapshot(dataDir, folder string, chosen options) error {
 			return err
 		}
 	}
-	name := fmt.Sprintf("%s-%s-%d", orDefault(chosen.text("name"), "on-demand"), strings.ToLower(node), time.Now().Unix())
+	name := fmt.Sprintf("%s-%s-%d", parts.OrDefault(chosen.text("name"), "on-demand"), strings.ToLower(node), time.Now().Unix())
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	logInfo("Saving etcd snapshot to %s", filepath.Join(folder, name))
+	parts.LogInfo("Saving etcd snapshot to %s", filepath.Join(folder, name))
 	_, err = snapshot.SaveWithVersion(ctx, zap.NewNop(), clientv3.Config{Endpoints: []string{"https://127.0.0.1:2379"}, TLS: config,
 		DialTimeout: 5 * time.Second, Logger: zap.NewNop()}, filepath.Join(folder, name))
 	if err != nil {
 		return err
 	}
-	logInfo("Snapshot %s saved.", name)
+	parts.LogInfo("Snapshot %s saved.", name)
 	return nil
 }
 

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"towline.lab/parts"
 )
 
 // supervisor is the listener on port 6443. It answers k3s's own paths itself
@@ -39,7 +41,7 @@ func (s *supervisor) setAPI(handler http.Handler) { s.api.Store(&handler) }
 
 func (s *supervisor) loadCertificate() error {
 	file := s.server.settings.serverDir("tls", "serving-kube-apiserver.crt")
-	pair, err := tls.LoadX509KeyPair(file, keyFileOf(file))
+	pair, err := tls.LoadX509KeyPair(file, parts.KeyFileOf(file))
 	if err != nil {
 		return err
 	}
@@ -61,7 +63,7 @@ func (s *supervisor) listen() error {
 	service := &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: 32 * time.Second,
-		ErrorLog:          quietLogger(),
+		ErrorLog:          parts.QuietLogger(),
 		TLSConfig: &tls.Config{
 			MinVersion: tls.VersionTLS12,
 			ClientAuth: tls.RequestClientCert,
@@ -73,7 +75,7 @@ func (s *supervisor) listen() error {
 	}
 	go func() {
 		if err := service.ServeTLS(listener, "", ""); err != nil {
-			fatal("Error: supervisor stopped: %v", err)
+			parts.Fatal("Error: supervisor stopped: %v", err)
 		}
 	}()
 	return nil

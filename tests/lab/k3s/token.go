@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -10,6 +9,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"towline.lab/parts"
 )
 
 // A token is a password alone, or the full form
@@ -62,12 +63,6 @@ func (t token) checkCA(caPEM []byte) error {
 	return nil
 }
 
-func randomHex(bytes int) string {
-	buffer := make([]byte, bytes)
-	_, _ = rand.Read(buffer)
-	return hex.EncodeToString(buffer)
-}
-
 // optionOrFile reads a secret that can be given itself or as the name of a file.
 func optionOrFile(chosen options, name string) (string, error) {
 	if value := chosen.text(name); value != "" {
@@ -88,7 +83,7 @@ func optionOrFile(chosen options, name string) (string, error) {
 // two latter are links to token unless agents have a token of their own.
 func writeTokenFiles(serverDir string, caPEM []byte, serverPassword, agentPassword string) error {
 	tokenFile := filepath.Join(serverDir, "token")
-	if err := writeFileAtomically(tokenFile, []byte(formatToken(caPEM, "server", serverPassword)+"\n"), 0o600); err != nil {
+	if err := parts.WriteFileAtomically(tokenFile, []byte(formatToken(caPEM, "server", serverPassword)+"\n"), 0o600); err != nil {
 		return err
 	}
 	if err := link(tokenFile, filepath.Join(serverDir, "node-token")); err != nil {
@@ -99,7 +94,7 @@ func writeTokenFiles(serverDir string, caPEM []byte, serverPassword, agentPasswo
 		return link(tokenFile, agentFile)
 	}
 	_ = os.Remove(agentFile)
-	return writeFileAtomically(agentFile, []byte(formatToken(caPEM, "node", agentPassword)+"\n"), 0o600)
+	return parts.WriteFileAtomically(agentFile, []byte(formatToken(caPEM, "node", agentPassword)+"\n"), 0o600)
 }
 
 func link(target, name string) error {
@@ -108,18 +103,4 @@ func link(target, name string) error {
 	}
 	_ = os.Remove(name)
 	return os.Symlink(target, name)
-}
-
-func writeFileAtomically(name string, content []byte, mode os.FileMode) error {
-	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return err
-	}
-	temporary := name + ".new"
-	if err := os.WriteFile(temporary, content, mode); err != nil {
-		return err
-	}
-	if err := os.Chmod(temporary, mode); err != nil {
-		return err
-	}
-	return os.Rename(temporary, name)
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"towline.lab/parts"
 )
 
 func TestParseToken(t *testing.T) {
@@ -95,13 +97,13 @@ func TestCertificatesAreKeptAndRenewed(t *testing.T) {
 	if err != nil || string(again["tls/server-ca.crt"]) != string(data["tls/server-ca.crt"]) {
 		t.Errorf("a present CA was not taken: %v", err)
 	}
-	signer, err := loadAuthority(filepath.Join(folder, "tls/server-ca.crt"))
+	signer, err := parts.LoadAuthority(filepath.Join(folder, "tls/server-ca.crt"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(folder, "serving.crt")
 	issue := func(names ...string) string {
-		if err := signer.issueTo(file, certificateRequest{name: "k3s", server: true, names: names}); err != nil {
+		if err := signer.IssueTo(file, parts.CertificateRequest{Name: "k3s", Server: true, Names: names}); err != nil {
 			t.Fatal(err)
 		}
 		content, _ := os.ReadFile(file)
@@ -113,13 +115,5 @@ func TestCertificatesAreKeptAndRenewed(t *testing.T) {
 	}
 	if issue("a", "b", "127.0.0.1") == first {
 		t.Error("a new name did not renew the certificate")
-	}
-}
-
-func TestLogLines(t *testing.T) {
-	for value, wanted := range map[string]string{"plain": "plain", "two words": `"two words"`, `say "x"`: `"say \"x\""`, "": `""`} {
-		if found := quoteLogValue(value); found != wanted {
-			t.Errorf("%s, wanted %s", found, wanted)
-		}
 	}
 }

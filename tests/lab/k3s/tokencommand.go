@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"towline.lab/parts"
 )
 
 // runToken is `k3s token`: generate and rotate. Bootstrap tokens are not in the stand-in.
@@ -19,7 +21,7 @@ func runToken(arguments []string) error {
 	}
 	switch arguments[0] {
 	case "generate":
-		fmt.Println(randomHex(3) + "." + randomHex(8))
+		fmt.Println(parts.RandomHex(3) + "." + parts.RandomHex(8))
 		return nil
 	case "rotate":
 		return rotateToken(arguments[1:])
@@ -35,8 +37,8 @@ func rotateToken(arguments []string) error {
 	if err != nil {
 		return err
 	}
-	dataDir := orDefault(chosen.text("data-dir"), defaultDataDir)
-	old := orDefault(chosen.text("token"), os.Getenv("K3S_TOKEN"))
+	dataDir := parts.OrDefault(chosen.text("data-dir"), defaultDataDir)
+	old := parts.OrDefault(chosen.text("token"), os.Getenv("K3S_TOKEN"))
 	if old == "" {
 		content, err := os.ReadFile(filepath.Join(dataDir, "server", "token"))
 		if err != nil {
@@ -44,10 +46,10 @@ func rotateToken(arguments []string) error {
 		}
 		old = strings.TrimSpace(string(content))
 	}
-	fresh := orDefault(chosen.text("new-token"), randomHex(16))
+	fresh := parts.OrDefault(chosen.text("new-token"), parts.RandomHex(16))
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	client, err := newSupervisorClient(ctx, orDefault(chosen.text("server"), "https://127.0.0.1:6443"), old, "server")
+	client, err := newSupervisorClient(ctx, parts.OrDefault(chosen.text("server"), "https://127.0.0.1:6443"), old, "server")
 	if err != nil {
 		return err
 	}

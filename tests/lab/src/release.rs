@@ -203,24 +203,18 @@ pub(crate) fn sha256(path: &Path) -> Result<String> {
 /// Builds the stand-in, or lets its build script find it in its own cache.
 fn stand_in(distribution: Distribution) -> Result<PathBuf> {
     let variable = distribution.variable();
-    let build = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join(distribution.as_str())
-        .join("build");
+    let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("build");
     say::progress(&format!(
         "no official {distribution} within reach; asking {} for the stand-in",
         build.display()
     ));
     // Its progress goes to our standard error, line by line.
     let output = Command::new(&build)
+        .arg(distribution.as_str())
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
-        .with_context(|| {
-            format!(
-                "start {}, or name a {distribution}: {variable}=/path/to/{distribution}",
-                build.display()
-            )
-        })?;
+        .with_context(|| format!("start {}", build.display()))?;
     let path = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
     if !output.status.success() || !path.is_file() {
         bail!(

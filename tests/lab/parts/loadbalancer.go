@@ -1,4 +1,4 @@
-package main
+package parts
 
 import (
 	"context"
@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// loadBalancer is the agent's own door to the servers: it listens on
-// 127.0.0.1:6444 and passes each connection on to the first server that
-// takes it. The servers it learned are kept over restarts.
-type loadBalancer struct {
+// LoadBalancer is a node's own door to the servers: it listens on 127.0.0.1
+// and passes each connection on to the first server that takes it. The servers it learned are kept over restarts.
+type LoadBalancer struct {
+	name string
 	file string
 
 	mutex       sync.Mutex
@@ -30,7 +30,8 @@ type loadBalancerState struct {
 	ServerAddresses []string
 }
 
-func startLoadBalancer(ctx context.Context, listen, serverURL, file string) (*loadBalancer, error) {
+// StartLoadBalancer listens, and forwards to the server of serverURL and to those kept in file.
+func StartLoadBalancer(ctx context.Context, name, listen, serverURL, file string) (*LoadBalancer, error) {
 	parsed, err := url.Parse(serverURL)
 	if err != nil {
 		return nil, err
@@ -39,7 +40,7 @@ func startLoadBalancer(ctx context.Context, listen, serverURL, file string) (*lo
 	if parsed.Port() == "" {
 		defaultAddress = net.JoinHostPort(parsed.Hostname(), "443")
 	}
-	balancer := &loadBalancer{file: file, serverURL: serverURL, defaultAddr: defaultAddress, connections: map[string]map[net.Conn]bool{}}
+	balancer := &LoadBalancer{name: name, file: file, serverURL: serverURL, defaultAddr: defaultAddress, connections: map[string]map[net.Conn]bool{}}
 	var state loadBalancerState
 	if content, err := os.ReadFile(file); err == nil && json.Unmarshal(content, &state) == nil && state.ServerURL == serverURL {
 		balancer.addresses = state.ServerAddresses
@@ -48,7 +49,7 @@ func startLoadBalancer(ctx context.Context, listen, serverURL, file string) (*lo
 	if err != nil {
 		return nil, err
 	}
-	logInfo("Running load balancer k3s-agent-load-balancer %s -> %v [default: %s]", listen, balancer.addresses, defaultAddress)
+	LogInfo("Running load balancer %s %s -> %v [default: %s]", name, listen, balancer.addresses, defaultAddress)
 	go func() {
 		<-ctx.Done()
 		_ = listener.Close()
@@ -66,21 +67,21 @@ func startLoadBalancer(ctx context.Context, listen, serverURL, file string) (*lo
 	return balancer, nil
 }
 
-// update takes the servers the cluster knows now.
-func (b *loadBalancer) update(addresses []string) {
+// Update takes the servers the cluster knows now.
+func (b *LoadBalancer) Update(addresses []string) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	if len(addresses) == 0 || equalLists(addresses, b.addresses) {
 		return
 	}
 	b.addresses = addresses
-	logInfo("Updated load balancer k3s-agent-load-balancer server addresses -> %v [default: %s]", addresses, b.defaultAddr)
+	LogInfo("Updated load balancer %s server addresses -> %v [default: %s]", b.name, addresses, b.defaultAddr)
 	content, err := json.MarshalIndent(loadBalancerState{b.serverURL, addresses}, "", "  ")
 	if err == nil {
-		err = writeFileAtomically(b.file, content, 0o600)
+		err = WriteFileAtomically(b.file, content, 0o600)
 	}
 	if err != nil {
-		logWarning("Failed to keep the load balancer's state: %v", err)
+		LogWarning("Failed to keep the load balancer's state: %v", err)
 	}
 }
 
@@ -98,7 +99,7 @@ func equalLists(a, b []string) bool {
 
 // candidates are the servers to try: those in use first, the default last
 // where the cluster has told of others.
-func (b *loadBalancer) candidates() []string {
+func (b *LoadBalancer) candidates() []string {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	var inUse, rest []string
@@ -117,7 +118,7 @@ func (b *loadBalancer) candidates() []string {
 	return append(inUse, rest...)
 }
 
-func (b *loadBalancer) serve(client net.Conn) {
+func (b *LoadBalancer) serve(client net.Conn) {
 	for _, address := range b.candidates() {
 		upstream, err := net.DialTimeout("tcp", address, 3*time.Second)
 		if err != nil {
@@ -143,7 +144,7 @@ func (b *loadBalancer) serve(client net.Conn) {
 	_ = client.Close()
 }
 
-func (b *loadBalancer) remember(address string, connection net.Conn, open bool) {
+func (b *LoadBalancer) remember(address string, connection net.Conn, open bool) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	if b.connections[address] == nil {
@@ -157,7 +158,7 @@ func (b *loadBalancer) remember(address string, connection net.Conn, open bool) 
 }
 
 // checkHealth closes the connections to a server that no longer takes new ones.
-func (b *loadBalancer) checkHealth(ctx context.Context) {
+func (b *LoadBalancer) checkHealth(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():

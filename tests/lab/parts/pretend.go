@@ -1,4 +1,4 @@
-package main
+package parts
 
 import (
 	"context"
@@ -13,17 +13,12 @@ import (
 	apitest "k8s.io/cri-api/pkg/apis/testing"
 )
 
-// pretendFile keeps the pretended containers over a restart of k3s, which
-// leaves real ones running, and loses them at a reboot, as real ones are.
-const pretendFile = "/run/k3s/standin-runtime.json"
-
 // pretendRuntime is the fake container runtime with a memory, and with an
 // address of its own for each pod.
 type pretendRuntime struct {
 	internalapi.RuntimeService
-	fake *apitest.FakeRuntimeService
-	// flannel says whether k3s brings the network of the pods.
-	flannel bool
+	fake    *apitest.FakeRuntimeService
+	options KubeletOptions
 
 	mutex   sync.Mutex
 	podCIDR string
@@ -38,10 +33,10 @@ type pretendState struct {
 	Containers map[string]*apitest.FakeContainer
 }
 
-func newPretendRuntime(service internalapi.RuntimeService, fake *apitest.FakeRuntimeService, backend string) *pretendRuntime {
-	runtime := &pretendRuntime{RuntimeService: service, fake: fake, flannel: backend != "none"}
+func newPretendRuntime(service internalapi.RuntimeService, fake *apitest.FakeRuntimeService, options KubeletOptions) *pretendRuntime {
+	runtime := &pretendRuntime{RuntimeService: service, fake: fake, options: options}
 	var state pretendState
-	if content, err := os.ReadFile(pretendFile); err == nil && json.Unmarshal(content, &state) == nil && state.Sandboxes != nil && state.Containers != nil {
+	if content, err := os.ReadFile(options.StateFile); err == nil && json.Unmarshal(content, &state) == nil && state.Sandboxes != nil && state.Containers != nil {
 		fake.Lock()
 		fake.Sandboxes, fake.Containers = state.Sandboxes, state.Containers
 		fake.Unlock()
@@ -58,10 +53,10 @@ func (p *pretendRuntime) keep(action error) error {
 	content, err := json.Marshal(pretendState{p.podCIDR, p.next, p.fake.Sandboxes, p.fake.Containers})
 	p.fake.Unlock()
 	if err == nil {
-		err = writeFileAtomically(pretendFile, content, 0o600)
+		err = WriteFileAtomically(p.options.StateFile, content, 0o600)
 	}
 	if err != nil {
-		logDebugf("Failed to keep the state of the pretended containers: %v", err)
+		LogDebug("Failed to keep the state of the pretended containers: %v", err)
 	}
 	return action
 }
@@ -70,7 +65,7 @@ func (p *pretendRuntime) keep(action error) error {
 // when it has written its configuration, as for containerd.
 func (p *pretendRuntime) Status(ctx context.Context, verbose bool) (*runtimeapi.StatusResponse, error) {
 	answer, err := p.RuntimeService.Status(ctx, verbose)
-	if plugins, _ := filepath.Glob("/etc/cni/net.d/*.conf*"); err != nil || p.flannel || len(plugins) > 0 {
+	if plugins, _ := filepath.Glob("/etc/cni/net.d/*.conf*"); err != nil || !p.options.AwaitNetwork || len(plugins) > 0 {
 		return answer, err
 	}
 	for _, condition := range answer.GetStatus().GetConditions() {
@@ -100,7 +95,7 @@ func (p *pretendRuntime) address() string {
 		return ""
 	}
 	p.next = p.next%250 + 1
-	return addressInNetwork(p.podCIDR, p.next+1)
+	return AddressInNetwork(p.podCIDR, p.next+1)
 }
 
 // RunPodSandbox implements internalapi.RuntimeService.

@@ -1,4 +1,4 @@
-package main
+package parts
 
 import (
 	"bytes"
@@ -20,14 +20,15 @@ import (
 	"time"
 )
 
-// authority is a certificate authority with its key.
-type authority struct {
-	certificate    *x509.Certificate
-	key            *ecdsa.PrivateKey
-	certificatePEM []byte
+// Authority is a certificate authority with its key.
+type Authority struct {
+	Certificate    *x509.Certificate
+	key            crypto.Signer
+	CertificatePEM []byte
 }
 
-func newKey() (*ecdsa.PrivateKey, []byte, error) {
+// NewKey makes a key, and its file.
+func NewKey() (*ecdsa.PrivateKey, []byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err
@@ -44,16 +45,16 @@ func serialNumber() *big.Int {
 	return number
 }
 
-// newAuthority makes a self-signed CA for ten years, named as k3s names its own.
-func newAuthority(name string) (certificatePEM, keyPEM []byte, err error) {
-	key, keyPEM, err := newKey()
+// NewAuthority makes a self-signed CA for ten years.
+func NewAuthority(name string) (certificatePEM, keyPEM []byte, err error) {
+	key, keyPEM, err := NewKey()
 	if err != nil {
 		return nil, nil, err
 	}
 	now := time.Now()
 	template := &x509.Certificate{
 		SerialNumber:          serialNumber(),
-		Subject:               pkix.Name{CommonName: fmt.Sprintf("%s@%d", name, now.Unix())},
+		Subject:               pkix.Name{CommonName: name},
 		NotBefore:             now.Add(-time.Hour),
 		NotAfter:              now.AddDate(10, 0, 0),
 		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment | x509.KeyUsageCertSign,
@@ -67,7 +68,8 @@ func newAuthority(name string) (certificatePEM, keyPEM []byte, err error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), keyPEM, nil
 }
 
-func loadAuthority(certificateFile string) (*authority, error) {
+// LoadAuthority reads a CA and the key beside it.
+func LoadAuthority(certificateFile string) (*Authority, error) {
 	certificatePEM, err := os.ReadFile(certificateFile)
 	if err != nil {
 		return nil, err
@@ -76,7 +78,7 @@ func loadAuthority(certificateFile string) (*authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	certificate, err := parseCertificate(certificatePEM)
+	certificate, err := ParseCertificate(certificatePEM)
 	if err != nil {
 		return nil, err
 	}
@@ -84,14 +86,33 @@ func loadAuthority(certificateFile string) (*authority, error) {
 	if block == nil {
 		return nil, fmt.Errorf("no key in the key file of %s", certificateFile)
 	}
-	key, err := x509.ParseECPrivateKey(block.Bytes)
+	key, err := parseKey(block.Bytes)
 	if err != nil {
 		return nil, err
 	}
-	return &authority{certificate: certificate, key: key, certificatePEM: certificatePEM}, nil
+	return &Authority{Certificate: certificate, key: key, CertificatePEM: certificatePEM}, nil
 }
 
-func parseCertificate(content []byte) (*x509.Certificate, error) {
+func parseKey(der []byte) (crypto.Signer, error) {
+	if key, err := x509.ParseECPrivateKey(der); err == nil {
+		return key, nil
+	}
+	if key, err := x509.ParsePKCS1PrivateKey(der); err == nil {
+		return key, nil
+	}
+	key, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return nil, err
+	}
+	signer, isSigner := key.(crypto.Signer)
+	if !isSigner {
+		return nil, errors.New("a key that cannot sign")
+	}
+	return signer, nil
+}
+
+// ParseCertificate reads the first certificate of a PEM file.
+func ParseCertificate(content []byte) (*x509.Certificate, error) {
 	block, _ := pem.Decode(content)
 	if block == nil {
 		return nil, errors.New("no certificate found")
@@ -99,18 +120,18 @@ func parseCertificate(content []byte) (*x509.Certificate, error) {
 	return x509.ParseCertificate(block.Bytes)
 }
 
-// certificateRequest says what a leaf certificate is for.
-type certificateRequest struct {
-	name   string
-	groups []string
-	names  []string // DNS names and IP addresses
-	server bool
-	client bool
+// CertificateRequest says what a leaf certificate is for.
+type CertificateRequest struct {
+	Name   string
+	Groups []string
+	Names  []string // DNS names and IP addresses
+	Server bool
+	Client bool
 }
 
-// issue signs a leaf certificate for one year, with a new key. The PEM holds the CA behind the leaf.
-func (a *authority) issue(request certificateRequest) (certificatePEM, keyPEM []byte, err error) {
-	key, keyPEM, err := newKey()
+// Issue signs a leaf certificate for one year, with a new key. The PEM holds the CA behind the leaf.
+func (a *Authority) Issue(request CertificateRequest) (certificatePEM, keyPEM []byte, err error) {
+	key, keyPEM, err := NewKey()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -118,46 +139,46 @@ func (a *authority) issue(request certificateRequest) (certificatePEM, keyPEM []
 	return certificatePEM, keyPEM, err
 }
 
-func (a *authority) sign(request certificateRequest, key crypto.PublicKey) ([]byte, error) {
+func (a *Authority) sign(request CertificateRequest, key crypto.PublicKey) ([]byte, error) {
 	template := &x509.Certificate{
 		SerialNumber: serialNumber(),
-		Subject:      pkix.Name{CommonName: request.name, Organization: request.groups},
+		Subject:      pkix.Name{CommonName: request.Name, Organization: request.Groups},
 		NotBefore:    time.Now().Add(-time.Hour),
 		NotAfter:     time.Now().AddDate(1, 0, 0),
 		KeyUsage:     x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
 	}
-	if request.server {
+	if request.Server {
 		template.ExtKeyUsage = append(template.ExtKeyUsage, x509.ExtKeyUsageServerAuth)
 	}
-	if request.client {
+	if request.Client {
 		template.ExtKeyUsage = append(template.ExtKeyUsage, x509.ExtKeyUsageClientAuth)
 	}
-	for _, name := range uniqueSorted(request.names) {
+	for _, name := range UniqueSorted(request.Names) {
 		if address := net.ParseIP(name); address != nil {
 			template.IPAddresses = append(template.IPAddresses, address)
 		} else {
 			template.DNSNames = append(template.DNSNames, name)
 		}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key, a.key)
+	der, err := x509.CreateCertificate(rand.Reader, template, a.Certificate, key, a.key)
 	if err != nil {
 		return nil, err
 	}
 	leaf := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	return append(leaf, a.certificatePEM...), nil
+	return append(leaf, a.CertificatePEM...), nil
 }
 
-// issueTo writes certificate and key as FILE and its .key sibling. A present
+// IssueTo writes certificate and key as FILE and its .key sibling. A present
 // certificate is kept while it is from this authority, asks for the same names
 // and has four months left: k3s renews at a start in the last 120 days. The key
 // stays, so that whoever reads both files meanwhile gets two that belong together.
-func (a *authority) issueTo(certificateFile string, request certificateRequest) error {
+func (a *Authority) IssueTo(certificateFile string, request CertificateRequest) error {
 	keyFile := certificateFile[:len(certificateFile)-len(filepath.Ext(certificateFile))] + ".key"
 	if present, err := tls.LoadX509KeyPair(certificateFile, keyFile); err == nil && present.Leaf != nil {
 		leaf := present.Leaf
-		if leaf.CheckSignatureFrom(a.certificate) == nil &&
-			bytes.Equal([]byte(fmt.Sprint(certificateNames(leaf))), []byte(fmt.Sprint(uniqueSorted(request.names)))) &&
-			leaf.Subject.CommonName == request.name &&
+		if leaf.CheckSignatureFrom(a.Certificate) == nil &&
+			bytes.Equal([]byte(fmt.Sprint(CertificateNames(leaf))), []byte(fmt.Sprint(UniqueSorted(request.Names)))) &&
+			leaf.Subject.CommonName == request.Name &&
 			time.Until(leaf.NotAfter) > 120*24*time.Hour {
 			return nil
 		}
@@ -165,27 +186,29 @@ func (a *authority) issueTo(certificateFile string, request certificateRequest) 
 		if err != nil {
 			return err
 		}
-		return writeFileAtomically(certificateFile, certificatePEM, 0o644)
+		return WriteFileAtomically(certificateFile, certificatePEM, 0o644)
 	}
-	certificatePEM, keyPEM, err := a.issue(request)
+	certificatePEM, keyPEM, err := a.Issue(request)
 	if err != nil {
 		return err
 	}
-	if err := writeFileAtomically(keyFile, keyPEM, 0o600); err != nil {
+	if err := WriteFileAtomically(keyFile, keyPEM, 0o600); err != nil {
 		return err
 	}
-	return writeFileAtomically(certificateFile, certificatePEM, 0o644)
+	return WriteFileAtomically(certificateFile, certificatePEM, 0o644)
 }
 
-func certificateNames(certificate *x509.Certificate) []string {
+// CertificateNames are the names and addresses of a certificate.
+func CertificateNames(certificate *x509.Certificate) []string {
 	names := append([]string(nil), certificate.DNSNames...)
 	for _, address := range certificate.IPAddresses {
 		names = append(names, address.String())
 	}
-	return uniqueSorted(names)
+	return UniqueSorted(names)
 }
 
-func uniqueSorted(values []string) []string {
+// UniqueSorted brings names and addresses into one form.
+func UniqueSorted(values []string) []string {
 	seen := map[string]bool{}
 	var result []string
 	for _, value := range values {
