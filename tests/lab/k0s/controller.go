@@ -10,12 +10,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
 
 	"towline.lab/parts"
 )
@@ -51,9 +53,13 @@ type controller struct {
 	etcd       *etcdRunner
 	plane      *parts.ControlPlane
 	cancelAPI  context.CancelFunc
-	admin      *kubernetes.Clientset
-	status     *statusServer
-	leader     *election
+	elections  sync.WaitGroup
+	// cancelLeases gives the leases back, which needs the API.
+	cancelLeases context.CancelFunc
+	admin        *kubernetes.Clientset
+	status       *statusServer
+	leader       *election
+	leaves       bool
 }
 
 // leftVariable tells a process that it only waits for its end: what k0s is
@@ -245,6 +251,10 @@ func (c *controller) listenForAgents() error {
 // k0s only sees that it does not get ready.
 func (c *controller) startAPI() error {
 	plane, err := parts.NewControlPlane(c.arguments())
+	// Kubernetes has one log for all components of a process.
+	klog.ClearLogger()
+	klog.LogToStderr(false)
+	klog.SetOutput(journal{"kube-apiserver"})
 	if err == nil {
 		c.plane = plane
 		var ctx context.Context
@@ -280,6 +290,9 @@ func (c *controller) apiReady(ctx context.Context) error {
 }
 
 func (c *controller) arguments() parts.Components {
+	// Here a lost election ends the whole process; k0s starts the one component again.
+	election := []string{"--leader-elect=" + strconv.FormatBool(!c.flags.single), "--leader-elect-lease-duration=40s",
+		"--leader-elect-renew-deadline=30s", "--leader-elect-retry-period=4s"}
 	pki := func(name string) string { return c.vars.pki(name) }
 	network, api := c.config.Spec.Network, c.config.Spec.API
 	arguments := parts.Components{
@@ -303,13 +316,15 @@ func (c *controller) arguments() parts.Components {
 			"--bind-address=127.0.0.1", "--profiling=false", "--cert-dir=" + c.vars.RunDir,
 			"--allocate-node-cidrs=true", "--cluster-name=k0s", "--cluster-cidr=" + network.PodCIDR, "--service-cluster-ip-range=" + network.ServiceCIDR,
 			"--controllers=*,bootstrapsigner,tokencleaner", "--root-ca-file=" + pki("ca.crt"), "--service-account-private-key-file=" + pki("sa.key"),
-			"--cluster-signing-cert-file=" + pki("ca.crt"), "--cluster-signing-key-file=" + pki("ca.key"), "--leader-elect=" + strconv.FormatBool(!c.flags.single),
+			"--cluster-signing-cert-file=" + pki("ca.crt"), "--cluster-signing-key-file=" + pki("ca.key"),
 		},
 		Scheduler: []string{
 			"--kubeconfig=" + pki("scheduler.conf"), "--authentication-kubeconfig=" + pki("scheduler.conf"), "--authorization-kubeconfig=" + pki("scheduler.conf"),
-			"--bind-address=127.0.0.1", "--profiling=false", "--cert-dir=" + c.vars.RunDir, "--leader-elect=" + strconv.FormatBool(!c.flags.single),
+			"--bind-address=127.0.0.1", "--profiling=false", "--cert-dir=" + c.vars.RunDir,
 		},
 	}
+	arguments.ControllerManager = append(arguments.ControllerManager, election...)
+	arguments.Scheduler = append(arguments.Scheduler, election...)
 	if api.OnlyBindToAddress {
 		arguments.API = append(arguments.API, "--bind-address="+api.Address)
 	}
@@ -340,33 +355,51 @@ func (c *controller) shutdown() {
 	if c.status != nil {
 		c.status.stop()
 	}
+	if c.cancelLeases != nil {
+		c.cancelLeases()
+		parts.WaitAtMost(3*time.Second, c.elections.Wait)
+	}
 	if c.cancelAPI != nil {
 		c.cancelAPI()
 		parts.WaitAtMost(2*time.Second, func() { <-c.plane.Stopped })
+	}
+	if c.leaves {
+		c.removeOwnMember()
 	}
 	if c.etcd != nil {
 		c.etcd.stop()
 	}
 }
 
-// leave takes this member out of the etcd cluster and stops all components.
+// leave stops all components and takes this member out of the etcd cluster.
 // The process stays, and waits for its end: it becomes one that only does so.
 func (c *controller) leave() {
 	parts.LogInfo("Will leave etcd cluster before shutting down")
-	if client, err := c.vars.etcdClient(); err == nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		if status, err := client.Status(ctx, "https://127.0.0.1:2379"); err == nil {
-			if _, err := client.MemberRemove(ctx, status.Header.MemberId); err != nil {
-				parts.LogError("Failed to remove member: %v", err)
-			}
-		}
-		cancel()
-		_ = client.Close()
-	}
+	c.leaves = true
 	c.shutdown()
 	self, err := os.Executable()
 	if err == nil {
 		err = syscall.Exec(self, os.Args, append(os.Environ(), leftVariable+"=1"))
 	}
 	parts.Fatal("Error: %v", err)
+}
+
+func (c *controller) removeOwnMember() {
+	client, err := c.vars.etcdClient()
+	if err != nil {
+		parts.LogError("failed to initialize etcd client: %v", err)
+		return
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	status, err := client.Status(ctx, client.Endpoints()[0])
+	if err == nil {
+		_, err = client.MemberRemove(ctx, status.Header.MemberId)
+	}
+	if err != nil {
+		parts.LogError("Failed to remove member: %v", err)
+		return
+	}
+	parts.LogInfo("Left the cluster")
 }

@@ -22,6 +22,7 @@ import (
 )
 
 func main() {
+	parts.TimeFormat = time.DateTime
 	if program := strings.TrimPrefix(filepath.Base(os.Args[0]), "k0s-"); program == "kubectl" {
 		runKubectl(os.Args[1:])
 		return

@@ -58,7 +58,9 @@ func (c *controller) elect(ctx context.Context, name string) *election {
 		LeaseMeta: metav1.ObjectMeta{Namespace: corev1.NamespaceNodeLease, Name: name},
 		Client:    c.admin.CoordinationV1(), LockConfig: resourcelock.ResourceLockConfig{Identity: c.vars.InvocationID},
 	}
+	c.elections.Add(1)
 	go func() {
+		defer c.elections.Done()
 		for ctx.Err() == nil {
 			own, cancel := context.WithCancel(ctx)
 			held.mutex.Lock()
@@ -90,6 +92,7 @@ func (c *controller) elect(ctx context.Context, name string) *election {
 
 // startLeases holds the lease that shows this controller to the others, and stands for the leader's.
 func (c *controller) startLeases(ctx context.Context) {
+	ctx, c.cancelLeases = context.WithCancel(ctx)
 	c.elect(ctx, "k0s-ctrl-"+c.nodeName)
 	c.leader = c.elect(ctx, "k0s-endpoint-reconciler")
 }

@@ -16,11 +16,13 @@ var (
 	logMutex sync.Mutex
 	// Debug says whether debug lines are written.
 	Debug bool
+	// TimeFormat is how a line tells its time.
+	TimeFormat = time.RFC3339
 )
 
 func logLine(level, format string, arguments ...any) {
 	message := fmt.Sprintf(format, arguments...)
-	line := fmt.Sprintf("time=%q level=%s msg=%s\n", time.Now().UTC().Format(time.RFC3339), level, quoteLogValue(message))
+	line := fmt.Sprintf("time=%q level=%s msg=%s\n", time.Now().UTC().Format(TimeFormat), level, quoteLogValue(message))
 	logMutex.Lock()
 	defer logMutex.Unlock()
 	_, _ = os.Stderr.WriteString(line)
@@ -67,7 +69,7 @@ func Fatal(format string, arguments ...any) {
 
 // LogComponent passes a line of a component on, as k0s does: whatever its own level is, it is info here.
 func LogComponent(component, text string) {
-	line := fmt.Sprintf("time=%q level=info msg=%s component=%s stream=stderr\n", time.Now().UTC().Format(time.RFC3339), quoteLogValue(text), component)
+	line := fmt.Sprintf("time=%q level=info msg=%s component=%s stream=stderr\n", time.Now().UTC().Format(TimeFormat), quoteLogValue(text), component)
 	logMutex.Lock()
 	defer logMutex.Unlock()
 	_, _ = os.Stderr.WriteString(line)
