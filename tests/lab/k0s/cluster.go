@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
+	"runtime"
 	"strings"
 	"time"
 
@@ -28,11 +29,11 @@ const roleLabel = "node.k0sproject.io/role"
 // kinds are the custom resources that others look at. Their schemas are open here.
 var kinds = []struct {
 	plural, kind, group, version string
-	columns                      map[string]string
+	columns                      [][2]string
 }{
-	{"etcdmembers", "EtcdMember", "etcd.k0sproject.io", "v1beta1", map[string]string{
-		"Peer Address": ".status.peerAddress", "Member ID": ".status.memberID",
-		"Joined": `.status.conditions[?(@.type=="Joined")].status`, "Reconcile Status": ".status.reconcileStatus"}},
+	{"etcdmembers", "EtcdMember", "etcd.k0sproject.io", "v1beta1", [][2]string{
+		{"Peer Address", ".status.peerAddress"}, {"Member ID", ".status.memberID"},
+		{"Joined", `.status.conditions[?(@.type=="Joined")].status`}, {"Reconcile Status", ".status.reconcileStatus"}}},
 	{"controlnodes", "ControlNode", "autopilot.k0sproject.io", "v1beta2", nil},
 	{"plans", "Plan", "autopilot.k0sproject.io", "v1beta2", nil},
 }
@@ -41,8 +42,8 @@ func ensureKinds(ctx context.Context, client apiextensions.Interface) error {
 	open := true
 	for _, kind := range kinds {
 		var columns []apiextensionsv1.CustomResourceColumnDefinition
-		for name, path := range kind.columns {
-			columns = append(columns, apiextensionsv1.CustomResourceColumnDefinition{Name: name, Type: "string", JSONPath: path})
+		for _, column := range kind.columns {
+			columns = append(columns, apiextensionsv1.CustomResourceColumnDefinition{Name: column[0], Type: "string", JSONPath: column[1]})
 		}
 		definition := &apiextensionsv1.CustomResourceDefinition{
 			ObjectMeta: metav1.ObjectMeta{Name: kind.plural + "." + kind.group},
@@ -174,7 +175,12 @@ func (c *controller) ensureControlNode(ctx context.Context, objects dynamic.Inte
 	if apierrors.IsNotFound(err) {
 		node = &unstructured.Unstructured{Object: map[string]any{"apiVersion": "autopilot.k0sproject.io/v1beta2", "kind": "ControlNode"}}
 		node.SetName(c.nodeName)
-		node.SetLabels(map[string]string{corev1.LabelHostname: c.nodeName, corev1.LabelOSStable: "linux", corev1.LabelArchStable: "amd64"})
+		node.SetLabels(map[string]string{corev1.LabelHostname: c.nodeName, corev1.LabelOSStable: "linux", corev1.LabelArchStable: runtime.GOARCH})
+		mode := "controller"
+		if c.flags.works() {
+			mode = "controller+worker"
+		}
+		node.SetAnnotations(map[string]string{"autopilot.k0sproject.io/mode": mode})
 		node, err = nodes.Create(ctx, node, metav1.CreateOptions{})
 	}
 	if err != nil {

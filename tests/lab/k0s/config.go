@@ -38,10 +38,21 @@ type clusterSpec struct {
 	Telemetry         map[string]any    `json:"telemetry,omitempty"`
 	Install           map[string]any    `json:"installConfig,omitempty"`
 	Images            map[string]any    `json:"images,omitempty"`
-	Extensions        map[string]any    `json:"extensions,omitempty"`
+	Extensions        *extensionsSpec   `json:"extensions,omitempty"`
 	Konnectivity      *konnectivitySpec `json:"konnectivity,omitempty"`
 	FeatureGates      []any             `json:"featureGates,omitempty"`
 	MetricsServer     map[string]any    `json:"metricsServer,omitempty"`
+}
+
+type extensionsSpec struct {
+	Storage map[string]any `json:"storage,omitempty"`
+	Helm    *helmSpec      `json:"helm,omitempty"`
+}
+
+type helmSpec struct {
+	ConcurrencyLevel int              `json:"concurrencyLevel,omitempty"`
+	Repositories     []map[string]any `json:"repositories,omitempty"`
+	Charts           []map[string]any `json:"charts,omitempty"`
 }
 
 type componentSpec struct {
@@ -230,7 +241,7 @@ func defaultConfig() *clusterConfig {
 			Telemetry: map[string]any{"enabled": enabled},
 			Install: map[string]any{"users": map[string]any{"etcdUser": "etcd", "kineUser": "kube-apiserver",
 				"konnectivityUser": "konnectivity-server", "kubeAPIserverUser": "kube-apiserver", "kubeSchedulerUser": "kube-scheduler"}},
-			Extensions:   map[string]any{"helm": map[string]any{"concurrencyLevel": 5}},
+			Extensions:   &extensionsSpec{Helm: &helmSpec{ConcurrencyLevel: 5}},
 			Konnectivity: &konnectivitySpec{AdminPort: 8133, AgentPort: 8132},
 		},
 	}

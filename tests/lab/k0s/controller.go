@@ -222,7 +222,7 @@ func (c *controller) startComponents(ctx context.Context) error {
 			return err
 		}
 	}
-	c.status, err = serveStatus(c.vars.StatusSocketPath, statusAnswer{
+	c.status, err = serveStatus(c.vars.StatusSocketPath, c.vars.KubeletAuthConfigPath, statusAnswer{
 		Version: Version, Pid: os.Getpid(), Role: "controller", Workloads: c.flags.works(), SingleNode: c.flags.single,
 		Args: os.Args, ClusterConfig: c.config, K0sVars: c.vars,
 	})

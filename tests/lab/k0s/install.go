@@ -124,7 +124,8 @@ func reset(v *vars) error {
 			problems = append(problems, err)
 		}
 	}
-	step("containers steps", func() error { return nil })
+	// It looks for containers by a containerd of its own, and so writes its configuration.
+	step("containers steps", writeContainerdConfig)
 	step("remove k0s users step:", func() error {
 		for _, user := range systemUsers {
 			if quietly("id", user) == nil {

@@ -77,7 +77,7 @@ func (v *vars) joinCluster(tokenText string) (*joinClient, error) {
 	}
 	parts.LogInfo("Joining existing cluster via %s", client.address)
 	var answer caAnswer
-	err = repeatedly(10, 100*time.Millisecond, time.Hour, func() error {
+	err = repeatedly(context.Background(), 10, 100*time.Millisecond, time.Hour, func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), patient(10*time.Second))
 		defer cancel()
 		content, err := client.rest.Get().AbsPath("v1beta1", "ca").Do(ctx).Raw()
@@ -107,7 +107,7 @@ func (v *vars) joinEtcd(client *joinClient, name, peerURL string) ([]string, err
 		return nil, err
 	}
 	var answer memberAnswer
-	err = repeatedly(10, time.Second, time.Minute, func() error {
+	err = repeatedly(context.Background(), 10, time.Second, time.Minute, func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), patient(10*time.Second))
 		defer cancel()
 		content, err := client.rest.Post().AbsPath("v1beta1", "etcd", "members").Body(bytes.NewBuffer(request)).Do(ctx).Raw()

@@ -32,6 +32,8 @@ func main() {
 		runKubectl(os.Args[2:])
 		return
 	}
+	// k0s tells what it does only where it runs for long.
+	parts.Quiet = len(os.Args) < 2 || os.Args[1] != "controller" && os.Args[1] != "server" && os.Args[1] != "worker"
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
 	if err := commands().Execute(); err != nil {
 		os.Exit(1)

@@ -381,13 +381,13 @@ func removeMember(v *vars, address string) error {
 			continue
 		}
 		if _, err := client.MemberRemove(ctx, member.ID); err != nil {
-			parts.LogError("Failed to delete node from cluster")
+			parts.LogFields("error", "Failed to delete node from cluster", fmt.Sprintf("peerURL=%q", peer))
 			return err
 		}
 		parts.LogInfo("Successfully deleted")
 		return nil
 	}
-	parts.LogError("Failed to get peer name")
+	parts.LogFields("error", "Failed to get peer name", fmt.Sprintf("peerURL=%q", peer))
 	return fmt.Errorf("peer not found: %s", peer)
 }
 

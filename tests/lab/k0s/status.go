@@ -42,15 +42,17 @@ type probeStatus struct {
 }
 
 type statusServer struct {
-	socket  string
-	answer  statusAnswer
-	service *http.Server
+	socket     string
+	kubeconfig string
+	answer     statusAnswer
+	service    *http.Server
 
 	mutex  sync.Mutex
 	client kubernetes.Interface
 }
 
-func serveStatus(socket string, answer statusAnswer) (*statusServer, error) {
+// serveStatus opens the socket. The kubeconfig is by which the node reaches the API.
+func serveStatus(socket, kubeconfig string, answer statusAnswer) (*statusServer, error) {
 	_ = os.Remove(socket)
 	if err := os.MkdirAll(filepath.Dir(socket), 0o755); err != nil {
 		return nil, err
@@ -59,7 +61,7 @@ func serveStatus(socket string, answer statusAnswer) (*statusServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	server := &statusServer{socket: socket, answer: answer}
+	server := &statusServer{socket: socket, kubeconfig: kubeconfig, answer: answer}
 	handler := http.NewServeMux()
 	handler.HandleFunc("/status", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -105,7 +107,7 @@ func (s *statusServer) kubeletClient(ctx context.Context) (kubernetes.Interface,
 	ctx, cancel := context.WithTimeout(ctx, patient(5*time.Minute))
 	defer cancel()
 	for {
-		access, err := clientcmd.BuildConfigFromFlags("", s.answer.K0sVars.KubeletAuthConfigPath)
+		access, err := clientcmd.BuildConfigFromFlags("", s.kubeconfig)
 		if err == nil {
 			s.client, err = kubernetes.NewForConfig(access)
 			return s.client, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -183,14 +184,14 @@ func gateTime() time.Duration { return patient(2 * time.Minute) }
 
 // repeatedly is k0s's retrying: so many attempts, with pauses that double up
 // to a longest. Each attempt has its limit.
-func repeatedly(attempts int, pause, longest time.Duration, attempt func() error) error {
+func repeatedly(ctx context.Context, attempts int, pause, longest time.Duration, attempt func() error) error {
 	var err error
 	for count := range attempts {
 		if err = attempt(); err == nil {
 			return nil
 		}
-		if count+1 < attempts {
-			time.Sleep(patient(min(pause<<count, longest)))
+		if count+1 < attempts && !parts.Pause(ctx, patient(min(pause<<count, longest))) {
+			return ctx.Err()
 		}
 	}
 	return err

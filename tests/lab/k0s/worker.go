@@ -66,12 +66,17 @@ func onCgroupV1() bool {
 	return err != nil
 }
 
-// preflight refuses what k0s refuses first on the lab's machines.
+// preflight refuses what k0s refuses first on the lab's machines: control
+// groups of the old kind, on a machine that is to be a node.
 func preflight(works, ignored bool) error {
-	if !onCgroupV1() {
+	if !works || !onCgroupV1() {
 		return nil
 	}
-	parts.LogWarning("Linux kernel control groups (cgroups): version 1: Rejected: cgroup v1 is not supported")
+	level := "error"
+	if ignored {
+		level = "warning"
+	}
+	parts.LogFields(level, "Rejected: cgroup v1 is not supported", "pre-flight-check=os/cgroups property=\"version 1\"")
 	if ignored {
 		return nil
 	}
@@ -106,12 +111,11 @@ func runWorker(v *vars, flags *workerFlags) error {
 	select {
 	case err = <-done:
 	case <-ctx.Done():
+		// One that was told to end before it had its credentials ends with an error.
+		parts.WaitAtMost(5*time.Second, func() { err = <-done })
 	}
 	if w.status != nil {
 		w.status.stop()
-	}
-	if ctx.Err() != nil {
-		return nil
 	}
 	return err
 }
@@ -185,7 +189,7 @@ func (w *worker) run(ctx context.Context, source func() ([]byte, error)) error {
 	if w.inside {
 		parts.LogInfo("Controller has started")
 	} else {
-		w.status, err = serveStatus(w.vars.StatusSocketPath, statusAnswer{Version: Version, Pid: os.Getpid(), Role: "worker",
+		w.status, err = serveStatus(w.vars.StatusSocketPath, kubeconfig, statusAnswer{Version: Version, Pid: os.Getpid(), Role: "worker",
 			Workloads: true, Args: os.Args, K0sVars: w.vars})
 		if err != nil {
 			return err
@@ -222,7 +226,7 @@ func (w *worker) bootstrap(ctx context.Context, source func() ([]byte, error)) e
 	}
 	_ = file.Close()
 	parts.LogInfo("Bootstrapping client configuration")
-	err = repeatedly(10, time.Second, time.Hour, func() error {
+	err = repeatedly(ctx, 10, time.Second, time.Hour, func() error {
 		short, cancel := context.WithTimeout(ctx, patient(15*time.Minute))
 		defer cancel()
 		return bootstrap.LoadClientCert(short, w.vars.KubeletAuthConfigPath, file.Name(), filepath.Join(w.vars.KubeletRootDir, "pki"), types.NodeName(w.name))
@@ -258,7 +262,7 @@ func (w *worker) loadProfile(ctx context.Context) (*profile, error) {
 		}
 	}
 	var data map[string]string
-	err = repeatedly(10, 500*time.Millisecond, time.Hour, func() error {
+	err = repeatedly(ctx, 10, 500*time.Millisecond, time.Hour, func() error {
 		var failed error
 		for _, host := range hosts {
 			one := *access
@@ -380,6 +384,9 @@ func (w *worker) balance(ctx context.Context, known *profile) (string, error) {
 
 func (w *worker) startKubelet(kubeconfig string, known *profile) (*kubernetes.Clientset, error) {
 	parts.LogInfo("Starting kubelet")
+	if err := writeContainerdConfig(); err != nil {
+		return nil, err
+	}
 	var taints []corev1.Taint
 	for _, text := range w.flags.taints {
 		parsed, err := parts.ParseTaints([]string{text})
@@ -418,6 +425,18 @@ func (w *worker) startKubelet(kubeconfig string, known *profile) (*kubernetes.Cl
 		ClusterDNS: dns, ClusterDomain: domain, ExternalCloud: w.flags.cloudProvider, AwaitNetwork: true,
 		StateFile: filepath.Join(w.vars.RunDir, "standin-runtime.json"),
 	})
+}
+
+// writeContainerdConfig leaves what k0s writes for its containerd, and what a reset leaves.
+func writeContainerdConfig() error {
+	const file = "/etc/k0s/containerd.toml"
+	if err := os.MkdirAll("/etc/k0s/containerd.d", 0o755); err != nil {
+		return err
+	}
+	if _, err := os.Stat(file); err == nil {
+		return nil
+	}
+	return parts.WriteFileAtomically(file, []byte("# k0s_managed=true\nversion = 3\nimports = [\"/run/k0s/containerd-cri.toml\"]\n"), 0o644)
 }
 
 // servingCertificate is self-signed: nobody talks to this kubelet.

@@ -16,6 +16,8 @@ var (
 	logMutex sync.Mutex
 	// Debug says whether debug lines are written.
 	Debug bool
+	// Quiet says that only warnings and what is worse are written.
+	Quiet bool
 	// TimeFormat is how a line tells its time.
 	TimeFormat = time.RFC3339
 )
@@ -46,7 +48,12 @@ func quoteLogValue(value string) string {
 }
 
 // LogInfo writes a line of level info.
-func LogInfo(format string, arguments ...any) { logLine("info", format, arguments...) }
+func LogInfo(format string, arguments ...any) {
+	if Quiet {
+		return
+	}
+	logLine("info", format, arguments...)
+}
 
 // LogWarning writes a line of level warning.
 func LogWarning(format string, arguments ...any) { logLine("warning", format, arguments...) }
@@ -69,7 +76,12 @@ func Fatal(format string, arguments ...any) {
 
 // LogComponent passes a line of a component on, as k0s does: whatever its own level is, it is info here.
 func LogComponent(component, text string) {
-	line := fmt.Sprintf("time=%q level=info msg=%s component=%s stream=stderr\n", time.Now().UTC().Format(TimeFormat), quoteLogValue(text), component)
+	LogFields("info", text, "component="+component+" stream=stderr")
+}
+
+// LogFields writes a line with more fields behind its message, in their own form.
+func LogFields(level, text, fields string) {
+	line := fmt.Sprintf("time=%q level=%s msg=%s %s\n", time.Now().UTC().Format(TimeFormat), level, quoteLogValue(text), fields)
 	logMutex.Lock()
 	defer logMutex.Unlock()
 	_, _ = os.Stderr.WriteString(line)
