@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/signal"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -60,6 +62,7 @@ type controller struct {
 	status       *statusServer
 	leader       *election
 	leaves       bool
+	started      atomic.Bool
 }
 
 // leftVariable tells a process that it only waits for its end: what k0s is
@@ -112,8 +115,11 @@ func runController(v *vars, flags *controllerFlags) error {
 	case <-ctx.Done():
 	}
 	c.shutdown()
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && c.started.Load() {
 		return nil
+	}
+	if err == nil && ctx.Err() != nil {
+		return fmt.Errorf("failed to start controller node components: %w", ctx.Err())
 	}
 	return err
 }
@@ -158,6 +164,7 @@ func (c *controller) run(ctx context.Context) error {
 	if err := c.startComponents(ctx); err != nil {
 		return fmt.Errorf("failed to start controller node components: %w", err)
 	}
+	c.started.Store(true)
 	if err := c.startCluster(ctx); err != nil {
 		return fmt.Errorf("failed to start cluster components: %w", err)
 	}
@@ -254,7 +261,8 @@ func (c *controller) startAPI() error {
 	// Kubernetes has one log for all components of a process.
 	klog.ClearLogger()
 	klog.LogToStderr(false)
-	klog.SetOutput(journal{"kube-apiserver"})
+	klog.SetOutput(io.Discard)
+	klog.SetOutputBySeverity("INFO", journal{"kube-apiserver"}) // which gets the graver lines, too
 	if err == nil {
 		c.plane = plane
 		var ctx context.Context

@@ -34,6 +34,9 @@ func serviceArguments(command *cobra.Command) []string {
 		case "config", "data-dir", "token-file", "kubelet-root-dir":
 			value, _ = filepath.Abs(value)
 		}
+		if flag.Value.Type() == "stringToString" {
+			value = strings.Trim(value, "[]")
+		}
 		if list, isList := flag.Value.(pflag.SliceValue); isList {
 			value = strings.Join(list.GetSlice(), ",")
 		}
@@ -50,7 +53,7 @@ func installService(role string, arguments, environment []string, force, start b
 	file := unitFile(role)
 	if _, err := os.Stat(file); err == nil {
 		if !force {
-			return fmt.Errorf("failed to install service: Init already exists: %s", file)
+			return fmt.Errorf("failed to install %s service: Init already exists: %s", role, file)
 		}
 		_ = quietly("systemctl", "disable", "k0s"+role+".service")
 		_ = os.Remove(file)
@@ -69,11 +72,12 @@ func installService(role string, arguments, environment []string, force, start b
 	var unit strings.Builder
 	fmt.Fprintf(&unit, "[Unit]\nDescription=k0s - Zero Friction Kubernetes\nDocumentation=https://docs.k0sproject.io\nConditionFileIsExecutable=%s\n\n"+
 		"After=network-online.target \nWants=network-online.target \n\n[Service]\nStartLimitInterval=5\nStartLimitBurst=10\n", self)
+	fmt.Fprintf(&unit, "ExecStart=%s %s %s\n", self, role, strings.Join(arguments, " "))
 	for _, pair := range environment {
 		fmt.Fprintf(&unit, "Environment=%q\n", pair)
 	}
-	fmt.Fprintf(&unit, "ExecStart=%s %s %s\n\nRestartSec=10\nDelegate=yes\nKillMode=process\nLimitCORE=infinity\nTasksMax=infinity\nTimeoutStartSec=0\n"+
-		"LimitNOFILE=999999\nRestart=always\n\n[Install]\nWantedBy=multi-user.target\n", self, role, strings.Join(arguments, " "))
+	unit.WriteString("\nRestartSec=10\nDelegate=yes\nKillMode=process\nLimitCORE=infinity\nTasksMax=infinity\nTimeoutStartSec=0\n" +
+		"LimitNOFILE=999999\nRestart=always\n\n[Install]\nWantedBy=multi-user.target\n")
 	if err := parts.WriteFileAtomically(file, []byte(unit.String()), 0o644); err != nil {
 		return err
 	}

@@ -287,12 +287,12 @@ func kubeconfigCommands() *cobra.Command {
 				return err
 			}
 			var files [3][]byte
-			for index, name := range []string{"ca.crt", "admin.crt", "admin.key"} {
+			for index, name := range []string{"admin.crt", "admin.key", "ca.crt"} {
 				if files[index], err = os.ReadFile(v.pki(name)); err != nil {
 					return fmt.Errorf("admin PKI file %q not found, check if the control plane is initialized on this node", v.pki(name))
 				}
 			}
-			content, err := kubeconfig(config.Spec.API.urlFor(config.Spec.API.Port), "Default", "user", files[0], files[1], files[2])
+			content, err := kubeconfig(config.Spec.API.urlFor(config.Spec.API.Port), "Default", "user", files[2], files[0], files[1])
 			if err != nil {
 				return err
 			}
