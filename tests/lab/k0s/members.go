@@ -292,7 +292,7 @@ func (c *controller) reconcileMember(ctx context.Context, client *clientv3.Clien
 			member.SetLabels(labels)
 			_, err := members.Update(ctx, member, metav1.UpdateOptions{})
 			return err
-		case time.Since(lease.Spec.RenewTime.Time) < patient(5*time.Minute):
+		case time.Since(lease.Spec.RenewTime.Time) < 5*time.Minute:
 			return tell("Member is offline; waiting for it to leave", "")
 		}
 	}
