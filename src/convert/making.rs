@@ -15,16 +15,10 @@ use crate::vars::mask::holds_a_secret;
 /// What to do with the secret of a key.
 fn advice(key: &str) -> &'static str {
     match key {
-        "token" => {
-            "and secrets are not converted: put it in a file and set `token_file: FILE` under `cluster`"
-        }
-        "agent-token" => {
-            "and secrets are not converted: put it in a file and set `agent_token_file: FILE` under `cluster`"
-        }
-        "datastore-endpoint" => {
-            "and secrets are not converted: it is for an external datastore, which towline does not support"
-        }
-        _ => "and secrets are not converted: add it yourself if this inventory may hold it",
+        "token" => "put it in a file and set `token_file: FILE` under `cluster`",
+        "agent-token" => "put it in a file and set `agent_token_file: FILE` under `cluster`",
+        "datastore-endpoint" => "it is for an external datastore, which towline does not support",
+        _ => "add it yourself if this inventory may hold it",
     }
 }
 
@@ -150,19 +144,23 @@ impl Making {
         let header = format!("# Converted from {source} by  towline inventory {command}\n");
         let mut left_out = std::mem::take(&mut self.left_out);
         let mut placed = self.place();
-        if is_literal {
-            placed.draft = placed.draft.literal();
-        }
+        let file = Path::new("inventory.yaml");
         loop {
-            let file = Path::new("inventory.yaml");
-            let judged = placed.without_unset_variables().text()?;
+            let (made, judged) = if is_literal {
+                let made = placed.draft().literal().text()?;
+                (made.clone(), made)
+            } else {
+                (
+                    placed.draft().text()?,
+                    placed.without_unset_variables().text()?,
+                )
+            };
             let errors = match judge.read(&judged, file) {
                 Ok(inventory) => {
-                    let left_out = Omission::in_order(left_out);
                     return Ok(Converted {
-                        text: format!("{header}{}", placed.draft.text()?),
+                        text: header + &made,
                         hosts: inventory.hosts.len(),
-                        left_out,
+                        left_out: Omission::in_order(left_out),
                     });
                 }
                 Err(errors) => errors,
@@ -211,7 +209,9 @@ impl Making {
             });
         }
         for (key, at) in found {
-            self.leave(&at, format!("`{key}` holds a secret, {}", advice(&key)));
+            let advice = advice(&key);
+            let what = format!("`{key}` holds a secret, and secrets are not converted: {advice}");
+            self.leave(&at, what);
         }
     }
 

@@ -1,8 +1,6 @@
 //! A draft that knows where the source says each of its values.
 
-use std::collections::BTreeMap;
-
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::Place;
 use crate::inventory::{Draft, YamlNode, YamlValue};
@@ -56,58 +54,38 @@ impl SettingKey {
 /// A path in a draft: its block, then keys.
 pub(super) type KeyPath = Vec<String>;
 
-/// A draft, and where the source says each of its values.
+/// The values of a draft in their order, and where the source says each of them. Hosts and groups
+/// have an empty map before what they are told.
 #[derive(Debug, Default)]
-pub(super) struct PlacedDraft {
-    pub draft: Draft,
-    pub places: BTreeMap<KeyPath, Place>,
-}
+pub(super) struct PlacedDraft(Vec<(KeyPath, Located<Value>)>);
 
 impl PlacedDraft {
     /// Writes a value.
     pub fn put<K: AsRef<str>>(&mut self, path: &[K], said: Located<Value>) {
-        let path: KeyPath = path.iter().map(|key| key.as_ref().to_owned()).collect();
-        if let [above @ .., last] = &path[..]
-            && let Some(map) = self.map(above)
-        {
-            map.insert(last.clone(), said.value);
-            self.places.insert(path, said.at);
-        }
+        let path = path.iter().map(|key| key.as_ref().to_owned());
+        self.0.push((path.collect(), said));
     }
 
-    /// Writes a setting of a host or group.
+    /// Writes a setting of a host or group, whose taints are one list.
     pub fn set(&mut self, of: &[&str], key: &SettingKey, said: Located<Value>) {
         let (block, name) = key.parts();
         if block != "taints" {
             return self.put(&[of, &[block, name]].concat(), said);
         }
         let path = [of, &[block]].concat();
-        let taints = self
-            .map(of)
-            .map(|map| map.entry(block).or_insert_with(|| json!([])));
-        if let Some(Value::Array(taints)) = taints {
+        if let Some((last, before)) = self.0.last_mut()
+            && *last == path
+            && let Value::Array(taints) = &mut before.value
+        {
             taints.push(said.value);
+        } else {
+            self.put(&path, Located::new(json!([said.value]), &said.at));
         }
-        let path = path.into_iter().map(str::to_owned).collect();
-        self.places.entry(path).or_insert(said.at);
     }
 
-    /// The map at a path; what is missing on the way is made.
-    fn map<K: AsRef<str>>(&mut self, path: &[K]) -> Option<&mut Map<String, Value>> {
-        let (block, keys) = path.split_first()?;
-        let mut map = match block.as_ref() {
-            "cluster" => &mut self.draft.cluster,
-            "ssh" => &mut self.draft.ssh,
-            "groups" => &mut self.draft.groups,
-            _ => &mut self.draft.hosts,
-        };
-        for key in keys {
-            map = map
-                .entry(key.as_ref())
-                .or_insert_with(|| json!({}))
-                .as_object_mut()?;
-        }
-        Some(map)
+    /// The draft, in which every value is as the source says it.
+    pub fn draft(&self) -> Draft {
+        self.draft_of(|value, _| Some(value.clone()))
     }
 
     /// The draft as the reader can judge it where a variable of the environment is not set: a value
@@ -118,32 +96,44 @@ impl PlacedDraft {
             let mut variables = parts.split("${").skip(1);
             variables.any(|variable| !variable.split('}').next().unwrap_or("").contains(":-"))
         }
-        fn clean(map: &mut Map<String, Value>, count: &mut usize) {
-            if let Some(address) = map.get_mut("address").filter(|value| is_unset(value)) {
-                *count += 1;
-                *address = format!("unset-{count}.invalid").into();
-            }
-            map.retain(|_, value| !is_unset(value));
-            for value in map.values_mut() {
-                match value {
-                    Value::Object(map) => clean(map, count),
-                    Value::Array(items) => {
-                        for item in items.iter_mut().filter(|item| is_unset(item)) {
-                            *item = "unset.invalid".into();
-                        }
-                    }
-                    _ => {}
+        self.draft_of(|value, path| match value {
+            Value::Array(items) => {
+                let mut items = items.clone();
+                for item in items.iter_mut().filter(|item| is_unset(item)) {
+                    *item = "unset.invalid".into();
                 }
+                Some(items.into())
             }
-        }
-        let (mut draft, mut count) = (self.draft.clone(), 0);
-        for block in [
-            &mut draft.cluster,
-            &mut draft.ssh,
-            &mut draft.groups,
-            &mut draft.hosts,
-        ] {
-            clean(block, &mut count);
+            value if !is_unset(value) => Some(value.clone()),
+            _ => match path {
+                [_, host, key] if key == "address" => Some(format!("unset-{host}.invalid").into()),
+                _ => None,
+            },
+        })
+    }
+
+    fn draft_of(&self, value: impl Fn(&Value, &[String]) -> Option<Value>) -> Draft {
+        let mut draft = Draft::default();
+        for (path, said) in &self.0 {
+            let Some(value) = value(&said.value, path) else {
+                continue;
+            };
+            let [block, above @ .., last] = &path[..] else {
+                continue;
+            };
+            let mut map = Some(match &**block {
+                "cluster" => &mut draft.cluster,
+                "ssh" => &mut draft.ssh,
+                "groups" => &mut draft.groups,
+                _ => &mut draft.hosts,
+            });
+            for key in above {
+                map = map.and_then(|map| {
+                    let below = map.entry(key).or_insert_with(|| json!({}));
+                    below.as_object_mut()
+                });
+            }
+            map.map(|map| map.insert(last.clone(), value));
         }
         draft
     }
@@ -151,46 +141,34 @@ impl PlacedDraft {
     /// Takes out the value that a path leads to, as small a part as can stand alone; a host whose
     /// name or address cannot be goes as a whole.
     pub fn take(&mut self, path: &[String]) -> Option<(KeyPath, Place)> {
-        if let [of @ .., key, item] = path
+        if let Some((item, list)) = path.split_last()
             && let Ok(item) = item.parse::<usize>()
-            && let place = self.places.get(&path[..path.len() - 1])?.clone()
-            && let Some(Value::Array(items)) = self.map(of)?.get_mut(key)
+            && let Some((_, said)) = self.0.iter_mut().find(|(known, _)| known == list)
+            && let Value::Array(items) = &mut said.value
             && items.len() > 1
         {
             items.remove(item);
-            return Some((path[..path.len() - 1].to_vec(), place));
+            return Some((list.to_vec(), said.at.clone()));
         }
-        let is_host = path[0] == "hosts"
+        let of_host = path[0] == "hosts";
+        let is_host = of_host
             && path
                 .get(2)
                 .is_none_or(|key| key == "address" || key == "role");
-        let mut end = if is_host {
+        let longest = if is_host {
             path.len().min(2)
         } else {
             path.len()
         };
+        let mut parts = (2..=longest).rev().map(|end| &path[..end]);
+        let (path, said) = parts.find_map(|part| self.0.iter().find(|(known, _)| known == part))?;
         // A second mistake about a value that is gone is none about the host that had it.
-        while end > 2 && !self.places.contains_key(&path[..end]) {
-            end -= 1;
-        }
-        if end == 2 && path[0] == "hosts" && !is_host {
+        if path.len() == 2 && !is_host && (of_host || path[0] == "groups") {
             return None;
         }
-        let (path, place) = (path[..end].to_vec(), self.places.get(&path[..end])?.clone());
-        let [above @ .., last] = &path[..] else {
-            return None;
-        };
-        self.map(above)?.shift_remove(last)?;
-        self.places.retain(|known, _| !known.starts_with(&path));
-        if let [over @ .., block] = above
-            && !over.is_empty()
-            && !self.places.contains_key(above)
-            && self.map(above)?.is_empty()
-        {
-            // What is empty now says nothing.
-            self.map(over)?.shift_remove(block);
-        }
-        Some((path, place))
+        let taken = (path.clone(), said.at.clone());
+        self.0.retain(|(known, _)| !known.starts_with(&taken.0));
+        Some(taken)
     }
 }
 

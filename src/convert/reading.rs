@@ -65,30 +65,23 @@ impl<'a> Reading<'a> {
         why: &dyn Fn(&str) -> String,
         making: &mut Making,
     ) {
-        for entry in node.entries() {
-            let path = if path.is_empty() {
-                entry.key.clone()
-            } else {
-                format!("{path}.{}", entry.key)
-            };
-            if self.taken.borrow().contains(&entry.at.offset) {
-                continue;
-            }
-            if self.is_part_taken(&entry.value) {
-                self.rest(&entry.value, &path, why, making);
-            } else {
-                making.leave(&self.at(entry), format!("`{path}` {}", why(&path)));
-            }
-        }
-        for (index, item) in node.items().iter().enumerate() {
+        let entries = node.entries().iter();
+        let entries = entries.filter(|entry| !self.taken.borrow().contains(&entry.at.offset));
+        let entries = entries.map(|entry| {
+            let dot = if path.is_empty() { "" } else { "." };
+            let path = format!("{path}{dot}{}", entry.key);
+            (path, &entry.value, entry.at.line, false)
+        });
+        let items = node.items().iter().enumerate().map(|(index, item)| {
             let path = format!("{path}[{index}]");
-            if item.entries().is_empty() || self.is_part_taken(item) {
-                self.rest(item, &path, why, making);
+            (path, item, item.span.line, item.entries().is_empty())
+        });
+        for (path, part, line, is_plain) in entries.chain(items) {
+            if is_plain || self.is_part_taken(part) {
+                self.rest(part, &path, why, making);
             } else {
-                making.leave(
-                    &self.source.at(item.span.line),
-                    format!("`{path}` {}", why(&path)),
-                );
+                let what = format!("`{path}` {}", why(&path));
+                making.leave(&self.source.at(line), what);
             }
         }
     }

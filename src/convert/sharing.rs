@@ -49,32 +49,27 @@ impl Making {
         let used = self.groups(&mut placed);
         for host in self.hosts {
             let (name, at) = (&*host.name, &host.at);
-            let path = ["hosts", name].map(str::to_owned).to_vec();
-            placed.places.insert(path, at.clone());
             let own = used.iter().filter(|(name, _)| host.groups.contains(name));
             let (groups, roles): (Vec<_>, Vec<_>) = own.cloned().unzip();
-            let is_role_shared = roles.contains(&Some(host.role));
-            let role = (!is_role_shared).then(|| json!(host.role.to_string()));
-            let group = match &groups[..] {
-                [] => None,
-                [one] => Some(("group", json!(one))),
-                more => Some(("groups", json!(more))),
+            let role = (!roles.contains(&Some(host.role))).then(|| json!(host.role.to_string()));
+            let (group_key, group) = match &groups[..] {
+                [] => ("", None),
+                [one] => ("group", Some(json!(one))),
+                more => ("groups", Some(json!(more))),
             };
-            let (group_key, group) = group.unzip();
-            let address = host.address.filter(|said| said.value != name);
+            let here = |value: Option<Value>| value.map(|value| Located::new(value, at));
+            let text = |said: Option<Located<String>>| said.map(Located::into_value);
+            placed.put(&["hosts", name], Located::new(json!({}), at));
             for (key, said) in [
-                ("address", address.map(Located::into_value)),
                 (
-                    "private_address",
-                    host.private_address.map(Located::into_value),
+                    "address",
+                    text(host.address.filter(|said| said.value != name)),
                 ),
-                ("interface", host.interface.map(Located::into_value)),
-                ("role", role.map(|role| Located::new(role, at))),
-                (
-                    group_key.unwrap_or_default(),
-                    group.map(|group| Located::new(group, at)),
-                ),
-                ("node_name", host.node_name.map(Located::into_value)),
+                ("private_address", text(host.private_address)),
+                ("interface", text(host.interface)),
+                ("role", here(role)),
+                (group_key, here(group)),
+                ("node_name", text(host.node_name)),
             ] {
                 if let Some(said) = said {
                     placed.put(&["hosts", name, key], said);
@@ -136,6 +131,7 @@ impl Making {
             if common.is_empty() {
                 continue;
             }
+            placed.put(&["groups", &name], Located::new(json!({}), &common[0].1.at));
             for (key, said) in common {
                 placed.set(&["groups", &name], &key, said);
             }

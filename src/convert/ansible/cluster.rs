@@ -18,7 +18,11 @@ const TOKENS: [&str; 5] = [
 impl AnsibleConversion<'_> {
     /// Takes what stands for the cluster.
     pub fn cluster(&mut self) {
-        self.name();
+        if let Some(taken) = self.shared(&["cluster_context"])
+            && let Some(name) = self.text(&taken)
+        {
+            self.set_cluster("name", &taken, name);
+        }
         self.version();
         self.endpoint();
         self.networks();
@@ -54,14 +58,6 @@ impl AnsibleConversion<'_> {
                 &taken,
                 "is an external datastore, which towline does not support",
             );
-        }
-    }
-
-    fn name(&mut self) {
-        if let Some(taken) = self.shared(&["cluster_context"])
-            && let Some(name) = self.text(&taken)
-        {
-            self.set_cluster("name", &taken, name);
         }
     }
 

@@ -263,26 +263,23 @@ impl Graph {
 
     /// For each host, which is in these groups, the variables that count, by name.
     pub fn variables_of_hosts(&self, groups: &[Vec<usize>]) -> Vec<BTreeMap<&str, usize>> {
-        let mut of_groups = vec![[Vec::new(), Vec::new()]; self.groups.len()];
-        let mut of_hosts = vec![[Vec::new(), Vec::new()]; self.hosts.len()];
-        for (index, variable) in self.variables.iter().enumerate() {
-            let layer = usize::from(variable.beside);
-            match variable.scope {
-                Scope::Group(group) => of_groups[group][layer].push(index),
-                Scope::Host(host) => of_hosts[host][layer].push(index),
-                Scope::Nothing => {}
-            }
-        }
-        let named = |index: &usize| (&*self.variables[*index].name, *index);
-        of_hosts
-            .iter()
-            .zip(groups)
-            .map(|(own, groups)| {
-                let layer = |layer: usize| groups.iter().flat_map(move |group| [(*group, layer)]);
-                let groups = layer(0).chain(layer(1));
-                let groups = groups.flat_map(|(group, layer)| &of_groups[group][layer]);
-                groups.chain(own.iter().flatten()).map(named).collect()
-            })
-            .collect()
+        let variables = || self.variables.iter().enumerate();
+        let of_host = |(host, groups): (usize, &Vec<usize>)| {
+            let mut own: Vec<_> = variables()
+                .filter_map(|(index, variable)| {
+                    let nearness = match variable.scope {
+                        Scope::Group(of) => groups.iter().position(|group| *group == of)?,
+                        Scope::Host(of) if of == host => usize::MAX,
+                        Scope::Host(_) | Scope::Nothing => return None,
+                    };
+                    let is_own = nearness == usize::MAX;
+                    Some(((is_own, variable.beside, nearness), index))
+                })
+                .collect();
+            own.sort_unstable();
+            let named = |(_, index): (_, usize)| (&*self.variables[index].name, index);
+            own.into_iter().map(named).collect()
+        };
+        groups.iter().enumerate().map(of_host).collect()
     }
 }

@@ -39,8 +39,10 @@ impl AnsibleConversion<'_> {
         for host in self.carried.clone() {
             self.connection(host);
             self.private_address(host);
-            self.labels(host);
-            self.taints(host);
+            let labels = ["node_labels", "k3s_node_labels"];
+            self.as_config(host, &labels, "node-label", "is not a map of labels");
+            let taints = ["node_taints", "k3s_node_taints"];
+            self.as_config(host, &taints, "node-taint", "is not a list of taints");
             let role = self.made(host).map(|made| made.role);
             let (files, maps, arguments): (_, &[&str], _) = match role {
                 Some(Role::Server) => (
@@ -166,54 +168,13 @@ impl AnsibleConversion<'_> {
         }
     }
 
-    fn labels(&mut self, host: usize) {
-        let Some(taken) = self.take(host, &["node_labels", "k3s_node_labels"]) else {
-            return;
-        };
-        if let Value::Object(map) = &taken.value {
-            for (key, value) in map {
-                match values::text(value) {
-                    Some(value) => self.label(host, key, &taken, value),
-                    None => self.leave(&taken, &format!("has no text for {key}")),
-                }
+    /// What the variables of a name say, as k3s's key of the same meaning would.
+    fn as_config(&mut self, host: usize, names: &[&str], key: &str, why: &str) {
+        if let Some(taken) = self.take(host, names) {
+            match values::list(&taken.value) {
+                Some(_) => self.config(host, key, &taken),
+                None => self.leave(&taken, why),
             }
-            return;
-        }
-        match values::list(&taken.value) {
-            Some(labels) => self.label_words(host, &taken, labels),
-            None => self.leave(&taken, "is not a map of labels"),
-        }
-    }
-
-    fn label(&mut self, host: usize, key: &str, taken: &Variable, value: String) {
-        self.set(host, SettingKey::Label(key.to_owned()), taken, value.into());
-    }
-
-    fn label_words(&mut self, host: usize, taken: &Variable, labels: Vec<String>) {
-        for label in labels {
-            match label.split_once('=') {
-                Some((key, value)) => self.label(host, key, taken, value.to_owned()),
-                None => self.leave(taken, &format!("has a label without a value: {label}")),
-            }
-        }
-    }
-
-    fn taints(&mut self, host: usize) {
-        let Some(taken) = self.take(host, &["node_taints", "k3s_node_taints"]) else {
-            return;
-        };
-        match values::list(&taken.value) {
-            Some(taints) => self.taint_words(host, &taken, taints),
-            None => self.leave(&taken, "is not a list of taints"),
-        }
-    }
-
-    fn taint_words(&mut self, host: usize, taken: &Variable, taints: Vec<String>) {
-        let Some(made) = self.made(host) else {
-            return;
-        };
-        for taint in taints {
-            made.taint(&taint, &taken.at);
         }
     }
 
@@ -262,7 +223,10 @@ impl AnsibleConversion<'_> {
         let Some(text) = taken.value.as_str() else {
             return self.leave(taken, "is not a line of flags");
         };
-        let (words, unresolved) = arguments::words(&self.templates, host, text);
+        let (words, unresolved) = match arguments::words(&self.templates, host, text) {
+            Ok(found) => found,
+            Err(why) => return self.leave(taken, &why),
+        };
         for (flag, why) in unresolved {
             self.leave(taken, &format!("has {flag}, which {why}"));
         }
@@ -288,8 +252,24 @@ impl AnsibleConversion<'_> {
                     self.making.tls_san(&name, &taken.at);
                 }
             }
-            "node-label" => self.label_words(host, taken, words),
-            "node-taint" => self.taint_words(host, taken, words),
+            "node-label" => {
+                for label in words {
+                    match label.split_once('=') {
+                        Some((key, value)) => {
+                            let key = SettingKey::Label(key.to_owned());
+                            self.set(host, key, taken, value.into());
+                        }
+                        None => self.leave(taken, &format!("has a label without a value: {label}")),
+                    }
+                }
+            }
+            "node-taint" => {
+                if let Some(made) = self.made(host) {
+                    for taint in words {
+                        made.taint(&taint, &taken.at);
+                    }
+                }
+            }
             "node-name" => {
                 if let Some(name) = values::text(&taken.value)
                     && let Some(made) = self.made(host)

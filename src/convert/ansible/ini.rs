@@ -12,16 +12,8 @@ use super::values;
 use crate::convert::{ConvertError, Place, Source};
 use crate::problem::Problem;
 
-/// What the lines below a section's name are.
-#[derive(Clone, Copy)]
-enum Section {
-    Hosts(usize),
-    Children(usize),
-    Variables(usize),
-}
-
 /// The name of a section and its kind.
-pub(super) fn section(line: &str) -> Option<(&str, &str)> {
+fn section(line: &str) -> Option<(&str, &str)> {
     let (inside, rest) = line.strip_prefix('[')?.split_once(']')?;
     let rest = rest.trim_start();
     if !(rest.is_empty() || rest.starts_with(['#', ';'])) {
@@ -36,7 +28,7 @@ pub(super) fn section(line: &str) -> Option<(&str, &str)> {
 /// Reads a file.
 pub(super) fn read(source: &Source) -> Result<Graph, ConvertError> {
     let mut graph = Graph::new(source.at(1));
-    let mut open = Section::Hosts(0);
+    let (mut group, mut kind) = (0, "hosts");
     for (number, line) in (1..).zip(source.text.lines()) {
         let line = line.trim();
         let at = source.at(number);
@@ -44,40 +36,31 @@ pub(super) fn read(source: &Source) -> Result<Graph, ConvertError> {
             continue;
         }
         if line.starts_with('[')
-            && let Some((name, kind)) = section(line)
+            && let Some((name, of)) = section(line)
         {
             let name = if name == "ungrouped" { ALL } else { name };
-            let group = graph.group(name, &at);
-            open = match kind {
-                "hosts" => Section::Hosts(group),
-                "children" => Section::Children(group),
-                "vars" => Section::Variables(group),
-                _ => {
-                    let what = format!(
-                        "`[{name}:{kind}]`: the part after the colon must be hosts, children or vars"
-                    );
-                    return Err(invalid(&at, &what).into());
-                }
-            };
-            continue;
-        }
-        match open {
-            Section::Hosts(group) => host(&mut graph, line, group, &at)?,
-            Section::Children(group) => {
-                let name = line.split(['#', ';']).next().unwrap_or(line).trim();
-                let child = graph.group(name, &at);
-                if child == group {
-                    return Err(invalid(&at, &format!("the group {name} is below itself")).into());
-                }
-                graph.child(group, child);
+            group = graph.group(name, &at);
+            kind = of;
+            if !["hosts", "children", "vars"].contains(&kind) {
+                let what = format!(
+                    "`[{name}:{kind}]`: the part after the colon must be hosts, children or vars"
+                );
+                return Err(invalid(&at, &what).into());
             }
-            Section::Variables(group) => match line.split_once('=') {
-                Some((name, value)) => {
-                    let value = value_of(value.trim(), true);
-                    graph.variable(name.trim(), value, Scope::Group(group), &at);
-                }
-                None => graph.leave(&at, "this line is not `name=value`"),
-            },
+        } else if kind == "hosts" {
+            host(&mut graph, line, group, &at)?;
+        } else if kind == "children" {
+            let name = line.split(['#', ';']).next().unwrap_or(line).trim();
+            let child = graph.group(name, &at);
+            if child == group {
+                return Err(invalid(&at, &format!("the group {name} is below itself")).into());
+            }
+            graph.child(group, child);
+        } else if let Some((name, value)) = line.split_once('=') {
+            let value = value_of(value.trim(), true);
+            graph.variable(name.trim(), value, Scope::Group(group), &at);
+        } else {
+            graph.leave(&at, "this line is not `name=value`");
         }
     }
     Ok(graph)

@@ -8,7 +8,7 @@ use minijinja::value::Serde;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde_json::{Map, Value};
 
-use super::graph::Graph;
+use super::graph::{Graph, is_vaulted};
 use super::values;
 use crate::vars::names_a_secret;
 
@@ -17,6 +17,13 @@ const DEEPEST: usize = 8;
 
 /// As many bytes may a template have.
 const LONGEST: usize = 4096;
+
+/// What only Ansible's own engine can run.
+const STATEMENTS: &str = "is a template with statements, which only Ansible can run";
+
+/// The first of the letters that stand for a value that is not known: a plane that no flag has
+/// letters of.
+const HIDDEN: u32 = 0xf_0000;
 
 /// Evaluates what variables say.
 pub(super) struct Evaluator<'a> {
@@ -54,16 +61,37 @@ impl<'a> Evaluator<'a> {
         resolved
     }
 
-    /// The text of a variable that is named alone, as it is written.
-    pub fn line(&self, host: usize, name: &str) -> Option<String> {
-        let &index = self.variables[host]
-            .get(name)
-            .filter(|_| !is_secret(name))?;
-        let text = self.graph.variables[index].value.as_str()?.to_owned();
-        let is_plain = !super::graph::is_vaulted(&text) && !text.contains("{%");
-        is_plain.then(|| {
-            self.used.borrow_mut().push(index);
-            text
+    /// A line of flags with the values of its templates; for one without a value stands a letter
+    /// that no flag has, which [`unknown`] leads to the reason. A variable with flags is such a line,
+    /// too.
+    pub fn line(
+        &self,
+        host: usize,
+        text: &str,
+        depth: usize,
+        reasons: &mut Vec<String>,
+    ) -> Result<String, String> {
+        if has_statements(text) {
+            return Err(STATEMENTS.to_owned());
+        }
+        filled(text, |expression| {
+            let of_host = &self.variables[host];
+            let named = of_host.get(expression).filter(|_| !is_secret(expression));
+            if let Some(&index) = named.filter(|_| depth < DEEPEST)
+                && let Some(line) = self.graph.variables[index].value.as_str()
+                && line.contains("--")
+            {
+                self.used.borrow_mut().push(index);
+                return self.line(host, line, depth + 1, reasons);
+            }
+            let template = format!("{{{{ {expression} }}}}").into();
+            let value = self.resolve(host, &template);
+            Ok(value.and_then(|value| plain(&value)).unwrap_or_else(|why| {
+                let letter = u32::try_from(reasons.len()).ok();
+                let letter = letter.and_then(|number| char::from_u32(HIDDEN + number));
+                reasons.push(why);
+                letter.unwrap_or(char::REPLACEMENT_CHARACTER).to_string()
+            }))
         })
     }
 
@@ -84,11 +112,11 @@ impl<'a> Evaluator<'a> {
     }
 
     fn text(&self, host: usize, text: &str, depth: usize) -> Result<Value, String> {
-        if super::graph::is_vaulted(text) {
+        if is_vaulted(text) {
             return Err("is encrypted with ansible-vault".to_owned());
         }
-        if text.contains("{%") || text.contains("{#") {
-            return Err("is a template with statements, which only Ansible can run".to_owned());
+        if has_statements(text) {
+            return Err(STATEMENTS.to_owned());
         }
         if !text.contains("{{") {
             return Ok(text.into());
@@ -96,24 +124,13 @@ impl<'a> Evaluator<'a> {
         if text.len() > LONGEST || depth > DEEPEST {
             return Err("is a template with too many nested references".to_owned());
         }
-        let mut whole = String::new();
-        let mut rest = text;
-        while let Some((before, from)) = rest.split_once("{{") {
-            let (expression, after) = from
-                .split_once("}}")
-                .ok_or("is a template that is not closed")?;
-            let value = self.expression(host, expression.trim(), depth)?;
-            if before.trim().is_empty() && after.trim().is_empty() && whole.is_empty() {
-                return Ok(value);
-            }
-            whole.push_str(before);
-            whole.push_str(
-                &values::text(&value).ok_or("is a template whose value is not plain text")?,
-            );
-            rest = after;
+        let inside = text.trim().strip_prefix("{{");
+        let inside = inside.and_then(|inside| inside.strip_suffix("}}"));
+        if let Some(expression) = inside.filter(|inside| !inside.contains("}}")) {
+            return self.expression(host, expression.trim(), depth);
         }
-        whole.push_str(rest);
-        Ok(whole.into())
+        let value = |expression: &str| plain(&self.expression(host, expression, depth)?);
+        filled(text, value).map(Value::from)
     }
 
     fn expression(&self, host: usize, text: &str, depth: usize) -> Result<Value, String> {
@@ -194,7 +211,7 @@ impl<'a> Evaluator<'a> {
                 let values = variables.iter().filter_map(|(name, index)| {
                     let value = &self.graph.variables[*index].value;
                     let text = value.as_str().unwrap_or("");
-                    let is_plain = !text.contains("{{") && !super::graph::is_vaulted(text);
+                    let is_plain = !text.contains("{{") && !is_vaulted(text);
                     (is_plain && !is_secret(name)).then(|| ((*name).to_owned(), value.clone()))
                 });
                 let name = ("inventory_hostname".to_owned(), host.name.clone().into());
@@ -204,6 +221,38 @@ impl<'a> Evaluator<'a> {
             (groups.collect(), hosts.collect())
         })
     }
+}
+
+/// The reason of the first value in a word of a line that is not known.
+pub(super) fn unknown<'r>(word: &str, reasons: &'r [String]) -> Option<&'r String> {
+    let mut numbers = word
+        .chars()
+        .map(|letter| u32::from(letter).checked_sub(HIDDEN));
+    numbers.find_map(|number| reasons.get(usize::try_from(number?).ok()?))
+}
+
+fn has_statements(text: &str) -> bool {
+    text.contains("{%") || text.contains("{#")
+}
+
+/// A text in which a function gives the value of each expression.
+fn filled(
+    text: &str,
+    mut value: impl FnMut(&str) -> Result<String, String>,
+) -> Result<String, String> {
+    let (mut whole, mut rest) = (String::new(), text);
+    while let Some((before, from)) = rest.split_once("{{") {
+        let (expression, after) = from
+            .split_once("}}")
+            .ok_or("is a template that is not closed")?;
+        whole = whole + before + &value(expression.trim())?;
+        rest = after;
+    }
+    Ok(whole + rest)
+}
+
+fn plain(value: &Value) -> Result<String, String> {
+    values::text(value).ok_or_else(|| "is a template whose value is not plain text".to_owned())
 }
 
 /// Whether a variable holds a secret, as its name says. `vault_` begins the names of those that

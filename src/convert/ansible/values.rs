@@ -60,7 +60,7 @@ pub(super) fn flag(value: &Value) -> Option<bool> {
     }
 }
 
-/// The texts of a list, or of one text with commas.
+/// The texts of a list, of one text with commas, or of a map as `key=value`.
 pub(super) fn list(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::Array(items) => items.iter().map(text).collect(),
@@ -72,6 +72,10 @@ pub(super) fn list(value: &Value) -> Option<Vec<String>> {
                 .map(str::to_owned)
                 .collect(),
         ),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| Some(format!("{key}={}", text(value)?)))
+            .collect(),
         Value::Null => Some(Vec::new()),
         one => Some(vec![text(one)?]),
     }

@@ -141,51 +141,38 @@ impl<'a> AnsibleConversion<'a> {
         found.and_then(|(_, taken)| taken)
     }
 
-    /// Whether a variable is for a host that is carried over, or for a group. What a host had that is
-    /// not is listed with the host.
-    fn is_carried(&self, scope: Scope) -> bool {
-        match scope {
-            Scope::Host(host) => self.carried.contains(&host),
-            Scope::Group(_) => true,
-            Scope::Nothing => false,
-        }
-    }
-
     /// The inventory in the making, with all that is left of the source listed.
     pub fn finish(mut self) -> Making {
         let used: BTreeSet<usize> = self.templates.used.take().into_iter().collect();
-        let mut applies = vec![false; self.graph.variables.len()];
-        let variables = &self.graph.variables;
-        let names_done: BTreeSet<_> = self
-            .done
-            .iter()
-            .map(|done| &*variables[*done].name)
+        let carried = self.carried.iter();
+        let applies: BTreeSet<usize> = carried
+            .flat_map(|host| self.variables[*host].values().copied())
             .collect();
-        for &host in &self.carried {
-            for index in self.variables[host].values() {
-                applies[*index] = true;
-            }
-        }
-        for (index, variable) in self.graph.variables.iter().enumerate() {
+        let graph = self.graph;
+        let done = self.done.iter();
+        let names_done: BTreeSet<&str> = done.map(|done| &*graph.variables[*done].name).collect();
+        for (index, variable) in graph.variables.iter().enumerate() {
             let name = &*variable.name;
+            // What a host had that is not carried over is listed with the host.
+            let is_carried = match variable.scope {
+                Scope::Host(host) => self.carried.contains(&host),
+                Scope::Group(_) => true,
+                Scope::Nothing => false,
+            };
             if self.done.contains(&index)
                 || used.contains(&index)
                 || MEANINGLESS.split(' ').any(|known| known == name)
-                || !self.is_carried(variable.scope)
+                || !is_carried
             {
                 continue;
             }
-            let what = if applies[index] && !names_done.contains(name) {
-                format!("`{name}` has no counterpart here")
-            } else if applies[index] {
-                format!("`{name}` is set for hosts that do not use it")
-            } else if names_done.contains(name) {
+            match (applies.contains(&index), names_done.contains(name)) {
+                (true, false) => self.leave(variable, "has no counterpart here"),
+                (true, true) => self.leave(variable, "is set for hosts that do not use it"),
+                (false, false) => self.leave(variable, "is used by no host of the new inventory"),
                 // What stands nearer was taken, or is listed.
-                continue;
-            } else {
-                format!("`{name}` is used by no host of the new inventory")
-            };
-            self.making.leave(&variable.at, what);
+                (false, true) => {}
+            }
         }
         self.making
     }
