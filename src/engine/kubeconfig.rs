@@ -190,12 +190,12 @@ pub async fn fetch(
         write(&path, &kubeconfig)?
     };
     let note = |text| context.events.send(Event::Note { text });
-    if let Some(standing) = standing.filter(|standing| standing.server() != kubeconfig.server()) {
+    if let Some(standing) = standing.filter(|standing| standing.server != kubeconfig.server) {
         note(format!(
             "{}: its server was {} and is {} now: {reason}",
             path.display(),
-            standing.server(),
-            kubeconfig.server()
+            standing.server,
+            kubeconfig.server
         ));
     }
     if let Written::Kept(backup) = written {
@@ -218,7 +218,7 @@ pub async fn fetch(
     let nodes = nodes.collect();
     context.events.send(Event::Kubeconfig {
         path: path.display().to_string(),
-        server: kubeconfig.server().to_owned(),
+        server: kubeconfig.server.clone(),
         nodes,
     });
     if !lacking.is_empty() {
@@ -275,11 +275,11 @@ async fn tried(
     timeout: Duration,
 ) -> Result<Verified, Problem> {
     context.events.send(Event::Trying {
-        server: kubeconfig.server().to_owned(),
+        server: kubeconfig.server.clone(),
     });
-    let distribution = distribution::of(&context.inventory);
+    let product = distribution::of(&context.inventory).rules.product();
     tokio::select! {
-        verified = verify(kubeconfig, timeout) => verified.map_err(|error| error.problem(distribution.rules.product().server_unit)),
+        verified = verify(kubeconfig, product.server_unit, timeout) => verified,
         () = interrupt::until(Interrupt::Finish, context.interrupt.clone()) => {
             Err(Problem::new(Code::INTERRUPTED, "the kubeconfig was not tried: interrupted"))
         }

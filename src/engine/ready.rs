@@ -30,19 +30,20 @@ pub async fn ready(
         // What makes the cluster may not have written it yet.
         let problem = if path.exists() {
             let picked = pick(path, arguments.context.as_deref())?;
-            match verify(&picked, arguments.pause).await {
+            let unit = distribution::DEFAULT.rules.product().server_unit;
+            match verify(&picked, unit, arguments.pause).await {
                 Ok(verified) => match missing(&verified.nodes) {
                     None => {
                         let nodes = verified.nodes.into_iter().map(kubeconfig::row);
                         events.send(Event::Ready {
-                            context: picked.context().to_owned(),
+                            context: picked.context.clone(),
                             nodes: nodes.collect(),
                         });
                         return Ok((Report::without_hosts(begun, true), None));
                     }
                     Some(problem) => problem,
                 },
-                Err(error) => error.problem(distribution::DEFAULT.rules.product().server_unit),
+                Err(problem) => problem,
             }
         } else {
             problem!(

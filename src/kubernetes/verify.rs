@@ -14,7 +14,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::kubeconfig::Kubeconfig;
 use super::lacks_network;
-pub use failure::{Failure, VerifyError};
+use crate::problem::{Code, Problem};
+use failure::{Asked, may_pass};
 
 /// How long one attempt may take; a server far away answers within two seconds.
 const ATTEMPT: Duration = Duration::from_secs(10);
@@ -51,65 +52,62 @@ pub struct NodeLine {
 }
 
 /// Asks for the version and the nodes, again and again until `deadline` for as long as the failure
-/// is one that may pass: k3s opens its port late and adds names to its certificate late.
-pub async fn verify(kubeconfig: &Kubeconfig, deadline: Duration) -> Result<Verified, VerifyError> {
-    let failed = |failure| VerifyError {
-        server: kubeconfig.server().to_owned(),
-        failure,
-    };
-    let config = config(kubeconfig).map_err(failed)?;
+/// is one that may pass: k3s opens its port late and adds names to its certificate late. `unit` is the
+/// systemd unit of servers.
+pub async fn verify(
+    kubeconfig: &Kubeconfig,
+    unit: &str,
+    deadline: Duration,
+) -> Result<Verified, Problem> {
+    let server = &*kubeconfig.server;
+    let config = config(kubeconfig)?;
+    let host = config.cluster_url.host().unwrap_or_default();
+    let host = host.trim_matches(['[', ']']);
+    let asked = Asked { server, host, unit };
+    let port = config.cluster_url.port_u16().unwrap_or(443);
     let until = Instant::now() + deadline;
     let mut pause = FIRST_PAUSE;
-    let mut before: Option<Failure> = None;
+    let mut before: Option<Problem> = None;
     loop {
         let allowance = until.saturating_duration_since(Instant::now()).min(ATTEMPT);
-        let failure = match attempt(&config, allowance).await {
-            Ok(verified) => return Ok(verified),
-            Err(failure) if !failure.may_pass() => return Err(failed(failure)),
+        let problem = match timeout(allowance, attempt(&config, &asked, port)).await {
+            Ok(Ok(verified)) => return Ok(verified),
+            Ok(Err(problem)) if !may_pass(&problem) => return Err(problem),
+            Ok(Err(problem)) => problem,
             // The deadline cut this attempt short: what the one before it found says more.
-            Err(failure @ Failure::TimedOut { .. }) if allowance < ATTEMPT => {
-                before.take().unwrap_or(failure)
-            }
-            Err(failure) => failure,
+            Err(_elapsed) => match before.take().filter(|_| allowance < ATTEMPT) {
+                Some(before) => before,
+                None if accepts_connections(host, port).await => asked.hangs(),
+                None => asked.dropped(),
+            },
         };
         if Instant::now() + pause >= until {
-            return Err(failed(failure));
+            return Err(problem);
         }
-        tracing::debug!(?failure, "the API is asked again");
-        before = Some(failure);
+        tracing::debug!(%problem, "the API is asked again");
+        before = Some(problem);
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
 /// What the client is given: nothing of it comes from the environment or from files.
-fn config(kubeconfig: &Kubeconfig) -> Result<kube::Config, Failure> {
+fn config(kubeconfig: &Kubeconfig) -> Result<kube::Config, Problem> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // An error says that another thread has just done it.
         let _ = rustls::crypto::ring::default_provider().install_default();
     }
-    let address = kubeconfig
-        .server()
-        .parse()
-        .map_err(|_error| Failure::Other {
-            reason: "the kubeconfig's server is not an address".to_owned(),
-        })?;
-    let authority = kubeconfig
-        .authority_certificates()
-        .map_err(|problem| Failure::Other {
-            reason: problem.what,
-        })?;
+    let invalid = |why| Problem::new(Code::KUBECONFIG_INVALID, why);
+    let address = kubeconfig.server.parse();
+    let address = address
+        .map_err(|_error| invalid("the kubeconfig's server is not an address".to_owned()))?;
+    let authority = kubeconfig.authority().map_err(invalid)?;
     let mut config = kube::Config::new(address);
-    config.root_cert = Some(
-        authority
-            .iter()
-            .map(|certificate| certificate.to_vec())
-            .collect(),
-    );
+    config.root_cert = Some(authority.iter().map(|one| one.to_vec()).collect());
     config.auth_info = AuthInfo {
-        client_certificate_data: Some(kubeconfig.client_certificate().to_owned()),
+        client_certificate_data: Some(kubeconfig.client_certificate.clone()),
         client_key_data: Some(SecretString::from(
-            kubeconfig.client_key().expose().to_owned(),
+            kubeconfig.client_key.expose().to_owned(),
         )),
         ..AuthInfo::default()
     };
@@ -121,43 +119,20 @@ fn config(kubeconfig: &Kubeconfig) -> Result<kube::Config, Failure> {
     Ok(config)
 }
 
-async fn attempt(config: &kube::Config, allowance: Duration) -> Result<Verified, Failure> {
-    let host = config.cluster_url.host().unwrap_or_default();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let port = config.cluster_url.port_u16().unwrap_or(443);
-    match timeout(allowance, resolve_and_ask(config, host, port)).await {
-        Ok(answer) => answer,
-        Err(_elapsed) => Err(Failure::TimedOut {
-            connected: accepts_connections(host, port).await,
-        }),
-    }
-}
-
-async fn resolve_and_ask(
-    config: &kube::Config,
-    host: &str,
-    port: u16,
-) -> Result<Verified, Failure> {
-    let unresolvable = |reason: String| Failure::Unresolvable {
-        host: host.to_owned(),
-        reason,
-    };
-    let addresses = lookup_host((host, port)).await;
+async fn attempt(config: &kube::Config, asked: &Asked<'_>, port: u16) -> Result<Verified, Problem> {
+    let addresses = lookup_host((asked.host, port)).await;
     let found = addresses
-        .map_err(|error| unresolvable(error.to_string()))?
+        .map_err(|error| asked.unresolvable(&error.to_string()))?
         .next();
     if found.is_none() {
-        return Err(unresolvable(
-            "the resolver knows the name and no address of it".to_owned(),
-        ));
+        return Err(asked.unresolvable("the resolver knows the name and no address of it"));
     }
-    let failure = |error: kube::Error| Failure::of(&error);
-    let client = kube::Client::try_from(config.clone()).map_err(failure)?;
-    let version = client.apiserver_version().await.map_err(failure)?;
-    let nodes = Api::<Node>::all(client)
-        .list(&ListParams::default())
-        .await
-        .map_err(failure)?;
+    let failed = |error: kube::Error| asked.failed(&error);
+    let client = kube::Client::try_from(config.clone()).map_err(failed)?;
+    let version = client.apiserver_version().await.map_err(failed)?;
+    let everything = ListParams::default();
+    let nodes = Api::<Node>::all(client);
+    let nodes = nodes.list(&everything).await.map_err(failed)?;
     let mut nodes: Vec<NodeLine> = nodes.items.into_iter().map(node_line).collect();
     nodes.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(Verified {
@@ -168,10 +143,8 @@ async fn resolve_and_ask(
 
 /// Tells a server that hangs from a firewall that drops.
 async fn accepts_connections(host: &str, port: u16) -> bool {
-    matches!(
-        timeout(Duration::from_secs(2), TcpStream::connect((host, port))).await,
-        Ok(Ok(_stream))
-    )
+    let connected = timeout(Duration::from_secs(2), TcpStream::connect((host, port)));
+    matches!(connected.await, Ok(Ok(_stream)))
 }
 
 fn node_line(node: Node) -> NodeLine {

@@ -31,28 +31,43 @@ pub enum Written {
 /// followed to its file. Another cluster's kubeconfig with a context of the same name is replaced and
 /// kept beside it; a file that holds other contexts is refused.
 pub fn write(path: &Path, kubeconfig: &Kubeconfig) -> Result<Written, Problem> {
-    let text = kubeconfig.to_yaml()?;
     let target = real_target(path)?;
     let before = existing(path, &target)?;
-    if let Some(before) = &before {
-        if before.text == text && before.mode == MODE {
-            return Ok(Written::Unchanged);
+    let mut is_lost = false;
+    if let Some(Existing { text, .. }) = &before {
+        let is_same = parse(text)
+            .is_ok_and(|old| old.certificate_authority == kubeconfig.certificate_authority);
+        let tree = wire::tree(text).map_err(|why| foreign(path, &why))?;
+        let names = wire::entries(&tree, "contexts").filter_map(wire::name);
+        let names: Vec<_> = names.collect();
+        let is_own = is_same || names.iter().all(|name| *name == kubeconfig.context);
+        if names.len() > 1 || !is_own {
+            let names = names.join(", ");
+            let why = format!("it holds these contexts: {}", names.escape_debug());
+            return Err(foreign(path, &why));
         }
-        refuse_to_lose(path, &before.text, kubeconfig)?;
+        is_lost = !text.trim().is_empty() && !is_same;
     }
-    let is_lost = before
-        .as_ref()
-        .is_some_and(|before| !before.text.trim().is_empty() && !is_of(kubeconfig, &before.text));
-    let kept = before.as_ref().filter(|_| is_lost);
-    let kept = kept.map(|before| keep(&target, before)).transpose()?;
-    replace(&target, &text, before.as_ref()).map_err(|error| {
-        problem!(
-            Code::FILE_UNWRITABLE,
-            file = path,
-            "the kubeconfig cannot be written"
-        )
-        .because(error)
-    })?;
+    let text = wire::to_yaml(&wire::written(kubeconfig));
+    let text = text.map_err(|why| Problem::new(Code::KUBECONFIG_INVALID, why))?;
+    put(&target, &text, before.as_ref(), is_lost)
+}
+
+/// Writes a file, unless it is so; what was there before is kept beside it where it would be lost.
+pub(super) fn put(
+    target: &Path,
+    text: &str,
+    before: Option<&Existing>,
+    is_lost: bool,
+) -> Result<Written, Problem> {
+    if before.is_some_and(|before| before.text == text && before.mode == MODE) {
+        return Ok(Written::Unchanged);
+    }
+    let kept = before
+        .filter(|_| is_lost)
+        .map(|before| keep(target, before));
+    let kept = kept.transpose()?;
+    replace(target, text, before)?;
     Ok(match (before, kept) {
         (_, Some(backup)) => Written::Kept(backup),
         (Some(_), None) => Written::Replaced,
@@ -60,38 +75,20 @@ pub fn write(path: &Path, kubeconfig: &Kubeconfig) -> Result<Written, Problem> {
     })
 }
 
-/// Whether a file holds nothing but this cluster.
-fn is_of(kubeconfig: &Kubeconfig, before: &str) -> bool {
-    parse(before).is_ok_and(|old| old.certificate_authority() == kubeconfig.certificate_authority())
-}
-
 /// Keeps what a file holds beside it: in `FILE.towline-backup`, or, since an older backup stays as it
 /// is, in `FILE.towline-backup.2` and so on.
-pub(super) fn keep(target: &Path, before: &Existing) -> Result<PathBuf, Problem> {
-    let first = backup(target);
-    let numbered = |number: u16| {
-        let mut name = first.clone().into_os_string();
-        name.push(format!(".{number}"));
-        PathBuf::from(name)
-    };
-    let mut all = std::iter::once(first.clone()).chain((2..=u16::MAX).map(numbered));
+fn keep(target: &Path, before: &Existing) -> Result<PathBuf, Problem> {
+    let first = target.with_added_extension("towline-backup");
+    let others = (2..=u16::MAX).map(|number| first.with_added_extension(number.to_string()));
+    let mut all = std::iter::once(first.clone()).chain(others);
     let free = |path: &PathBuf| match existing(path, path) {
         Ok(None) => true,
         Ok(Some(older)) => older.text == before.text,
         Err(_) => false,
     };
     let path = all.find(free).unwrap_or(first);
-    replace(&path, &before.text, Some(before)).map_err(|error| {
-        problem!(Code::FILE_UNWRITABLE, file = path, "cannot be written").because(error)
-    })?;
+    replace(&path, &before.text, Some(before))?;
     Ok(path)
-}
-
-/// Where what was there before is kept.
-pub(super) fn backup(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".towline-backup");
-    path.with_file_name(name)
 }
 
 /// How long another program may hold a file's lock: kubectl holds it while it writes.
@@ -106,9 +103,7 @@ pub(super) struct Lock(PathBuf);
 impl Lock {
     /// Takes the lock of a file, waiting a little for who has it.
     pub fn on(path: &Path) -> Result<Self, Problem> {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".lock");
-        let lock = PathBuf::from(name);
+        let lock = path.with_added_extension("lock");
         let cannot = |error: &io::Error| {
             problem!(Code::FILE_UNWRITABLE, file = lock, "cannot be made").because(error)
         };
@@ -170,13 +165,6 @@ pub(super) struct Existing {
     owner: (u32, u32),
 }
 
-impl Existing {
-    /// Whether only its owner may read it.
-    pub fn is_private(&self) -> bool {
-        self.mode == MODE
-    }
-}
-
 pub(super) fn existing(path: &Path, target: &Path) -> Result<Option<Existing>, Problem> {
     let not_readable = |error: &io::Error| {
         problem!(
@@ -209,35 +197,6 @@ pub(super) fn existing(path: &Path, target: &Path) -> Result<Option<Existing>, P
     }))
 }
 
-/// A file may be replaced when all it holds is one context: of the same name, or of the same
-/// cluster.
-fn refuse_to_lose(path: &Path, before: &str, kubeconfig: &Kubeconfig) -> Result<(), Problem> {
-    let tree = wire::tree(before).map_err(|why| foreign(path, &why))?;
-    let names: Vec<_> = wire::entries(&tree, "contexts")
-        .filter_map(wire::name)
-        .collect();
-    match names.as_slice() {
-        [] => Ok(()),
-        [name] if *name == kubeconfig.context() || is_of(kubeconfig, before) => Ok(()),
-        names => Err(foreign(
-            path,
-            &format!(
-                "it holds {}: {}",
-                if names.len() == 1 {
-                    "another cluster's context"
-                } else {
-                    "these contexts"
-                },
-                names
-                    .iter()
-                    .map(|name| name.escape_debug().to_string())
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ),
-        )),
-    }
-}
-
 fn foreign(path: &Path, why: &str) -> Problem {
     problem!(
         Code::KUBECONFIG_NOT_REPLACED,
@@ -249,34 +208,33 @@ fn foreign(path: &Path, why: &str) -> Problem {
 }
 
 /// Writes a file that only its owner may read, whole or not at all.
-pub(super) fn replace(target: &Path, text: &str, before: Option<&Existing>) -> io::Result<()> {
-    let directory = make_folder(target)?;
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".kubeconfig-")
-        .permissions(Permissions::from_mode(MODE))
-        .tempfile_in(directory)?;
-    temporary.write_all(text.as_bytes())?;
-    // The umask may have taken bits away.
-    temporary
-        .as_file()
-        .set_permissions(Permissions::from_mode(MODE))?;
-    if let Some(before) = before {
-        let now = temporary.as_file().metadata()?;
-        if now.uid() == 0 && now.uid() != before.owner.0 {
+fn replace(target: &Path, text: &str, before: Option<&Existing>) -> Result<(), Problem> {
+    let written = || {
+        let directory = make_folder(target)?;
+        let mut temporary = tempfile::Builder::new()
+            .prefix(".kubeconfig-")
+            .tempfile_in(directory)?;
+        temporary.write_all(text.as_bytes())?;
+        let file = temporary.as_file();
+        // The umask may have taken bits away.
+        file.set_permissions(Permissions::from_mode(MODE))?;
+        if let Some((user, group)) = before.map(|before| before.owner)
+            && file.metadata()?.uid() == 0
+            && user != 0
+        {
             // Under sudo the file stays its user's.
-            fchown(
-                temporary.as_file(),
-                Some(before.owner.0),
-                Some(before.owner.1),
-            )?;
+            fchown(file, Some(user), Some(group))?;
         }
-    }
-    temporary.as_file().sync_all()?;
-    temporary.persist(target).map_err(|error| error.error)?;
-    // The new name reaches the disk with its directory. The file itself is whole either way, so a
-    // file system that cannot do this is no reason to say that nothing was written.
-    let _ = File::open(directory).and_then(|directory| directory.sync_all());
-    Ok(())
+        file.sync_all()?;
+        temporary.persist(target).map_err(|error| error.error)?;
+        // The new name reaches the disk with its directory. The file itself is whole either way, so
+        // a file system that cannot do this is no reason to say that nothing was written.
+        let _ = File::open(directory).and_then(|directory| directory.sync_all());
+        Ok(())
+    };
+    written().map_err(|error: io::Error| {
+        problem!(Code::FILE_UNWRITABLE, file = target, "cannot be written").because(error)
+    })
 }
 
 /// The folder of a file, which is made when it is missing.

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::file::{Lock, existing, keep, real_target, replace};
+use super::file::{Lock, existing, put, real_target};
 use super::wire::{LISTS, YamlTree, entries, name, to_yaml, tree, written};
-use super::{Kubeconfig, Written, parse};
+use super::{Kubeconfig, Written, not_usable, usable};
 use crate::problem::{Code, Problem, problem};
 
 /// Puts a kubeconfig into a file that may hold others: its entries replace those of the same name,
@@ -24,14 +24,7 @@ pub fn merge(path: &Path, kubeconfig: &Kubeconfig, use_it: bool) -> Result<Writt
         return super::write(path, kubeconfig);
     };
     let text = merged(&before.text, kubeconfig, use_it).map_err(|why| not_merged(path, &why))?;
-    if text == before.text && before.is_private() {
-        return Ok(Written::Unchanged);
-    }
-    let backup = keep(&target, &before)?;
-    replace(&target, &text, Some(&before)).map_err(|error| {
-        problem!(Code::FILE_UNWRITABLE, file = target, "cannot be written").because(error)
-    })?;
-    Ok(Written::Kept(backup))
+    put(&target, &text, Some(&before), true)
 }
 
 /// One context of a file, with its cluster and user: the named one, or the current one.
@@ -71,7 +64,8 @@ pub fn pick(path: &Path, context: Option<&str>) -> Result<Kubeconfig, Problem> {
             "the context {name} names a cluster or user that is not in it"
         )
     })?;
-    parse(&one)
+    usable(&one)
+        .map_err(not_usable)
         .map_err(|problem| problem.because(format!("the context {name} of {}", path.display())))
 }
 
@@ -86,31 +80,27 @@ fn not_merged(path: &Path, why: &str) -> Problem {
     .flag("--context NAME")
 }
 
-/// The text of a file that holds one context only.
-fn alone(tree: &YamlTree, context: &str) -> Option<String> {
+/// The tree of one context only.
+fn alone(tree: &YamlTree, context: &str) -> Option<YamlTree> {
     let find = |list: &str, wanted: &str| {
         entries(tree, list)
             .find(|entry| name(entry) == Some(wanted))
-            .cloned()
+            .map(|entry| json!([entry]))
     };
     let entry = find("contexts", context)?;
-    let of = |key: &str| entry.get("context")?.get(key)?.as_str();
-    let one = json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [find("clusters", of("cluster")?)?],
-        "contexts": [entry.clone()],
-        "users": [find("users", of("user")?)?],
-        "current-context": context,
-    });
-    serde_yaml::to_string(&one).ok()
+    let of = |key: &str| entry[0].get("context")?.get(key)?.as_str();
+    Some(YamlTree::from_iter([
+        ("clusters".into(), find("clusters", of("cluster")?)?),
+        ("users".into(), find("users", of("user")?)?),
+        ("contexts".into(), entry),
+    ]))
 }
 
 /// The text of a file with a kubeconfig put into it, or why it cannot be.
 fn merged(before: &str, kubeconfig: &Kubeconfig, use_it: bool) -> Result<String, String> {
     let mut whole = tree(before)?;
     let own = written(kubeconfig);
-    let own_name = kubeconfig.context();
+    let own_name = &*kubeconfig.context;
     // Another context may use a cluster or user of this name, and would then lead elsewhere.
     for context in entries(&whole, "contexts").filter(|entry| name(entry) != Some(own_name)) {
         let of = |key: &str| {
@@ -156,7 +146,6 @@ fn merged(before: &str, kubeconfig: &Kubeconfig, use_it: bool) -> Result<String,
 
 #[cfg(test)]
 mod tests {
-    use super::super::file::backup;
     use super::super::tests::{credentials, source};
     use super::*;
     use std::fs;
@@ -171,6 +160,10 @@ mod tests {
 
     fn kubeconfig(context: &str) -> Kubeconfig {
         at("https://203.0.113.10:6443", context)
+    }
+
+    fn backup(path: &Path) -> std::path::PathBuf {
+        path.with_added_extension("towline-backup")
     }
 
     const OTHERS: &str = "apiVersion: v1\nkind: Config\npreferences: {colors: true}\ncurrent-context: work\n\

@@ -75,16 +75,14 @@ pub(super) fn name(entry: &Value) -> Option<&str> {
     entry.get("name")?.as_str()
 }
 
-/// Reads the text of a file that holds one cluster, one user and one context. An error is a sentence, as
-/// for [`tree`].
-pub(super) fn read(text: &str) -> Result<Kubeconfig, String> {
-    let tree = tree(text)?;
+/// Reads a tree of one cluster, one user and one context. An error is a sentence, as for [`tree`].
+pub(super) fn read(tree: &YamlTree) -> Result<Kubeconfig, String> {
     if tree.get("kind").is_some_and(|kind| kind != "Config") {
         return Err("its `kind` is not `Config`".into());
     }
     let mut found = Vec::new();
     for (list, key) in LISTS {
-        let entries: Vec<_> = entries(&tree, list).collect();
+        let entries: Vec<_> = entries(tree, list).collect();
         let [entry] = entries[..] else {
             return Err(match entries.len() {
                 0 => format!("it has no `{list}`"),

@@ -8,93 +8,91 @@ use rustls::{AlertDescription, CertificateError};
 
 use crate::problem::{Code, Problem, problem};
 
-/// An API that could not be reached as its users will reach it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VerifyError {
-    /// The address that was asked: `https://host:port`.
-    pub server: String,
-    /// Why it did not work.
-    pub failure: Failure,
+/// How an address of the API is said in an inventory.
+const ENDPOINT: &str = "cluster: {endpoint: 203.0.113.10}";
+
+/// What to do where no packet arrives.
+const OPEN: &str = "open the port in the firewall between this machine and the servers, or name an address that can be reached from here";
+
+/// What is never gone in a moment, not even on a server that has just been started.
+const LASTING: [Code; 4] = [
+    Code::API_NAME_UNRESOLVED,
+    Code::API_CERTIFICATE_AUTHORITY,
+    Code::API_CERTIFICATE_INVALID,
+    Code::API_UNAUTHORIZED,
+];
+
+/// Whether asking again may help.
+pub(super) fn may_pass(problem: &Problem) -> bool {
+    !LASTING.contains(&problem.code)
 }
 
-/// Why an API could not be reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
+/// An API that is asked as its users will ask it, and what it means that it does not answer.
+pub(super) struct Asked<'a> {
+    /// Its address: `https://host:port`.
+    pub server: &'a str,
+    /// The host in it, an IPv6 address without its brackets.
+    pub host: &'a str,
+    /// The systemd unit of servers.
+    pub unit: &'a str,
+}
+
+impl Asked<'_> {
     /// The name in the address has no IP address.
-    Unresolvable {
-        /// The name.
-        host: String,
-        /// What the resolver answered.
-        reason: String,
-    },
-    /// The machine is there and refuses connections at the port.
-    PortClosed,
-    /// No way leads to the machine, or something on the way forbids it.
-    Unreachable {
-        /// What the network answered.
-        reason: String,
-    },
-    /// No answer within the time.
-    TimedOut {
-        /// Whether the port accepts connections: then the server hangs, else packets are dropped.
-        connected: bool,
-    },
-    /// The certificate is the cluster's, but not for the address that was asked.
-    CertificateLacksAddress {
-        /// The names and addresses that it is for.
-        names: Vec<String>,
-    },
-    /// Another authority than the kubeconfig's signed the certificate: this is another cluster,
-    /// or something that is not a cluster.
-    WrongCertificateAuthority,
-    /// The certificate is unusable in itself: expired, or not yet valid.
-    CertificateInvalid {
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The server does not accept the client's certificate.
-    NotAuthorized {
-        /// 401: it does not know who this is. 403: it knows, and this is not allowed. `None`: it
-        /// refused the certificate before it heard a request.
-        status: Option<u16>,
-        /// What it answered.
-        message: String,
-    },
-    /// Anything else, for example an API that is still starting.
-    Other {
-        /// What happened.
-        reason: String,
-    },
-}
-
-impl Failure {
-    /// Whether it may be gone in a moment, on a server that has just been started.
-    pub(super) const fn may_pass(&self) -> bool {
-        match self {
-            Self::PortClosed
-            | Self::Unreachable { .. }
-            | Self::TimedOut { .. }
-            | Self::CertificateLacksAddress { .. }
-            | Self::Other { .. } => true,
-            Self::Unresolvable { .. }
-            | Self::WrongCertificateAuthority
-            | Self::CertificateInvalid { .. }
-            | Self::NotAuthorized { .. } => false,
-        }
+    pub(super) fn unresolvable(&self, reason: &str) -> Problem {
+        problem!(
+            Code::API_NAME_UNRESOLVED,
+            "{}: the name has no address",
+            self.host
+        )
+        .because(reason)
+        .next("add the name to your DNS, or give an IP address as the cluster's endpoint")
+        .inventory(ENDPOINT)
     }
 
-    /// The kind of failure that an error of the client means.
-    pub(super) fn of(error: &kube::Error) -> Self {
+    /// No answer within the time, though the port accepts connections: then the server hangs.
+    pub(super) fn hangs(&self) -> Problem {
+        self.unresponsive(
+            "no answer",
+            "the port accepts connections, but the API does not answer in time",
+        )
+    }
+
+    /// No answer within the time, and no connection: packets are dropped.
+    pub(super) fn dropped(&self) -> Problem {
+        self.unreachable(
+            "no answer",
+            "packets to the port are dropped, as a firewall does",
+        )
+    }
+
+    /// Anything else, for example an API that is still starting.
+    pub(super) fn other(&self, reason: &str) -> Problem {
+        self.unresponsive("the API does not answer as it should", &plain(reason))
+    }
+
+    fn unresponsive(&self, what: &str, why: &str) -> Problem {
+        let unit = self.unit;
+        problem!(Code::API_UNRESPONSIVE, "{}: {what}", self.server)
+            .because(why)
+            .next(format!("look at what {unit} is doing on the servers"))
+            .on_host(format!("journalctl -u {unit} -n 50"))
+    }
+
+    fn unreachable(&self, what: &str, why: &str) -> Problem {
+        problem!(Code::API_UNREACHABLE, "{}: {what}", self.server)
+            .because(why)
+            .next(OPEN)
+            .inventory(ENDPOINT)
+    }
+
+    /// What an error of the client means.
+    pub(super) fn failed(&self, error: &kube::Error) -> Problem {
         if let kube::Error::Api(status) = error {
-            let message = plain(&status.message);
             return match status.code {
-                401 | 403 => Self::NotAuthorized {
-                    status: Some(status.code),
-                    message,
-                },
-                code => Self::Other {
-                    reason: format!("the API answered {code}: {message}"),
-                },
+                // 401: it does not know who this is. 403: it knows, and this is not allowed.
+                code @ (401 | 403) => self.unauthorized(&format!(" ({code})"), &status.message),
+                code => self.other(&format!("the API answered {code}: {}", status.message)),
             };
         }
         let mut deepest = error.to_string();
@@ -102,35 +100,50 @@ impl Failure {
         while let Some(error) = next {
             deepest = error.to_string();
             if let Some(error) = error.downcast_ref::<rustls::Error>() {
-                return Self::of_tls(error);
+                return self.failed_tls(error);
             }
+            next = error.source();
             if let Some(error) = error.downcast_ref::<io::Error>() {
                 match error.kind() {
-                    io::ErrorKind::ConnectionRefused => return Self::PortClosed,
-                    io::ErrorKind::TimedOut => return Self::TimedOut { connected: false },
+                    io::ErrorKind::ConnectionRefused => return self.closed(),
+                    io::ErrorKind::TimedOut => return self.dropped(),
                     io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-                        return Self::Unreachable {
-                            reason: plain(&deepest),
-                        };
+                        return self.unreachable("cannot be reached", &plain(&deepest));
                     }
                     _ => {}
                 }
                 // What an io::Error wraps is not its source but stands in its place.
                 if let Some(inner) = error.get_ref() {
                     next = Some(inner);
-                    continue;
                 }
             }
-            next = error.source();
         }
-        Self::Other {
-            reason: plain(&deepest),
-        }
+        self.other(&deepest)
     }
 
-    fn of_tls(error: &rustls::Error) -> Self {
+    fn closed(&self) -> Problem {
+        let unit = self.unit;
+        problem!(Code::API_PORT_CLOSED, "{}: the port is closed", self.server)
+            .because("the machine answers and refuses connections there")
+            .next(format!("if {unit} is not running there, see why"))
+            .on_host(format!("systemctl status {unit}"))
+            .next("if the address is a load balancer's, let it pass the port on to the servers")
+    }
+
+    fn unauthorized(&self, code: &str, message: &str) -> Problem {
+        problem!(
+            Code::API_UNAUTHORIZED,
+            "{}: the API does not accept the kubeconfig's user{code}",
+            self.server
+        )
+        .because(plain(message))
+        .next("the kubeconfig is of another cluster, or of an earlier one on the same machines; deploy again to fetch it anew")
+    }
+
+    fn failed_tls(&self, error: &rustls::Error) -> Problem {
         let certificate = match error {
             rustls::Error::InvalidCertificate(certificate) => certificate,
+            // It refuses the client's certificate before it hears a request.
             rustls::Error::AlertReceived(
                 AlertDescription::AccessDenied
                 | AlertDescription::BadCertificate
@@ -141,37 +154,42 @@ impl Failure {
                 | AlertDescription::DecryptError
                 | AlertDescription::UnknownCA
                 | AlertDescription::UnsupportedCertificate,
-            ) => {
-                return Self::NotAuthorized {
-                    status: None,
-                    message: format!("TLS: {error}"),
-                };
-            }
-            other => {
-                return Self::Other {
-                    reason: plain(&format!("TLS: {other}")),
-                };
-            }
+            ) => return self.unauthorized("", &format!("TLS: {error}")),
+            other => return self.other(&format!("TLS: {other}")),
+        };
+        let (server, host, unit) = (self.server, self.host, self.unit);
+        let lacks = |known: &str| {
+            problem!(
+                Code::API_CERTIFICATE_NAME,
+                "{server}: the API's certificate is not for {host}"
+            )
+            .because(known)
+            .next("add the address to the inventory and deploy again")
+            .inventory(format!("cluster: {{tls_sans: [\"{host}\"]}}"))
         };
         match certificate {
-            CertificateError::NotValidForNameContext { presented, .. } => {
-                Self::CertificateLacksAddress {
-                    names: presented.iter().map(|name| bare_name(name)).collect(),
-                }
+            CertificateError::NotValidForNameContext { presented, .. } if !presented.is_empty() => {
+                let names: Vec<_> = presented.iter().map(|name| bare_name(name)).collect();
+                lacks(&format!("it is for {}", names.join(", ")))
             }
-            CertificateError::NotValidForName => {
-                Self::CertificateLacksAddress { names: Vec::new() }
+            CertificateError::NotValidForNameContext { .. } | CertificateError::NotValidForName => {
+                lacks("it is for no name at all")
             }
-            // The second is an authority of the same name with another key.
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-                Self::WrongCertificateAuthority
-            }
-            // An authority's own certificate, or an old form of one, is what proxies and
-            // appliances show: whatever answers is not this cluster.
-            CertificateError::Other(_) => Self::WrongCertificateAuthority,
-            other => Self::CertificateInvalid {
-                reason: plain(&other.to_string()),
-            },
+            // The second is an authority of the same name with another key. An authority's own
+            // certificate, or an old form of one, is what proxies and appliances show: whatever
+            // answers is not this cluster.
+            CertificateError::UnknownIssuer
+            | CertificateError::BadSignature
+            | CertificateError::Other(_) => problem!(
+                Code::API_CERTIFICATE_AUTHORITY,
+                "{server}: another authority signed the certificate that answers there"
+            )
+            .because("the certificate is not from the authority in this cluster's kubeconfig")
+            .next("see whether the address leads to a server of this cluster, and not to another one or to a proxy that ends TLS"),
+            other => problem!(Code::API_CERTIFICATE_INVALID, "{server}: the API's certificate is not valid")
+                .because(plain(&other.to_string()))
+                .next(format!("compare the clocks of this machine and of the servers; what has expired is renewed when {unit} is restarted"))
+                .on_host(format!("systemctl restart {unit}")),
         }
     }
 }
@@ -194,79 +212,4 @@ fn plain(text: &str) -> String {
         .map(|letter| if letter.is_control() { ' ' } else { letter })
         .take(400)
         .collect()
-}
-
-/// How an address of the API is said in an inventory.
-const ENDPOINT: &str = "cluster: {endpoint: 203.0.113.10}";
-
-/// What to do where no packet arrives.
-const OPEN: &str = "open the port in the firewall between this machine and the servers, or name an address that can be reached from here";
-
-impl VerifyError {
-    /// What the user is told. `unit` is the systemd unit of servers.
-    pub fn problem(&self, unit: &str) -> Problem {
-        let server = &self.server;
-        let host = host_of(server);
-        match &self.failure {
-            Failure::Unresolvable { host, reason } => problem!(Code::API_NAME_UNRESOLVED, "{host}: the name has no address")
-                .because(reason)
-                .next("add the name to your DNS, or give an IP address as the cluster's endpoint").inventory(ENDPOINT),
-            Failure::PortClosed => problem!(Code::API_PORT_CLOSED, "{server}: the port is closed")
-                .because("the machine answers and refuses connections there")
-                .next(format!("if {unit} is not running there, see why")).on_host(format!("systemctl status {unit}"))
-                .next("if the address is a load balancer's, let it pass the port on to the servers"),
-            Failure::Unreachable { reason } => problem!(Code::API_UNREACHABLE, "{server}: cannot be reached")
-                .because(reason)
-                .next(OPEN).inventory(ENDPOINT),
-            Failure::TimedOut { connected: false } => problem!(Code::API_UNREACHABLE, "{server}: no answer")
-                .because("packets to the port are dropped, as a firewall does")
-                .next(OPEN).inventory(ENDPOINT),
-            Failure::TimedOut { connected: true } => problem!(Code::API_UNRESPONSIVE, "{server}: no answer")
-                .because("the port accepts connections, but the API does not answer in time")
-                .next(format!("look at what {unit} is doing on the servers")).on_host(format!("journalctl -u {unit} -n 50")),
-            Failure::CertificateLacksAddress { names } => {
-                let known = if names.is_empty() {
-                    "it is for no name at all".to_owned()
-                } else {
-                    format!("it is for {}", names.join(", "))
-                };
-                problem!(Code::API_CERTIFICATE_NAME, "{server}: the API's certificate is not for {host}")
-                    .because(known)
-                    .next("add the address to the inventory and deploy again").inventory(format!("cluster: {{tls_sans: [\"{host}\"]}}"))
-            }
-            Failure::WrongCertificateAuthority => {
-                problem!(Code::API_CERTIFICATE_AUTHORITY, "{server}: another authority signed the certificate that answers there")
-                    .because("the certificate is not from the authority in this cluster's kubeconfig")
-                    .next("see whether the address leads to a server of this cluster, and not to another one or to a proxy that ends TLS")
-            }
-            Failure::CertificateInvalid { reason } => {
-                problem!(Code::API_CERTIFICATE_INVALID, "{server}: the API's certificate is not valid")
-                    .because(reason)
-                    .next(format!("compare the clocks of this machine and of the servers; what has expired is renewed when {unit} is restarted")).on_host(format!("systemctl restart {unit}"))
-            }
-            Failure::NotAuthorized { status, message } => {
-                let code = status.map_or_else(String::new, |status| format!(" ({status})"));
-                problem!(Code::API_UNAUTHORIZED, "{server}: the API does not accept the kubeconfig's user{code}")
-                    .because(message)
-                    .next("the kubeconfig is of another cluster, or of an earlier one on the same machines; deploy again to fetch it anew")
-            }
-            Failure::Other { reason } => problem!(Code::API_UNRESPONSIVE, "{server}: the API does not answer as it should")
-                .because(reason)
-                .next(format!("look at what {unit} is doing on the servers")).on_host(format!("journalctl -u {unit} -n 50")),
-        }
-    }
-}
-
-/// The host in `https://host:port`.
-fn host_of(server: &str) -> &str {
-    let authority = server.strip_prefix("https://").unwrap_or(server);
-    match authority
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once(']'))
-    {
-        Some((address, _port)) => address,
-        None => authority
-            .split_once(':')
-            .map_or(authority, |(host, _port)| host),
-    }
 }

@@ -166,17 +166,24 @@ async fn answer(mut stream: tokio_rustls::server::TlsStream<TcpStream>, mood: Mo
 
 const SHORT: Duration = Duration::from_secs(2);
 
-async fn ask(authority: &Authority, port: u16, deadline: Duration) -> Result<Verified, Failure> {
+/// What was answered, or the code of the problem and why.
+async fn ask(
+    authority: &Authority,
+    port: u16,
+    deadline: Duration,
+) -> Result<Verified, (Code, String)> {
     let kubeconfig = authority.kubeconfig(&format!("https://127.0.0.1:{port}"));
-    verify(&kubeconfig, deadline).await.map_err(|error| {
-        let problem = error.problem("k3s");
-        assert!(problem.what.contains("127.0.0.1"), "{problem}");
-        assert!(
-            !problem.why.is_empty() && !problem.next.is_empty(),
-            "{problem}"
-        );
-        error.failure
-    })
+    verify(&kubeconfig, "k3s", deadline)
+        .await
+        .map_err(|problem| {
+            assert!(problem.what.contains("127.0.0.1"), "{problem}");
+            assert!(!problem.next.is_empty(), "{problem}");
+            (problem.code, problem.why.join("; "))
+        })
+}
+
+fn refused(code: Code, why: &str) -> Result<Verified, (Code, String)> {
+    Err((code, why.to_owned()))
 }
 
 #[tokio::test]
@@ -223,13 +230,10 @@ async fn a_certificate_without_the_address_is_named_with_what_it_is_for() {
     .await;
     assert_eq!(
         ask(&authority, port, SHORT).await,
-        Err(Failure::CertificateLacksAddress {
-            names: vec![
-                "localhost".to_owned(),
-                "10.0.0.1".to_owned(),
-                "::1".to_owned()
-            ]
-        })
+        refused(
+            Code::API_CERTIFICATE_NAME,
+            "it is for localhost, 10.0.0.1, ::1"
+        )
     );
 }
 
@@ -252,7 +256,10 @@ async fn another_authority_is_told_from_a_missing_name_and_not_waited_for() {
     for name in ["other", "ca"] {
         assert_eq!(
             ask(&Authority::new(name), port, Duration::from_secs(30)).await,
-            Err(Failure::WrongCertificateAuthority),
+            refused(
+                Code::API_CERTIFICATE_AUTHORITY,
+                "the certificate is not from the authority in this cluster's kubeconfig"
+            ),
             "{name}"
         );
     }
@@ -266,10 +273,7 @@ async fn a_user_who_is_not_accepted_is_told_so_at_once() {
         let port = serve(&authority, &[&["127.0.0.1"]], Mood::Status(status)).await;
         assert_eq!(
             ask(&authority, port, Duration::from_secs(30)).await,
-            Err(Failure::NotAuthorized {
-                status: Some(status),
-                message: "no".to_owned()
-            })
+            refused(Code::API_UNAUTHORIZED, "no")
         );
     }
 }
@@ -281,9 +285,7 @@ async fn an_api_that_is_still_starting_is_asked_until_the_deadline() {
     let answer = ask(&authority, port, SHORT).await;
     assert_eq!(
         answer,
-        Err(Failure::Other {
-            reason: "the API answered 503: no".to_owned()
-        })
+        refused(Code::API_UNRESPONSIVE, "the API answered 503: no")
     );
 }
 
@@ -296,7 +298,13 @@ async fn a_closed_port_is_told_so_and_waited_for() {
         .local_addr()
         .unwrap()
         .port();
-    assert_eq!(ask(&authority, port, SHORT).await, Err(Failure::PortClosed));
+    assert_eq!(
+        ask(&authority, port, SHORT).await,
+        refused(
+            Code::API_PORT_CLOSED,
+            "the machine answers and refuses connections there"
+        )
+    );
 }
 
 #[tokio::test]
@@ -305,19 +313,23 @@ async fn a_server_that_hangs_is_told_from_a_firewall() {
     let port = serve(&authority, &[&["127.0.0.1"]], Mood::Hangs).await;
     assert_eq!(
         ask(&authority, port, SHORT).await,
-        Err(Failure::TimedOut { connected: true })
+        refused(
+            Code::API_UNRESPONSIVE,
+            "the port accepts connections, but the API does not answer in time"
+        )
     );
 }
 
 #[tokio::test]
 async fn a_name_without_an_address_is_told_so() {
     let kubeconfig = Authority::new("ca").kubeconfig("https://no-such-name.invalid:6443");
-    let error = verify(&kubeconfig, Duration::from_secs(5))
+    let problem = verify(&kubeconfig, "k3s", Duration::from_secs(5))
         .await
         .unwrap_err();
+    assert_eq!(problem.code, Code::API_NAME_UNRESOLVED);
     assert!(
-        matches!(&error.failure, Failure::Unresolvable { host, .. } if host == "no-such-name.invalid"),
-        "{error:?}"
+        problem.what.starts_with("no-such-name.invalid: "),
+        "{problem}"
     );
 }
 
@@ -332,12 +344,12 @@ async fn a_client_certificate_that_the_handshake_refuses_is_not_authorized() {
         Mood::Healthy,
     )
     .await;
-    let failure = ask(&authority, port, Duration::from_secs(30))
+    let (code, why) = ask(&authority, port, Duration::from_secs(30))
         .await
         .unwrap_err();
     assert!(
-        matches!(&failure, Failure::NotAuthorized { status: None, .. }),
-        "{failure:?}"
+        code == Code::API_UNAUTHORIZED && why.starts_with("TLS: "),
+        "{why}"
     );
 }
 
@@ -351,10 +363,10 @@ async fn an_ipv6_address_is_asked_without_its_brackets() {
     for (names, is_good) in names {
         let port = serve_at("::1", &authority, &authority, &[names], Mood::Healthy).await;
         let kubeconfig = authority.kubeconfig(&format!("https://[::1]:{port}"));
-        let answer = verify(&kubeconfig, SHORT).await;
+        let answer = verify(&kubeconfig, "k3s", SHORT).await;
         assert_eq!(answer.is_ok(), is_good, "{answer:?}");
-        if let Err(error) = answer {
-            let problem = error.problem("k3s").to_string();
+        if let Err(problem) = answer {
+            let problem = problem.to_string();
             assert!(problem.contains("tls_sans: [\"::1\"]"), "{problem}");
         }
     }
@@ -369,9 +381,6 @@ async fn what_speaks_no_tls_is_told_as_it_is() {
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         }
     });
-    let failure = ask(&Authority::new("ca"), port, SHORT).await.unwrap_err();
-    assert!(
-        matches!(&failure, Failure::Other { reason } if !reason.is_empty()),
-        "{failure:?}"
-    );
+    let (code, why) = ask(&Authority::new("ca"), port, SHORT).await.unwrap_err();
+    assert!(code == Code::API_UNRESPONSIVE && !why.is_empty(), "{why}");
 }
