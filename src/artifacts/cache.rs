@@ -22,7 +22,7 @@ pub struct Kept {
 /// The names that towline gives to files in the cache, beside the binary.
 const NAMES: [&str; 4] = ["sha256", "announced", "source", "lock"];
 /// What a killed run leaves of a download.
-const TEMPORARY: &str = ".download-";
+pub(super) const TEMPORARY: &str = ".download-";
 
 /// Everything in the cache of a project, by version and architecture.
 pub fn list(cache: &Path, project: &str) -> io::Result<Vec<Kept>> {

@@ -1,36 +1,21 @@
 //! HTTP as this machine uses it: a few requests for files that are checked afterwards. Nothing is
 //! taken from the environment; a proxy is given by the caller.
 
-use std::io::{self, Read as _, Write};
+use std::io::{self, Write};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use sha2::{Digest as _, Sha256};
 use ureq::http::{Response, StatusCode, Uri};
 use ureq::{Agent, Body, Error};
 
-use super::local::INVENTORY_PATH;
-use crate::digest::hexadecimal;
+use super::local::{INVENTORY_PATH, hashed};
 use crate::problem::{Code, Problem, problem};
 
-/// How long things may take.
-#[derive(Debug, Clone, Copy)]
-pub struct Timeouts {
-    /// To connect, names looked up and TLS agreed on.
-    pub connect: Duration,
-    /// Without a single byte, once connected.
-    pub stall: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(15),
-            stall: Duration::from_secs(30),
-        }
-    }
-}
+/// To connect, names looked up and TLS agreed on.
+const CONNECT: Duration = Duration::from_secs(15);
+/// Without a single byte, once connected; tests are not waited for so long.
+const STALL: Duration = Duration::from_millis(if cfg!(test) { 1500 } else { 30_000 });
 
 /// A proxy, and what is reached without it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,23 +74,10 @@ pub struct HttpClient {
     agent: Agent,
 }
 
-/// What a file came to that was streamed to a place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DownloadedFile {
-    /// Its SHA-256 in hexadecimal digits.
-    pub sha256: String,
-    /// Its size in bytes.
-    pub size: u64,
-}
-
 impl HttpClient {
     /// A client that speaks HTTPS only, or also HTTP where `plain_http` says that a mirror was
     /// configured so; through a proxy if one is given.
-    pub fn new(
-        proxy: Option<&Proxy>,
-        plain_http: bool,
-        timeouts: Timeouts,
-    ) -> Result<Self, Problem> {
+    pub fn new(proxy: Option<&Proxy>, plain_http: bool) -> Result<Self, Problem> {
         let proxy = proxy
             .filter(|proxy| !proxy.address.trim().is_empty())
             .map(|proxy| {
@@ -124,11 +96,11 @@ impl HttpClient {
             .http_status_as_error(false)
             .max_redirects(5)
             .user_agent(concat!("towline/", env!("CARGO_PKG_VERSION")))
-            .timeout_resolve(Some(timeouts.connect))
-            .timeout_connect(Some(timeouts.connect))
-            .timeout_recv_response(Some(timeouts.stall))
-            .timeout_per_read(Some(timeouts.stall))
-            .timeout_per_write(Some(timeouts.stall))
+            .timeout_resolve(Some(CONNECT))
+            .timeout_connect(Some(CONNECT))
+            .timeout_recv_response(Some(STALL))
+            .timeout_per_read(Some(STALL))
+            .timeout_per_write(Some(STALL))
             .build();
         Ok(Self {
             agent: config.new_agent(),
@@ -137,14 +109,8 @@ impl HttpClient {
 
     /// Where an address redirects to, or the first line of what it answers with.
     pub fn pointer(&self, url: &str) -> Result<String, Problem> {
-        let mut response = self
-            .agent
-            .get(url)
-            .config()
-            .max_redirects(0)
-            .build()
-            .call()
-            .map_err(|error| failed(url, &error))?;
+        let request = self.agent.get(url).config().max_redirects(0).build();
+        let mut response = request.call().map_err(|error| failed(url, &error))?;
         if response.status().is_redirection() {
             return response
                 .headers()
@@ -164,71 +130,49 @@ impl HttpClient {
         small_text(url, &mut response, limit)
     }
 
-    /// Streams a file into `sink`, at most `limit` bytes.
+    /// Streams a file into `sink`, at most `limit` bytes; its SHA-256 in hexadecimal digits, and its
+    /// size.
     pub fn stream(
         &self,
         url: &str,
         limit: u64,
         sink: &mut dyn Write,
-    ) -> Result<DownloadedFile, Problem> {
+    ) -> Result<(String, u64), Problem> {
         let response = self.get(url)?;
         let total = response.body().content_length();
-        let too_large = || {
-            let url = shown(url);
-            problem!(
-                Code::DOWNLOAD_WRONG,
-                "{url}: is larger than {} MiB, which no release is",
-                limit >> 20
-            )
-        };
-        if total.is_some_and(|total| total > limit) {
-            return Err(too_large());
-        }
-        let mut body = response
-            .into_body()
-            .into_with_config()
-            .limit(u64::MAX)
-            .reader();
-        let mut hasher = Sha256::new();
-        let mut piece = vec![0; 256 * 1024];
-        let mut size = 0;
-        loop {
-            let count = match body.read(&mut piece) {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(cut_short(url, size, total, &error)),
-            };
-            size += count as u64;
-            if size > limit {
-                return Err(too_large());
+        let check = |size: u64| {
+            if size <= limit {
+                return Ok(());
             }
-            hasher.update(&piece[..count]);
-            sink.write_all(&piece[..count]).map_err(|error| {
+            let (url, limit) = (shown(url), limit >> 20);
+            Err(problem!(
+                Code::DOWNLOAD_WRONG,
+                "{url}: is larger than {limit} MiB, which no release is"
+            ))
+        };
+        check(total.unwrap_or(0))?;
+        let body = response.into_body().into_with_config().limit(u64::MAX);
+        let broken = |size, error| cut_short(url, size, total, &error);
+        let (sha256, size) = hashed(body.reader(), broken, |piece, size| {
+            check(size)?;
+            sink.write_all(piece).map_err(|error| {
+                let url = shown(url);
                 problem!(
                     Code::FILE_UNWRITABLE,
-                    "{}: cannot be stored on this machine",
-                    shown(url)
+                    "{url}: cannot be stored on this machine"
                 )
                 .because(error)
-            })?;
-        }
+            })
+        })?;
         if total.is_some_and(|total| total != size) {
-            let error = io::Error::from(io::ErrorKind::UnexpectedEof);
-            return Err(cut_short(url, size, total, &error));
+            return Err(broken(size, io::ErrorKind::UnexpectedEof.into()));
         }
-        Ok(DownloadedFile {
-            sha256: hexadecimal(&hasher.finalize()),
-            size,
-        })
+        Ok((sha256, size))
     }
 
     fn get(&self, url: &str) -> Result<Response<Body>, Problem> {
-        let response = self
-            .agent
-            .get(url)
-            .call()
-            .map_err(|error| failed(url, &error))?;
+        let response = self.agent.get(url).call();
+        let response = response.map_err(|error| failed(url, &error))?;
         accept(url, &response)?;
         Ok(response)
     }
@@ -369,7 +313,7 @@ mod tests {
 
     #[test]
     fn the_environment_gives_no_proxy() {
-        let client = HttpClient::new(None, false, Timeouts::default()).unwrap();
+        let client = HttpClient::new(None, false).unwrap();
         assert!(client.agent.config().proxy().is_none());
         assert!(client.agent.config().https_only());
     }

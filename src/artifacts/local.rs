@@ -99,23 +99,32 @@ fn describe(head: &[u8]) -> &'static str {
     }
 }
 
-/// The SHA-256 of a file in hexadecimal digits, and its size. The file is read in pieces.
+/// The SHA-256 of a file in hexadecimal digits, and its size.
 pub(super) fn sha256_of(path: &Path) -> io::Result<(String, u64)> {
-    let mut file = File::open(path)?;
+    hashed(File::open(path)?, |_, error| error, |_, _| Ok(()))
+}
+
+/// Reads to the end, piece by piece: each is kept, with the bytes that there are then. Returns the
+/// SHA-256 in hexadecimal digits, and the size.
+pub(super) fn hashed<E>(
+    mut source: impl Read,
+    broken: impl Fn(u64, io::Error) -> E,
+    mut keep: impl FnMut(&[u8], u64) -> Result<(), E>,
+) -> Result<(String, u64), E> {
     let mut hasher = Sha256::new();
     let mut piece = vec![0; 256 * 1024];
     let mut size = 0;
     loop {
-        let count = match file.read(&mut piece) {
-            Ok(0) => break,
+        let count = match source.read(&mut piece) {
+            Ok(0) => return Ok((hexadecimal(&hasher.finalize()), size)),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
+            Err(error) => return Err(broken(size, error)),
         };
         hasher.update(&piece[..count]);
         size += count as u64;
+        keep(&piece[..count], size)?;
     }
-    Ok((hexadecimal(&hasher.finalize()), size))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! channel names.
 
 use super::architecture::Architecture;
-use super::http::{HttpClient, Proxy, Timeouts, shown};
+use super::http::{HttpClient, Proxy, shown};
 use crate::problem::{Code, Problem, problem};
 
 /// What a project's releases are called and where they lie.
@@ -49,16 +49,6 @@ impl Releases {
         mirror: Option<&str>,
         proxy: Option<&Proxy>,
     ) -> Result<String, Problem> {
-        self.resolve_with(channel, mirror, proxy, Timeouts::default())
-    }
-
-    pub(super) fn resolve_with(
-        &self,
-        channel: &str,
-        mirror: Option<&str>,
-        proxy: Option<&Proxy>,
-        timeout: Timeouts,
-    ) -> Result<String, Problem> {
         let is_word = !channel.is_empty()
             && channel.len() <= 64
             && channel
@@ -74,7 +64,7 @@ impl Releases {
             .next("channels are `stable`, `latest` and one per minor version, such as `v1.36`"));
         }
         let proxy = proxy.and_then(|proxy| proxy.towards(mirror));
-        let client = HttpClient::new(proxy, is_plain_http(mirror)?, timeout)?;
+        let client = HttpClient::new(proxy, is_plain_http(mirror)?)?;
         let url = match mirror {
             Some(mirror) => format!("{}/channels/{channel}", mirror.trim_end_matches('/')),
             None => (self.channel)(channel),

@@ -15,10 +15,6 @@ const RELEASES: &Releases = &crate::distribution::k3s::DISTRIBUTION.releases;
 const VERSION: &str = "v1.36.3+k3s1";
 const BINARY: &str = "/v1.36.3%2Bk3s1/k3s";
 const LIST: &str = "/v1.36.3%2Bk3s1/sha256sum-amd64.txt";
-const HURRY: Timeouts = Timeouts {
-    connect: Duration::from_secs(5),
-    stall: Duration::from_millis(1500),
-};
 
 fn list(binary: &[u8]) -> Vec<u8> {
     let hash = sha256(binary);
@@ -42,7 +38,7 @@ fn request(server: &Server, cache: &Path) -> Fetch {
 }
 
 fn get(server: &Server, cache: &Path) -> Result<BinaryArtifact, Problem> {
-    fetch_with(&request(server, cache), &|_| {}, HURRY)
+    fetch(&request(server, cache), &|_| {})
 }
 
 /// Names of what is in the slot, without the lock.
@@ -61,12 +57,8 @@ fn kept(cache: &Path) -> Vec<String> {
 fn a_binary_is_fetched_checked_and_kept() {
     let (server, cache) = (Server::with_release(), tempfile::tempdir().unwrap());
     let seen = RefCell::new(Vec::new());
-    let binary = fetch_with(
-        &request(&server, cache.path()),
-        &|progress| seen.borrow_mut().push(progress),
-        HURRY,
-    )
-    .unwrap();
+    let tell = |progress| seen.borrow_mut().push(progress);
+    let binary = fetch(&request(&server, cache.path()), &tell).unwrap();
     assert_eq!(binary.version.as_deref(), Some(VERSION));
     assert_eq!(binary.size, Some(5020));
     assert_eq!(binary.architecture, Architecture::Amd64);
@@ -91,7 +83,7 @@ fn a_good_cached_file_needs_no_request_and_a_damaged_one_is_fetched_again() {
     let seen = RefCell::new(Vec::new());
     let tell = |progress| seen.borrow_mut().push(progress);
     let request = request(&server, cache.path());
-    assert_eq!(fetch_with(&request, &tell, HURRY).unwrap(), first);
+    assert_eq!(fetch(&request, &tell).unwrap(), first);
     assert_eq!(server.asked(), 4);
     let damaged = DownloadProgress::Damaged(first.path.clone());
     assert_eq!(seen.into_inner(), [damaged, DownloadProgress::Downloading]);
@@ -108,10 +100,10 @@ fn a_good_cached_file_needs_no_request_and_a_damaged_one_is_fetched_again() {
 fn what_a_release_announces_is_asked_once_and_the_binary_is_not_fetched_for_it() {
     let (server, cache) = (Server::with_release(), tempfile::tempdir().unwrap());
     let request = request(&server, cache.path());
-    let first = announced_with(&request, HURRY).unwrap();
+    let first = announced(&request).unwrap();
     assert_eq!(first.sha256, sha256(elf(Architecture::Amd64)));
     assert_eq!((first.size, server.asked()), (None, 1));
-    assert_eq!(announced_with(&request, HURRY).unwrap(), first);
+    assert_eq!(announced(&request).unwrap(), first);
     assert_eq!(server.asked(), 1);
     assert_eq!(kept(cache.path()), ["announced"]);
     assert_eq!(
@@ -127,7 +119,7 @@ fn what_a_release_announces_is_asked_once_and_the_binary_is_not_fetched_for_it()
         cache_dir: cache.path().to_owned(),
         ..request
     };
-    assert_eq!(announced_with(&request, HURRY).unwrap(), fetched);
+    assert_eq!(announced(&request).unwrap(), fetched);
     assert_eq!(server.asked(), asked);
 }
 
@@ -141,7 +133,7 @@ fn what_came_from_one_source_is_not_used_for_another() {
     let tainted = get(&one, cache.path()).unwrap();
     assert_eq!(tainted.sha256, sha256(&forged));
 
-    let announced = announced_with(&request(&other, cache.path()), HURRY).unwrap();
+    let announced = announced(&request(&other, cache.path())).unwrap();
     let fetched = get(&other, cache.path()).unwrap();
     for good in [&announced, &fetched] {
         assert_eq!(good.sha256, sha256(elf(Architecture::Amd64)));
@@ -168,18 +160,18 @@ fn a_pinned_hash_counts_whatever_the_source_says() {
     server.set(LIST, Reply::Body(list(&forged)));
     server.set(BINARY, Reply::Body(forged));
     get(&server, cache.path()).unwrap();
-    let known = announced_with(&pinned, HURRY).unwrap();
+    let known = announced(&pinned).unwrap();
     assert_eq!((known.sha256, known.size), (right.clone(), None));
-    let problem = fetch_with(&pinned, &|_| {}, HURRY).unwrap_err().to_string();
+    let problem = fetch(&pinned, &|_| {}).unwrap_err().to_string();
     assert!(
         problem.contains("is not the file that the inventory names"),
         "{problem}"
     );
     server.set(BINARY, Reply::Body(elf(Architecture::Amd64)));
-    let fetched = fetch_with(&pinned, &|_| {}, HURRY).unwrap();
+    let fetched = fetch(&pinned, &|_| {}).unwrap();
     assert_eq!((fetched.sha256, fetched.size), (right, Some(5020)));
     let asked = server.asked();
-    fetch_with(&pinned, &|_| {}, HURRY).unwrap();
+    fetch(&pinned, &|_| {}).unwrap();
     assert_eq!(server.asked(), asked);
 }
 
@@ -187,14 +179,14 @@ fn a_pinned_hash_counts_whatever_the_source_says() {
 fn the_second_towline_says_that_it_waits() {
     let (server, cache) = (Server::with_release(), tempfile::tempdir().unwrap());
     let request = request(&server, cache.path());
-    let (slot, _) = Slot::of(&request).unwrap();
+    let slot = Slot::of(&request).unwrap();
     let other = RefCell::new(Some(slot.lock(&|_| {}).unwrap()));
     let seen = RefCell::new(Vec::new());
     let tell = |progress| {
         seen.borrow_mut().push(progress);
         other.take();
     };
-    fetch_with(&request, &tell, HURRY).unwrap();
+    fetch(&request, &tell).unwrap();
     assert_eq!(
         seen.into_inner(),
         [DownloadProgress::Waiting, DownloadProgress::Downloading]
@@ -242,22 +234,11 @@ fn a_proxy_is_used_when_it_is_given_and_its_password_is_not_repeated() {
         }),
         ..request(&server, cache.path())
     };
-    assert!(
-        fetch_with(
-            &through(format!("http://u:hunter2@{closed}")),
-            &|_| {},
-            HURRY
-        )
-        .is_err()
-    );
+    assert!(fetch(&through(format!("http://u:hunter2@{closed}")), &|_| {}).is_err());
     assert_eq!(server.asked(), 0, "the server was asked past the proxy");
-    let problem = fetch_with(
-        &through("nonsense://u:hunter2@x".to_owned()),
-        &|_| {},
-        HURRY,
-    )
-    .unwrap_err()
-    .to_string();
+    let problem = fetch(&through("nonsense://u:hunter2@x".to_owned()), &|_| {})
+        .unwrap_err()
+        .to_string();
     assert!(
         problem.contains("proxy") && !problem.contains("hunter2"),
         "{problem}"
@@ -267,7 +248,7 @@ fn a_proxy_is_used_when_it_is_given_and_its_password_is_not_repeated() {
 #[test]
 fn a_channel_is_resolved_by_redirect_or_by_plain_answer() {
     let server = Server::new();
-    let resolve = |channel: &str| RELEASES.resolve_with(channel, Some(&server.base), None, HURRY);
+    let resolve = |channel: &str| RELEASES.resolve(channel, Some(&server.base), None);
     for (reply, expected) in [
         (
             Reply::To("https://github.com/k3s-io/k3s/releases/tag/v1.36.3+k3s1".to_owned()),

@@ -85,7 +85,7 @@ fn a_wrong_hash_is_told_with_both_hashes() {
 #[test]
 fn what_is_not_encrypted_is_refused_unless_the_mirror_is_so_itself() {
     let server = Server::with_release();
-    let client = HttpClient::new(None, false, HURRY).unwrap();
+    let client = HttpClient::new(None, false).unwrap();
     let problem = client
         .text(&format!("{}{LIST}", server.base), 4096)
         .unwrap_err()
@@ -102,7 +102,7 @@ fn a_version_that_would_leave_the_cache_is_refused() {
         ..request(&server, cache.path())
     };
     assert!(
-        fetch_with(&request, &|_| {}, HURRY)
+        fetch(&request, &|_| {})
             .unwrap_err()
             .what
             .contains("not a version")
