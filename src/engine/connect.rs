@@ -16,10 +16,7 @@ use crate::run::event::Events;
 use crate::run::gather::Unreached;
 use crate::run::trace::Traced;
 use crate::run::{Connected, Connector, Interrupt, Outcome};
-use crate::ssh::{
-    self, Fault, HostKeyRefusal, HostKeyTrust, Keys, KnownHosts, Local, Policy, RefusedHostKey,
-    Remote, Target,
-};
+use crate::ssh::{self, HostKeyTrust, Keys, KnownHosts, Local, Policy, Remote, Target};
 use crate::ui::Ui;
 use crate::ui::ask::NewHost;
 
@@ -136,20 +133,17 @@ impl Ssh {
         };
         ssh::connect(&target(host), &trust, keys)
             .await
-            .map_err(|error| match &*error.fault {
-                Fault::HostKey(RefusedHostKey {
-                    shown,
-                    refusal: HostKeyRefusal::Unknown { .. },
-                }) if self.asks.is_some() => Opened::Unknown(
+            .map_err(|error| match error.unknown_key {
+                Some(shown) if self.asks.is_some() => Opened::Unknown(
                     NewHost {
                         name: host.name.clone(),
                         address: host.address.clone(),
-                        kind: shown.key_type.clone(),
-                        fingerprint: shown.fingerprint.clone(),
+                        kind: shown.key_type,
+                        fingerprint: shown.fingerprint,
                     },
-                    unreachable(error.problem()),
+                    unreachable(*error.problem),
                 ),
-                _ => Opened::Failed(unreachable(error.problem())),
+                _ => Opened::Failed(unreachable(*error.problem)),
             })
     }
 

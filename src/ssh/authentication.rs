@@ -10,40 +10,18 @@ use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKey};
 use russh::{MethodKind, MethodSet};
 use tokio::net::UnixStream;
 
+use crate::problem::Problem;
 use crate::ssh::client::{Client, Shared};
-use crate::ssh::keys::{FileKey, Keys, private_beside};
+use crate::ssh::fault::Denied;
+use crate::ssh::keys::{AgentKey, FileKey, Keys, private_beside};
 use crate::ssh::known_hosts::fingerprint;
+use crate::ssh::target::Target;
 
 /// An agent that does not answer within this time is left out.
 const AGENT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What was offered to a host that refused the login.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Denied {
-    /// The keys that were offered, in order, each with its fingerprint.
-    pub offered: Vec<String>,
-    /// The methods that the host allows, for example `publickey`; empty when it did not say.
-    pub methods: Vec<String>,
-    /// A key was accepted and the host asked for something more.
-    pub more_wanted: bool,
-    /// The host hung up after too many keys.
-    pub too_many: bool,
-    /// Keys that were left out because of their passphrase.
-    pub protected: Vec<PathBuf>,
-    /// What else was found wrong, as sentences: no agent, a key that cannot be read.
-    pub notes: Vec<String>,
-}
-
-/// Why the login was refused.
-#[derive(Debug)]
-pub(super) enum Failed {
-    /// The host said no.
-    Denied(Denied),
-    /// The connection ended.
-    Lost(String),
-}
-
 /// What became of one offer.
+#[derive(Clone, Copy, PartialEq)]
 enum Offer {
     Taken,
     Refused,
@@ -56,7 +34,7 @@ type Agent = AgentClient<UnixStream>;
 struct Attempt<'a> {
     handle: &'a mut Handle<Client>,
     shared: &'a Shared,
-    user: &'a str,
+    target: &'a Target,
     denied: Denied,
     seen: Vec<PublicKey>,
     rsa_hash: Option<HashAlg>,
@@ -66,13 +44,13 @@ struct Attempt<'a> {
 pub(super) async fn authenticate(
     handle: &mut Handle<Client>,
     shared: &Shared,
-    user: &str,
+    target: &Target,
     keys: &Keys,
-) -> Result<(), Failed> {
+) -> Result<(), Problem> {
     let mut attempt = Attempt {
         handle,
         shared,
-        user,
+        target,
         denied: Denied {
             notes: keys.unusable.clone(),
             ..Denied::default()
@@ -80,80 +58,80 @@ pub(super) async fn authenticate(
         seen: Vec::new(),
         rsa_hash: None,
     };
-    let taken = attempt.all(keys).await?;
-    if taken {
+    if attempt.all(keys).await? == Offer::Taken {
         return Ok(());
     }
-    let mut denied = attempt.denied;
-    let seen = attempt.seen;
-    let left_out = keys.protected.iter().filter(|key| {
-        key.public
+    let Attempt {
+        mut denied, seen, ..
+    } = attempt;
+    for key in &keys.for_agent {
+        let path = &key.path;
+        if key
+            .public
             .as_ref()
-            .is_none_or(|public| !contains(&seen, public))
-    });
-    denied.protected = left_out.map(|key| key.path.clone()).collect();
-    let absent = keys.halves.iter().filter(|half| {
-        half.public
-            .as_ref()
-            .is_some_and(|public| !contains(&seen, public))
-    });
-    denied.notes.extend(absent.map(|half| {
-        format!(
-            "{} is a public key, and the agent does not hold its private half: {}",
-            half.path.display(),
-            private_beside(&half.path)
-        )
-    }));
-    Err(Failed::Denied(denied))
+            .is_some_and(|public| contains(&seen, public))
+        {
+            continue;
+        }
+        if key.is_public {
+            denied.notes.push(format!(
+                "{} is a public key, and the agent does not hold its private half: {}",
+                path.display(),
+                private_beside(path)
+            ));
+        } else {
+            denied.protected.push(path.clone());
+        }
+    }
+    Err(target.denied(&denied))
 }
 
 impl Attempt<'_> {
-    async fn all(&mut self, keys: &Keys) -> Result<bool, Failed> {
-        for key in &keys.configured {
-            match self.offer_file(key).await? {
-                Offer::Taken => return Ok(true),
-                Offer::Refused => {}
-                Offer::Over => return Ok(false),
-            }
+    async fn all(&mut self, keys: &Keys) -> Result<Offer, Problem> {
+        let mut offer = self.offer_files(&keys.configured).await?;
+        if let (Offer::Refused, Some(socket)) = (offer, &keys.agent) {
+            offer = self.offer_agent(socket, &keys.for_agent).await?;
         }
-        if let Some(socket) = &keys.agent {
-            match self.offer_agent(socket, &keys.preferred).await? {
-                Offer::Taken => return Ok(true),
-                Offer::Refused => {}
-                Offer::Over => return Ok(false),
-            }
+        if offer == Offer::Refused {
+            offer = self.offer_files(&keys.usual).await?;
         }
-        for key in &keys.usual {
-            match self.offer_file(key).await? {
-                Offer::Taken => return Ok(true),
-                Offer::Refused => {}
-                Offer::Over => return Ok(false),
-            }
-        }
-        if self.denied.offered.is_empty() {
+        if offer == Offer::Refused && self.denied.offered.is_empty() {
             // Nothing to offer: ask which methods there are, for the words of the error.
-            let result = self.handle.authenticate_none(self.user).await;
-            return Ok(matches!(self.judge(result).await?, Offer::Taken));
+            let result = self.handle.authenticate_none(&self.target.user).await;
+            offer = self.judge(result).await?;
         }
-        Ok(false)
+        Ok(offer)
     }
 
-    async fn offer_file(&mut self, file: &FileKey) -> Result<Offer, Failed> {
+    async fn offer_files(&mut self, files: &[FileKey]) -> Result<Offer, Problem> {
+        for file in files {
+            let offer = self.offer_file(file).await?;
+            if offer != Offer::Refused {
+                return Ok(offer);
+            }
+        }
+        Ok(Offer::Refused)
+    }
+
+    async fn offer_file(&mut self, file: &FileKey) -> Result<Offer, Problem> {
         let public = file.key.public_key();
         if !self.is_new(public, &file.path.display().to_string()) {
             return Ok(Offer::Refused);
         }
         let hash = self.hash_for(public).await?;
         let key = PrivateKeyWithHashAlg::new(file.key.clone(), hash);
-        let result = self.handle.authenticate_publickey(self.user, key).await;
+        let result = self
+            .handle
+            .authenticate_publickey(&self.target.user, key)
+            .await;
         self.judge(result).await
     }
 
     async fn offer_agent(
         &mut self,
         socket: &PathBuf,
-        preferred: &[PublicKey],
-    ) -> Result<Offer, Failed> {
+        preferred: &[AgentKey],
+    ) -> Result<Offer, Problem> {
         let asked = tokio::time::timeout(AGENT_TIMEOUT, self.ask_agent(socket)).await;
         let (mut agent, mut identities) = match asked {
             Ok(Ok(answer)) => answer,
@@ -163,11 +141,19 @@ impl Attempt<'_> {
         if identities.is_empty() {
             return Ok(self.without_agent(socket, "it holds no keys"));
         }
-        identities.sort_by_key(|identity| !contains(preferred, &identity.public_key()));
+        let same = |key: &AgentKey, public: &PublicKey| {
+            let own = key.public.as_ref();
+            own.is_some_and(|own| own.key_data() == public.key_data())
+        };
+        identities.sort_by_key(|identity| {
+            let public = identity.public_key();
+            let place = preferred.iter().position(|key| same(key, &public));
+            place.unwrap_or(usize::MAX)
+        });
         for identity in identities {
-            match self.offer_identity(&mut agent, identity).await? {
-                Offer::Refused => {}
-                last => return Ok(last),
+            let offer = self.offer_identity(&mut agent, identity).await?;
+            if offer != Offer::Refused {
+                return Ok(offer);
             }
         }
         Ok(Offer::Refused)
@@ -198,7 +184,7 @@ impl Attempt<'_> {
         &mut self,
         agent: &mut Agent,
         identity: AgentIdentity,
-    ) -> Result<Offer, Failed> {
+    ) -> Result<Offer, Problem> {
         let public = identity.public_key().into_owned();
         let hash = self.hash_for(&public).await?;
         let result = match identity {
@@ -207,7 +193,7 @@ impl Attempt<'_> {
                     return Ok(Offer::Refused);
                 }
                 self.handle
-                    .authenticate_publickey_with(self.user, key, hash, agent)
+                    .authenticate_publickey_with(&self.target.user, key, hash, agent)
                     .await
             }
             AgentIdentity::Certificate {
@@ -219,7 +205,7 @@ impl Attempt<'_> {
                     fingerprint(&public)
                 ));
                 self.handle
-                    .authenticate_certificate_with(self.user, certificate, hash, agent)
+                    .authenticate_certificate_with(&self.target.user, certificate, hash, agent)
                     .await
             }
         };
@@ -250,21 +236,21 @@ impl Attempt<'_> {
     }
 
     /// RSA keys sign with the best hash that the host announces, never with SHA-1.
-    async fn hash_for(&mut self, public: &PublicKey) -> Result<Option<HashAlg>, Failed> {
+    async fn hash_for(&mut self, public: &PublicKey) -> Result<Option<HashAlg>, Problem> {
         if !public.algorithm().is_rsa() {
             return Ok(None);
         }
         if self.rsa_hash.is_none() {
             let best = match self.handle.best_supported_rsa_hash().await {
                 Ok(best) => best.flatten(),
-                Err(_) => return Err(Failed::Lost(self.shared.farewell().await)),
+                Err(_) => return Err(self.lost(&self.shared.farewell().await)),
             };
             self.rsa_hash = Some(best.unwrap_or(HashAlg::Sha512));
         }
         Ok(self.rsa_hash)
     }
 
-    async fn judge(&mut self, result: Result<AuthResult, russh::Error>) -> Result<Offer, Failed> {
+    async fn judge(&mut self, result: Result<AuthResult, russh::Error>) -> Result<Offer, Problem> {
         match result {
             Ok(AuthResult::Success) => Ok(Offer::Taken),
             // russh says "refused, no methods left" when the connection ended.
@@ -289,7 +275,7 @@ impl Attempt<'_> {
         }
     }
 
-    async fn ended(&mut self, methods: &MethodSet) -> Result<Offer, Failed> {
+    async fn ended(&mut self, methods: &MethodSet) -> Result<Offer, Problem> {
         self.note_methods(methods);
         let reason = self.shared.farewell().await;
         if reason.to_lowercase().contains("too many authentication") {
@@ -297,10 +283,16 @@ impl Attempt<'_> {
             return Ok(Offer::Over);
         }
         if self.handle.is_closed() {
-            Err(Failed::Lost(reason))
+            Err(self.lost(&reason))
         } else {
             Ok(Offer::Over)
         }
+    }
+
+    fn lost(&self, reason: &str) -> Problem {
+        let place = self.target.place();
+        let why = format!("the connection to {place} ended during authentication: {reason}");
+        self.target.broken(&why)
     }
 
     fn note_methods(&mut self, methods: &MethodSet) {

@@ -14,7 +14,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use crate::ssh::host_key::{self, HostKeyTrust, RefusedHostKey, Shower};
+use crate::ssh::fault::ConnectError;
+use crate::ssh::host_key::{self, HostKeyTrust};
 use crate::ssh::target::Target;
 
 /// How much of what a host says before its banner is kept.
@@ -23,7 +24,7 @@ const GREETING: usize = 2048;
 /// What one connection's parts tell each other.
 #[derive(Debug)]
 pub(super) struct Shared {
-    refused: Mutex<Option<RefusedHostKey>>,
+    refused: Mutex<Option<ConnectError>>,
     farewell: watch::Sender<Option<String>>,
     channel_refusal: Mutex<Option<String>>,
     /// How many channels are open.
@@ -52,8 +53,8 @@ impl Shared {
         }
     }
 
-    /// The host key that was not taken.
-    pub fn refused(&self) -> Option<RefusedHostKey> {
+    /// Why the host key was not taken.
+    pub fn refused(&self) -> Option<ConnectError> {
         lock(&self.refused).take()
     }
 
@@ -105,18 +106,10 @@ impl Handler for Client {
         &mut self,
         shown: &PublicKeyOrCertificate,
     ) -> Result<bool, Self::Error> {
-        let host = Shower {
-            address: self.target.bare_address(),
-            port: self.target.port,
-        };
-        let judged = host_key::judge(&self.trust, host, &shown.public_key()).await;
-        match judged {
-            Ok(()) => Ok(true),
-            Err(refused) => {
-                *lock(&self.shared.refused) = Some(refused);
-                Ok(false)
-            }
-        }
+        let judged = host_key::judge(&self.trust, &self.target, &shown.public_key()).await;
+        let is_taken = judged.is_ok();
+        *lock(&self.shared.refused) = judged.err();
+        Ok(is_taken)
     }
 
     async fn channel_open_failure(

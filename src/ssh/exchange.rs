@@ -18,9 +18,9 @@ mod timer;
 use timer::Timer;
 
 /// As much of standard output is kept.
-const LONGEST_OUTPUT: usize = 8 * 1024 * 1024;
+pub(super) const LONGEST_OUTPUT: usize = 8 * 1024 * 1024;
 /// As much of the end of standard error is kept.
-const LONGEST_ERRORS: usize = 64 * 1024;
+pub(super) const LONGEST_ERRORS: usize = 64 * 1024;
 /// How much of a file is read and sent at once.
 const PIECE: usize = 256 * 1024;
 
@@ -30,9 +30,56 @@ const FREEING: Duration = Duration::from_secs(5);
 
 /// What goes to the command's standard input.
 pub(super) enum Input<'a> {
-    Bytes(Vec<u8>),
-    /// A file, and what is told how many bytes of it are on their way.
-    File(&'a Path, UploadProgress<'a>),
+    Bytes(Option<Vec<u8>>),
+    /// A file.
+    File {
+        file: File,
+        size: u64,
+        /// How much of it was read.
+        read: u64,
+        /// What is told so.
+        progress: UploadProgress<'a>,
+    },
+}
+
+impl<'a> Input<'a> {
+    pub async fn of(path: &Path, progress: UploadProgress<'a>) -> std::io::Result<Self> {
+        let file = File::open(path).await?;
+        let size = file.metadata().await?.len();
+        Ok(Self::File {
+            file,
+            size,
+            read: 0,
+            progress,
+        })
+    }
+
+    fn size(&self) -> Option<u64> {
+        match self {
+            Self::Bytes(_) => None,
+            Self::File { size, .. } => Some(*size),
+        }
+    }
+
+    /// The next piece; an empty one is the end.
+    async fn next(&mut self) -> std::io::Result<Vec<u8>> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes.take().unwrap_or_default()),
+            Self::File {
+                file,
+                read,
+                progress,
+                ..
+            } => {
+                // What was read before has been taken by the connection.
+                progress(*read);
+                let mut piece = Vec::with_capacity(PIECE);
+                file.take(PIECE as u64).read_to_end(&mut piece).await?;
+                *read += piece.len() as u64;
+                Ok(piece)
+            }
+        }
+    }
 }
 
 /// What to do in one exchange.
@@ -95,15 +142,6 @@ enum ChannelEnd {
     Unreadable(std::io::Error),
 }
 
-fn unanswered(exit: Exit) -> CommandOutput {
-    CommandOutput {
-        exit,
-        stdout: String::new(),
-        stderr: String::new(),
-        start: Duration::ZERO,
-    }
-}
-
 /// Runs one command. Whatever goes wrong is in the answer's exit; no status is never success.
 pub(super) async fn exchange(
     handle: &Handle<Client>,
@@ -111,35 +149,23 @@ pub(super) async fn exchange(
     count: &AtomicU32,
     order: Request<'_>,
 ) -> CommandOutput {
-    let (source, size) = match order.input {
-        Input::Bytes(bytes) => (OpenInput::Bytes(Some(bytes)), None),
-        Input::File(path, progress) => match open_file(path).await {
-            Ok((file, size)) => (OpenInput::File(file, 0, progress), Some(size)),
-            Err(error) => {
-                return unanswered(Exit::Lost(format!(
-                    "{} cannot be read: {error}",
-                    path.display()
-                )));
-            }
-        },
-    };
     count.fetch_add(1, Ordering::Relaxed);
     let channel = match open(handle, shared, order.limit).await {
         Ok(channel) => channel,
-        Err(exit) => return unanswered(exit),
+        Err(exit) => return CommandOutput::without_answer(exit),
     };
     let begun = Instant::now();
     let asked = channel.exec(true, order.command).await;
     let (mut reader, writer) = channel.split();
     let mut closer = Closer::new(writer, &shared.open_channels);
     if let Err(error) = asked {
-        return unanswered(Exit::Lost(gone(&error, shared).await));
+        return CommandOutput::without_answer(Exit::Lost(gone(&error, shared).await));
     }
     let mut received = Received::default();
     let end = match &closer.channel {
         Some(writer) => {
-            let timer = Timer::new(begun, order.limit, size);
-            talk(&mut reader, writer, source, &timer, &mut received).await
+            let timer = Timer::new(begun, order.limit, order.input.size());
+            talk(&mut reader, writer, order.input, &timer, &mut received).await
         }
         None => ChannelEnd::Gone,
     };
@@ -219,7 +245,7 @@ async fn gone(error: &russh::Error, shared: &Shared) -> String {
 async fn talk(
     reader: &mut ChannelReadHalf,
     writer: &ChannelWriteHalf<Msg>,
-    source: OpenInput<'_>,
+    source: Input<'_>,
     timer: &Timer,
     received: &mut Received,
 ) -> ChannelEnd {
@@ -246,40 +272,11 @@ async fn talk(
     }
 }
 
-async fn open_file(path: &Path) -> std::io::Result<(File, u64)> {
-    let file = File::open(path).await?;
-    let size = file.metadata().await?.len();
-    Ok((file, size))
-}
-
-enum OpenInput<'a> {
-    Bytes(Option<Vec<u8>>),
-    /// A file, how much of it was read, and what is told so.
-    File(File, u64, UploadProgress<'a>),
-}
-
-impl OpenInput<'_> {
-    /// The next piece; an empty one is the end.
-    async fn next(&mut self) -> std::io::Result<Vec<u8>> {
-        match self {
-            Self::Bytes(bytes) => Ok(bytes.take().unwrap_or_default()),
-            Self::File(file, read, progress) => {
-                // What was read before has been taken by the connection.
-                progress(*read);
-                let mut piece = Vec::with_capacity(PIECE);
-                file.take(PIECE as u64).read_to_end(&mut piece).await?;
-                *read += piece.len() as u64;
-                Ok(piece)
-            }
-        }
-    }
-}
-
 /// Sends the whole input and its end. Fails only when the input cannot be read: what becomes of
 /// the channel is seen by the side that reads.
 async fn send(
     writer: &ChannelWriteHalf<Msg>,
-    mut source: OpenInput<'_>,
+    mut source: Input<'_>,
     timer: &Timer,
 ) -> std::io::Result<()> {
     loop {

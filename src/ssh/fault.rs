@@ -1,221 +1,156 @@
-//! Why there is no connection, as data and as words for the user.
+//! Why there is no connection, in words for the user.
 
 use std::fmt;
-use std::path::Path;
-use std::time::Duration;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use crate::problem::{Code, Problem, problem};
 use crate::shell::quote;
-use crate::ssh::authentication::Denied;
-use crate::ssh::exchange::seconds;
-use crate::ssh::host_key::{HostKeyRefusal, RefusedHostKey};
-use crate::ssh::known_hosts::{FileError, KnownHostsLine, entry_name};
+use crate::ssh::known_hosts::{KnownHostVerdict, KnownHostsLine, ShownHostKey, entry_name};
 use crate::ssh::target::Target;
 
 /// A host that could not be connected to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ConnectError {
-    /// The host.
-    pub target: Box<Target>,
-    /// What went wrong.
-    pub fault: Box<Fault>,
+    /// What the user is told: the host, what was tried, what it answered, what to type now.
+    pub problem: Box<Problem>,
+    /// The key of a host that is not known, and that no user has taken or declined.
+    pub unknown_key: Option<ShownHostKey>,
+    /// Whether the connection ended before the host introduced itself.
+    pub(super) is_dropped: bool,
 }
 
-/// What went wrong, in the order in which a connection is made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// The name has no address.
-    Unresolved {
-        /// What the resolver answered.
-        reason: String,
-    },
-    /// Nothing listens on the port.
-    PortClosed,
-    /// The network knows no way to the host.
-    NoRoute {
-        /// What the system answered.
-        reason: String,
-    },
-    /// TCP failed in another way.
-    Tcp {
-        /// What the system answered.
-        reason: String,
-    },
-    /// A stage took too long.
-    TimedOut {
-        /// The stage.
-        phase: ConnectionPhase,
-        /// How long was waited.
-        limit: Duration,
-    },
-    /// Something listens on the port, and it did not introduce itself as SSH.
-    NoBanner {
-        /// The first line it said instead.
-        said: Option<String>,
-        /// It ended the connection; `false` is something that speaks another protocol.
-        closed: bool,
-        /// How the connection ended.
-        reason: String,
-    },
-    /// The key exchange failed.
-    KeyExchange {
-        /// What failed.
-        reason: String,
-    },
-    /// The `known_hosts` file cannot be read.
-    KnownHosts(FileError),
-    /// The host's key was not taken.
-    HostKey(RefusedHostKey),
-    /// The host refused the login.
-    Authentication(Denied),
-    /// The connection ended.
-    Lost {
-        /// In which stage.
-        phase: ConnectionPhase,
-        /// What was said about it.
-        reason: String,
-    },
+/// What was offered to a host that refused the login.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Denied {
+    /// The keys that were offered, in order, each with its fingerprint.
+    pub offered: Vec<String>,
+    /// The methods that the host allows, for example `publickey`; empty when it did not say.
+    pub methods: Vec<String>,
+    /// A key was accepted and the host asked for something more.
+    pub more_wanted: bool,
+    /// The host hung up after too many keys.
+    pub too_many: bool,
+    /// Keys that were left out because of their passphrase.
+    pub protected: Vec<PathBuf>,
+    /// What else was found wrong, as sentences: no agent, a key that cannot be read.
+    pub notes: Vec<String>,
 }
 
-/// A part of making a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConnectionPhase {
-    /// Resolving the name.
-    Name,
-    /// The TCP connection.
-    Tcp,
-    /// Waiting for the host to introduce itself.
-    Banner,
-    /// Agreeing on keys.
-    KeyExchange,
-    /// Logging in.
-    Authentication,
-}
-
-impl ConnectError {
-    pub(super) fn new(target: &Target, fault: Fault) -> Self {
+impl From<Problem> for ConnectError {
+    fn from(problem: Problem) -> Self {
         Self {
-            target: Box::new(target.clone()),
-            fault: Box::new(fault),
+            problem: Box::new(problem),
+            unknown_key: None,
+            is_dropped: false,
         }
     }
+}
 
-    /// What the user is told: the host, what was tried, what it answered, what to type now.
-    pub fn problem(&self) -> Problem {
-        let target = &*self.target;
+impl Target {
+    fn unreachable(&self, code: Code, why: impl fmt::Display) -> Problem {
+        Problem::new(code, "cannot be reached")
+            .of(&self.name)
+            .because(why)
+    }
+
+    /// The name has no address.
+    pub(super) fn unresolved(&self, reason: &str) -> Problem {
+        let why = format!("the name {} {reason}", self.address);
+        self.unreachable(Code::HOST_NAME_UNRESOLVED, why)
+            .command(format!("getent hosts {}", quote(self.bare_address())))
+            .next("or give the host's IP address instead of its name")
+    }
+
+    /// There is no TCP connection.
+    pub(super) fn no_tcp(&self, error: &io::Error) -> Problem {
         let place = self.place();
-        let ping = || format!("ping -c 3 {}", quote(target.bare_address()));
-        let resolve = || format!("getent hosts {}", quote(target.bare_address()));
-        let unreachable = |code, why: String| {
-            Problem::new(code, "cannot be reached")
-                .of(&target.name)
-                .because(why)
-        };
-        match &*self.fault {
-            Fault::Unresolved { reason } => {
-                let why = format!("the name {} does not resolve: {reason}", target.address);
-                unreachable(Code::HOST_NAME_UNRESOLVED, why)
-                    .command(resolve())
-                    .next("or give the host's IP address instead of its name")
-            }
-            Fault::PortClosed => {
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => {
                 let why = format!("nothing listens on {place}: connection refused");
-                unreachable(Code::HOST_WITHOUT_SSH, why)
+                self.unreachable(Code::HOST_WITHOUT_SSH, why)
                     .next("start sshd on the host, or set its `ssh.port`; then check with")
                     .command(self.ssh(None))
             }
-            Fault::NoRoute { reason } => {
-                let why = format!("there is no way to {place}: {reason}");
-                unreachable(Code::HOST_UNREACHABLE, why)
+            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+                let why = format!("there is no way to {place}: {error}");
+                self.unreachable(Code::HOST_UNREACHABLE, why)
                     .next("check the address, the network of this machine and that the host is up")
-                    .command(ping())
+                    .command(self.ping())
             }
-            Fault::Tcp { reason } => {
-                let why = format!("TCP to {place} failed: {reason}");
-                unreachable(Code::HOST_UNREACHABLE, why).command(self.ssh(None))
-            }
-            Fault::TimedOut { phase, limit } => {
-                let limit = seconds(*limit);
-                match phase {
-                    ConnectionPhase::Name => {
-                        let why = format!(
-                            "the name {} was not resolved within {limit}",
-                            target.address
-                        );
-                        unreachable(Code::HOST_NAME_UNRESOLVED, why).command(resolve())
-                    }
-                    ConnectionPhase::Tcp => {
-                        let why = format!("{place} did not answer within {limit}");
-                        unreachable(Code::HOST_UNREACHABLE, why)
-                            .next("check that the host is up and that no firewall drops this port")
-                            .command(ping())
-                    }
-                    ConnectionPhase::Banner => {
-                        let why = format!(
-                            "{place} takes connections, but no SSH server introduced itself within {limit}"
-                        );
-                        unreachable(Code::HOST_WITHOUT_SSH, why).command(self.ssh(Some("-v")))
-                    }
-                    ConnectionPhase::KeyExchange | ConnectionPhase::Authentication => {
-                        let why = format!("{place} did not finish {phase} within {limit}");
-                        unreachable(Code::HANDSHAKE_FAILED, why).command(self.ssh(Some("-v")))
-                    }
-                }
-            }
-            Fault::NoBanner { said, reason, .. } => {
-                let why = format!(
-                    "{place} takes connections, but no SSH server introduced itself: {reason}"
-                );
-                let problem = unreachable(Code::HOST_WITHOUT_SSH, why);
-                let said = said.iter().map(|said| format!("it said: {said}"));
-                said.fold(problem, Problem::because)
-                    .next("check that sshd listens on this port and takes more connections (MaxStartups); then check with")
+            _ => {
+                let why = format!("TCP to {place} failed: {error}");
+                self.unreachable(Code::HOST_UNREACHABLE, why)
                     .command(self.ssh(None))
             }
-            Fault::KeyExchange { reason } => {
-                let why = format!("the key exchange with {place} failed: {reason}");
-                unreachable(Code::HANDSHAKE_FAILED, why).command(self.ssh(Some("-v")))
-            }
-            Fault::Lost { phase, reason } => {
-                let why = format!("the connection to {place} ended during {phase}: {reason}");
-                unreachable(Code::HANDSHAKE_FAILED, why).command(self.ssh(Some("-v")))
-            }
-            Fault::KnownHosts(error) => file_problem(&target.name, error),
-            Fault::HostKey(refused) => self.host_key(refused),
-            Fault::Authentication(denied) => self.denied(denied),
         }
     }
 
-    fn host_key(&self, refused: &RefusedHostKey) -> Problem {
-        let target = &*self.target;
-        let name = &target.name;
-        let key_type = &refused.shown.key_type;
-        let shows = format!(
-            "{} shows the {key_type} key {}",
-            self.place(),
-            refused.shown.fingerprint
-        );
-        match &refused.refusal {
-            HostKeyRefusal::Unknown { file } => problem!(Code::HOST_KEY_UNKNOWN, host = name, "the host key is not known")
-                .because(shows)
-                .next("compare it with what this prints on the host itself")
-                .on_host(format!("ssh-keygen -l -f {}", host_key_file(key_type)))
-                .next("if they are equal, run the same command again with --accept-new-host-keys, or first type")
-                .command(self.scan(file)),
-            HostKeyRefusal::Declined => problem!(Code::HOST_KEY_UNKNOWN, host = name, "the host key was not accepted").because(shows),
-            HostKeyRefusal::Changed { place, known } => {
-                let problem = problem!(Code::HOST_KEY_CHANGED, host = name, "THE HOST KEY HAS CHANGED").because(shows);
-                self.other_key(problem, place, &format!("says {known}"))
+    /// No packet came back within a time.
+    pub(super) fn silent(&self, limit: &str) -> Problem {
+        let why = format!("{} did not answer within {limit}", self.place());
+        self.unreachable(Code::HOST_UNREACHABLE, why)
+            .next("check that the host is up and that no firewall drops this port")
+            .command(self.ping())
+    }
+
+    /// Something listens on the port, and it did not introduce itself as SSH; the first line it said
+    /// instead.
+    pub(super) fn no_banner(&self, said: Option<&str>, reason: &str) -> Problem {
+        let place = self.place();
+        let why = format!("{place} takes connections, but no SSH server introduced itself{reason}");
+        let problem = self.unreachable(Code::HOST_WITHOUT_SSH, why);
+        let said = said.map(|said| format!("it said: {said}")).into_iter();
+        said.fold(problem, Problem::because)
+            .next("check that sshd listens on this port and takes more connections (MaxStartups); then check with")
+            .command(self.ssh(None))
+    }
+
+    /// The connection went wrong before it could be used.
+    pub(super) fn broken(&self, why: &str) -> Problem {
+        self.unreachable(Code::HANDSHAKE_FAILED, why)
+            .command(self.ssh(Some("-v")))
+    }
+
+    /// The key that the host shows is not taken; `is_declined` when the user said no to it.
+    pub(super) fn refused(
+        &self,
+        shown: &ShownHostKey,
+        verdict: KnownHostVerdict,
+        own_file: &Path,
+        is_declined: bool,
+    ) -> Problem {
+        let key_type = &shown.key_type;
+        let refused = |code, what: &str| {
+            let (place, fingerprint) = (self.place(), &shown.fingerprint);
+            let shows = format!("{place} shows the {key_type} key {fingerprint}");
+            Problem::new(code, what).of(&self.name).because(shows)
+        };
+        match verdict {
+            KnownHostVerdict::Changed { place, known } => {
+                let problem = refused(Code::HOST_KEY_CHANGED, "THE HOST KEY HAS CHANGED");
+                self.other_key(problem, &place, &format!("says {known}"))
             }
-            HostKeyRefusal::OtherType { types, place } => {
-                let problem = problem!(Code::HOST_KEY_CHANGED, host = name, "the host shows a key of a new type").because(shows);
-                self.other_key(problem, place, &format!("knows it by {} only", types.join(", ")))
+            KnownHostVerdict::OtherType { types, place } => {
+                let what = "the host shows a key of a new type";
+                let says = format!("knows it by {} only", types.join(", "));
+                self.other_key(refused(Code::HOST_KEY_CHANGED, what), &place, &says)
             }
-            HostKeyRefusal::Revoked(place) => problem!(Code::HOST_KEY_REVOKED, host = name, "THE HOST KEY IS REVOKED")
-                .because(shows)
-                .because(format!("{}:{} revokes this key", place.file.display(), place.line))
-                .next("do not use this machine before it has new host keys: others may hold the old ones"),
-            HostKeyRefusal::File(error) => file_problem(name, error),
+            KnownHostVerdict::Revoked(place) => {
+                refused(Code::HOST_KEY_REVOKED, "THE HOST KEY IS REVOKED")
+                    .because(format!("{}:{} revokes this key", place.file.display(), place.line))
+                    .next("do not use this machine before it has new host keys: others may hold the old ones")
+            }
+            KnownHostVerdict::Known | KnownHostVerdict::Unknown if is_declined => {
+                refused(Code::HOST_KEY_UNKNOWN, "the host key was not accepted")
+            }
+            KnownHostVerdict::Known | KnownHostVerdict::Unknown => {
+                refused(Code::HOST_KEY_UNKNOWN, "the host key is not known")
+                    .next("compare it with what this prints on the host itself")
+                    .on_host(format!("ssh-keygen -l -f {}", host_key_file(key_type)))
+                    .next("if they are equal, run the same command again with --accept-new-host-keys, or first type")
+                    .command(self.scan(own_file))
+            }
         }
     }
 
@@ -229,14 +164,14 @@ impl ConnectError {
             .flag("--accept-new-host-keys")
     }
 
-    fn denied(&self, denied: &Denied) -> Problem {
-        let target = &*self.target;
+    /// The host refused the login.
+    pub(super) fn denied(&self, denied: &Denied) -> Problem {
         let mut problem = problem!(
             Code::LOGIN_REFUSED,
-            host = &target.name,
+            host = &self.name,
             "{} refused the login as {}",
             self.place(),
-            target.user
+            self.user
         );
         if denied.offered.is_empty() {
             problem = problem.because("there was no key to offer");
@@ -291,15 +226,19 @@ impl ConnectError {
             .command(self.ssh(Some("-i KEY")))
     }
 
+    fn ping(&self) -> String {
+        format!("ping -c 3 {}", quote(self.bare_address()))
+    }
+
     /// The line that makes OpenSSH forget the host.
     fn forget(&self, file: &Path) -> String {
-        let name = quote(&entry_name(self.target.bare_address(), self.target.port));
+        let name = quote(&entry_name(self.bare_address(), self.port));
         format!("ssh-keygen -R {name} -f {}", quote(&file.to_string_lossy()))
     }
 
     /// The line that adds the host's keys to a `known_hosts` file.
     fn scan(&self, file: &Path) -> String {
-        let address = quote(self.target.bare_address());
+        let address = quote(self.bare_address());
         let file = quote(&file.to_string_lossy());
         format!("ssh-keyscan{} {address} >> {file}", self.port())
     }
@@ -307,36 +246,22 @@ impl ConnectError {
     /// The line that does by hand what failed here.
     fn ssh(&self, option: Option<&str>) -> String {
         let option = option.map_or_else(String::new, |option| format!(" {option}"));
-        let login = format!("{}@{}", self.target.user, self.target.bare_address());
+        let login = format!("{}@{}", self.user, self.bare_address());
         format!("ssh{option}{} {}", self.port(), quote(&login))
     }
 
     /// The option for the port, unless it is the usual one.
     fn port(&self) -> String {
-        match self.target.port {
+        match self.port {
             22 => String::new(),
             port => format!(" -p {port}"),
         }
     }
 
     /// `10.0.0.1 port 22`.
-    fn place(&self) -> String {
-        format!("{} port {}", self.target.bare_address(), self.target.port)
+    pub(super) fn place(&self) -> String {
+        format!("{} port {}", self.bare_address(), self.port)
     }
-}
-
-fn file_problem(name: &str, error: &FileError) -> Problem {
-    let file = error.file.display();
-    problem!(
-        Code::KNOWN_HOSTS_UNREADABLE,
-        host = name,
-        "the host key cannot be checked"
-    )
-    .because(format!(
-        "{file} cannot be {}: {}",
-        error.tried, error.reason
-    ))
-    .command(format!("ls -l {}", quote(&error.file.to_string_lossy())))
 }
 
 /// Where OpenSSH keeps a host's own key of a type.
@@ -349,26 +274,6 @@ fn host_key_file(key_type: &str) -> String {
     };
     format!("/etc/ssh/ssh_host_{kind}_key.pub")
 }
-
-impl fmt::Display for ConnectionPhase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Name => "the name's resolution",
-            Self::Tcp => "the TCP connection",
-            Self::Banner => "the introduction",
-            Self::KeyExchange => "the key exchange",
-            Self::Authentication => "authentication",
-        })
-    }
-}
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.problem().fmt(f)
-    }
-}
-
-impl std::error::Error for ConnectError {}
 
 #[cfg(test)]
 #[path = "tests/fault.rs"]

@@ -1,12 +1,11 @@
 //! Whether a host key that was shown is taken: what is known decides, then the policy.
 
-use std::path::PathBuf;
-
 use russh::keys::PublicKey;
 
-use crate::ssh::known_hosts::{
-    FileError, KnownHostVerdict, KnownHosts, KnownHostsLine, fingerprint,
-};
+use crate::problem::Problem;
+use crate::ssh::fault::ConnectError;
+use crate::ssh::known_hosts::{KnownHostVerdict, KnownHosts, ShownHostKey};
+use crate::ssh::target::Target;
 
 /// What to do about a host that is not known yet. A key that changed, was revoked or is of a new
 /// type is refused under every policy.
@@ -31,113 +30,34 @@ pub struct HostKeyTrust {
     pub policy: Policy,
 }
 
-/// The key that a host showed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShownHostKey {
-    /// Its type, for example `ssh-ed25519`.
-    pub key_type: String,
-    /// Its fingerprint, `SHA256:…`.
-    pub fingerprint: String,
-}
-
-/// Why a host key was not taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HostKeyRefusal {
-    /// The host is not known, and no user has taken this key.
-    Unknown {
-        /// The `known_hosts` file that its key would be added to.
-        file: PathBuf,
-    },
-    /// The host is not known, and the user said no.
-    Declined,
-    /// The host is known with keys of other types only.
-    OtherType {
-        /// The types that are known.
-        types: Vec<String>,
-        /// Where the first of them stands.
-        place: KnownHostsLine,
-    },
-    /// The host is known with another key of this type.
-    Changed {
-        /// Where the other key stands.
-        place: KnownHostsLine,
-        /// Its fingerprint.
-        known: String,
-    },
-    /// The key was revoked.
-    Revoked(KnownHostsLine),
-    /// The `known_hosts` file could not be read or extended.
-    File(FileError),
-}
-
-/// A key that was not taken, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedHostKey {
-    /// The key.
-    pub shown: ShownHostKey,
-    /// Why it was not taken.
-    pub refusal: HostKeyRefusal,
-}
-
-/// The host that shows a key.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Shower<'a> {
-    pub address: &'a str,
-    pub port: u16,
-}
-
 /// Takes the key or says why not.
 pub(super) async fn judge(
     trust: &HostKeyTrust,
-    host: Shower<'_>,
+    host: &Target,
     key: &PublicKey,
-) -> Result<(), RefusedHostKey> {
-    let shown = ShownHostKey {
-        key_type: key.algorithm().to_string(),
-        fingerprint: fingerprint(key),
+) -> Result<(), ConnectError> {
+    let shown = ShownHostKey::of(key);
+    let (known_hosts, policy) = (&trust.known_hosts, &trust.policy);
+    let of_host = |problem: Problem| problem.of(&host.name);
+    let records = known_hosts.read().await.map_err(of_host)?;
+    let verdict = records.verdict(host.bare_address(), host.port, key);
+    let is_accepted = match policy {
+        Policy::AcceptNew => true,
+        Policy::Accept(seen) => *seen == shown.fingerprint,
+        Policy::Refuse | Policy::Decline => false,
     };
-    let taken = match known(trust, host, key).await {
-        Some(known) => known,
-        None => match &trust.policy {
-            Policy::AcceptNew => learn(trust, host, key).await,
-            Policy::Accept(seen) if *seen == shown.fingerprint => learn(trust, host, key).await,
-            Policy::Decline => Err(HostKeyRefusal::Declined),
-            Policy::Refuse | Policy::Accept(_) => Err(HostKeyRefusal::Unknown {
-                file: trust.known_hosts.own_file().to_owned(),
-            }),
-        },
-    };
-    taken.map_err(|refusal| RefusedHostKey { shown, refusal })
-}
-
-/// `None` is a host about which nothing is known.
-async fn known(
-    trust: &HostKeyTrust,
-    host: Shower<'_>,
-    key: &PublicKey,
-) -> Option<Result<(), HostKeyRefusal>> {
-    let records = match trust.known_hosts.read().await {
-        Ok(records) => records,
-        Err(error) => return Some(Err(HostKeyRefusal::File(error))),
-    };
-    match records.verdict(host.address, host.port, key) {
-        KnownHostVerdict::Known => Some(Ok(())),
-        KnownHostVerdict::Unknown => None,
-        KnownHostVerdict::OtherType { types, place } => {
-            Some(Err(HostKeyRefusal::OtherType { types, place }))
-        }
-        KnownHostVerdict::Changed { place, known } => {
-            Some(Err(HostKeyRefusal::Changed { place, known }))
-        }
-        KnownHostVerdict::Revoked(place) => Some(Err(HostKeyRefusal::Revoked(place))),
+    let is_declined = *policy == Policy::Decline;
+    let is_unknown = verdict == KnownHostVerdict::Unknown;
+    if verdict == KnownHostVerdict::Known {
+        return Ok(());
     }
-}
-
-async fn learn(
-    trust: &HostKeyTrust,
-    host: Shower<'_>,
-    key: &PublicKey,
-) -> Result<(), HostKeyRefusal> {
-    let learned = trust.known_hosts.learn(host.address, host.port, key).await;
-    learned.map_err(HostKeyRefusal::File)
+    if is_unknown && is_accepted {
+        let learned = known_hosts.learn(host.bare_address(), host.port, key).await;
+        return Ok(learned.map_err(of_host)?);
+    }
+    let problem = host.refused(&shown, verdict, known_hosts.own_file(), is_declined);
+    Err(ConnectError {
+        unknown_key: (is_unknown && !is_declined).then_some(shown),
+        ..problem.into()
+    })
 }

@@ -14,6 +14,8 @@ use sha1::Sha1;
 use tokio::io::AsyncWriteExt;
 use wildmatch::WildMatch;
 
+use crate::problem::{Code, Problem, problem};
+use crate::shell::quote;
 use crate::ssh::target::Target;
 
 /// The port that `known_hosts` files do not mention.
@@ -33,6 +35,24 @@ pub struct KnownHostsLine {
     pub file: PathBuf,
     /// The line, from 1.
     pub line: usize,
+}
+
+/// The key that a host showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownHostKey {
+    /// Its type, for example `ssh-ed25519`.
+    pub key_type: String,
+    /// Its fingerprint, `SHA256:…`.
+    pub fingerprint: String,
+}
+
+impl ShownHostKey {
+    pub(super) fn of(key: &PublicKey) -> Self {
+        Self {
+            key_type: key.algorithm().to_string(),
+            fingerprint: fingerprint(key),
+        }
+    }
 }
 
 /// What the files say about a key that a host showed.
@@ -59,17 +79,6 @@ pub enum KnownHostVerdict {
     },
     /// The key was revoked for this host.
     Revoked(KnownHostsLine),
-}
-
-/// A `known_hosts` file that cannot be read or extended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileError {
-    /// The file.
-    pub file: PathBuf,
-    /// What was tried: `read` or `written`.
-    pub tried: &'static str,
-    /// What the system answered.
-    pub reason: String,
 }
 
 /// The `known_hosts` files that are in force; the first is the one that is extended.
@@ -102,20 +111,20 @@ impl KnownHosts {
     }
 
     /// Reads the files. Fails when one exists and cannot be read: its hosts would seem unknown.
-    pub async fn read(&self) -> Result<Records, FileError> {
+    pub async fn read(&self) -> Result<Records, Problem> {
         let mut records = Records::default();
         for file in &self.files {
             match tokio::fs::read(file).await {
                 Ok(content) => records.add(file, &content),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(FileError::new(file, "read", &error)),
+                Err(error) => return Err(unusable(file, "read", &error)),
             }
         }
         Ok(records)
     }
 
     /// Whether a key of the host at this very port is known, whichever.
-    pub async fn knows(&self, target: &Target) -> Result<bool, FileError> {
+    pub async fn knows(&self, target: &Target) -> Result<bool, Problem> {
         let records = self.read().await?;
         let name = entry_name(target.bare_address(), target.port);
         Ok(records.plain(&name).next().is_some())
@@ -124,9 +133,9 @@ impl KnownHosts {
     /// Adds a host's key at the end of the first file, which is created (mode 0600, its directory
     /// 0700) if it does not exist. A key that became known meanwhile is not added twice. Fails
     /// when the file cannot be written or the host's name has no place in such a file.
-    pub async fn learn(&self, host: &str, port: u16, key: &PublicKey) -> Result<(), FileError> {
+    pub async fn learn(&self, host: &str, port: u16, key: &PublicKey) -> Result<(), Problem> {
         let _one_at_a_time = LEARNING.lock().await;
-        let failed = |error: io::Error| FileError::new(&self.own, "written", &error);
+        let failed = |error: io::Error| unusable(&self.own, "written", &error);
         match self.read().await?.verdict(host, port, key) {
             KnownHostVerdict::Known => return Ok(()),
             KnownHostVerdict::Unknown => {}
@@ -141,14 +150,14 @@ impl KnownHosts {
     }
 }
 
-impl FileError {
-    fn new(file: &Path, tried: &'static str, error: &io::Error) -> Self {
-        Self {
-            file: file.to_owned(),
-            tried,
-            reason: error.to_string(),
-        }
-    }
+/// A file that cannot be read or extended.
+fn unusable(file: &Path, tried: &str, error: &io::Error) -> Problem {
+    problem!(
+        Code::KNOWN_HOSTS_UNREADABLE,
+        "the host key cannot be checked"
+    )
+    .because(format!("{} cannot be {tried}: {error}", file.display()))
+    .command(format!("ls -l {}", quote(&file.to_string_lossy())))
 }
 
 /// The name of a host in `known_hosts` files: `host`, or `[host]:port` for a port other than 22.
@@ -218,6 +227,12 @@ struct Record {
     entry: Entry,
 }
 
+impl Record {
+    fn key(&self) -> &PublicKey {
+        self.entry.public_key()
+    }
+}
+
 impl Records {
     /// Takes in the lines of a file. A line that is no host key is skipped: one bad line must not
     /// make the others unknown.
@@ -252,7 +267,7 @@ impl Records {
         let mut types = Vec::new();
         for name in [entry_name(host, port), entry_name(host, DEFAULT_PORT)] {
             for record in self.plain(&name) {
-                let algorithm = record.entry.public_key().algorithm();
+                let algorithm = record.key().algorithm();
                 if !types.contains(&algorithm) {
                     types.push(algorithm);
                 }
@@ -265,36 +280,32 @@ impl Records {
     }
 
     fn look_up(&self, name: &str, key: &PublicKey) -> KnownHostVerdict {
-        let same = |record: &&Record| record.entry.public_key().key_data() == key.key_data();
+        let same = |record: &&Record| record.key().key_data() == key.key_data();
         let revoked = |record: &&Record| record.entry.marker() == Some(&Marker::Revoked);
         if let Some(record) = self.matching(name).filter(revoked).find(same) {
             return KnownHostVerdict::Revoked(record.place.clone());
         }
-        if self.plain(name).any(|record| same(&record)) {
+        let plain: Vec<&Record> = self.plain(name).collect();
+        let Some(first) = plain.first() else {
+            return KnownHostVerdict::Unknown;
+        };
+        if plain.iter().any(same) {
             return KnownHostVerdict::Known;
         }
-        let algorithm = key.algorithm();
-        if let Some(record) = self
-            .plain(name)
-            .find(|record| record.entry.public_key().algorithm() == algorithm)
-        {
+        let of_type = |record: &&&Record| record.key().algorithm() == key.algorithm();
+        if let Some(record) = plain.iter().find(of_type) {
             return KnownHostVerdict::Changed {
                 place: record.place.clone(),
-                known: fingerprint(record.entry.public_key()),
+                known: fingerprint(record.key()),
             };
         }
-        match self.plain(name).next() {
-            None => KnownHostVerdict::Unknown,
-            Some(first) => {
-                let types: BTreeSet<String> = self
-                    .plain(name)
-                    .map(|record| record.entry.public_key().algorithm().to_string())
-                    .collect();
-                KnownHostVerdict::OtherType {
-                    types: types.into_iter().collect(),
-                    place: first.place.clone(),
-                }
-            }
+        let types = plain
+            .iter()
+            .map(|record| record.key().algorithm().to_string());
+        let types: BTreeSet<String> = types.collect();
+        KnownHostVerdict::OtherType {
+            types: types.into_iter().collect(),
+            place: first.place.clone(),
         }
     }
 

@@ -13,14 +13,10 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tracing::debug_span;
 
+use super::exchange::{LONGEST_ERRORS, LONGEST_OUTPUT};
 use super::session::wrap;
 use super::{Answer, CommandOutput, ExchangeCounts, Exit, Remote, Upload, UploadProgress, logged};
 use crate::shell::Script;
-
-/// As much of standard output is kept, as over SSH.
-const LONGEST_OUTPUT: usize = 8 * 1024 * 1024;
-/// As much of the end of standard error is kept.
-const LONGEST_ERRORS: usize = 64 * 1024;
 
 /// This machine. Every user but root needs sudo without a password.
 #[derive(Debug, Default)]
@@ -64,12 +60,7 @@ impl Remote for Local {
         Box::pin(async move {
             let file = match std::fs::File::open(&upload.source) {
                 Ok(file) => file,
-                Err(error) => {
-                    return lost(format!(
-                        "{} cannot be read: {error}",
-                        upload.source.display()
-                    ));
-                }
+                Err(error) => return CommandOutput::unreadable(&upload.source, &error),
             };
             let mut command = self.shell();
             command.arg("-c").arg(&upload.receive.text);
@@ -93,12 +84,7 @@ impl Remote for Local {
 }
 
 fn lost(reason: String) -> CommandOutput {
-    CommandOutput {
-        exit: Exit::Lost(reason),
-        stdout: String::new(),
-        stderr: String::new(),
-        start: Duration::ZERO,
-    }
+    CommandOutput::without_answer(Exit::Lost(reason))
 }
 
 /// What a program of this machine answers within the limit, run in a folder and with nothing on its standard

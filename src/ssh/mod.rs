@@ -13,8 +13,9 @@ mod session;
 mod target;
 
 use std::fmt;
+use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
@@ -22,8 +23,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::shell::Script;
 
-pub use fault::Fault;
-pub use host_key::{HostKeyRefusal, HostKeyTrust, Policy, RefusedHostKey};
+pub use host_key::{HostKeyTrust, Policy};
 pub use keys::Keys;
 pub use known_hosts::{KnownHosts, entry_name};
 pub use local::{Local, program};
@@ -76,6 +76,22 @@ pub struct CommandOutput {
     /// The time from the request to the first of standard output, which a script of the runner
     /// writes as soon as its shell runs: login shell, sudo and the way.
     pub start: Duration,
+}
+
+impl CommandOutput {
+    fn without_answer(exit: Exit) -> Self {
+        Self {
+            exit,
+            stdout: String::new(),
+            stderr: String::new(),
+            start: Duration::ZERO,
+        }
+    }
+
+    fn unreadable(source: &Path, error: &io::Error) -> Self {
+        let why = format!("{} cannot be read: {error}", source.display());
+        Self::without_answer(Exit::Lost(why))
+    }
 }
 
 /// A file on this machine that goes to a host.

@@ -9,20 +9,21 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use russh::client::{Config, Handle};
-use russh::keys::{Algorithm, HashAlg};
+use russh::keys::Algorithm;
 use russh::{Disconnect, Preferred, cipher};
 use tokio::net::TcpStream;
 use tracing::debug_span;
 
+use crate::problem::Problem;
 use crate::shell::{Script, quote};
-use crate::ssh::authentication::{Failed, authenticate};
+use crate::ssh::authentication::authenticate;
 use crate::ssh::client::{Client, Shared, Wire, words};
-use crate::ssh::exchange::{self, Input, Request};
-use crate::ssh::fault::{ConnectError, ConnectionPhase, Fault};
+use crate::ssh::exchange::{self, Input, Request, seconds};
+use crate::ssh::fault::ConnectError;
 use crate::ssh::host_key::HostKeyTrust;
 use crate::ssh::keys::Keys;
 use crate::ssh::target::Target;
-use crate::ssh::{Answer, ExchangeCounts, Remote, Upload, UploadProgress, logged};
+use crate::ssh::{Answer, CommandOutput, ExchangeCounts, Remote, Upload, UploadProgress, logged};
 
 /// How often a connection that ends before the banner is tried again: sshd drops some of many
 /// that come at once (`MaxStartups`).
@@ -54,8 +55,7 @@ pub async fn connect(
     loop {
         let shared = Arc::new(Shared::new());
         match attempt(target, trust, keys, &shared).await {
-            Ok(session) => return Ok(session),
-            Err(Fault::NoBanner { closed: true, .. }) if retries < RETRIES => {
+            Err(error) if error.is_dropped && retries < RETRIES => {
                 retries += 1;
                 tracing::debug!(
                     retries,
@@ -64,9 +64,19 @@ pub async fn connect(
                 let pause = rand::random_range(200..800) * u64::from(retries);
                 tokio::time::sleep(Duration::from_millis(pause)).await;
             }
-            Err(fault) => return Err(ConnectError::new(target, fault)),
+            result => return result,
         }
     }
+}
+
+/// A part of making a connection, which may take so long; or what is said of one that takes longer.
+async fn within<T>(
+    limit: Duration,
+    part: impl Future<Output = T>,
+    late: impl FnOnce(&str) -> Problem,
+) -> Result<T, Problem> {
+    let done = tokio::time::timeout(limit, part).await;
+    done.map_err(|_elapsed| late(&seconds(limit)))
 }
 
 async fn attempt(
@@ -74,18 +84,16 @@ async fn attempt(
     trust: &HostKeyTrust,
     keys: &Keys,
     shared: &Arc<Shared>,
-) -> Result<Session, Fault> {
+) -> Result<Session, ConnectError> {
     tracing::debug!(target.address, target.port, "connecting");
     let limit = target.connect_timeout;
     let addresses = resolve(target).await?;
-    let stream = reach(&addresses, limit).await?;
+    let no_tcp = |error: io::Error| target.no_tcp(&error);
+    let stream = within(limit, reach(&addresses), |limit| target.silent(limit)).await?;
+    let stream = stream.map_err(no_tcp)?;
     // Without this every small exchange waits for a delayed acknowledgement (40 ms).
-    stream.set_nodelay(true).map_err(|error| Fault::Tcp {
-        reason: error.to_string(),
-    })?;
-    let peer = stream.peer_addr().map_err(|error| Fault::Tcp {
-        reason: error.to_string(),
-    })?;
+    stream.set_nodelay(true).map_err(no_tcp)?;
+    let peer = stream.peer_addr().map_err(no_tcp)?;
     let wire = Wire {
         stream,
         shared: Arc::clone(shared),
@@ -99,118 +107,93 @@ async fn attempt(
     tracing::debug!(%peer, "TCP is connected");
     let config = Arc::new(config(target, trust).await?);
     let connecting = russh::client::connect_stream(config, wire, client);
-    let Ok(connected) = tokio::time::timeout(limit, connecting).await else {
-        let phase = if shared.has_banner() {
-            ConnectionPhase::KeyExchange
-        } else {
-            ConnectionPhase::Banner
-        };
-        return Err(Fault::TimedOut { phase, limit });
+    let unfinished = |part: &str, limit: &str| {
+        let place = target.place();
+        target.broken(&format!("{place} did not finish {part} within {limit}"))
     };
-    let mut handle = connected.map_err(|error| not_connected(&error, shared))?;
+    let connected = within(limit, connecting, |limit| {
+        if shared.has_banner() {
+            unfinished("the key exchange", limit)
+        } else {
+            target.no_banner(shared.greeting().as_deref(), &format!(" within {limit}"))
+        }
+    });
+    let mut handle = connected
+        .await?
+        .map_err(|error| not_connected(target, &error, shared))?;
     tracing::debug!("keys are exchanged");
     let limit = limit.max(LEAST_FOR_AUTHENTICATION);
-    let authenticated =
-        tokio::time::timeout(limit, authenticate(&mut handle, shared, &target.user, keys)).await;
-    match authenticated {
-        Ok(Ok(())) => {
-            tracing::debug!(user = target.user, "logged in");
-            Ok(Session {
-                handle,
-                shared: Arc::clone(shared),
-                user: target.user.clone(),
-                peer: peer.ip(),
-                exchanges: AtomicU32::new(0),
-            })
-        }
-        Ok(Err(Failed::Denied(denied))) => Err(Fault::Authentication(denied)),
-        Ok(Err(Failed::Lost(reason))) => Err(Fault::Lost {
-            phase: ConnectionPhase::Authentication,
-            reason,
-        }),
-        Err(_) => Err(Fault::TimedOut {
-            phase: ConnectionPhase::Authentication,
-            limit,
-        }),
-    }
+    let authenticated = authenticate(&mut handle, shared, target, keys);
+    within(limit, authenticated, |limit| {
+        unfinished("authentication", limit)
+    })
+    .await??;
+    tracing::debug!(user = target.user, "logged in");
+    Ok(Session {
+        handle,
+        shared: Arc::clone(shared),
+        user: target.user.clone(),
+        peer: peer.ip(),
+        exchanges: AtomicU32::new(0),
+    })
 }
 
-async fn resolve(target: &Target) -> Result<Vec<SocketAddr>, Fault> {
+async fn resolve(target: &Target) -> Result<Vec<SocketAddr>, Problem> {
     let address = target.bare_address();
     if let Ok(address) = address.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, target.port)]);
     }
-    let limit = target.connect_timeout;
-    let unresolved = |reason: String| Fault::Unresolved { reason };
-    match tokio::time::timeout(limit, tokio::net::lookup_host((address, target.port))).await {
-        Ok(Ok(found)) => {
-            let found: Vec<SocketAddr> = found.collect();
-            if found.is_empty() {
-                return Err(unresolved("the name has no address".to_owned()));
-            }
-            Ok(found)
-        }
-        Ok(Err(error)) => {
+    let asked = tokio::net::lookup_host((address, target.port));
+    let late = |limit: &str| target.unresolved(&format!("was not resolved within {limit}"));
+    let found = match within(target.connect_timeout, asked, late).await? {
+        Ok(found) => found.collect(),
+        Err(error) => {
             let text = error.to_string();
-            let reason = text
-                .strip_prefix("failed to lookup address information: ")
-                .unwrap_or(&text);
-            Err(unresolved(reason.to_owned()))
+            let reason = text.strip_prefix("failed to lookup address information: ");
+            let reason = reason.unwrap_or(&text);
+            return Err(target.unresolved(&format!("does not resolve: {reason}")));
         }
-        Err(_) => Err(Fault::TimedOut {
-            phase: ConnectionPhase::Name,
-            limit,
-        }),
+    };
+    if Vec::is_empty(&found) {
+        return Err(target.unresolved("has no address"));
     }
+    Ok(found)
 }
 
 /// Connects to whichever address answers first, in their order, each with a small delay.
-async fn reach(addresses: &[SocketAddr], limit: Duration) -> Result<TcpStream, Fault> {
+async fn reach(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     let attempts = addresses.iter().zip(0_u32..).map(|(&address, turn)| {
         Box::pin(async move {
             tokio::time::sleep(NEXT_ADDRESS * turn).await;
             TcpStream::connect(address).await
         })
     });
-    match tokio::time::timeout(limit, futures::future::select_ok(attempts)).await {
-        Ok(Ok((stream, _others))) => Ok(stream),
-        Ok(Err(error)) => Err(match error.kind() {
-            io::ErrorKind::ConnectionRefused => Fault::PortClosed,
-            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Fault::NoRoute {
-                reason: error.to_string(),
-            },
-            _ => Fault::Tcp {
-                reason: error.to_string(),
-            },
-        }),
-        Err(_) => Err(Fault::TimedOut {
-            phase: ConnectionPhase::Tcp,
-            limit,
-        }),
-    }
+    let (stream, _others) = futures::future::select_ok(attempts).await?;
+    Ok(stream)
 }
 
-fn not_connected(error: &russh::Error, shared: &Shared) -> Fault {
+fn not_connected(target: &Target, error: &russh::Error, shared: &Shared) -> ConnectError {
+    let reason = words(error);
     if let Some(refused) = shared.refused() {
-        return Fault::HostKey(refused);
+        return refused;
     }
     if shared.has_banner() {
-        return Fault::KeyExchange {
-            reason: words(error),
-        };
+        let why = format!("the key exchange with {} failed: {reason}", target.place());
+        return target.broken(&why).into();
     }
-    Fault::NoBanner {
-        said: shared.greeting(),
-        closed: matches!(
+    let problem = target.no_banner(shared.greeting().as_deref(), &format!(": {reason}"));
+    ConnectError {
+        is_dropped: matches!(
             error,
             russh::Error::Disconnect | russh::Error::HUP | russh::Error::IO(_)
         ),
-        reason: words(error),
+        ..problem.into()
     }
 }
 
-async fn config(target: &Target, trust: &HostKeyTrust) -> Result<Config, Fault> {
-    let records = trust.known_hosts.read().await.map_err(Fault::KnownHosts)?;
+async fn config(target: &Target, trust: &HostKeyTrust) -> Result<Config, Problem> {
+    let records = trust.known_hosts.read().await;
+    let records = records.map_err(|problem| problem.of(&target.name))?;
     let known = records.known_types(target.bare_address(), target.port);
     Ok(Config {
         preferred: Preferred {
@@ -238,25 +221,18 @@ async fn config(target: &Target, trust: &HostKeyTrust) -> Result<Config, Fault> 
 
 /// The types of host keys in the order they are asked for: known ones first, SHA-1 never.
 fn host_key_order(known: &[Algorithm]) -> Vec<Algorithm> {
-    let usual: Vec<Algorithm> = Preferred::DEFAULT
-        .key
-        .iter()
-        .filter(|algorithm| **algorithm != Algorithm::Rsa { hash: None })
-        .cloned()
-        .collect();
+    let usual = || {
+        let all = Preferred::DEFAULT.key.iter();
+        all.filter(|one| **one != Algorithm::Rsa { hash: None })
+    };
+    let is_rsa = |one: &Algorithm| matches!(one, Algorithm::Rsa { .. });
+    let same = |one: &Algorithm, other: &Algorithm| one == other || (is_rsa(one) && is_rsa(other));
+    let known = known.iter();
+    let known = known.flat_map(|known| usual().filter(move |one| same(one, known)));
     let mut order = Vec::new();
-    for algorithm in known {
-        match algorithm {
-            Algorithm::Rsa { .. } => order.extend(
-                [HashAlg::Sha512, HashAlg::Sha256].map(|hash| Algorithm::Rsa { hash: Some(hash) }),
-            ),
-            other if usual.contains(other) => order.push(other.clone()),
-            _ => {}
-        }
-    }
-    for algorithm in usual {
-        if !order.contains(&algorithm) {
-            order.push(algorithm);
+    for algorithm in known.chain(usual()) {
+        if !order.contains(algorithm) {
+            order.push(algorithm.clone());
         }
     }
     order
@@ -290,13 +266,8 @@ impl Session {
         }
     }
 
-    fn exchange<'a>(&'a self, order: Request<'a>) -> Answer<'a> {
-        let span = match &order.input {
-            Input::Bytes(bytes) => debug_span!("exchange", bytes = bytes.len()),
-            Input::File(path, _) => debug_span!("exchange", file = %path.display()),
-        };
-        let exchange = exchange::exchange(&self.handle, &self.shared, &self.exchanges, order);
-        Box::pin(logged(span, exchange))
+    async fn exchange(&self, order: Request<'_>) -> CommandOutput {
+        exchange::exchange(&self.handle, &self.shared, &self.exchanges, order).await
     }
 }
 
@@ -311,19 +282,31 @@ impl fmt::Debug for Session {
 
 impl Remote for Session {
     fn run<'a>(&'a self, script: &'a Script) -> Answer<'a> {
-        self.exchange(Request {
+        let bytes = wrap(&script.text).into_bytes();
+        let span = debug_span!("exchange", bytes = bytes.len());
+        let order = Request {
             command: self.as_root().to_owned(),
-            input: Input::Bytes(wrap(&script.text).into_bytes()),
+            input: Input::Bytes(Some(bytes)),
             limit: script.timeout,
-        })
+        };
+        Box::pin(logged(span, self.exchange(order)))
     }
 
     fn put<'a>(&'a self, upload: &'a Upload, progress: UploadProgress<'a>) -> Answer<'a> {
-        self.exchange(Request {
-            command: format!("{} -c {}", self.as_root(), quote(&upload.receive.text)),
-            input: Input::File(&upload.source, progress),
-            limit: upload.receive.timeout,
-        })
+        let span = debug_span!("exchange", file = %upload.source.display());
+        let exchange = async move {
+            let input = match Input::of(&upload.source, progress).await {
+                Ok(input) => input,
+                Err(error) => return CommandOutput::unreadable(&upload.source, &error),
+            };
+            let order = Request {
+                command: format!("{} -c {}", self.as_root(), quote(&upload.receive.text)),
+                input,
+                limit: upload.receive.timeout,
+            };
+            self.exchange(order).await
+        };
+        Box::pin(logged(span, exchange))
     }
 
     fn counts(&self) -> ExchangeCounts {

@@ -313,7 +313,7 @@ async fn connect(
         alive_interval: Duration::from_secs(15),
     };
     let session = ssh::connect(&target, &trust, &keys).await;
-    session.map_err(|error| error.problem())
+    session.map_err(|error| *error.problem)
 }
 
 /// The machines as they stand in the inventory: by their own address where that leads to them from here, too.

@@ -6,23 +6,28 @@ use russh::MethodKind;
 use russh::keys::{Algorithm, PrivateKey, key::safe_rng};
 
 use super::server::{Act, new_key};
-use super::world::{set_mode, world, world_with, write_key};
-use crate::ssh::{Fault, Keys, connect};
+use super::world::{World, set_mode, world, world_with, write_key};
+use crate::problem::Code;
+use crate::ssh::{Keys, connect};
+
+/// Why a login with these keys is refused.
+async fn refused(world: &World, keys: &Keys) -> Vec<String> {
+    let session = connect(&world.target(), &world.trust, keys).await;
+    let problem = session.expect_err("refused").problem;
+    assert_eq!(problem.code, Code::LOGIN_REFUSED, "{problem}");
+    problem.why
+}
 
 #[tokio::test]
 async fn a_refused_login_names_what_was_offered() {
     let world = world_with(|setup| setup.accepts = new_key().public_key().clone()).await;
-    let error = world.try_connect().await.err().unwrap();
-    let Fault::Authentication(denied) = *error.fault else {
-        panic!("not denied")
-    };
-    assert_eq!(denied.methods, ["publickey", "password"]);
-    assert_eq!(denied.offered.len(), 1);
+    let (code, why) = world.why().await;
+    assert_eq!((code, why.len()), (Code::LOGIN_REFUSED, 2));
     assert!(
-        denied.offered[0].contains("/.ssh/id_ed25519 (ssh-ed25519 SHA256:"),
-        "{denied:?}"
+        why[0].contains("/.ssh/id_ed25519 (ssh-ed25519 SHA256:"),
+        "{why:?}"
     );
-    assert!(!denied.too_many && !denied.more_wanted);
+    assert_eq!(why[1], "the host allows: publickey, password");
 }
 
 #[tokio::test]
@@ -39,15 +44,10 @@ async fn too_many_keys_are_told_as_such() {
         write_key(path, &new_key());
     }
     let keys = Keys::load(&paths, None, world.home.path()).await.unwrap();
-    let error = connect(&world.target(), &world.trust, &keys)
-        .await
-        .err()
-        .unwrap();
-    let Fault::Authentication(denied) = *error.fault else {
-        panic!("{error}")
-    };
-    assert!(denied.too_many);
-    assert!(denied.offered[0].contains("key0"));
+    let why = refused(&world, &keys).await;
+    assert!(why[0].contains("key0"));
+    let last = why.last().expect("a reason");
+    assert_eq!(last, "the host hung up: too many authentication failures");
 }
 
 #[tokio::test]
@@ -56,16 +56,9 @@ async fn a_host_without_public_keys_is_asked_only_once() {
     let keys = Keys::load(&[], None, &world.home.path().join("no-home"))
         .await
         .unwrap();
-    let error = connect(&world.target(), &world.trust, &keys)
-        .await
-        .err()
-        .unwrap();
-    let Fault::Authentication(denied) = *error.fault else {
-        panic!("{error}")
-    };
     assert_eq!(
-        (denied.methods.as_slice(), denied.offered.len()),
-        (["password".to_owned()].as_slice(), 0)
+        refused(&world, &keys).await,
+        ["there was no key to offer", "the host allows: password"]
     );
 }
 
@@ -76,12 +69,14 @@ async fn a_key_with_a_passphrase_is_left_to_the_agent() {
     let world = world_with(|setup| setup.accepts = public).await;
     let path = world.home.path().join(".ssh/id_ed25519");
     write_key(&path, &key.encrypt(&mut safe_rng(), "secret").unwrap());
-    let Fault::Authentication(denied) = world.fault().await else {
-        panic!("not denied")
-    };
+    let (_, why) = world.why().await;
+    let protected = format!(
+        "{} is protected by a passphrase and was not offered",
+        path.display()
+    );
     assert_eq!(
-        (denied.protected, denied.offered.len()),
-        (vec![path.clone()], 0)
+        (&*why[0], &why[2]),
+        ("there was no key to offer", &protected)
     );
 
     let socket = world.home.path().join("agent");
@@ -118,16 +113,10 @@ async fn an_agent_that_is_not_there_is_noted_and_passed_over() {
     let keys = Keys::load(&[], Some(gone), &world.home.path().join("no-home"))
         .await
         .unwrap();
-    let error = connect(&world.target(), &world.trust, &keys)
-        .await
-        .err()
-        .unwrap();
-    let Fault::Authentication(denied) = *error.fault else {
-        panic!("{error}")
-    };
+    let why = refused(&world, &keys).await;
     assert!(
-        denied.notes[0].ends_with("gone was of no help: No such file or directory (os error 2)"),
-        "{denied:?}"
+        why[2].ends_with("gone was of no help: No such file or directory (os error 2)"),
+        "{why:?}"
     );
 }
 
@@ -171,14 +160,9 @@ async fn a_private_key_that_others_may_read_is_refused_as_ssh_does() {
         "others than its owner may use the file (mode 0640)"
     );
     assert_eq!(error.next[0].text, format!("chmod 600 {}", usual.display()));
-    let Fault::Authentication(denied) = world.fault().await else {
-        panic!("not denied")
-    };
-    assert!(
-        denied.notes[0].contains("was not offered: others"),
-        "{denied:?}"
-    );
-    assert_eq!(denied.offered.len(), 0);
+    let (_, why) = world.why().await;
+    assert_eq!(why[0], "there was no key to offer");
+    assert!(why[2].contains("was not offered: others"), "{why:?}");
     set_mode(&usual, 0o400);
     load(&[usual]).await.unwrap();
     world.connect().await;
@@ -203,14 +187,8 @@ async fn a_public_key_that_is_named_as_the_key_is_told_as_such() {
     let keys = Keys::load(named, Some(gone), &world.home.path().join("no-home"))
         .await
         .unwrap();
-    let error = connect(&world.target(), &world.trust, &keys)
-        .await
-        .err()
-        .unwrap();
-    let Fault::Authentication(denied) = *error.fault else {
-        panic!("{error}")
-    };
-    let last = denied.notes.last().unwrap();
+    let why = refused(&world, &keys).await;
+    let last = why.last().unwrap();
     assert!(
         last.contains("does not hold its private half") && last.ends_with(&next),
         "{last}"

@@ -8,26 +8,16 @@ use tokio::net::TcpListener;
 
 use super::server::Act;
 use super::world::{target, world, world_with};
-use crate::ssh::fault::ConnectionPhase;
-use crate::ssh::{Fault, Target, connect};
+use crate::problem::Code;
+use crate::ssh::{Target, connect};
 
 #[tokio::test]
 async fn a_host_that_drops_connections_is_tried_again_and_not_for_ever() {
     let world = world_with(|setup| setup.drops = 2).await;
     world.connect().await;
     let world = world_with(|setup| setup.drops = 100).await;
-    let fault = world.fault().await;
-    assert!(
-        matches!(
-            fault,
-            Fault::NoBanner {
-                closed: true,
-                said: None,
-                ..
-            }
-        ),
-        "{fault:?}"
-    );
+    let (code, why) = world.why().await;
+    assert_eq!((code, why.len()), (Code::HOST_WITHOUT_SSH, 1), "{why:?}");
     assert_eq!(world.server.connections.load(Ordering::SeqCst), 4);
 }
 
@@ -35,41 +25,37 @@ async fn a_host_that_drops_connections_is_tried_again_and_not_for_ever() {
 async fn each_way_to_be_unreachable_is_told_apart() {
     let world = world(Act::Shell).await;
     let keys = world.keys().await;
-    let fault = async |target: &Target| {
-        *connect(target, &world.trust, &keys)
-            .await
-            .err()
-            .unwrap()
-            .fault
+    let told = async |target: &Target| {
+        let problem = connect(target, &world.trust, &keys).await.err();
+        let problem = problem.expect("not connected").problem;
+        (problem.code, problem.why[0].clone())
     };
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut unreachable = target(listener.local_addr().unwrap());
     unreachable.connect_timeout = Duration::from_millis(300);
     let limit = unreachable.connect_timeout;
-    let phase = ConnectionPhase::Banner;
-    assert_eq!(fault(&unreachable).await, Fault::TimedOut { phase, limit });
+    let (code, why) = told(&unreachable).await;
+    assert_eq!(code, Code::HOST_WITHOUT_SSH);
+    assert!(why.ends_with("introduced itself within 0.3 s"), "{why}");
 
-    let port = unreachable.port;
     drop(listener);
-    assert_eq!(fault(&unreachable).await, Fault::PortClosed);
+    let (code, why) = told(&unreachable).await;
+    assert_eq!(code, Code::HOST_WITHOUT_SSH);
+    assert!(why.ends_with("connection refused"), "{why}");
     unreachable.address = "no such name".to_owned();
-    assert!(matches!(
-        fault(&unreachable).await,
-        Fault::Unresolved { .. }
-    ));
+    assert_eq!(told(&unreachable).await.0, Code::HOST_NAME_UNRESOLVED);
     unreachable.address = "[::1]".to_owned();
-    assert!(
-        matches!(
-            fault(&unreachable).await,
-            Fault::PortClosed | Fault::Tcp { .. }
-        ),
-        "{port}"
-    );
+    let (code, why) = told(&unreachable).await;
+    let expected = [Code::HOST_WITHOUT_SSH, Code::HOST_UNREACHABLE];
+    assert!(expected.contains(&code), "{why}");
 
-    for (said, phase) in [
-        ("220 mail\r\n", ConnectionPhase::Banner),
-        ("SSH-2.0-sleepy\r\n", ConnectionPhase::KeyExchange),
+    for (said, words) in [
+        ("220 mail\r\n", "introduced itself within 0.3 s"),
+        (
+            "SSH-2.0-sleepy\r\n",
+            "did not finish the key exchange within 0.3 s",
+        ),
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         unreachable = target(listener.local_addr().unwrap());
@@ -79,7 +65,8 @@ async fn each_way_to_be_unreachable_is_told_apart() {
             stream.write_all(said.as_bytes()).await.unwrap();
             std::future::pending::<()>().await;
         });
-        assert_eq!(fault(&unreachable).await, Fault::TimedOut { phase, limit });
+        let (_, why) = told(&unreachable).await;
+        assert!(why.ends_with(words), "{why}");
     }
 }
 
@@ -101,8 +88,5 @@ async fn what_is_said_instead_of_a_banner_is_told() {
         .await
         .err()
         .unwrap();
-    let Fault::NoBanner { said, .. } = *error.fault else {
-        panic!("{error}")
-    };
-    assert_eq!(said.as_deref(), Some("Not allowed at this time"));
+    assert_eq!(error.problem.why[1], "it said: Not allowed at this time");
 }

@@ -1,11 +1,8 @@
 //! Every text that the user reads when there is no connection.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
-use crate::ssh::host_key::ShownHostKey;
-use crate::ssh::known_hosts::KnownHostsLine;
 
 fn target(address: &str, port: u16) -> Target {
     Target {
@@ -18,20 +15,17 @@ fn target(address: &str, port: u16) -> Target {
     }
 }
 
-fn told(fault: Fault) -> String {
-    ConnectError::new(&target("10.0.0.1", 22), fault).to_string()
+fn m1() -> Target {
+    target("10.0.0.1", 22)
 }
 
-fn refused(port: u16, key_type: &str, refusal: HostKeyRefusal) -> String {
+fn refused(port: u16, key_type: &str, verdict: KnownHostVerdict) -> Problem {
     let shown = ShownHostKey {
         key_type: key_type.to_owned(),
         fingerprint: "SHA256:new".to_owned(),
     };
-    ConnectError::new(
-        &target("10.0.0.1", port),
-        Fault::HostKey(RefusedHostKey { shown, refusal }),
-    )
-    .to_string()
+    let own_file = Path::new("/home/x/.ssh/known_hosts");
+    target("10.0.0.1", port).refused(&shown, verdict, own_file, false)
 }
 
 fn place() -> KnownHostsLine {
@@ -43,30 +37,27 @@ fn place() -> KnownHostsLine {
 
 #[test]
 fn an_unreachable_host() {
-    let reason = || "Name or service not known".to_owned();
-    let error = ConnectError::new(
-        &target("m1.example.org", 22),
-        Fault::Unresolved { reason: reason() },
-    );
+    let error =
+        target("m1.example.org", 22).unresolved("does not resolve: Name or service not known");
     insta::assert_snapshot!(error, @r"
     m1: cannot be reached
       the name m1.example.org does not resolve: Name or service not known
       → getent hosts m1.example.org
       → or give the host's IP address instead of its name
     ");
-    insta::assert_snapshot!(told(Fault::PortClosed), @r"
+    insta::assert_snapshot!(m1().no_tcp(&io::ErrorKind::ConnectionRefused.into()), @r"
     m1: cannot be reached
       nothing listens on 10.0.0.1 port 22: connection refused
       → start sshd on the host, or set its `ssh.port`; then check with:
         ssh ubuntu@10.0.0.1
     ");
-    insta::assert_snapshot!(told(Fault::NoRoute { reason: "No route to host (os error 113)".to_owned() }), @r"
+    insta::assert_snapshot!(m1().no_tcp(&io::Error::from_raw_os_error(113)), @r"
     m1: cannot be reached
       there is no way to 10.0.0.1 port 22: No route to host (os error 113)
       → check the address, the network of this machine and that the host is up:
         ping -c 3 10.0.0.1
     ");
-    insta::assert_snapshot!(told(Fault::Tcp { reason: "Permission denied (os error 13)".to_owned() }), @r"
+    insta::assert_snapshot!(m1().no_tcp(&io::Error::from_raw_os_error(13)), @r"
     m1: cannot be reached
       TCP to 10.0.0.1 port 22 failed: Permission denied (os error 13)
       → ssh ubuntu@10.0.0.1
@@ -75,19 +66,18 @@ fn an_unreachable_host() {
 
 #[test]
 fn a_stage_that_takes_too_long() {
-    let limit = Duration::from_secs(10);
-    let stages = [
-        ConnectionPhase::Name,
-        ConnectionPhase::Tcp,
-        ConnectionPhase::Banner,
-        ConnectionPhase::KeyExchange,
-        ConnectionPhase::Authentication,
+    let texts = [
+        m1().unresolved("was not resolved within 10 s"),
+        m1().silent("10 s"),
+        m1().no_banner(None, " within 10 s"),
+        m1().broken("10.0.0.1 port 22 did not finish the key exchange within 10 s"),
     ];
-    let texts = stages.map(|phase| told(Fault::TimedOut { phase, limit }));
+    let texts = texts.map(|problem| problem.to_string());
     insta::assert_snapshot!(texts.join("\n\n"), @r"
     m1: cannot be reached
       the name 10.0.0.1 was not resolved within 10 s
       → getent hosts 10.0.0.1
+      → or give the host's IP address instead of its name
 
     m1: cannot be reached
       10.0.0.1 port 22 did not answer within 10 s
@@ -96,37 +86,25 @@ fn a_stage_that_takes_too_long() {
 
     m1: cannot be reached
       10.0.0.1 port 22 takes connections, but no SSH server introduced itself within 10 s
-      → ssh -v ubuntu@10.0.0.1
+      → check that sshd listens on this port and takes more connections (MaxStartups); then check with:
+        ssh ubuntu@10.0.0.1
 
     m1: cannot be reached
       10.0.0.1 port 22 did not finish the key exchange within 10 s
-      → ssh -v ubuntu@10.0.0.1
-
-    m1: cannot be reached
-      10.0.0.1 port 22 did not finish authentication within 10 s
       → ssh -v ubuntu@10.0.0.1
     ");
 }
 
 #[test]
 fn a_port_that_does_not_speak_ssh() {
-    let silent = Fault::NoBanner {
-        said: None,
-        closed: true,
-        reason: "the host closed the connection".to_owned(),
-    };
-    insta::assert_snapshot!(told(silent), @r"
+    insta::assert_snapshot!(m1().no_banner(None, ": the host closed the connection"), @r"
     m1: cannot be reached
       10.0.0.1 port 22 takes connections, but no SSH server introduced itself: the host closed the connection
       → check that sshd listens on this port and takes more connections (MaxStartups); then check with:
         ssh ubuntu@10.0.0.1
     ");
-    let other = Fault::NoBanner {
-        said: Some("220 mail.example.org ESMTP".to_owned()),
-        closed: false,
-        reason: "invalid SSH version string".to_owned(),
-    };
-    insta::assert_snapshot!(told(other), @r"
+    let said = Some("220 mail.example.org ESMTP");
+    insta::assert_snapshot!(m1().no_banner(said, ": invalid SSH version string"), @r"
     m1: cannot be reached
       10.0.0.1 port 22 takes connections, but no SSH server introduced itself: invalid SSH version string
       it said: 220 mail.example.org ESMTP
@@ -137,20 +115,14 @@ fn a_port_that_does_not_speak_ssh() {
 
 #[test]
 fn a_connection_that_ends() {
-    let reason = || "the host reset the connection".to_owned();
-    insta::assert_snapshot!(told(Fault::KeyExchange { reason: reason() }), @r"
+    let why = "the key exchange with 10.0.0.1 port 22 failed: the host reset the connection";
+    insta::assert_snapshot!(m1().broken(why), @r"
     m1: cannot be reached
       the key exchange with 10.0.0.1 port 22 failed: the host reset the connection
       → ssh -v ubuntu@10.0.0.1
     ");
-    let phase = ConnectionPhase::Authentication;
-    let error = ConnectError::new(
-        &target("[fe80::1]", 2222),
-        Fault::Lost {
-            phase,
-            reason: reason(),
-        },
-    );
+    let why = "the connection to fe80::1 port 2222 ended during authentication: the host reset the connection";
+    let error = target("[fe80::1]", 2222).broken(why);
     insta::assert_snapshot!(error, @r"
     m1: cannot be reached
       the connection to fe80::1 port 2222 ended during authentication: the host reset the connection
@@ -160,8 +132,7 @@ fn a_connection_that_ends() {
 
 #[test]
 fn a_host_key_that_is_not_taken() {
-    let file = PathBuf::from("/home/x/.ssh/known_hosts");
-    insta::assert_snapshot!(refused(22, "ssh-ed25519", HostKeyRefusal::Unknown { file: file.clone() }), @r"
+    insta::assert_snapshot!(refused(22, "ssh-ed25519", KnownHostVerdict::Unknown), @r"
     m1: the host key is not known
       10.0.0.1 port 22 shows the ssh-ed25519 key SHA256:new
       → compare it with what this prints on the host itself:
@@ -169,7 +140,7 @@ fn a_host_key_that_is_not_taken() {
       → if they are equal, run the same command again with --accept-new-host-keys, or first type:
         ssh-keyscan 10.0.0.1 >> /home/x/.ssh/known_hosts
     ");
-    insta::assert_snapshot!(refused(2222, "ecdsa-sha2-nistp256", HostKeyRefusal::Unknown { file }), @r"
+    insta::assert_snapshot!(refused(2222, "ecdsa-sha2-nistp256", KnownHostVerdict::Unknown), @r"
     m1: the host key is not known
       10.0.0.1 port 2222 shows the ecdsa-sha2-nistp256 key SHA256:new
       → compare it with what this prints on the host itself:
@@ -177,11 +148,7 @@ fn a_host_key_that_is_not_taken() {
       → if they are equal, run the same command again with --accept-new-host-keys, or first type:
         ssh-keyscan -p 2222 10.0.0.1 >> /home/x/.ssh/known_hosts
     ");
-    insta::assert_snapshot!(refused(22, "ssh-ed25519", HostKeyRefusal::Declined), @r"
-    m1: the host key was not accepted
-      10.0.0.1 port 22 shows the ssh-ed25519 key SHA256:new
-    ");
-    insta::assert_snapshot!(refused(22, "ssh-ed25519", HostKeyRefusal::Changed { place: place(), known: "SHA256:old".to_owned() }), @r"
+    insta::assert_snapshot!(refused(22, "ssh-ed25519", KnownHostVerdict::Changed { place: place(), known: "SHA256:old".to_owned() }), @r"
     m1: THE HOST KEY HAS CHANGED
       10.0.0.1 port 22 shows the ssh-ed25519 key SHA256:new
       /home/x/.ssh/known_hosts:7 says SHA256:old
@@ -190,7 +157,7 @@ fn a_host_key_that_is_not_taken() {
         ssh-keygen -R 10.0.0.1 -f /home/x/.ssh/known_hosts
       → and run the same command again with:  --accept-new-host-keys
     ");
-    insta::assert_snapshot!(refused(2222, "ssh-rsa", HostKeyRefusal::OtherType { types: vec!["ssh-ed25519".to_owned()], place: place() }), @r"
+    insta::assert_snapshot!(refused(2222, "ssh-rsa", KnownHostVerdict::OtherType { types: vec!["ssh-ed25519".to_owned()], place: place() }), @r"
     m1: the host shows a key of a new type
       10.0.0.1 port 2222 shows the ssh-rsa key SHA256:new
       /home/x/.ssh/known_hosts:7 knows it by ssh-ed25519 only
@@ -199,31 +166,12 @@ fn a_host_key_that_is_not_taken() {
         ssh-keygen -R '[10.0.0.1]:2222' -f /home/x/.ssh/known_hosts
       → and run the same command again with:  --accept-new-host-keys
     ");
-    insta::assert_snapshot!(refused(22, "ssh-rsa", HostKeyRefusal::Revoked(place())), @r"
+    insta::assert_snapshot!(refused(22, "ssh-rsa", KnownHostVerdict::Revoked(place())), @r"
     m1: THE HOST KEY IS REVOKED
       10.0.0.1 port 22 shows the ssh-rsa key SHA256:new
       /home/x/.ssh/known_hosts:7 revokes this key
       → do not use this machine before it has new host keys: others may hold the old ones
     ");
-}
-
-#[test]
-fn a_known_hosts_file_that_cannot_be_used() {
-    let error = || FileError {
-        file: PathBuf::from("/home/x/.ssh/known_hosts"),
-        tried: "read",
-        reason: "Permission denied (os error 13)".to_owned(),
-    };
-    let told_early = told(Fault::KnownHosts(error()));
-    insta::assert_snapshot!(told_early, @r"
-    m1: the host key cannot be checked
-      /home/x/.ssh/known_hosts cannot be read: Permission denied (os error 13)
-      → ls -l /home/x/.ssh/known_hosts
-    ");
-    assert_eq!(
-        told_early,
-        refused(22, "ssh-ed25519", HostKeyRefusal::File(error()))
-    );
 }
 
 #[test]
@@ -240,7 +188,7 @@ fn a_host_that_lets_nobody_in() {
         methods: methods(),
         ..Denied::default()
     };
-    let error = ConnectError::new(&target("10.0.0.1", 22), Fault::Authentication(plain));
+    let error = m1().denied(&plain);
     insta::assert_snapshot!(error, @r"
     m1: 10.0.0.1 port 22 refused the login as ubuntu
       refused: /home/x/.ssh/id_rsa (ssh-rsa SHA256:one)
@@ -255,7 +203,7 @@ fn a_host_that_lets_nobody_in() {
         notes: vec!["the agent at /tmp/agent was of no help: it holds no keys".to_owned()],
         ..Denied::default()
     };
-    insta::assert_snapshot!(told(Fault::Authentication(nothing)), @r"
+    insta::assert_snapshot!(m1().denied(&nothing), @r"
     m1: 10.0.0.1 port 22 refused the login as ubuntu
       there was no key to offer
       the host allows: publickey, password
@@ -272,7 +220,7 @@ fn a_host_that_lets_nobody_in() {
         too_many: true,
         ..Denied::default()
     };
-    insta::assert_snapshot!(told(Fault::Authentication(many)), @r"
+    insta::assert_snapshot!(m1().denied(&many), @r"
     m1: 10.0.0.1 port 22 refused the login as ubuntu
       refused: /home/x/.ssh/id_rsa (ssh-rsa SHA256:one)
       refused: the agent's x@laptop (ssh-ed25519 SHA256:two)
@@ -289,7 +237,7 @@ fn a_host_that_lets_nobody_in() {
         more_wanted: true,
         ..Denied::default()
     };
-    insta::assert_snapshot!(told(Fault::Authentication(more)), @r"
+    insta::assert_snapshot!(m1().denied(&more), @r"
     m1: 10.0.0.1 port 22 refused the login as ubuntu
       offered: /home/x/.ssh/id_rsa (ssh-rsa SHA256:one)
       offered: the agent's x@laptop (ssh-ed25519 SHA256:two)
@@ -301,7 +249,7 @@ fn a_host_that_lets_nobody_in() {
         methods: vec!["password".to_owned()],
         ..Denied::default()
     };
-    insta::assert_snapshot!(told(Fault::Authentication(password)), @r"
+    insta::assert_snapshot!(m1().denied(&password), @r"
     m1: 10.0.0.1 port 22 refused the login as ubuntu
       there was no key to offer
       the host allows: password

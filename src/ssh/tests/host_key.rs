@@ -4,8 +4,9 @@ use russh::keys::{Algorithm, PrivateKey, key::safe_rng};
 
 use super::server::{Act, new_key};
 use super::world::{public, world, world_with};
+use crate::problem::Code;
+use crate::ssh::Policy;
 use crate::ssh::known_hosts::fingerprint;
-use crate::ssh::{Fault, HostKeyRefusal, Policy};
 
 #[tokio::test]
 async fn an_unknown_host_is_refused_declined_or_accepted() {
@@ -15,13 +16,14 @@ async fn an_unknown_host_is_refused_declined_or_accepted() {
     let other = fingerprint(new_key().public_key());
     for policy in [Policy::Refuse, Policy::Accept(other)] {
         world.trust.policy = policy;
-        assert_eq!(
-            world.refusal().await,
-            HostKeyRefusal::Unknown { file: file.clone() }
-        );
+        let refused = world.refused().await;
+        assert_eq!(refused.problem.what, "the host key is not known");
+        assert_eq!(refused.unknown_key.expect("a key").fingerprint, right);
     }
     world.trust.policy = Policy::Decline;
-    assert_eq!(world.refusal().await, HostKeyRefusal::Declined);
+    let refused = world.refused().await;
+    assert_eq!(refused.problem.what, "the host key was not accepted");
+    assert!(refused.unknown_key.is_none());
     assert!(!file.exists());
     assert!(
         !world
@@ -66,23 +68,29 @@ async fn a_changed_revoked_or_new_typed_key_is_refused_under_every_policy() {
     ] {
         world.trust.policy = policy;
         world.known(&format!("# a comment\n{name} {}\n", public(&other)));
-        let HostKeyRefusal::Changed { place, known } = world.refusal().await else {
-            panic!("not changed")
-        };
-        assert_eq!((place.line, known), (2, fingerprint(other.public_key())));
+        let (code, why) = world.why().await;
+        let says = format!("known_hosts:2 says {}", fingerprint(other.public_key()));
+        assert!(
+            code == Code::HOST_KEY_CHANGED && why[1].ends_with(&says),
+            "{why:?}"
+        );
         world.known(&format!(
             "{name} {}\n@revoked * {0}\n",
             public(&world.host_key)
         ));
-        let HostKeyRefusal::Revoked(place) = world.refusal().await else {
-            panic!("not revoked")
-        };
-        assert_eq!(place.line, 2);
+        let (code, why) = world.why().await;
+        let says = "known_hosts:2 revokes this key";
+        assert!(
+            code == Code::HOST_KEY_REVOKED && why[1].ends_with(says),
+            "{why:?}"
+        );
         world.known(&format!("{name} {}\n", public(&ecdsa)));
-        let HostKeyRefusal::OtherType { types, .. } = world.refusal().await else {
-            panic!("not another type")
-        };
-        assert_eq!(types, ["ecdsa-sha2-nistp256"]);
+        let (code, why) = world.why().await;
+        let says = "known_hosts:1 knows it by ecdsa-sha2-nistp256 only";
+        assert!(
+            code == Code::HOST_KEY_CHANGED && why[1].ends_with(says),
+            "{why:?}"
+        );
     }
     world.known(&format!("{name} {}\n", public(&world.host_key)));
     world.connect().await;
@@ -106,5 +114,10 @@ async fn a_host_with_several_keys_shows_the_known_one() {
 async fn a_known_hosts_file_that_cannot_be_read_stops_the_connection() {
     let world = world(Act::Shell).await;
     std::fs::create_dir(world.home.path().join("known_hosts")).unwrap();
-    assert!(matches!(world.fault().await, Fault::KnownHosts(_)));
+    let told = world.refused().await.problem.to_string();
+    insta::assert_snapshot!(told.replace(&*world.home.path().to_string_lossy(), "HOME"), @r"
+    m1: the host key cannot be checked
+      HOME/known_hosts cannot be read: Is a directory (os error 21)
+      → ls -l HOME/known_hosts
+    ");
 }

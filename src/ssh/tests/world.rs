@@ -11,12 +11,10 @@ use russh::keys::ssh_key::LineEnding;
 use russh::keys::{PrivateKey, PublicKey};
 
 use super::server::{Act, Server, Setup, new_key, serve};
+use crate::problem::Code;
 use crate::shell::Script;
 use crate::ssh::fault::ConnectError;
-use crate::ssh::{
-    Exit, Fault, HostKeyRefusal, HostKeyTrust, Keys, KnownHosts, Policy, Session, Target, Upload,
-    connect,
-};
+use crate::ssh::{Exit, HostKeyTrust, Keys, KnownHosts, Policy, Session, Target, Upload, connect};
 
 /// A home directory with a key, and a server that lets this key in.
 pub(super) struct World {
@@ -93,18 +91,17 @@ impl World {
         self.try_connect().await.unwrap()
     }
 
-    pub async fn fault(&self) -> Fault {
+    pub async fn refused(&self) -> ConnectError {
         match self.try_connect().await {
             Ok(_) => panic!("connected"),
-            Err(error) => *error.fault,
+            Err(error) => error,
         }
     }
 
-    pub async fn refusal(&self) -> HostKeyRefusal {
-        match self.fault().await {
-            Fault::HostKey(refused) => refused.refusal,
-            other => panic!("{other:?}"),
-        }
+    /// The code of the problem, and why.
+    pub async fn why(&self) -> (Code, Vec<String>) {
+        let problem = self.refused().await.problem;
+        (problem.code, problem.why)
     }
 
     pub fn known(&self, text: &str) {
