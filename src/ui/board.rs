@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::run::Event;
+use crate::run::{Event, Outcome};
 
 /// What a host does, and since when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,26 +17,20 @@ pub(super) struct Busy {
     step: String,
     /// Since when, counted from the beginning of the run.
     pub since: Duration,
+    /// Since when with these words.
+    words_since: Duration,
+    /// Whether that it takes long was told.
+    is_told: bool,
 }
 
-/// How a host stands.
+/// How long a step runs before it is worth a line of its own, where no live lines show it.
+const WORTH_A_LINE: Duration = Duration::from_secs(3);
+
+/// How a host stands: what came of it so far, once it was reached, and what it does.
 #[derive(Debug, Default)]
 struct HostState {
-    reached: bool,
-    changed: bool,
-    failed: bool,
-    cancelled: bool,
+    outcome: Option<Outcome>,
     busy: Option<Busy>,
-}
-
-/// How many hosts stand how; every host that has been asked is in one of them.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub ok: usize,
-    pub changed: usize,
-    pub busy: usize,
-    pub cancelled: usize,
-    pub failed: usize,
 }
 
 /// How far the run is interrupted.
@@ -72,22 +66,27 @@ impl Board {
         hosts.filter_map(|(name, host)| Some((&**name, host.busy.as_ref()?)))
     }
 
-    /// How many hosts stand how.
-    pub(super) fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for (_, host) in &self.hosts {
-            match host {
-                HostState { failed: true, .. } => counts.failed += 1,
-                HostState { busy: Some(_), .. } => counts.busy += 1,
-                HostState {
-                    cancelled: true, ..
-                } => counts.cancelled += 1,
-                HostState { changed: true, .. } => counts.changed += 1,
-                HostState { reached: true, .. } => counts.ok += 1,
-                _ => {}
-            }
-        }
-        counts
+    /// How many hosts are through and stand so.
+    pub(super) fn count(&self, outcome: Outcome) -> usize {
+        let hosts = self.hosts.iter().filter(|(_, host)| host.busy.is_none());
+        hosts
+            .filter(|(_, host)| host.outcome == Some(outcome))
+            .count()
+    }
+
+    /// The hosts whose step is worth a line now, with it; each is told once.
+    pub(super) fn slow(&mut self, now: Duration) -> Vec<(String, String)> {
+        let hosts = self.hosts.iter_mut();
+        let busy = hosts.filter_map(|(name, host)| Some((name, host.busy.as_mut()?)));
+        let slow = busy.filter(|(_, busy)| {
+            let time = now.saturating_sub(busy.words_since);
+            !busy.step.is_empty() && !busy.is_told && time >= WORTH_A_LINE
+        });
+        slow.map(|(name, busy)| {
+            busy.is_told = true;
+            (name.clone(), busy.text.clone())
+        })
+        .collect()
     }
 
     /// Takes in what happened, and when.
@@ -101,13 +100,11 @@ impl Board {
             }
             Event::Connecting { host } => self.begin(host, "", "connecting", now),
             Event::Reached { host, .. } => {
-                let host = self.host(host);
-                host.reached = true;
-                host.busy = None;
+                self.came_to(host, Outcome::Unchanged);
                 self.asked();
             }
             Event::Unreached { host, .. } => {
-                self.fail(host);
+                self.came_to(host, Outcome::Failed);
                 self.asked();
             }
             Event::Fetching { what } => self.stage(&format!("fetching {what}"), None),
@@ -134,7 +131,9 @@ impl Board {
                 }
             }
             Event::Changed { host, changes, .. } => {
-                self.host(host).changed |= !changes.is_empty();
+                if !changes.is_empty() {
+                    self.came_to(host, Outcome::Changed);
+                }
                 self.begin(host, "", "looking", now);
             }
             Event::Left { host, stage, .. } => {
@@ -143,12 +142,8 @@ impl Board {
                     self.through();
                 }
             }
-            Event::Failed { host, .. } => self.fail(host),
-            Event::Cancelled { host, .. } => {
-                let host = self.host(host);
-                host.cancelled = true;
-                host.busy = None;
-            }
+            Event::Failed { host, .. } => self.came_to(host, Outcome::Failed),
+            Event::Cancelled { host, .. } => self.came_to(host, Outcome::Cancelled),
             Event::Trying { .. } => self.stage("trying the kubeconfig", None),
             Event::Interrupted { again } => {
                 self.ending = if *again {
@@ -188,12 +183,15 @@ impl Board {
             progress: None,
             step: step.to_owned(),
             since,
+            words_since: now,
+            is_told: false,
         });
     }
 
-    fn fail(&mut self, host: &str) {
+    /// A host does nothing now, and stands so or worse.
+    fn came_to(&mut self, host: &str, outcome: Outcome) {
         let host = self.host(host);
-        host.failed = true;
+        host.outcome = host.outcome.max(Some(outcome));
         host.busy = None;
     }
 

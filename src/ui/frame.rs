@@ -8,6 +8,7 @@ use super::Style;
 use super::board::{Board, Interruption};
 use super::plan::counted;
 use super::terminal::Size;
+use crate::run::Outcome;
 
 /// In wider lines the eye no longer finds the time that belongs to a text: in a terminal of 200 columns,
 /// too, the times stand here, beside what the run has said at the left.
@@ -93,17 +94,19 @@ fn summary(board: &Board, style: Style) -> String {
     if let Some((done, of)) = board.progress {
         parts[0].push_str(&format!(" {done}/{of}"));
     }
-    let counts = board.counts();
-    let mut count = |count: usize, word: &str, paint: fn(Style, &str) -> String| {
+    let through = |outcome| board.count(outcome);
+    let plainly: fn(Style, &str) -> String = |_, text| text.to_owned();
+    for (count, word, paint) in [
+        (through(Outcome::Unchanged), "ok", plainly),
+        (through(Outcome::Changed), "changed", Style::green),
+        (board.busy().count(), "busy", plainly),
+        (through(Outcome::Cancelled), "cancelled", Style::yellow),
+        (through(Outcome::Failed), "failed", Style::red),
+    ] {
         if count > 0 {
             parts.push(paint(style, &format!("{count} {word}")));
         }
-    };
-    count(counts.ok, "ok", |_, text| text.to_owned());
-    count(counts.changed, "changed", Style::green);
-    count(counts.busy, "busy", |_, text| text.to_owned());
-    count(counts.cancelled, "cancelled", Style::yellow);
-    count(counts.failed, "failed", Style::red);
+    }
     parts.join(" · ")
 }
 

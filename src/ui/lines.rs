@@ -2,7 +2,7 @@
 
 use super::plan::{self, counted};
 use super::wrap::wrap;
-use super::{Format, StreamText, Ui, page, shown, table, timeline};
+use super::{Format, Stream, Ui, page, shown, table, timeline};
 use crate::run::Event;
 use crate::run::event::LeftOut;
 
@@ -11,7 +11,7 @@ impl Ui {
     pub(super) fn event(&self, event: Event) {
         let verbose = match &event {
             Event::Sent { host, script } if self.shows_commands => {
-                self.write(StreamText::error(&format!("# {host}\n{script}")));
+                self.write(Stream::Error, &format!("# {host}\n{script}"));
                 false
             }
             Event::Sent { .. } => self.traffic() >= 1,
@@ -206,10 +206,8 @@ impl Ui {
             }
         }
         for LeftOut { place, what } in left_out {
-            self.write(StreamText::error(&format!(
-                "{} {place}: {what}",
-                self.style.yellow("left out:")
-            )));
+            let word = self.style.yellow("left out:");
+            self.write(Stream::Error, &format!("{word} {place}: {what}"));
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dialoguer::console::measure_text_width;
 
-use super::terminal::{Device, Size, Standard, StreamText};
+use super::terminal::{Device, Size, Standard, Stream};
 
 /// The live lines of a terminal. All clones are the same lines.
 #[derive(Clone)]
@@ -21,7 +21,7 @@ struct LiveState {
     running: bool,
     /// Whether the user is being asked something, which nothing may disturb.
     asking: bool,
-    said: Vec<StreamText>,
+    said: Vec<(Stream, String)>,
 }
 
 impl Live {
@@ -51,9 +51,9 @@ impl Live {
     }
 
     /// Says something, above the next frame when there will be one.
-    pub(super) fn say(&self, said: StreamText) {
+    pub(super) fn say(&self, stream: Stream, text: String) {
         let mut state = self.state();
-        state.said.push(said);
+        state.said.push((stream, text));
         if !state.running && !state.asking {
             state.show(Vec::new());
         }
@@ -110,13 +110,13 @@ impl LiveState {
         if !text.is_empty() && (lines.is_empty() || !self.said.is_empty()) {
             text.push_str("\u{1b}[J");
         }
-        for said in std::mem::take(&mut self.said) {
-            match said {
-                StreamText::Output(said) => text.push_str(&said),
-                StreamText::Error(said) => {
-                    self.device.output(&std::mem::take(&mut text));
-                    self.device.error(&said);
-                }
+        for (stream, said) in std::mem::take(&mut self.said) {
+            if stream == Stream::Error {
+                self.device
+                    .write(Stream::Output, &std::mem::take(&mut text));
+                self.device.write(stream, &said);
+            } else {
+                text.push_str(&said);
             }
         }
         // Each line clears its row before it is written: behind a line that fills its row, some
@@ -129,7 +129,7 @@ impl LiveState {
         }
         self.lines = lines;
         if !text.is_empty() {
-            self.device.output(&text);
+            self.device.write(Stream::Output, &text);
         }
     }
 

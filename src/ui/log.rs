@@ -15,7 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::Ui;
 use super::safe;
-use super::terminal::StreamText;
+use super::terminal::Stream;
 use crate::problem::{Code, Problem, problem};
 use crate::vars::mask::masked;
 
@@ -101,7 +101,7 @@ impl Write for &Log {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let line = self.line(&String::from_utf8_lossy(event));
         if self.shows {
-            self.ui.write(StreamText::error(&line));
+            self.ui.write(Stream::Error, &line);
         }
         if let Some(mut file) = self.file.as_ref() {
             file.write_all(line.as_bytes())?;

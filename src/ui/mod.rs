@@ -22,7 +22,6 @@ mod page;
 mod plan;
 mod safe;
 mod shown;
-mod slow;
 mod style;
 mod svg;
 mod table;
@@ -37,8 +36,7 @@ mod tests;
 pub use live::Live;
 pub use style::Style;
 
-use slow::Slow;
-use terminal::StreamText;
+use terminal::{Device as _, Stream};
 use watch::Watch;
 
 /// The whole text of a plan, without colours.
@@ -100,16 +98,9 @@ impl Ui {
     }
 
     /// Tells events until their senders are gone.
-    pub async fn tell(self, events: Receiver) {
-        match self.live.clone() {
-            Some(live) => self.tell_live(live, events).await,
-            None => self.tell_plain(events).await,
-        }
-    }
-
-    async fn tell_live(self, live: Live, mut events: Receiver) {
+    pub async fn tell(self, mut events: Receiver) {
         let begun = Instant::now();
-        let mut watch = Watch::new(self, live);
+        let mut watch = Watch::new(self);
         let mut tick = interval(FRAME);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
@@ -123,39 +114,17 @@ impl Ui {
         }
     }
 
-    async fn tell_plain(self, mut events: Receiver) {
-        let mut slow = Slow::default();
-        let mut tick = interval(Duration::from_millis(500));
-        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        loop {
-            tokio::select! {
-                event = events.recv() => match event {
-                    Some(event) => {
-                        let event = self.safe(event);
-                        slow.hear(&event);
-                        self.event(event);
-                    }
-                    None => return,
-                },
-                _ = tick.tick(), if self.format == Format::Plain => {
-                    for (host, text) in slow.due() {
-                        let text = self.style.dim(&format!("… {text}"));
-                        self.line_of_stage(&format!("{}  {text}", self.host(&host)));
-                    }
-                }
-            }
-        }
-    }
-
     /// Columns of the terminal that is written to, if it is one.
     fn columns(&self) -> Option<usize> {
         self.live.as_ref().map(Live::columns)
     }
 
-    fn write(&self, said: StreamText) {
+    /// Says whole lines, safe ones.
+    fn write(&self, stream: Stream, text: &str) {
+        let text = format!("{}\n", text.trim_end_matches('\n'));
         match &self.live {
-            Some(live) => live.say(said),
-            None => terminal::Standard.write(&said),
+            Some(live) => live.say(stream, text),
+            None => terminal::Standard.write(stream, &text),
         }
     }
 
@@ -178,7 +147,7 @@ impl Ui {
     fn failure(&self, code: Code, words: &str) {
         self.has_code(code);
         let error = self.style.red(&format!("error[{code}]:"));
-        self.write(StreamText::error(&format!("{error} {words}")));
+        self.write(Stream::Error, &format!("{error} {words}"));
     }
 
     /// Notes the code of a problem that was told.
@@ -196,7 +165,7 @@ impl Ui {
         let names: Vec<_> = codes.iter().flatten().map(|code| code.name()).collect();
         if self.format == Format::Plain && self.verbosity >= 0 && !names.is_empty() {
             let text = format!("for more, type:  towline explain {}", names.join(" "));
-            self.write(StreamText::error(&self.style.dim(&text)));
+            self.write(Stream::Error, &self.style.dim(&text));
         }
     }
 
@@ -207,7 +176,7 @@ impl Ui {
 
     /// What was made of a safe event, on standard output.
     fn say(&self, text: &str) {
-        self.write(StreamText::out(text));
+        self.write(Stream::Output, text);
     }
 
     /// When which host was busy, as an SVG.
@@ -241,13 +210,12 @@ impl Ui {
 
     /// Text without colours, on standard error.
     pub fn error(&self, text: &str) {
-        self.write(StreamText::error(&self.clean(text)));
+        self.write(Stream::Error, &self.clean(text));
     }
 
     /// Mistakes that the inventory has laid out in colours, on standard error.
     pub fn mistakes(&self, text: &str) {
-        self.write(StreamText::error(&safe::coloured(
-            &self.redactor.clean(text),
-        )));
+        let text = safe::coloured(&self.redactor.clean(text));
+        self.write(Stream::Error, &text);
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::watch::Watch;
-use super::{Format, Live, Style, Ui};
+use super::{Live, Style, Ui};
 use crate::run::Event;
-use crate::vars::{Redactor, Secret};
+use crate::vars::Secret;
 
 mod pictures;
 mod replay;
@@ -286,7 +286,7 @@ fn an_upload_shows_how_far_it_is_also_where_the_text_is_cut() {
 fn a_question_has_the_terminal_for_itself() {
     let mut replay = Replay::new(sixty::story(), 80, 24);
     replay.at(20.0);
-    let live = replay.watch.live.clone();
+    let live = replay.watch.ui.live.clone().expect("live lines");
     live.aside(|| {
         let before = replay.screen.text();
         assert!(!before.contains('└'), "{before}");

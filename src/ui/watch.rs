@@ -1,43 +1,50 @@
-//! A run on a terminal: what is said scrolls by above, what goes on is seen beneath.
+//! A run that is told: what is said scrolls by, and what goes on is seen beneath where there is a
+//! terminal for it.
 
 use std::time::Duration;
 
 use super::board::Board;
-use super::{Live, Ui, frame};
+use super::{Format, Ui, frame};
 use crate::run::Event;
 
 /// A run that is watched. It has no clock of its own.
 pub(super) struct Watch {
     pub ui: Ui,
-    pub live: Live,
     board: Board,
 }
 
 impl Watch {
-    pub(super) fn new(ui: Ui, live: Live) -> Self {
+    pub(super) fn new(ui: Ui) -> Self {
         Self {
             ui,
-            live,
             board: Board::default(),
         }
     }
 
-    /// Takes in an event; it is seen with the next frame.
+    /// Takes in an event; what goes on is seen with the next frame.
     pub(super) fn event(&mut self, event: Event, now: Duration) {
         let event = self.ui.safe(event);
         self.board.tell(&event, now);
         self.ui.event(event);
     }
 
-    /// Draws the lines as they are now.
-    pub(super) fn draw(&self, now: Duration) {
+    /// Draws the live lines as they are now; without them, says which steps take long.
+    pub(super) fn draw(&mut self, now: Duration) {
         let ui = &self.ui;
-        self.live
-            .draw(|size| frame::lines(&self.board, now, size, ui.style));
+        if let Some(live) = &ui.live {
+            live.draw(|size| frame::lines(&self.board, now, size, ui.style));
+        } else if ui.format == Format::Plain {
+            for (host, text) in self.board.slow(now) {
+                let text = ui.style.dim(&format!("… {text}"));
+                ui.line_of_stage(&format!("{}  {text}", ui.host(&host)));
+            }
+        }
     }
 
     /// Leaves nothing behind but what was said.
     pub(super) fn end(&self) {
-        self.live.end();
+        if let Some(live) = &self.ui.live {
+            live.end();
+        }
     }
 }

@@ -4,18 +4,10 @@ use super::*;
 
 pub(super) fn ui(live: Live, color: bool) -> Ui {
     Ui {
-        format: Format::Plain,
-        verbosity: 0,
-        is_preview: false,
-        shows_commands: false,
         style: Style { color },
-        redactor: Redactor::default(),
-        timing: false,
         width: 80,
         live: Some(live),
-        gone: std::sync::Arc::default(),
-        heading: std::sync::Arc::default(),
-        codes: std::sync::Arc::default(),
+        ..Ui::default()
     }
 }
 
@@ -41,11 +33,10 @@ impl Replay {
 
     pub fn coloured(events: Vec<Timed>, columns: u16, rows: u16, color: bool) -> Self {
         let (screen, said) = (Screen::new(columns, rows), Screen::new(columns, rows));
-        let live = Live::on(screen.clone());
         Self {
             last: events.last().map_or(0.0, |timed| timed.at),
             events: events.into_iter().peekable(),
-            watch: Watch::new(ui(live.clone(), color), live),
+            watch: Watch::new(ui(Live::on(screen.clone()), color)),
             screen,
             plain: ui(Live::on(said.clone()), color),
             said,

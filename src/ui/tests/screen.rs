@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::ui::terminal::{Device, Size};
+use crate::ui::terminal::{Device, Size, Stream};
 
 /// A terminal that lays its lines out anew when it is resized, as most do today.
 #[derive(Clone)]
@@ -158,11 +158,7 @@ impl Device for Screen {
         }
     }
 
-    fn output(&mut self, text: &str) {
-        self.take(text);
-    }
-
-    fn error(&mut self, text: &str) {
+    fn write(&mut self, _: Stream, text: &str) {
         self.take(text);
     }
 }
