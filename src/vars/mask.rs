@@ -1,7 +1,7 @@
 //! Secrets in a text of any form: YAML, a systemd unit, variables, a script, JSON. Where the form
 //! is not clear, rather too much is masked than too little.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::names::names_a_secret;
@@ -13,9 +13,7 @@ pub struct Hole {
     /// Where it is.
     pub range: Range<usize>,
     /// The key whose value it belongs to; empty for the user of an address.
-    pub key: String,
-    /// Holes of one value have the same number.
-    value: usize,
+    key: String,
 }
 
 /// The text with every secret replaced by [`MASK`]; lines keep their numbers.
@@ -25,28 +23,15 @@ pub fn masked(text: &str) -> String {
 
 /// Two versions of a text, masked so that they differ where a secret does.
 pub fn masked_pair(old: &str, new: &str) -> (String, String) {
-    let (in_old, in_new) = (holes(old), holes(new));
-    let values = |text: &str, holes: &[Hole]| {
-        let mut values: BTreeMap<usize, String> = BTreeMap::new();
-        for hole in holes {
-            let value = values.entry(hole.value).or_insert_with(|| hole.key.clone());
-            value.push('\n');
-            value.push_str(&text[hole.range.clone()]);
-        }
-        values
-    };
-    let keys: BTreeSet<&str> = in_old.iter().map(|hole| &*hole.key).collect();
-    let before: BTreeSet<String> = values(old, &in_old).into_values().collect();
-    let after = values(new, &in_new);
-    let mark = |hole: &Hole| {
-        let value = after.get(&hole.value);
-        let is_known = value.is_some_and(|value| before.contains(value));
-        let is_changed = !is_known && keys.contains(&*hole.key);
+    let before = holes(old);
+    let keys: BTreeSet<&str> = before.iter().map(|hole| &*hole.key).collect();
+    let values: BTreeSet<&str> = before.iter().map(|hole| &old[hole.range.clone()]).collect();
+    let mark = |hole: Hole| {
+        let is_changed = keys.contains(&*hole.key) && !values.contains(&new[hole.range.clone()]);
         let mark = if is_changed { CHANGED } else { MASK };
-        (hole.range.clone(), mark)
+        (hole.range, mark)
     };
-    let old = replaced(old, in_old.iter().map(|hole| (hole.range.clone(), MASK)));
-    (old, replaced(new, in_new.iter().map(mark)))
+    (masked(old), replaced(new, holes(new).into_iter().map(mark)))
 }
 
 /// What stands for a secret that is another one than before.
@@ -57,7 +42,7 @@ const CHANGED: &str = "*** (changed)";
 pub fn holes(text: &str) -> Vec<Hole> {
     let mut holes: Vec<Hole> = Vec::new();
     let mut open = Open::No;
-    let (mut start, mut value) = (0, 0);
+    let mut start = 0;
     for line in text.split_inclusive('\n') {
         let content = line.trim_end();
         let indentation = content.len() - content.trim_start().len();
@@ -70,28 +55,21 @@ pub fn holes(text: &str) -> Vec<Hole> {
                 holes.push(Hole {
                     range: at(indentation..content.len()),
                     key: key.unwrap_or_default(),
-                    value,
                 });
             }
         } else if let Some(found) = secret_in(content) {
-            value += 1;
             open = found.open;
             holes.extend((found.start < content.len()).then(|| Hole {
                 range: at(found.start..content.len()),
                 key: found.key,
-                value,
             }));
         }
         start += line.len();
     }
-    for range in users(text) {
-        value += 1;
-        holes.push(Hole {
-            range,
-            key: String::new(),
-            value,
-        });
-    }
+    holes.extend(users(text).into_iter().map(|range| Hole {
+        range,
+        key: String::new(),
+    }));
     holes.sort_by_key(|hole| (hole.range.start, std::cmp::Reverse(hole.range.end)));
     // The list is in order, so that the one before is the one that overlaps.
     holes.dedup_by(|hole, before| {

@@ -124,8 +124,8 @@ fn two_versions_differ_where_a_secret_does() {
         agent-token: ***
         ---
         a: 1
-        token: *** (changed)
-          *** (changed)
+        token: ***
+          ***
           *** (changed)
         proxy: http://*** (changed)@h
         agent-token: ***
