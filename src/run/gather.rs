@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 use tracing::{Instrument as _, debug_span, instrument};
 
 use super::event::{Event, Events};
 use super::exchange::Answered;
 use super::report::Outcome;
-use super::{Connector, exchange, notice};
+use super::{Connector, contained, exchange, notice};
 use crate::distribution::{self, Distribution};
 use crate::facts::{self, Facts, Questions};
 use crate::inventory::DataDir;
@@ -43,8 +43,8 @@ pub struct Gathered {
     pub times: BTreeMap<String, (Instant, Duration)>,
 }
 
+/// A connection, what came over it, when it was begun, and the time until then.
 type One = (
-    String,
     Option<Arc<dyn Remote>>,
     Result<HostAnswer, Unreached>,
     (Instant, Duration),
@@ -74,51 +74,36 @@ pub async fn gather(
             .map(|host| host.name.clone())
             .collect(),
     });
-    let mut hosts = JoinSet::new();
-    let mut names = BTreeMap::new();
-    for host in inventory.hosts.clone() {
-        let (connector, limit) = (Arc::clone(&connector), Arc::clone(limit));
-        let events = events.clone();
-        let name = host.name.clone();
-        let distribution = distribution::of(inventory);
-        let data_dir = inventory.data_dir(&host);
-        let asking = async move {
+    let distribution = distribution::of(inventory);
+    let (connector, limit) = (&*connector, &**limit);
+    let asked = inventory.hosts.iter().map(|host| async move {
+        let asking = async {
             let _permit = limit.acquire().await;
             events.send(Event::Connecting {
                 host: host.name.clone(),
             });
-            one(host, distribution, &data_dir, &*connector).await
+            one(host, distribution, &inventory.data_dir(host), connector).await
         };
-        let handle = hosts.spawn(asking.in_current_span());
-        names.insert(handle.id(), name);
-    }
+        (&host.name, contained(asking).await)
+    });
+    let mut asked: FuturesUnordered<_> = asked.collect();
     let mut gathered = Gathered::default();
     let mut clocks = BTreeMap::new();
-    while let Some(result) = hosts.join_next_with_id().await {
-        let (name, remote, found, time) = match result {
-            Ok((_, one)) => one,
-            Err(error) => {
-                let name = names.get(&error.id()).cloned().unwrap_or_default();
-                let problem =
-                    problem!(Code::INTERNAL, host = &name, "towline itself failed").because(error);
-                (
-                    name,
-                    None,
-                    Err(Unreached {
-                        outcome: Outcome::Failed,
-                        problem,
-                    }),
-                    (Instant::now(), Duration::ZERO),
-                )
-            }
-        };
+    while let Some((name, found)) = asked.next().await {
+        let (remote, found, time) = found.unwrap_or_else(|problem| {
+            let unreached = Unreached {
+                outcome: Outcome::Failed,
+                problem: problem.of(name),
+            };
+            (None, Err(unreached), (Instant::now(), Duration::ZERO))
+        });
         if let Some(remote) = remote {
             gathered.remotes.insert(name.clone(), remote);
         }
         gathered.times.insert(name.clone(), time);
         match found {
             Ok(found) => {
-                learn(distribution::of(inventory), &found.facts, redactor);
+                learn(distribution, &found.facts, redactor);
                 events.send(Event::Reached {
                     host: name.clone(),
                     seconds: time.1.as_secs_f64(),
@@ -127,7 +112,7 @@ pub async fn gather(
                     events.send(Event::Note { text });
                 }
                 clocks.extend(found.ahead.map(|ahead| (name.clone(), ahead)));
-                gathered.facts.insert(name, found.facts);
+                gathered.facts.insert(name.clone(), found.facts);
             }
             Err(unreached) => {
                 let problem = unreached.problem.clone();
@@ -135,7 +120,7 @@ pub async fn gather(
                     host: name.clone(),
                     problem,
                 });
-                gathered.unreached.insert(name, unreached);
+                gathered.unreached.insert(name.clone(), unreached);
             }
         }
     }
@@ -147,20 +132,21 @@ pub async fn gather(
 
 #[instrument(level = "debug", name = "host", skip_all, fields(name = host.name))]
 async fn one(
-    host: Host,
+    host: &Host,
     distribution: &Distribution,
     data_dir: &DataDir,
     connector: &dyn Connector,
 ) -> One {
     let begun = Instant::now();
-    match connector.connect(&host).await {
-        Err(unreached) => (host.name, None, Err(unreached), (begun, begun.elapsed())),
+    let connected = connector.connect(host).await;
+    let (remote, found) = match connected {
+        Err(unreached) => (None, Err(unreached)),
         Ok(remote) => {
-            let found = find(&host, distribution, data_dir, &*remote).await;
-            let time = begun.elapsed();
-            (host.name, Some(remote), found, (begun, time))
+            let found = find(host, distribution, data_dir, &*remote).await;
+            (Some(remote), found)
         }
-    }
+    };
+    (remote, found, (begun, begun.elapsed()))
 }
 
 /// Asks hosts whether they reach others at these addresses, all at once; what they answer is a fact of

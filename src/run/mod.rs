@@ -1,14 +1,16 @@
 //! The one place that talks to hosts: connects, asks, acts, and says what happened as events.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use tokio::sync::{Semaphore, watch};
 
 use crate::inventory::Host;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::ssh::Remote;
 use event::Events;
 
@@ -81,6 +83,16 @@ enum Stop {
     Held(String),
     /// The run was interrupted.
     Interrupted,
+}
+
+/// What comes of the work on a host. Where towline itself fails at it, the other hosts go on.
+async fn contained<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
+    let done = AssertUnwindSafe(work).catch_unwind().await;
+    done.map_err(|panic| {
+        let words = panic.downcast_ref::<&str>().copied();
+        let words = words.or(panic.downcast_ref::<String>().map(|words| &**words));
+        Problem::new(Code::INTERNAL, "towline itself failed").because(words.unwrap_or("panic"))
+    })
 }
 
 impl Runner {

@@ -1,16 +1,15 @@
 //! Stages and their lanes, in order, with what a failure of one means for the others.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Instant;
 
+use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 use tracing::{Instrument as _, debug_span, instrument};
 
 use super::report::Outcome;
 use super::state::{Done, RunState, Started, TimedTurn};
-use super::{Event, Runner, Stop};
+use super::{Event, Runner, Stop, contained};
 use crate::plan::{Judged, Lane, Order, Plan};
 use crate::problem::{Code, Problem};
 use crate::task::Task;
@@ -35,7 +34,7 @@ impl Runner {
     pub async fn stages(
         &self,
         plan: &Plan,
-        judged: &Arc<Judged>,
+        judged: &Judged,
         last: usize,
         run_state: &mut RunState,
     ) -> Result<(), String> {
@@ -91,7 +90,7 @@ impl Runner {
         &self,
         stage: (usize, &str),
         lanes: &[&Lane],
-        judged: &Arc<Judged>,
+        judged: &Judged,
         stale: &mut BTreeSet<String>,
         run_state: &mut RunState,
     ) {
@@ -125,60 +124,50 @@ impl Runner {
         stage: (usize, &str),
         lanes: &[&Lane],
         size: usize,
-        judged: &Arc<Judged>,
+        judged: &Judged,
         stale: &mut BTreeSet<String>,
         run_state: &mut RunState,
     ) {
         let (index, stage) = stage;
-        let batch = Arc::new(Semaphore::new(size.clamp(1, 1000)));
-        let mut running = JoinSet::new();
-        let mut names = std::collections::BTreeMap::new();
-        for lane in lanes {
-            let (runner, lane, judged) = (self.clone(), (*lane).clone(), Arc::clone(judged));
-            let (batch, is_stale) = (Arc::clone(&batch), stale.contains(&lane.host));
-            let (name, stage) = (lane.host.clone(), stage.to_owned());
+        let batch = &Semaphore::new(size.clamp(1, 1000));
+        let lanes = lanes.iter().map(|lane| {
+            let is_stale = stale.contains(&lane.host);
             let span = debug_span!("stage", name = stage);
-            let lane = async move {
+            let running = async move {
                 let _turn = batch.acquire().await;
-                let _permit = runner.limit.clone().acquire_owned().await;
-                runner.lane(index, stage, lane, judged, is_stale).await
+                let _permit = self.limit.acquire().await;
+                self.lane(index, stage, lane, judged, is_stale).await
             };
-            let handle = running.spawn(lane.instrument(span));
-            names.insert(handle.id(), name);
-        }
-        while let Some(result) = running.join_next_with_id().await {
-            let end = match result {
-                Ok((_, end)) => end,
-                Err(error) => {
-                    let host = names.get(&error.id()).cloned().unwrap_or_default();
-                    let problem =
-                        Problem::new(Code::INTERNAL, "towline itself failed").because(error);
-                    LaneEnd {
-                        turn: taken(host, stage.to_owned()),
-                        started: None,
-                        stop: Some(("run".into(), Stop::Failed(problem))),
-                    }
-                }
-            };
+            async move {
+                let end = contained(running.instrument(span)).await;
+                end.unwrap_or_else(|problem| LaneEnd {
+                    turn: taken(lane.host.clone(), stage.to_owned()),
+                    started: None,
+                    stop: Some(("run".into(), Stop::Failed(problem))),
+                })
+            }
+        });
+        let mut running: FuturesUnordered<_> = lanes.collect();
+        while let Some(end) = running.next().await {
             self.enter(index, end, stale, run_state);
         }
     }
 
     #[instrument(level = "debug", name = "host", skip_all, fields(name = lane.host))]
     async fn lane(
-        self,
+        &self,
         index: usize,
-        stage: String,
-        lane: Lane,
-        judged: Arc<Judged>,
+        stage: &str,
+        lane: &Lane,
+        judged: &Judged,
         mut stale: bool,
     ) -> LaneEnd {
         self.events.send(Event::Entered {
             host: lane.host.clone(),
-            stage: stage.clone(),
+            stage: stage.to_owned(),
         });
         let mut end = LaneEnd {
-            turn: taken(lane.host.clone(), stage),
+            turn: taken(lane.host.clone(), stage.to_owned()),
             started: None,
             stop: None,
         };
