@@ -69,7 +69,7 @@ impl<T> Sourced<T> {
 pub const MASK: &str = "***";
 
 /// What stands for a token that only a running server can complete.
-pub const LATER: &str = "K10… (known once the first server runs)";
+pub const LATER: &str = "(known once the first server runs)";
 
 /// A token, key or password. Its `Debug` and `Display` show [`MASK`]; it does not serialize.
 #[derive(Clone)]

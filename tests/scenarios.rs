@@ -94,7 +94,7 @@ impl Is {
         if self.state == State::Bare {
             return facts;
         }
-        (node.joined, node.node_password, node.version) = (true, true, Some(VERSION.into()));
+        (node.joined, node.owns_node, node.version) = (true, true, Some(VERSION.into()));
         if self.state == State::Agent {
             node.agent_unit = loaded("active", "running");
             return facts;

@@ -207,7 +207,7 @@ pub(super) fn missed_data(
 ) -> Option<DataDir> {
     let told = situation.rules.told(facts).data_dir.ok()?;
     let missing = told.unwrap_or_else(|| situation.inventory.data_dir(host));
-    let has_run = facts.node.node_password && facts.node.server_unit.exists();
+    let has_run = facts.node.owns_node && facts.node.server_unit.exists();
     let is_default = missing == situation.inventory.cluster.distribution.data_dir();
     let is_missed = host.is_server() && !is_default && has_run && !facts.has_data();
     is_missed.then_some(missing)

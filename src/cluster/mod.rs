@@ -106,14 +106,22 @@ pub struct Topology {
     pub no_server: bool,
     /// Nodes whose machines were wiped and come back under their names; forgotten before they join.
     pub forget: Vec<ClusterNode>,
-    /// The server that forgets them.
-    pub cleanup_server: Option<String>,
     /// What of the pods' network the distribution brings.
     pub network: Network,
     /// What hosts keep though no line names it; of a list, with its other elements.
     pub kept: BTreeMap<String, BTreeMap<String, Value>>,
     /// Things that the user should know and that towline does not change.
     pub notes: Vec<String>,
+}
+
+impl Topology {
+    /// The server that answers for the cluster: one that is READY, or the one that makes it.
+    pub fn answering_server(&self) -> Option<&str> {
+        match &self.state {
+            ClusterState::New { leader: name } | ClusterState::Running { via: name } => Some(name),
+            ClusterState::Down | ClusterState::Elsewhere | ClusterState::Unknown => None,
+        }
+    }
 }
 
 /// What of the pods' network a distribution brings.

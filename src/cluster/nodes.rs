@@ -50,7 +50,7 @@ pub(super) fn forget(
         let own = situation.facts.get(name);
         let is_new = match spec.role {
             NodeRole::Joining => true,
-            NodeRole::Agent => own.is_some_and(|own| !own.node.node_password),
+            NodeRole::Agent => own.is_some_and(|own| !own.node.owns_node),
             NodeRole::Leader | NodeRole::Member => false,
         };
         let Some(node) = facts
@@ -79,9 +79,6 @@ pub(super) fn forget(
     topology.unfit.extend(strangers);
     if !problems.is_empty() {
         return Err(problems);
-    }
-    if !topology.forget.is_empty() {
-        topology.cleanup_server = Some(via.clone());
     }
     Ok(())
 }

@@ -49,6 +49,8 @@ pub struct Wave {
     pub drain: Vec<String>,
     /// Nodes that are deleted when they are stopped.
     pub nodes: Vec<String>,
+    /// What its hosts are called in the cluster, whether they have a node or not.
+    pub names: Vec<String>,
     /// Whether the rest must not go on when this fails: etcd would lose its quorum.
     pub careful: bool,
 }
@@ -65,8 +67,11 @@ impl Going<'_> {
         self.facts.node.server_unit.is_ready() || self.facts.node.agent_unit.is_ready()
     }
 
-    /// The node, in a wave that drains and deletes it.
-    fn leaves(&self, wave: &mut Wave, whole: bool) {
+    /// The host, in a wave that drains and deletes its node.
+    fn leaves(&self, situation: &Situation<'_>, wave: &mut Wave, whole: bool) {
+        if self.facts.node.joined || self.facts.node.datastore.is_some() {
+            wave.names.push(situation.node_name(self.host, self.facts));
+        }
         let Some(node) = self.node else { return };
         if !whole && self.runs() && node.is_alive() {
             wave.drain.push(node.name.clone());
@@ -184,7 +189,7 @@ fn waves(
     };
     for one in &agents {
         wave.hosts.push(one.host.name.clone());
-        one.leaves(&mut wave, plan.whole);
+        one.leaves(situation, &mut wave, plan.whole);
     }
     plan.waves.extend((!wave.hosts.is_empty()).then_some(wave));
     // One that is down costs no vote that counts; the one that deletes the others goes last.
@@ -210,7 +215,8 @@ fn waves(
             }
         };
         let keeps = quorum.without(up);
-        let deleted = plan.via.is_some() && !is_via && one.node.is_some();
+        let leaves_etcd = member && situation.rules.product().leaves_etcd;
+        let deleted = plan.via.is_some() && !is_via && (one.node.is_some() || leaves_etcd);
         if plan.whole && !(deleted && keeps && rest.hosts.is_empty()) {
             rest.hosts.push(name);
             continue;
@@ -227,7 +233,7 @@ fn waves(
             ..Wave::default()
         };
         if deleted {
-            one.leaves(&mut wave, plan.whole);
+            one.leaves(situation, &mut wave, plan.whole);
         } else if is_via {
             plan.notes.push(format!(
                 "{0} is the only server that is READY and reached, and cannot delete its own node. Afterwards: kubectl delete node {1}",

@@ -73,6 +73,7 @@ pub trait Rules: fmt::Debug + Sync {
     /// What playbooks and templates see under its name on a host.
     fn variables(
         &self,
+        situation: &Situation<'_>,
         topology: &Topology,
         host: &Host,
         facts: &Facts,
@@ -96,6 +97,8 @@ pub struct Product {
     pub server_unit: &'static str,
     /// An agent's.
     pub agent_unit: &'static str,
+    /// Whether a member of etcd that is reset leaves it before it stops; else it goes with its node.
+    pub leaves_etcd: bool,
     /// What a release needs in its data folder when it is first run, in MiB.
     pub unpacked_mib: u64,
     /// What a server's data needs besides on its first day, in MiB.

@@ -162,7 +162,7 @@ pub(crate) fn member(facts: &mut Facts) {
     let k3s = &mut facts.node;
     k3s.datastore = Some(Datastore::Etcd);
     k3s.joined = true;
-    k3s.node_password = true;
+    k3s.owns_node = true;
     k3s.ca_hash = Some(HASH.into());
     k3s.server_token = Some(Secret::new(&format!("K10{HASH}::server:secret-one")));
     k3s.agent_token = Some(Secret::new(&format!("K10{HASH}::node:secret-two")));
@@ -186,7 +186,7 @@ pub(crate) fn agent(server: &'static str) -> impl Fn(&mut Facts) {
     move |facts| {
         let k3s = &mut facts.node;
         k3s.joined = true;
-        k3s.node_password = true;
+        k3s.owns_node = true;
         k3s.version = Some(VERSION.into());
         k3s.agent_unit = unit("active", "running");
         k3s.agent_ca_hash = Some(HASH.into());

@@ -97,7 +97,6 @@ pub fn topology(situation: &Situation<'_>, version: &str) -> Result<Topology, Ve
         outnumbered: None,
         no_server: false,
         forget: Vec::new(),
-        cleanup_server: None,
         network: Network {
             itself: true,
             policies: true,

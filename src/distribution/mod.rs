@@ -25,7 +25,11 @@ macro_rules! embedded {
 }
 pub(crate) use embedded;
 
+mod causes;
+mod journal;
+pub mod k0s;
 pub mod k3s;
+mod version;
 
 /// What is known of a distribution.
 #[derive(Debug)]
@@ -78,10 +82,10 @@ pub type Settings = BTreeMap<String, Value>;
 pub static DEFAULT: &Distribution = &k3s::DISTRIBUTION;
 
 /// Every distribution.
-pub static ALL: [&Distribution; 1] = [&k3s::DISTRIBUTION];
+pub static ALL: [&Distribution; 2] = [&k3s::DISTRIBUTION, &k0s::DISTRIBUTION];
 
 /// The words of each.
-pub static DIALECTS: [&Dialect; 1] = [&k3s::DIALECT];
+pub static DIALECTS: [&Dialect; 2] = [&k3s::DIALECT, &k0s::DIALECT];
 
 /// The distribution of an inventory.
 pub fn of(inventory: &Inventory) -> &'static Distribution {

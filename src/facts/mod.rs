@@ -20,6 +20,7 @@ mod voters;
 
 pub use other::OtherKubernetes;
 pub(crate) use parse::is_node_name;
+pub use parse::members_told;
 pub use questions::turn_told;
 pub use reach::{reach_probe, reach_told};
 pub use voters::{ClusterNode, Member, Voter};
@@ -43,6 +44,8 @@ pub struct Questions {
     pub members: fn(&Reply) -> Vec<Member>,
     /// The cgroup controllers that it needs.
     pub controllers: &'static [&'static str],
+    /// Its units.
+    pub units: &'static [&'static str],
 }
 
 /// What one host said about itself. Nothing in it is trusted: it is text and numbers that were
@@ -147,8 +150,9 @@ pub struct NodeFacts {
     pub joined: bool,
     /// The name of the node that its kubelet's certificate is for.
     pub node_name: Option<String>,
-    /// Whether the host has a node password.
-    pub node_password: bool,
+    /// Whether the host has what its node is known to be its own by: a node password, or a kubelet's
+    /// credentials.
+    pub owns_node: bool,
     /// SHA-256 of the cluster CA's certificate file, 64 hex digits.
     pub ca_hash: Option<String>,
     /// The same of the copy that the host's kubelet got when it joined: agents have only this one.

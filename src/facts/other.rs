@@ -12,7 +12,7 @@ pub struct OtherKubernetes {
 }
 
 /// Unit, name, removal.
-const KNOWN: [(&str, &str, &str); 6] = [
+const KNOWN: [(&str, &str, &str); 8] = [
     (
         "kubelet.service",
         "a Kubernetes of kubeadm or kubespray",
@@ -20,6 +20,8 @@ const KNOWN: [(&str, &str, &str); 6] = [
     ),
     ("k0scontroller.service", "k0s", "k0s stop && k0s reset"),
     ("k0sworker.service", "k0s", "k0s stop && k0s reset"),
+    ("k3s.service", "k3s", "k3s-uninstall.sh"),
+    ("k3s-agent.service", "k3s", "k3s-agent-uninstall.sh"),
     ("rke2-server.service", "RKE2", "rke2-uninstall.sh"),
     ("rke2-agent.service", "RKE2", "rke2-uninstall.sh"),
     (

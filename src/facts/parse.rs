@@ -8,7 +8,7 @@ use rustls::pki_types::pem::PemObject as _;
 use serde_json::Value;
 
 use super::{
-    ClusterNode, Datastore, Disk, DropIn, Facts, ForeignUnit, NodeFacts, OperatingSystem,
+    ClusterNode, Datastore, Disk, DropIn, Facts, ForeignUnit, Member, NodeFacts, OperatingSystem,
     OtherKubernetes, Questions, Unit,
 };
 use crate::digest::is_sha256;
@@ -63,7 +63,10 @@ impl Facts {
             ipv6: reply.value("ipv6").is_some(),
             missing: reply.values("missing").map(str::to_owned).collect(),
             ufw: reply.value("ufw").is_some(),
-            kubernetes: reply.values("kubernetes").find_map(OtherKubernetes::of),
+            kubernetes: reply
+                .values("kubernetes")
+                .filter(|unit| !questions.units.contains(unit))
+                .find_map(OtherKubernetes::of),
             addresses: reply.values("address").filter_map(address).collect(),
             reached_at: None,
             reaches: BTreeMap::new(),
@@ -134,7 +137,7 @@ fn node_facts(reply: &Reply, questions: &Questions, data_dir: &DataDir) -> NodeF
         },
         joined: reply.value("joined").is_some(),
         node_name: reply.value("node_certificate").and_then(node_of),
-        node_password: reply.value("node_password").is_some(),
+        owns_node: reply.value("owns_node").is_some(),
         ca_hash: hash("ca_hash"),
         agent_ca_hash: hash("agent_ca_hash"),
         server_token: secret("server_token"),
@@ -252,6 +255,37 @@ fn node(line: &str, five_minutes_ago: Option<&str>) -> Option<ClusterNode> {
             five_minutes_ago.is_none_or(|then| made.len() != then.len() || made > then)
         }),
     })
+}
+
+/// The members of etcd, from the answer to `/v3/cluster/member/list`, and which of them answered. `node`
+/// tells what node a member of that name is of.
+pub fn members_told(reply: &Reply, node: fn(&str) -> String) -> Vec<Member> {
+    let list: Value = reply
+        .value("members")
+        .and_then(decode)
+        .and_then(|packed| serde_json::from_slice(&packed).ok())
+        .unwrap_or_default();
+    let were_asked = reply.value("peers").is_some();
+    let answered: Vec<_> = reply.values("peer").collect();
+    let member = |member: &Value| {
+        let urls = member["peerURLs"].as_array().into_iter().flatten();
+        let urls: Vec<_> = urls.filter_map(Value::as_str).collect();
+        // It becomes part of a command.
+        let id = member["ID"].as_str();
+        let id = id.filter(|id| id.bytes().all(|byte| byte.is_ascii_digit()));
+        Member {
+            id: id.unwrap_or_default().to_owned(),
+            address: urls.iter().find_map(|url| {
+                let (address, _) = url.strip_prefix("https://")?.rsplit_once(':')?;
+                address.trim_matches(['[', ']']).parse().ok()
+            }),
+            node: node(member["name"].as_str().unwrap_or_default()),
+            is_learner: member["isLearner"] == true,
+            answers: were_asked.then(|| urls.iter().any(|url| answered.contains(url))),
+        }
+    };
+    let listed = list["members"].as_array().into_iter().flatten();
+    listed.map(member).collect()
 }
 
 /// Whether `name` has the form of a node's name: a DNS subdomain of RFC 1123, at most 253 bytes.

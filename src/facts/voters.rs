@@ -39,6 +39,10 @@ impl ClusterNode {
 /// A member of etcd, as etcd lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
+    /// What tells it from a later one: digits.
+    pub id: String,
+    /// Where its peers reach it.
+    pub address: Option<IpAddr>,
     /// The name of its node; empty when it has been let in and has not started yet.
     pub node: String,
     /// Whether it only learns yet, and does not vote.

@@ -1,15 +1,21 @@
 //! What an inventory says in the words of its Kubernetes distribution.
 
+use serde::Serialize;
+
 use super::mistake::Remark;
-use super::{DataDir, Inventory};
+use super::{DataDir, Inventory, Role};
 
 /// What the reader must know of a distribution, as data.
 #[derive(Debug, Clone, Copy)]
 pub struct Dialect {
     /// The word of `cluster.distribution`.
     pub name: &'static str,
-    /// What its versions have before the number of the build: `+k3s` of `v1.36.3+k3s1`.
-    pub build: &'static str,
+    /// What its versions end in, as that of the first build for a version of Kubernetes: `+k3s1`.
+    pub first_build: &'static str,
+    /// What hosts can be.
+    pub roles: &'static [RoleWord],
+    /// Keys of `cluster` that it has no use for, and what there is instead.
+    pub lacks: &'static [(&'static str, &'static str)],
     /// The key of its configuration that names the folder of its data.
     pub data_dir_key: &'static str,
     /// The folder of its data where that key is not set.
@@ -29,7 +35,29 @@ pub struct Dialect {
     pub remarks: fn(&Inventory) -> Vec<Remark>,
 }
 
+/// A word for what a host is.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct RoleWord {
+    /// The word.
+    pub word: &'static str,
+    /// What that is.
+    pub role: Role,
+    /// Settings of the distribution that it stands for.
+    pub settings: &'static [(&'static str, bool)],
+}
+
 impl Dialect {
+    /// Its words for what a host is.
+    pub fn role_words(&self) -> Vec<&'static str> {
+        self.roles.iter().map(|role| role.word).collect()
+    }
+
+    /// What its versions have before the number of the build: `+k3s`.
+    pub(super) fn build(&self) -> &'static str {
+        let is_digit = |letter: char| letter.is_ascii_digit();
+        self.first_build.trim_end_matches(is_digit)
+    }
+
     /// The folder of its data where nothing else is set.
     pub fn data_dir(&self) -> DataDir {
         DataDir::new(self.data_dir)

@@ -4,12 +4,12 @@ use std::net::IpAddr;
 
 use super::keys::{CLUSTER, GROUP, HOST, INVENTORY};
 use super::language::{Kind, join};
-use super::layers::Layer;
+use super::layers::{At, FromLayers, Layer};
 use super::node::{Span, YamlEntry, YamlNode, YamlValue};
 use super::range::Pattern;
 use super::reader::Reader;
 use super::words::{listed, similar};
-use super::{Host, Overrides, Ssh, syntax};
+use super::{Host, Overrides, RoleWord, Ssh, syntax};
 use crate::vars::{Origin, Sourced};
 
 /// As many hosts may stand in one inventory.
@@ -124,8 +124,11 @@ fn host(
     if node.entry("address").is_none() {
         name_is_address(reader, entry, &names);
     }
+    let word: Option<Sourced<&RoleWord>> =
+        FromLayers::from_layers(reader, &At::new(&layers, &HOST, "role"));
     let template = Host {
         groups,
+        role_settings: word.map_or(&[], |word| word.value.settings),
         ssh: template.ssh.with(reader.surroundings.overrides),
         address_origin: match node.get("address") {
             Some(address) => reader.origin(format!("{path}.address"), address.span),

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::language::Kind::{
-    Choice, Config, Distribution, Labels, Object as Map, Objects as Maps, Ranged, Secret as Hidden,
-    Text, TextOrTexts, Texts, Whole,
+    Choice, Config, Distribution, Labels, Object as Map, Objects as Maps, Ranged, RoleName,
+    Secret as Hidden, Text, TextOrTexts, Texts, Whole,
 };
 use super::language::{ANY, Key, Object, join, keys};
 use super::layers::{At, FlatSettings, FromLayers, Layer};
@@ -69,10 +69,10 @@ keys! { CLUSTER, "Settings of the whole cluster.", struct Cluster {
     binary: BinarySource = cluster::binary, Map(&BINARY), "{source: download}",
         "Where the distribution's binary comes from.";
     config: BTreeMap<String, Value>, Config, "{disable: [traefik]}",
-        "Written to every server's config.yaml unchanged.",
+        "Settings of every server, as the distribution has them. k3s: written to its config.yaml unchanged. k0s: `spec` is that of k0s.yaml, all others are flags of `k0s controller`.",
         also = &["server_config"];
     agent_config: BTreeMap<String, Value>, Config, "{kubelet-arg: [max-pods=200]}",
-        "Written to every agent's config.yaml unchanged.";
+        "Settings of every agent. k3s: written to its config.yaml unchanged. k0s: flags of `k0s worker`.";
 } and {
     /// The SHA-256 that the binary must have, in lower-case hexadecimal digits, by the
     /// architecture's name in releases.
@@ -131,8 +131,8 @@ keys! { HOST, "One machine, or one for each name in the range.", struct Host {
         "The network interface on which the hosts reach each other: its first address is the node's, and flannel uses it. Set under `cluster` for all hosts, or in a group or a host; the most specific wins. Without it, towline finds the network.",
         also = &["iface", "nic", "flannel_iface", "network_interface", "private_interface"],
         levels = &["Cluster", "Group"];
-    role: Sourced<Role>, Choice(Role::WORDS), "server",
-        "`server` runs the control plane (and workloads); `agent` runs workloads only. Every host needs one, from itself or from a group.",
+    role: Sourced<Role>, RoleName, "server",
+        "`server` runs the control plane (and workloads); `agent` runs workloads only. With k0s also its own words: `controller`, `controller+worker`, `single`, `worker`. Every host needs one, from itself or from a group.",
         also = &["roles", "type"],
         levels = &["Group"];
     group, Text(ANY), "workers",
@@ -154,13 +154,15 @@ keys! { HOST, "One machine, or one for each name in the range.", struct Host {
         also = &["taint", "node_taints"],
         levels = &["Group"];
     config: BTreeMap<String, Sourced<Value>>, Config, "{kubelet-arg: [max-pods=200]}",
-        "Written to the host's config.yaml; overrides the cluster's `config`; for the same key the most specific wins.",
+        "Settings of the host; overrides the cluster's `config` and `agent_config`; for the same key the most specific wins.",
         levels = &["Group"];
 } and {
     /// towline's own name for it: the key in the inventory.
     name: String,
     /// Its groups, in order.
     groups: Vec<String>,
+    /// What the word for its role says of the distribution's settings.
+    role_settings: &'static [(&'static str, bool)],
     /// Where its address stands, or its name, where that is the address.
     address_origin: Origin,
 } }

@@ -28,6 +28,8 @@ pub(super) enum Kind {
     Choice(&'static [&'static str]),
     /// The name of a distribution.
     Distribution,
+    /// A distribution's word for what a host is.
+    RoleName,
     /// A list of texts, each of which passes this check.
     Texts(Check),
     /// A text or a list of texts.

@@ -131,6 +131,12 @@ fn cluster(reader: &mut Reader<'_>, root: &YamlNode) -> Cluster {
         path: "cluster".to_owned(),
         object: &CLUSTER,
     };
+    for (key, instead) in reader.dialect.lacks {
+        if let Some(entry) = layer.node.entry(key) {
+            let message = format!("{} has no `cluster.{key}`", reader.dialect.name);
+            reader.mistakes.help(entry.at, message, *instead);
+        }
+    }
     Cluster {
         binary_sha256: binary_sha256(layer.node),
         ..Cluster::read(reader, &[layer])

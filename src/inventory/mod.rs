@@ -45,7 +45,7 @@ mod yaml;
 
 pub use check::canonical;
 pub use data_dir::DataDir;
-pub use dialect::Dialect;
+pub use dialect::{Dialect, RoleWord};
 pub use draft::Draft;
 pub use foreign::{documents, foreign};
 pub use hosts::MOST_HOSTS;
@@ -242,13 +242,35 @@ pub enum BinarySource {
     Path(PathBuf),
 }
 
-choice! {
-    /// What a host is in the cluster.
-    Role {
-        /// Runs the control plane and, with several servers, a member of etcd.
-        Server = "server",
-        /// Runs workloads only.
-        #[default]
-        Agent = "agent",
+/// What a host is in the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Runs the control plane and, with several servers, a member of etcd.
+    Server,
+    /// Runs workloads only.
+    #[default]
+    Agent,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Server => "server",
+            Self::Agent => "agent",
+        })
+    }
+}
+
+impl FromNode for &'static RoleWord {
+    fn from_node(reader: &mut Reader<'_>, node: &YamlNode) -> Option<Self> {
+        let word = node.text()?;
+        reader.dialect.roles.iter().find(|role| role.word == word)
+    }
+}
+
+impl FromNode for Role {
+    fn from_node(reader: &mut Reader<'_>, node: &YamlNode) -> Option<Self> {
+        <&RoleWord>::from_node(reader, node).map(|word| word.role)
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn hashes(node: &YamlNode, mistakes: &mut Mistakes) {
 /// A version of a distribution.
 pub(super) fn version(text: &str, dialect: &Dialect) -> Checked {
     let message = format!("`{text}` is not a version of {}", dialect.name);
-    let form = format!("a version is written v1.36.3{}1", dialect.build);
+    let form = format!("a version is written v1.36.3{}", dialect.first_build);
     if !text.bytes().any(|byte| byte.is_ascii_digit()) {
         return Err(Complaint::with(
             message,
@@ -61,17 +61,21 @@ pub(super) fn version(text: &str, dialect: &Dialect) -> Checked {
     let candidate_is_good = candidate.is_none_or(|text| {
         ["rc", "beta", "alpha"]
             .iter()
-            .any(|kind| text.strip_prefix(kind).is_some_and(number))
+            .filter_map(|kind| text.strip_prefix(kind))
+            .any(|rest| number(rest.strip_prefix('.').unwrap_or(rest)))
     });
     let build_is_good = build
-        .and_then(|build| build.strip_prefix(dialect.build))
+        .and_then(|build| build.strip_prefix(dialect.build()))
         .is_some_and(number);
     if release_is_good && candidate_is_good && build_is_good {
         return Ok(());
     }
     let parts: Vec<&str> = release.split('.').collect();
     let help = if release_is_good && build.is_none() {
-        format!("write {text}{}1, for the first build of it", dialect.build)
+        format!(
+            "write {text}{}, for the first build of it",
+            dialect.first_build
+        )
     } else if parts.len() == 2 && parts.into_iter().all(number) && build.is_none() {
         format!("write `channel: {text}` for the newest of it")
     } else {

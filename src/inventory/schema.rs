@@ -68,6 +68,18 @@ fn kind(kind: Kind, distributions: &[&Dialect]) -> Map<String, Value> {
             let names: Vec<_> = distributions.iter().map(|dialect| dialect.name).collect();
             json!({"anyOf": [{"type": "string", "enum": names}, variable]})
         }
+        Kind::RoleName => {
+            let mut words = Vec::new();
+            for word in distributions
+                .iter()
+                .flat_map(|dialect| dialect.role_words())
+            {
+                if !words.contains(&word) {
+                    words.push(word);
+                }
+            }
+            json!({"anyOf": [{"type": "string", "enum": words}, variable]})
+        }
         Kind::Texts(_) => json!({"type": ["array", "null"], "items": text}),
         Kind::TextOrTexts => json!({"anyOf": [text, texts]}),
         Kind::Labels(_) => {

@@ -121,6 +121,17 @@ fn value(entry: &YamlEntry, path: &str, kind: Kind, reader: &mut Reader<'_>) {
             }
             None => wrong(node, path, &or(words), mistakes),
         },
+        Kind::RoleName => {
+            let words = reader.dialect.role_words();
+            match node.text() {
+                Some(word) if words.contains(&word) => {}
+                Some(word) => {
+                    let message = format!("`{path}` cannot be `{word}`");
+                    mistakes.help(node.span, message, one_of(word, &words));
+                }
+                None => wrong(node, path, &or(&words), mistakes),
+            }
+        }
         Kind::Distribution => {
             let distributions = reader.surroundings.distributions.iter();
             let names: Vec<_> = distributions.map(|dialect| dialect.name).collect();

@@ -153,4 +153,4 @@ fn check_context(context: &str) -> Result<(), String> {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

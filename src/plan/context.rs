@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::artifacts::BinaryArtifact;
 use crate::cluster::{Folders, Situation, Topology};
+use crate::distribution;
 use crate::facts::Facts;
 use crate::inventory::Host;
 
@@ -38,8 +39,26 @@ pub(super) struct ClusterContext<'a> {
     pub name: &'a str,
     /// The port of its API
     pub api_port: u16,
+    /// The command of a server that asks its API
+    pub kubectl: &'a str,
+    /// The systemd units of the distribution, with `|` between them
+    pub units: String,
     /// Addresses and networks that a firewall has to let in: nodes, pods, services
     pub sources: &'a [String],
+}
+
+impl<'a> ClusterContext<'a> {
+    /// What does not depend on the hosts.
+    pub fn of(situation: &Situation<'a>) -> Self {
+        let product = situation.rules.product();
+        Self {
+            name: &situation.inventory.cluster.name,
+            api_port: product.api_port,
+            kubectl: distribution::of(situation.inventory).kubectl,
+            units: format!("{}|{}", product.server_unit, product.agent_unit),
+            sources: &[],
+        }
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -88,9 +107,8 @@ pub(super) fn context(
             role: host.role.value.to_string(),
         },
         cluster: ClusterContext {
-            name: &situation.inventory.cluster.name,
-            api_port: product.api_port,
             sources: &sources(situation, &topology.siblings),
+            ..ClusterContext::of(situation)
         },
         facts: FactsContext {
             architecture: &facts.architecture,
@@ -105,7 +123,9 @@ pub(super) fn context(
         },
     });
     let version = binary.version.as_deref();
-    context[product.name] = situation.rules.variables(topology, host, facts, version);
+    context[product.name] = situation
+        .rules
+        .variables(situation, topology, host, facts, version);
     context
 }
 
@@ -148,9 +168,14 @@ mod tests {
         let (head, rest) = page.split_once(mark).expect("the beginning of the tables");
         let (found, tail) = rest.split_once(end).expect("their end");
         let mut deploy = schemars::schema_for!(TemplateContext<'_>).to_value();
-        let own = crate::distribution::k3s::variables_schema();
-        deploy["properties"]["k3s"] = json!({"$ref": "#/$defs/Own"});
-        deploy["$defs"]["Own"] = own;
+        let own = [
+            ("k3s", crate::distribution::k3s::variables_schema()),
+            ("k0s", crate::distribution::k0s::variables_schema()),
+        ];
+        for (name, own) in own {
+            deploy["properties"][name] = json!({"$ref": format!("#/$defs/Own_{name}")});
+            deploy["$defs"][format!("Own_{name}")] = own;
+        }
         let deploy = table(&deploy);
         let leaving = table(&schemars::schema_for!(LeavingContext<'_>).to_value());
         let staying = table(&schemars::schema_for!(StayingContext).to_value());

@@ -151,10 +151,12 @@ pub fn build(
                     }
                 })
                 .collect();
-            lanes.push(Lane {
-                host: host.name.clone(),
-                steps,
-            });
+            if !steps.is_empty() {
+                lanes.push(Lane {
+                    host: host.name.clone(),
+                    steps,
+                });
+            }
         }
         if lanes.is_empty() {
             continue;
@@ -209,7 +211,7 @@ fn takes_part(selector: Selector, host: &str, topology: &Topology) -> bool {
         Selector::Members => role == Some(NodeRole::Member),
         Selector::Joining => role == Some(NodeRole::Joining),
         Selector::Agents => role == Some(NodeRole::Agent),
-        Selector::CleanupServer => topology.cleanup_server.as_deref() == Some(host),
+        Selector::AnsweringServer => topology.answering_server() == Some(host),
     }
 }
 

@@ -25,6 +25,8 @@ struct Leaving<'a> {
     drain: &'a [String],
     /// Names of the nodes that are deleted
     nodes: &'a [String],
+    /// Names of the hosts that leave, whether they have a node or not
+    names: &'a [String],
     /// What the servers that leave are called in leases
     holders: Vec<&'a str>,
     /// Whether the whole cluster goes
@@ -59,13 +61,13 @@ pub fn reset(situation: &Situation<'_>, reset: &ResetOrder, book: &Book) -> Resu
             let folders = reset.folders.get(host).cloned().unwrap_or_else(usual);
             json!(LeavingContext {
                 cluster: ClusterContext {
-                    name: &situation.inventory.cluster.name,
-                    api_port: situation.rules.product().api_port,
                     sources: &sources,
+                    ..ClusterContext::of(situation)
                 },
                 reset: Leaving {
                     drain: &wave.drain,
                     nodes: &wave.nodes,
+                    names: &wave.names,
                     holders: holders(situation, wave),
                     whole: reset.whole,
                 },
@@ -102,11 +104,12 @@ pub fn reset(situation: &Situation<'_>, reset: &ResetOrder, book: &Book) -> Resu
         };
         let order = order(wave);
         if !wave.drain.is_empty() {
-            add("drain", order, lanes("reset-drain", &via)?);
+            add("drain", order, lanes("drain", &via)?);
         }
         add("stop", order, lanes("reset-stop", &wave.hosts)?);
-        if !wave.nodes.is_empty() {
-            add("delete nodes", order, lanes("reset-delete", &via)?);
+        let delete = lanes("reset-delete", &via)?;
+        if delete.iter().any(|lane| !lane.steps.is_empty()) {
+            add("delete nodes", order, delete);
         }
         add(
             &format!("remove {}", situation.rules.product().name),

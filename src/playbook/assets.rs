@@ -5,9 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::distribution::{Distribution, Texts, embedded};
 use crate::problem::{Code, Problem, problem};
 
-const PLAYBOOKS: Texts = embedded!("playbooks" / "os": "bootstrap.yml");
+const PLAYBOOKS: [Texts; 2] = [
+    embedded!("playbooks" / "os": "bootstrap.yml"),
+    embedded!("playbooks" / "kubernetes": "drain.yml"),
+];
 
-const TEMPLATES: Texts = embedded!("templates" / "os": "absent.sh", "modules.conf", "sysctl.conf");
+const TEMPLATES: [Texts; 2] = [
+    embedded!("templates" / "os": "absent.sh", "modules.conf", "sysctl.conf"),
+    embedded!("templates" / "kubernetes":
+        "firewall.sh", "groups.sh", "interfaces.sh", "pods.sh", "processes.sh", "ufw.sh"),
+];
 
 /// The texts of all playbooks and templates, by their path inside their folder.
 #[derive(Debug, Clone)]
@@ -22,8 +29,8 @@ pub struct Assets {
 impl Assets {
     /// Those of a distribution, as they are embedded.
     pub fn of(distribution: &'static Distribution) -> Self {
-        let texts = |shared: Texts, own: Texts| {
-            let all = shared.iter().chain(own);
+        let texts = |shared: [Texts; 2], own: Texts| {
+            let all = shared.into_iter().flatten().chain(own);
             all.map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
         };
         Self {

@@ -55,7 +55,7 @@ pub enum Selector {
     /// Agents.
     Agents,
     /// The server that lets wiped nodes go.
-    CleanupServer,
+    AnsweringServer,
 }
 
 /// In what order the hosts of a stage go.
@@ -75,13 +75,10 @@ pub enum Strategy {
 }
 
 /// The playbooks of a reset. Which hosts they are for, and in what order, is no choice of a file.
-const RESET: [&str; 5] = [
-    "reset-drain",
-    "reset-stop",
-    "reset-delete",
-    "reset-host",
-    "reset-stay",
-];
+const RESET: [&str; 4] = ["reset-stop", "reset-delete", "reset-host", "reset-stay"];
+
+/// The playbook that moves the pods of nodes which leave, in any distribution.
+const DRAIN: &str = "kubernetes/drain";
 
 /// The playbooks, read and checked, with their templates.
 #[derive(Debug)]
@@ -106,7 +103,8 @@ impl Book {
         let mut playbooks = BTreeMap::new();
         let named = stages.iter().map(|stage| stage.playbook.clone());
         let reset = RESET.iter().map(|name| format!("{own}/{name}"));
-        let named: BTreeSet<_> = named.chain(reset).collect();
+        let drain = [DRAIN.to_owned()];
+        let named: BTreeSet<_> = named.chain(reset).chain(drain).collect();
         for name in named.clone() {
             let file = format!("playbooks/{name}.yml");
             let entries: Vec<TaskEntry> = yaml(&file, assets.playbook(&name)?)?;
@@ -126,6 +124,9 @@ impl Book {
 
     /// The name of a playbook of the distribution.
     pub fn own(&self, name: &str) -> String {
+        if name == "drain" {
+            return DRAIN.to_owned();
+        }
         format!("{}/{name}", self.distribution.rules.product().name)
     }
 

@@ -131,7 +131,7 @@ mod tests {
     fn no_secret_of_an_answer_is_seen_however_short_it_is_and_wherever_it_stands() {
         let answer = "state=differs\nk3s_config=base64:dG9rZW46IHNlY3JldHNlY3JldA==\n\
             foreign=k3s base64:W1NlcnZpY2Vd\nforeign_environment=k3s base64:SzNTX1RPS0VOPXB3Cg==\n\
-            drop_in=base64:dG9rZW46IHgK 10-token.yaml\nnode_password=present\n\
+            drop_in=base64:dG9rZW46IHgK 10-token.yaml\nowns_node=present\n\
             unit=k3s LoadState=loaded\nK3S_TOKEN=pw\nserver: https://ann:pw@10.0.0.1:6443\nhash=0123456789abcdef0123456789abcdef\n";
         insta::assert_snapshot!(shown(answer), @r"
         state=differs
@@ -139,7 +139,7 @@ mod tests {
         foreign=k3s (12 characters)
         foreign_environment=k3s (20 characters)
         drop_in=(12 characters) 10-token.yaml
-        node_password=***
+        owns_node=present
         unit=k3s LoadState=loaded
         K3S_TOKEN=***
         server: https://***@10.0.0.1:6443

@@ -39,6 +39,9 @@ pub struct File {
     /// Whether what reads it does already what it says: nothing is restarted for it.
     #[serde(default)]
     pub effective: bool,
+    /// A command that says whether it may be as it is written; the new file's path is put behind it.
+    #[serde(default)]
+    pub validate: Option<String>,
 }
 
 /// Reads permission bits: octal digits as text, so that YAML does not read them as another number.
@@ -181,6 +184,9 @@ impl File {
         } else {
             Default::default()
         };
+        let validate = self.validate.as_ref().map_or_else(String::new, |command| {
+            format!("said=$({command} \"$temporary\" 2>&1) || {{ printf '%s\\n' \"$said\" >&2; exit 1; }}\n")
+        });
         acting(
             &format!(
                 "set -e\n\
@@ -192,7 +198,7 @@ impl File {
                  temporary=$(mktemp {directory}/.{name}.towline.XXXXXX)\n\
                  trap 'rm -f \"$temporary\"' EXIT\ntrap 'exit 1' HUP INT TERM\n\
                  base64 -d >\"$temporary\" <<'TOWLINE_CONTENT'\n{content}TOWLINE_CONTENT\n\
-                 chown 0:0 \"$temporary\"\nchmod {mode:o} \"$temporary\"\n{age}\
+                 chown 0:0 \"$temporary\"\nchmod {mode:o} \"$temporary\"\n{validate}{age}\
                  sync \"$temporary\"\nmv -f \"$temporary\" {path}\n{reload}",
                 name = quote(name),
                 content = encode(self.content.as_bytes()),
@@ -217,6 +223,7 @@ mod tests {
             content: "node-ip: 10.0.0.1\ntoken: new\n".into(),
             mode: 0o600,
             effective: false,
+            validate: None,
         }
     }
 

@@ -41,11 +41,12 @@ impl Service {
              printf 'journal={PACKED}%s\\n' \"$(journalctl -q --no-pager -o short --since=-{}s _SYSTEMD_UNIT={unit}.service 2>/dev/null | grep -vF \"[$(systemctl show -p MainPID --value {unit})]: \" | sed -E 's/^.{{15}} [^ ]+ [^ ]+\\[[0-9]+\\]: //' | {WITHOUT_CHATTER} | tail -c 65536 | base64 | tr -d '\\n')\"",
             since.as_secs() + 5
         );
-        if let Some(diagnose) = &self.diagnose {
+        let warning = self.diagnose.as_ref().and_then(|one| one.journal.warning);
+        if let Some((words, _)) = warning {
             let _ = writeln!(
                 text,
                 "printf 'warned={PACKED}%s\\n' \"$(journalctl -q --no-pager -o cat _SYSTEMD_INVOCATION_ID=\"$(systemctl show -p InvocationID --value {unit})\" 2>/dev/null | head -n 400 | grep -F {} | head -n 20 | tail -c 4096 | base64 | tr -d '\\n')\"",
-                quote(diagnose.journal.warning)
+                quote(words)
             );
         }
         if let Some(own) = &self.own {
@@ -58,8 +59,8 @@ impl Service {
     pub fn notes(&self, seen: &Reply) -> Vec<String> {
         let bytes = seen.value("warned").and_then(decode).unwrap_or_default();
         let lines = String::from_utf8_lossy(&bytes);
-        let diagnose = self.diagnose.as_ref();
-        diagnose.map_or_else(Vec::new, |diagnose| (diagnose.journal.notes)(&lines))
+        let warning = self.diagnose.as_ref().and_then(|one| one.journal.warning);
+        warning.map_or_else(Vec::new, |(_, notes)| notes(&lines))
     }
 
     /// What became of the unit in the time since it was READY; `None` where systemd did not answer.

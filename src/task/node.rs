@@ -6,7 +6,7 @@
 //!     name: "{{ k3s.node_name }}"
 //!     service: {unit: k3s, diagnose: k3s, timeout: 300}
 //!     voter: "{{ k3s.voter }}"
-//!     flannel: "{{ k3s.flannel }}"
+//!     network: "{{ k3s.flannel }}"
 //!     kubeconfig: /etc/rancher/k3s/k3s.yaml
 //!     timeout: 300
 //! ```
@@ -32,7 +32,7 @@ pub struct Node {
     /// that starts while the servers have not begun to give these out can miss the moment at which it
     /// says READY. Otherwise a node that lacks nothing but a network plug-in (CNI) is as it should be:
     /// that one is installed by means of the cluster's API.
-    pub flannel: bool,
+    pub network: bool,
     /// The kubeconfig on the host to ask with. An agent asks with its kubelet's, which may get
     /// its own node and nothing else.
     pub kubeconfig: String,
@@ -103,14 +103,14 @@ impl Node {
                 }
                 (format!("the API to answer for node {name}"), said)
             }
-        } else if !is("Ready", "True") && (self.flannel || !is_for_network(seen, "Ready")) {
+        } else if !is("Ready", "True") && (self.network || !is_for_network(seen, "Ready")) {
             (
                 format!("node {name} to be Ready"),
                 seen.value("Ready")
                     .unwrap_or("no condition Ready")
                     .to_owned(),
             )
-        } else if self.flannel && seen.value("pods").is_none_or(str::is_empty) {
+        } else if self.network && seen.value("pods").is_none_or(str::is_empty) {
             (
                 format!("node {name} to get its range of pod addresses"),
                 "no .spec.podCIDR: the controller manager has not given it one".to_owned(),
@@ -168,7 +168,7 @@ mod tests {
         Node {
             name: "m1".into(),
             voter: true,
-            flannel: true,
+            network: true,
             kubeconfig: "/k".into(),
             service: Service {
                 unit: "k3s".into(),
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn a_network_plug_in_of_ones_own_is_not_waited_for_and_all_else_is() {
         let node = Node {
-            flannel: false,
+            network: false,
             ..node()
         };
         let more = WITHOUT_NETWORK.replace(": container", ": [container");

@@ -28,6 +28,9 @@ use crate::shell::{PACKED, Reply, Script, acting, decode, quote};
 /// it prints the latter, some 350 lines.
 pub(super) const WITHOUT_CHATTER: &str = "grep -vE '^(   |I[0-9]{4} )'";
 
+/// Words in lines that warn of something, and what such lines tell.
+type Warning = (&'static str, fn(lines: &str) -> Vec<String>);
+
 /// How the journal of a distribution's unit is read.
 #[derive(Debug)]
 pub struct Journal {
@@ -37,10 +40,8 @@ pub struct Journal {
     pub relevant: fn(journal: &str) -> Vec<String>,
     /// The last words of a process that has ended, unless what they tell of passes by itself.
     pub last_words: fn(journal: &str) -> Option<String>,
-    /// The words in lines that [`Self::notes`] understands.
-    pub warning: &'static str,
-    /// What these lines tell of a process that runs: things to know, not failures.
-    pub notes: fn(lines: &str) -> Vec<String>,
+    /// What a process warns of that runs: things to know, not failures.
+    pub warning: Option<Warning>,
     /// Whether a member of etcd looks for a leader and finds none.
     pub seeks_leader: fn(journal: &str) -> bool,
 }

@@ -121,7 +121,7 @@ proptest! {
             prop_assume!(*before != content);
             fs::write(&path, before).expect("written");
         }
-        let file = File { path: path.to_string_lossy().into_owned(), template: String::new(), content: content.clone(), mode, effective: false };
+        let file = File { path: path.to_string_lossy().into_owned(), template: String::new(), content: content.clone(), mode, effective: false, validate: None };
         converges(&Task::File(file), folder.path())?;
         prop_assert_eq!(fs::read(&path).expect("read"), content.as_bytes());
         let metadata = fs::metadata(&path).expect("there");
@@ -174,6 +174,7 @@ fn a_file_of_another_mode_is_not_written_again() {
         content: "a: 1\n".into(),
         mode: 0o600,
         effective: false,
+        validate: None,
     };
     converges(&Task::File(file), folder.path()).expect("it converges");
     let after = fs::metadata(&path).expect("there");
@@ -205,6 +206,7 @@ fn a_file_that_says_what_is_in_effect_is_no_newer_than_what_read_it() {
             content: "a: 1\n".into(),
             mode: 0o600,
             effective: true,
+            validate: None,
         };
         converges(&Task::File(file), folder.path()).expect("it converges");
         let modified = fs::metadata(&path).and_then(|there| there.modified());
@@ -230,6 +232,7 @@ fn what_a_killed_run_left_beside_a_file_is_swept() {
         content: "a: 1\n".into(),
         mode: 0o600,
         effective: false,
+        validate: None,
     };
     converges(&Task::File(file), folder.path()).expect("it converges");
     assert_eq!(left_behind(folder.path()), Vec::<String>::new());
@@ -357,6 +360,7 @@ fn what_is_done_to_a_host_is_not_shown_by_its_debugging_form() {
         content: "token: hunter2hunter2".into(),
         mode: 0o600,
         effective: false,
+        validate: None,
     };
     let seen = Reply {
         status: 0,

@@ -6,7 +6,7 @@ for unit in k3s k3s-agent; do
     systemctl stop "$unit" 2>/dev/null
 done
 
-{% include "k3s/reset/processes.sh" %}
+{% include "kubernetes/processes.sh" %}
 end_processes
 
 {% include "os/absent.sh" %}
@@ -23,11 +23,11 @@ for namespace in /run/netns/cni-*; do
     gone "$namespace"
 done
 
-{% include "k3s/reset/interfaces.sh" %}
+{% include "kubernetes/interfaces.sh" %}
 remove_interfaces
 gone /var/lib/cni
 
 # Only rules of Kubernetes and its network; everybody else's stay.
-{% include "k3s/reset/firewall.sh" %}
+{% include "kubernetes/firewall.sh" %}
 remove_rules
 exit 0

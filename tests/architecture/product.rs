@@ -7,11 +7,12 @@ use std::fs;
 use super::{code, sources};
 
 /// Words that only a distribution's own folder, the list of distributions and the command line say.
-const WORDS: [&str; 2] = ["k3s", "6443"];
+const WORDS: [&str; 3] = ["k3s", "k0s", "6443"];
 
 /// Where they may stand.
-const HOME: [&str; 3] = [
+const HOME: [&str; 4] = [
     "src/distribution/k3s/",
+    "src/distribution/k0s/",
     "src/distribution/mod.rs",
     "src/cli",
 ];
@@ -30,6 +31,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
         "src/commands/",
         "commands and flags are called so: from-k3sup, --k3s-version",
     ),
+    ("src/facts/other.rs", "it lists what else may run on a host"),
     (
         "src/inventory/foreign.rs",
         "it recognises files of other tools by their words",

@@ -187,7 +187,11 @@ const ROOMS: &[(&str, &[&str])] = &[
 const ONLY: &[(&str, &str, &[&str])] = &[
     ("task", "ssh", &["Upload"]),
     ("cluster", "kubernetes", &["kubeconfig::server_url"]),
-    ("distribution", "kubernetes", &["kubeconfig::server_url"]),
+    (
+        "distribution",
+        "kubernetes",
+        &["kubeconfig::parse", "kubeconfig::server_url"],
+    ),
     ("facts", "kubernetes", &["lacks_network"]),
     ("task", "kubernetes", &["lacks_network"]),
     // Words that a person is told to type.

@@ -50,15 +50,15 @@ fn a_machine_that_was_wiped_is_forgotten_by_a_healthy_server_before_it_joins() {
         .with("m1", nodes)
         .topology();
     assert_eq!(forgotten(&topology), ["m2", "w1"]);
-    assert_eq!(topology.cleanup_server.as_deref(), Some("m1"));
+    assert_eq!(topology.answering_server(), Some("m1"));
     // One that still has its password, or is outside the limit, is left alone.
     let lab = Lab::new(THREE)
         .with("m1", member)
         .with("m1", nodes)
-        .with("w1", |facts| facts.node.node_password = true);
+        .with("w1", |facts| facts.node.owns_node = true);
     assert_eq!(forgotten(&lab.topology()), ["m2"]);
     let limited = lab.only(&["w1", "m3"]).topology();
-    assert_eq!((limited.forget, limited.cleanup_server), (Vec::new(), None));
+    assert_eq!(limited.forget, Vec::new());
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn a_host_whose_data_would_be_left_behind_is_left_alone() {
         facts.node.datastore = None;
         facts.node.joined = false;
         facts.node.ca_hash = None;
-        facts.node.node_password = true;
+        facts.node.owns_node = true;
     };
     let lost = lab.with("m2", |facts| {
         gone(facts);

@@ -79,7 +79,7 @@ fn a_cluster_is_not_made_while_a_server_may_hold_its_data_or_the_leader_may_not_
 #[test]
 fn a_server_whose_disk_did_not_come_up_keeps_the_others_from_making_a_cluster() {
     let missing = |facts: &mut Facts| {
-        facts.node.node_password = true;
+        facts.node.owns_node = true;
         facts.node.server_unit = unit("failed", "failed");
         facts.node.config = Some(Secret::new("data-dir: /data/k3s\n"));
     };
@@ -244,6 +244,8 @@ fn healthy_servers_are_not_restarted_when_one_more_would_cost_the_quorum() {
 #[test]
 fn a_server_that_etcd_does_not_know_any_more_joins() {
     let member = |node: &str| Member {
+        id: String::new(),
+        address: None,
         node: node.into(),
         is_learner: false,
         answers: None,

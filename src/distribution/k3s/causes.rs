@@ -2,36 +2,9 @@
 //!
 //! Words measured on k3s 1.36.3. Each row is tested with the line as k3s writes it.
 
-use super::journal::message;
+use super::journal::WORDS;
+use crate::distribution::causes::{self, Cause, Value};
 use crate::problem::{Code, Problem};
-
-/// A line of k3s's journal and its meaning.
-///
-/// In `means` and `remedy`, `{value}` is what the journal tells of this very case, `{host}` and
-/// `{port}` are its parts where it is an address, `{pattern}` is it for `grep -E`, and `{node}` is
-/// the node's name.
-struct Cause {
-    /// Its code.
-    code: Code,
-    /// All of these stand in the line.
-    words: &'static [&'static str],
-    /// Where the journal tells what this case is about.
-    value: Value,
-    /// What it means.
-    means: &'static str,
-    /// What to do; a command for a host stands below the words for it.
-    remedy: &'static [&'static str],
-}
-
-/// What of a case is particular to it.
-enum Value {
-    /// Nothing.
-    None,
-    /// The text between these two in the line; of several, the first that is there.
-    Between(&'static [(&'static str, &'static str)], &'static str),
-    /// The settings that k3s has named in lines of their own before.
-    Mismatches,
-}
 
 /// Where a line names the server. An agent's own load balancer is not it.
 const SERVER: Value = Value::Between(
@@ -103,7 +76,7 @@ const CAUSES: &[Cause] = &[
     Cause {
         code: Code::SERVER_SETTINGS_DIFFER,
         words: &["critical configuration value mismatch between servers"],
-        value: Value::Mismatches,
+        value: Value::Told(mismatches),
         means: "all servers must have the same settings, and this one differs from the others in: {value}",
         remedy: &[
             "on this host and on another server, this shows where it is said:\ngrep -rnE '{pattern}' /etc/rancher/k3s/",
@@ -272,71 +245,25 @@ const CAUSES: &[Cause] = &[
 
 /// The cause that the newest line of a journal tells, if one does. `node` is the node's name.
 pub fn diagnose(journal: &str, node: &str) -> Option<Problem> {
-    journal.lines().rev().find_map(|line| {
-        let cause = CAUSES
-            .iter()
-            .find(|cause| cause.words.iter().all(|word| line.contains(word)))?;
-        let message = message(line);
-        let value = cause.value.find(journal, &message);
-        // A server's own API that is not up yet, or an agent's load balancer: no server is named.
-        if value.starts_with("127.0.0.1:") {
-            return None;
-        }
-        let fill = |text: &str| filled(text, &value, node);
-        let problem =
-            Problem::new(cause.code, fill(cause.means)).because(format!("k3s says: {message}"));
-        let remedies = cause.remedy.iter().map(|remedy| fill(remedy));
-        Some(
-            remedies.fold(problem, |problem, remedy| match remedy.split_once(":\n") {
-                Some((words, command)) => problem.next(words).on_host(command),
-                None => problem.next(remedy),
-            }),
-        )
-    })
+    causes::diagnose(("k3s", &WORDS, CAUSES), journal, node)
 }
 
-fn filled(text: &str, value: &str, node: &str) -> String {
-    let (host, port) = value.rsplit_once(':').unwrap_or((value, "6443"));
-    text.replace("{value}", value)
-        .replace("{host}", host.trim_matches(['[', ']']))
-        .replace("{port}", port)
-        .replace("{pattern}", &value.replace(", ", "|"))
-        .replace("{node}", node)
-}
-
-impl Value {
-    fn find(&self, journal: &str, said: &str) -> String {
-        match self {
-            Self::None => String::new(),
-            Self::Between(places, otherwise) => {
-                let found = places.iter().find_map(|(after, before)| {
-                    let (_, rest) = said.split_once(after)?;
-                    let value = rest.split(before).next().unwrap_or(rest);
-                    // What stands in a journal goes into a command that the user may copy.
-                    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:[]*/".contains(c);
-                    (!value.is_empty() && value.chars().all(is_plain)).then(|| value.to_owned())
-                });
-                found.unwrap_or_else(|| (*otherwise).to_owned())
-            }
-            Self::Mismatches => {
-                let mut keys: Vec<&str> = Vec::new();
-                for line in journal.lines() {
-                    let message = message(line);
-                    let Some(name) = message.strip_prefix("critical configuration mismatched: ")
-                    else {
-                        continue;
-                    };
-                    if let Some(key) = key(name).filter(|key| !keys.contains(key)) {
-                        keys.push(key);
-                    }
-                }
-                if keys.is_empty() {
-                    "a setting that k3s does not name".to_owned()
-                } else {
-                    keys.join(", ")
-                }
-            }
+/// The settings that k3s has named in lines of their own before.
+fn mismatches(journal: &str) -> String {
+    let mut keys: Vec<&str> = Vec::new();
+    for line in journal.lines() {
+        let message = WORDS.message(line);
+        let Some(name) = message.strip_prefix("critical configuration mismatched: ") else {
+            continue;
+        };
+        if let Some(key) = key(name).filter(|key| !keys.contains(key)) {
+            keys.push(key);
         }
+    }
+    if keys.is_empty() {
+        "a setting that k3s does not name".to_owned()
+    } else {
+        keys.join(", ")
     }
 }
 

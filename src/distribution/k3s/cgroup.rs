@@ -1,8 +1,8 @@
 //! What the kubelet of newer versions needs on cgroup v1.
 
 use super::effective::{effective_config, told};
-use super::version::Version;
 use crate::distribution::Settings;
+use crate::distribution::version::Version;
 use crate::facts::Facts;
 use crate::inventory::Host;
 use crate::problem::{Code, Problem, problem};

@@ -2,12 +2,25 @@
 
 use super::settings::DATA_DIR;
 use super::{keys, ranges};
-use crate::inventory::Dialect;
+use crate::inventory::{Dialect, Role, RoleWord};
 
 /// The words of k3s.
 pub const DIALECT: Dialect = Dialect {
     name: "k3s",
-    build: "+k3s",
+    first_build: "+k3s1",
+    roles: &[
+        RoleWord {
+            word: "server",
+            role: Role::Server,
+            settings: &[],
+        },
+        RoleWord {
+            word: "agent",
+            role: Role::Agent,
+            settings: &[],
+        },
+    ],
+    lacks: &[],
     data_dir_key: "data-dir",
     data_dir: DATA_DIR,
     token: "on a server, in /var/lib/rancher/k3s/server/token",

@@ -1,7 +1,7 @@
 //! The flags that k3s has, which are the keys of its config.yaml. A server drops a key that it does not
 //! know, with one warning in its journal; an agent refuses to start.
 
-use super::version::Version;
+use crate::distribution::version::Version;
 use crate::inventory::{Role, similar};
 
 /// The newest version that the table is right for.

@@ -29,7 +29,6 @@ pub mod token;
 mod tokens;
 mod unit;
 mod variables;
-pub mod version;
 
 #[cfg(test)]
 mod tests;
@@ -47,21 +46,18 @@ pub static DISTRIBUTION: Distribution = Distribution {
     generate: tokens::generate,
     releases: release::RELEASES,
     playbooks: embedded!("playbooks" / "k3s":
-        "site.yml", "files.yml", "server.yml", "agent.yml", "forget.yml", "reset-drain.yml",
-        "reset-stop.yml", "reset-delete.yml", "reset-host.yml", "reset-stay.yml",
+        "site.yml", "files.yml", "server.yml", "agent.yml", "forget.yml", "reset-stop.yml",
+        "reset-delete.yml", "reset-host.yml", "reset-stay.yml",
     ),
     templates: embedded!("templates" / "k3s":
-        "config.yaml", "k3s.service", "killall.sh", "membership.sh", "uninstall.sh",
-        "reset/firewall.sh", "reset/groups.sh", "reset/interfaces.sh", "reset/mounts.sh",
-        "reset/pods.sh", "reset/processes.sh", "reset/ufw.sh",
+        "config.yaml", "k3s.service", "killall.sh", "membership.sh", "uninstall.sh", "reset/mounts.sh",
     ),
     journal: Journal {
         cause: causes::diagnose,
-        relevant: journal::relevant,
-        last_words: journal::last_words,
-        warning: journal::SKIPS,
-        notes: journal::skipped,
-        seeks_leader: journal::seeks_leader,
+        relevant: |journal| journal::WORDS.relevant(journal),
+        last_words: |journal| journal::WORDS.last_words(journal),
+        warning: Some((journal::SKIPS, journal::skipped)),
+        seeks_leader: super::journal::seeks_leader,
     },
     kubectl: "/usr/local/bin/k3s kubectl",
     renew_kubeconfig: "rm /etc/rancher/k3s/k3s.yaml && systemctl restart k3s",

@@ -5,7 +5,7 @@ file config "$configuration"
 for drop_in in "$configuration".d/*.yaml "$configuration".d/*.yml; do
     [ -f "$drop_in" ] && say drop_in "$(head -c 65536 "$drop_in" | pack) ${drop_in##*/}"
 done
-[ -s /etc/rancher/node/password ] && say node_password present
+[ -s /etc/rancher/node/password ] && say owns_node present
 if [ -d "$data/server/db/etcd/member" ]; then
     say datastore etcd
 elif [ -f "$data/server/db/state.db" ]; then

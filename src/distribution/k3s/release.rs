@@ -1,8 +1,8 @@
 //! How the releases of k3s are laid out: which file is for which processor, and where a channel is
 //! asked for.
 
-use super::version::Version;
 use crate::artifacts::{Architecture, Releases};
+use crate::distribution::version::Version;
 
 /// The releases of k3s.
 pub(super) const RELEASES: Releases = Releases {

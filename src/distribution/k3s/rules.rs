@@ -13,12 +13,12 @@ use super::effective::{configured, configured_data_dir, effective_config, observ
 use super::settings::same_setting;
 use super::token::{ca_hash, token_password};
 use super::tokens::{Tokens, tokens};
-use super::version::Version;
 use super::{fixed, flannel, folders, keep, keys, ranges, servers, settings, variables};
 use crate::cluster::rules::{
     Assignment, Basis, Belongings, HostConfig, Product, Token, Told, WantedAddresses,
 };
 use crate::cluster::{Network, Rules, Setting, Situation, Topology, own};
+use crate::distribution::version::Version;
 use crate::facts::Facts;
 use crate::inventory::{Host, Inventory, Role};
 use crate::problem::Problem;
@@ -34,6 +34,7 @@ pub(super) const PRODUCT: Product = Product {
     join_port: settings::API_PORT,
     server_unit: settings::unit(Role::Server),
     agent_unit: settings::unit(Role::Agent),
+    leaves_etcd: false,
     // Also when it is only asked for its version: 220 MiB for k3s 1.36.
     unpacked_mib: 250,
     // With etcd's log: 166 MiB.
@@ -89,8 +90,7 @@ impl Rules for K3s {
     }
 
     fn version_order(&self, one: &str, other: &str) -> Option<Ordering> {
-        let (one, other): (Version, Version) = (one.parse().ok()?, other.parse().ok()?);
-        Some(one.cmp(&other))
+        Version::order_of(one, other)
     }
 
     fn line(&self, setting: &Setting<'_>, in_inventory: bool) -> String {
@@ -170,6 +170,7 @@ impl Rules for K3s {
 
     fn variables(
         &self,
+        _: &Situation<'_>,
         topology: &Topology,
         host: &Host,
         facts: &Facts,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::distribution::DIALECTS;
 use crate::inventory::keys::OBJECTS;
 use crate::inventory::language::{Key, Kind};
 
@@ -297,7 +298,7 @@ fn row(text: &mut String, key: &Key) {
         .map(|default| format!("`{default}`"))
         .unwrap_or_default();
     let example = match key.kind {
-        Kind::Choice(_) | Kind::Distribution | Kind::Secret(_) => String::new(),
+        Kind::Choice(_) | Kind::Distribution | Kind::RoleName | Kind::Secret(_) => String::new(),
         _ => format!(" Example: `{}`", key.example),
     };
     let about = format!("{}{example}", key.about).replace('|', "\\|");
@@ -309,16 +310,20 @@ fn row(text: &mut String, key: &Key) {
     );
 }
 
+/// Words of which one is chosen.
+fn listed(words: &[&str]) -> String {
+    let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    words.join(" or ")
+}
+
 /// A kind of value in words.
 fn kind(kind: Kind) -> String {
     match kind {
         Kind::Text(_) | Kind::Ranged(_) | Kind::Secret(_) => "text".to_owned(),
         Kind::Whole(least, most) => format!("number, {least} to {most}"),
-        Kind::Distribution => format!("`{}`", crate::distribution::DEFAULT.dialect.name),
-        Kind::Choice(words) => {
-            let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-            words.join(" or ")
-        }
+        Kind::Distribution => listed(&DIALECTS.map(|dialect| dialect.name)),
+        Kind::RoleName => listed(&crate::distribution::DEFAULT.dialect.role_words()),
+        Kind::Choice(words) => listed(words),
         Kind::Texts(_) => "list of texts".to_owned(),
         Kind::TextOrTexts => "text, or list of texts".to_owned(),
         Kind::Labels(_) => "map of texts".to_owned(),

@@ -65,6 +65,19 @@ super::codes! {
     /// ```
     CGROUP_MISSING "cgroup-missing";
 
+    /// k0s looks at a host before it starts, and refuses one that lacks what a controller or a worker needs: room
+    /// on the disk, control groups, kernel modules.
+    ///
+    /// # Remedy
+    /// On the host, this shows what is missing:
+    ///
+    /// ```sh
+    /// k0s sysinfo
+    /// ```
+    ///
+    /// `ignore-pre-flight-checks: true` under `config` (`agent_config` for workers) lets k0s start all the same.
+    PREFLIGHT_FAILED "preflight-failed";
+
     /// The kernel of the host runs cgroup v1, and the kubelet of Kubernetes 1.35 and newer refuses that.
     ///
     /// # Remedy

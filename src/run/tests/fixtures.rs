@@ -53,7 +53,7 @@ pub(super) fn node() -> Task {
     Task::Node(Node {
         name: "m1".into(),
         voter: false,
-        flannel: false,
+        network: false,
         service: k3s(),
         agent: false,
         kubeconfig: "/k".into(),

@@ -112,7 +112,7 @@ fn the_road() {
             Selector::Members => "servers that have data",
             Selector::Joining => "servers that join",
             Selector::Agents => "agents",
-            Selector::CleanupServer => "on one server that is READY",
+            Selector::AnsweringServer => "on one server that is READY",
         };
         let order = match stage.strategy {
             Strategy::Parallel => "",

@@ -31,7 +31,7 @@ passwords:
 secret: [hunter15,
 hunter16]
 secrets-encryption: true
-token: K10… (known once the first server runs)
+token: (known once the first server runs)
 kube-apiserver-arg:
 - etcd-password=hunter17
 - anonymous-auth=false
@@ -64,7 +64,7 @@ kube-apiserver-arg:
         secret: ***
         ***
         secrets-encryption: true
-        token: K10… (known once the first server runs)
+        token: (known once the first server runs)
         kube-apiserver-arg:
         - etcd-password=***
         - anonymous-auth=false

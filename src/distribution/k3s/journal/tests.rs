@@ -1,4 +1,5 @@
 use super::*;
+use crate::distribution::journal::seeks_leader;
 
 #[test]
 fn frames_are_taken_off_and_the_own_load_balancer_is_no_address() {
@@ -27,13 +28,13 @@ fn frames_are_taken_off_and_the_own_load_balancer_is_no_address() {
         ),
     ];
     for (line, expected) in table {
-        assert_eq!(message(line), expected);
+        assert_eq!(WORDS.message(line), expected);
     }
 }
 
 #[test]
 fn last_words_are_alike_but_for_numbers_and_none_where_they_pass() {
-    let last = |line: &str| last_words(&format!("level=info msg=chatter\n{line}\n"));
+    let last = |line: &str| WORDS.last_words(&format!("level=info msg=chatter\n{line}\n"));
     let words = last("level=fatal msg=\"database 7 is broken\"");
     assert!(words.is_some());
     assert_eq!(words, last("level=fatal msg=\"database 12 is broken\""));
@@ -44,7 +45,7 @@ fn last_words_are_alike_but_for_numbers_and_none_where_they_pass() {
         ),
         None
     );
-    assert_eq!(last_words(""), None);
+    assert_eq!(WORDS.last_words(""), None);
 }
 
 /// As k3s 1.36.3 ends with a flag that a part of it does not know.
@@ -53,7 +54,7 @@ fn why_k3s_ends_is_told_last() {
     let journal = "time=\"x\" level=error msg=\"Shutdown request received: \\\"scheduler exited: unknown flag: --no-such-flag\\\"\"\n\
                    E1127 20:13:19.000001    1234 event.go:368] \"Unable to write event (may retry after sleeping)\"\n";
     assert_eq!(
-        relevant(journal),
+        WORDS.relevant(journal),
         [
             "\"Unable to write event (may retry after sleeping)\"",
             "Shutdown request received: \"scheduler exited: unknown flag: --no-such-flag\""
@@ -119,7 +120,7 @@ fn of_a_journal_the_last_lines_of_trouble_are_kept_without_noise() {
     ]
     .join("\n");
     assert_eq!(
-        relevant(&journal),
+        WORDS.relevant(&journal),
         [
             "Waiting to retrieve agent configuration; server is not ready: x 22 (2 times)",
             "broke",
@@ -129,10 +130,10 @@ fn of_a_journal_the_last_lines_of_trouble_are_kept_without_noise() {
     let many: String = (0_u8..30)
         .map(|index| format!("trouble {}\n", char::from(b'A' + index)))
         .collect();
-    let kept = relevant(&many);
+    let kept = WORDS.relevant(&many);
     assert_eq!((kept.len(), kept[0].as_str()), (20, "trouble K"));
-    assert_eq!(relevant(&"x".repeat(1000))[0].chars().count(), 301);
+    assert_eq!(WORDS.relevant(&"x".repeat(1000))[0].chars().count(), 301);
     let calm = "level=info msg=\"one thing\"\nlevel=info msg=\"another thing\"";
-    assert_eq!(relevant(calm), ["another thing"]);
-    assert!(relevant("").is_empty());
+    assert_eq!(WORDS.relevant(calm), ["another thing"]);
+    assert!(WORDS.relevant("").is_empty());
 }

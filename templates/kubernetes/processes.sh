@@ -1,5 +1,5 @@
-# A container's shim outlives k3s; its children are the container. What stands in the control groups of
-# the units and of pods is k3s's own, unless the machine is a pod itself.
+# A container's shim outlives its unit; its children are the container. What stands in the control groups of
+# the units and of pods is the distribution's own, unless the machine is a pod itself.
 descendants() {
     for child in $(cat "/proc/$1/task/"*/children 2>/dev/null); do
         echo "$child"
@@ -7,7 +7,7 @@ descendants() {
     done
 }
 processes() {
-    own='/k3s(-agent)?\.service(/|$)'
+    own='/({{ cluster.units }})\.service(/|$)'
     grep -q kubepods /proc/1/cgroup || own="$own|/kubepods(\.slice)?(/|\$)"
     for process in /proc/[0-9]*; do
         if grep -Eqs "$own" "$process/cgroup"; then
@@ -15,7 +15,7 @@ processes() {
             continue
         fi
         case "$(tr '\0' ' ' <"$process/cmdline" 2>/dev/null)" in
-            {{ folders.data }}/data/*/bin/containerd-shim*)
+            {{ folders.data }}/data/*/bin/containerd-shim* | {{ folders.data }}/bin/containerd-shim*)
                 echo "${process#/proc/}"
                 descendants "${process#/proc/}"
                 ;;

@@ -1,10 +1,11 @@
-//! Versions of k3s: `v1.36.3+k3s1` is Kubernetes 1.36.3 in the first build of k3s for it.
+//! Versions of distributions: `v1.36.3+k3s1` is Kubernetes 1.36.3 in the first build of k3s for it,
+//! `v1.36.3+k0s.2` in the third of k0s.
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-/// A version of k3s. Ordered as releases follow each other: a release candidate stands before its
+/// A version of a distribution. Ordered as releases follow each other: a release candidate stands before its
 /// release, a later build after an earlier one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Version {
@@ -14,24 +15,31 @@ pub struct Version {
     pub minor: u64,
     /// Patch version of Kubernetes.
     pub patch: u64,
-    /// What stands after a hyphen: `rc1`.
+    /// What stands after a hyphen: `rc1`, `rc.0`.
     pub candidate: Option<String>,
-    /// What stands after the plus sign: `k3s1`.
+    /// What stands after the plus sign: `k3s1`, `k0s.2`.
     pub build: Option<String>,
 }
 
 /// A text that is not a version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a version of k3s; one looks like v1.36.3+k3s1")]
+#[error("`{0}` is not a version")]
 pub struct NotAVersion(String);
 
 impl Version {
-    /// The version in what `k3s --version` answers: `k3s version v1.36.3+k3s1 (ab12cd34)`.
-    pub fn from_output(output: &str) -> Option<Self> {
+    /// The first version in what a binary answers, behind these words of a line: k3s says
+    /// `k3s version v1.36.3+k3s1 (ab12cd34)`.
+    pub fn from_output(output: &str, behind: &str) -> Option<Self> {
         output.lines().find_map(|line| {
-            let rest = line.trim().strip_prefix("k3s version ")?;
+            let rest = line.trim().strip_prefix(behind)?;
             rest.split_whitespace().next()?.parse().ok()
         })
+    }
+
+    /// Which of two versions was released first; `None` where one of them is no version.
+    pub fn order_of(one: &str, other: &str) -> Option<Ordering> {
+        let (one, other): (Self, Self) = (one.parse().ok()?, other.parse().ok()?);
+        Some(one.cmp(&other))
     }
 }
 
@@ -130,6 +138,7 @@ mod tests {
             "v1.36.0-rc1+k3s2",
             "v1.36.3",
             "v1.25.16+k3s4",
+            "v1.36.3-rc.0+k0s.2",
         ] {
             assert_eq!(text.parse::<Version>().unwrap().to_string(), text);
         }
@@ -170,6 +179,12 @@ mod tests {
             "v1.36.0+k3s10",
             "v1.36.1+k3s1",
             "v1.37.0+k3s1",
+            "v1.37.1-rc.0+k0s.0",
+            "v1.37.1-rc.2+k0s.0",
+            "v1.37.1-rc.10+k0s.1",
+            "v1.37.1+k0s.0",
+            "v1.37.1+k0s.2",
+            "v1.37.1+k0s.10",
         ]
         .map(|text| text.parse::<Version>().unwrap());
         assert!(order.is_sorted_by(|one, other| one < other), "{order:?}");
@@ -189,7 +204,8 @@ mod tests {
             ("k3s version dev (HEAD)\n", None),
             ("", None),
         ] {
-            let found = Version::from_output(output).map(|version| version.to_string());
+            let found =
+                Version::from_output(output, "k3s version ").map(|version| version.to_string());
             assert_eq!(found.as_deref(), expected, "{output}");
         }
     }

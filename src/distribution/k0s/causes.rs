@@ -1,0 +1,155 @@
+//! What k0s says when it cannot start or join, what that means, and what to do about it.
+//!
+//! Words of k0s 1.36.3; each row is tested with the line as k0s writes it. What it ends with is a plain
+//! line that begins with `Error: `; systemd starts it again ten seconds later.
+
+use crate::distribution::causes::{self, Cause, Value};
+use crate::distribution::journal::Words;
+use crate::problem::{Code, Problem};
+
+/// The words of k0s.
+pub(super) const WORDS: Words = Words {
+    usual: &[
+        "File does not exist, skipping",
+        "running as root",
+        "Running etcd as root",
+    ],
+    ends: "Error: ",
+    // A member of etcd waits for its turn or its quorum, a worker for the API.
+    passes: &[
+        "too many learner",
+        "unhealthy cluster",
+        "health-check timed out",
+        "connection refused",
+        "connection reset",
+        "no route to host",
+        "network is unreachable",
+        "i/o timeout",
+        "deadline exceeded",
+    ],
+    balancer: "127.0.0.1:7443",
+};
+
+/// Where a line names the controller.
+const CONTROLLER: Value = Value::Between(
+    &[("via https://", ": "), ("Get \"https://", "/")],
+    "the controller",
+);
+
+/// How a host gets another token.
+const AGAIN: &[&str] = &["run the same command again: it makes a new token"];
+
+const CAUSES: &[Cause] = &[
+    Cause {
+        code: Code::TOKEN_REFUSED,
+        words: &[
+            "failed to join controller",
+            "the server has asked for the client to provide credentials",
+        ],
+        value: CONTROLLER,
+        means: "the controller at {value} does not take the token: it has expired, was taken back, or is of another cluster",
+        remedy: AGAIN,
+    },
+    Cause {
+        code: Code::TOKEN_REFUSED,
+        words: &[
+            "failed to join controller",
+            "certificate signed by unknown authority",
+        ],
+        value: CONTROLLER,
+        means: "the token belongs to another cluster than the controller at {value}: its CA is not this cluster's",
+        remedy: AGAIN,
+    },
+    Cause {
+        code: Code::TOKEN_REFUSED,
+        words: &["wrong token type"],
+        value: Value::Between(&[("wrong token type ", ",")], "another role"),
+        means: "the token in /etc/k0s/k0stoken is one for another role ({value})",
+        remedy: AGAIN,
+    },
+    Cause {
+        code: Code::DATA_MISSING,
+        words: &["illegal base64 data"],
+        value: Value::None,
+        means: "k0s finds no data of its cluster on this host, which has joined before, and no token to join again",
+        remedy: &[
+            "if a disk did not come up, bring it back and restart k0s",
+            "if the data is lost, run the same command again: the host joins anew",
+        ],
+    },
+    Cause {
+        code: Code::DATA_MISSING,
+        words: &["token file", "not found"],
+        value: Value::None,
+        means: "k0s finds no data of its cluster on this host, and no token to join with",
+        remedy: AGAIN,
+    },
+    Cause {
+        code: Code::CLUSTER_REMAINS,
+        words: &["Peer URLs already exists"],
+        value: Value::None,
+        means: "etcd still has a member at this host's address: the host was wiped, or was cut off while it joined",
+        remedy: &["run the same command again: it removes that member first"],
+    },
+    Cause {
+        code: Code::SETTING_INVALID,
+        words: &["failed to load node config"],
+        value: Value::None,
+        means: "k0s cannot read /etc/k0s/k0s.yaml",
+        remedy: &[
+            "correct it under  config:  of  cluster:  in the inventory; on this host, this names the place:\nk0s config validate --config /etc/k0s/k0s.yaml",
+        ],
+    },
+    Cause {
+        code: Code::SETTING_INVALID,
+        words: &["invalid node config"],
+        value: Value::None,
+        means: "k0s does not accept /etc/k0s/k0s.yaml",
+        remedy: &[
+            "correct it under  config:  of  cluster:  in the inventory; on this host, this names the place:\nk0s config validate --config /etc/k0s/k0s.yaml",
+        ],
+    },
+    Cause {
+        code: Code::SETTING_INVALID,
+        words: &["Error: unknown flag: --"],
+        value: Value::Between(&[("unknown flag: --", " ")], "FLAG"),
+        means: "this k0s does not know the flag {value}",
+        remedy: &["correct it under  config:  or  agent_config:  in the inventory"],
+    },
+    Cause {
+        code: Code::PREFLIGHT_FAILED,
+        words: &["pre-flight checks failed"],
+        value: Value::None,
+        means: "k0s refuses this host: it lacks something",
+        remedy: &["on this host, this shows what:\nk0s sysinfo"],
+    },
+    Cause {
+        code: Code::OTHER_CLUSTER,
+        words: &["worker node credentials are invalid"],
+        value: Value::None,
+        means: "the cluster does not know this worker's node any more, or has another CA",
+        remedy: &["reset the host, then deploy it again:\ntowline reset -i FILE --limit HOST"],
+    },
+    Cause {
+        code: Code::VERSIONS_DIFFER,
+        words: &["worker-config-", "not found"],
+        value: Value::Between(
+            &[("configmaps \"", "\""), ("configmaps \\\"", "\\\"")],
+            "its version",
+        ),
+        means: "no controller has a configuration for workers of this version ({value})",
+        remedy: &["let all hosts have one version:  cluster: {version: …}"],
+    },
+    Cause {
+        code: Code::NODE_ADDRESS_MISSING,
+        words: &["bind: cannot assign requested address"],
+        value: Value::Between(&[("listen tcp ", ": bind")], "an address"),
+        means: "k0s is to listen at {value}, which is not on this host",
+        remedy: &["give the host an address of its own:  private_address: …"],
+    },
+];
+
+/// The cause that the newest line of a journal tells, if one does. `node` is the node's name.
+pub(super) fn diagnose(journal: &str, node: &str) -> Option<Problem> {
+    causes::diagnose(("k0s", &WORDS, CAUSES), journal, node)
+}

@@ -1,0 +1,89 @@
+//! What inventories say in the words of k0s.
+
+use super::keys;
+use crate::inventory::{Dialect, Role, RoleWord};
+
+/// Why an inventory names no token.
+const NO_TOKEN: &str = "k0s has no token that lasts: towline makes those by which hosts join, and takes them back at the end of the run";
+
+/// The words of k0s.
+pub const DIALECT: Dialect = Dialect {
+    name: "k0s",
+    first_build: "+k0s.0",
+    roles: &[
+        RoleWord {
+            word: "server",
+            role: Role::Server,
+            settings: &[("enable-worker", true), ("no-taints", true)],
+        },
+        RoleWord {
+            word: "agent",
+            role: Role::Agent,
+            settings: &[],
+        },
+        RoleWord {
+            word: "controller",
+            role: Role::Server,
+            settings: &[],
+        },
+        RoleWord {
+            word: "controller+worker",
+            role: Role::Server,
+            settings: &[("enable-worker", true)],
+        },
+        RoleWord {
+            word: "single",
+            role: Role::Server,
+            settings: &[("single", true)],
+        },
+        RoleWord {
+            word: "worker",
+            role: Role::Agent,
+            settings: &[],
+        },
+    ],
+    lacks: &[
+        ("token", NO_TOKEN),
+        ("token_file", NO_TOKEN),
+        ("agent_token", NO_TOKEN),
+        ("agent_token_file", NO_TOKEN),
+        (
+            "server_url",
+            "name a controller of that cluster among the hosts: hosts join with a token that it makes",
+        ),
+        (
+            "datastore",
+            "it is etcd; `role: single` keeps the data in sqlite",
+        ),
+    ],
+    data_dir_key: "data-dir",
+    data_dir: "/var/lib/k0s",
+    token: "made by `k0s token create` on a controller",
+    agent_token: "made by `k0s token create` on a controller",
+    spelling: |key| key.trim_start_matches('-').replace('_', "-"),
+    reserved: &[
+        (
+            &["config", "c"],
+            "towline writes the one k0s.yaml: write what it says under `spec`",
+        ),
+        (
+            &["apiVersion", "kind", "metadata"],
+            "it is the same in every k0s.yaml: write `spec` alone",
+        ),
+        (&["token-file"], NO_TOKEN),
+        (&["labels"], "say it with `labels`"),
+        (&["taints"], "say it with `taints`"),
+        (
+            &["enable-worker"],
+            "say it with the host's role: `controller+worker`, or `server`, which has no taint",
+        ),
+        (&["single"], "say it with the host's role: `single`"),
+        (
+            &["init-only"],
+            "it is for one start of k0s, not for every one",
+        ),
+        (&["D"], "write data-dir"),
+    ],
+    per_host: &[],
+    remarks: keys::remarks,
+};

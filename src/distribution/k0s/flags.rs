@@ -1,0 +1,181 @@
+//! The flags of `k0s controller` and `k0s worker`: what an inventory says beside k0s.yaml, and what
+//! stands in a unit.
+
+use serde_json::Value;
+
+use crate::distribution::Settings;
+use crate::inventory::{Role, similar};
+
+/// What follows a flag.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    Nothing,
+    Value,
+    /// Several, with commas between them.
+    List,
+    /// Arguments of another program, with blanks between them.
+    Arguments,
+}
+
+use Takes::{Arguments, List, Nothing, Value as One};
+
+/// Each flag, whether workers have it, too, and what follows it: pkg/config/cli.go of v1.36.3.
+const FLAGS: [(&str, bool, Takes); 28] = [
+    ("api-server-stop-timeout", false, One),
+    ("config", false, One),
+    ("cri-socket", true, One),
+    ("data-dir", true, One),
+    ("debug", true, Nothing),
+    ("debug-listen-on", true, One),
+    ("disable-components", false, List),
+    ("enable-cloud-provider", true, Nothing),
+    ("enable-dynamic-config", false, Nothing),
+    ("enable-k0s-cloud-provider", false, Nothing),
+    ("enable-metrics-scraper", false, Nothing),
+    ("enable-worker", false, Nothing),
+    ("feature-gates", false, List),
+    ("ignore-pre-flight-checks", true, Nothing),
+    ("iptables-mode", true, One),
+    ("k0s-cloud-provider-port", false, One),
+    ("k0s-cloud-provider-update-frequency", false, One),
+    ("kube-controller-manager-extra-args", false, Arguments),
+    ("kubelet-extra-args", true, Arguments),
+    ("kubelet-root-dir", true, One),
+    ("labels", true, List),
+    ("logging", true, List),
+    ("no-taints", false, Nothing),
+    ("profile", true, One),
+    ("single", false, Nothing),
+    ("status-socket", true, One),
+    ("taints", true, List),
+    ("token-file", true, One),
+];
+
+fn takes(key: &str) -> Option<Takes> {
+    let mut all = FLAGS.iter();
+    all.find_map(|(name, _, takes)| (*name == key).then_some(*takes))
+}
+
+/// Whether a role has this flag.
+pub fn is_known(key: &str, role: Role) -> bool {
+    let mut all = FLAGS.iter();
+    all.any(|(name, worker, _)| *name == key && (*worker || role == Role::Server))
+}
+
+/// What was probably meant by a flag that a role does not have, as a sentence.
+pub(super) fn instead(key: &str, role: Role) -> Option<String> {
+    if role == Role::Agent && is_known(key, Role::Server) {
+        return Some("only controllers have it: write it under  config:  of  cluster:".into());
+    }
+    let own = FLAGS.iter().map(|(name, ..)| *name);
+    let meant = similar(key, own.filter(|name| is_known(name, role)))?;
+    Some(format!("did you mean `{meant}`?"))
+}
+
+/// The words of a value: of a list, or of one text that stands in its place.
+pub(super) fn words(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(words).collect(),
+        Value::Object(map) => map
+            .iter()
+            .flat_map(|(key, value)| {
+                words(value)
+                    .into_iter()
+                    .map(move |value| format!("{key}={value}"))
+            })
+            .collect(),
+        Value::String(text) => vec![text.clone()],
+        Value::Null => Vec::new(),
+        other => vec![other.to_string()],
+    }
+}
+
+/// Settings as the words of a command line.
+pub(super) fn command_line(settings: &Settings) -> Vec<String> {
+    let word = |(key, value): (&String, &Value)| match value {
+        Value::Bool(true) => Some(format!("--{key}")),
+        Value::Bool(false) | Value::Null => None,
+        value => {
+            let between = match takes(key) {
+                Some(Arguments) => " ",
+                _ => ",",
+            };
+            Some(format!("--{key}={}", words(value).join(between)))
+        }
+    };
+    settings.iter().filter_map(word).collect()
+}
+
+/// The settings that the words of a command line say.
+pub(super) fn settings(line: &[String]) -> Settings {
+    let mut settings = Settings::new();
+    let mut line = line.iter();
+    while let Some(word) = line.next() {
+        let Some(flag) = word.strip_prefix("--") else {
+            continue;
+        };
+        let (key, value) = match flag.split_once('=') {
+            Some((key, value)) => (key, Some(value.to_owned())),
+            None => (flag, None),
+        };
+        let value = match (takes(key), value) {
+            (Some(Nothing), value) => Value::Bool(value.is_none_or(|value| value == "true")),
+            (Some(List), Some(value)) => value.split(',').map(Value::from).collect(),
+            (_, Some(value)) => Value::String(value),
+            (_, None) => Value::from(line.next().cloned().unwrap_or_default()),
+        };
+        settings.insert(key.to_owned(), value);
+    }
+    settings
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn settings_become_a_command_line_and_back() {
+        let told: Settings = serde_json::from_value(json!({
+            "data-dir": "/srv/k0s",
+            "debug": false,
+            "enable-worker": true,
+            "kubelet-extra-args": ["--node-ip=10.0.0.1", "--max-pods=200"],
+            "labels": ["disk=ssd", "rack=1"],
+        }))
+        .expect("settings");
+        let line = command_line(&told);
+        assert_eq!(
+            line,
+            [
+                "--data-dir=/srv/k0s",
+                "--enable-worker",
+                "--kubelet-extra-args=--node-ip=10.0.0.1 --max-pods=200",
+                "--labels=disk=ssd,rack=1",
+            ]
+        );
+        let back = settings(&line);
+        assert_eq!(back["labels"], json!(["disk=ssd", "rack=1"]));
+        assert_eq!(back["enable-worker"], json!(true));
+        assert_eq!(command_line(&back), line);
+        let apart = ["--data-dir", "/srv/k0s", "--enable-worker"].map(str::to_owned);
+        assert_eq!(settings(&apart)["data-dir"], json!("/srv/k0s"));
+    }
+
+    #[test]
+    fn a_flag_is_known_to_its_role_and_a_slip_is_recognised() {
+        assert!(is_known("no-taints", Role::Server) && !is_known("no-taints", Role::Agent));
+        for (key, role, said) in [
+            ("profil", Role::Agent, Some("did you mean `profile`?")),
+            (
+                "disable-components",
+                Role::Agent,
+                Some("only controllers have it: write it under  config:  of  cluster:"),
+            ),
+            ("something-else", Role::Server, None),
+        ] {
+            assert_eq!(instead(key, role).as_deref(), said, "{key}");
+        }
+    }
+}

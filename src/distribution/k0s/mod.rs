@@ -1,0 +1,56 @@
+//! k0s: one binary that carries all parts of Kubernetes.
+
+use super::{Distribution, Flags};
+use crate::inventory::Role;
+use crate::task::Journal;
+
+mod causes;
+mod config;
+mod dialect;
+mod flags;
+mod keys;
+mod questions;
+mod release;
+mod rules;
+mod tokens;
+mod told;
+mod variables;
+
+#[cfg(test)]
+mod tests;
+
+pub use dialect::DIALECT;
+pub use rules::K0s;
+#[cfg(test)]
+pub use variables::variables_schema;
+
+/// What is known of k0s.
+pub static DISTRIBUTION: Distribution = Distribution {
+    dialect: &DIALECT,
+    rules: &K0s,
+    questions: questions::QUESTIONS,
+    generate: tokens::generate,
+    releases: release::RELEASES,
+    playbooks: embedded!("playbooks" / "k0s":
+        "site.yml", "files.yml", "controller.yml", "admit.yml", "join.yml", "worker.yml", "admitted.yml",
+        "reset-stop.yml", "reset-delete.yml", "reset-host.yml", "reset-stay.yml",
+    ),
+    templates: embedded!("templates" / "k0s": "etcd.sh", "k0s.service", "k0s.yaml", "k0stoken", "mounts.sh"),
+    journal: Journal {
+        cause: causes::diagnose,
+        relevant: |journal| causes::WORDS.relevant(journal),
+        last_words: |journal| causes::WORDS.last_words(journal),
+        warning: None,
+        seeks_leader: super::journal::seeks_leader,
+    },
+    kubectl: "/usr/local/bin/k0s kubectl",
+    renew_kubeconfig: "systemctl restart k0scontroller",
+    flags: Flags {
+        settings: |_| Err("flags of k0s are written into an inventory".to_owned()),
+        is_known: |key, role: Role| flags::is_known(key, role),
+        shared: &[],
+        is_same: |_, one, other| one == other,
+        shared_on: |_| Ok(super::Settings::new()),
+        certificate_names: |_| Vec::new(),
+    },
+};

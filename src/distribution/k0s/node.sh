@@ -1,0 +1,36 @@
+# What a host is asked of k0s. $data is the folder that its data is looked for in.
+k0s=/usr/local/bin/k0s
+file config /etc/k0s/k0s.yaml
+# What k0s itself takes for data of a cluster that it is in.
+if [ -f "$data/etcd/member/snap/db" ]; then
+    say datastore etcd
+elif [ -f "$data/db/state.db" ]; then
+    say datastore sqlite
+fi
+[ -f "$data/pki/ca.key" ] && say ca_hash "$(sha256sum <"$data/pki/ca.crt" | cut -d ' ' -f 1)"
+kubelet=$data/kubelet.conf
+value() { sed -n "s/^ *$1: *//p" "$kubelet" | head -n 1; }
+if [ -f "$kubelet" ]; then
+    say joined yes
+    say owns_node yes
+    say agent_ca_hash "$(value certificate-authority-data | base64 -d 2>/dev/null | sha256sum | cut -d ' ' -f 1)"
+    # Its subject is the name of the node.
+    certificate=$(value client-certificate)
+    [ -f "$certificate" ] && say node_certificate "$(sed '/-END CERTIFICATE-/q' "$certificate" | head -c 16384 | pack)"
+    say drop_in "$(printf 'server: %s\n' "$(value server)" | pack) kubelet.conf"
+fi
+[ -s "$k0s" ] && say version "$(timeout 10 "$k0s" version 2>/dev/null | head -n 1)"
+for role in server agent; do
+    case $role in server) unit=k0scontroller ;; agent) unit=k0sworker ;; esac
+    say "${role}_unit" "$(systemctl show -p LoadState -p ActiveState -p SubState -p FragmentPath -p NRestarts -p ActiveEnterTimestampMonotonic "$unit" 2>/dev/null | tr '\n' ' ')"
+    own=/etc/systemd/system/$unit.service
+    [ -f "$own" ] || continue
+    # Its flags are settings.
+    say drop_in "$(head -c 65536 "$own" | pack) $unit.service"
+    grep -q '^# Written by towline' "$own" || say foreign "$unit $(head -c 65536 "$own" | pack)"
+done
+if [ "$(systemctl is-active k0scontroller 2>/dev/null)" = active ]; then
+    file kubeconfig "$data/pki/admin.conf"
+    nodes
+    members
+fi

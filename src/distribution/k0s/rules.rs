@@ -1,0 +1,404 @@
+//! k0s's answers to what the rules of a cluster must know.
+
+use std::cmp::Ordering;
+
+use serde_json::Value;
+
+use super::config::{API_PORT, HostOfK0s, JOIN_PORT, SPEC, balances};
+use super::dialect::DIALECT;
+use super::keys::{is_single, spec};
+use super::told::{kubelet_argument, own_flags, own_yaml, server};
+use super::variables;
+use crate::cluster::rules::{
+    Assignment, Basis, Belongings, HostConfig, Product, Token, Told, WantedAddresses,
+};
+use crate::cluster::{
+    Claims, Folders, Network, NodeRole, Rules, Setting, Situation, Topology, agents_elsewhere,
+    differing, to_move,
+};
+use crate::distribution::Settings;
+use crate::distribution::version::Version;
+use crate::facts::{Datastore, Facts};
+use crate::inventory::{DataDir, Host, Inventory};
+use crate::problem::{Code, Problem, problem};
+use crate::vars::{Secret, secrets_among};
+
+/// k0s.
+#[derive(Debug)]
+pub struct K0s;
+
+const PRODUCT: Product = Product {
+    name: DIALECT.name,
+    api_port: API_PORT,
+    join_port: JOIN_PORT,
+    server_unit: "k0scontroller",
+    agent_unit: "k0sworker",
+    leaves_etcd: true,
+    // The parts that its binary carries: 200 MiB for k0s 1.36.
+    unpacked_mib: 250,
+    server_mib: 300,
+    agent_mib: 50,
+};
+
+/// The networks of pods and services where nothing is said.
+const RANGES: [(&str, &str); 2] = [
+    ("/network/podCIDR", "10.244.0.0/16"),
+    ("/network/serviceCIDR", "10.96.0.0/12"),
+];
+
+/// What a cluster was made with and keeps, by its path in `spec`, and what it is where nothing is said.
+const FIXED: [(&str, &str); 4] = [
+    RANGES[0],
+    RANGES[1],
+    ("/network/provider", "kuberouter"),
+    ("/network/clusterDomain", "cluster.local"),
+];
+
+/// Flags that all controllers have to share: k0s does not compare them, and the leader's hold.
+const SHARED: [&str; 4] = [
+    "disable-components",
+    "enable-dynamic-config",
+    "feature-gates",
+    "kube-controller-manager-extra-args",
+];
+
+impl Rules for K0s {
+    fn product(&self) -> &'static Product {
+        &PRODUCT
+    }
+
+    fn told(&self, facts: &Facts) -> Told {
+        let flags = own_flags(facts);
+        let yaml = own_yaml(facts);
+        let text = |path: &str| {
+            let told = yaml.as_ref().ok().and_then(|yaml| yaml.pointer(path));
+            told.and_then(Value::as_str).map(str::to_owned)
+        };
+        let node_ip = kubelet_argument(&flags, "node-ip");
+        let node_ip = text("/spec/api/address").or(node_ip);
+        Told {
+            unreadable: yaml
+                .as_ref()
+                .err()
+                .map(|why| format!("/etc/k0s/k0s.yaml {why}")),
+            node_name: kubelet_argument(&flags, "hostname-override"),
+            is_suffixed: false,
+            node_ip: node_ip.and_then(|list| list.split(',').next()?.parse().ok()),
+            server: server(facts),
+            // Tokens come and go.
+            token: None,
+            data_dir: folder(&flags, "data-dir"),
+        }
+    }
+
+    fn wanted<'a>(
+        &self,
+        inventory: &'a Inventory,
+        host: &'a Host,
+    ) -> Result<WantedAddresses<'a>, String> {
+        let arguments = inventory.configured(host, "kubelet-extra-args");
+        let flags: Settings = arguments
+            .map(|value| ("kubelet-extra-args".to_owned(), value.clone()))
+            .into_iter()
+            .collect();
+        let told = kubelet_argument(&flags, "node-ip");
+        let read = |text: &str| text.split(',').map(str::parse).collect::<Result<_, _>>();
+        Ok(WantedAddresses {
+            addresses: match told {
+                Some(text) => read(&text).map_err(|_error| {
+                    format!("kubelet-extra-args: --node-ip is no address: {text}")
+                })?,
+                None => Vec::new(),
+            },
+            interface: None,
+        })
+    }
+
+    fn version_order(&self, one: &str, other: &str) -> Option<Ordering> {
+        Version::order_of(one, other)
+    }
+
+    fn line(&self, setting: &Setting<'_>, in_inventory: bool) -> String {
+        let (key, value) = match setting {
+            Setting::DataDir(folder) => ("data-dir", (*folder).to_owned()),
+            Setting::Interface(name) => ("interface", (*name).to_owned()),
+            Setting::Addresses(list) => ("kubelet-extra-args", format!("--node-ip={list}")),
+        };
+        if in_inventory {
+            format!("{key}: {value}")
+        } else {
+            format!("--{key} {value}")
+        }
+    }
+
+    fn token<'a>(&self, token: &'a str) -> Token<'a> {
+        Token {
+            ca_hash: None,
+            password: token,
+        }
+    }
+
+    fn secrets(&self, facts: &Facts) -> Vec<Secret> {
+        let yaml: Option<Settings> = own_yaml(facts)
+            .ok()
+            .and_then(|yaml| serde_json::from_value(yaml).ok());
+        yaml.iter().flat_map(secrets_among).collect()
+    }
+
+    fn families(&self, situation: &Situation<'_>) -> Option<Vec<bool>> {
+        let both = spec(situation.inventory, "/network/dualStack/enabled");
+        (both == Some(&Value::Bool(true))).then(|| vec![false, true])
+    }
+
+    fn has_own_way(&self, _: &Situation<'_>, _: &Host, _: &Facts) -> bool {
+        false
+    }
+
+    fn refusals(&self, basis: &Basis<'_>) -> (Vec<Problem>, Vec<String>) {
+        let situation = basis.situation;
+        let mut problems: Vec<_> = unequal(situation).into_iter().collect();
+        let authorities: Claims = situation
+            .servers()
+            .filter_map(|(host, facts)| Some((host.name.clone(), facts.node.ca_hash.clone()?)))
+            .collect();
+        if let Some((first, other)) = differing(&authorities) {
+            let problem = problem!(
+                Code::TWO_CLUSTERS,
+                "two cluster CAs: {first} has one, {other} another"
+            )
+            .because("these controllers belong to different clusters");
+            problems.push(to_move(problem, other));
+        }
+        // Workers know the API, not where controllers join.
+        let (join, api) = (format!(":{JOIN_PORT}"), format!(":{API_PORT}"));
+        let urls: Vec<_> = basis
+            .servers
+            .iter()
+            .map(|url| url.replace(&join, &api))
+            .collect();
+        problems.extend(agents_elsewhere(situation, authorities.first(), &urls));
+        if spec(situation.inventory, "/storage/type").is_some_and(|kind| kind != "etcd")
+            || spec(situation.inventory, "/storage/etcd/externalCluster").is_some()
+        {
+            problems.push(
+                Problem::new(
+                    Code::DATASTORE_EXTERNAL,
+                    "config.spec.storage: a datastore outside the cluster is not supported yet",
+                )
+                .next("leave it out: several controllers keep their data in embedded etcd"),
+            );
+        }
+        let notes = balances(situation.inventory).then(|| {
+            "with several controllers, workers reach them by a balancer of their own; to do without:  config: {spec: {network: {nodeLocalLoadBalancing: {enabled: false}}}}".to_owned()
+        });
+        (problems, notes.into_iter().collect())
+    }
+
+    fn configure(
+        &self,
+        basis: &Basis<'_>,
+        hosts: &[Assignment<'_>],
+    ) -> Vec<Result<HostConfig, Problem>> {
+        hosts.iter().map(|host| configure(basis, host)).collect()
+    }
+
+    fn unchangeable(&self, situation: &Situation<'_>, topology: &Topology) -> Vec<Problem> {
+        situation
+            .servers()
+            .filter_map(|(host, facts)| {
+                let spec = topology.specs.get(&host.name)?;
+                let spec = (spec.role == NodeRole::Member).then_some(spec)?;
+                fixed(host, facts, spec.config.get(SPEC)?)
+            })
+            .collect()
+    }
+
+    fn network(&self, situation: &Situation<'_>, _: &Topology) -> (Network, Option<String>) {
+        let provider = spec(situation.inventory, "/network/provider");
+        let itself = provider.is_none_or(|provider| provider != "custom");
+        let network = Network {
+            itself,
+            policies: true,
+        };
+        let note = (!itself).then(|| "network.provider is custom: nodes are not Ready until a network plug-in (CNI) is installed in the cluster; towline does not wait for it".to_owned());
+        (network, note)
+    }
+
+    fn ranges(&self, inventory: &Inventory) -> Vec<String> {
+        let range = |(path, default): (&str, &str)| {
+            let said = spec(inventory, path).and_then(Value::as_str);
+            said.unwrap_or(default).to_owned()
+        };
+        RANGES.map(range).to_vec()
+    }
+
+    fn variables(
+        &self,
+        situation: &Situation<'_>,
+        topology: &Topology,
+        host: &Host,
+        facts: &Facts,
+        version: Option<&str>,
+    ) -> Value {
+        variables::variables(situation, topology, host, facts, version)
+    }
+
+    fn folders(&self, facts: &Facts) -> Belongings {
+        let flags = own_flags(facts);
+        let (data, kubelet) = (
+            folder(&flags, "data-dir"),
+            folder(&flags, "kubelet-root-dir"),
+        );
+        let unread = data.clone().err().or(kubelet.clone().err());
+        let usual = if facts.has_data() {
+            facts.node.data_dir.clone()
+        } else {
+            DIALECT.data_dir()
+        };
+        Belongings {
+            folders: Folders {
+                data: data.ok().flatten().unwrap_or(usual),
+                kubelet: kubelet.ok().flatten(),
+            },
+            left: Vec::new(),
+            unread,
+        }
+    }
+}
+
+/// A folder that a flag names.
+fn folder(flags: &Settings, flag: &str) -> Result<Option<DataDir>, String> {
+    let Some(text) = flags.get(flag).and_then(Value::as_str) else {
+        return Ok(None);
+    };
+    let folder = text.parse::<DataDir>();
+    folder
+        .map(Some)
+        .map_err(|why| format!("--{flag} is {text}: {why}"))
+}
+
+/// What one host is told.
+fn configure(basis: &Basis<'_>, assignment: &Assignment<'_>) -> Result<HostConfig, Problem> {
+    let (host, facts) = (assignment.host, assignment.facts);
+    if let Some(foreign) = &facts.node.foreign {
+        return Err(problem!(
+            Code::SET_UP_ELSEWHERE,
+            host = &host.name,
+            "k0s was set up here by something else, and is left as it is"
+        )
+        .because(format!(
+            "the unit {} was not written by towline",
+            foreign.unit
+        )));
+    }
+    let subject = HostOfK0s {
+        situation: basis.situation,
+        host,
+        facts,
+        addresses: assignment.addresses,
+        role: assignment.role,
+        via: assignment.via,
+    };
+    let settings = subject.settings();
+    let has_node = subject.has_node();
+    let flags = subject.flags();
+    let is_older = Version::order_of(basis.version, "v1.35.0") == Some(Ordering::Less);
+    let is_allowed = flags.get("ignore-pre-flight-checks") == Some(&Value::Bool(true));
+    if facts.cgroup == 1 && has_node && !is_older && !is_allowed {
+        return Err(problem!(
+            Code::CGROUP_V1,
+            host = &host.name,
+            "its kernel runs cgroup v1, and k0s {} refuses that for a node",
+            basis.version
+        )
+        .next("boot it with systemd.unified_cgroup_hierarchy=1, or let k0s and its kubelet run on it, for controllers (config) and workers (agent_config)")
+        .inventory("ignore-pre-flight-checks: true")
+        .next("and for the kubelets")
+        .inventory("cluster: {config: {spec: {workerProfiles: [{name: default, values: {failCgroupV1: false}}]}}}"));
+    }
+    let kubelet = folder(&flags, "kubelet-root-dir");
+    Ok(HostConfig {
+        effective: false,
+        has_node,
+        kubelet: kubelet.ok().flatten(),
+        kept: Settings::new(),
+        notes: Vec::new(),
+        config: settings,
+    })
+}
+
+/// What a controller would get otherwise and cannot change.
+fn fixed(host: &Host, facts: &Facts, wants: &Value) -> Option<Problem> {
+    let name = &host.name;
+    let is_single = is_single(host);
+    if (facts.node.datastore == Some(Datastore::Sqlite)) != is_single {
+        return Some(
+            problem!(
+                Code::SETTING_FIXED,
+                host = name,
+                "it was made with role {}, and the inventory says otherwise ({})",
+                if is_single { "server" } else { "single" },
+                host.role.origin
+            )
+            .because("a single keeps its data in sqlite, which is never moved to etcd")
+            .next(
+                "leave its role as it is, or reset it and make the cluster anew (its data is lost)",
+            ),
+        );
+    }
+    facts.node.config.as_ref()?;
+    let has = own_yaml(facts).ok()?;
+    let (path, has, wants) = FIXED.into_iter().find_map(|(path, default)| {
+        let text = |all: Option<&Value>| {
+            let said = all
+                .and_then(|all| all.pointer(path))
+                .and_then(Value::as_str);
+            said.unwrap_or(default).to_owned()
+        };
+        let (has, wants) = (text(has.get("spec")), text(Some(wants)));
+        (has != wants).then_some((path, has, wants))
+    })?;
+    let key = path.trim_start_matches('/').replace('/', ".");
+    let last = path.rsplit('/').next().unwrap_or_default();
+    Some(
+        problem!(
+            Code::SETTING_FIXED,
+            host = name,
+            "spec.{key} is {has} in this cluster, and would be {wants}"
+        )
+        .because("what runs in the cluster was made with it")
+        .next("let the inventory say what the cluster has")
+        .inventory(format!(
+            "cluster: {{config: {{spec: {{network: {{{last}: {has}}}}}}}}}"
+        )),
+    )
+}
+
+/// Controllers whose flags would differ where all should have the same.
+fn unequal(situation: &Situation<'_>) -> Option<Problem> {
+    let inventory = situation.inventory;
+    let told = |host: &Host| SHARED.map(|key| inventory.configured(host, key).cloned());
+    let mut servers = inventory.servers();
+    let first = servers.next()?;
+    let (other, keys) = servers.find_map(|host| {
+        let pairs = SHARED
+            .into_iter()
+            .zip(told(first).into_iter().zip(told(host)));
+        let keys: Vec<_> = pairs
+            .filter(|(_, (one, other))| one != other)
+            .map(|(key, _)| key)
+            .collect();
+        (!keys.is_empty()).then_some((host, keys))
+    })?;
+    Some(
+        problem!(
+            Code::SERVER_SETTINGS_DIFFER,
+            "{} and {} would have different values for {}",
+            first.name,
+            other.name,
+            keys.join(", ")
+        )
+        .because("k0s does not compare them: those of the controller that leads would hold")
+        .next("say it once, under  config:  of  cluster:"),
+    )
+}

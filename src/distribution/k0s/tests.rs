@@ -1,0 +1,274 @@
+//! What hosts of k0s are told, and what is refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{DISTRIBUTION, K0s, causes};
+use crate::cluster::tests::{bare, unit};
+use crate::cluster::{LATER, NodeRole, Situation, Topology, topology};
+use crate::distribution::DIALECTS;
+use crate::facts::{Datastore, DropIn, Facts, Member};
+use crate::inventory::{Inventory, Overrides, Surroundings, load_text};
+use crate::kubernetes::kubeconfig::tests::{credentials, source};
+use crate::vars::Secret;
+
+const VERSION: &str = "v1.36.3+k0s.2";
+
+const FOUR: &str = "
+cluster: {name: home, distribution: k0s, version: v1.36.3+k0s.2, endpoint: k8s.example.org, config: {spec: {network: {provider: calico}}}}
+hosts:
+  m1: {address: 10.0.0.1, role: server, labels: {disk: ssd}}
+  m2: {address: 10.0.0.2, role: controller}
+  m3: {address: 10.0.0.3, role: controller+worker, node_name: third}
+  w1: {address: 10.0.0.11, role: worker, config: {profile: small, kubelet-extra-args: --max-pods=200}}
+";
+
+fn read(text: &str) -> Result<Inventory, String> {
+    let overrides = Overrides::default();
+    let surroundings = Surroundings {
+        distributions: &DIALECTS,
+        home: None,
+        overrides: &overrides,
+        variables: |_| None,
+    };
+    let read = load_text(text, Path::new("k0s.yaml"), surroundings);
+    read.map_err(|errors| errors.render(false, 100))
+}
+
+struct World {
+    inventory: Inventory,
+    facts: BTreeMap<String, Facts>,
+}
+
+impl World {
+    fn new(text: &str) -> Self {
+        let inventory = read(text).unwrap_or_else(|errors| panic!("{errors}"));
+        let hosts = inventory.hosts.iter();
+        let facts = hosts.map(|host| {
+            let mut facts = bare(&host.name, &host.address);
+            facts.node.data_dir = super::DIALECT.data_dir();
+            (host.name.clone(), facts)
+        });
+        Self {
+            facts: facts.collect(),
+            inventory,
+        }
+    }
+
+    /// The same with a host that runs as a controller.
+    fn running(mut self, name: &str, change: impl FnOnce(&mut Facts)) -> Self {
+        let facts = self.facts.get_mut(name).expect("a host");
+        facts.node.server_unit = unit("active", "running");
+        facts.node.datastore = Some(Datastore::Etcd);
+        facts.node.version = Some(VERSION.into());
+        facts.node.api_ready = true;
+        facts.node.ca_hash = Some("ab".repeat(32));
+        facts.node.kubeconfig = Some(Secret::new(&source(&credentials())));
+        change(facts);
+        self
+    }
+
+    fn decide<T>(&self, look: impl FnOnce(&Situation<'_>, Topology) -> T) -> T {
+        let names: BTreeSet<_> = self.facts.keys().cloned().collect();
+        let generated = ["worker.0123456789abcdef", "contro.0123456789abcdef"].map(Secret::new);
+        let situation = Situation {
+            rules: &K0s,
+            inventory: &self.inventory,
+            facts: &self.facts,
+            selected: &names,
+            generated: &generated,
+            adopt: false,
+            keep: false,
+        };
+        let topology =
+            topology(&situation, VERSION).unwrap_or_else(|problems| panic!("{problems:?}"));
+        look(&situation, topology)
+    }
+
+    /// What templates see under `k0s` on a host.
+    fn variables(&self, name: &str) -> Value {
+        self.decide(|situation, topology| {
+            let host = situation.inventory.host(name).expect("a host");
+            let facts = &situation.facts[name];
+            DISTRIBUTION
+                .rules
+                .variables(situation, &topology, host, facts, Some(VERSION))
+        })
+    }
+}
+
+#[test]
+fn each_host_of_a_new_cluster_is_told_its_addresses_and_its_role() {
+    let world = World::new(FOUR);
+    let seen = ["m1", "m2", "m3", "w1"].map(|name| {
+        let told = world.variables(name);
+        json!([
+            name,
+            told["command"],
+            told["arguments"],
+            told["spec"],
+            told["has_node"],
+            told["founds"],
+            told["token"]
+        ])
+    });
+    insta::assert_snapshot!(serde_json::to_string_pretty(&seen).expect("JSON"));
+    let notes = world.decide(|_, topology| topology.notes.join("\n"));
+    assert!(notes.contains("a balancer of their own"), "{notes}");
+}
+
+#[test]
+fn hosts_join_with_tokens_of_this_run_and_a_wiped_member_is_forgotten_first() {
+    let member = |id: &str, node: &str, address: &str| Member {
+        id: id.into(),
+        address: address.parse().ok(),
+        node: node.into(),
+        is_learner: false,
+        answers: None,
+    };
+    let world = World::new(FOUR).running("m2", |facts| {
+        facts.node.members = vec![member("1", "m1", "10.0.0.1"), member("2", "m2", "10.0.0.2")];
+    });
+    let roles = world.decide(|_, topology| {
+        let roles = topology.specs.iter();
+        roles
+            .map(|(name, spec)| (name.clone(), spec.role))
+            .collect::<Vec<_>>()
+    });
+    let expected = [
+        ("m1", NodeRole::Joining),
+        ("m2", NodeRole::Member),
+        ("m3", NodeRole::Joining),
+        ("w1", NodeRole::Agent),
+    ];
+    assert_eq!(roles, expected.map(|(name, role)| (name.to_owned(), role)));
+    let via = world.variables("m2");
+    assert_eq!(via["forget"], json!([{"id": "1", "address": "10.0.0.1"}]));
+    assert_eq!(
+        via["tokens"],
+        json!([
+            {"role": "worker", "hosts": "w1", "id": "worker", "secret": "0123456789abcdef", "usages": ["usage-bootstrap-authentication"]},
+            {"role": "controller", "hosts": "m1, m3", "id": "contro", "secret": "0123456789abcdef",
+                "usages": ["usage-bootstrap-controller-join", "usage-controller-join"]},
+        ])
+    );
+    let joins = world.variables("m1");
+    assert!(
+        joins["token"]
+            .as_str()
+            .is_some_and(|token| token.starts_with("H4sI"))
+    );
+    // The stale member is not waited for.
+    assert_eq!(
+        joins["peers"],
+        json!([{"address": "10.0.0.2", "ports": "9443 2380"}])
+    );
+    assert_eq!(joins["founds"], json!(false));
+    assert_ne!(joins["token"], json!(LATER));
+    let worker = world.variables("w1");
+    assert_ne!(worker["token"], joins["token"]);
+    assert_eq!(worker["server"], json!("10.0.0.2"));
+}
+
+#[test]
+fn what_is_told_on_a_host_is_read_from_its_unit() {
+    let mut facts = bare("w1", "10.0.0.11");
+    let unit = "[Service]\nExecStart=/usr/local/bin/k0s worker \"--kubelet-extra-args=--node-ip=10.0.0.11 --hostname-override=w-1\" --data-dir=/srv/k0s $JOIN_FLAG\n";
+    facts.node.drop_ins = [
+        ("k0sworker.service", unit),
+        ("kubelet.conf", "server: https://10.0.0.1:6443\n"),
+    ]
+    .map(|(name, text)| DropIn {
+        name: name.into(),
+        text: Secret::new(text),
+    })
+    .into();
+    let told = DISTRIBUTION.rules.told(&facts);
+    assert_eq!(told.node_name.as_deref(), Some("w-1"));
+    assert_eq!(told.node_ip, "10.0.0.11".parse().ok());
+    assert_eq!(told.server.as_deref(), Some("https://10.0.0.1:6443"));
+    assert_eq!(
+        told.data_dir.expect("a folder").expect("named").as_str(),
+        "/srv/k0s"
+    );
+}
+
+#[test]
+fn what_a_cluster_was_made_with_is_not_changed() {
+    let world = World::new(FOUR).running("m1", |facts| {
+        facts.node.config = Some(Secret::new("spec: {network: {provider: kuberouter}}\n"));
+    });
+    let names: BTreeSet<_> = world.facts.keys().cloned().collect();
+    let situation = Situation {
+        rules: &K0s,
+        inventory: &world.inventory,
+        facts: &world.facts,
+        selected: &names,
+        generated: &[],
+        adopt: false,
+        keep: false,
+    };
+    let refused = topology(&situation, VERSION).expect_err("refused");
+    insta::assert_snapshot!(refused[0], @r"
+    m1: spec.network.provider is kuberouter in this cluster, and would be calico
+      what runs in the cluster was made with it
+      → let the inventory say what the cluster has:
+        cluster: {config: {spec: {network: {provider: kuberouter}}}}
+    ");
+}
+
+#[test]
+fn an_inventory_of_k0s_says_everything_that_is_wrong_with_it() {
+    let mistakes = read(
+        "
+cluster:
+  distribution: k0s
+  version: v1.36.3+k3s1
+  token: hunter2hunter2
+  datastore: sqlite
+  server_url: https://10.0.0.9:6443
+  config: {enable-worker: true, disable_components: [metrics-server]}
+hosts:
+  m1: {address: 10.0.0.1, role: master}
+",
+    );
+    insta::assert_snapshot!("mistakes", mistakes.expect_err("mistakes"));
+    let remarks = read(
+        "
+cluster:
+  distribution: k0s
+  version: v1.36.3+k0s.2
+  config: {spec: {api: {address: 10.0.0.1}, network: 5}, no-taint: true}
+  agent_config: {no-taints: true, spec: {}}
+hosts:
+  m1: {address: 10.0.0.1, role: single}
+  w1: {address: 10.0.0.2, role: worker, config: {spec: {}}}
+",
+    );
+    insta::assert_snapshot!("remarks", remarks.expect_err("mistakes"));
+}
+
+#[test]
+fn every_cause_is_known_by_the_line_as_k0s_writes_it() {
+    let lines = [
+        "Error: failed to join controller: failed to join existing cluster via https://10.0.0.1:9443: the server has asked for the client to provide credentials",
+        "Error: failed to join controller: failed to join existing cluster via https://10.0.0.1:9443: Get \"https://10.0.0.1:9443/v1beta1/ca\": tls: failed to verify certificate: x509: certificate signed by unknown authority",
+        "Error: failed to join controller: failed to create join client: wrong token type kubelet-bootstrap, expected type: controller-bootstrap",
+        "Error: failed to bootstrap kubelet client configuration: failed to get bootstrap kubeconfig: failed to decode join token: illegal base64 data at input byte 4",
+        "Error: token file \"/etc/k0s/k0stoken\" not found: obtain a new token via \"k0s token create ...\" and store it in the file",
+        "Error: failed to start controller node components: failed to sync etcd config: failed to synchronize etcd config with existing cluster via https://10.0.0.1:9443: an error on the server (\"etcdserver: Peer URLs already exists\") has prevented the request from succeeding",
+        "Error: failed to load node config: error unmarshaling JSON: while decoding JSON: json: unknown field \"netwrk\"",
+        "Error: invalid node config: spec: network: provider: Unsupported value: \"flannel\"",
+        "Error: unknown flag: --no-such-flag",
+        "Error: pre-flight checks failed, check out `k0s sysinfo`",
+        "Error: the k0s worker node credentials are invalid, the node needs to be rejoined into the cluster with a fresh bootstrap token",
+        "time=\"2026-11-28 15:00:00\" level=info msg=\"{\\\"error\\\":\\\"listen tcp 10.0.0.9:2380: bind: cannot assign requested address\\\"}\" component=etcd stream=stderr",
+    ];
+    let told = lines.map(|line| {
+        let problem = causes::diagnose(line, "m1").unwrap_or_else(|| panic!("{line}"));
+        format!("{}: {problem}", problem.code.name())
+    });
+    insta::assert_snapshot!("causes", told.join("\n"));
+}

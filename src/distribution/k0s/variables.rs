@@ -1,0 +1,212 @@
+//! What playbooks and templates may know of k0s on a host.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::config::{FLAGS, JOIN_PORT, SPEC, TOKEN};
+use super::flags;
+use crate::cluster::{NodeRole, Situation, Topology};
+use crate::distribution::Settings;
+use crate::facts::Facts;
+use crate::inventory::Host;
+
+/// What templates see under `k0s`.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct K0sVariables<'a> {
+    /// The systemd unit: `k0scontroller` or `k0sworker`
+    unit: &'a str,
+    /// The subcommand of k0s: `controller` or `worker`
+    command: &'a str,
+    /// The words of its command line, as a unit writes them
+    arguments: Vec<String>,
+    /// What k0s.yaml says under `spec`, with secrets; on controllers
+    spec: Value,
+    /// The version of k0s that is wanted; none for a binary of your own
+    version: Option<&'a str>,
+    /// Whether the host has a node: not a `controller` alone
+    has_node: bool,
+    /// The node's name
+    node_name: &'a str,
+    /// Whether k0s brings the pods' network
+    network: bool,
+    /// Whether no controller of the cluster runs or is started now
+    no_server: bool,
+    /// Whether it makes the cluster
+    founds: bool,
+    /// Whether it joins the cluster
+    joins: bool,
+    /// What it joins with; empty where it has joined
+    token: &'a str,
+    /// The address of the API that a worker joins at
+    server: String,
+    /// Where a joining controller has to reach others, each with `address` and `ports`
+    peers: Vec<Value>,
+    /// Members of etcd whose machines were wiped, each with `id` and `address`; on the controller that answers
+    forget: Vec<Value>,
+    /// Tokens of this run, each with `role`, `hosts`, `id`, `secret` and `usages`; on the controller that answers
+    tokens: Vec<Value>,
+    /// Whether something other than towline has written the unit
+    foreign: bool,
+    /// Whether k0s already does what its new files say
+    effective: bool,
+    /// Folder of k0s's data
+    data_dir: &'a str,
+}
+
+/// The variables of one host.
+pub(super) fn variables(
+    situation: &Situation<'_>,
+    topology: &Topology,
+    host: &Host,
+    facts: &Facts,
+    version: Option<&str>,
+) -> Value {
+    let spec = topology.specs.get(&host.name);
+    let setting = |key: &str| spec.and_then(|spec| spec.config.get(key));
+    let flags: Settings = setting(FLAGS)
+        .and_then(|flags| serde_json::from_value(flags.clone()).ok())
+        .unwrap_or_default();
+    let mut line = flags::command_line(&flags);
+    let is_server = host.is_server();
+    if is_server {
+        line.insert(0, "--config=/etc/k0s/k0s.yaml".to_owned());
+    }
+    let token = setting(TOKEN).and_then(Value::as_str);
+    json!(K0sVariables {
+        unit: if is_server {
+            "k0scontroller"
+        } else {
+            "k0sworker"
+        },
+        command: if is_server { "controller" } else { "worker" },
+        arguments: line.iter().map(|word| quoted(word)).collect(),
+        spec: setting(SPEC).cloned().unwrap_or_default(),
+        version,
+        has_node: spec.is_some_and(|spec| spec.has_node),
+        node_name: spec.map_or("", |spec| &spec.node_name),
+        network: topology.network.itself,
+        no_server: topology.no_server,
+        founds: spec.is_some_and(|spec| spec.role == NodeRole::Leader),
+        joins: token.is_some(),
+        token: token.unwrap_or_default(),
+        server: answering_address(situation, topology).unwrap_or_default(),
+        peers: peers(situation, topology),
+        forget: forget(topology, facts),
+        tokens: tokens(situation, topology),
+        foreign: facts.node.foreign.is_some(),
+        effective: spec.is_some_and(|spec| spec.effective),
+        data_dir: facts.node.data_dir.as_str(),
+    })
+}
+
+/// A word as systemd reads it back in the command of a unit.
+fn quoted(word: &str) -> String {
+    let word = word
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('%', "%%")
+        .replace('$', "$$");
+    if word.contains([' ', '\t', '\'', ';', '"']) {
+        format!("\"{word}\"")
+    } else {
+        word
+    }
+}
+
+fn answering_address(situation: &Situation<'_>, topology: &Topology) -> Option<String> {
+    let name = topology.answering_server()?;
+    let spec = topology
+        .specs
+        .get(name)
+        .map(|spec| spec.node_ip.to_string());
+    spec.or_else(|| {
+        let told = situation.rules.told(situation.facts.get(name)?);
+        told.node_ip.map(|ip| ip.to_string())
+    })
+}
+
+/// The members of etcd that a joining controller has to reach, and the one that it joins at.
+fn peers(situation: &Situation<'_>, topology: &Topology) -> Vec<Value> {
+    let via = answering_address(situation, topology);
+    let facts = topology
+        .answering_server()
+        .and_then(|name| situation.facts.get(name));
+    let members = facts.map_or(&[][..], |facts| &facts.node.members);
+    let gone = facts.map_or_else(Vec::new, |facts| stale(topology, facts));
+    let members = members.iter().filter(|member| !gone.contains(&&*member.id));
+    let mut peers: Vec<_> = members
+        .filter_map(|member| Some(member.address?.to_string()))
+        .filter(|address| Some(address) != via.as_ref())
+        .map(|address| json!({"address": address, "ports": "2380"}))
+        .collect();
+    peers.extend(via.map(|via| json!({"address": via, "ports": format!("{JOIN_PORT} 2380")})));
+    peers
+}
+
+/// The members of etcd, by what tells them from later ones, that are hosts which join anew.
+fn stale<'a>(topology: &Topology, facts: &'a Facts) -> Vec<&'a str> {
+    let joins = |name: &str, address| {
+        let mut specs = topology.specs.values();
+        specs.any(|spec| {
+            let is_it = spec.node_name == name || Some(spec.node_ip) == address;
+            spec.role == NodeRole::Joining && is_it
+        })
+    };
+    let members = facts.node.members.iter();
+    let stale = members.filter(|member| joins(&member.node, member.address));
+    stale.map(|member| &*member.id).collect()
+}
+
+fn forget(topology: &Topology, facts: &Facts) -> Vec<Value> {
+    let stale = stale(topology, facts);
+    let members = facts.node.members.iter();
+    let members = members.filter(|member| stale.contains(&&*member.id));
+    members
+        .map(|member| {
+            let address = member.address.map(|address| address.to_string());
+            json!({"id": member.id, "address": address.unwrap_or_default()})
+        })
+        .collect()
+}
+
+/// The tokens that the hosts of this run join with.
+fn tokens(situation: &Situation<'_>, topology: &Topology) -> Vec<Value> {
+    let kinds = [
+        (
+            "worker",
+            NodeRole::Agent,
+            &["usage-bootstrap-authentication"][..],
+        ),
+        (
+            "controller",
+            NodeRole::Joining,
+            &["usage-bootstrap-controller-join", "usage-controller-join"],
+        ),
+    ];
+    let kinds = kinds.iter().zip(situation.generated);
+    kinds
+        .filter_map(|((role, of, usages), token)| {
+            let (id, secret) = token.expose().split_once('.')?;
+            let specs = topology.specs.iter();
+            let hosts: Vec<_> = specs
+                .filter(|(_, spec)| spec.role == *of && spec.config.contains_key(TOKEN))
+                .map(|(name, _)| name.as_str())
+                .collect();
+            let shown = match hosts.as_slice() {
+                [] => return None,
+                [_, _, _, _, ..] => format!("{} hosts", hosts.len()),
+                few => few.join(", "),
+            };
+            Some(
+                json!({"role": role, "hosts": shown, "id": id, "secret": secret, "usages": usages}),
+            )
+        })
+        .collect()
+}
+
+/// The variables with their words, as a JSON schema.
+#[cfg(test)]
+pub fn variables_schema() -> Value {
+    schemars::schema_for!(K0sVariables<'_>).to_value()
+}
