@@ -37,6 +37,7 @@ mod elsewhere;
 mod firewall;
 mod grow;
 mod interrupt;
+mod k0s;
 mod kill;
 mod nat;
 mod own;

@@ -167,10 +167,10 @@ impl Drop for Place {
         }
         for machine in self.lab.machines().iter().filter(|machine| machine.is_on()) {
             told.push_str(&format!(
-                "--- {}: journalctl -u k3s -u k3s-agent -n 50\n",
+                "--- {}: journalctl -u k3s* -u k0s* -n 50\n",
                 machine.name()
             ));
-            match machine.ssh("timeout 20 journalctl --no-pager -o cat -u k3s -u k3s-agent -n 50") {
+            match machine.ssh("timeout 20 journalctl --no-pager -o cat -u 'k3s*' -u 'k0s*' -n 50") {
                 Ok(answer) => told.push_str(&answer.stdout),
                 Err(error) => told.push_str(&format!("{error:#}\n")),
             }

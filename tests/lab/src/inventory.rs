@@ -25,6 +25,9 @@ pub(crate) fn cluster_config(distribution: Distribution, directory: &Path) -> Ve
             let profile = json!({"name": "default", "values": {"failCgroupV1": false}});
             config.push(("workerProfiles".to_owned(), json!([profile])));
         }
+        // A worker's own balancer is a pod, whose image no machine can pull.
+        let balancer = json!({"nodeLocalLoadBalancing": {"enabled": false}});
+        config.push(("network".to_owned(), balancer));
         return config;
     }
     if legacy {
@@ -51,12 +54,15 @@ fn for_this_kernel(lab: &Lab) -> String {
         .map(|(key, value)| format!("{key}: {}", flow(value)))
         .collect();
     let pairs = pairs.join(", ");
-    let more = match lab.distribution() {
-        Distribution::K3s => format!("agent_config: {{{pairs}}}"),
-        Distribution::K0s => "install_flags: [--ignore-pre-flight-checks]".to_owned(),
+    let (servers, agents) = match lab.distribution() {
+        Distribution::K3s => (pairs.clone(), pairs),
+        Distribution::K0s => {
+            let flags = "ignore-pre-flight-checks: true".to_owned();
+            (format!("spec: {{{pairs}}}, {flags}"), flags)
+        }
     };
     format!(
-        "  # For the kernel of the lab's host; a usual server needs none of it.\n  config: {{{pairs}}}\n  {more}\n"
+        "  # For the lab's host; a usual server needs none of it.\n  config: {{{servers}}}\n  agent_config: {{{agents}}}\n"
     )
 }
 
