@@ -18,7 +18,8 @@ use crate::shell::{Reply, Script};
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wait {
-    /// The question: shell text that changes nothing.
+    /// The question: shell text that changes nothing. The last line of what it says on standard error is
+    /// shown while it is waited for.
     pub until: String,
     /// What is waited for, as the end of "waiting for …".
     pub description: String,
@@ -38,7 +39,13 @@ impl Wait {
             Some("no") => Verdict::Pending(Pending {
                 until: self.description.clone(),
                 cause: None,
-                said: Vec::new(),
+                said: seen
+                    .stderr
+                    .lines()
+                    .last()
+                    .map(str::to_owned)
+                    .into_iter()
+                    .collect(),
                 ended: None,
                 next: Vec::new(),
                 timeout: self.timeout,
@@ -48,5 +55,35 @@ impl Wait {
                 self.description
             )),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_question_says_last_is_shown_while_it_is_waited_for() {
+        let wait = Wait {
+            until: "false".into(),
+            description: "the port".into(),
+            timeout: Duration::from_secs(9),
+        };
+        let said = |stderr: &str| {
+            let seen = Reply {
+                status: 0,
+                stdout: "answer=no\n".into(),
+                stderr: stderr.into(),
+            };
+            match wait.judge(&seen, &Changes::default()) {
+                Ok(Verdict::Pending(pending)) => pending.said,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(
+            said("one\nport 9443 does not answer\n"),
+            ["port 9443 does not answer"]
+        );
+        assert!(said("").is_empty());
     }
 }
