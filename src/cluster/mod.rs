@@ -106,6 +106,8 @@ pub struct Topology {
     pub no_server: bool,
     /// Nodes whose machines were wiped and come back under their names; forgotten before they join.
     pub forget: Vec<ClusterNode>,
+    /// Whether servers join one by one whatever the inventory says.
+    pub joins_one_by_one: bool,
     /// What of the pods' network the distribution brings.
     pub network: Network,
     /// What hosts keep though no line names it; of a list, with its other elements.

@@ -35,6 +35,10 @@ pub trait Rules: fmt::Debug + Sync {
     /// Which of two versions was released first; `None` where one of them is no version.
     fn version_order(&self, one: &str, other: &str) -> Option<Ordering>;
 
+    /// Whether a server of this version votes in etcd as soon as it is let in: where several are let in
+    /// together, or one that is not reached, the quorum is lost.
+    fn votes_at_once(&self, version: &str) -> bool;
+
     /// How the user writes a setting: in an inventory, or on a command line.
     fn line(&self, setting: &Setting<'_>, in_inventory: bool) -> String;
 

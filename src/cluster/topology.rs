@@ -97,6 +97,7 @@ pub fn topology(situation: &Situation<'_>, version: &str) -> Result<Topology, Ve
         outnumbered: None,
         no_server: false,
         forget: Vec::new(),
+        joins_one_by_one: situation.rules.votes_at_once(version),
         network: Network {
             itself: true,
             policies: true,

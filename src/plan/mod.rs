@@ -222,7 +222,9 @@ fn order(strategy: Strategy, situation: &Situation<'_>, topology: &Topology) -> 
         Strategy::Members if topology.state == ClusterState::Down => Order::Essential,
         Strategy::Leader => Order::Essential,
         Strategy::Members => Order::Serial,
-        Strategy::Join if cluster.join == Join::Serial => Order::Serial,
+        Strategy::Join if cluster.join == Join::Serial || topology.joins_one_by_one => {
+            Order::Serial
+        }
         Strategy::Parallel | Strategy::Join => Order::Parallel,
         Strategy::Batches => Order::Batches(cluster.agent_batch),
     }

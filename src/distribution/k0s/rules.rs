@@ -118,6 +118,12 @@ impl Rules for K0s {
         Version::order_of(one, other)
     }
 
+    fn votes_at_once(&self, version: &str) -> bool {
+        // Learners came with 1.36.1, and with 1.35.5 on the branch before.
+        let is_before = |other| Version::order_of(version, other) == Some(Ordering::Less);
+        is_before("v1.35.5") || (is_before("v1.36.1") && !is_before("v1.36.0"))
+    }
+
     fn line(&self, setting: &Setting<'_>, in_inventory: bool) -> String {
         let (key, value) = match setting {
             Setting::DataDir(folder) => ("data-dir", (*folder).to_owned()),

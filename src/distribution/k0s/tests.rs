@@ -173,6 +173,28 @@ fn hosts_join_with_tokens_of_this_run_and_a_wiped_member_is_forgotten_first() {
 }
 
 #[test]
+fn controllers_join_one_by_one_where_they_vote_at_once() {
+    let at_once = [
+        "v1.33.1+k0s.0",
+        "v1.34.10+k0s.0",
+        "v1.35.4+k0s.0",
+        "v1.36.0+k0s.0",
+    ];
+    for version in at_once {
+        assert!(DISTRIBUTION.rules.votes_at_once(version), "{version}");
+    }
+    for version in [
+        "v1.35.5+k0s.0",
+        "v1.35.7+k0s.0",
+        "v1.36.1+k0s.0",
+        VERSION,
+        "v1.37.0+k0s.0",
+    ] {
+        assert!(!DISTRIBUTION.rules.votes_at_once(version), "{version}");
+    }
+}
+
+#[test]
 fn what_is_told_on_a_host_is_read_from_its_unit() {
     let mut facts = bare("w1", "10.0.0.11");
     let unit = "[Service]\nExecStart=/usr/local/bin/k0s worker \"--kubelet-extra-args=--node-ip=10.0.0.11 --hostname-override=w-1\" --data-dir=/srv/k0s $JOIN_FLAG\n";

@@ -93,6 +93,10 @@ impl Rules for K3s {
         Version::order_of(one, other)
     }
 
+    fn votes_at_once(&self, _: &str) -> bool {
+        false
+    }
+
     fn line(&self, setting: &Setting<'_>, in_inventory: bool) -> String {
         let (key, value) = match setting {
             Setting::DataDir(folder) => ("data-dir", (*folder).to_owned()),
