@@ -75,6 +75,12 @@ impl<'a> Situation<'a> {
         node_name(self.rules, host, facts)
     }
 
+    /// Whether a server may be changed, or only agents.
+    pub fn changes_servers(&self) -> bool {
+        let mut servers = self.inventory.servers();
+        servers.any(|host| self.selected.contains(&host.name))
+    }
+
     /// The servers that were reached, in the order of the inventory.
     pub fn servers(&self) -> impl Iterator<Item = (&'a Host, &'a Facts)> {
         self.reached().filter(|(host, _)| host.is_server())

@@ -29,6 +29,7 @@ mod causes;
 mod journal;
 pub mod k0s;
 pub mod k3s;
+mod servers;
 mod version;
 
 /// What is known of a distribution.

@@ -7,6 +7,7 @@ use crate::task::Journal;
 mod causes;
 mod config;
 mod dialect;
+mod fixed;
 mod flags;
 mod keys;
 mod questions;

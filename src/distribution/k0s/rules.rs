@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::config::{API_PORT, HostOfK0s, JOIN_PORT, SPEC, balances};
 use super::dialect::DIALECT;
-use super::keys::{is_single, spec};
+use super::keys::spec;
 use super::told::{kubelet_argument, own_flags, own_yaml, server};
-use super::variables;
+use super::{fixed, variables};
 use crate::cluster::rules::{
     Assignment, Basis, Belongings, HostConfig, Product, Token, Told, WantedAddresses,
 };
@@ -16,9 +16,9 @@ use crate::cluster::{
     Claims, Folders, Network, NodeRole, Rules, Setting, Situation, Topology, agents_elsewhere,
     differing, to_move,
 };
-use crate::distribution::Settings;
 use crate::distribution::version::Version;
-use crate::facts::{Datastore, Facts};
+use crate::distribution::{Settings, servers};
+use crate::facts::Facts;
 use crate::inventory::{DataDir, Host, Inventory};
 use crate::problem::{Code, Problem, problem};
 use crate::vars::{Secret, secrets_among};
@@ -39,20 +39,6 @@ const PRODUCT: Product = Product {
     server_mib: 300,
     agent_mib: 50,
 };
-
-/// The networks of pods and services where nothing is said.
-const RANGES: [(&str, &str); 2] = [
-    ("/network/podCIDR", "10.244.0.0/16"),
-    ("/network/serviceCIDR", "10.96.0.0/12"),
-];
-
-/// What a cluster was made with and keeps, by its path in `spec`, and what it is where nothing is said.
-const FIXED: [(&str, &str); 4] = [
-    RANGES[0],
-    RANGES[1],
-    ("/network/provider", "kuberouter"),
-    ("/network/clusterDomain", "cluster.local"),
-];
 
 /// Flags that all controllers have to share: k0s does not compare them, and the leader's hold.
 const SHARED: [&str; 4] = [
@@ -162,7 +148,13 @@ impl Rules for K0s {
 
     fn refusals(&self, basis: &Basis<'_>) -> (Vec<Problem>, Vec<String>) {
         let situation = basis.situation;
-        let mut problems: Vec<_> = unequal(situation).into_iter().collect();
+        let unequal = |one: &Settings, other: &Settings| {
+            let differs = |key: &&str| one.get(*key) != other.get(*key);
+            SHARED.into_iter().filter(differs).collect()
+        };
+        let because = "k0s does not compare them: those of the controller that leads would hold";
+        let differing_servers = servers::unequal(situation, unequal, because);
+        let mut problems: Vec<_> = differing_servers.into_iter().collect();
         let authorities: Claims = situation
             .servers()
             .filter_map(|(host, facts)| Some((host.name.clone(), facts.node.ca_hash.clone()?)))
@@ -214,7 +206,7 @@ impl Rules for K0s {
             .filter_map(|(host, facts)| {
                 let spec = topology.specs.get(&host.name)?;
                 let spec = (spec.role == NodeRole::Member).then_some(spec)?;
-                fixed(host, facts, spec.config.get(SPEC)?)
+                fixed::changed(host, facts, spec.config.get(SPEC)?)
             })
             .collect()
     }
@@ -235,7 +227,7 @@ impl Rules for K0s {
             let said = spec(inventory, path).and_then(Value::as_str);
             said.unwrap_or(default).to_owned()
         };
-        RANGES.map(range).to_vec()
+        fixed::RANGES.map(range).to_vec()
     }
 
     fn variables(
@@ -331,80 +323,4 @@ fn configure(basis: &Basis<'_>, assignment: &Assignment<'_>) -> Result<HostConfi
         notes: Vec::new(),
         config: settings,
     })
-}
-
-/// What a controller would get otherwise and cannot change.
-fn fixed(host: &Host, facts: &Facts, wants: &Value) -> Option<Problem> {
-    let name = &host.name;
-    let is_single = is_single(host);
-    if (facts.node.datastore == Some(Datastore::Sqlite)) != is_single {
-        return Some(
-            problem!(
-                Code::SETTING_FIXED,
-                host = name,
-                "it was made with role {}, and the inventory says otherwise ({})",
-                if is_single { "server" } else { "single" },
-                host.role.origin
-            )
-            .because("a single keeps its data in sqlite, which is never moved to etcd")
-            .next(
-                "leave its role as it is, or reset it and make the cluster anew (its data is lost)",
-            ),
-        );
-    }
-    facts.node.config.as_ref()?;
-    let has = own_yaml(facts).ok()?;
-    let (path, has, wants) = FIXED.into_iter().find_map(|(path, default)| {
-        let text = |all: Option<&Value>| {
-            let said = all
-                .and_then(|all| all.pointer(path))
-                .and_then(Value::as_str);
-            said.unwrap_or(default).to_owned()
-        };
-        let (has, wants) = (text(has.get("spec")), text(Some(wants)));
-        (has != wants).then_some((path, has, wants))
-    })?;
-    let key = path.trim_start_matches('/').replace('/', ".");
-    let last = path.rsplit('/').next().unwrap_or_default();
-    Some(
-        problem!(
-            Code::SETTING_FIXED,
-            host = name,
-            "spec.{key} is {has} in this cluster, and would be {wants}"
-        )
-        .because("what runs in the cluster was made with it")
-        .next("let the inventory say what the cluster has")
-        .inventory(format!(
-            "cluster: {{config: {{spec: {{network: {{{last}: {has}}}}}}}}}"
-        )),
-    )
-}
-
-/// Controllers whose flags would differ where all should have the same.
-fn unequal(situation: &Situation<'_>) -> Option<Problem> {
-    let inventory = situation.inventory;
-    let told = |host: &Host| SHARED.map(|key| inventory.configured(host, key).cloned());
-    let mut servers = inventory.servers();
-    let first = servers.next()?;
-    let (other, keys) = servers.find_map(|host| {
-        let pairs = SHARED
-            .into_iter()
-            .zip(told(first).into_iter().zip(told(host)));
-        let keys: Vec<_> = pairs
-            .filter(|(_, (one, other))| one != other)
-            .map(|(key, _)| key)
-            .collect();
-        (!keys.is_empty()).then_some((host, keys))
-    })?;
-    Some(
-        problem!(
-            Code::SERVER_SETTINGS_DIFFER,
-            "{} and {} would have different values for {}",
-            first.name,
-            other.name,
-            keys.join(", ")
-        )
-        .because("k0s does not compare them: those of the controller that leads would hold")
-        .next("say it once, under  config:  of  cluster:"),
-    )
 }

@@ -2,37 +2,17 @@
 
 use super::settings::unequal;
 use crate::cluster::Situation;
+use crate::distribution::servers;
 use crate::facts::Datastore;
 use crate::inventory;
 use crate::problem::{Code, Problem, problem};
 
 /// Servers whose settings differ where k3s wants all servers to have the same.
 pub(super) fn unequal_servers(situation: &Situation<'_>) -> Option<Problem> {
-    if !changes_servers(situation) {
-        return None;
-    }
-    let inventory = situation.inventory;
-    let mut servers = inventory.servers().map(|host| {
-        let mut config = inventory.cluster.config.clone();
-        let own = host.config.iter();
-        config.extend(own.map(|(key, setting)| (key.clone(), setting.value.clone())));
-        (host, config)
-    });
-    let (first, config) = servers.next()?;
-    let (other, keys) = servers.find_map(|(host, other)| {
-        let keys: Vec<_> = unequal(&config, &other).collect();
-        (!keys.is_empty()).then_some((host, keys))
-    })?;
-    Some(
-        problem!(
-            Code::SERVER_SETTINGS_DIFFER,
-            "{} and {} would have different values for {}",
-            first.name,
-            other.name,
-            keys.join(", ")
-        )
-        .because("all servers of a cluster must have the same: k3s refuses to start otherwise")
-        .next("say it once, under  config:  of  cluster:"),
+    servers::unequal(
+        situation,
+        |one, other| unequal(one, other).collect(),
+        "all servers of a cluster must have the same: k3s refuses to start otherwise",
     )
 }
 
@@ -53,15 +33,9 @@ pub(super) fn outside_datastore(situation: &Situation<'_>) -> Option<Problem> {
     })
 }
 
-/// Whether a server may be changed, or only agents.
-fn changes_servers(situation: &Situation<'_>) -> bool {
-    let mut servers = situation.inventory.servers();
-    servers.any(|host| situation.selected.contains(&host.name))
-}
-
 /// A cluster on sqlite has one server, and no other can join it.
 pub(super) fn sqlite_with_more_servers(situation: &Situation<'_>) -> Option<Problem> {
-    if !changes_servers(situation) {
+    if !situation.changes_servers() {
         return None;
     }
     let inventory = situation.inventory;
