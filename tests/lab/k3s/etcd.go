@@ -148,7 +148,7 @@ func (d *database) baseConfig() *embed.Config {
 	if d.server.sqlite {
 		config.TickMs, config.ElectionMs = 100, 1000
 		config.ListenClientUrls = parts.URLs(d.socket("standin.sock"))
-		config.AdvertiseClientUrls = parts.URLs("http://127.0.0.1:2379") // nobody listens on these, nobody calls
+		config.AdvertiseClientUrls = parts.URLs("http://127.0.0.1:2379") // nothing listens on these
 		config.ListenPeerUrls = parts.URLs(d.socket("standin-peer.sock"))
 		config.AdvertisePeerUrls = parts.URLs("http://127.0.0.1:2380")
 		return config
