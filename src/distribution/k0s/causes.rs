@@ -39,7 +39,7 @@ const CONTROLLER: Value = Value::Between(
 /// How a host gets another token.
 const AGAIN: &[&str] = &["run the same command again: it makes a new token"];
 
-const CAUSES: &[Cause] = &[
+pub(super) const CAUSES: &[Cause] = &[
     Cause {
         code: Code::TOKEN_REFUSED,
         words: &[

@@ -286,8 +286,10 @@ fn every_cause_is_known_by_the_line_as_k0s_writes_it() {
         "Error: unknown flag: --no-such-flag",
         "Error: pre-flight checks failed, check out `k0s sysinfo`",
         "Error: the k0s worker node credentials are invalid, the node needs to be rejoined into the cluster with a fresh bootstrap token",
+        "Error: configmaps \"worker-config-default-1.36\" not found",
         "time=\"2026-11-28 15:00:00\" level=info msg=\"{\\\"error\\\":\\\"listen tcp 10.0.0.9:2380: bind: cannot assign requested address\\\"}\" component=etcd stream=stderr",
     ];
+    assert_eq!(lines.len(), causes::CAUSES.len(), "a line for each row");
     let told = lines.map(|line| {
         let problem = causes::diagnose(line, "m1").unwrap_or_else(|| panic!("{line}"));
         format!("{}: {problem}", problem.code.name())

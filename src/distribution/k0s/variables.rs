@@ -8,7 +8,7 @@ use super::config::{FLAGS, JOIN_PORT, SPEC, TOKEN};
 use super::flags;
 use crate::cluster::{NodeRole, Situation, Topology};
 use crate::distribution::Settings;
-use crate::facts::Facts;
+use crate::facts::{Facts, Member};
 use crate::inventory::Host;
 
 /// What templates see under `k0s`.
@@ -48,8 +48,6 @@ pub(super) struct K0sVariables<'a> {
     tokens: Vec<Value>,
     /// Whether something other than towline has written the unit
     foreign: bool,
-    /// Whether k0s already does what its new files say
-    effective: bool,
     /// Folder of k0s's data
     data_dir: &'a str,
 }
@@ -95,7 +93,6 @@ pub(super) fn variables(
         forget: forget(topology, facts),
         tokens: tokens(situation, topology),
         foreign: facts.node.foreign.is_some(),
-        effective: spec.is_some_and(|spec| spec.effective),
         data_dir: facts.node.data_dir.as_str(),
     })
 }
@@ -133,8 +130,7 @@ fn peers(situation: &Situation<'_>, topology: &Topology) -> Vec<Value> {
         .answering_server()
         .and_then(|name| situation.facts.get(name));
     let members = facts.map_or(&[][..], |facts| &facts.node.members);
-    let gone = facts.map_or_else(Vec::new, |facts| stale(topology, facts));
-    let members = members.iter().filter(|member| !gone.contains(&&*member.id));
+    let members = members.iter().filter(|member| !is_stale(topology, member));
     let mut peers: Vec<_> = members
         .filter_map(|member| Some(member.address?.to_string()))
         .filter(|address| Some(address) != via.as_ref())
@@ -144,25 +140,18 @@ fn peers(situation: &Situation<'_>, topology: &Topology) -> Vec<Value> {
     peers
 }
 
-/// The members of etcd, by what tells them from later ones, that are hosts which join anew.
-fn stale<'a>(topology: &Topology, facts: &'a Facts) -> Vec<&'a str> {
-    let joins = |name: &str, address| {
-        let mut specs = topology.specs.values();
-        specs.any(|spec| {
-            let is_it = spec.node_name == name || Some(spec.node_ip) == address;
-            spec.role == NodeRole::Joining && is_it
-        })
-    };
-    let members = facts.node.members.iter();
-    let stale = members.filter(|member| joins(&member.node, member.address));
-    stale.map(|member| &*member.id).collect()
+/// Whether a member of etcd is a host that joins anew.
+fn is_stale(topology: &Topology, member: &Member) -> bool {
+    topology.specs.values().any(|spec| {
+        let is_it = spec.node_name == member.node || Some(spec.node_ip) == member.address;
+        spec.role == NodeRole::Joining && is_it
+    })
 }
 
 fn forget(topology: &Topology, facts: &Facts) -> Vec<Value> {
-    let stale = stale(topology, facts);
     let members = facts.node.members.iter();
-    let members = members.filter(|member| stale.contains(&&*member.id));
-    members
+    let stale = members.filter(|member| is_stale(topology, member));
+    stale
         .map(|member| {
             let address = member.address.map(|address| address.to_string());
             json!({"id": member.id, "address": address.unwrap_or_default()})
