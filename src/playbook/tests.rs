@@ -34,7 +34,7 @@ fn context(role: &str, config: &Value) -> Value {
             "joins": role != "server", "token": if role == "server" { "" } else { "H4sIAAAA" }, "server": "10.0.0.1",
             "peers": [{"address": "10.0.0.1", "ports": "9443 2380"}], "forget": [{"id": "123", "address": "10.0.0.2"}],
             "tokens": [{"role": "worker", "hosts": "w1", "id": "abcdef", "secret": "x", "usages": ["usage-bootstrap-authentication"]}],
-            "foreign": false, "data_dir": "/var/lib/k0s",
+            "foreign": role == "server", "effective": false, "elsewhere": role == "server", "data_dir": "/var/lib/k0s",
         },
         "reset": {"drain": ["m2"], "nodes": ["m2"], "names": ["m2"], "holders": ["m2"], "from": "server: \"https://10.0.0.1:6443\"", "to": "server: \"https://10.0.0.2:6443\"", "whole": role == "server"},
         "folders": if role == "server" {

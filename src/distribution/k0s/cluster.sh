@@ -1,5 +1,13 @@
 # What a controller is asked with, and what its etcd tells of its members. $data is the folder of k0s's data.
-kubectl() { timeout 15 /usr/local/bin/k0s kubectl "$@" 2>/dev/null; }
+k0s=/usr/local/bin/k0s
+# One that something else set up may run from another folder.
+if ! [ -s "$k0s" ]; then
+    for unit in k0scontroller k0sworker; do
+        process=$(systemctl show -p MainPID --value "$unit" 2>/dev/null)
+        [ "${process:-0}" -gt 0 ] && [ -s "/proc/$process/exe" ] && k0s=/proc/$process/exe
+    done
+fi
+kubectl() { timeout 15 "$k0s" kubectl "$@" 2>/dev/null; }
 
 members() {
     tls=$data/pki

@@ -5,10 +5,11 @@
 
 use std::net::IpAddr;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::flags;
 use super::keys::{is_single, spec};
+use super::meaning::set;
 use super::tokens::join_token;
 use super::told::{kubelet_argument, own_flags};
 use crate::cluster::{Addresses, LATER, NodeRole, Situation};
@@ -137,8 +138,8 @@ impl HostOfK0s<'_> {
         let inventory = self.situation.inventory;
         let node_ip = self.addresses.node_ip.to_string();
         let mut all = spec(inventory, "").cloned().unwrap_or_default();
-        set(&mut all, &["api", "address"], json!(node_ip));
-        set(&mut all, &["api", "sans"], json!(self.names()));
+        set(&mut all, "/api/address", json!(node_ip));
+        set(&mut all, "/api/sans", json!(self.names()));
         if !is_single(self.host) {
             let of_etcd = all.pointer("/storage/etcd/externalCluster").is_none();
             if all
@@ -146,28 +147,23 @@ impl HostOfK0s<'_> {
                 .is_none_or(|kind| kind == "etcd")
                 && of_etcd
             {
-                set(&mut all, &["storage", "type"], json!("etcd"));
-                set(
-                    &mut all,
-                    &["storage", "etcd", "peerAddress"],
-                    json!(node_ip),
-                );
+                set(&mut all, "/storage/type", json!("etcd"));
+                set(&mut all, "/storage/etcd/peerAddress", json!(node_ip));
                 let name = self.situation.node_name(self.host, self.facts);
                 if name != self.facts.hostname {
-                    set(
-                        &mut all,
-                        &["storage", "etcd", "extraArgs", "name"],
-                        json!(name),
-                    );
+                    set(&mut all, "/storage/etcd/extraArgs/name", json!(name));
                 }
             }
             if balances(inventory) {
-                let balancer = ["network", "nodeLocalLoadBalancing", "enabled"];
-                set(&mut all, &balancer, json!(true));
+                set(
+                    &mut all,
+                    "/network/nodeLocalLoadBalancing/enabled",
+                    json!(true),
+                );
             }
         }
         if all.pointer("/telemetry/enabled").is_none() {
-            set(&mut all, &["telemetry", "enabled"], json!(false));
+            set(&mut all, "/telemetry/enabled", json!(false));
         }
         all
     }
@@ -227,18 +223,4 @@ pub(super) fn balances(inventory: &Inventory) -> bool {
         && !is_said("/network/nodeLocalLoadBalancing")
         && !is_said("/api/externalAddress")
         && spec(inventory, "/network/controlPlaneLoadBalancing/enabled") != Some(&Value::Bool(true))
-}
-
-/// Sets a value in maps that are made where they are missing.
-fn set(all: &mut Value, path: &[&str], value: Value) {
-    let [key, rest @ ..] = path else {
-        *all = value;
-        return;
-    };
-    if !all.is_object() {
-        *all = Value::Object(Map::new());
-    }
-    if let Value::Object(map) = all {
-        set(map.entry(*key).or_insert(Value::Null), rest, value);
-    }
 }

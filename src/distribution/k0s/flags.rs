@@ -19,14 +19,15 @@ enum Takes {
 
 use Takes::{Arguments, List, Nothing, Value as One};
 
-/// Each flag, whether workers have it, too, and what follows it: pkg/config/cli.go of v1.36.3.
-const FLAGS: [(&str, bool, Takes); 28] = [
+/// Each flag, whether workers have it, too, and what follows it: pkg/config/cli.go and
+/// cmd/internal/debug.go of v1.36.3.
+const FLAGS: [(&str, bool, Takes); 29] = [
     ("api-server-stop-timeout", false, One),
     ("config", false, One),
     ("cri-socket", true, One),
     ("data-dir", true, One),
     ("debug", true, Nothing),
-    ("debug-listen-on", true, One),
+    ("debugListenOn", true, One),
     ("disable-components", false, List),
     ("enable-cloud-provider", true, Nothing),
     ("enable-dynamic-config", false, Nothing),
@@ -49,6 +50,15 @@ const FLAGS: [(&str, bool, Takes); 28] = [
     ("status-socket", true, One),
     ("taints", true, List),
     ("token-file", true, One),
+    ("verbose", true, Nothing),
+];
+
+/// Short flags.
+const SHORT: [(&str, &str); 4] = [
+    ("-c", "config"),
+    ("-d", "debug"),
+    ("-l", "logging"),
+    ("-v", "verbose"),
 ];
 
 fn takes(key: &str) -> Option<Takes> {
@@ -111,22 +121,38 @@ pub(super) fn settings(line: &[String]) -> Settings {
     let mut settings = Settings::new();
     let mut line = line.iter();
     while let Some(word) = line.next() {
-        let Some(flag) = word.strip_prefix("--") else {
+        let (flag, value) = match word.split_once('=') {
+            Some((flag, value)) => (flag, Some(value.to_owned())),
+            None => (word.as_str(), None),
+        };
+        let short = SHORT.iter().find(|(short, _)| *short == flag);
+        let long = flag.strip_prefix("--").filter(|long| !long.is_empty());
+        let Some(key) = short.map(|(_, long)| *long).or(long) else {
             continue;
         };
-        let (key, value) = match flag.split_once('=') {
-            Some((key, value)) => (key, Some(value.to_owned())),
-            None => (flag, None),
-        };
         let value = match (takes(key), value) {
-            (Some(Nothing), value) => Value::Bool(value.is_none_or(|value| value == "true")),
-            (Some(List), Some(value)) => value.split(',').map(Value::from).collect(),
-            (_, Some(value)) => Value::String(value),
-            (_, None) => Value::from(line.next().cloned().unwrap_or_default()),
+            (Some(Nothing), value) => Value::Bool(value.is_none_or(|value| is_true(&value))),
+            (takes, value) => {
+                let value = value.or_else(|| line.next().cloned()).unwrap_or_default();
+                match takes {
+                    Some(List) => {
+                        let items = value.trim_matches(['[', ']']).split(',').map(Value::from);
+                        let before = settings.remove(key);
+                        let before = before.iter().flat_map(words).map(Value::from);
+                        before.chain(items).collect()
+                    }
+                    _ => Value::String(value),
+                }
+            }
         };
         settings.insert(key.to_owned(), value);
     }
     settings
+}
+
+/// Whether a flag that needs no value is on with this one.
+fn is_true(value: &str) -> bool {
+    matches!(value, "1" | "t" | "T" | "true" | "True" | "TRUE")
 }
 
 #[cfg(test)]
@@ -159,8 +185,12 @@ mod tests {
         assert_eq!(back["labels"], json!(["disk=ssd", "rack=1"]));
         assert_eq!(back["enable-worker"], json!(true));
         assert_eq!(command_line(&back), line);
-        let apart = ["--data-dir", "/srv/k0s", "--enable-worker"].map(str::to_owned);
-        assert_eq!(settings(&apart)["data-dir"], json!("/srv/k0s"));
+        let apart = "k0s controller --data-dir /srv/k0s -c /k --enable-worker --single=false --labels a=b --labels=c=d,e=f";
+        let apart: Vec<_> = apart.split(' ').map(str::to_owned).collect();
+        assert_eq!(
+            json!(settings(&apart)),
+            json!({"config": "/k", "data-dir": "/srv/k0s", "enable-worker": true, "single": false, "labels": ["a=b", "c=d", "e=f"]})
+        );
     }
 
     #[test]

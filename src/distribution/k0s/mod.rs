@@ -4,17 +4,20 @@ use super::{Distribution, Flags};
 use crate::inventory::Role;
 use crate::task::Journal;
 
+mod adopt;
 mod causes;
 mod config;
 mod dialect;
 mod fixed;
 mod flags;
 mod keys;
+mod meaning;
 mod questions;
 mod release;
 mod rules;
 mod tokens;
 mod told;
+mod unit;
 mod variables;
 
 #[cfg(test)]

@@ -1,6 +1,30 @@
-# What a host is asked of k0s. $data is the folder that its data is looked for in.
-k0s=/usr/local/bin/k0s
-file config /etc/k0s/k0s.yaml
+# What a host is asked of k0s. $data is the folder that its data is looked for in, $k0s the program.
+config=/etc/k0s/k0s.yaml
+for role in server agent; do
+    case $role in server) unit=k0scontroller ;; agent) unit=k0sworker ;; esac
+    state=$(systemctl show -p LoadState -p ActiveState -p SubState -p FragmentPath -p NRestarts -p ActiveEnterTimestampMonotonic "$unit" 2>/dev/null | tr '\n' ' ')
+    say "${role}_unit" "$state"
+    own=/etc/systemd/system/$unit.service
+    [ -f "$own" ] || own=$(printf '%s' "$state" | sed -n 's/.*FragmentPath=\([^ ]*\).*/\1/p')
+    [ -f "$own" ] || continue
+    # Its flags are settings.
+    say drop_in "$(head -c 65536 "$own" | pack) $unit.service"
+    grep -q '^# Written by towline' "$own" && continue
+    say foreign "$unit $(head -c 65536 "$own" | pack)"
+    commands=$(grep -ls '^ExecStart=' "/etc/systemd/system/$unit.service.d"/*.conf)
+    [ -z "$commands" ] || say drop_in "$(printf '%s' "$commands" | pack) commands"
+    [ $role = server ] || continue
+    named=$(sed -n 's/^ExecStart=.*[ "]\(--config\|-c\)[= ]\([^ "]*\).*/\2/p' "$own" | tail -n 1)
+    [ -z "$named" ] || config=$named
+    # What it was started with, and what it would be told by an empty file.
+    [ -d /run/k0s ] && case $state in
+    *ActiveState=active*)
+        [ -f /run/k0s/k0s.yaml ] && say drop_in "$(head -c 262144 /run/k0s/k0s.yaml | pack) running"
+        say drop_in "$(timeout 10 "$k0s" config create 2>/dev/null | head -c 262144 | pack) defaults"
+        ;;
+    esac
+done
+file config "$config"
 # What k0s itself takes for data of a cluster that it is in.
 if [ -f "$data/etcd/member/snap/db" ]; then
     say datastore etcd
@@ -20,15 +44,7 @@ if [ -f "$kubelet" ]; then
     say drop_in "$(printf 'server: %s\n' "$(value server)" | pack) kubelet.conf"
 fi
 [ -s "$k0s" ] && say version "$(timeout 10 "$k0s" version 2>/dev/null | head -n 1)"
-for role in server agent; do
-    case $role in server) unit=k0scontroller ;; agent) unit=k0sworker ;; esac
-    say "${role}_unit" "$(systemctl show -p LoadState -p ActiveState -p SubState -p FragmentPath -p NRestarts -p ActiveEnterTimestampMonotonic "$unit" 2>/dev/null | tr '\n' ' ')"
-    own=/etc/systemd/system/$unit.service
-    [ -f "$own" ] || continue
-    # Its flags are settings.
-    say drop_in "$(head -c 65536 "$own" | pack) $unit.service"
-    grep -q '^# Written by towline' "$own" || say foreign "$unit $(head -c 65536 "$own" | pack)"
-done
+[ "$k0s" = /usr/local/bin/k0s ] || say drop_in "$(printf '%s' "$k0s" | pack) program"
 if [ "$(systemctl is-active k0scontroller 2>/dev/null)" = active ]; then
     file kubeconfig "$data/pki/admin.conf"
     nodes

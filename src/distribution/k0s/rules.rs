@@ -4,10 +4,11 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
+use super::adopt::{adoption, left_alone};
 use super::config::{API_PORT, HostOfK0s, JOIN_PORT, SPEC, balances};
 use super::dialect::DIALECT;
 use super::keys::spec;
-use super::told::{kubelet_argument, own_flags, own_yaml, server};
+use super::told::{kubelet_argument, own_flags, own_yaml, running, server};
 use super::{fixed, variables};
 use crate::cluster::rules::{
     Assignment, Basis, Belongings, HostConfig, Product, Token, Told, WantedAddresses,
@@ -60,8 +61,16 @@ impl Rules for K0s {
             let told = yaml.as_ref().ok().and_then(|yaml| yaml.pointer(path));
             told.and_then(Value::as_str).map(str::to_owned)
         };
-        let node_ip = kubelet_argument(&flags, "node-ip");
-        let node_ip = text("/spec/api/address").or(node_ip);
+        // Of a controller, the address that the other members of etcd know.
+        let running = running(facts);
+        let peer = running
+            .as_ref()
+            .and_then(|spec| spec.pointer("/storage/etcd/peerAddress"));
+        let peer = peer.and_then(Value::as_str).map(str::to_owned);
+        let node_ip = peer
+            .or_else(|| text("/spec/storage/etcd/peerAddress"))
+            .or_else(|| text("/spec/api/address"))
+            .or_else(|| kubelet_argument(&flags, "node-ip"));
         Told {
             unreadable: yaml
                 .as_ref()
@@ -278,17 +287,6 @@ fn folder(flags: &Settings, flag: &str) -> Result<Option<DataDir>, String> {
 /// What one host is told.
 fn configure(basis: &Basis<'_>, assignment: &Assignment<'_>) -> Result<HostConfig, Problem> {
     let (host, facts) = (assignment.host, assignment.facts);
-    if let Some(foreign) = &facts.node.foreign {
-        return Err(problem!(
-            Code::SET_UP_ELSEWHERE,
-            host = &host.name,
-            "k0s was set up here by something else, and is left as it is"
-        )
-        .because(format!(
-            "the unit {} was not written by towline",
-            foreign.unit
-        )));
-    }
     let subject = HostOfK0s {
         situation: basis.situation,
         host,
@@ -298,6 +296,11 @@ fn configure(basis: &Basis<'_>, assignment: &Assignment<'_>) -> Result<HostConfi
         via: assignment.via,
     };
     let settings = subject.settings();
+    let adopted = match &facts.node.foreign {
+        Some(foreign) if !basis.situation.adopt => return Err(left_alone(host, foreign)),
+        Some(foreign) => Some(adoption(&subject, foreign, &settings)?),
+        None => None,
+    };
     let has_node = subject.has_node();
     let flags = subject.flags();
     let is_older = Version::order_of(basis.version, "v1.35.0") == Some(Ordering::Less);
@@ -316,11 +319,11 @@ fn configure(basis: &Basis<'_>, assignment: &Assignment<'_>) -> Result<HostConfi
     }
     let kubelet = folder(&flags, "kubelet-root-dir");
     Ok(HostConfig {
-        effective: false,
+        effective: adopted.as_ref().is_some_and(|adopted| adopted.effective),
         has_node,
         kubelet: kubelet.ok().flatten(),
         kept: Settings::new(),
-        notes: Vec::new(),
+        notes: adopted.map(|adopted| adopted.notes).unwrap_or_default(),
         config: settings,
     })
 }

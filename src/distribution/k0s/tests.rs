@@ -12,6 +12,7 @@ use crate::distribution::DIALECTS;
 use crate::facts::{Datastore, DropIn, Facts, Member};
 use crate::inventory::{Inventory, Overrides, Surroundings, load_text};
 use crate::kubernetes::kubeconfig::tests::{credentials, source};
+use crate::problem::Problem;
 use crate::vars::Secret;
 
 const VERSION: &str = "v1.36.3+k0s.2";
@@ -37,13 +38,13 @@ fn read(text: &str) -> Result<Inventory, String> {
     read.map_err(|errors| errors.render(false, 100))
 }
 
-struct World {
+pub(super) struct World {
     inventory: Inventory,
     facts: BTreeMap<String, Facts>,
 }
 
 impl World {
-    fn new(text: &str) -> Self {
+    pub(super) fn new(text: &str) -> Self {
         let inventory = read(text).unwrap_or_else(|errors| panic!("{errors}"));
         let hosts = inventory.hosts.iter();
         let facts = hosts.map(|host| {
@@ -58,7 +59,7 @@ impl World {
     }
 
     /// The same with a host that runs as a controller.
-    fn running(mut self, name: &str, change: impl FnOnce(&mut Facts)) -> Self {
+    pub(super) fn running(mut self, name: &str, change: impl FnOnce(&mut Facts)) -> Self {
         let facts = self.facts.get_mut(name).expect("a host");
         facts.node.server_unit = unit("active", "running");
         facts.node.datastore = Some(Datastore::Etcd);
@@ -71,6 +72,18 @@ impl World {
     }
 
     fn decide<T>(&self, look: impl FnOnce(&Situation<'_>, Topology) -> T) -> T {
+        self.decide_on(false, |situation, topology| {
+            let topology = topology.unwrap_or_else(|problems| panic!("{problems:?}"));
+            look(situation, topology)
+        })
+    }
+
+    /// What is decided of it, with or without `--adopt`.
+    pub(super) fn decide_on<T>(
+        &self,
+        adopt: bool,
+        look: impl FnOnce(&Situation<'_>, Result<Topology, Vec<Problem>>) -> T,
+    ) -> T {
         let names: BTreeSet<_> = self.facts.keys().cloned().collect();
         let generated = ["worker.0123456789abcdef", "contro.0123456789abcdef"].map(Secret::new);
         let situation = Situation {
@@ -79,12 +92,10 @@ impl World {
             facts: &self.facts,
             selected: &names,
             generated: &generated,
-            adopt: false,
+            adopt,
             keep: false,
         };
-        let topology =
-            topology(&situation, VERSION).unwrap_or_else(|problems| panic!("{problems:?}"));
-        look(&situation, topology)
+        look(&situation, topology(&situation, VERSION))
     }
 
     /// What templates see under `k0s` on a host.

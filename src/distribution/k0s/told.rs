@@ -2,35 +2,27 @@
 
 use serde_json::Value;
 
-use super::flags;
+use super::{flags, unit};
 use crate::distribution::Settings;
 use crate::facts::Facts;
 
 /// A file of those that tell k0s something.
-fn file<'a>(facts: &'a Facts, name: &str) -> Option<&'a str> {
+pub(super) fn file<'a>(facts: &'a Facts, name: &str) -> Option<&'a str> {
     let mut files = facts.node.drop_ins.iter();
     let found = files.find(|file| file.name == name)?;
     Some(found.text.expose())
 }
 
+/// The words of the command that its unit runs.
+pub(super) fn own_command(facts: &Facts) -> Vec<String> {
+    let units = ["k0scontroller.service", "k0sworker.service"];
+    let text = units.into_iter().find_map(|unit| file(facts, unit));
+    text.map(unit::command).unwrap_or_default()
+}
+
 /// The flags of its unit.
 pub(super) fn own_flags(facts: &Facts) -> Settings {
-    let units = ["k0scontroller.service", "k0sworker.service"];
-    let unit = units.into_iter().find_map(|unit| file(facts, unit));
-    let line = unit.and_then(|unit| {
-        unit.lines()
-            .find_map(|line| line.strip_prefix("ExecStart="))
-    });
-    let line = line.map(|line| {
-        line.replace("%%", "%")
-            .replace("$$", "$")
-            .replace("\\x20", "\\ ")
-    });
-    flags::settings(
-        &line
-            .and_then(|line| shlex::split(&line))
-            .unwrap_or_default(),
-    )
+    flags::settings(&own_command(facts))
 }
 
 /// What its k0s.yaml says.
@@ -42,6 +34,20 @@ pub(super) fn own_yaml(facts: &Facts) -> Result<Value, String> {
         return Ok(Value::Null);
     };
     serde_yaml::from_str(text.expose()).map_err(|_error| "cannot be read as YAML".to_owned())
+}
+
+/// The `spec` that a k0s which something else set up was started with, with all defaults; none where it
+/// does not run.
+pub(super) fn running(facts: &Facts) -> Option<Value> {
+    let whole: Value = serde_yaml::from_str(file(facts, "running")?).ok()?;
+    whole.pointer("/spec/nodeConfig/spec").cloned()
+}
+
+/// The `spec` that such a k0s would have by an empty file.
+pub(super) fn defaults(facts: &Facts) -> Value {
+    let text = file(facts, "defaults").unwrap_or_default();
+    let whole: Value = serde_yaml::from_str(text).unwrap_or_default();
+    whole.get("spec").cloned().unwrap_or_default()
 }
 
 /// An argument that its kubelet is given: `node-ip`.

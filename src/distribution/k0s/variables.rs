@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::config::{FLAGS, JOIN_PORT, SPEC, TOKEN};
 use super::flags;
+use super::told::file;
 use crate::cluster::{NodeRole, Situation, Topology};
 use crate::distribution::Settings;
 use crate::facts::{Facts, Member};
@@ -48,6 +49,10 @@ pub(super) struct K0sVariables<'a> {
     tokens: Vec<Value>,
     /// Whether something other than towline has written the unit
     foreign: bool,
+    /// Whether k0s already does what its new files say
+    effective: bool,
+    /// Whether the wanted version runs from another place than `/usr/local/bin/k0s`, where nothing is
+    elsewhere: bool,
     /// Folder of k0s's data
     data_dir: &'a str,
 }
@@ -93,6 +98,10 @@ pub(super) fn variables(
         forget: forget(topology, facts),
         tokens: tokens(situation, topology),
         foreign: facts.node.foreign.is_some(),
+        effective: spec.is_some_and(|spec| spec.effective),
+        elsewhere: file(facts, "program").is_some()
+            && version.is_some()
+            && facts.node.version.as_deref() == version,
         data_dir: facts.node.data_dir.as_str(),
     })
 }
