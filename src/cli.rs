@@ -14,7 +14,7 @@ mod single;
 pub use environment::Environment;
 pub use inventory::{Conversion, InitArguments, InventoryCommand};
 pub use single::{
-    Address, Destination, GetConfigArguments, InstallArguments, JoinArguments, Login,
+    Address, Destination, GetConfigArguments, InstallArguments, JoinArguments, Kubernetes, Login,
     NodeArguments, NodeTokenArguments, ReadyArguments, Release,
 };
 
@@ -83,7 +83,7 @@ pub enum Command {
     /// inventory or the state of the hosts was refused and nothing was changed.
     Deploy(DeployArguments),
 
-    /// Install a k3s server on one host, and fetch its kubeconfig
+    /// Install the first server of a cluster on one host, and fetch its kubeconfig
     ///
     /// The flags are k3sup's and mean the same, unless their help says otherwise.
     Install(Box<InstallArguments>),
@@ -97,7 +97,7 @@ pub enum Command {
     /// Show what a deploy would change, without changing anything
     Plan(PlanArguments),
 
-    /// Remove k3s and its data from the hosts of an inventory
+    /// Remove the cluster and its data from the hosts of an inventory
     ///
     /// Shows the plan and asks for the cluster's name before it begins. With --limit, the nodes are
     /// drained and deleted, and the rest of the cluster keeps running. docs/reset.md lists what is
@@ -112,7 +112,9 @@ pub enum Command {
     /// Fetch the kubeconfig of one server, without an inventory
     GetConfig(GetConfigArguments),
 
-    /// Print the token that agents (or, with --server, servers) join a cluster with
+    /// Print a token that agents (or, with --server, servers) join a cluster with
+    ///
+    /// k3s keeps one, which is read. k0s has none that lasts: one is made that is valid for an hour.
     NodeToken(NodeTokenArguments),
 
     /// Wait until all nodes of a cluster are Ready

@@ -19,9 +19,7 @@ pub fn in_flags(refusal: Refusal) -> Refusal {
             let problem = problem
                 .next("without an inventory, for a mirror")
                 .flag("--mirror URL");
-            problem
-                .next("and for a version")
-                .flag("--k3s-version VERSION")
+            problem.next("and for a version").flag("--version VERSION")
         } else {
             problem
         }
@@ -47,6 +45,7 @@ pub fn agents(adhoc: &AdHocInventory, login: &Login) -> String {
         "root" => String::new(),
         user => format!(" --user {}", quote(user)),
     };
+    let user = format!("{}{user}", adhoc.distribution_flag());
     format!(
         "\n  towline join --ip ADDRESS --server-ip {address}{user}    adds an agent\n  \
          towline node-token --ip {address}{user}    prints the token for agents that something else sets up"

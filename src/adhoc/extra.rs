@@ -1,6 +1,6 @@
-//! `--k3s-extra-args`: flags of k3s, each where the inventory has it.
+//! `--extra-args`: flags of the distribution, each where the inventory has it.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{AdHocInventory, append, object};
 use crate::distribution::Settings;
@@ -19,25 +19,25 @@ impl AdHocInventory {
             .clone()
             .into_iter()
             .partition(|(key, _)| names_a_secret(key));
-        let is_server = self.target().get("role") == Some(&json!("server"));
-        self.extra(open, is_server && self.read_server().is_none(), false)?;
+        let is_whole = self.is_server() && self.read_server().is_none();
+        self.extra(open, is_whole, false)?;
         Ok(secret.into_keys().collect())
     }
 
-    /// The settings that the texts of `--k3s-extra-args` mean.
+    /// The settings that the texts of `--extra-args` mean.
     pub(super) fn typed(&self, texts: &[String]) -> Result<Settings, Problem> {
         (self.distribution.flags.settings)(&texts.join(" "))
-            .map_err(|error| problem!(Code::FLAG_VALUE, "--k3s-extra-args: {error}"))
+            .map_err(|error| problem!(Code::FLAG_VALUE, "--extra-args: {error}"))
     }
 
-    /// Flags of k3s, each where the inventory has it.
+    /// Flags of the distribution, each where the inventory has it.
     pub(super) fn extra(
         &mut self,
         mut extra: Settings,
         is_whole: bool,
         no_extras: bool,
     ) -> Result<(), Problem> {
-        let is_server = self.target().get("role") == Some(&json!("server"));
+        let is_server = self.is_server();
         let flags = &self.distribution.flags;
         let is_known = flags.is_known;
         let is_servers_only =
@@ -49,65 +49,28 @@ impl AdHocInventory {
             };
             return Err(problem!(
                 Code::FLAG_UNFIT,
-                "--k3s-extra-args: {adhoc} is for servers, and an agent does not start with it"
+                "--extra-args: {adhoc} is for servers, and an agent does not start with it"
             )
             .next("leave it out: what servers decide, an agent takes from them"));
         }
-        let take = |extra: &mut Settings, key: &str| extra.remove(key);
-        if let Some(Value::Array(names)) = take(&mut extra, "tls-san") {
-            append(&mut self.draft.cluster, "tls_sans", names);
+        let elsewhere = flags.elsewhere.iter();
+        if let Some((key, instead)) = elsewhere.clone().find(|(key, _)| extra.contains_key(*key)) {
+            return Err(problem!(
+                Code::FLAG_UNFIT,
+                "--extra-args: --{key} does not belong here"
+            )
+            .next(*instead));
         }
-        if take(&mut extra, "cluster-init") == Some(Value::Bool(true)) {
-            self.draft.cluster.insert("datastore".into(), json!("etcd"));
+        if no_extras && !flags.extras.is_empty() {
+            let disable = extra.entry("disable".to_owned()).or_insert(json!([]));
+            let names = flags.extras.iter().map(|name| json!(name));
+            let mut lists = Map::from_iter([("disable".to_owned(), disable.take())]);
+            append(&mut lists, "disable", names);
+            *disable = lists.remove("disable").unwrap_or_default();
         }
-        for (key, instead) in [
-            (
-                "token",
-                "--token-file FILE (a joining host reads it from the server)",
-            ),
-            ("agent-token", "an inventory has  agent_token_file: FILE"),
-            ("server", "towline join --server-ip ADDRESS"),
-        ] {
-            if extra.contains_key(key) {
-                return Err(problem!(
-                    Code::FLAG_UNFIT,
-                    "--k3s-extra-args: --{key} does not belong here"
-                )
-                .next(instead));
-            }
-        }
-        let host = self.target();
-        if let Some(name) = take(&mut extra, "node-name") {
-            host.insert("node_name".into(), name);
-        }
-        for label in list(take(&mut extra, "node-label")) {
-            let (key, value) = label.split_once('=').unwrap_or((&label, ""));
-            object(host, "labels").insert(key.to_owned(), json!(value));
-        }
-        let taints = list(take(&mut extra, "node-taint"));
-        append(host, "taints", taints.into_iter().map(Value::String));
-        match list(take(&mut extra, "node-ip")).as_slice() {
-            [] => {}
-            [one] => drop(host.insert("private_address".into(), json!(one))),
-            more => drop(object(host, "config").insert("node-ip".into(), json!(more.join(",")))),
-        }
-        let external = list(take(&mut extra, "node-external-ip"));
-        if !external.is_empty() {
-            object(host, "config").insert("node-external-ip".into(), json!(external.join(",")));
-        }
-        // A disk is one machine's, not the cluster's.
-        if let Some(folder) = take(&mut extra, "data-dir") {
-            object(host, "config").insert("data-dir".into(), folder);
-        }
-        if no_extras {
-            let mut disable = list(extra.remove("disable"));
-            for name in ["servicelb", "traefik"] {
-                if !disable.iter().any(|own| own == name) {
-                    disable.push(name.to_owned());
-                }
-            }
-            extra.insert("disable".into(), json!(disable));
-        }
+        let placed = (flags.placed)(&mut extra);
+        merge(&mut self.draft.cluster, placed.cluster);
+        merge(self.target(), placed.host);
         if extra.is_empty() {
             return Ok(());
         }
@@ -126,15 +89,13 @@ impl AdHocInventory {
     }
 }
 
-fn list(value: Option<Value>) -> Vec<String> {
-    let word = |value: &Value| {
-        value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned)
-    };
-    match value {
-        None => Vec::new(),
-        Some(Value::Array(items)) => items.iter().map(word).collect(),
-        Some(one) => vec![word(&one)],
+/// Adds to what is there already.
+fn merge(all: &mut Map<String, Value>, more: Map<String, Value>) {
+    for (key, value) in more {
+        match value {
+            Value::Array(values) => append(all, &key, values),
+            Value::Object(values) => object(all, &key).extend(values),
+            value => drop(all.insert(key, value)),
+        }
     }
 }

@@ -29,8 +29,8 @@ impl AdHocInventory {
         let joins = self.draft.cluster.contains_key("server_url");
         Some(match path {
             ["cluster", "name", ..] => "--context",
-            ["cluster", "version", ..] => "--k3s-version",
-            ["cluster", "channel", ..] => "--k3s-channel",
+            ["cluster", "version", ..] => "--version",
+            ["cluster", "channel", ..] => "--channel",
             ["cluster", "tls_sans", ..] => "--tls-san",
             ["cluster", "server_url", ..] => self.joined,
             ["cluster", "binary", ..] => "--mirror",
@@ -43,10 +43,11 @@ impl AdHocInventory {
             ["ssh", "key", ..] => "--ssh-key",
             ["ssh", "known_hosts", ..] => "--known-hosts",
             ["hosts", name] | ["hosts", name, "address", ..] if *name == self.target => self.place,
-            ["hosts", _] | ["hosts", _, "address", ..] => self.joined,
+            ["hosts", name, "role", ..] if *name == self.target => "--role",
+            ["hosts", _] | ["hosts", _, "address" | "role", ..] => self.joined,
             ["hosts", _, "ssh", "user", ..] => "--server-user",
             ["hosts", _, "ssh", "port", ..] => "--server-ssh-port",
-            ["cluster", "config", ..] | ["hosts", ..] => "--k3s-extra-args",
+            ["cluster", "config", ..] | ["hosts", ..] => "--extra-args",
             _ => return None,
         })
     }

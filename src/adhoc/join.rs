@@ -14,14 +14,22 @@ use crate::vars::Secret;
 impl AdHocInventory {
     /// A host that joins, and the server that is read for it.
     pub fn join(arguments: &JoinArguments) -> Result<Self, Problem> {
-        let role = if arguments.server { "server" } else { "agent" };
+        let usual = if arguments.server { "server" } else { "agent" };
+        let role = arguments.node.role.as_deref().unwrap_or(usual);
         let mut adhoc = Self::host(&arguments.node, role)?;
+        if arguments.server && !adhoc.is_server() {
+            return Err(problem!(
+                Code::FLAG_UNFIT,
+                "--server: a host whose role is {role} is no server"
+            )
+            .next("leave out one of --server and --role"));
+        }
         let servers_only = [
             ("--tls-san", !arguments.node.tls_san.is_empty()),
             ("--no-extras", arguments.node.no_extras),
         ];
         let unfit = servers_only.iter().find(|(_, is_typed)| *is_typed);
-        if let (false, Some((flag, _))) = (arguments.server, unfit) {
+        if let (false, Some((flag, _))) = (adhoc.is_server(), unfit) {
             return Err(problem!(Code::FLAG_UNFIT, "{flag} is for servers")
                 .next("leave it out, or add")
                 .flag("--server"));
@@ -37,6 +45,8 @@ impl AdHocInventory {
         if arguments.server_host.is_some() {
             adhoc.joined = "--server-host";
         }
+        adhoc.fits("--node-token", arguments.node_token.is_some())?;
+        adhoc.fits("--node-token-path", arguments.node_token_path.is_some())?;
         adhoc.server_url.clone_from(&arguments.server_url);
         let given = arguments.node_token.is_some() || arguments.node_token_path.is_some();
         match (server, given) {
@@ -48,7 +58,7 @@ impl AdHocInventory {
             (_, true) => adhoc.elsewhere(arguments, server)?,
             (Some(server), false) => adhoc.observed(arguments, server)?,
         }
-        let extra = adhoc.typed(&arguments.node.k3s_extra_args)?;
+        let extra = adhoc.typed(&arguments.node.extra_args)?;
         adhoc.extra(extra, false, arguments.node.no_extras)?;
         Ok(adhoc)
     }
@@ -84,6 +94,16 @@ impl AdHocInventory {
         self.draft.hosts.extend(own);
         self.look_in(checked(arguments.server_data_dir.as_ref())?, &name);
         if let Some(url) = &self.server_url {
+            let dialect = self.distribution.dialect;
+            if dialect.in_place_of("server_url").is_some() {
+                return Err(
+                    problem!(Code::FLAG_UNFIT, "--server-url is not for {}", dialect.name)
+                        .because(
+                            "its hosts join at a server, or where the cluster's configuration says",
+                        )
+                        .next("leave it out"),
+                );
+            }
             let Some(authority) = url.strip_prefix("https://") else {
                 return Err(problem!(
                     Code::FLAG_VALUE,
@@ -206,13 +226,9 @@ impl AdHocInventory {
 }
 
 /// What the server that was read says about the cluster that is joined.
-pub fn of_server(
-    adhoc: &mut AdHocInventory,
-    name: &str,
-    facts: &Facts,
-    as_server: bool,
-) -> Result<(), Refusal> {
+pub fn of_server(adhoc: &mut AdHocInventory, name: &str, facts: &Facts) -> Result<(), Refusal> {
     adhoc.found_data(name, facts)?;
+    let distribution = adhoc.distribution_flag();
     if facts.node.datastore.is_none() {
         return Err(problem!(
             Code::NO_CLUSTER,
@@ -224,10 +240,18 @@ pub fn of_server(
             adhoc.distribution.rules.product().name
         ))
         .next("to make it the first server")
-        .command(format!("towline install --ip {name}"))
+        .command(format!("towline install{distribution} --ip {name}"))
         .into());
     }
-    if as_server && facts.node.datastore == Some(Datastore::Sqlite) {
+    let role = (adhoc.distribution.flags.role_on)(facts);
+    object(&mut adhoc.draft.hosts, name).insert("role".into(), json!(role));
+    let as_server = adhoc.is_server();
+    let may_move = adhoc
+        .distribution
+        .dialect
+        .in_place_of("datastore")
+        .is_none();
+    if as_server && may_move && facts.node.datastore == Some(Datastore::Sqlite) {
         return Err(problem!(
             Code::SQLITE_ONE_SERVER,
             "{name} keeps its cluster in sqlite, which only one server can use"

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use crate::cli::{
-    Address, Environment, InstallArguments, Login, NodeArguments, NodeTokenArguments, Release,
+    Address, Environment, GetConfigArguments, InstallArguments, Kubernetes, Login, NodeArguments,
+    NodeTokenArguments, Release,
 };
 use crate::distribution::{self, Distribution};
 use crate::engine::{self, Refusal, surroundings};
 use crate::facts::Facts;
-use crate::inventory::{self, DataDir, Draft, Inventory, Overrides};
+use crate::inventory::{self, DataDir, Draft, Inventory, Overrides, Role};
 use crate::problem::{Code, Problem, problem};
 use crate::vars::{Origin, Secret};
 
@@ -33,7 +34,8 @@ const THIS_MACHINE: &str = "this-machine";
 pub struct AdHocInventory {
     /// The inventory as text, key by key.
     pub draft: Draft,
-    distribution: &'static Distribution,
+    /// What is set up, or read.
+    pub distribution: &'static Distribution,
     /// Where hosts join, when that is not a server's own address.
     server_url: Option<String>,
     /// A token that a flag said, and that no file will hold.
@@ -53,14 +55,6 @@ pub struct AdHocInventory {
 impl AdHocInventory {
     /// A server.
     pub fn install(arguments: &InstallArguments) -> Result<Self, Problem> {
-        if arguments.ipsec {
-            return Err(Problem::new(
-                Code::FLAG_UNFIT,
-                "--ipsec: k3s has no flannel backend ipsec any more, since 1.27",
-            )
-            .next("to encrypt what travels between nodes")
-            .flag("--k3s-extra-args '--flannel-backend wireguard-native'"));
-        }
         if arguments.datastore.is_some() {
             return Err(Problem::new(
                 Code::DATASTORE_EXTERNAL,
@@ -69,14 +63,41 @@ impl AdHocInventory {
             .next("to keep the data in embedded etcd, on one server or on several")
             .flag("--cluster"));
         }
-        let mut adhoc = Self::host(&arguments.node, "server")?;
+        let role = arguments.node.role.as_deref().unwrap_or("server");
+        let mut adhoc = Self::host(&arguments.node, role)?;
+        let dialect = adhoc.distribution.dialect;
+        if arguments.ipsec {
+            let problem = Problem::new(
+                Code::FLAG_UNFIT,
+                "--ipsec: k3s has no flannel backend ipsec any more, since 1.27",
+            );
+            return Err(match dialect.name {
+                "k3s" => problem
+                    .next("to encrypt what travels between nodes")
+                    .flag("--extra-args '--flannel-backend wireguard-native'"),
+                name => problem.next(format!("leave it out: {name} never had it")),
+            });
+        }
+        if dialect.role(role) == Some(Role::Agent) {
+            return Err(problem!(
+                Code::FLAG_UNFIT,
+                "--role {role}: the first host of a cluster is a server"
+            )
+            .next("leave it out, or join the host to a cluster")
+            .command(format!(
+                "towline join{} --server-ip ADDRESS",
+                adhoc.distribution_flag()
+            )));
+        }
+        adhoc.fits("--token", arguments.token.is_some())?;
+        adhoc.fits("--token-file", arguments.token_file.is_some())?;
         let cluster = &mut adhoc.draft.cluster;
         cluster.shift_insert(
             0,
             "name".into(),
             json!(name(&arguments.destination.context)),
         );
-        if arguments.cluster {
+        if arguments.cluster && dialect.in_place_of("datastore").is_none() {
             cluster.insert("datastore".into(), json!("etcd"));
         }
         if let Some(file) = &arguments.token_file {
@@ -89,14 +110,19 @@ impl AdHocInventory {
             adhoc.warn_of_process_lists("--token", "--token-file");
             adhoc.token = Some(Secret::new(token));
         }
-        let extra = adhoc.typed(&arguments.node.k3s_extra_args)?;
+        let extra = adhoc.typed(&arguments.node.extra_args)?;
         adhoc.extra(extra, true, arguments.node.no_extras)?;
         Ok(adhoc)
     }
 
     /// A server whose token is wanted.
     pub fn token_of(arguments: &NodeTokenArguments) -> Result<Self, Problem> {
-        let mut adhoc = Self::server(&arguments.address, &arguments.login, "default")?;
+        let mut adhoc = Self::server(
+            &arguments.address,
+            &arguments.login,
+            &arguments.kubernetes,
+            "default",
+        )?;
         let folder = checked(arguments.server_data_dir.as_ref())?;
         let target = adhoc.target.clone();
         adhoc.look_in(folder, &target);
@@ -114,12 +140,26 @@ impl AdHocInventory {
     }
 
     /// A server whose kubeconfig is wanted.
-    pub fn server(address: &Address, login: &Login, context: &str) -> Result<Self, Problem> {
+    pub fn kubeconfig_of(arguments: &GetConfigArguments) -> Result<Self, Problem> {
+        Self::server(
+            &arguments.address,
+            &arguments.login,
+            &arguments.kubernetes,
+            &arguments.destination.context,
+        )
+    }
+
+    fn server(
+        address: &Address,
+        login: &Login,
+        kubernetes: &Kubernetes,
+        context: &str,
+    ) -> Result<Self, Problem> {
         let release = Release {
-            k3s_version: None,
-            k3s_channel: "stable".into(),
+            version: None,
+            channel: "stable".into(),
         };
-        let mut adhoc = Self::begin(address, login, &release, "server")?;
+        let mut adhoc = Self::begin(address, login, kubernetes, &release, "server")?;
         adhoc
             .draft
             .cluster
@@ -130,7 +170,13 @@ impl AdHocInventory {
     /// A host that is set up.
     fn host(arguments: &NodeArguments, role: &str) -> Result<Self, Problem> {
         let (address, login) = (&arguments.address, &arguments.login);
-        let mut adhoc = Self::begin(address, login, &arguments.release, role)?;
+        let (kubernetes, release) = (&arguments.kubernetes, &arguments.release);
+        let mut adhoc = Self::begin(address, login, kubernetes, release, role)?;
+        if arguments.no_extras && adhoc.distribution.flags.extras.is_empty() {
+            let name = adhoc.distribution.dialect.name;
+            let note = format!("--no-extras has no effect: {name} has no extras to disable");
+            adhoc.notes.push(note);
+        }
         let names = arguments.tls_san.iter().flat_map(|names| names.split(','));
         let names = names.map(|name| json!(name.trim()));
         append(&mut adhoc.draft.cluster, "tls_sans", names);
@@ -144,9 +190,11 @@ impl AdHocInventory {
     fn begin(
         address: &Address,
         login: &Login,
+        kubernetes: &Kubernetes,
         release: &Release,
         role: &str,
     ) -> Result<Self, Problem> {
+        let distribution = distribution::named(&kubernetes.distribution);
         let place = address.host.as_ref().or(address.ip.as_ref());
         let is_local = address.local || place.is_none();
         if !login.sudo && login.user != "root" && !is_local {
@@ -171,9 +219,12 @@ impl AdHocInventory {
         };
         let place = place.map_or("127.0.0.1", String::as_str);
         let mut cluster = Map::new();
-        match &release.k3s_version {
+        if distribution.dialect.name != distribution::DEFAULT.dialect.name {
+            cluster.insert("distribution".into(), json!(distribution.dialect.name));
+        }
+        match &release.version {
             Some(version) => cluster.insert("version".into(), json!(version)),
-            None => cluster.insert("channel".into(), json!(release.k3s_channel)),
+            None => cluster.insert("channel".into(), json!(release.channel)),
         };
         let mut ssh = Map::new();
         ssh.insert("user".into(), json!(login.user));
@@ -189,7 +240,7 @@ impl AdHocInventory {
         let mut hosts = Map::new();
         hosts.insert(target.clone(), json!({"address": place, "role": role}));
         Ok(Self {
-            distribution: distribution::DEFAULT,
+            distribution,
             draft: Draft {
                 cluster,
                 ssh,
@@ -208,6 +259,33 @@ impl AdHocInventory {
             target,
             notes,
         })
+    }
+
+    /// Refuses a flag that names a token, where the distribution has none that lasts.
+    fn fits(&self, flag: &str, is_typed: bool) -> Result<(), Problem> {
+        let dialect = self.distribution.dialect;
+        match dialect.in_place_of("token").filter(|_| is_typed) {
+            Some(why) => Err(
+                problem!(Code::FLAG_UNFIT, "{flag} is not for {}", dialect.name)
+                    .because(why)
+                    .next("leave it out; a host that joins names a server:  --server-ip ADDRESS"),
+            ),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the host that is set up becomes a server.
+    fn is_server(&self) -> bool {
+        let host = self.draft.hosts.get(&self.target);
+        let role = host.and_then(|host| host.get("role")?.as_str());
+        role.and_then(|word| self.distribution.dialect.role(word)) == Some(Role::Server)
+    }
+
+    /// The flag that names the distribution, with a blank before it, where it has to be typed.
+    fn distribution_flag(&self) -> String {
+        let distribution = self.draft.cluster.get("distribution");
+        let name = distribution.and_then(Value::as_str);
+        name.map_or_else(String::new, |name| format!(" --distribution {name}"))
     }
 
     /// The entry of the host that is set up.

@@ -135,6 +135,42 @@ fn lines_that_are_refused_say_what_to_type_instead() {
 }
 
 #[test]
+fn lines_of_k0s() {
+    insta::assert_snapshot!(all(&[
+        "towline install --distribution k0s --ip 10.0.0.1 --user pi --cluster",
+        "towline install --distribution k0s --ip 10.0.0.1 --role controller --k0s-version v1.36.3+k0s.2 --tls-san k8s.example.org --no-extras --extra-args '--disable-components metrics-server,autopilot --labels=a=b,c=d --taints x=y:NoSchedule --data-dir /srv/k0s --kubelet-extra-args=\"--max-pods=50 --v=4\"'",
+        "towline join --distribution k0s --ip 10.0.0.2 --server-ip 10.0.0.1",
+        "towline join --distribution k0s --ip 10.0.0.2 --server-ip 10.0.0.1 --server --extra-args '--debug \\\n --profile=small --disable-components=autopilot'",
+        "towline join --distribution k0s --ip 10.0.0.2 --server-ip 10.0.0.1 --role controller+worker",
+    ]));
+}
+
+#[test]
+fn lines_of_k0s_that_are_refused() {
+    insta::assert_snapshot!(all(&[
+        "towline install --distribution rke2 --ip 10.0.0.1",
+        "towline install --distribution k0s --ip 10.0.0.1 --role master",
+        "towline install --distribution k0s --ip 10.0.0.1 --role worker",
+        "towline install --distribution k0s --ip 10.0.0.1 --k3s-version v1.36.3+k3s1",
+        "towline install --ip 10.0.0.1 --version v1.36.3+k0s.2",
+        "towline install --ip 10.0.0.1 --role controller",
+        "towline install --distribution k0s --ip 10.0.0.1 --token-file /run/token",
+        "towline install --distribution k0s --ip 10.0.0.1 --ipsec",
+        "towline install --distribution k0s --ip 10.0.0.1 --extra-args '--single'",
+        "towline install --distribution k0s --ip 10.0.0.1 --extra-args '--config /x'",
+        "towline install --distribution k0s --ip 10.0.0.1 --extra-args '--profil small'",
+        "towline install --distribution k0s --ip 10.0.0.1 --extra-args '--debug yes'",
+        "towline install --distribution k0s --ip 10.0.0.1 --extra-args '-d'",
+        "towline install --distribution k0s --ip 10.0.0.1 --extra-args '--profile --debug'",
+        "towline join --distribution k0s --ip 10.0.0.2 --server-ip 10.0.0.1 --role worker --server",
+        "towline join --distribution k0s --ip 10.0.0.2 --server-ip 10.0.0.1 --node-token-path /run/token",
+        "towline join --distribution k0s --ip 10.0.0.2 --server-ip 10.0.0.1 --server-url https://lb.example.org:6443",
+        "towline join --distribution k0s --ip 10.0.0.2 --server-ip 10.0.0.1 --extra-args '--disable-components autopilot'",
+        "towline join --distribution k0s --ip 10.0.0.2 --server-ip 10.0.0.1 --extra-args '--enable-worker'",
+    ]));
+}
+
+#[test]
 fn a_token_in_a_flag_is_in_no_text() {
     let line = "towline join --ip 10.0.0.2 --server-ip 10.0.0.1 --node-token secret-secret";
     let meant = meant(line);

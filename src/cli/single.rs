@@ -51,18 +51,37 @@ pub struct Login {
     pub print_command: bool,
 }
 
-/// Which version of k3s.
+/// Which Kubernetes.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "k3s")]
-pub struct Release {
-    /// Version of k3s, such as v1.36.3+k3s1; a running cluster keeps its version
-    #[arg(long, value_name = "VERSION")]
-    pub k3s_version: Option<String>,
+#[command(next_help_heading = "Kubernetes")]
+pub struct Kubernetes {
+    /// Distribution of Kubernetes
+    #[arg(long, value_name = "NAME", default_value = "k3s", value_parser = ["k3s", "k0s"])]
+    pub distribution: String,
+}
 
-    /// Release channel for a new cluster; a running cluster keeps its version. Ignored with
-    /// --k3s-version
-    #[arg(long, value_name = "CHANNEL", default_value = "stable")]
-    pub k3s_channel: String,
+/// Which version.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Kubernetes")]
+pub struct Release {
+    /// Version, such as v1.36.3+k3s1 or v1.36.3+k0s.2; a running cluster keeps its version
+    #[arg(
+        long,
+        value_name = "VERSION",
+        visible_alias = "k3s-version",
+        alias = "k0s-version"
+    )]
+    pub version: Option<String>,
+
+    /// Release channel for a new cluster; a running cluster keeps its version. Ignored with --version
+    #[arg(
+        long,
+        value_name = "CHANNEL",
+        default_value = "stable",
+        visible_alias = "k3s-channel",
+        alias = "k0s-channel"
+    )]
+    pub channel: String,
 }
 
 /// Where the kubeconfig goes.
@@ -114,18 +133,31 @@ pub struct NodeArguments {
     /// How it is reached.
     #[command(flatten)]
     pub login: Login,
+    /// The distribution.
+    #[command(flatten)]
+    pub kubernetes: Kubernetes,
     /// The version.
     #[command(flatten)]
     pub release: Release,
 
-    /// Disable servicelb and traefik; must be the same on all servers
+    /// Role of the host, such as k0s's `controller`, which is no node
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<String>,
+
+    /// Disable k3s's servicelb and traefik; must be the same on all servers
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
     pub no_extras: bool,
 
-    /// Long flags of k3s, in quotes; written to its config.yaml; repeatable
-    #[arg(long, value_name = "FLAGS", allow_hyphen_values = true)]
-    pub k3s_extra_args: Vec<String>,
+    /// Long flags of k3s or k0s, in quotes; written to config.yaml or the unit; repeatable
+    #[arg(
+        long,
+        value_name = "FLAGS",
+        allow_hyphen_values = true,
+        visible_alias = "k3s-extra-args",
+        alias = "k0s-extra-args"
+    )]
+    pub extra_args: Vec<String>,
 
     /// Additional name or address for the server's certificate; repeatable. The host's own address is
     /// always included (in k3sup, this flag replaces it)
@@ -136,7 +168,7 @@ pub struct NodeArguments {
     #[arg(long)]
     pub plan: bool,
 
-    /// Remove settings from the host's config.yaml that are not given here
+    /// Remove settings from the host's configuration that are not given here
     #[arg(long, hide_short_help = true)]
     pub reset_config: bool,
 
@@ -148,7 +180,7 @@ pub struct NodeArguments {
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub save_inventory: Option<PathBuf>,
 
-    /// Base URL to download k3s from, in the layout of its release site
+    /// Base URL to download from, in the layout of the release site
     #[arg(long, value_name = "URL")]
     pub mirror: Option<String>,
 }
@@ -160,7 +192,7 @@ pub struct InstallArguments {
     #[command(flatten)]
     pub node: NodeArguments,
 
-    /// Use embedded etcd, so that more servers can join
+    /// Use embedded etcd, so that more servers can join; k0s always does
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
     pub cluster: bool,
@@ -179,11 +211,11 @@ pub struct InstallArguments {
     pub skip_install: bool,
 
     /// Not supported yet: an external datastore; --cluster uses embedded etcd
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", hide_short_help = true)]
     pub datastore: Option<String>,
 
     /// Not supported: k3s removed the flannel backend `ipsec` in 1.27; wireguard-native encrypts
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub ipsec: bool,
 
     /// The kubeconfig.
@@ -199,7 +231,7 @@ pub struct JoinArguments {
     #[arg(long, value_name = "ADDRESS")]
     pub server_ip: Option<String>,
 
-    /// DNS name of a server of the cluster; takes precedence over --server-ip
+    /// DNS name of such a server; takes precedence over --server-ip
     #[arg(long, value_name = "NAME")]
     pub server_host: Option<String>,
 
@@ -215,8 +247,8 @@ pub struct JoinArguments {
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub server_ssh_port: Option<u16>,
 
-    /// Data folder of the server [default: from its configuration, else /var/lib/rancher/k3s]
-    #[arg(long, value_name = "FOLDER")]
+    /// Data folder of the server [default: from its configuration, else the distribution's own]
+    #[arg(long, value_name = "FOLDER", hide_short_help = true)]
     pub server_data_dir: Option<String>,
 
     /// Join as a server, not as an agent
@@ -251,6 +283,9 @@ pub struct GetConfigArguments {
     /// How it is reached.
     #[command(flatten)]
     pub login: Login,
+    /// The distribution.
+    #[command(flatten)]
+    pub kubernetes: Kubernetes,
     /// The kubeconfig.
     #[command(flatten)]
     pub destination: Destination,
@@ -265,14 +300,17 @@ pub struct NodeTokenArguments {
     /// How it is reached.
     #[command(flatten)]
     pub login: Login,
+    /// The distribution.
+    #[command(flatten)]
+    pub kubernetes: Kubernetes,
 
-    /// Print the token for servers; agents can use it only when the cluster has no agent token
+    /// Print the token for servers; agents of k3s can use it only when the cluster has no agent token
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
     pub server: bool,
 
-    /// Data folder of the server [default: from its configuration, else /var/lib/rancher/k3s]
-    #[arg(long, value_name = "FOLDER")]
+    /// Data folder of the server [default: from its configuration, else the distribution's own]
+    #[arg(long, value_name = "FOLDER", hide_short_help = true)]
     pub server_data_dir: Option<String>,
 }
 

@@ -26,7 +26,7 @@ pub(super) async fn run(arguments: JoinArguments, environment: &Environment, ui:
                 let report = Report::without_hosts(context.begun, false);
                 return Ok((report, Some(advice::unread(&name))));
             };
-            adhoc::of_server(&mut adhoc, &name, facts, arguments.server)?;
+            adhoc::of_server(&mut adhoc, &name, facts)?;
             context = context.with(adhoc.inventory(environment)?);
         }
         let (report, next) = adhoc

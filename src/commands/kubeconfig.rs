@@ -27,11 +27,7 @@ pub(super) async fn of_host(
     ui: Ui,
 ) -> ExitCode {
     told(&ui, async |events: Events| {
-        let adhoc = AdHocInventory::server(
-            &arguments.address,
-            &arguments.login,
-            &arguments.destination.context,
-        )?;
+        let adhoc = AdHocInventory::kubeconfig_of(&arguments)?;
         let context = adhoc.context(&arguments.login, None, environment, &ui, events);
         let context = context.await?;
         let target = KubeconfigTarget::from(&arguments.destination);

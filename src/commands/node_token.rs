@@ -2,7 +2,9 @@
 
 use crate::adhoc::AdHocInventory;
 use crate::cli::{Environment, NodeTokenArguments};
+use crate::distribution::JoinToken;
 use crate::engine::told;
+use crate::inventory::Role;
 use crate::problem::{Code, ExitCode, problem};
 use crate::run::event::Events;
 use crate::run::report::Report;
@@ -22,19 +24,23 @@ pub(super) async fn run(
             return Ok((Report::without_hosts(context.begun, false), None));
         };
         adhoc.found_data(&adhoc.target.clone(), facts)?;
-        // Where agents have no token of their own, the servers' lets them in.
-        let own = facts.node.agent_token.clone().filter(|_| !arguments.server);
-        let Some(token) = own.or_else(|| facts.node.server_token.clone()) else {
-            return Err(problem!(
-                Code::NO_CLUSTER,
-                host = &adhoc.target,
-                "there is no token here"
-            )
-            .because(format!(
-                "{}/server/token is missing: no server of a cluster has run on it",
-                facts.node.data_dir
-            ))
-            .into());
+        let role = if arguments.server {
+            Role::Server
+        } else {
+            Role::Agent
+        };
+        let token = match (adhoc.distribution.token)(facts, role) {
+            JoinToken::Kept(token) => token,
+            JoinToken::Made(script) => gathered.token(&adhoc.target, &script).await?,
+            JoinToken::Missing(why) => {
+                return Err(problem!(
+                    Code::NO_CLUSTER,
+                    host = &adhoc.target,
+                    "there is no token here"
+                )
+                .because(why)
+                .into());
+            }
         };
         // Printing it is what was asked for; nowhere else is it shown, so it is no event.
         context.events.told().await;

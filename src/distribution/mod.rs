@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::artifacts::Releases;
 use crate::cluster::Rules;
 use crate::facts::{Facts, Questions};
 use crate::inventory::{Dialect, Inventory, Role};
+use crate::shell::Script;
 use crate::task::Journal;
 use crate::vars::Secret;
 
@@ -51,6 +52,8 @@ pub struct Distribution {
     pub templates: Texts,
     /// How the journals of its units are read.
     pub journal: Journal,
+    /// The token by which hosts of a role join this server's cluster.
+    pub token: fn(&Facts, Role) -> JoinToken,
     /// The command of a host that asks a cluster's API.
     pub kubectl: &'static str,
     /// What has the admin's kubeconfig written anew, as advice.
@@ -64,6 +67,12 @@ pub struct Distribution {
 pub struct Flags {
     /// The settings that flags mean, or what is wrong with them.
     pub settings: fn(&str) -> Result<Settings, String>,
+    /// Flags that are typed otherwise, and how.
+    pub elsewhere: &'static [(&'static str, &'static str)],
+    /// Takes the settings out that have a place of their own in an inventory.
+    pub placed: fn(&mut Settings) -> PlacedFlags,
+    /// What `disable` of a server names for `--no-extras`.
+    pub extras: &'static [&'static str],
     /// Whether hosts of a role have this setting.
     pub is_known: fn(&str, Role) -> bool,
     /// Settings that all servers of a cluster must share.
@@ -72,8 +81,30 @@ pub struct Flags {
     pub is_same: fn(&str, Option<&Value>, Option<&Value>) -> bool,
     /// What the servers of a cluster share, as this one has it, or why that cannot be read.
     pub shared_on: fn(&Facts) -> Result<Settings, String>,
+    /// The word of an inventory for what this server is.
+    pub role_on: fn(&Facts) -> &'static str,
     /// Names in a server's certificate beside its own.
     pub certificate_names: fn(&Facts) -> Vec<String>,
+}
+
+/// What flags say that has a place of its own in an inventory.
+#[derive(Debug, Default)]
+pub struct PlacedFlags {
+    /// Keys of `cluster`.
+    pub cluster: Map<String, Value>,
+    /// Keys of the host.
+    pub host: Map<String, Value>,
+}
+
+/// The token by which others join a server's cluster.
+#[derive(Debug)]
+pub enum JoinToken {
+    /// The cluster keeps it.
+    Kept(Secret),
+    /// It is made by this script on the server, and is what the script prints.
+    Made(Script),
+    /// There is none, for this reason.
+    Missing(String),
 }
 
 /// Settings of a distribution by their key.
@@ -90,8 +121,11 @@ pub static DIALECTS: [&Dialect; 2] = [&k3s::DIALECT, &k0s::DIALECT];
 
 /// The distribution of an inventory.
 pub fn of(inventory: &Inventory) -> &'static Distribution {
-    let named = |distribution: &&&Distribution| {
-        distribution.dialect.name == inventory.cluster.distribution.name
-    };
-    ALL.iter().find(named).unwrap_or(&DEFAULT)
+    named(inventory.cluster.distribution.name)
+}
+
+/// The distribution of that name.
+pub fn named(name: &str) -> &'static Distribution {
+    let mut all = ALL.into_iter();
+    all.find(|one| one.dialect.name == name).unwrap_or(DEFAULT)
 }

@@ -278,8 +278,9 @@ async fn tried(
         server: kubeconfig.server.clone(),
     });
     let product = distribution::of(&context.inventory).rules.product();
+    let units = [product.server_unit];
     tokio::select! {
-        verified = verify(kubeconfig, product.server_unit, timeout) => verified,
+        verified = verify(kubeconfig, &units, timeout) => verified,
         () = interrupt::until(Interrupt::Finish, context.interrupt.clone()) => {
             Err(Problem::new(Code::INTERRUPTED, "the kubeconfig was not tried: interrupted"))
         }

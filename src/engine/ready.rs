@@ -30,8 +30,9 @@ pub async fn ready(
         // What makes the cluster may not have written it yet.
         let problem = if path.exists() {
             let picked = pick(path, arguments.context.as_deref())?;
-            let unit = distribution::DEFAULT.rules.product().server_unit;
-            match verify(&picked, unit, arguments.pause).await {
+            // A kubeconfig does not tell what made its cluster.
+            let units = distribution::ALL.map(|one| one.rules.product().server_unit);
+            match verify(&picked, &units, arguments.pause).await {
                 Ok(verified) => match missing(&verified.nodes) {
                     None => {
                         let nodes = verified.nodes.into_iter().map(kubeconfig::row);

@@ -52,6 +52,18 @@ impl Dialect {
         self.roles.iter().map(|role| role.word).collect()
     }
 
+    /// What that word says a host is.
+    pub fn role(&self, word: &str) -> Option<Role> {
+        let mut roles = self.roles.iter();
+        roles.find_map(|role| (role.word == word).then_some(role.role))
+    }
+
+    /// What there is instead of a key of `cluster` that it has no use for.
+    pub fn in_place_of(&self, key: &str) -> Option<&'static str> {
+        let mut lacks = self.lacks.iter();
+        lacks.find_map(|(lacking, instead)| (*lacking == key).then_some(*instead))
+    }
+
     /// What its versions have before the number of the build: `+k3s`.
     pub(super) fn build(&self) -> &'static str {
         let is_digit = |letter: char| letter.is_ascii_digit();

@@ -52,18 +52,22 @@ pub struct NodeLine {
 }
 
 /// Asks for the version and the nodes, again and again until `deadline` for as long as the failure
-/// is one that may pass: k3s opens its port late and adds names to its certificate late. `unit` is the
-/// systemd unit of servers.
+/// is one that may pass: k3s opens its port late and adds names to its certificate late. `units` are the
+/// systemd units that servers may have.
 pub async fn verify(
     kubeconfig: &Kubeconfig,
-    unit: &str,
+    units: &[&str],
     deadline: Duration,
 ) -> Result<Verified, Problem> {
     let server = &*kubeconfig.server;
     let config = config(kubeconfig)?;
     let host = config.cluster_url.host().unwrap_or_default();
     let host = host.trim_matches(['[', ']']);
-    let asked = Asked { server, host, unit };
+    let asked = Asked {
+        server,
+        host,
+        units,
+    };
     let port = config.cluster_url.port_u16().unwrap_or(443);
     let until = Instant::now() + deadline;
     let mut pause = FIRST_PAUSE;

@@ -18,6 +18,7 @@ use crate::facts::{self, Facts, Questions};
 use crate::inventory::DataDir;
 use crate::inventory::{Host, Inventory};
 use crate::problem::{Code, Problem, problem};
+use crate::shell::{Script, decode};
 use crate::ssh::{Exit, Remote};
 use crate::vars::{Redactor, Secret};
 
@@ -278,6 +279,36 @@ async fn look(
             Ok((facts, answered))
         }
         Err(why) => Err(failed(problem!(Code::ANSWER_UNUSABLE, "{why}"))),
+    }
+}
+
+impl Gathered {
+    /// What a server says as `token` to a script that makes one. It travels packed, so no log has it.
+    ///
+    /// # Errors
+    /// What it says instead.
+    pub async fn token(&self, host: &str, script: &Script) -> Result<Secret, Problem> {
+        let failed = |why: String| {
+            problem!(
+                Code::SERVER_NOT_READY,
+                host = host,
+                "no token can be made here"
+            )
+            .because(why)
+        };
+        let gone = || failed("it does not answer".to_owned());
+        let remote = self.remotes.get(host).ok_or_else(gone)?;
+        let answered = exchange::ask(&**remote, std::slice::from_ref(script)).await;
+        let answered = answered.map_err(|output| failed(exchange::complaint(&output)))?;
+        let reply = answered.replies.into_iter().next().flatten();
+        let reply = reply.ok_or_else(gone)?;
+        let token = reply.value("token").and_then(decode);
+        let token = token.and_then(|token| String::from_utf8(token).ok());
+        let token = token.map(|token| token.trim().to_owned());
+        match token.filter(|token| !token.is_empty()) {
+            Some(token) => Ok(Secret::new(&token)),
+            None => Err(failed(reply.stderr.trim().to_owned())),
+        }
     }
 }
 

@@ -140,7 +140,7 @@ fn what_k3s_does_not_take_is_refused_with_its_place_before_any_connection() {
     let words: Vec<_> = line.split(' ').collect();
     let said = screen(&towline(folder.path(), &words));
     assert!(
-        said.contains("--k3s-extra-args: `kubelet-args` is no flag of k3s server"),
+        said.contains("--extra-args: `kubelet-args` is no flag of k3s server"),
         "{said}"
     );
 }

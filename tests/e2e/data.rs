@@ -31,7 +31,7 @@ fn data_on_a_disk_of_its_own_is_found_kept_and_removed() {
         "{problem}"
     );
     assert!(
-        problem.contains(&format!("--k3s-extra-args '--data-dir {FOLDER}'")),
+        problem.contains(&format!("--extra-args '--data-dir {FOLDER}'")),
         "{problem}"
     );
 

@@ -107,7 +107,7 @@ fn a_host_whose_data_would_be_left_behind_is_left_alone() {
     insta::assert_snapshot!(lab.topology().unfit["m2"], @r"
     m2: k3s keeps its data in /data/k3s here, not in /var/lib/rancher/k3s
       in another folder it would start with nothing, as a new machine
-      → use  --k3s-extra-args '--data-dir /data/k3s'
+      → use  --extra-args '--data-dir /data/k3s'
     ");
     lab.selected.remove("m2");
     assert!(lab.topology().unfit.is_empty(), "one that is only read");

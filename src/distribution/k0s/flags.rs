@@ -155,6 +155,29 @@ fn is_true(value: &str) -> bool {
     matches!(value, "1" | "t" | "T" | "true" | "True" | "TRUE")
 }
 
+/// The settings that typed flags mean.
+///
+/// # Errors
+/// As a sentence.
+pub(super) fn typed(text: &str) -> Result<Settings, String> {
+    let text = text.replace("\\\r\n", " ").replace("\\\n", " ");
+    let line = shlex::split(&text).ok_or("a quote is opened and not closed")?;
+    let mut words = line.iter().peekable();
+    while let Some(word) = words.next() {
+        let Some(flag) = word.strip_prefix("--").filter(|flag| !flag.is_empty()) else {
+            return Err(match word.strip_prefix('-') {
+                Some(_) => format!("{word} is a short flag; write the long one"),
+                None => format!("`{word}` belongs to no flag"),
+            });
+        };
+        let has_value = flag.contains('=') || takes(flag) == Some(Nothing);
+        if !has_value && words.next_if(|next| !next.starts_with("--")).is_none() {
+            return Err(format!("--{flag} needs a value"));
+        }
+    }
+    Ok(settings(&line))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -1,7 +1,6 @@
 //! k0s: one binary that carries all parts of Kubernetes.
 
 use super::{Distribution, Flags};
-use crate::inventory::Role;
 use crate::task::Journal;
 
 mod adopt;
@@ -17,6 +16,7 @@ mod release;
 mod rules;
 mod tokens;
 mod told;
+mod typed;
 mod unit;
 mod variables;
 
@@ -48,13 +48,18 @@ pub static DISTRIBUTION: Distribution = Distribution {
         seeks_leader: super::journal::seeks_leader,
     },
     kubectl: "/usr/local/bin/k0s kubectl",
+    token: tokens::made,
     renew_kubeconfig: "systemctl restart k0scontroller",
     flags: Flags {
-        settings: |_| Err("flags of k0s are written into an inventory".to_owned()),
-        is_known: |key, role: Role| flags::is_known(key, role),
-        shared: &[],
+        settings: flags::typed,
+        elsewhere: &[],
+        placed: typed::placed,
+        extras: &[],
+        is_known: flags::is_known,
+        shared: &rules::SHARED,
         is_same: |_, one, other| one == other,
-        shared_on: |_| Ok(super::Settings::new()),
-        certificate_names: |_| Vec::new(),
+        shared_on: typed::shared_on,
+        role_on: typed::role_on,
+        certificate_names: typed::certificate_names,
     },
 };

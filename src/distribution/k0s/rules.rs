@@ -42,7 +42,7 @@ const PRODUCT: Product = Product {
 };
 
 /// Flags that all controllers have to share: k0s does not compare them, and the leader's hold.
-const SHARED: [&str; 4] = [
+pub(super) const SHARED: [&str; 4] = [
     "disable-components",
     "enable-dynamic-config",
     "feature-gates",

@@ -2,6 +2,7 @@
 //! cluster's CA. A running cluster has none; those of a run are made with it and taken back at its end.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +11,10 @@ use flate2::write::GzEncoder;
 use rand::Rng as _;
 use serde_json::json;
 
+use crate::distribution::JoinToken;
+use crate::facts::Facts;
+use crate::inventory::Role;
+use crate::shell::Script;
 use crate::vars::Secret;
 
 /// A token for workers and one for controllers, each `ID.SECRET` of 6 and 16 characters.
@@ -39,6 +44,23 @@ pub(super) fn join_token(user: &str, server: &str, authority: &str, token: &Secr
     // Writing to memory does not fail.
     let written = packed.write_all(kubeconfig.to_string().as_bytes());
     STANDARD.encode(written.and_then(|()| packed.finish()).unwrap_or_default())
+}
+
+/// The token by which hosts of a role join a controller's cluster, for an hour.
+pub(super) fn made(facts: &Facts, role: Role) -> JoinToken {
+    if facts.node.datastore.is_none() {
+        let data = &facts.node.data_dir;
+        return JoinToken::Missing(format!("no controller of a cluster has run in {data}"));
+    }
+    let role = match role {
+        Role::Server => "controller",
+        Role::Agent => "worker",
+    };
+    let make = format!("timeout 30 /usr/local/bin/k0s token create --role={role} --expiry=1h");
+    let script = format!(
+        "token=$({make}) || exit\nprintf 'token=%s\\n' \"$(printf '%s' \"$token\" | pack)\""
+    );
+    JoinToken::Made(Script::new(script).within(Duration::from_secs(40)))
 }
 
 #[cfg(test)]

@@ -188,7 +188,7 @@ fn problem(
     } else {
         problem
             .next("leave it out, so that it is kept, or say what it is")
-            .flag(format!("--k3s-extra-args '--{key} {has}'"))
+            .flag(format!("--extra-args '--{key} {has}'"))
     };
     problem.next(way)
 }

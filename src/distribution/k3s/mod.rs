@@ -27,6 +27,7 @@ mod servers;
 pub mod settings;
 pub mod token;
 mod tokens;
+mod typed;
 mod unit;
 mod variables;
 
@@ -60,13 +61,18 @@ pub static DISTRIBUTION: Distribution = Distribution {
         seeks_leader: super::journal::seeks_leader,
     },
     kubectl: "/usr/local/bin/k3s kubectl",
+    token: tokens::kept,
     renew_kubeconfig: "rm /etc/rancher/k3s/k3s.yaml && systemctl restart k3s",
     flags: Flags {
         settings: arguments::typed,
+        elsewhere: &typed::ELSEWHERE,
+        placed: typed::placed,
+        extras: &["servicelb", "traefik"],
         is_known: flags::is_known,
         shared: &settings::MUST_BE_EQUAL,
         is_same: settings::same_setting,
         shared_on: effective::shared_settings,
+        role_on: |_| "server",
         certificate_names: effective::certificate_names,
     },
 };

@@ -106,7 +106,7 @@ impl Rules for K3s {
         if in_inventory {
             format!("{key}: {value}")
         } else {
-            format!("--k3s-extra-args '--{key} {value}'")
+            format!("--extra-args '--{key} {value}'")
         }
     }
 

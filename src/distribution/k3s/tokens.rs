@@ -3,6 +3,8 @@
 use super::effective::{configured, observed};
 use super::token::{ca_hash, full_token, token_fault, token_password};
 use crate::cluster::{Claims, LATER, Situation, agents_elsewhere, differing, is_agent, to_move};
+use crate::distribution::JoinToken;
+use crate::facts::Facts;
 use crate::inventory::Role;
 use crate::problem::{Code, Problem, problem};
 use crate::vars::Secret;
@@ -39,6 +41,20 @@ impl Tokens {
 pub(super) fn generate() -> Vec<Secret> {
     let token = |random: u128| Secret::new(&format!("{random:032x}"));
     [rand::random(), rand::random()].map(token).to_vec()
+}
+
+/// The token by which hosts of a role join a server's cluster: where agents have none of their own, the
+/// servers' lets them in.
+pub(super) fn kept(facts: &Facts, role: Role) -> JoinToken {
+    let node = &facts.node;
+    let own = node.agent_token.as_ref().filter(|_| role == Role::Agent);
+    match own.or(node.server_token.as_ref()) {
+        Some(token) => JoinToken::Kept(token.clone()),
+        None => JoinToken::Missing(format!(
+            "{}/server/token is missing: no server of a cluster has run on it",
+            node.data_dir
+        )),
+    }
 }
 
 /// Finds the tokens in force. `urls` are the addresses that servers of the cluster are known under.

@@ -33,8 +33,8 @@ pub(super) struct Asked<'a> {
     pub server: &'a str,
     /// The host in it, an IPv6 address without its brackets.
     pub host: &'a str,
-    /// The systemd unit of servers.
-    pub unit: &'a str,
+    /// The systemd units that servers may have.
+    pub units: &'a [&'a str],
 }
 
 impl Asked<'_> {
@@ -72,11 +72,14 @@ impl Asked<'_> {
     }
 
     fn unresponsive(&self, what: &str, why: &str) -> Problem {
-        let unit = self.unit;
+        let units = self.units;
         problem!(Code::API_UNRESPONSIVE, "{}: {what}", self.server)
             .because(why)
-            .next(format!("look at what {unit} is doing on the servers"))
-            .on_host(format!("journalctl -u {unit} -n 50"))
+            .next(format!(
+                "look at what {} is doing on the servers",
+                units.join(" or ")
+            ))
+            .on_host(format!("journalctl -u {} -n 50", units.join(" -u ")))
     }
 
     fn unreachable(&self, what: &str, why: &str) -> Problem {
@@ -122,11 +125,14 @@ impl Asked<'_> {
     }
 
     fn closed(&self) -> Problem {
-        let unit = self.unit;
+        let units = self.units;
         problem!(Code::API_PORT_CLOSED, "{}: the port is closed", self.server)
             .because("the machine answers and refuses connections there")
-            .next(format!("if {unit} is not running there, see why"))
-            .on_host(format!("systemctl status {unit}"))
+            .next(format!(
+                "if {} is not running there, see why",
+                units.join(" or ")
+            ))
+            .on_host(format!("systemctl status {}", units.join(" ")))
             .next("if the address is a load balancer's, let it pass the port on to the servers")
     }
 
@@ -157,7 +163,7 @@ impl Asked<'_> {
             ) => return self.unauthorized("", &format!("TLS: {error}")),
             other => return self.other(&format!("TLS: {other}")),
         };
-        let (server, host, unit) = (self.server, self.host, self.unit);
+        let (server, host) = (self.server, self.host);
         let lacks = |known: &str| {
             problem!(
                 Code::API_CERTIFICATE_NAME,
@@ -188,8 +194,8 @@ impl Asked<'_> {
             .next("see whether the address leads to a server of this cluster, and not to another one or to a proxy that ends TLS"),
             other => problem!(Code::API_CERTIFICATE_INVALID, "{server}: the API's certificate is not valid")
                 .because(plain(&other.to_string()))
-                .next(format!("compare the clocks of this machine and of the servers; what has expired is renewed when {unit} is restarted"))
-                .on_host(format!("systemctl restart {unit}")),
+                .next(format!("compare the clocks of this machine and of the servers; what has expired is renewed when {} is restarted", self.units.join(" or ")))
+                .on_host(format!("systemctl restart {}", self.units.join(" "))),
         }
     }
 }

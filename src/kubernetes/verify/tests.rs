@@ -173,7 +173,7 @@ async fn ask(
     deadline: Duration,
 ) -> Result<Verified, (Code, String)> {
     let kubeconfig = authority.kubeconfig(&format!("https://127.0.0.1:{port}"));
-    verify(&kubeconfig, "k3s", deadline)
+    verify(&kubeconfig, &["k3s"], deadline)
         .await
         .map_err(|problem| {
             assert!(problem.what.contains("127.0.0.1"), "{problem}");
@@ -323,7 +323,7 @@ async fn a_server_that_hangs_is_told_from_a_firewall() {
 #[tokio::test]
 async fn a_name_without_an_address_is_told_so() {
     let kubeconfig = Authority::new("ca").kubeconfig("https://no-such-name.invalid:6443");
-    let problem = verify(&kubeconfig, "k3s", Duration::from_secs(5))
+    let problem = verify(&kubeconfig, &["k3s"], Duration::from_secs(5))
         .await
         .unwrap_err();
     assert_eq!(problem.code, Code::API_NAME_UNRESOLVED);
@@ -363,7 +363,7 @@ async fn an_ipv6_address_is_asked_without_its_brackets() {
     for (names, is_good) in names {
         let port = serve_at("::1", &authority, &authority, &[names], Mood::Healthy).await;
         let kubeconfig = authority.kubeconfig(&format!("https://[::1]:{port}"));
-        let answer = verify(&kubeconfig, "k3s", SHORT).await;
+        let answer = verify(&kubeconfig, &["k3s"], SHORT).await;
         assert_eq!(answer.is_ok(), is_good, "{answer:?}");
         if let Err(problem) = answer {
             let problem = problem.to_string();

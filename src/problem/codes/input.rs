@@ -28,7 +28,7 @@ super::codes! {
     ///
     /// # Remedy
     /// The message says what is expected. An address is an IP address or a DNS name without a port, a
-    /// folder is an absolute path, and `--k3s-extra-args` takes what `k3s server` or `k3s agent` takes.
+    /// folder is an absolute path, and `--extra-args` takes the flags of the distribution.
     FLAG_VALUE "flag-value";
 
     /// `--limit` selects no host of the inventory.
