@@ -1,26 +1,30 @@
 //! Members of etcd: which of them are up, and whether one more may stop.
 
+use std::net::IpAddr;
+
 use super::{ClusterState, NodeRole, Situation, Topology};
-use crate::facts::{ClusterNode, Datastore, NodeFacts};
+use crate::facts::{Datastore, NodeFacts, Voter};
 use crate::inventory::Host;
 use crate::kubernetes::kubeconfig::server_url;
 
-/// The host of the inventory that a node is.
-pub(super) fn host_of<'a>(situation: &Situation<'a>, node: &ClusterNode) -> Option<&'a Host> {
+/// The host of the inventory that is the node of this name, or the server at this address.
+pub(super) fn host_of<'a>(
+    situation: &Situation<'a>,
+    node: &str,
+    address: Option<IpAddr>,
+) -> Option<&'a Host> {
     situation.inventory.hosts.iter().find(|host| {
         let Some(facts) = situation.facts.get(&host.name) else {
-            let address = node.internal_ip;
             let private = host.private_address.as_ref().map(|setting| setting.value);
             let named = host
                 .node_name
                 .as_ref()
                 .map_or(&host.name, |name| &name.value);
-            return named.to_lowercase() == node.name
+            return named.to_lowercase() == node
                 || (address.is_some()
                     && (private == address || host.address.parse().ok() == address));
         };
-        situation.node_name(host, facts) == node.name
-            || node.internal_ip.is_some_and(|ip| facts.has_address(ip))
+        situation.node_name(host, facts) == node || address.is_some_and(|ip| facts.has_address(ip))
     })
 }
 
@@ -28,10 +32,8 @@ pub(super) fn host_of<'a>(situation: &Situation<'a>, node: &ClusterNode) -> Opti
 /// not say, the host itself is believed first, since the cluster calls a node Ready for 40 s after
 /// its power failed; one that was not reached is taken for down.
 pub(super) fn voters(situation: &Situation<'_>, told: &NodeFacts) -> Vec<(String, bool)> {
-    let runs = |name: &str| {
-        let node = told.nodes.iter().find(|node| node.name == name);
-        let host = node.and_then(|node| host_of(situation, node));
-        host.is_none_or(|host| {
+    let runs = |voter: &Voter| {
+        host_of(situation, &voter.name, voter.address).is_none_or(|host| {
             situation
                 .facts
                 .get(&host.name)
@@ -41,7 +43,7 @@ pub(super) fn voters(situation: &Situation<'_>, told: &NodeFacts) -> Vec<(String
     let voters = told.voters().into_iter();
     voters
         .map(|voter| {
-            let up = voter.is_up() && (voter.answers.is_some() || runs(&voter.name));
+            let up = voter.is_up() && (voter.answers.is_some() || runs(&voter));
             (voter.name, up)
         })
         .collect()

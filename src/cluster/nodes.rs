@@ -127,7 +127,7 @@ pub(super) fn left(situation: &Situation<'_>, topology: &Topology) -> Vec<String
         return Vec::new();
     };
     let nodes = facts.node.nodes.iter();
-    let others = nodes.filter(|node| host_of(situation, node).is_none());
+    let others = nodes.filter(|node| host_of(situation, &node.name, node.internal_ip).is_none());
     let renamed = facts.node.nodes.iter().filter_map(|node| {
         let (host, now) = named_anew(situation, node, &facts.node.nodes)?;
         let then = if node.voter.is_some() {

@@ -313,9 +313,9 @@ fn staying(situation: &Situation<'_>, nodes: &[ClusterNode]) -> Vec<String> {
         })
         .map(|host| host.name.clone())
         .collect();
-    let unknown = nodes
-        .iter()
-        .filter(|node| node.voter.is_some() && host_of(situation, node).is_none());
+    let unknown = nodes.iter().filter(|node| {
+        node.voter.is_some() && host_of(situation, &node.name, node.internal_ip).is_none()
+    });
     stay.extend(unknown.map(|node| node.name.clone()));
     stay
 }

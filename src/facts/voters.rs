@@ -56,9 +56,12 @@ pub struct Member {
 pub struct Voter {
     /// The name of its node.
     pub name: String,
+    /// Where its node, or its etcd, is reached.
+    pub address: Option<IpAddr>,
     /// Whether its etcd answers; `None` when it was not tried.
     pub answers: Option<bool>,
-    /// Whether its node is alive, which it is called for 40 s after its power failed.
+    /// Whether its node is alive, which it is called for 40 s after its power failed. One that is no
+    /// node, as a server may be, is taken for alive where its etcd was not tried.
     pub alive: bool,
 }
 
@@ -71,15 +74,12 @@ impl Voter {
 
 /// Who votes: as etcd says, else as the nodes with the role of etcd say.
 pub(super) fn voters(nodes: &[ClusterNode], members: &[Member]) -> Vec<Voter> {
-    let is_alive = |name: &str| {
-        let mut named = nodes.iter().filter(|node| node.name == name);
-        named.any(ClusterNode::is_alive)
-    };
     if members.is_empty() {
         let voting = nodes.iter().filter(|node| node.voter == Some(true));
         return voting
             .map(|node| Voter {
                 name: node.name.clone(),
+                address: node.internal_ip,
                 answers: None,
                 alive: node.is_alive(),
             })
@@ -87,10 +87,14 @@ pub(super) fn voters(nodes: &[ClusterNode], members: &[Member]) -> Vec<Voter> {
     }
     let voting = members.iter().filter(|member| !member.is_learner);
     voting
-        .map(|member| Voter {
-            name: member.node.clone(),
-            answers: member.answers,
-            alive: is_alive(&member.node),
+        .map(|member| {
+            let node = nodes.iter().find(|node| node.name == member.node);
+            Voter {
+                name: member.node.clone(),
+                address: node.and_then(|node| node.internal_ip).or(member.address),
+                answers: member.answers,
+                alive: node.is_none_or(ClusterNode::is_alive),
+            }
         })
         .collect()
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{DISTRIBUTION, K0s, causes};
-use crate::cluster::tests::{bare, unit};
+use crate::cluster::tests::{bare, node, unit};
 use crate::cluster::{LATER, NodeRole, Situation, Topology, topology};
 use crate::distribution::DIALECTS;
 use crate::facts::{Datastore, DropIn, Facts, Member};
@@ -203,6 +203,35 @@ fn controllers_join_one_by_one_where_they_vote_at_once() {
     ] {
         assert!(!DISTRIBUTION.rules.votes_at_once(version), "{version}");
     }
+}
+
+#[test]
+fn a_controller_that_is_no_node_is_up_unless_its_host_is_known_to_be_down() {
+    let members = ["m1", "m2"].map(|name| Member {
+        id: name.trim_start_matches('m').into(),
+        address: format!("10.0.0.{}", &name[1..]).parse().ok(),
+        node: name.into(),
+        is_learner: false,
+        answers: None,
+    });
+    let world = World::new(FOUR)
+        .running("m2", |_| {})
+        .running("m1", |facts| {
+            facts.node.members = members.into();
+            facts.node.nodes = vec![node("m1", true, "10.0.0.1")];
+        });
+    let down = |world: &World| {
+        let notes = world.decide(|_, topology| topology.notes);
+        let said = notes.into_iter().find(|note| note.contains("down"));
+        said.unwrap_or_default()
+    };
+    assert_eq!(down(&world), "");
+    let mut without = world;
+    without.facts.remove("m2");
+    assert_eq!(
+        down(&without),
+        "1 of 2 servers down (m2): no other server is restarted now, since etcd would lose quorum"
+    );
 }
 
 #[test]
