@@ -8,7 +8,7 @@ use super::kubeconfig::{self, KubeconfigTarget};
 use super::operation::{Decision, Operation, Survey};
 use super::refusal::Refusal;
 use crate::artifacts::Architecture;
-use crate::cluster::{self, ClusterState, Situation, Topology, WantedVersion};
+use crate::cluster::{self, ClusterState, NodeRole, Situation, Topology, WantedVersion};
 use crate::distribution;
 use crate::facts::Facts;
 use crate::inventory::Inventory;
@@ -126,11 +126,17 @@ impl Operation for Deploy {
         context: &Context,
         survey: &Survey<Deployment>,
     ) -> Result<Option<String>, Problem> {
-        match (&self.kubeconfig, &survey.decision.rules.topology.state) {
+        let topology = &survey.decision.rules.topology;
+        // Only members that are no nodes are told by the hosts: nodes are told by the API.
+        let mut joining = topology.specs.values();
+        let has_grown = topology.specs.values().any(|spec| !spec.has_node)
+            && joining.any(|spec| spec.role == NodeRole::Joining);
+        match (&self.kubeconfig, &topology.state) {
             (None, _) | (_, ClusterState::Elsewhere | ClusterState::Unknown) => Ok(None),
-            (Some(target), _) => kubeconfig::fetch(context, &survey.gathered, target)
-                .await
-                .map(Some),
+            (Some(target), _) => {
+                let fetched = kubeconfig::fetch(context, &survey.gathered, target, has_grown);
+                fetched.await.map(Some)
+            }
         }
     }
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use crate::cli::{Destination, Environment, KubeconfigFile};
 use crate::cluster::node_name;
 use crate::distribution;
-use crate::facts::Facts;
+use crate::facts::{Facts, Member};
 use crate::inventory::Host;
 use crate::kubernetes::kubeconfig::{Kubeconfig, Written, merge, pick, rewrite, server_url, write};
 use crate::kubernetes::verify::{NodeLine, Verified, verify};
 use crate::problem::{Code, Problem};
-use crate::run::event::NodeRow;
+use crate::run::event::{MemberRow, NodeRow};
 use crate::run::gather::{self, Gathered};
 use crate::run::report::Report;
 use crate::run::{Event, Interrupt};
@@ -99,7 +99,7 @@ impl From<&Destination> for KubeconfigTarget {
 /// known of any release.
 pub async fn only(context: &Context, target: &KubeconfigTarget) -> Result<Conclusion, Refusal> {
     let gathered = context.gather().await?;
-    let next = match fetch(context, &gathered, target).await {
+    let next = match fetch(context, &gathered, target, false).await {
         Ok(next) => Some(next),
         Err(problem) => {
             context.events.send(Event::Trouble { problem });
@@ -111,13 +111,20 @@ pub async fn only(context: &Context, target: &KubeconfigTarget) -> Result<Conclu
 }
 
 /// Takes the kubeconfig of a live server, tries it at an address that works from here with a real
-/// request, and writes it. Returns what to type to use it.
+/// request, and writes it. Returns what to type to use it. `has_grown`: servers have joined since the
+/// hosts were asked.
 pub async fn fetch(
     context: &Context,
     gathered: &Gathered,
     target: &KubeconfigTarget,
+    has_grown: bool,
 ) -> Result<String, Problem> {
-    let (host, source, node_ip) = source(context, gathered).await?;
+    let (host, source, facts) = source(context, gathered, has_grown).await?;
+    let rules = distribution::of(&context.inventory).rules;
+    let node_name = node_name(rules, host, &facts);
+    let mut own = facts.node.nodes.iter();
+    let node_ip = own.find(|node| node.name == node_name);
+    let node_ip = node_ip.and_then(|node| node.internal_ip);
     let cluster = &context.inventory.cluster;
     let address = cluster.endpoint.as_deref().unwrap_or(&host.address);
     let distribution = distribution::of(&context.inventory);
@@ -215,11 +222,17 @@ pub async fn fetch(
         row.last_heard = api_unresponsive.any(is_row);
         row
     });
-    let nodes = nodes.collect();
+    let nodes: Vec<_> = nodes.collect();
+    let is_node = |member: &Member| nodes.iter().any(|node| node.name == member.node);
+    let members = match facts.node.members.as_slice() {
+        members if members.iter().all(is_node) => Vec::new(),
+        members => members.iter().map(member).collect(),
+    };
     context.events.send(Event::Kubeconfig {
         path: path.display().to_string(),
         server: kubeconfig.server.clone(),
         nodes,
+        members,
     });
     if !lacking.is_empty() {
         note(format!(
@@ -241,6 +254,15 @@ pub fn row(node: NodeLine) -> NodeRow {
         version: node.kubelet_version,
         internal_ip: node.internal_ip.unwrap_or_default(),
         last_heard: false,
+    }
+}
+
+fn member(member: &Member) -> MemberRow {
+    let address = member.address.map(|address| address.to_string());
+    MemberRow {
+        name: member.node.clone(),
+        votes: !member.is_learner,
+        address: address.unwrap_or_default(),
     }
 }
 
@@ -288,22 +310,18 @@ async fn tried(
 }
 
 /// The first server that answers, with its kubeconfig: known from the first exchange where the
-/// cluster already ran, asked for where it has only just begun to.
+/// cluster already ran, asked for where it has only just begun to, or is to be asked `anew`.
 async fn source<'a>(
     context: &'a Context,
     gathered: &Gathered,
-) -> Result<(&'a Host, Secret, Option<IpAddr>), Problem> {
-    let node_ip = |host: &Host, facts: &Facts| {
-        let name = node_name(distribution::of(&context.inventory).rules, host, facts);
-        let mut nodes = facts.node.nodes.iter();
-        nodes.find(|node| node.name == name)?.internal_ip
-    };
+    anew: bool,
+) -> Result<(&'a Host, Secret, Facts), Problem> {
     for host in context.inventory.servers() {
-        let facts = gathered.facts.get(&host.name);
+        let facts = gathered.facts.get(&host.name).filter(|_| !anew);
         if let Some(facts) = facts
             && let Some(source) = facts.node.kubeconfig.clone()
         {
-            return Ok((host, source, node_ip(host, facts)));
+            return Ok((host, source, facts.clone()));
         }
         let Some(remote) = gathered.remotes.get(&host.name) else {
             continue;
@@ -311,7 +329,7 @@ async fn source<'a>(
         if let Ok(facts) = gather::facts(&context.inventory, host, &**remote).await
             && let Some(source) = facts.node.kubeconfig.clone()
         {
-            return Ok((host, source, node_ip(host, &facts)));
+            return Ok((host, source, facts));
         }
     }
     if gathered.remotes.is_empty() {

@@ -178,6 +178,9 @@ pub enum Event {
         server: String,
         /// The nodes, as an API request from here shows them.
         nodes: Vec<NodeRow>,
+        /// The members of etcd as a server lists them, where some are no nodes.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        members: Vec<MemberRow>,
     },
     /// Something about the cluster as a whole failed.
     Trouble {
@@ -323,6 +326,17 @@ pub struct PlannedChange {
     pub what: String,
     /// The difference of a file's content.
     pub diff: Option<String>,
+}
+
+/// A member of etcd.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
+pub struct MemberRow {
+    /// Its name.
+    pub name: String,
+    /// Whether it votes, or only learns yet.
+    pub votes: bool,
+    /// Where the others reach it.
+    pub address: String,
 }
 
 /// A node as it is seen from outside.

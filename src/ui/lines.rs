@@ -95,9 +95,15 @@ impl Ui {
                 path,
                 server,
                 nodes,
+                members,
             } => {
                 self.begin_stage(None);
-                self.say(&table::nodes(&nodes, self.style));
+                if !nodes.is_empty() {
+                    self.say(&table::nodes(&nodes, self.style));
+                }
+                if !members.is_empty() {
+                    self.say(&table::members(&members, self.style));
+                }
                 self.line(&format!(
                     "\nkubeconfig  {path}  for {server}, tried from here"
                 ));

@@ -4,7 +4,7 @@ use dialoguer::console::truncate_str;
 
 use super::Style;
 use super::plan::counted;
-use crate::run::event::NodeRow;
+use crate::run::event::{MemberRow, NodeRow};
 use crate::run::{Outcome, Report};
 
 /// The cells of rows, as wide as the widest of their column: cells that are wider than `widest` stand
@@ -216,6 +216,22 @@ pub(super) fn nodes(nodes: &[NodeRow], style: Style) -> String {
     format!("\n{table}\n")
 }
 
+/// The members of etcd, of which some are no nodes.
+pub(super) fn members(members: &[MemberRow], style: Style) -> String {
+    let titles = ["member of etcd", "status", "address"];
+    let mut rows = vec![titles.map(str::to_owned).to_vec()];
+    rows.extend(members.iter().map(|member| {
+        let name = match member.name.as_str() {
+            "" => "not started yet",
+            name => name,
+        };
+        let status = if member.votes { "votes" } else { "learns" };
+        [name, status, &member.address].map(str::to_owned).to_vec()
+    }));
+    let table = layout(&rows, &[], style, |_, _, cell| cell);
+    format!("\n{table}\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,6 +252,24 @@ mod tests {
         node  status                roles  address   version
         m1    Ready                 etcd   10.0.0.1  v1.36.3+k3s1
         m2    Ready, as last heard  etcd   10.0.0.1  v1.36.3+k3s1
+        ");
+    }
+
+    #[test]
+    fn members_that_are_no_nodes_have_a_table_of_their_own() {
+        let member = |name: &str, votes| MemberRow {
+            name: name.into(),
+            votes,
+            address: "10.0.0.1".into(),
+        };
+        let text = members(
+            &[member("m1", true), member("", false)],
+            Style { color: false },
+        );
+        insta::assert_snapshot!(text.trim(), @r"
+        member of etcd   status  address
+        m1               votes   10.0.0.1
+        not started yet  learns  10.0.0.1
         ");
     }
 
