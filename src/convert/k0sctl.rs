@@ -1,15 +1,16 @@
-//! k0sctl's file: machines and how to reach them are carried over; k0s itself is not, since k3s is
-//! another distribution.
+//! k0sctl's file: an inventory of k0s that changes as little as it can where k0sctl has been.
 
+use std::net::IpAddr;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::making::{CONTROL_PLANE, HostDraft, Making, because_of};
+use super::making::{HostDraft, Making, because_of};
 use super::placed::{Located, SettingKey};
 use super::reading::Reading;
 use super::{ConvertError, Converted, Judge, Source};
-use crate::inventory::{self, Role, YamlNode};
+use crate::distribution::k0s::keys::of_towline;
+use crate::inventory::{self, Role, YamlNode, YamlValue};
 use crate::problem::{Code, problem};
 
 mod install_flags;
@@ -41,6 +42,9 @@ pub fn convert(source: &Source, judge: Judge<'_>) -> Result<Converted, ConvertEr
     for known in ["apiVersion", "kind"] {
         work.reading.take(cluster, known);
     }
+    let at = source.at(cluster.span.line);
+    let distribution = Located::new(json!("k0s"), &at);
+    work.making.cluster.insert("distribution", distribution);
     if let Some(name) =
         Reading::below(cluster, &["metadata"]).and_then(|node| work.text(node, "name"))
     {
@@ -52,7 +56,9 @@ pub fn convert(source: &Source, judge: Judge<'_>) -> Result<Converted, ConvertEr
     for (number, item) in (1..).zip(hosts) {
         work.host(source, number, item);
     }
-    work.distribution(cluster);
+    if let Some(k0s) = Reading::below(cluster, &["spec", "k0s"]) {
+        work.distribution(k0s);
+    }
     if let Some(config) = Reading::below(cluster, &["spec", "k0s", "config"]) {
         work.config(config);
     }
@@ -62,6 +68,7 @@ pub fn convert(source: &Source, judge: Judge<'_>) -> Result<Converted, ConvertEr
     {
         work.config(config);
     }
+    work.balancer(&at);
     if work.making.servers().next().is_none() {
         let problem = problem!(
             Code::SOURCE_WITHOUT_SERVER,
@@ -79,7 +86,7 @@ pub fn convert(source: &Source, judge: Judge<'_>) -> Result<Converted, ConvertEr
                 .get("kind")
                 .and_then(YamlNode::text)
                 .unwrap_or("something");
-            let what = format!("a document of kind {kind}: apply it to the new cluster yourself");
+            let what = format!("a document of kind {kind}: apply it to the cluster yourself");
             work.making.leave(&source.at(document.span.line), what);
         }
     }
@@ -94,12 +101,17 @@ fn why(path: &str) -> &'static str {
         "bastion" => "is not supported: towline connects to each host directly",
         "hooks" => "are hooks, which towline does not run",
         "files" => "are files to upload, which towline does not copy",
-        "environment" => "is the host's environment, which towline does not change",
+        "environment" => {
+            "is the environment of k0s, which towline does not write; where k0sctl has been, it stays in a drop-in of the unit"
+        }
         "hostKey" => {
             "is for k0sctl: towline learns host keys with  --accept-new-host-keys, or has them in `known_hosts`"
         }
-        _ if path.starts_with("spec.options") => "is for k0sctl",
-        _ if path.contains("k0s") || path.starts_with("spec.hosts") => "is for k0s or k0sctl",
+        "k0sInstallPath" => "is another folder for k0s, which towline has at /usr/local/bin/k0s",
+        "uploadBinary" | "k0sBinaryPath" | "k0sDownloadURL" | "useExistingK0s" => {
+            "is where k0sctl has k0s from; towline knows `binary` under `cluster`"
+        }
+        _ if path.starts_with("spec.options") || path.starts_with("spec.hosts") => "is for k0sctl",
         _ => "has no counterpart here",
     }
 }
@@ -134,20 +146,22 @@ impl K0sctlConversion<'_> {
             let what = format!("host {number} is left out with all that it says: {why}");
             work.making.leave(&at, what);
         };
-        let (kind, taint) = match &*role.value {
-            "controller" => (Role::Server, true),
-            "controller+worker" => (Role::Server, !self.is_true(item, "noTaints")),
-            "single" => (Role::Server, false),
-            "worker" => (Role::Agent, false),
+        let (kind, word) = match &*role.value {
+            "controller" => (Role::Server, "controller"),
+            "controller+worker" if self.is_true(item, "noTaints") => (Role::Server, "server"),
+            "controller+worker" => (Role::Server, "controller+worker"),
+            "single" => (Role::Server, "single"),
+            "worker" => (Role::Agent, "worker"),
             other => return leave(self, &format!("its role is {other}")),
         };
+        self.reading.take(item, "noTaints");
         let is_local = |node: &YamlNode| self.is_true(node, "enabled");
         let why = if self.is_true(item, "reset") {
             Some("k0sctl would remove it from the cluster (`reset: true`)")
         } else if item.get("localhost").is_some_and(is_local) {
             Some("it is the machine that k0sctl runs on; towline reaches hosts by SSH")
         } else if item.get("winRM").or_else(|| item.get("winrm")).is_some() {
-            Some("it is a Windows machine, and k3s runs on Linux")
+            Some("it is a Windows machine, and towline is for Linux")
         } else {
             None
         };
@@ -162,19 +176,16 @@ impl K0sctlConversion<'_> {
         };
         let same = self.making.hosts.iter();
         let same = 1 + same.filter(|host| host.role == kind).count();
-        let word = if kind == Role::Server {
+        let base = if kind == Role::Server {
             "controller"
         } else {
             "worker"
         };
         let hostname = self.text(item, "hostname");
         let name = hostname.as_ref().map(|name| name.value.clone());
-        let name = name.unwrap_or_else(|| format!("{word}{same}"));
+        let name = name.unwrap_or_else(|| format!("{base}{same}"));
         let mut host = HostDraft::new(&name, at.clone(), kind);
-        host.node_name = hostname;
-        if taint {
-            host.taint(CONTROL_PLANE, &role.at);
-        }
+        host.word = Some(word);
         for (theirs, ours) in [("user", "user"), ("port", "port"), ("keyPath", "key")] {
             if let Some(said) = self.text(ssh, theirs) {
                 // What is so without a word needs none.
@@ -196,7 +207,20 @@ impl K0sctlConversion<'_> {
         }
         host.interface = self.text(item, "privateInterface");
         host.address = Some(address);
+        for (theirs, ours) in [
+            ("dataDir", "data-dir"),
+            ("kubeletRootDir", "kubelet-root-dir"),
+        ] {
+            if let Some(said) = self.text(item, theirs) {
+                let key = SettingKey::Config(ours.to_owned());
+                host.settings.insert(key, said.into_value());
+            }
+        }
         self.flags(item, &mut host);
+        // k0s has the name for the node alone, and a `controller` has none.
+        if host.word != Some("controller") {
+            host.node_name = hostname.or(host.node_name);
+        }
         self.making.hosts.push(host);
     }
 
@@ -206,64 +230,129 @@ impl K0sctlConversion<'_> {
             .is_some_and(|said| said.value == "true")
     }
 
-    /// What is said of k0s itself, in one sentence.
-    fn distribution(&mut self, cluster: &YamlNode) {
-        let k0s = Reading::below(cluster, &["spec", "k0s"]);
-        for key in ["version", "versionChannel"] {
-            if let Some(said) = k0s.and_then(|k0s| self.reading.text(k0s, key)) {
-                let what = format!(
-                    "`spec.k0s.{key}` is for k0s; k3s has its own versions: the new cluster gets the newest stable one"
-                );
-                self.making.leave(&said.at, what);
+    /// The version, and what all controllers are told by their flags.
+    fn distribution(&mut self, k0s: &YamlNode) {
+        if let Some(mut said) = self.text(k0s, "version") {
+            if said.value.starts_with(|first: char| first.is_ascii_digit()) {
+                said.value.insert(0, 'v');
+            }
+            self.making.cluster.insert("version", said.into_value());
+            self.reading.take(k0s, "versionChannel");
+        } else if let Some(said) = self.text(k0s, "versionChannel") {
+            self.making.cluster.insert("channel", said.into_value());
+        }
+        if let Some(said) = self.text(k0s, "dynamicConfig")
+            && said.value == "true"
+        {
+            let said = Located::new(json!(true), &said.at);
+            for host in self.making.servers() {
+                let key = SettingKey::Config("enable-dynamic-config".to_owned());
+                host.settings.insert(key, said.clone());
             }
         }
     }
 
-    /// k0s's own configuration: addresses and networks are carried over.
+    /// What k0s.yaml says.
     fn config(&mut self, config: &YamlNode) {
-        for known in ["apiVersion", "kind"] {
+        for known in ["apiVersion", "kind", "metadata"] {
             self.reading.take(config, known);
         }
-        if let Some(metadata) = Reading::below(config, &["metadata"]) {
-            self.reading.take(metadata, "name");
-        }
-        if let Some(api) = Reading::below(config, &["spec", "api"]) {
-            if let Some(said) = self.text(api, "externalAddress") {
-                self.making.cluster.insert("endpoint", said.into_value());
-            }
-            if let Some(entry) = self.reading.take(api, "sans") {
-                let at = self.reading.at(entry);
-                for (name, _) in entry.value.texts() {
-                    match environment(name) {
-                        Ok(name) => self.making.tls_san(&name, &at),
-                        Err(why) => self.making.leave(&at, format!("`sans` {why}")),
-                    }
-                }
-            }
-        }
-        let Some(network) = Reading::below(config, &["spec", "network"]) else {
+        let Some(spec) = config.entries().iter().find(|entry| entry.key == "spec") else {
             return;
         };
-        for (theirs, ours) in [
-            ("podCIDR", "cluster-cidr"),
-            ("serviceCIDR", "service-cidr"),
-            ("clusterDomain", "cluster-domain"),
-        ] {
-            if let Some(said) = self.text(network, theirs).map(Located::into_value) {
-                for host in self.making.servers() {
-                    let key = SettingKey::Config(ours.to_owned());
-                    host.settings.insert(key, said.clone());
+        if let Some(api) = spec.value.get("api")
+            && let Some(entry) = self.reading.take(api, "sans")
+        {
+            let at = self.reading.at(entry);
+            for (name, _) in entry.value.texts() {
+                match environment(name) {
+                    Ok(name) => self.making.tls_san(&name, &at),
+                    Err(why) => self.making.leave(&at, format!("`sans` {why}")),
                 }
             }
         }
-        if let Some(said) = self.reading.text(network, "provider") {
-            let what = format!(
-                "`network.provider` is {}; k3s includes flannel. To install another network plug-in, set `config: {{flannel-backend: none, disable-network-policy: true}}` under `cluster`",
-                said.value
-            );
-            self.making.leave(&said.at, what);
+        if matches!(spec.value.tree, YamlValue::Map(_)) {
+            self.spec(&spec.value, &mut Vec::new());
+            self.reading.take(config, "spec");
         }
     }
+
+    /// Each value of k0s.yaml by its path below `spec`.
+    fn spec(&mut self, node: &YamlNode, path: &mut Vec<String>) {
+        for entry in node.entries() {
+            path.push(entry.key.clone());
+            let at = self.reading.at(entry);
+            let dotted = path.join(".");
+            let why = of_towline(&format!("/{}", path.join("/")));
+            let is_map =
+                matches!(&entry.value.tree, YamlValue::Map(entries) if !entries.is_empty());
+            if dotted == "api.sans" {
+                // It stands where towline has it.
+            } else if let Some(why) = why {
+                let usual = ["6443", "9443"];
+                let text = entry.value.text().map(str::to_owned);
+                let text = text.or_else(|| match entry.value.tree {
+                    YamlValue::Whole(number) => Some(number.to_string()),
+                    _ => None,
+                });
+                if !(dotted.ends_with("ort") && text.is_some_and(|port| usual.contains(&&*port))) {
+                    self.making
+                        .leave(&at, format!("`{dotted}` is left out: {why}"));
+                }
+            } else if is_map {
+                self.spec(&entry.value, path);
+            } else {
+                let mut value = self.reading.value(&entry.value);
+                match in_our_form(&mut value) {
+                    Ok(()) => {
+                        if dotted == "api.externalAddress"
+                            && let Some(name) = value.as_str()
+                            && (!name.contains(':') || name.parse::<IpAddr>().is_ok())
+                        {
+                            let said = Located::new(json!(name), &at);
+                            self.making.cluster.insert("endpoint", said);
+                        }
+                        self.making.spec.push((path.clone(), Located { value, at }));
+                    }
+                    Err(why) => self.making.leave(&at, format!("`{dotted}` {why}")),
+                }
+            }
+            path.pop();
+        }
+    }
+
+    /// towline would give workers a balancer of their own; k0sctl leaves them without.
+    fn balancer(&mut self, at: &super::Place) {
+        let is_said = |start: &str| {
+            let mut said = self.making.spec.iter();
+            said.any(|(path, _)| path.join(".").starts_with(start))
+        };
+        let is_other = [
+            "network.nodeLocalLoadBalancing",
+            "network.controlPlaneLoadBalancing",
+            "api.externalAddress",
+        ]
+        .into_iter()
+        .any(is_said);
+        if !is_other && self.making.servers().count() > 1 {
+            let path = ["network", "nodeLocalLoadBalancing", "enabled"].map(str::to_owned);
+            let off = Located::new(json!(false), at);
+            self.making.spec.push((path.into(), off));
+            let what = "`network.nodeLocalLoadBalancing` is not said, so workers know one controller alone; towline would give them a balancer, and the inventory leaves it off: see docs/k0s.md";
+            self.making.leave(at, what);
+        }
+    }
+}
+
+/// Gives references to the environment towline's form, wherever they are in a value.
+fn in_our_form(value: &mut Value) -> Result<(), String> {
+    match value {
+        Value::String(text) => *text = environment(text)?,
+        Value::Array(items) => items.iter_mut().try_for_each(in_our_form)?,
+        Value::Object(map) => map.values_mut().try_for_each(in_our_form)?,
+        _ => {}
+    }
+    Ok(())
 }
 
 /// References to the environment as towline writes them: `${NAME}` and `${NAME:-default}`.

@@ -59,6 +59,8 @@ pub(super) struct HostDraft {
     /// Where the source names it first.
     pub at: Place,
     pub role: Role,
+    /// The distribution's own word for its role, where it is another one.
+    pub word: Option<&'static str>,
     pub address: Option<Located<String>>,
     pub private_address: Option<Located<String>>,
     pub interface: Option<Located<String>>,
@@ -75,6 +77,7 @@ impl HostDraft {
             name: name.to_owned(),
             at,
             role,
+            word: None,
             address: None,
             private_address: None,
             interface: None,
@@ -102,6 +105,8 @@ impl HostDraft {
 pub(super) struct Making {
     /// The keys of the block `cluster`.
     pub cluster: BTreeMap<&'static str, Located<Value>>,
+    /// What stands under `config.spec` of it, by the path there.
+    pub spec: Vec<(Vec<String>, Located<Value>)>,
     /// In the order of the source.
     pub hosts: Vec<HostDraft>,
     pub left_out: Vec<Omission>,
@@ -202,6 +207,10 @@ impl Making {
         let mut found = Vec::new();
         self.cluster
             .retain(|key, said| is_kept(key, said, &mut found));
+        self.spec.retain_mut(|(path, said)| {
+            let last = path.last().map_or("", String::as_str);
+            is_kept(last, said, &mut found)
+        });
         for host in &mut self.hosts {
             host.settings.retain(|key, said| match key.parts() {
                 (block @ "taints", _) => is_kept(block, said, &mut found),

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+use serde_json::{Map, Value};
+
 use super::making::Making;
 use super::placed::Located;
 use super::{Place, Source};
@@ -52,6 +54,11 @@ impl<'a> Reading<'a> {
         })
     }
 
+    /// A value with all below it.
+    pub fn value(&self, node: &YamlNode) -> Value {
+        value(node, &self.source.text)
+    }
+
     /// What stands below keys, whose other entries are looked at one by one.
     pub fn below<'n>(node: &'n YamlNode, keys: &[&str]) -> Option<&'n YamlNode> {
         keys.iter().try_fold(node, |node, key| node.get(key))
@@ -90,5 +97,37 @@ impl<'a> Reading<'a> {
         node.entries().iter().any(|entry| {
             self.taken.borrow().contains(&entry.at.offset) || self.is_part_taken(&entry.value)
         }) || node.items().iter().any(|item| self.is_part_taken(item))
+    }
+}
+
+/// A value. What YAML would write in another way than it stands there (`0644`, `1.10`) is text.
+pub(super) fn value(node: &YamlNode, source: &str) -> Value {
+    let end = node.span.offset + node.span.length;
+    let written = source.get(node.span.offset..end).unwrap_or("").trim();
+    match &node.tree {
+        YamlValue::Null => Value::Null,
+        YamlValue::Flag(flag) => Value::Bool(*flag),
+        YamlValue::Whole(number) => match i64::try_from(*number) {
+            Ok(number) if written.is_empty() || written == number.to_string() => number.into(),
+            _ => written.into(),
+        },
+        YamlValue::Fraction(number) => {
+            let number = serde_json::Number::from_f64(*number);
+            match number.filter(|number| number.to_string() == written) {
+                Some(number) => Value::Number(number),
+                None => written.into(),
+            }
+        }
+        YamlValue::Text(text) => match (text.as_str(), written == text) {
+            ("yes" | "Yes" | "YES" | "on" | "On" | "ON", true) => Value::Bool(true),
+            ("no" | "No" | "NO" | "off" | "Off" | "OFF", true) => Value::Bool(false),
+            _ => Value::String(text.clone()),
+        },
+        YamlValue::List(items) => items.iter().map(|item| value(item, source)).collect(),
+        YamlValue::Map(entries) => entries
+            .iter()
+            .map(|entry| (entry.key.clone(), value(&entry.value, source)))
+            .collect::<Map<_, _>>()
+            .into(),
     }
 }

@@ -8,8 +8,9 @@ use super::placed::{Located, PlacedDraft, SettingKey};
 use crate::inventory::{self, Role};
 
 /// The keys of the block `cluster`, in the order in which they are written.
-const CLUSTER: [&str; 8] = [
+const CLUSTER: [&str; 9] = [
     "name",
+    "distribution",
     "version",
     "channel",
     "endpoint",
@@ -46,12 +47,21 @@ impl Making {
                 placed.put(&["cluster", block, key.parts().1], said);
             }
         }
+        for (path, said) in std::mem::take(&mut self.spec) {
+            let path = ["cluster", "config", "spec"]
+                .into_iter()
+                .chain(path.iter().map(String::as_str));
+            placed.put(&path.collect::<Vec<_>>(), said);
+        }
         let used = self.groups(&mut placed);
         for host in self.hosts {
             let (name, at) = (&*host.name, &host.at);
             let own = used.iter().filter(|(name, _)| host.groups.contains(name));
             let (groups, roles): (Vec<_>, Vec<_>) = own.cloned().unzip();
-            let role = (!roles.contains(&Some(host.role))).then(|| json!(host.role.to_string()));
+            let word = host
+                .word
+                .map_or_else(|| host.role.to_string(), str::to_owned);
+            let role = (!roles.contains(&Some(host.role))).then(|| json!(word));
             let (group_key, group) = match &groups[..] {
                 [] => ("", None),
                 [one] => ("group", Some(json!(one))),

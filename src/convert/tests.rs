@@ -6,11 +6,17 @@ use proptest::prelude::*;
 
 use super::ansible::{self, Beside, VarsFolder};
 use super::{ConvertError, Converted, Judge, Omission, Source, k0sctl, k3sup};
-use crate::inventory::{self, Overrides};
+use crate::inventory::{self, Dialect, Overrides};
+
+/// k3s's without its rules of single keys, and k0s's with all of them.
+static DISTRIBUTIONS: [&Dialect; 2] = [
+    inventory::WITHOUT_RULES[0],
+    &crate::distribution::k0s::DIALECT,
+];
 
 pub(super) const JUDGE: Judge<'_> = Judge {
     home: None,
-    distributions: &inventory::WITHOUT_RULES,
+    distributions: &DISTRIBUTIONS,
 };
 
 fn listed(left_out: &[Omission]) -> String {

@@ -196,7 +196,11 @@ const ONLY: &[(&str, &str, &[&str])] = &[
     ("task", "kubernetes", &["lacks_network"]),
     // Words that a person is told to type.
     ("cluster", "shell", &["quote"]),
-    ("convert", "distribution", &["k3s::arguments"]),
+    (
+        "convert",
+        "distribution",
+        &["k0s::flags", "k0s::keys", "k3s::arguments"],
+    ),
 ];
 
 #[test]

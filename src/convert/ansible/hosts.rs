@@ -8,6 +8,7 @@ use super::graph::Variable;
 use super::work::AnsibleConversion;
 use super::{arguments, values, yaml};
 use crate::convert::placed::SettingKey;
+use crate::convert::reading;
 use crate::inventory::{self, Role};
 
 /// Where k3s keeps its data by default.
@@ -212,7 +213,7 @@ impl AnsibleConversion<'_> {
         let Some(document) = documents.first().filter(|map| !map.entries().is_empty()) else {
             return self.leave(taken, "is not YAML with keys of k3s");
         };
-        let mut map = taken.with(values::value(document, &quoted));
+        let mut map = taken.with(reading::value(document, &quoted));
         // Below `|`, the text begins in the next line.
         let above = taken.at.line - u64::from(!text.contains('\n'));
         map.lines = yaml::lines(document, above);

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::graph::{ALL, Graph, Scope, invalid};
 use super::pattern;
-use super::values;
+use crate::convert::reading;
 use crate::convert::{ConvertError, Place, Source};
 use crate::problem::Problem;
 
@@ -121,7 +121,7 @@ fn value_of(text: &str, quoted: bool) -> Value {
             .as_ref()
             .and_then(|documents| documents.first())
         {
-            return values::value(node, text);
+            return reading::value(node, text);
         }
     }
     text.into()

@@ -1,40 +1,6 @@
 //! Values of YAML as Ansible takes them.
 
-use serde_json::{Map, Value};
-
-use crate::inventory::{YamlNode, YamlValue};
-
-/// A value. What YAML would write in another way than it stands there (`0644`, `1.10`) is text.
-pub(super) fn value(node: &YamlNode, source: &str) -> Value {
-    let end = node.span.offset + node.span.length;
-    let written = source.get(node.span.offset..end).unwrap_or("").trim();
-    match &node.tree {
-        YamlValue::Null => Value::Null,
-        YamlValue::Flag(flag) => Value::Bool(*flag),
-        YamlValue::Whole(number) => match i64::try_from(*number) {
-            Ok(number) if written.is_empty() || written == number.to_string() => number.into(),
-            _ => written.into(),
-        },
-        YamlValue::Fraction(number) => {
-            let number = serde_json::Number::from_f64(*number);
-            match number.filter(|number| number.to_string() == written) {
-                Some(number) => Value::Number(number),
-                None => written.into(),
-            }
-        }
-        YamlValue::Text(text) => match (text.as_str(), written == text) {
-            ("yes" | "Yes" | "YES" | "on" | "On" | "ON", true) => Value::Bool(true),
-            ("no" | "No" | "NO" | "off" | "Off" | "OFF", true) => Value::Bool(false),
-            _ => Value::String(text.clone()),
-        },
-        YamlValue::List(items) => items.iter().map(|item| value(item, source)).collect(),
-        YamlValue::Map(entries) => entries
-            .iter()
-            .map(|entry| (entry.key.clone(), value(&entry.value, source)))
-            .collect::<Map<_, _>>()
-            .into(),
-    }
-}
+use serde_json::Value;
 
 /// A value as a text, when it is one word of any kind.
 pub(super) fn text(value: &Value) -> Option<String> {

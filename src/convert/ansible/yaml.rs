@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::graph::{Graph, Scope, Variable, invalid};
-use super::{pattern, values};
+use super::pattern;
+use crate::convert::reading;
 use crate::convert::{ConvertError, Source};
 use crate::inventory::{self, YamlEntry, YamlNode, YamlValue};
 use crate::problem::{Code, Problem, problem};
@@ -111,7 +112,7 @@ pub(super) fn variables(
     for entry in node.entries() {
         graph.variables.push(Variable {
             name: entry.key.clone(),
-            value: values::value(&entry.value, &source.text),
+            value: reading::value(&entry.value, &source.text),
             at: source.at(entry.at.line),
             lines: lines(&entry.value, 0),
             scope,

@@ -83,7 +83,7 @@ pub(super) fn instead(key: &str, role: Role) -> Option<String> {
 }
 
 /// The words of a value: of a list, or of one text that stands in its place.
-pub(super) fn words(value: &Value) -> Vec<String> {
+pub fn words(value: &Value) -> Vec<String> {
     match value {
         Value::Array(items) => items.iter().flat_map(words).collect(),
         Value::Object(map) => map
@@ -118,7 +118,12 @@ pub(super) fn command_line(settings: &Settings) -> Vec<String> {
 
 /// The settings that the words of a command line say.
 pub(super) fn settings(line: &[String]) -> Settings {
-    let mut settings = Settings::new();
+    taken_apart(line).0
+}
+
+/// The same, and the words that are neither flags nor their values.
+pub fn taken_apart(line: &[String]) -> (Settings, Vec<String>) {
+    let (mut settings, mut others) = (Settings::new(), Vec::new());
     let mut line = line.iter();
     while let Some(word) = line.next() {
         let (flag, value) = match word.split_once('=') {
@@ -128,6 +133,7 @@ pub(super) fn settings(line: &[String]) -> Settings {
         let short = SHORT.iter().find(|(short, _)| *short == flag);
         let long = flag.strip_prefix("--").filter(|long| !long.is_empty());
         let Some(key) = short.map(|(_, long)| *long).or(long) else {
+            others.push(word.clone());
             continue;
         };
         let value = match (takes(key), value) {
@@ -147,7 +153,7 @@ pub(super) fn settings(line: &[String]) -> Settings {
         };
         settings.insert(key.to_owned(), value);
     }
-    settings
+    (settings, others)
 }
 
 /// Whether a flag that needs no value is on with this one.

@@ -24,6 +24,12 @@ const OWN: [(&str, &str); 5] = [
     ),
 ];
 
+/// Why a path below `spec` is left to towline, if it is: `/api/address`.
+pub fn of_towline(path: &str) -> Option<&'static str> {
+    let mut own = OWN.iter();
+    own.find_map(|(own, why)| (*own == path).then_some(*why))
+}
+
 /// What k0s would not take, or what towline says itself.
 pub(super) fn remarks(inventory: &Inventory) -> Vec<Remark> {
     let cluster = &inventory.cluster;
