@@ -38,6 +38,7 @@ mod firewall;
 mod grow;
 mod interrupt;
 mod k0s;
+mod k0s_adopt;
 mod kill;
 mod nat;
 mod own;
