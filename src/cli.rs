@@ -291,7 +291,7 @@ pub struct PlanArguments {
     #[command(flatten)]
     pub inventory: InventoryArguments,
 
-    /// Plan for `deploy --adopt`, which takes over hosts whose k3s was not installed by towline
+    /// Plan for `deploy --adopt`, which takes over hosts whose k3s or k0s was not installed by towline
     #[arg(long)]
     pub adopt: bool,
 }
@@ -339,7 +339,7 @@ pub struct DeployArguments {
     #[command(flatten)]
     pub kubeconfig: KubeconfigFile,
 
-    /// Take over hosts whose k3s was not installed by towline; `towline plan --adopt` shows the changes
+    /// Take over hosts whose k3s or k0s was not installed by towline; `towline plan --adopt` shows the changes
     #[arg(long)]
     pub adopt: bool,
 

@@ -69,8 +69,8 @@ pub enum InventoryCommand {
     },
     /// Convert a file of k0sctl
     ///
-    /// Reads the hosts and their SSH settings. The version and most settings of k0s have no
-    /// equivalent in k3s. What cannot be converted is listed with its line.
+    /// Writes an inventory of k0s: hosts, SSH settings, roles, flags, the version and k0s.yaml. What
+    /// cannot be converted is listed with its line.
     FromK0sctl {
         /// From which file to which.
         #[command(flatten)]
