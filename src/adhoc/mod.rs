@@ -333,8 +333,21 @@ impl AdHocInventory {
     /// Says where the data of a server is that is read: where it was found, or where it has to be.
     ///
     /// # Errors
-    /// It was found in another folder than the one that was typed, or in one that cannot be used.
+    /// It was found in another folder than the one that was typed, or in one that cannot be used; or it is
+    /// another distribution's server.
     pub fn found_data(&mut self, server: &str, facts: &Facts) -> Result<(), Problem> {
+        let own = self.distribution.dialect.name;
+        let mut others = distribution::ALL.iter().map(|other| other.dialect.name);
+        if let Some(other) = others.find(|name| facts.kubernetes.is_some_and(|it| it.name == *name))
+        {
+            return Err(problem!(
+                Code::OTHER_KUBERNETES,
+                host = server,
+                "{other} runs here, and not {own}"
+            )
+            .next("add")
+            .flag(format!("--distribution {other}")));
+        }
         let told = self.distribution.rules.told(facts);
         told.data_dir
             .map_err(|why| problem!(Code::DATA_DIR_UNUSABLE, host = server, "{why}"))?;

@@ -338,11 +338,17 @@ async fn source<'a>(
             "no kubeconfig: no server was reached",
         ));
     }
-    Err(
-        Problem::new(Code::NO_CLUSTER, "no server has a kubeconfig to give")
+    let problem = Problem::new(Code::NO_CLUSTER, "no server has a kubeconfig to give");
+    let mut others = context.inventory.servers().filter_map(|host| {
+        let other = gathered.facts.get(&host.name)?.kubernetes?;
+        Some(format!("{} runs on {}", other.name, host.name))
+    });
+    Err(match others.next() {
+        Some(why) => problem.because(why),
+        None => problem
             .next("make the cluster first")
             .command("towline deploy"),
-    )
+    })
 }
 
 #[cfg(test)]

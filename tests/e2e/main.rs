@@ -39,6 +39,7 @@ mod grow;
 mod interrupt;
 mod k0s;
 mod k0s_adopt;
+mod k0s_typed;
 mod kill;
 mod nat;
 mod own;
