@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::distribution::JoinToken;
 use crate::facts::Facts;
 use crate::inventory::Role;
-use crate::shell::{PACKED, Script};
+use crate::shell::Script;
 use crate::vars::Secret;
 
 /// A token for workers and one for controllers, each `ID.SECRET` of 6 and 16 characters.
@@ -58,8 +58,8 @@ pub(super) fn made(facts: &Facts, role: Role) -> JoinToken {
     };
     let make = format!("timeout 30 /usr/local/bin/k0s token create --role={role} --expiry=1h");
     // Packed, it is in no log.
-    let packed = r#"$(printf %s "$token" | base64 | tr -d '\n')"#;
-    let script = format!("token=$({make}) || exit\necho \"token={PACKED}{packed}\"");
+    let packed = r#"base64:$(printf %s "$token" | base64 | tr -d '\n')"#;
+    let script = format!("token=$({make}) || exit\necho \"token={packed}\"");
     JoinToken::Made(Script::new(script).within(Duration::from_secs(40)))
 }
 
