@@ -296,8 +296,7 @@ impl K0sctlConversion<'_> {
                     _ => None,
                 });
                 if !(dotted.ends_with("ort") && text.is_some_and(|port| usual.contains(&&*port))) {
-                    self.making
-                        .leave(&at, format!("`{dotted}` is left out: {why}"));
+                    self.making.leave(&at, format!("`{dotted}`: {why}"));
                 }
             } else if is_map {
                 self.spec(&entry.value, path);
@@ -387,4 +386,82 @@ fn environment(text: &str) -> Result<String, String> {
         }
     }
     Ok(out + rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::convert::tests::{JUDGE, shown};
+    use crate::convert::{Source, k0sctl};
+
+    #[test]
+    fn what_towline_writes_itself_is_left_out_with_its_line() {
+        let text = "\
+apiVersion: k0sctl.k0sproject.io/v1beta1
+spec:
+  hosts:
+  - {role: controller, hostname: first, privateAddress: 10.1.0.1, ssh: {address: 192.0.2.1}, installFlags: [--enable-worker]}
+  - {role: controller, hostname: second, dataDir: /srv/k0s, ssh: {address: 192.0.2.2}}
+  - {role: worker, kubeletRootDir: /srv/kubelet, k0sInstallPath: /opt/k0s, ssh: {address: 192.0.2.3}}
+  k0s:
+    version: 1.36.3+k0s.2
+    versionChannel: latest
+    dynamicConfig: true
+    config:
+      metadata: {name: home}
+      spec:
+        api: {address: 10.1.0.1, port: 6443, k0sApiPort: 9444, sans: [k8s.example.org], extraArgs: {oidc-client-secret: hunter2hunter2, v: '2'}}
+        storage: {type: etcd, etcd: {peerAddress: 10.1.0.1}}
+        images: {default_pull_policy: Never}
+        workerProfiles: [{name: small, values: {maxPods: 20}}]
+";
+        let shown = shown(k0sctl::convert(&Source::new("k.yaml", text), JUDGE));
+        assert!(!shown.contains("hunter2"), "{shown}");
+        insta::assert_snapshot!(shown, @r#"
+        # Converted from k.yaml by  towline inventory from-k0sctl
+        cluster:
+          distribution: k0s
+          version: v1.36.3+k0s.2
+          tls_sans:
+          - k8s.example.org
+          config:
+            enable-dynamic-config: true
+            spec:
+              api:
+                extraArgs:
+                  v: "2"
+              storage:
+                type: etcd
+              images:
+                default_pull_policy: Never
+              workerProfiles:
+              - name: small
+                values:
+                  maxPods: 20
+              network:
+                nodeLocalLoadBalancing:
+                  enabled: false
+          agent_config:
+            kubelet-root-dir: /srv/kubelet
+        hosts:
+          first:
+            address: "192.0.2.1"
+            private_address: "10.1.0.1"
+            role: controller+worker
+            node_name: first
+          second:
+            address: "192.0.2.2"
+            role: controller
+            config:
+              data-dir: /srv/k0s
+          worker1:
+            address: "192.0.2.3"
+            role: worker
+        k.yaml:1: `network.nodeLocalLoadBalancing` is not said, so workers know one controller alone; towline would give them a balancer, and the inventory leaves it off: see docs/k0s.md
+        k.yaml:6: `spec.hosts[2].k0sInstallPath` is another folder for k0s, which towline has at /usr/local/bin/k0s
+        k.yaml:14: `api.address`: towline writes each host's own: `private_address` or `interface` of the host decide it
+        k.yaml:14: `api.k0sApiPort`: towline lets controllers join at 9443
+        k.yaml:14: `oidc-client-secret` holds a secret, and secrets are not converted: add it yourself if this inventory may hold it
+        k.yaml:15: `storage.etcd.peerAddress`: towline writes each host's own: `private_address` or `interface` of the host decide it
+        "#);
+    }
 }

@@ -97,7 +97,7 @@ impl K0sctlConversion<'_> {
                 None => "has a quote that is not closed",
             },
             "config" => "names another file: towline writes the one k0s.yaml, in /etc/k0s",
-            "token-file" => "is left out: towline makes the tokens by which hosts join",
+            "token-file" => "has no use: towline makes the tokens by which hosts join",
             "force" | "start" => "is for  k0s install",
             "env" => {
                 "is a variable: where k0sctl has been, move it into a drop-in of the unit, which stays"
@@ -237,7 +237,7 @@ mod tests {
         k.yaml:2: `--env` of `installFlags` is a variable: where k0sctl has been, move it into a drop-in of the unit, which stays
         k.yaml:2: `--force` of `installFlags` is for  k0s install
         k.yaml:2: `--no-such` of `installFlags` is no flag of k0s that towline knows
-        k.yaml:2: `--token-file` of `installFlags` is left out: towline makes the tokens by which hosts join
+        k.yaml:2: `--token-file` of `installFlags` has no use: towline makes the tokens by which hosts join
         "#);
     }
 }

@@ -198,7 +198,15 @@ impl Rules for K0s {
         let notes = balances(situation.inventory).then(|| {
             "with several controllers, workers reach them by a balancer of their own; to do without:  config: {spec: {network: {nodeLocalLoadBalancing: {enabled: false}}}}".to_owned()
         });
-        (problems, notes.into_iter().collect())
+        let dynamic = situation
+            .inventory
+            .cluster
+            .config
+            .get("enable-dynamic-config");
+        let dynamic = (dynamic == Some(&Value::Bool(true))).then(|| {
+            "with enable-dynamic-config the cluster holds its configuration itself: of `spec`, changes to api, storage and the like count alone; the rest is changed by  kubectl -n kube-system edit clusterconfig k0s".to_owned()
+        });
+        (problems, notes.into_iter().chain(dynamic).collect())
     }
 
     fn configure(

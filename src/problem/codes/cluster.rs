@@ -97,10 +97,10 @@ super::codes! {
     ADOPTION_CHANGES_SETTINGS "adoption-changes-settings";
 
     /// The host cannot be taken over: it was set up with something that towline does not support yet, or the
-    /// unit passes variables that would be lost.
+    /// unit says something that would be lost.
     ///
     /// # Remedy
-    /// Move the variables into the file that the message names, or leave the host out of the inventory.
+    /// Move it into the file that the message names, or leave the host out of the inventory.
     ADOPTION_UNSUPPORTED "adoption-unsupported";
 
     /// A host is a server and the inventory says agent, or the other way round. A running node does not change

@@ -254,5 +254,9 @@ fn of_a_cluster_that_holds_its_configuration_only_the_files_own_parts_count() {
         ..by_hand()
     };
     let cluster = "config: {enable-dynamic-config: true, spec: {api: {extraArgs: {v: '2'}}, konnectivity: {agentPort: 8133}}}";
-    assert_eq!(taken_over(&dynamic, cluster, ""), "no restart");
+    let said = taken_over(&dynamic, cluster, "");
+    assert!(
+        said.starts_with("no restart with enable-dynamic-config"),
+        "{said}"
+    );
 }
