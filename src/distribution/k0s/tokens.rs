@@ -58,8 +58,9 @@ pub(super) fn made(facts: &Facts, role: Role) -> JoinToken {
     };
     let make = format!("timeout 30 /usr/local/bin/k0s token create --role={role} --expiry=1h");
     // Packed, it is in no log.
-    let packed = r#"base64:$(printf %s "$token" | base64 | tr -d '\n')"#;
-    let script = format!("token=$({make}) || exit\necho \"token={packed}\"");
+    let script = format!(
+        "token=$({make}) || exit\necho \"token=$(printf base64:; printf %s \"$token\" | base64 | tr -d '\\n')\""
+    );
     JoinToken::Made(Script::new(script).within(Duration::from_secs(40)))
 }
 
