@@ -19,6 +19,7 @@ use crate::distribution::Settings;
 use crate::facts::{Datastore, ForeignUnit};
 use crate::inventory::Host;
 use crate::problem::{Code, Problem, problem};
+use crate::shell::quote;
 use crate::vars::names_a_secret;
 
 /// Flags that are about files of towline's own, or matter only when a node registers.
@@ -301,7 +302,7 @@ fn unit(subject: &HostOfK0s<'_>) -> Difference {
                     .filter(|word| !of_towline.contains(&argument(word)));
                 lost[key] = all.cloned().collect();
             }
-        } else if there.is_empty() && named(key).is_none() && !of_role.contains(&key.as_str()) {
+        } else if there != *words && named(key).is_none() && !of_role.contains(&key.as_str()) {
             lost[key] = told.get(key).cloned().unwrap_or_else(|| json!(words));
         }
     }
@@ -314,7 +315,14 @@ fn unit(subject: &HostOfK0s<'_>) -> Difference {
 
 /// The address of its node, as the cluster knows it.
 fn own_address(subject: &HostOfK0s<'_>) -> Option<String> {
-    Some(own(subject.situation, subject.host, subject.facts)?.to_string())
+    let situation = subject.situation;
+    let name = situation.node_name(subject.host, subject.facts);
+    let mut nodes = situation.servers().flat_map(|(_, facts)| &facts.node.nodes);
+    let listed = nodes
+        .find(|node| node.name == name)
+        .and_then(|node| node.internal_ip);
+    let own = listed.or_else(|| own(situation, subject.host, subject.facts))?;
+    Some(own.to_string())
 }
 
 /// In what a controller's new k0s.yaml differs from what it runs with.
@@ -498,6 +506,21 @@ fn notes(subject: &HostOfK0s<'_>) -> Vec<String> {
     let token = own.get("token-file").and_then(Value::as_str);
     if let Some(path) = token.filter(|path| *path != "/etc/k0s/k0stoken") {
         notes.push(format!("{name}: the token that it joined with is in {path}; k0s does not need that file any more: remove it, and on a controller  k0s token list  shows whether the token is still valid"));
+    }
+    let (told, wanted) = (&own, subject.flags());
+    let is_on = |flags: &Settings| flags.get("no-taints") == Some(&json!(true));
+    if subject.host.is_server()
+        && subject.has_node()
+        && facts.node.joined
+        && is_on(told) != is_on(&wanted)
+    {
+        let (has, means, dash) = if is_on(told) {
+            ("no", "one", "")
+        } else {
+            ("the", "none", "-")
+        };
+        let node = quote(&subject.situation.node_name(subject.host, facts));
+        notes.push(format!("{name}: its node joined with {has} taint of the control plane, and its role means {means}; k0s gives it at the join only:  kubectl taint node {node} node-role.kubernetes.io/control-plane:NoSchedule{dash}"));
     }
     let path = own_command(facts).into_iter().next().unwrap_or_default();
     if path != "/usr/local/bin/k0s" {

@@ -63,9 +63,10 @@ impl Rules for K0s {
         };
         // Of a controller, the address that the other members of etcd know.
         let running = running(facts);
-        let peer = running
-            .as_ref()
-            .and_then(|spec| spec.pointer("/storage/etcd/peerAddress"));
+        let peer = running.as_ref().and_then(|spec| {
+            let peer = spec.pointer("/storage/etcd/peerAddress");
+            peer.or_else(|| spec.pointer("/api/address"))
+        });
         let peer = peer.and_then(Value::as_str).map(str::to_owned);
         let node_ip = peer
             .or_else(|| text("/spec/storage/etcd/peerAddress"))

@@ -198,6 +198,31 @@ fn what_would_be_lost_is_refused_with_its_lines() {
 }
 
 #[test]
+fn a_default_of_towline_changes_nothing_that_is_there() {
+    let kubelet = Made {
+        command: "/usr/local/bin/k0s controller --enable-worker --no-taints --kubelet-root-dir=/srv/kubelet".into(),
+        ..by_hand()
+    };
+    let said = taken_over(&kubelet, "", "");
+    assert!(
+        said.contains(r#"kubelet-root-dir: "/srv/kubelet""#),
+        "{said}"
+    );
+    let named = taken_over(&kubelet, "config: {kubelet-root-dir: /srv/kubelet}", "");
+    assert_eq!(named, "no restart");
+    let tainted = Made {
+        command: "/usr/local/bin/k0s controller --enable-worker".into(),
+        ..by_hand()
+    };
+    let said = taken_over(&tainted, "", "");
+    assert!(
+        said.starts_with("no restart m1: its node joined with the taint"),
+        "{said}"
+    );
+    assert!(said.ends_with("control-plane:NoSchedule-"), "{said}");
+}
+
+#[test]
 fn what_cannot_be_taken_over_is_refused_with_its_reason() {
     let table = [
         (
