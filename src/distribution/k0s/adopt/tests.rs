@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::tests::World;
+use crate::distribution::k0s::tests::World;
 use crate::facts::{DropIn, ForeignUnit};
 use crate::vars::Secret;
 
