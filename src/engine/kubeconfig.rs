@@ -2,14 +2,16 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::cli::{Destination, Environment, KubeconfigFile};
 use crate::cluster::node_name;
 use crate::distribution;
 use crate::facts::{Facts, Member};
 use crate::inventory::Host;
-use crate::kubernetes::kubeconfig::{Kubeconfig, Written, merge, pick, rewrite, server_url, write};
+use crate::kubernetes::kubeconfig::{
+    Kubeconfig, Written, merge, parse, pick, rewrite, server_url, write,
+};
 use crate::kubernetes::verify::{NodeLine, Verified, verify};
 use crate::problem::{Code, Problem};
 use crate::run::event::{MemberRow, NodeRow};
@@ -30,6 +32,9 @@ use super::told::Conclusion;
 const PATIENCE: Duration = Duration::from_secs(45);
 /// An address that has worked before works at once, or another one is taken.
 const STANDING: Duration = Duration::from_secs(10);
+
+/// Days before the end of a server's certificates at which they are told of. They are made for a year.
+const SOON: u64 = 60;
 
 /// Where a kubeconfig goes, and under which name.
 #[derive(Debug, Clone)]
@@ -234,6 +239,16 @@ pub async fn fetch(
         nodes,
         members,
     });
+    for host in context.inventory.servers() {
+        let facts = gathered.facts.get(&host.name);
+        let days = facts.and_then(|facts| days_left(facts, SystemTime::now()));
+        if let Some(days) = days.filter(|days| *days < SOON) {
+            note(format!(
+                "{}: the certificates of {} are valid for {days} more days, and are renewed when it starts:\n{}",
+                host.name, distribution.dialect.name, distribution.renew_kubeconfig
+            ));
+        }
+    }
     if !lacking.is_empty() {
         note(format!(
             "not Ready until a network plug-in (CNI) runs there: {}; this shows when they are:\ntowline ready --kubeconfig {} --context {}",
@@ -255,6 +270,15 @@ pub fn row(node: NodeLine) -> NodeRow {
         internal_ip: node.internal_ip.unwrap_or_default(),
         last_heard: false,
     }
+}
+
+/// For how many days the certificates of a server are valid, by the one of its admin: all are made at
+/// its start, and some are not renewed while it runs.
+fn days_left(facts: &Facts, now: SystemTime) -> Option<u64> {
+    let kubeconfig = facts.node.kubeconfig.as_ref()?;
+    let ends = parse(kubeconfig.expose()).ok()?.ends()?;
+    let left = ends.duration_since(now).unwrap_or_default();
+    Some(left.as_secs() / (24 * 60 * 60))
 }
 
 fn member(member: &Member) -> MemberRow {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::Value;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::{
     ClusterNode, Datastore, Disk, DropIn, Facts, ForeignUnit, Member, NodeFacts, OperatingSystem,
@@ -156,21 +157,11 @@ fn node_facts(reply: &Reply, questions: &Questions, data_dir: &DataDir) -> NodeF
 /// The node that a kubelet's certificate is for: the common name of its subject is
 /// `system:node:NAME`.
 fn node_of(certificate: &str) -> Option<String> {
-    /// The object identifier 2.5.4.3 in DER; the name's tag, length and text follow.
-    const COMMON_NAME: [u8; 5] = [0x06, 0x03, 0x55, 0x04, 0x03];
     let certificate = CertificateDer::from_pem_slice(&decode(certificate)?).ok()?;
-    let at = |(at, bytes): (usize, &[u8])| (bytes == COMMON_NAME).then_some(at + bytes.len());
-    let mut names = certificate.windows(COMMON_NAME.len()).enumerate();
-    names.find_map(|window| {
-        let (length, text) = match certificate.get(at(window)?..)? {
-            [_, 0x81, length, text @ ..] => (length, text),
-            [_, length @ ..=0x7f, text @ ..] => (length, text),
-            _ => return None,
-        };
-        let name = std::str::from_utf8(text.get(..usize::from(*length))?).ok()?;
-        let name = name.strip_prefix("system:node:")?;
-        is_node_name(name).then(|| name.to_owned())
-    })
+    let (_, certificate) = X509Certificate::from_der(&certificate).ok()?;
+    let mut names = certificate.subject().iter_common_name();
+    let name = names.next()?.as_str().ok()?.strip_prefix("system:node:")?;
+    is_node_name(name).then(|| name.to_owned())
 }
 
 pub(super) fn is_api_ready(reply: &Reply) -> bool {

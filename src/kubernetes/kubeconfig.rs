@@ -5,10 +5,14 @@ mod file;
 mod merge;
 mod wire;
 
+use std::time::{Duration, SystemTime};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::problem::{Code, Problem};
 use crate::vars::Secret;
@@ -43,6 +47,14 @@ impl Kubeconfig {
             server: other.server.clone(),
             ..self.clone()
         })
+    }
+
+    /// Until when the user's certificate is valid.
+    pub fn ends(&self) -> Option<SystemTime> {
+        let chain = certificates("client-certificate-data", &self.client_certificate).ok()?;
+        let (_, own) = X509Certificate::from_der(chain.first()?).ok()?;
+        let seconds = u64::try_from(own.validity().not_after.timestamp()).ok()?;
+        Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
     }
 
     /// The certificates of the cluster's authority, decoded.

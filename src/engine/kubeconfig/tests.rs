@@ -1,3 +1,5 @@
+use base64::Engine as _;
+
 use super::*;
 
 #[test]
@@ -49,4 +51,27 @@ fn what_to_type_names_the_context_where_another_one_may_be_current() {
         next(target(true, true)),
         "\n  kubectl --context home get nodes"
     );
+}
+
+#[test]
+fn the_days_that_a_servers_certificates_have_left_are_counted() {
+    let ends = SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000_000);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let mut made = rcgen::CertificateParams::default();
+    made.not_after = ends.into();
+    let made = made.self_signed(&key).expect("a certificate").pem();
+    let encode = |text: String| base64::engine::general_purpose::STANDARD.encode(text);
+    let credentials = (
+        encode(made.clone()),
+        encode(made),
+        encode(key.serialize_pem()),
+    );
+    let mut facts = crate::cluster::tests::bare("m1", "10.0.0.1");
+    assert_eq!(days_left(&facts, ends), None);
+    let source = crate::kubernetes::kubeconfig::tests::source(&credentials);
+    facts.node.kubeconfig = Some(Secret::new(&source));
+    let day = Duration::from_hours(24);
+    assert_eq!(days_left(&facts, ends - day * 59), Some(59));
+    assert_eq!(days_left(&facts, ends - day / 2), Some(0));
+    assert_eq!(days_left(&facts, ends + day), Some(0));
 }
