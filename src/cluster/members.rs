@@ -7,6 +7,9 @@ use crate::facts::{Datastore, NodeFacts, Voter};
 use crate::inventory::Host;
 use crate::kubernetes::kubeconfig::server_url;
 
+/// The port at which members of etcd reach each other.
+pub const PEER_PORT: u16 = 2380;
+
 /// The host of the inventory that is the node of this name, or the server at this address.
 pub(super) fn host_of<'a>(
     situation: &Situation<'a>,
@@ -140,7 +143,7 @@ pub(super) fn outnumbered(situation: &Situation<'_>, topology: &Topology) -> Opt
             .as_ref()
             .map(|private| private.value.to_string());
         let address = private.unwrap_or_else(|| host.address.clone());
-        (host.name.clone(), server_url(&address, 2380))
+        (host.name.clone(), server_url(&address, PEER_PORT))
     });
     Some(Outnumbered {
         needed: format!(

@@ -103,6 +103,9 @@ pub struct Product {
     pub agent_unit: &'static str,
     /// Whether a member of etcd that is reset leaves it before it stops; else it goes with its node.
     pub leaves_etcd: bool,
+    /// Shell text that listens at `$address` and `$port` until it is ended, by which a server that joins is
+    /// tried beforehand: whether the others reach it.
+    pub listen: Option<&'static str>,
     /// What a release needs in its data folder when it is first run, in MiB.
     pub unpacked_mib: u64,
     /// What a server's data needs besides on its first day, in MiB.

@@ -22,7 +22,7 @@ pub use other::OtherKubernetes;
 pub(crate) use parse::is_node_name;
 pub use parse::members_told;
 pub use questions::turn_told;
-pub use reach::{reach_probe, reach_told};
+pub use reach::{PortAnswer, port_probe, port_told, reach_probe, reach_told};
 pub use voters::{ClusterNode, Member, Voter};
 
 /// What a distribution asks of a host, and how its answer is read where that is its own.

@@ -31,9 +31,66 @@ pub fn reach_told(reply: &Reply) -> BTreeMap<IpAddr, bool> {
     said.collect()
 }
 
+/// What came back from a port of another host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PortAnswer {
+    /// It takes connections.
+    Open,
+    /// It refuses them: nothing listens, or a firewall says so.
+    Refused,
+    /// There is no way to the host, or a firewall says so.
+    Unreachable,
+    /// Nothing.
+    Silent,
+}
+
+/// The question of a host what comes back from a port of another one, which [`port_told`] understands.
+pub fn port_probe(address: IpAddr, port: u16) -> Script {
+    Script::new(format!(
+        "said=$(LC_ALL=C timeout 3 bash -c ': <>\"/dev/tcp/$0/$1\"' {address} {port} 2>&1) && echo port=open && exit\n\
+         case $said in\n\
+         *refused*) echo port=refused ;;\n\
+         *[Nn]\"o route\"* | *unreachable*) echo port=unreachable ;;\n\
+         *) echo port=silent ;;\n\
+         esac\n"
+    ))
+}
+
+/// The answer to [`port_probe`].
+pub fn port_told(reply: &Reply) -> Option<PortAnswer> {
+    match reply.value("port")? {
+        "open" => Some(PortAnswer::Open),
+        "refused" => Some(PortAnswer::Refused),
+        "unreachable" => Some(PortAnswer::Unreachable),
+        "silent" => Some(PortAnswer::Silent),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_is_open_or_refuses() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("its address").port();
+        let ask = |port| {
+            let script = port_probe(IpAddr::from([127, 0, 0, 1]), port);
+            let output = std::process::Command::new("sh")
+                .args(["-c", &script.text])
+                .output()
+                .expect("sh runs");
+            port_told(&Reply {
+                status: 0,
+                stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+                stderr: String::new(),
+            })
+        };
+        assert_eq!(ask(port), Some(PortAnswer::Open));
+        // Nothing listens at port 1.
+        assert_eq!(ask(1), Some(PortAnswer::Refused));
+    }
 
     #[test]
     fn many_are_asked_for_some_at_a_time_and_only_addresses_are_answers() {

@@ -14,10 +14,12 @@ use crate::task::{Quorum, Task};
 mod context;
 mod guard;
 mod judge;
+mod reached;
 mod reset;
 
 pub use guard::Guard;
 pub use judge::{Judged, JudgedStep, judge};
+pub use reached::Reached;
 pub use reset::reset;
 
 /// What is to be done, in order.
@@ -75,6 +77,8 @@ pub struct Step {
     pub task: Task,
     /// What is asked before its task stops something.
     pub guard: Option<Guard>,
+    /// Who has to reach the host before its task starts something there.
+    pub reached: Option<Reached>,
 }
 
 impl Plan {
@@ -133,6 +137,9 @@ pub fn build(
             let guard = spec
                 .filter(|_| stage.hosts == Selector::Members)
                 .and_then(|spec| Guard::new(situation, &host.name, spec.node_name.clone(), false));
+            let reached = (stage.hosts == Selector::Joining)
+                .then(|| Reached::new(situation, topology, &host.name))
+                .flatten();
             let steps: Vec<_> = tasks
                 .into_iter()
                 .map(|(name, mut task)| {
@@ -144,10 +151,12 @@ pub fn build(
                             awaited: few.awaited.clone(),
                         });
                     }
+                    let starts = matches!(task, Task::Service(_));
                     Step {
                         name,
                         task,
                         guard: guard.clone(),
+                        reached: reached.clone().filter(|_| starts),
                     }
                 })
                 .collect();

@@ -160,6 +160,7 @@ fn steps(book: &Book, playbook: &str, context: &Value) -> Result<Vec<Step>, Prob
         name,
         task,
         guard: None,
+        reached: None,
     };
     Ok(tasks.map(step).collect())
 }

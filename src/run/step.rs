@@ -103,6 +103,9 @@ impl Runner {
                     if let Some(guard) = guard {
                         self.may_stop(host, &step.name, guard).await?;
                     }
+                    if let Some(reached) = &step.reached {
+                        self.is_reached(host, reached).await?;
+                    }
                     let changes: Vec<_> = remedy
                         .changes
                         .iter()

@@ -24,6 +24,7 @@ mod gather;
 mod guard;
 mod lasting;
 mod order;
+mod reached;
 mod steps;
 mod waits;
 
@@ -139,6 +140,8 @@ fn tag(body: &str) -> String {
         ("--no-block", "start"),
         ("--request-timeout=10s get node", "node"),
         ("systemctl show", "unit"),
+        ("/dev/tcp", "port"),
+        ("kill 4711", "kill"),
     ] {
         if body.contains(sign) {
             return tag.into();

@@ -35,6 +35,11 @@ const PRODUCT: Product = Product {
     server_unit: "k0scontroller",
     agent_unit: "k0sworker",
     leaves_etcd: true,
+    // A proxy to nowhere, which answers every request with a refusal.
+    listen: Some(
+        "/usr/local/bin/k0s kubectl --kubeconfig=/dev/null --server=https://127.0.0.1:1 proxy \
+         --address=\"$address\" --port=\"$port\" --reject-paths=.",
+    ),
     // The parts that its binary carries: 200 MiB for k0s 1.36.
     unpacked_mib: 250,
     server_mib: 300,

@@ -35,6 +35,7 @@ pub(super) const PRODUCT: Product = Product {
     server_unit: settings::unit(Role::Server),
     agent_unit: settings::unit(Role::Agent),
     leaves_etcd: false,
+    listen: None,
     // Also when it is only asked for its version: 220 MiB for k3s 1.36.
     unpacked_mib: 250,
     // With etcd's log: 166 MiB.

@@ -7,6 +7,7 @@ pub(super) fn step(task: Task) -> Step {
         name: "step".into(),
         task,
         guard: None,
+        reached: None,
     }
 }
 
@@ -19,6 +20,7 @@ pub(super) fn command(name: &str) -> Step {
             description: format!("make {name}"),
         }),
         guard: None,
+        reached: None,
     }
 }
 
