@@ -32,7 +32,7 @@ fn context(role: &str, config: &Value) -> Value {
             "arguments": ["--config=/etc/k0s/k0s.yaml", "\"--kubelet-extra-args=--node-ip=10.0.0.1 --v=2\""], "spec": config,
             "has_node": true, "node_name": "m1", "network": true, "no_server": false, "founds": role == "server",
             "joins": role != "server", "token": if role == "server" { "" } else { "H4sIAAAA" }, "server": "10.0.0.1",
-            "peers": [{"address": "10.0.0.1", "ports": "9443 2380"}], "forget": [{"id": "123", "address": "10.0.0.2"}],
+            "peers": [{"address": "10.0.0.1", "ports": "9443 2380", "what": "m2, a member of etcd", "next": "look"}], "forget": [{"id": "123", "address": "10.0.0.2"}],
             "tokens": [{"role": "worker", "hosts": "w1", "id": "abcdef", "secret": "x", "usages": ["usage-bootstrap-authentication"]}],
             "foreign": role == "server", "effective": false, "elsewhere": role == "server", "data_dir": "/var/lib/k0s",
         },

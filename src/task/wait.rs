@@ -11,7 +11,8 @@
 use std::time::Duration;
 
 use super::{Changes, Pending, Verdict, yes_or_no};
-use crate::problem::Problem;
+use crate::problem::AdviceKind::Words;
+use crate::problem::{Advice, Problem};
 use crate::shell::{Reply, Script};
 
 /// Something that the host does by itself; it is over when the question is answered with status 0.
@@ -23,6 +24,9 @@ pub struct Wait {
     pub until: String,
     /// What is waited for, as the end of "waiting for …".
     pub description: String,
+    /// What to do where it does not end, in words.
+    #[serde(default)]
+    pub next: Option<String>,
     /// How long to wait at most.
     #[serde(deserialize_with = "super::seconds")]
     pub timeout: Duration,
@@ -47,7 +51,11 @@ impl Wait {
                     .into_iter()
                     .collect(),
                 ended: None,
-                next: Vec::new(),
+                next: self
+                    .next
+                    .iter()
+                    .map(|next| Advice::new(Words, next))
+                    .collect(),
                 timeout: self.timeout,
             }),
             _ => Verdict::Undecidable(format!(
@@ -67,6 +75,7 @@ mod tests {
         let wait = Wait {
             until: "false".into(),
             description: "the port".into(),
+            next: None,
             timeout: Duration::from_secs(9),
         };
         let said = |stderr: &str| {

@@ -92,6 +92,39 @@ pub(super) const CAUSES: &[Cause] = &[
         remedy: &["run the same command again: it removes that member first"],
     },
     Cause {
+        code: Code::NO_QUORUM,
+        words: &["failed to synchronize etcd config", "unhealthy cluster"],
+        value: Value::None,
+        means: "etcd lets no member in while one of its members does not answer the others",
+        remedy: &[
+            "on a controller that runs, this lists them:\nk0s etcd member-list",
+            "start the one that is down; if its machine is gone for good, on a controller that runs:\nk0s etcd leave --peer-address ADDRESS",
+        ],
+    },
+    Cause {
+        code: Code::PORTS_BLOCKED,
+        words: &["failed to join controller", "dial tcp"],
+        value: Value::Between(&[("dial tcp ", ": ")], "the controller"),
+        means: "no connection to {value}, where controllers join",
+        remedy: &[
+            "look at the firewalls of the two and between them, then run the same command again",
+        ],
+    },
+    Cause {
+        code: Code::OTHER_CLUSTER,
+        words: &["cluster ID mismatch"],
+        value: Value::None,
+        means: "this host has data of another etcd than those that it reaches as members",
+        remedy: &["reset the host, then deploy it again:\ntowline reset -i FILE --limit HOST"],
+    },
+    Cause {
+        code: Code::CLUSTER_REMAINS,
+        words: &["permanently removed from the cluster"],
+        value: Value::None,
+        means: "this host's member was removed from etcd, and its data is still here",
+        remedy: &["reset the host, then deploy it again:\ntowline reset -i FILE --limit HOST"],
+    },
+    Cause {
         code: Code::SETTING_INVALID,
         words: &["failed to load node config"],
         value: Value::None,
@@ -146,6 +179,24 @@ pub(super) const CAUSES: &[Cause] = &[
         value: Value::Between(&[("listen tcp ", ": bind")], "an address"),
         means: "k0s is to listen at {value}, which is not on this host",
         remedy: &["give the host an address of its own:  private_address: …"],
+    },
+    Cause {
+        code: Code::NO_QUORUM,
+        words: &["Etcd health-check timed out"],
+        value: Value::None,
+        means: "its member of etcd had no vote, or no quorum with the others, for two minutes",
+        remedy: &[
+            "let more than half of the controllers run and reach each other at port 2380; on one that runs, this lists the members:\nk0s etcd member-list",
+        ],
+    },
+    Cause {
+        code: Code::SETTING_INVALID,
+        words: &["Kine health-check timed out"],
+        value: Value::None,
+        means: "its datastore did not answer for two minutes",
+        remedy: &[
+            "look at what kine says before it, on this host:\njournalctl -u k0scontroller --no-pager | grep component=kine",
+        ],
     },
 ];
 

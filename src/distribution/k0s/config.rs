@@ -25,6 +25,9 @@ pub(super) const API_PORT: u16 = 6443;
 /// The port of a controller at which others join.
 pub(super) const JOIN_PORT: u16 = 9443;
 
+/// The port of a controller to which the agents of konnectivity connect, unless k0s.yaml says another.
+pub(super) const AGENT_PORT: u16 = 8132;
+
 /// The key of a host's settings that is its k0s.yaml's `spec`.
 pub(super) const SPEC: &str = "spec";
 

@@ -1,5 +1,7 @@
 //! The keys of `config:` against what k0s has, before any host is asked.
 
+use std::net::IpAddr;
+
 use serde_json::Value;
 
 use super::flags::{instead, is_known};
@@ -76,6 +78,16 @@ pub(super) fn remarks(inventory: &Inventory) -> Vec<Remark> {
                 help: None,
             });
         }
+    }
+    let external = spec.and_then(|spec| spec.pointer("/api/externalAddress")?.as_str());
+    if external.is_some_and(|name| name.contains([':', '/']) && name.parse::<IpAddr>().is_err()) {
+        remarks.push(Remark {
+            section: "config",
+            key: "spec".into(),
+            origin: None,
+            message: "`spec.api.externalAddress` is a name or an address alone".into(),
+            help: Some("it has to forward 6443, 9443 and 8132 to the controllers; a name for clients alone is written under `tls_sans`".into()),
+        });
     }
     let mut single = inventory.hosts.iter().filter(|host| is_single(host));
     if let Some(host) = single.next().filter(|_| inventory.hosts.len() > 1) {

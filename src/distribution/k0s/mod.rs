@@ -39,7 +39,7 @@ pub static DISTRIBUTION: Distribution = Distribution {
         "site.yml", "files.yml", "controller.yml", "admit.yml", "join.yml", "worker.yml", "admitted.yml",
         "reset-stop.yml", "reset-delete.yml", "reset-host.yml", "reset-stay.yml",
     ),
-    templates: embedded!("templates" / "k0s": "etcd.sh", "k0s.service", "k0s.yaml", "k0stoken", "mounts.sh"),
+    templates: embedded!("templates" / "k0s": "etcd.sh", "k0s.service", "k0s.yaml", "k0stoken", "mounts.sh", "ports.sh"),
     journal: Journal {
         cause: causes::diagnose,
         relevant: |journal| causes::WORDS.relevant(journal),

@@ -174,13 +174,65 @@ fn hosts_join_with_tokens_of_this_run_and_a_wiped_member_is_forgotten_first() {
     // The stale member is not waited for.
     assert_eq!(
         joins["peers"],
-        json!([{"address": "10.0.0.2", "ports": "9443 2380"}])
+        json!([{
+            "address": "10.0.0.2",
+            "ports": "9443 2380",
+            "what": "the controller that it joins at",
+            "next": "look at the firewalls of the two and between them, then run the same command again",
+        }])
     );
     assert_eq!(joins["founds"], json!(false));
     assert_ne!(joins["token"], json!(LATER));
     let worker = world.variables("w1");
     assert_ne!(worker["token"], joins["token"]);
     assert_eq!(worker["server"], json!("10.0.0.2"));
+}
+
+#[test]
+fn a_member_that_is_down_is_named_to_one_that_joins() {
+    let member = |id: &str, node: &str, address: &str| Member {
+        id: id.into(),
+        address: address.parse().ok(),
+        node: node.into(),
+        is_learner: false,
+        answers: None,
+    };
+    let mut world = World::new(FOUR).running("m2", |facts| {
+        facts.node.members = vec![member("1", "m1", "10.0.0.1"), member("2", "m2", "10.0.0.2")];
+    });
+    world.facts.remove("m1");
+    let down = &world.variables("m3")["peers"][0];
+    assert_eq!(down["what"], json!("m1, a member of etcd that is down"));
+    let next = down["next"].as_str().expect("words");
+    assert!(
+        next.ends_with("k0s etcd leave --peer-address 10.0.0.1"),
+        "{next}"
+    );
+}
+
+#[test]
+fn with_a_balancer_before_the_controllers_all_of_its_ports_are_tried() {
+    let text = FOUR.replace(
+        "config: {spec: {",
+        "config: {spec: {api: {externalAddress: api.example.org}, ",
+    );
+    let world = World::new(&text).running("m2", |_| {});
+    let ports = |name: &str| {
+        let peers = world.variables(name)["peers"].clone();
+        let peers = peers.as_array().expect("a list").iter();
+        let words = |peer: &Value, key: &str| peer[key].as_str().expect("words").to_owned();
+        peers
+            .map(|peer| format!("{} {}", words(peer, "address"), words(peer, "ports")))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        ports("m1"),
+        ["10.0.0.2 2380", "api.example.org 6443 9443 8132"]
+    );
+    assert_eq!(ports("w1"), ["api.example.org 6443 8132"]);
+    assert_eq!(world.variables("w1")["server"], json!("api.example.org"));
+    let balances = world.decide(|_, topology| topology.notes.join("\n"));
+    assert!(!balances.contains("a balancer of their own"), "{balances}");
 }
 
 #[test]
@@ -302,7 +354,7 @@ hosts:
 cluster:
   distribution: k0s
   version: v1.36.3+k0s.2
-  config: {spec: {api: {address: 10.0.0.1}, network: 5}, no-taint: true}
+  config: {spec: {api: {address: 10.0.0.1, externalAddress: 'lb:6443'}, network: 5}, no-taint: true}
   agent_config: {no-taints: true, spec: {}}
 hosts:
   m1: {address: 10.0.0.1, role: single}
@@ -321,6 +373,10 @@ fn every_cause_is_known_by_the_line_as_k0s_writes_it() {
         "Error: failed to bootstrap kubelet client configuration: failed to get bootstrap kubeconfig: failed to decode join token: illegal base64 data at input byte 4",
         "Error: token file \"/etc/k0s/k0stoken\" not found: obtain a new token via \"k0s token create ...\" and store it in the file",
         "Error: failed to start controller node components: failed to sync etcd config: failed to synchronize etcd config with existing cluster via https://10.0.0.1:9443: an error on the server (\"etcdserver: Peer URLs already exists\") has prevented the request from succeeding",
+        "Error: failed to start controller node components: failed to sync etcd config: failed to synchronize etcd config with existing cluster via https://10.0.0.1:9443: an error on the server (\"etcdserver: unhealthy cluster\") has prevented the request from succeeding",
+        "Error: failed to join controller: failed to join existing cluster via https://10.0.0.1:9443: Get \"https://10.0.0.1:9443/v1beta1/ca\": dial tcp 10.0.0.1:9443: i/o timeout",
+        "time=\"2026-11-28 15:00:00\" level=info msg=\"{\\\"level\\\":\\\"warn\\\",\\\"msg\\\":\\\"request sent was ignored by remote peer due to cluster ID mismatch\\\",\\\"remote-peer-id\\\":\\\"91bc3c398fb3c146\\\"}\" component=etcd stream=stderr",
+        "time=\"2026-11-28 15:00:00\" level=info msg=\"{\\\"level\\\":\\\"warn\\\",\\\"msg\\\":\\\"server error\\\",\\\"error\\\":\\\"the member has been permanently removed from the cluster\\\"}\" component=etcd stream=stderr",
         "Error: failed to load node config: error unmarshaling JSON: while decoding JSON: json: unknown field \"netwrk\"",
         "Error: invalid node config: spec: network: provider: Unsupported value: \"flannel\"",
         "Error: unknown flag: --no-such-flag",
@@ -328,6 +384,8 @@ fn every_cause_is_known_by_the_line_as_k0s_writes_it() {
         "Error: the k0s worker node credentials are invalid, the node needs to be rejoined into the cluster with a fresh bootstrap token",
         "Error: configmaps \"worker-config-default-1.36\" not found",
         "time=\"2026-11-28 15:00:00\" level=info msg=\"{\\\"error\\\":\\\"listen tcp 10.0.0.9:2380: bind: cannot assign requested address\\\"}\" component=etcd stream=stderr",
+        "Error: failed to start controller node components: Etcd health-check timed out",
+        "Error: failed to start controller node components: Kine health-check timed out",
     ];
     assert_eq!(lines.len(), causes::CAUSES.len(), "a line for each row");
     let told = lines.map(|line| {

@@ -4,10 +4,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::config::{FLAGS, JOIN_PORT, SPEC, TOKEN};
+use super::config::{AGENT_PORT, API_PORT, FLAGS, JOIN_PORT, SPEC, TOKEN};
 use super::flags;
+use super::keys::spec;
 use super::told::file;
-use crate::cluster::{NodeRole, Situation, Topology};
+use crate::cluster::{NodeRole, PEER_PORT, Situation, Topology};
 use crate::distribution::Settings;
 use crate::facts::{Facts, Member};
 use crate::inventory::Host;
@@ -39,9 +40,10 @@ pub(super) struct K0sVariables<'a> {
     joins: bool,
     /// What it joins with; empty where it has joined
     token: &'a str,
-    /// The address of the API that a worker joins at
+    /// The address that a host joins at: of a controller, or of the balancer that `spec.api.externalAddress` names
     server: String,
-    /// Where a joining controller has to reach others, each with `address` and `ports`
+    /// What a joining host has to reach, each with `address`, `ports`, what it is (`what`), and what to do
+    /// where it does not answer (`next`)
     peers: Vec<Value>,
     /// Members of etcd whose machines were wiped, each with `id` and `address`; on the controller that answers
     forget: Vec<Value>,
@@ -93,8 +95,11 @@ pub(super) fn variables(
         founds: spec.is_some_and(|spec| spec.role == NodeRole::Leader),
         joins: token.is_some(),
         token: token.unwrap_or_default(),
-        server: answering_address(situation, topology).unwrap_or_default(),
-        peers: peers(situation, topology),
+        server: external_address(situation)
+            .map(str::to_owned)
+            .or_else(|| answering_address(situation, topology))
+            .unwrap_or_default(),
+        peers: peers(situation, topology, host),
         forget: forget(topology, facts),
         tokens: tokens(situation, topology),
         foreign: facts.node.foreign.is_some(),
@@ -132,21 +137,80 @@ fn answering_address(situation: &Situation<'_>, topology: &Topology) -> Option<S
     })
 }
 
-/// The members of etcd that a joining controller has to reach, and the one that it joins at.
-fn peers(situation: &Situation<'_>, topology: &Topology) -> Vec<Value> {
+/// What a joining host has to reach: for a controller the members of etcd and the one that it joins at, for
+/// all of them the balancer that stands before the controllers, where there is one.
+fn peers(situation: &Situation<'_>, topology: &Topology, host: &Host) -> Vec<Value> {
     let via = answering_address(situation, topology);
-    let facts = topology
-        .answering_server()
-        .and_then(|name| situation.facts.get(name));
-    let members = facts.map_or(&[][..], |facts| &facts.node.members);
-    let members = members.iter().filter(|member| !is_stale(topology, member));
-    let mut peers: Vec<_> = members
-        .filter_map(|member| Some(member.address?.to_string()))
-        .filter(|address| Some(address) != via.as_ref())
-        .map(|address| json!({"address": address, "ports": "2380"}))
-        .collect();
-    peers.extend(via.map(|via| json!({"address": via, "ports": format!("{JOIN_PORT} 2380")})));
+    let balancer = external_address(situation);
+    let firewalls =
+        "look at the firewalls of the two and between them, then run the same command again";
+    let mut peers = Vec::new();
+    if host.is_server() {
+        let facts = topology
+            .answering_server()
+            .and_then(|name| situation.facts.get(name));
+        let members = facts.map_or(&[][..], |facts| &facts.node.members);
+        let members = members.iter().filter(|member| !is_stale(topology, member));
+        let others = members.filter_map(|member| {
+            let address = member.address?.to_string();
+            let is_via = Some(&address) == via.as_ref();
+            (!is_via).then_some((member, address))
+        });
+        peers.extend(others.map(|(member, address)| {
+            let name = &member.node;
+            let (what, next) = if is_down(situation, member) {
+                (
+                    format!("{name}, a member of etcd that is down"),
+                    format!("etcd lets no other member in before: start {name}; if its machine is gone for good, on a controller that runs:  k0s etcd leave --peer-address {address}"),
+                )
+            } else {
+                (format!("{name}, a member of etcd"), firewalls.to_owned())
+            };
+            json!({"address": address, "ports": PEER_PORT.to_string(), "what": what, "next": next})
+        }));
+        let join = balancer.is_none().then(|| format!("{JOIN_PORT} "));
+        peers.extend(via.map(|via| {
+            let ports = format!("{}{PEER_PORT}", join.unwrap_or_default());
+            json!({"address": via, "ports": ports, "what": "the controller that it joins at", "next": firewalls})
+        }));
+    }
+    peers.extend(balancer.map(|balancer| {
+        let join = if host.is_server() { format!("{JOIN_PORT} ") } else { String::new() };
+        let agents = spec(situation.inventory, "/konnectivity/agentPort").and_then(Value::as_u64);
+        let agents = agents.unwrap_or(AGENT_PORT.into());
+        json!({
+            "address": balancer,
+            "ports": format!("{API_PORT} {join}{agents}"),
+            "what": "spec.api.externalAddress",
+            "next": format!("let that balancer forward the ports {API_PORT}, {JOIN_PORT} and {agents} to the controllers, then run the same command again; a name or address for clients alone is written under  tls_sans:"),
+        })
+    }));
     peers
+}
+
+/// The balancer that stands before the controllers, as the inventory says it.
+fn external_address<'a>(situation: &Situation<'a>) -> Option<&'a str> {
+    spec(situation.inventory, "/api/externalAddress").and_then(Value::as_str)
+}
+
+/// Whether a member of etcd is a host of the inventory that was not reached, or does not run.
+fn is_down(situation: &Situation<'_>, member: &Member) -> bool {
+    let mut servers = situation.inventory.servers();
+    let host = servers.find(|host| {
+        situation.facts.get(&host.name).map_or_else(
+            || {
+                host.node_name
+                    .as_ref()
+                    .map_or(&host.name, |name| &name.value)
+                    == &member.node
+            },
+            |facts| situation.node_name(host, facts) == member.node,
+        )
+    });
+    host.is_some_and(|host| {
+        let facts = situation.facts.get(&host.name);
+        !facts.is_some_and(|facts| facts.node.server_unit.is_up())
+    })
 }
 
 /// Whether a member of etcd is a host that joins anew.
