@@ -1,13 +1,8 @@
 //! A cluster that grows and changes: only what has to change does, and the API stays.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
-use std::thread;
-use std::time::{Duration, Instant};
-
 use towline_lab::Machine;
 
-use crate::api::Api;
+use crate::asking::never_without_an_answer;
 use crate::inventory::Inventory;
 use crate::kill::{holds_the_restart, stands_still};
 use crate::place::{Place, wait_for};
@@ -82,62 +77,6 @@ fn restart(machine: &Machine) -> (u64, u64) {
     )
 }
 
-/// How long a request may take, in seconds. When the leader of etcd goes down, the others elect one
-/// in a second or two, and a request that needs it waits inside its server: that is a delay and no
-/// outage. Measured on two busy cores: at most 2.1, 2.8 and 3.1 s without an answer.
-const PATIENCE_OF_A_CLIENT: u32 = 10;
-
-/// How long the API may go without an answer. Where an election takes longer than on those two
-/// cores, etcd gives up a read after some seven seconds and every server refuses the request; only
-/// the requests after it show whether the API is gone.
-const LONGEST_GAP: Duration = Duration::from_secs(30);
-
-/// What curl says when nothing listens at the address.
-const NOBODY_LISTENS: &str = "curl: (7)";
-
-/// What came of asking over and over.
-#[derive(Default)]
-struct Asked {
-    answers: u32,
-    /// The requests that no server answered, each with what the servers said.
-    failures: Vec<Vec<String>>,
-    /// The longest time from one answer to the next, or to the end.
-    longest: Duration,
-}
-
-/// Asks over and over until `stop`. A request goes to all servers at once, to each only once, and
-/// the first answer counts, however long the others take. It is a read that needs etcd's quorum.
-fn ask_until(api: &Api, addresses: &[String], stop: &AtomicBool) -> Asked {
-    let (mut asked, mut last) = (Asked::default(), Instant::now());
-    thread::scope(|scope| {
-        while !stop.load(Ordering::Relaxed) {
-            let (sender, answers) = mpsc::channel();
-            for address in addresses {
-                let sender = sender.clone();
-                scope.spawn(move || {
-                    let path = "/api/v1/namespaces/default";
-                    let answer = api.ask_within(PATIENCE_OF_A_CLIENT, address, address, path);
-                    // Nothing waits for the second answer.
-                    let _ = sender.send(answer.map_err(|error| format!("{address}: {error}")));
-                });
-            }
-            drop(sender);
-            let mut errors = Vec::new();
-            let mut answers = answers.iter();
-            if answers.any(|answer| answer.map_err(|error| errors.push(error)).is_ok()) {
-                asked.answers += 1;
-                asked.longest = asked.longest.max(last.elapsed());
-                last = Instant::now();
-            } else {
-                asked.failures.push(errors);
-            }
-            thread::sleep(Duration::from_millis(250));
-        }
-        asked.longest = asked.longest.max(last.elapsed());
-    });
-    asked
-}
-
 /// Two runs that want to restart a server each at the same time: the second waits until the first has
 /// had its turn.
 fn two_runs_restart_two_servers(place: &Place, inventory: &Inventory) {
@@ -202,42 +141,14 @@ fn what_is_added_joins_and_what_is_there_stays_up() {
         .succeed("systemctl show -p InvocationID k3s-agent");
     let before = servers.map(restart);
 
-    let stop = AtomicBool::new(false);
-    let (deployed, asked) = thread::scope(|scope| {
-        let poller = scope.spawn(|| ask_until(&api, &addresses, &stop));
-        // Whatever becomes of the deploy, the poller has to be told.
-        let deployed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            two_runs_restart_two_servers(&place, &named);
-            place.deploy(&named)
-        }));
-        stop.store(true, Ordering::Relaxed);
-        let told = poller.join().unwrap();
-        match deployed {
-            Ok(deployed) => (deployed, told),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+    let deployed = never_without_an_answer(&api, &addresses, || {
+        two_runs_restart_two_servers(&place, &named);
+        place.deploy(&named)
     });
     assert_eq!(
         deployed.ends(0).outcomes(),
         "m1 unchanged, m2 unchanged, m3 changed, m4 unchanged"
     );
-    eprintln!(
-        "{} answers while three servers were restarted, the longest gap {:.1} s, not answered: {:?}",
-        asked.answers,
-        asked.longest.as_secs_f32(),
-        asked.failures
-    );
-    assert!(
-        asked.longest < LONGEST_GAP,
-        "the API was gone for {:?}: {:?}",
-        asked.longest,
-        asked.failures
-    );
-    for failure in &asked.failures {
-        let is_up = |error: &String| !error.contains(NOBODY_LISTENS);
-        assert!(failure.iter().any(is_up), "no server was up: {failure:?}");
-    }
-    assert!(asked.answers > 10, "only {} answers", asked.answers);
     assert_eq!(
         place
             .machine("m4")

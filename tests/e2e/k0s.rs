@@ -1,102 +1,85 @@
-//! k0s: from bare machines to a cluster, a controller that was wiped, one that leaves, and back.
+//! k0s on machines, which live as long as their story and no longer: each goes on where the last part of it ended.
+//!
+//! ```text
+//!  k0s/first.rs   behind NAT from nothing, a new disk for the first controller, changed under load, reset; a single
+//!  k0s/faults.rs  what is refused or fails: ports, tokens, settings, a join that was cut off
+//!  k0s/power.rs   power cords, quorum, new disks
+//! ```
 
-use std::fs;
+use towline_lab::{Distribution, Machine, Options};
 
-use towline_lab::{Distribution, Options};
+use crate::inventory::Inventory;
+use crate::place::Place;
+use crate::towline::Answer;
 
-use crate::place::{Place, mode};
+mod faults;
+mod first;
+mod power;
 
 /// How what a host joins with begins, packed.
 const TOKEN: &str = "H4sIAAAA";
 
-#[test]
-fn a_cluster_of_k0s_is_made_loses_its_first_controller_and_goes() {
-    let place = Place::with(&Options {
-        servers: 3,
-        agents: 1,
+/// Nothing of k0s is on the machine.
+const GONE: &str = "! ls -d /etc/k0s /usr/local/bin/k0s /run/k0s /etc/systemd/system/k0s* 2>/dev/null | grep . && [ -z \"$(ls -A /var/lib/k0s 2>/dev/null)\" ]";
+
+/// Machines for that many controllers and workers.
+fn machines(servers: u8, agents: u8) -> Place {
+    Place::with(&Options {
+        servers,
+        agents,
         distribution: Distribution::K0s,
         ..Options::default()
-    });
-    let inventory = place.inventory().host("m3", "role", "controller");
-    let plan = place.json("plan", &inventory).ends(0);
-    let deployed = place
-        .towline("deploy", &inventory)
-        .args("--output json -vv --log-file towline.log")
-        .run()
-        .ends(0);
-    assert_eq!(
-        deployed.outcomes(),
-        "m1 changed, m2 changed, m3 changed, m4 changed"
-    );
-    assert_eq!(plan.planned(), deployed.changes());
-    // A controller alone is no node.
-    let nodes = |name: &str| {
-        let asked = "k0s kubectl get nodes -o 'jsonpath={range .items[*]}{.metadata.name} {.status.conditions[?(@.type==\"Ready\")].status} {end}'";
-        place.machine(name).succeed(asked)
-    };
-    assert_eq!(nodes("m3").trim(), "m1 True m2 True m4 True");
-    let members = |name: &str| {
-        let asked = "k0s etcd member-list | grep -o '//[0-9.]*:2380' | sort | tr '\\n' ' '";
-        place.machine(name).succeed(asked)
-    };
-    assert_eq!(members("m3").split_whitespace().count(), 3);
+    })
+}
 
-    // What hosts joined with is gone, from the hosts and from the cluster, and was never said.
-    for name in ["m1", "m2", "m3", "m4"] {
-        let machine = place.machine(name);
-        assert_eq!(machine.succeed("stat -c %a /etc/k0s/k0stoken"), "600\n");
-        let token = machine.succeed("cat /etc/k0s/k0stoken");
-        assert!(token.starts_with("This host has joined"), "{name}");
-        // One whose data was lost must not make a cluster of its own.
-        machine.succeed("grep -q 'token-file=/etc/k0s/k0stoken' /etc/systemd/system/k0s*.service");
-    }
-    let secrets = "k0s kubectl get secrets -n kube-system -o name";
-    let secrets = place.machine("m1").succeed(secrets);
-    assert!(!secrets.contains("bootstrap-token"), "{secrets}");
-    let log = fs::read_to_string(place.file("towline.log")).unwrap();
-    assert!(!log.contains(TOKEN) && !deployed.stdout.contains(TOKEN));
-    assert_eq!(mode(&place.file("demo.kubeconfig")), 0o600);
+/// The nodes as a controller lists them, each with whether it is Ready: `m1 True m4 True`.
+fn nodes(machine: &Machine) -> String {
+    let asked = "k0s kubectl get nodes -o 'jsonpath={range .items[*]}{.metadata.name} {.status.conditions[?(@.type==\"Ready\")].status} {end}'";
+    machine.succeed(asked).trim().to_owned()
+}
 
-    place.deploy(&inventory).changed_nothing();
-    let plan = place.json("plan", &inventory).ends(0);
-    assert!(plan.planned().is_empty(), "{:?}", plan.planned());
+/// The addresses of etcd's members as a controller lists them.
+fn members(machine: &Machine) -> Vec<String> {
+    let asked =
+        "k0s etcd member-list | grep -o '//[0-9.]*:2380' | tr -d / | sed 's/:2380//' | sort";
+    let listed = machine.succeed(asked);
+    listed.lines().map(str::to_owned).collect()
+}
 
-    // The first controller comes back with an empty disk: it joins the others, under its name and address.
-    let cluster = "k0s kubectl get namespace kube-system -o 'jsonpath={.metadata.uid}'";
-    let before = place.machine("m2").succeed(cluster);
-    place.machine("m1").wipe().unwrap();
-    place.machine("m1").boot().unwrap();
-    place.lab.trust("m1").unwrap();
-    let healed = place.deploy(&inventory).ends(0);
-    assert_eq!(healed.row("m1").outcome, "changed");
-    assert_eq!(place.machine("m1").succeed(cluster), before);
-    assert_eq!(members("m1").split_whitespace().count(), 3);
-    place.deploy(&inventory).changed_nothing();
+/// What tells a cluster from any other.
+fn cluster_id(machine: &Machine) -> String {
+    machine.succeed("k0s kubectl get namespace kube-system -o 'jsonpath={.metadata.uid}'")
+}
 
-    let left = place
-        .towline("reset", &inventory)
-        .args("--limit m3 --yes --output json")
-        .run()
-        .ends(0);
-    assert_eq!(left.row("m3").outcome, "changed");
-    assert_eq!(members("m1").split_whitespace().count(), 2);
-    let gone = "! ls -d /etc/k0s /usr/local/bin/k0s /run/k0s /etc/systemd/system/k0s* 2>/dev/null | grep . && [ -z \"$(ls -A /var/lib/k0s)\" ]";
-    place.machine("m3").succeed(gone);
+/// Everything that changes when a unit's process is started again.
+fn lives(machine: &Machine) -> String {
+    machine.succeed("systemctl show -p InvocationID -p NRestarts k0scontroller k0sworker")
+}
 
-    place
-        .towline("reset", &inventory)
-        .args("--yes --output json")
-        .run()
-        .ends(0);
-    for name in ["m1", "m2", "m4"] {
-        place.machine(name).succeed(gone);
-    }
+/// More keys in a map that the lab's inventory has under `cluster`.
+fn with(place: &Place, inventory: Inventory, key: &str, more: &str) -> Inventory {
+    let lines = place.lab.inventory();
+    let begin = format!("  {key}: {{");
+    let mut lines = lines.lines();
+    let line = lines
+        .find_map(|line| line.strip_prefix(&begin))
+        .unwrap_or("}");
+    let rest = line.strip_suffix('}').unwrap();
+    let comma = if rest.is_empty() { "" } else { ", " };
+    inventory.cluster(key, &format!("{{{rest}{comma}{more}}}"))
+}
 
-    // What something else has set up is left as it is.
-    let unit = "printf '[Service]\\nExecStart=/usr/local/bin/k0s controller\\n' >/etc/systemd/system/k0scontroller.service";
-    place.machine("m1").succeed(unit);
-    let problem = place.deploy(&inventory).ends(1).row("m1").problem;
-    let said = "k0s was set up here by something else";
-    assert!(problem.contains(said), "{problem}");
-    place.machine("m1").succeed("! test -e /usr/local/bin/k0s");
+/// Gives a machine a new disk and lets it boot as one that is known.
+fn renew(place: &Place, name: &str) {
+    place.machine(name).wipe().unwrap();
+    place.machine(name).boot().unwrap();
+    place.lab.trust(name).unwrap();
+}
+
+/// What was said about a host that failed while the others did not.
+#[track_caller]
+fn problem_of(answer: &Answer, name: &str) -> String {
+    let row = answer.row(name);
+    assert_eq!(row.outcome, "failed", "{name}: {}", row.problem);
+    row.problem
 }

@@ -5,6 +5,7 @@
 //!  towline.rs    runs the binary, also on a terminal; takes its events apart
 //!  inventory.rs  the lab's inventory, changed line by line
 //!  api.rs        the cluster's API as it is seen from outside
+//!  asking.rs     a client that asks it over and over
 //! ```
 //!
 //! Every test has a lab of its own, so any number of them runs at once; two cores are used best by
@@ -19,6 +20,7 @@
 )]
 
 mod api;
+mod asking;
 mod inventory;
 mod place;
 mod towline;

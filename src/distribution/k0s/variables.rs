@@ -173,6 +173,11 @@ fn peers(situation: &Situation<'_>, topology: &Topology, host: &Host) -> Vec<Val
             let ports = format!("{}{PEER_PORT}", join.unwrap_or_default());
             json!({"address": via, "ports": ports, "what": "the controller that it joins at", "next": firewalls})
         }));
+    } else if balancer.is_none() {
+        peers.extend(via.map(|via| {
+            let ports = API_PORT.to_string();
+            json!({"address": via, "ports": ports, "what": "the controller that it joins at", "next": firewalls})
+        }));
     }
     peers.extend(balancer.map(|balancer| {
         let join = if host.is_server() { format!("{JOIN_PORT} ") } else { String::new() };
