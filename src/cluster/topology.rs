@@ -260,7 +260,16 @@ fn no_server(situation: &Situation<'_>, topology: &Topology) -> bool {
 /// Takes hosts back that could only be given placeholders, or would join a cluster that nothing in
 /// this run starts.
 fn hold_back(situation: &Situation<'_>, topology: &mut Topology) {
-    let starts = match topology.state {
+    let starts = match &topology.state {
+        ClusterState::New { leader } if !topology.specs.contains_key(leader) => {
+            let reason = format!("the first server, {leader}, cannot be used as it is");
+            let hosts = std::mem::take(&mut topology.specs).into_keys();
+            topology
+                .waiting
+                .extend(hosts.map(|host| (host, reason.clone())));
+            topology.state = ClusterState::Unknown;
+            return;
+        }
         ClusterState::New { .. } => return,
         ClusterState::Down => topology
             .specs

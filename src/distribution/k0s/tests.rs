@@ -9,7 +9,7 @@ use super::{DISTRIBUTION, K0s, causes};
 use crate::cluster::tests::{bare, node, unit};
 use crate::cluster::{LATER, NodeRole, Situation, Topology, topology};
 use crate::distribution::DIALECTS;
-use crate::facts::{Datastore, DropIn, Facts, Member};
+use crate::facts::{Datastore, DropIn, Facts, ForeignUnit, Member};
 use crate::inventory::{Inventory, Overrides, Surroundings, load_text};
 use crate::kubernetes::kubeconfig::tests::{credentials, source};
 use crate::problem::Problem;
@@ -208,6 +208,23 @@ fn a_member_that_is_down_is_named_to_one_that_joins() {
         next.ends_with("k0s etcd leave --peer-address 10.0.0.1"),
         "{next}"
     );
+}
+
+#[test]
+fn nothing_joins_a_first_controller_that_cannot_be_used() {
+    let mut world = World::new(FOUR);
+    let facts = world.facts.get_mut("m1").expect("a host");
+    facts.node.foreign = Some(ForeignUnit {
+        unit: "k0scontroller".into(),
+        text: Secret::new("[Service]\nExecStart=/usr/local/bin/k0s controller\n"),
+        environment: Secret::new(""),
+    });
+    world.decide(|_, topology| {
+        assert!(topology.unfit.contains_key("m1"), "{:?}", topology.unfit);
+        assert!(topology.specs.is_empty(), "{:?}", topology.specs);
+        let reason = &topology.waiting["w1"];
+        assert_eq!(reason, "the first server, m1, cannot be used as it is");
+    });
 }
 
 #[test]
