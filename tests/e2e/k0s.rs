@@ -56,17 +56,16 @@ fn lives(machine: &Machine) -> String {
     machine.succeed("systemctl show -p InvocationID -p NRestarts k0scontroller k0sworker")
 }
 
-/// More keys in a map that the lab's inventory has under `cluster`.
-fn with(place: &Place, inventory: Inventory, key: &str, more: &str) -> Inventory {
+/// More in the `config` that the lab's inventory has: flags, and keys of `spec`.
+fn with(place: &Place, inventory: Inventory, flags: &str, spec: &str) -> Inventory {
     let lines = place.lab.inventory();
-    let begin = format!("  {key}: {{");
-    let mut lines = lines.lines();
     let line = lines
-        .find_map(|line| line.strip_prefix(&begin))
-        .unwrap_or("}");
-    let rest = line.strip_suffix('}').unwrap();
-    let comma = if rest.is_empty() { "" } else { ", " };
-    inventory.cluster(key, &format!("{{{rest}{comma}{more}}}"))
+        .lines()
+        .find_map(|line| line.strip_prefix("  config: {"));
+    let own = line
+        .unwrap()
+        .replacen("spec: {", &format!("spec: {{{spec}"), 1);
+    inventory.cluster("config", &format!("{{{flags}{own}"))
 }
 
 /// Gives a machine a new disk and lets it boot as one that is known.

@@ -97,12 +97,8 @@ fn behind_nat_a_cluster_of_k0s_is_made_loses_its_first_controller_is_changed_and
     place.deploy(&inventory).changed_nothing();
 
     // A name for the certificate and a flag of the unit: the controllers are restarted one by one.
-    let changed = with(
-        &place,
-        inventory.clone(),
-        "config",
-        "disable-components: [metrics-server]",
-    );
+    let flag = "disable-components: [metrics-server], ";
+    let changed = with(&place, inventory.clone(), flag, "");
     let changed = changed.cluster("tls_sans", "[k8s.example.org]");
     let worker = super::lives(place.machine("m4"));
     let deployed = never_without_an_answer(&place.api(), &servers, || place.deploy(&changed));
