@@ -151,22 +151,26 @@ fn peers(situation: &Situation<'_>, topology: &Topology, host: &Host) -> Vec<Val
             .and_then(|name| situation.facts.get(name));
         let members = facts.map_or(&[][..], |facts| &facts.node.members);
         let members = members.iter().filter(|member| !is_stale(topology, member));
-        let others = members.filter_map(|member| {
+        let members: Vec<_> = members.collect();
+        let (needed, lets_in) = lets_in(situation, &members);
+        let others = members.iter().filter_map(|member| {
             let address = member.address?.to_string();
             let is_via = Some(&address) == via.as_ref();
-            (!is_via).then_some((member, address))
+            (!is_via).then_some((*member, address))
         });
-        peers.extend(others.map(|(member, address)| {
+        peers.extend(others.filter_map(|(member, address)| {
             let name = &member.node;
-            let (what, next) = if is_down(situation, member) {
+            let (what, next) = if !is_down(situation, member) {
+                (format!("{name}, a member of etcd"), firewalls.to_owned())
+            } else if lets_in {
+                return None;
+            } else {
                 (
                     format!("{name}, a member of etcd that is down"),
-                    format!("etcd lets no other member in before: start {name}; if its machine is gone for good, on a controller that runs:  k0s etcd leave --peer-address {address}"),
+                    format!("etcd lets another member in only while {needed} of its {} members are up: start {name}; if its machine is gone for good, on a controller that runs:  k0s etcd leave --peer-address {address}", members.len()),
                 )
-            } else {
-                (format!("{name}, a member of etcd"), firewalls.to_owned())
             };
-            json!({"address": address, "ports": PEER_PORT.to_string(), "what": what, "next": next})
+            Some(json!({"address": address, "ports": PEER_PORT.to_string(), "what": what, "next": next}))
         }));
         let join = balancer.is_none().then(|| format!("{JOIN_PORT} "));
         peers.extend(via.map(|via| {
@@ -196,6 +200,17 @@ fn peers(situation: &Situation<'_>, topology: &Topology, host: &Host) -> Vec<Val
 /// The balancer that stands before the controllers, as the inventory says it.
 fn external_address<'a>(situation: &Situation<'a>) -> Option<&'a str> {
     spec(situation.inventory, "/api/externalAddress").and_then(Value::as_str)
+}
+
+/// How many of these members have to be up for etcd to let another one in, and whether they are. It counts
+/// the new one as down (etcd 3.6, `mayAddMember`; older ones let nothing in while any is down, and say so).
+fn lets_in(situation: &Situation<'_>, members: &[&Member]) -> (usize, bool) {
+    let voters = || members.iter().filter(|member| !member.is_learner);
+    let up = voters()
+        .filter(|member| !is_down(situation, member))
+        .count();
+    let needed = (voters().count() + 1) / 2 + 1;
+    (needed, up >= needed)
 }
 
 /// Whether a member of etcd is a host of the inventory that was not reached, or does not run.
