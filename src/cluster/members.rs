@@ -11,7 +11,7 @@ use crate::kubernetes::kubeconfig::server_url;
 pub const PEER_PORT: u16 = 2380;
 
 /// The host of the inventory that is the node of this name, or the server at this address.
-pub(super) fn host_of<'a>(
+pub fn host_of<'a>(
     situation: &Situation<'a>,
     node: &str,
     address: Option<IpAddr>,

@@ -34,7 +34,7 @@ pub(crate) mod tests;
 pub use authority::{Claims, agents_elsewhere, differing, is_agent, to_move};
 pub use check::{in_flags, node_name};
 pub use choose::{Choice, is_inside, is_same_everywhere, own};
-pub use members::{Outnumbered, PEER_PORT};
+pub use members::{Outnumbered, PEER_PORT, host_of};
 pub use reach::to_ask;
 pub use reset::{ResetOrder, Wave, reset};
 pub use rules::{Addresses, Rules};

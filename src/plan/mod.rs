@@ -19,7 +19,7 @@ mod reset;
 
 pub use guard::Guard;
 pub use judge::{Judged, JudgedStep, judge};
-pub use reached::Reached;
+pub use reached::PeerCheck;
 pub use reset::reset;
 
 /// What is to be done, in order.
@@ -78,7 +78,7 @@ pub struct Step {
     /// What is asked before its task stops something.
     pub guard: Option<Guard>,
     /// Who has to reach the host before its task starts something there.
-    pub reached: Option<Reached>,
+    pub reached: Option<PeerCheck>,
 }
 
 impl Plan {
@@ -138,7 +138,7 @@ pub fn build(
                 .filter(|_| stage.hosts == Selector::Members)
                 .and_then(|spec| Guard::new(situation, &host.name, spec.node_name.clone(), false));
             let reached = (stage.hosts == Selector::Joining)
-                .then(|| Reached::new(situation, topology, &host.name))
+                .then(|| PeerCheck::new(situation, topology, &host.name))
                 .flatten();
             let steps: Vec<_> = tasks
                 .into_iter()

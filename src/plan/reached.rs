@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Servers that have to reach a host before it is started as a member. A member that they do not reach
 /// never gets its vote; where it votes at once, its vote is missing from then on.
 #[derive(Debug, Clone)]
-pub struct Reached {
+pub struct PeerCheck {
     /// Where they have to reach it.
     pub address: IpAddr,
     /// Shell text that listens at `$address` and `$port` until it is ended: nothing else does yet, and a
@@ -30,7 +30,7 @@ pub struct Reached {
     pub timeout: Duration,
 }
 
-impl Reached {
+impl PeerCheck {
     /// For a host that joins: members that run, and others that join beside it.
     pub(super) fn new(situation: &Situation<'_>, topology: &Topology, host: &str) -> Option<Self> {
         let listen = situation.rules.product().listen?;
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_host_joins_only_when_the_others_reach_it() {
-        let reached = |votes_at_once| Reached {
+        let reached = |votes_at_once| PeerCheck {
             address: IpAddr::from([10, 0, 0, 3]),
             listen: "",
             votes_at_once,
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn what_a_host_says_of_its_listener_is_a_number() {
         let said = |stdout: &str| {
-            Reached::listener(&Reply {
+            PeerCheck::listener(&Reply {
                 stdout: stdout.into(),
                 ..reply("")
             })

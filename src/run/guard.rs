@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::exchange::ask;
 use super::{Event, Runner, Stop};
-use crate::plan::{Guard, Reached};
+use crate::plan::{Guard, PeerCheck};
 use crate::shell::{Reply, Script};
 
 impl Runner {
@@ -13,10 +13,10 @@ impl Runner {
     ///
     /// # Errors
     /// Which of them do not.
-    pub(super) async fn is_reached(&self, host: &str, reached: &Reached) -> Result<(), Stop> {
+    pub(super) async fn is_reached(&self, host: &str, reached: &PeerCheck) -> Result<(), Stop> {
         let begun = Instant::now();
         let own = self.asked(host, &reached.listen()).await;
-        let listener = own.as_ref().and_then(Reached::listener);
+        let listener = own.as_ref().and_then(PeerCheck::listener);
         let verdict = loop {
             let asked = reached.by.iter().map(|server| async {
                 let reply = self.asked(server, &reached.probe()).await;
@@ -34,7 +34,7 @@ impl Runner {
             }
         };
         if let Some(listener) = listener {
-            self.asked(host, &Reached::end(listener)).await;
+            self.asked(host, &PeerCheck::end(listener)).await;
         }
         verdict
     }

@@ -8,7 +8,7 @@ use super::config::{AGENT_PORT, API_PORT, FLAGS, JOIN_PORT, SPEC, TOKEN};
 use super::flags;
 use super::keys::spec;
 use super::told::file;
-use crate::cluster::{NodeRole, PEER_PORT, Situation, Topology};
+use crate::cluster::{NodeRole, PEER_PORT, Situation, Topology, host_of};
 use crate::distribution::Settings;
 use crate::facts::{Facts, Member};
 use crate::inventory::Host;
@@ -215,19 +215,7 @@ fn lets_in(situation: &Situation<'_>, members: &[&Member]) -> (usize, bool) {
 
 /// Whether a member of etcd is a host of the inventory that was not reached, or does not run.
 fn is_down(situation: &Situation<'_>, member: &Member) -> bool {
-    let mut servers = situation.inventory.servers();
-    let host = servers.find(|host| {
-        situation.facts.get(&host.name).map_or_else(
-            || {
-                host.node_name
-                    .as_ref()
-                    .map_or(&host.name, |name| &name.value)
-                    == &member.node
-            },
-            |facts| situation.node_name(host, facts) == member.node,
-        )
-    });
-    host.is_some_and(|host| {
+    host_of(situation, &member.node, member.address).is_some_and(|host| {
         let facts = situation.facts.get(&host.name);
         !facts.is_some_and(|facts| facts.node.server_unit.is_up())
     })

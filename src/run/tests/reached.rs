@@ -1,12 +1,12 @@
 //! Whether others reach a host that joins, before it is started.
 
 use super::*;
-use crate::plan::Reached;
+use crate::plan::PeerCheck;
 
 /// m3 joins, and m1 and m2 are asked.
 fn joining() -> Vec<Stage> {
     let mut stage = stage("joining", Order::Parallel, &[("m3", &["x"])]);
-    stage.lanes[0].steps[0].reached = Some(Reached {
+    stage.lanes[0].steps[0].reached = Some(PeerCheck {
         address: IpAddr::from([10, 0, 0, 3]),
         listen: "true q:listen",
         votes_at_once: true,
