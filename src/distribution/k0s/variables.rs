@@ -209,7 +209,8 @@ fn lets_in(situation: &Situation<'_>, members: &[&Member]) -> (usize, bool) {
     let up = voters()
         .filter(|member| !is_down(situation, member))
         .count();
-    let needed = (voters().count() + 1) / 2 + 1;
+    let with_new = voters().count() + 1;
+    let needed = with_new / 2 + 1;
     (needed, up >= needed)
 }
 
