@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::keys::is_single;
-use super::told::own_yaml;
+use super::told::{own_yaml, running};
 use crate::facts::{Datastore, Facts};
 use crate::inventory::Host;
 use crate::problem::{Code, Problem, problem};
@@ -41,8 +41,16 @@ pub(super) fn changed(host: &Host, facts: &Facts, wants: &Value) -> Option<Probl
             ),
         );
     }
-    facts.node.config.as_ref()?;
-    let has = own_yaml(facts).ok()?;
+    let has = if let Some(spec) = running(facts) {
+        spec
+    } else {
+        facts.node.config.as_ref()?;
+        own_yaml(facts)
+            .ok()?
+            .get("spec")
+            .cloned()
+            .unwrap_or_default()
+    };
     let (path, has, wants) = FIXED.into_iter().find_map(|(path, default)| {
         let text = |all: Option<&Value>| {
             let said = all
@@ -50,7 +58,7 @@ pub(super) fn changed(host: &Host, facts: &Facts, wants: &Value) -> Option<Probl
                 .and_then(Value::as_str);
             said.unwrap_or(default).to_owned()
         };
-        let (has, wants) = (text(has.get("spec")), text(Some(wants)));
+        let (has, wants) = (text(Some(&has)), text(Some(wants)));
         (has != wants).then_some((path, has, wants))
     })?;
     let key = path.trim_start_matches('/').replace('/', ".");

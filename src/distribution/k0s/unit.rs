@@ -126,8 +126,12 @@ pub(super) fn is_strange(unit: &str, text: &str, role: Role) -> Option<String> {
     });
     let mut others: Vec<_> = others.map(|(key, _)| key.as_str()).collect();
     others.dedup();
-    (!others.is_empty())
-        .then(|| format!("says more than that of  k0s install: {}", others.join(", ")))
+    (!others.is_empty()).then(|| {
+        format!(
+            "has lines that towline's would not have: {}",
+            others.join(", ")
+        )
+    })
 }
 
 #[cfg(test)]
@@ -179,7 +183,7 @@ mod tests {
             (
                 "/usr/local/bin/k0s controller",
                 "\nEnvironment=\"HTTP_PROXY=http://p\"\nUser=k0s",
-                Some("says more than that of  k0s install: Environment, User"),
+                Some("has lines that towline's would not have: Environment, User"),
             ),
             (
                 "/usr/local/bin/k0s controller",

@@ -146,6 +146,12 @@ fn what_the_inventory_says_otherwise_is_a_restart() {
             "{cluster}{host}"
         );
     }
+    // What it was made with stays, also where no file says it.
+    let range = "config: {spec: {network: {podCIDR: 10.9.0.0/16}}}";
+    let said = taken_over(&by_hand(), range, "");
+    let expected =
+        "spec.network.podCIDR is 10.244.0.0/16 in this cluster, and would be 10.9.0.0/16";
+    assert!(said.contains(expected), "{said}");
     // What is named as nothing goes.
     let profiled = Made {
         command:
@@ -227,7 +233,7 @@ fn what_cannot_be_taken_over_is_refused_with_its_reason() {
     let table = [
         (
             "/usr/local/bin/k0s controller --enable-worker\nEnvironment=\"HTTP_PROXY=http://p\"",
-            "its unit k0scontroller says more than that of  k0s install: Environment",
+            "its unit k0scontroller has lines that towline's would not have: Environment",
         ),
         (
             "/usr/local/bin/k0s controller --no-such-flag=1",
