@@ -3,6 +3,7 @@
 use super::Situation;
 use super::address::addresses;
 use super::choose::Choice;
+use crate::inventory::DataDir;
 use crate::kubernetes::kubeconfig::server_url;
 
 /// A host that stays and names a server which goes.
@@ -14,12 +15,15 @@ pub struct Successor {
     pub from: String,
     /// What it is to say: a server that stays and is READY.
     pub to: String,
+    /// The folder of its data.
+    pub data_dir: DataDir,
 }
 
 /// Which hosts that stay name a server that goes. A node looks there when it joins again, also years
-/// later, and agents when they have lost all that they know.
+/// later, and agents when they have lost all that they know, or always where they know no other.
 pub(super) fn successors(situation: &Situation<'_>) -> Vec<Successor> {
-    let port = situation.rules.product().join_port;
+    // An agent reaches a server at its API, wherever servers join.
+    let port = situation.rules.product().api_port;
     let selected = |name: &str| situation.selected.contains(name);
     let going: Vec<String> = situation
         .inventory
@@ -56,6 +60,7 @@ pub(super) fn successors(situation: &Situation<'_>) -> Vec<Successor> {
                 host: host.name.clone(),
                 from: from.clone(),
                 to: to.clone(),
+                data_dir: facts.node.data_dir.clone(),
             })
         })
         .collect()

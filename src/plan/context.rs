@@ -178,7 +178,7 @@ mod tests {
         }
         let deploy = table(&deploy);
         let leaving = table(&schemars::schema_for!(LeavingContext<'_>).to_value());
-        let staying = table(&schemars::schema_for!(StayingContext).to_value());
+        let staying = table(&schemars::schema_for!(StayingContext<'_>).to_value());
         let tables = format!(
             "{deploy}\nIn the playbooks of a reset:\n{leaving}\nIn `reset-stay`:\n{staying}\n"
         );

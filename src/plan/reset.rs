@@ -35,16 +35,18 @@ struct Leaving<'a> {
 
 /// What a template knows on a host that stays.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct StayingContext {
-    reset: Staying,
+pub(super) struct StayingContext<'a> {
+    reset: Staying<'a>,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct Staying {
-    /// The line of config.yaml with the server that went
-    from: String,
-    /// The line that replaces it
-    to: String,
+struct Staying<'a> {
+    /// Where the host finds a server that goes: `https://10.0.0.1:6443`
+    from: &'a str,
+    /// Where it is to find one that stays
+    to: &'a str,
+    /// Folder of the distribution's data on the host
+    data_dir: &'a str,
 }
 
 /// Builds the plan of a reset: for every wave its nodes are drained, its hosts stopped, its nodes
@@ -55,6 +57,29 @@ struct Staying {
 pub fn reset(situation: &Situation<'_>, reset: &ResetOrder, book: &Book) -> Result<Plan, Problem> {
     let sources = sources(situation, &reset.siblings);
     let mut stages = Vec::new();
+    let stay = |one: &Successor| {
+        let context = json!(StayingContext {
+            reset: Staying {
+                from: &one.from,
+                to: &one.to,
+                data_dir: one.data_dir.as_str(),
+            },
+        });
+        Ok(Lane {
+            host: one.host.clone(),
+            steps: steps(book, "reset-stay", &context)?,
+        })
+    };
+    let lanes = reset.successors.iter().map(stay);
+    let lanes = lanes.collect::<Result<Vec<_>, Problem>>()?;
+    if !lanes.is_empty() {
+        stages.push(Stage {
+            name: "hosts that stay: server".into(),
+            order: Order::Parallel,
+            lanes,
+            held: std::collections::BTreeMap::new(),
+        });
+    }
     for wave in &reset.waves {
         let context = |host: &String| {
             let usual = || Folders::usual(situation.inventory.cluster.distribution.data_dir());
@@ -116,29 +141,6 @@ pub fn reset(situation: &Situation<'_>, reset: &ResetOrder, book: &Book) -> Resu
             Order::Parallel,
             lanes("reset-host", &wave.hosts)?,
         );
-    }
-    let stay = |one: &Successor| {
-        let line = |url: &str| format!("server: {}", json!(url));
-        let context = json!(StayingContext {
-            reset: Staying {
-                from: line(&one.from),
-                to: line(&one.to),
-            },
-        });
-        Ok(Lane {
-            host: one.host.clone(),
-            steps: steps(book, "reset-stay", &context)?,
-        })
-    };
-    let lanes = reset.successors.iter().map(stay);
-    let lanes = lanes.collect::<Result<Vec<_>, Problem>>()?;
-    if !lanes.is_empty() {
-        stages.push(Stage {
-            name: "hosts that stay: server".into(),
-            order: Order::Parallel,
-            lanes,
-            held: std::collections::BTreeMap::new(),
-        });
     }
     Ok(Plan {
         stages,

@@ -36,7 +36,7 @@ fn context(role: &str, config: &Value) -> Value {
             "tokens": [{"role": "worker", "hosts": "w1", "id": "abcdef", "secret": "x", "usages": ["usage-bootstrap-authentication"]}],
             "foreign": role == "server", "effective": false, "elsewhere": role == "server", "data_dir": "/var/lib/k0s",
         },
-        "reset": {"drain": ["m2"], "nodes": ["m2"], "names": ["m2"], "holders": ["m2"], "from": "server: \"https://10.0.0.1:6443\"", "to": "server: \"https://10.0.0.2:6443\"", "whole": role == "server"},
+        "reset": {"drain": ["m2"], "nodes": ["m2"], "names": ["m2"], "holders": ["m2"], "from": "https://10.0.0.1:6443", "to": "https://10.0.0.2:6443", "data_dir": "/srv/data", "whole": role == "server"},
         "folders": if role == "server" {
             json!({"data": "/data/k3s", "kubelet": "/srv/kubelet"})
         } else {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{DISTRIBUTION, K0s, causes};
 use crate::cluster::tests::{bare, node, unit};
-use crate::cluster::{LATER, NodeRole, Situation, Topology, topology};
+use crate::cluster::{LATER, NodeRole, Situation, Topology, reset, topology};
 use crate::distribution::DIALECTS;
 use crate::facts::{Datastore, DropIn, Facts, ForeignUnit, Member};
 use crate::inventory::{Inventory, Overrides, Surroundings, load_text};
@@ -362,6 +362,36 @@ fn what_a_cluster_was_made_with_is_not_changed() {
       → let the inventory say what the cluster has:
         cluster: {config: {spec: {network: {provider: kuberouter}}}}
     ");
+}
+
+#[test]
+fn a_worker_that_knows_only_a_controller_that_leaves_is_told_of_another_one() {
+    let nodes = [("m1", "10.0.0.1"), ("m2", "10.0.0.2"), ("w1", "10.0.0.11")];
+    let nodes = nodes.map(|(name, address)| node(name, true, address));
+    let runs = |facts: &mut Facts| facts.node.nodes = nodes.clone().into();
+    let mut world = World::new(FOUR).running("m1", runs).running("m2", runs);
+    let worker = world.facts.get_mut("w1").expect("a host");
+    worker.node.joined = true;
+    worker.node.agent_unit = unit("active", "running");
+    worker.node.drop_ins = vec![DropIn {
+        name: "kubelet.conf".into(),
+        text: Secret::new("server: https://10.0.0.1:6443\n"),
+    }];
+    let situation = Situation {
+        rules: &K0s,
+        inventory: &world.inventory,
+        facts: &world.facts,
+        selected: &["m1".to_owned()].into(),
+        generated: &[],
+        adopt: false,
+        keep: false,
+    };
+    let order = reset(&situation).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let told = order.successors.iter();
+    let told: Vec<_> = told
+        .map(|one| format!("{} {} -> {}", one.host, one.from, one.to))
+        .collect();
+    assert_eq!(told, ["w1 https://10.0.0.1:6443 -> https://10.0.0.2:6443"]);
 }
 
 #[test]
