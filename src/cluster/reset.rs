@@ -214,8 +214,8 @@ fn waves(
                 (has_data, has_data)
             }
         };
-        let keeps = quorum.without(up);
         let leaves_etcd = member && situation.rules.product().leaves_etcd;
+        let keeps = quorum.without(up, leaves_etcd && plan.via.is_some() && !is_via);
         let deleted = plan.via.is_some() && !is_via && (one.node.is_some() || leaves_etcd);
         if plan.whole && !(deleted && keeps && rest.hosts.is_empty()) {
             rest.hosts.push(name);
@@ -252,7 +252,11 @@ fn waves(
             lost.join(", "),
             stay.join(", "))
         .because(format!("etcd has {} members, {} of them up", now.0, now.1))
-        .because("a server is stopped before its member is removed, and more than half of the members have to be up then")
+        .because(if situation.rules.product().leaves_etcd {
+            "a server that runs leaves etcd before it is stopped, and more than half of the members that stay have to be up then"
+        } else {
+            "a server is stopped before its member is removed, and more than half of the members have to be up then"
+        })
         .next("deploy another server first, or reset fewer servers at once")
         .next("without --limit, the whole cluster is reset"),
     ])
@@ -289,10 +293,12 @@ impl Membership {
         }
     }
 
-    /// Whether more than half of the members are up when one more is stopped.
-    fn without(&self, up: bool) -> bool {
+    /// Whether more than half of the members are up when one more is stopped, which counts no more where
+    /// it was removed before.
+    fn without(&self, up: bool, removed: bool) -> bool {
+        let members = self.members - usize::from(removed && self.members > 0);
         // One that is down takes no vote along.
-        !up || self.up.saturating_sub(1) > self.members / 2
+        !up || self.up.saturating_sub(1) > members / 2
     }
 
     fn leave(&mut self, up: bool, removed: bool) {

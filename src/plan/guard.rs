@@ -21,13 +21,24 @@ pub struct Guard {
     pub questions: &'static Questions,
     /// The name of the member's node.
     pub node: String,
-    /// Whether the member leaves for good. One that is only restarted may cost the quorum for that
-    /// time, when all are up: with two members there is no other way.
-    pub leaves: bool,
+    /// What the step does to the member.
+    pub stop: MemberStop,
     /// Servers that can be asked, with the folder of their data, the best first.
     pub ask: Vec<(String, DataDir)>,
     /// How long to wait until it may stop.
     pub timeout: Duration,
+}
+
+/// How a member of etcd comes to be missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemberStop {
+    /// It is restarted. That may cost the quorum for the time, when all are up: with two members there is
+    /// no other way.
+    Restart,
+    /// It is stopped for good, and still counts.
+    Stop,
+    /// It is removed from the members while it runs, so that the rest is what counts.
+    Removal,
 }
 
 impl Guard {
@@ -36,7 +47,7 @@ impl Guard {
         situation: &Situation<'_>,
         host: &str,
         node: String,
-        leaves: bool,
+        stop: MemberStop,
     ) -> Option<Self> {
         let mut servers: Vec<_> = situation
             .inventory
@@ -56,7 +67,7 @@ impl Guard {
         Some(Self {
             questions: &distribution::of(situation.inventory).questions,
             node,
-            leaves,
+            stop,
             ask: servers
                 .into_iter()
                 .map(|(name, facts)| (name.to_owned(), facts.node.data_dir.clone()))
@@ -91,8 +102,9 @@ impl Guard {
             .map(|one| &*one.name)
             .collect();
         let up = others().count() - down.len();
-        let needed = voters.len() / 2 + 1;
-        if up >= needed || (down.is_empty() && !self.leaves) {
+        let counted = voters.len() - usize::from(self.stop == MemberStop::Removal);
+        let needed = counted / 2 + 1;
+        if up >= needed || (down.is_empty() && self.stop == MemberStop::Restart) {
             return Some(if turn == run {
                 Ok(())
             } else {
@@ -132,7 +144,7 @@ mod tests {
         }
     }
 
-    /// Voters with whether they are up; why m2 is not restarted; why it does not leave.
+    /// Voters with whether they are up; why m2 is not restarted; why it is not stopped for good.
     type Row = (
         &'static [(&'static str, bool)],
         Option<&'static str>,
@@ -191,17 +203,20 @@ mod tests {
                 ),
             ),
         ];
-        for (nodes, restarted, left) in table {
-            for (leaves, expected) in [(false, restarted), (true, left)] {
+        for (nodes, restarted, stopped) in table {
+            for (stop, expected) in [
+                (MemberStop::Restart, restarted),
+                (MemberStop::Stop, stopped),
+            ] {
                 let guard = Guard {
                     questions: QUESTIONS,
                     node: "m2".into(),
-                    leaves,
+                    stop,
                     ask: Vec::new(),
                     timeout: PATIENCE,
                 };
                 let told = guard.judge(&reply(nodes), "run").expect("it tells");
-                assert_eq!(told.err().as_deref(), expected, "{nodes:?} {leaves}");
+                assert_eq!(told.err().as_deref(), expected, "{nodes:?} {stop:?}");
                 let mute = Reply {
                     stdout: "five_minutes_ago=x\n".into(),
                     ..reply(&[])
@@ -212,11 +227,41 @@ mod tests {
     }
 
     #[test]
+    fn a_member_is_removed_when_the_rest_has_a_quorum_of_its_own() {
+        let guard = Guard {
+            questions: QUESTIONS,
+            node: "m2".into(),
+            stop: MemberStop::Removal,
+            ask: Vec::new(),
+            timeout: PATIENCE,
+        };
+        for (nodes, expected) in [
+            (&[("m1", true), ("m2", true)][..], None),
+            (&[("m1", true), ("m2", true), ("m3", true)], None),
+            (
+                &[("m1", true), ("m2", true), ("m3", false)],
+                Some(
+                    "etcd has the voters m1, m2, m3: m3 is down, and without m2 only 1 of them would be up, and it needs 2",
+                ),
+            ),
+            (
+                &[("m2", true)],
+                Some(
+                    "etcd has the voters m2: without m2 only 0 of them would be up, and it needs 1",
+                ),
+            ),
+        ] {
+            let told = guard.judge(&reply(nodes), "run").expect("it tells");
+            assert_eq!(told.err().as_deref(), expected, "{nodes:?}");
+        }
+    }
+
+    #[test]
     fn a_member_stops_only_when_it_is_this_runs_turn() {
         let guard = Guard {
             questions: QUESTIONS,
             node: "m2".into(),
-            leaves: false,
+            stop: MemberStop::Restart,
             ask: Vec::new(),
             timeout: PATIENCE,
         };

@@ -17,7 +17,7 @@ mod judge;
 mod reached;
 mod reset;
 
-pub use guard::Guard;
+pub use guard::{Guard, MemberStop};
 pub use judge::{Judged, JudgedStep, judge};
 pub use reached::PeerCheck;
 pub use reset::reset;
@@ -136,7 +136,14 @@ pub fn build(
             let spec = topology.specs.get(&host.name);
             let guard = spec
                 .filter(|_| stage.hosts == Selector::Members)
-                .and_then(|spec| Guard::new(situation, &host.name, spec.node_name.clone(), false));
+                .and_then(|spec| {
+                    Guard::new(
+                        situation,
+                        &host.name,
+                        spec.node_name.clone(),
+                        MemberStop::Restart,
+                    )
+                });
             let reached = (stage.hosts == Selector::Joining)
                 .then(|| PeerCheck::new(situation, topology, &host.name))
                 .flatten();

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::context::{ClusterContext, FoldersContext, sources};
-use super::{Guard, Lane, Order, Plan, Stage, Step};
+use super::{Guard, Lane, MemberStop, Order, Plan, Stage, Step};
 use crate::cluster::{Folders, ResetOrder, Situation, Successor, Wave};
 use crate::facts::is_node_name;
 use crate::playbook::Book;
@@ -106,9 +106,10 @@ pub fn reset(situation: &Situation<'_>, reset: &ResetOrder, book: &Book) -> Resu
             let lane = |host: &String| {
                 let mut steps = steps(book, playbook, &context(host))?;
                 if wave.careful && playbook == "reset-stop" {
-                    let guard = guard(situation, host);
-                    for step in &mut steps {
-                        step.guard.clone_from(&guard);
+                    // The first step of a member that leaves by itself removes it; the next ones stop it.
+                    let removes = situation.rules.product().leaves_etcd;
+                    for (nth, step) in steps.iter_mut().enumerate() {
+                        step.guard = guard(situation, host, removes && nth == 0);
                     }
                 }
                 Ok(Lane {
@@ -181,10 +182,15 @@ fn holders<'a>(situation: &Situation<'a>, wave: &Wave) -> Vec<&'a str> {
 }
 
 /// What is asked before a server that leaves is stopped.
-fn guard(situation: &Situation<'_>, name: &str) -> Option<Guard> {
+fn guard(situation: &Situation<'_>, name: &str, removes: bool) -> Option<Guard> {
     let host = situation.inventory.host(name)?;
     let facts = situation.facts.get(name)?;
-    Guard::new(situation, name, situation.node_name(host, facts), true)
+    let stop = if removes {
+        MemberStop::Removal
+    } else {
+        MemberStop::Stop
+    };
+    Guard::new(situation, name, situation.node_name(host, facts), stop)
 }
 
 #[cfg(test)]

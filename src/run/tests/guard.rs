@@ -1,7 +1,7 @@
 //! What is asked before a member of etcd is stopped.
 
 use super::*;
-use crate::plan::Guard;
+use crate::plan::{Guard, MemberStop};
 
 /// What a server says of its cluster, with these voters down.
 fn voters(down: &[&str]) -> Said {
@@ -37,7 +37,7 @@ fn guarded() -> Vec<Stage> {
         lane.steps[0].guard = Some(Guard {
             questions: &crate::distribution::k3s::DISTRIBUTION.questions,
             node: lane.host.clone(),
-            leaves: false,
+            stop: MemberStop::Restart,
             ask: ask
                 .into_iter()
                 .map(|name| ((*name).to_owned(), crate::inventory::DataDir::default()))
