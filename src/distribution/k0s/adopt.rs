@@ -16,7 +16,7 @@ use crate::facts::{Datastore, ForeignUnit};
 use crate::inventory::Host;
 use crate::problem::{Code, Problem, problem};
 use crate::shell::quote;
-use crate::vars::names_a_secret;
+use crate::vars::mask::holds_a_secret;
 
 mod difference;
 
@@ -181,7 +181,7 @@ fn needs_lines(host: &Host, unit: &Difference, config: &Difference) -> Problem {
             without_secrets(&config.lost)
         ));
     }
-    if let Value::Object(flags) = &unit.lost {
+    if let Value::Object(flags) = &without_secrets(&unit.lost) {
         let lines = flags.iter().map(|(key, value)| format!("{key}: {value}"));
         problem = problem
             .next(format!(
@@ -199,11 +199,21 @@ fn without_secrets(tree: &Value) -> Value {
     let mut shown = Value::Null;
     for (path, value) in values(tree) {
         let key = path.rsplit('/').next().unwrap_or_default();
-        let is_secret = names_a_secret(key) || key == "dataSource" || key == "authPass";
-        let value = if is_secret {
-            json!("a secret; it stands on the host")
-        } else {
-            value.clone()
+        let is_one = |word: &Value| {
+            let text = word
+                .as_str()
+                .map_or_else(|| word.to_string(), str::to_owned);
+            ["dataSource", "authPass"].contains(&key) || holds_a_secret(key, &text)
+        };
+        let hidden = || json!("a secret; it stands on the host");
+        let value = match value {
+            Value::Array(items) => {
+                let items = items.iter();
+                let items = items.map(|item| if is_one(item) { hidden() } else { item.clone() });
+                items.collect()
+            }
+            value if is_one(value) => hidden(),
+            value => value.clone(),
         };
         set(&mut shown, &path, value);
     }

@@ -173,7 +173,7 @@ fn what_the_inventory_says_otherwise_is_a_restart() {
 #[test]
 fn what_would_be_lost_is_refused_with_its_lines() {
     let rich = Made {
-        command: "/usr/local/bin/k0s controller --enable-worker=true --no-taints=true --profile=small --kubelet-extra-args=--max-pods=9".into(),
+        command: "/usr/local/bin/k0s controller --enable-worker=true --no-taints=true --profile=small --kubelet-extra-args=--max-pods=9\\x20--some-token=hunter2hunter2".into(),
         yaml: Some("spec: {telemetry: {enabled: true}, api: {sans: [old.example.org], extraArgs: {oidc-client-secret: hunter2hunter2, v: '2'}}}"),
         running: json!({"telemetry": {"enabled": true}, "api": {"sans": ["old.example.org"], "extraArgs": {"v": "2"}}}),
         ..by_hand()
@@ -186,7 +186,7 @@ fn what_would_be_lost_is_refused_with_its_lines() {
       → write under `cluster`:
         config: {spec: {"api":{"extraArgs":{"oidc-client-secret":"a secret; it stands on the host","v":"2"}},"telemetry":{"enabled":true}}}
       → write under `config` of m1, or once for all hosts that share it:
-        kubelet-extra-args: ["--max-pods=9"]
+        kubelet-extra-args: ["--max-pods=9","a secret; it stands on the host"]
         profile: "small"
       → what may go is written as:
         KEY: null
