@@ -41,10 +41,7 @@ fn what_fails_with_k0s_is_told_with_its_cause_and_harms_no_other_host() {
     // A worker that does not reach the API, and one whose token the cluster does not know.
     closes(m1, 6443, m4);
     let problem = problem_of(&place.deploy(&two).ends(1), "m4");
-    let port = format!(
-        "port 6443 of {} (the controller that it joins at) does not answer",
-        at(m1)
-    );
+    let port = format!("port 6443 of {} does not answer", at(m1));
     assert!(problem.contains(&port), "{problem}");
     assert!(problem.contains("look at the firewalls"), "{problem}");
     opens(m1);
@@ -86,10 +83,7 @@ fn what_fails_with_k0s_is_told_with_its_cause_and_harms_no_other_host() {
     closes(m1, 9443, m3);
     let failed = place.deploy(&all).ends(1);
     let problem = problem_of(&failed, "m3");
-    let port = format!(
-        "port 9443 of {} (the controller that it joins at) does not answer",
-        at(m1)
-    );
+    let port = format!("port 9443 of {} does not answer", at(m1));
     assert!(problem.contains(&port), "{problem}");
     opens(m1);
 
