@@ -1,9 +1,10 @@
 //! k0s on machines, which live as long as their story and no longer: each goes on where the last part of it ended.
 //!
 //! ```text
-//!  k0s/first.rs   behind NAT from nothing, a new disk for the first controller, changed under load, reset; a single
+//!  k0s/first.rs   behind NAT from nothing, a new disk for the first controller, changed under load, reset
 //!  k0s/faults.rs  what is refused or fails: ports, tokens, settings, a join that was cut off
 //!  k0s/power.rs   power cords, quorum, new disks
+//!  k0s/single.rs  one host alone, downloaded, elsewhere than usual
 //! ```
 
 use towline_lab::{Distribution, Machine, Options};
@@ -15,6 +16,7 @@ use crate::towline::Answer;
 mod faults;
 mod first;
 mod power;
+mod single;
 
 /// How what a host joins with begins, packed.
 const TOKEN: &str = "H4sIAAAA";

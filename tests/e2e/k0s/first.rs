@@ -2,8 +2,6 @@
 
 use std::fs;
 
-use towline_lab::{Fault, Mirror};
-
 use super::{GONE, TOKEN, cluster_id, members, nodes, renew, with};
 use crate::asking::never_without_an_answer;
 use crate::inventory::Inventory;
@@ -146,66 +144,4 @@ fn behind_nat_a_cluster_of_k0s_is_made_loses_its_first_controller_is_changed_and
         "the first server, m1, cannot be used as it is",
     ]);
     m1.succeed("! test -e /usr/local/bin/k0s");
-
-    a_single_is_made_of_a_download_and_reset_by_k0s_itself(&place);
-}
-
-/// On m3 and m4, which are bare again and behind NAT.
-fn a_single_is_made_of_a_download_and_reset_by_k0s_itself(place: &Place) {
-    let m4 = place.machine("m4");
-    let k0s = place.lab.release();
-    let mirror = Mirror::release_on(place.lab.gateway().into(), k0s).unwrap();
-    let asset = k0s.asset_path();
-    m4.install("curl").unwrap();
-    let single = place
-        .inventory()
-        .cluster("binary", &format!("{{mirror: \"{}\"}}", mirror.url()))
-        .only(&["m4"])
-        .host("m4", "role", "single")
-        // What is mounted at the usual folder is not k0s's to remove.
-        .host("m4", "config", "{data-dir: /opt/k0s}");
-
-    // A file that is not the one in the release's list.
-    mirror.break_path(&asset, Fault::Corrupt);
-    let refused = place.deploy(&single).ends(1);
-    refused.says(&[
-        "is not the file that the release announces",
-        "expected sha256 ",
-        "received sha256 ",
-    ]);
-    m4.succeed("! ls -A /usr/local/bin | grep -q k0s");
-    mirror.heal(&asset);
-
-    let deployed = place.deploy(&single).ends(0);
-    let how = &deployed.changes()[&("m4".to_owned(), "k0s".to_owned())];
-    assert!(how[0].contains("by the host itself, with curl"), "{how:?}");
-    assert_eq!(nodes(m4), "m4 True");
-    m4.succeed("test -e /opt/k0s/db/state.db && [ -z \"$(ls -A /var/lib/k0s)\" ]");
-    place.deploy(&single).changed_nothing();
-
-    // Nothing joins it, and it never becomes anything else.
-    let all = place.inventory().only(&["m3", "m4"]);
-    let refused = place
-        .json("plan", &all.clone().host("m4", "role", "single"))
-        .ends(2);
-    refused.says(&["nothing can join m4, which is a `single`"]);
-    let grown = all
-        .host("m4", "role", "server")
-        .host("m4", "config", "{data-dir: /opt/k0s}");
-    let refused = place.json("plan", &grown).ends(2);
-    refused.says(&["it was made with role single", "never moved to etcd"]);
-
-    let reset = place
-        .towline("reset", &single)
-        .args("--yes --output json")
-        .run()
-        .ends(0);
-    let by_itself = ("m4".to_owned(), "k0s reset".to_owned());
-    assert!(
-        reset.changes().contains_key(&by_itself),
-        "{:?}",
-        reset.changes()
-    );
-    m4.succeed(GONE);
-    m4.succeed("! test -e /opt/k0s");
 }
