@@ -7,7 +7,8 @@ if ! [ -s "$k0s" ]; then
         [ "${process:-0}" -gt 0 ] && [ -s "/proc/$process/exe" ] && k0s=/proc/$process/exe
     done
 fi
-kubectl() { timeout 15 "$k0s" kubectl "$@" 2>/dev/null; }
+# A k0s whose request hangs does not always end at the first signal.
+kubectl() { timeout -k 1 15 "$k0s" kubectl "$@" 2>/dev/null; }
 
 members() {
     tls=$data/pki

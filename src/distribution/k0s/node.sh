@@ -20,7 +20,7 @@ for role in server agent; do
     [ -d /run/k0s ] && case $state in
     *ActiveState=active*)
         [ -f /run/k0s/k0s.yaml ] && say drop_in "$(head -c 262144 /run/k0s/k0s.yaml | pack) running"
-        say drop_in "$(timeout 10 "$k0s" config create 2>/dev/null | head -c 262144 | pack) defaults"
+        say drop_in "$(timeout -k 1 10 "$k0s" config create 2>/dev/null | head -c 262144 | pack) defaults"
         ;;
     esac
 done
@@ -43,7 +43,7 @@ if [ -f "$kubelet" ]; then
     [ -f "$certificate" ] && say node_certificate "$(sed '/-END CERTIFICATE-/q' "$certificate" | head -c 16384 | pack)"
     say drop_in "$(printf 'server: %s\n' "$(value server)" | pack) kubelet.conf"
 fi
-[ -s "$k0s" ] && say version "$(timeout 10 "$k0s" version 2>/dev/null | head -n 1)"
+[ -s "$k0s" ] && say version "$(timeout -k 1 10 "$k0s" version 2>/dev/null | head -n 1)"
 [ "$k0s" = /usr/local/bin/k0s ] || say drop_in "$(printf '%s' "$k0s" | pack) program"
 if [ "$(systemctl is-active k0scontroller 2>/dev/null)" = active ]; then
     file kubeconfig "$data/pki/admin.conf"
