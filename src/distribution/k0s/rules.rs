@@ -276,11 +276,12 @@ impl Rules for K0s {
         } else {
             DIALECT.data_dir()
         };
+        let data = data.ok().flatten().unwrap_or(usual);
+        // The kubelet's is in it, where no flag says otherwise.
+        let own = || format!("{data}/kubelet").parse().ok();
+        let kubelet = kubelet.ok().flatten().or_else(own);
         Belongings {
-            folders: Folders {
-                data: data.ok().flatten().unwrap_or(usual),
-                kubelet: kubelet.ok().flatten(),
-            },
+            folders: Folders { data, kubelet },
             left: Vec::new(),
             unread,
         }

@@ -338,6 +338,8 @@ fn what_is_told_on_a_host_is_read_from_its_unit() {
         told.data_dir.expect("a folder").expect("named").as_str(),
         "/srv/k0s"
     );
+    let folders = DISTRIBUTION.rules.folders(&facts).folders;
+    assert_eq!(folders.kubelet(), "/srv/k0s/kubelet");
 }
 
 #[test]
