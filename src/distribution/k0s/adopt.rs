@@ -89,10 +89,10 @@ fn fit(subject: &HostOfK0s<'_>, foreign: &ForeignUnit) -> Result<(), Problem> {
         .next("move its flags into the unit itself, restart it, then try again"));
     }
     let own = own_flags(facts);
-    let known = |key: &&String| !is_known(key, host.role.value);
+    let is_unknown = |key: &&String| !is_known(key, host.role.value);
     let unknown: Vec<_> = own
         .keys()
-        .filter(known)
+        .filter(is_unknown)
         .map(|key| format!("--{key}"))
         .collect();
     if !unknown.is_empty() {

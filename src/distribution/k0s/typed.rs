@@ -3,19 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use super::flags::words;
+use super::keys::of_towline;
+use super::meaning::{set, values};
 use super::rules::SHARED;
 use super::told::{own_flags, own_yaml};
 use crate::distribution::{PlacedFlags, Settings};
 use crate::facts::Facts;
-
-/// What of a controller's k0s.yaml is its own, or what towline writes by itself.
-const OWN: [&[&str]; 5] = [
-    &["api", "address"],
-    &["api", "sans"],
-    &["storage", "type"],
-    &["storage", "etcd", "peerAddress"],
-    &["storage", "etcd", "extraArgs", "name"],
-];
 
 /// Takes the flags out that have a place of their own in an inventory.
 pub(super) fn placed(settings: &mut Settings) -> PlacedFlags {
@@ -48,14 +41,16 @@ pub(super) fn shared_on(facts: &Facts) -> Result<Settings, String> {
     let mut shared = own_flags(facts);
     shared.retain(|key, value| SHARED.contains(&key.as_str()) && *value != false);
     let yaml = own_yaml(facts).map_err(|why| format!("/etc/k0s/k0s.yaml {why}"))?;
-    if let Some(Value::Object(spec)) = yaml.get("spec") {
-        let mut spec = spec.clone();
-        for path in OWN {
-            remove(&mut spec, path);
+    let mut spec = Value::Null;
+    for (path, value) in values(yaml.get("spec").unwrap_or(&Value::Null)) {
+        // Names have a place of their own, and where the data is follows from the role.
+        let is_placed = ["/api/sans", "/storage/type"].contains(&path.as_str());
+        if !is_placed && of_towline(&path).is_none() {
+            set(&mut spec, &path, value.clone());
         }
-        if !spec.is_empty() {
-            shared.insert("spec".to_owned(), Value::Object(spec));
-        }
+    }
+    if !spec.is_null() {
+        shared.insert("spec".to_owned(), spec);
     }
     Ok(shared)
 }
@@ -69,22 +64,6 @@ pub(super) fn role_on(facts: &Facts) -> &'static str {
         (true, true) => "server",
         (true, false) => "controller+worker",
         (false, _) => "controller",
-    }
-}
-
-/// Removes a value, and the maps that are empty without it.
-fn remove(all: &mut Map<String, Value>, path: &[&str]) {
-    let [key, rest @ ..] = path else { return };
-    let is_empty = match all.get_mut(*key) {
-        Some(Value::Object(inner)) if !rest.is_empty() => {
-            remove(inner, rest);
-            inner.is_empty()
-        }
-        Some(_) => rest.is_empty(),
-        None => false,
-    };
-    if is_empty {
-        all.remove(*key);
     }
 }
 
@@ -109,7 +88,7 @@ mod tests {
     #[test]
     fn a_controller_that_is_joined_says_what_all_share() {
         let mut facts = bare("m1", "10.0.0.1");
-        let yaml = "spec:\n  api: {address: 10.0.0.1, sans: [10.0.0.1, k8s.example.org]}\n  storage: {type: etcd, etcd: {peerAddress: 10.0.0.1}}\n  network: {provider: calico}\n";
+        let yaml = "spec:\n  api: {address: 10.0.0.1, port: 6443, k0sApiPort: 9443, sans: [10.0.0.1, k8s.example.org]}\n  storage: {type: etcd, etcd: {peerAddress: 10.0.0.1}}\n  network: {provider: calico}\n";
         facts.node.config = Some(Secret::new(yaml));
         let unit = "[Service]\nExecStart=/usr/local/bin/k0s controller --enable-worker --labels=a=b --disable-components=autopilot,helm\n";
         facts.node.drop_ins = vec![DropIn {
