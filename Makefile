@@ -64,7 +64,7 @@ check:
 	CGO_ENABLED=0 go test -trimpath -vet=off ./...
 
 test:
-	echo "All tests: about half an hour. The first time it takes about twice as long: packages by apt, two builds"
+	echo "All tests: about three quarters of an hour. The first time it takes half an hour longer: packages by apt, two builds"
 	echo "by cargo (for lints and for tests), an image for the machines, and Kubernetes compiled by Go."
 	# Debian 12 has vagrant-lxc; where it is missing, the last line says what was not tested.
 	without=""
