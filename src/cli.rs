@@ -279,6 +279,10 @@ pub struct HostsArguments {
     #[arg(long)]
     pub accept_new_host_keys: bool,
 
+    /// Ask once for the password that sudo wants on the hosts
+    #[arg(short = 'K', long)]
+    pub ask_become_pass: bool,
+
     /// Folder with playbooks/ and templates/ that replace towline's files of the same name
     #[arg(long, value_name = "FOLDER", value_parser = path())]
     pub overrides: Option<PathBuf>,

@@ -30,6 +30,7 @@ impl AdHocInventory {
         let options = RunOptions {
             parallel: 8,
             accept_new_host_keys: login.accept_new_host_keys,
+            ask_become_pass: login.ask_become_pass,
             overrides: overrides.map(Path::to_owned),
             local: self.local.clone(),
         };

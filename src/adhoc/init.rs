@@ -229,6 +229,7 @@ async fn hostnames(
     let options = RunOptions {
         parallel: 32,
         accept_new_host_keys: false,
+        ask_become_pass: false,
         overrides: None,
         local: None,
     };

@@ -37,6 +37,10 @@ pub struct Login {
           default_missing_value = "true", hide_possible_values = true, action = clap::ArgAction::Set, value_parser = switch)]
     pub sudo: bool,
 
+    /// Ask once for the password that sudo wants on the hosts
+    #[arg(short = 'K', long)]
+    pub ask_become_pass: bool,
+
     /// File with trusted host keys, instead of `~/.ssh/known_hosts`
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub known_hosts: Option<PathBuf>,
@@ -47,7 +51,7 @@ pub struct Login {
 
     /// Print every script to standard error as it is sent, secrets as ***
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
-          default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
+          default_missing_value = "true", hide_default_value = true, hide_short_help = true, action = clap::ArgAction::Set, value_parser = switch)]
     pub print_command: bool,
 }
 

@@ -101,6 +101,7 @@ impl Judge<'_> {
             home: self.home,
             overrides: &Overrides::default(),
             variables: |_| None,
+            commands: None,
         };
         inventory::load_text(text, file, surroundings)
     }

@@ -16,9 +16,12 @@ use crate::run::event::Events;
 use crate::run::gather::Unreached;
 use crate::run::trace::Traced;
 use crate::run::{Connected, Connector, Interrupt, Outcome};
-use crate::ssh::{self, HostKeyTrust, Keys, KnownHosts, Local, Policy, Remote, Target};
+use crate::ssh::{
+    self, BecomePassword, HostKeyTrust, Keys, KnownHosts, Local, Policy, Remote, Target,
+};
 use crate::ui::Ui;
 use crate::ui::ask::NewHost;
+use crate::vars::Secret;
 
 /// How hosts are worked on, whatever inventory they stand in.
 #[derive(Debug, Clone)]
@@ -27,6 +30,8 @@ pub struct RunOptions {
     pub parallel: u16,
     /// Trust hosts that are not known yet.
     pub accept_new_host_keys: bool,
+    /// Ask the user for sudo's password.
+    pub ask_become_pass: bool,
     /// Folder with playbooks and templates of the user's own.
     pub overrides: Option<PathBuf>,
     /// The host that is this machine itself.
@@ -36,6 +41,8 @@ pub struct RunOptions {
 /// Connects over SSH. Every key file is read once, whatever the number of hosts.
 pub struct Ssh {
     keys: BTreeMap<Vec<PathBuf>, Arc<Keys>>,
+    /// What sudo is told, by the host's name.
+    become_passwords: BTreeMap<String, Arc<BecomePassword>>,
     /// Whether hosts that are not known yet are trusted.
     accepts_new: bool,
     /// Where the user is asked about them.
@@ -91,6 +98,7 @@ impl Ssh {
         room_for(inventory.hosts.len(), options.parallel)?;
         Ok(Self {
             keys,
+            become_passwords: become_passwords(inventory),
             accepts_new: options.accept_new_host_keys,
             asks: (!options.accept_new_host_keys && can_ask(&inventory.files)).then(|| ui.clone()),
             met: Mutex::default(),
@@ -131,7 +139,11 @@ impl Ssh {
             known_hosts: self.known_hosts(host),
             policy,
         };
-        ssh::connect(&target(host), &trust, keys)
+        let target = Target {
+            become_password: self.become_passwords.get(&host.name).cloned(),
+            ..target(host)
+        };
+        ssh::connect(&target, &trust, keys)
             .await
             .map_err(|error| match error.unknown_key {
                 Some(shown) if self.asks.is_some() => Opened::Unknown(
@@ -232,6 +244,30 @@ fn room_for(hosts: usize, parallel: u16) -> Result<(), Problem> {
     .command(format!("sudo prlimit --pid $$ --nofile={needed}:{needed}")))
 }
 
+/// The passwords of the hosts that have one. Hosts with the same user and password share it: it may be one
+/// account.
+fn become_passwords(inventory: &Inventory) -> BTreeMap<String, Arc<BecomePassword>> {
+    let mut shared: Vec<(&str, &Secret, Arc<BecomePassword>)> = Vec::new();
+    let mut passwords = BTreeMap::new();
+    for host in &inventory.hosts {
+        let (user, password) = (&*host.ssh.user.value, &host.ssh.become_password);
+        let Some(secret) = password.as_ref().map(|password| &password.value) else {
+            continue;
+        };
+        let mut known = shared.iter();
+        let known = known.find(|(name, other, _)| (*name, *other) == (user, secret));
+        let password = if let Some((_, _, password)) = known {
+            Arc::clone(password)
+        } else {
+            let password = Arc::new(BecomePassword::new(secret.clone()));
+            shared.push((user, secret, Arc::clone(&password)));
+            password
+        };
+        passwords.insert(host.name.clone(), password);
+    }
+    passwords
+}
+
 /// Why there is no connection.
 enum Opened {
     /// The host shows this key, which is not known.
@@ -254,6 +290,7 @@ fn target(host: &Host) -> Target {
         port: host.ssh.port.value,
         user: host.ssh.user.value.clone(),
         connect_timeout: Duration::from_secs(host.ssh.connect_timeout_seconds.value),
+        become_password: None,
         alive_interval: Duration::from_secs(15),
     }
 }

@@ -9,12 +9,12 @@ use tokio::sync::{Semaphore, watch};
 use super::connect::{RunOptions, Ssh};
 use super::refusal::Refusal;
 use super::surroundings::surroundings;
-use super::{interrupt, overrides};
+use super::{interrupt, overrides, secrets};
 use crate::artifacts::Proxy;
 use crate::cli::{Environment, InventoryArguments};
 use crate::cluster::Situation;
 use crate::distribution;
-use crate::inventory::{self, Inventory, Overrides};
+use crate::inventory::{self, Inventory, Overrides, Surroundings};
 use crate::playbook::{Assets, Book};
 use crate::run::event::Events;
 use crate::run::gather::{self, Gathered};
@@ -68,8 +68,12 @@ impl Context {
             ssh_port: arguments.ssh_port,
             ssh_key: arguments.ssh_key.clone(),
             known_hosts: arguments.known_hosts.clone(),
+            ask_become_pass: arguments.ask_become_pass,
         };
-        let surroundings = surroundings(environment, &overrides);
+        let surroundings = Surroundings {
+            commands: Some(secrets::printed),
+            ..surroundings(environment, &overrides)
+        };
         let inventory = inventory::load(&files.inventory, surroundings)
             .map_err(|errors| Refusal::Input(Box::new(errors)))?;
         let selected = match &arguments.limit {
@@ -83,6 +87,7 @@ impl Context {
         let options = RunOptions {
             parallel: arguments.parallel,
             accept_new_host_keys: arguments.accept_new_host_keys,
+            ask_become_pass: arguments.ask_become_pass,
             overrides: arguments.overrides.clone(),
             local: None,
         };
@@ -91,13 +96,17 @@ impl Context {
 
     /// The same for an inventory that is in memory.
     pub async fn of(
-        inventory: Inventory,
+        mut inventory: Inventory,
         selected: BTreeSet<String>,
         options: &RunOptions,
         environment: &Environment,
         ui: &Ui,
         events: Events,
     ) -> Result<Self, Refusal> {
+        let interrupt = interrupt::watch(events.clone());
+        if options.ask_become_pass {
+            secrets::ask(&mut inventory, options.local.as_deref(), ui, &interrupt).await?;
+        }
         let generated = (distribution::of(&inventory).generate)();
         for secret in inventory.secrets().iter().chain(&generated) {
             ui.redactor.learn(secret);
@@ -126,7 +135,7 @@ impl Context {
             })?,
             selected,
             begun: Instant::now(),
-            interrupt: interrupt::watch(events.clone()),
+            interrupt,
             events,
             limit: Arc::new(Semaphore::new(usize::from(options.parallel))),
             run: format!("{:032x}", rand::random::<u128>()).into(),

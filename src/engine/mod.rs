@@ -14,6 +14,7 @@ mod preview;
 mod ready;
 mod refusal;
 mod reset;
+mod secrets;
 mod surroundings;
 mod survey;
 mod told;

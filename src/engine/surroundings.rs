@@ -17,6 +17,7 @@ pub fn surroundings<'a>(
         home: Some(&environment.home),
         overrides,
         variables: Environment::variable,
+        commands: None,
     }
 }
 

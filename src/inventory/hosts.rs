@@ -10,7 +10,7 @@ use super::range::Pattern;
 use super::reader::Reader;
 use super::words::{listed, similar};
 use super::{Host, Overrides, RoleWord, Ssh, syntax};
-use crate::vars::{Origin, Sourced};
+use crate::vars::{MASK, Origin, Secret, Sourced};
 
 /// As many hosts may stand in one inventory.
 pub const MOST_HOSTS: usize = 2000;
@@ -290,6 +290,12 @@ impl Ssh {
             port: flag("ssh-port", flags.ssh_port).unwrap_or(self.port),
             key: flag("ssh-key", keys).unwrap_or(self.key),
             known_hosts: flag("known-hosts", flags.known_hosts.clone()).or(self.known_hosts),
+            // It is asked for later.
+            become_password: flag(
+                "ask-become-pass",
+                flags.ask_become_pass.then(|| Secret::new(MASK)),
+            )
+            .or(self.become_password),
             ..self
         }
     }

@@ -51,7 +51,7 @@ keys! { CLUSTER, "Settings of the whole cluster.", struct Cluster {
         "A server of an existing cluster, outside this inventory, that the hosts join. Needs a token.",
         also = &["server", "url"];
     token: Option<Secret> = cluster::token, Hidden(syntax::token), "\"...\"",
-        "The token that servers join with. Prefer a file: `token_file`.";
+        "The token that servers join with.";
     token_file, Text(ANY), "secrets/token",
         "A file with the token. Not together with `token`.";
     agent_token: Option<Secret> = cluster::agent_token, Hidden(syntax::token), "\"...\"",
@@ -98,9 +98,12 @@ keys! { BINARY, "Where the distribution's binary comes from.", "Binary" {
 
 keys! { SSH, "How to connect to hosts: at the top level, in a group or in a host. For each key the most specific wins; command-line flags override all of them.", struct Ssh {
     user: Sourced<String>, Text(syntax::user), "ubuntu",
-        "User to log in as. Any other than root needs passwordless sudo.",
+        "User to log in as. Any other than root needs sudo.",
         default = "root",
         also = &["username", "login", "ansible_user", "remote_user"];
+    become_password: Option<Sourced<Secret>>, Hidden(syntax::login_password), "{command: [pass, show, sudo]}",
+        "What sudo is told where it asks for a password; `--ask-become-pass` asks for it instead.",
+        also = &["become_pass", "ansible_become_password", "ansible_become_pass", "sudo_password", "sudo_pass"];
     port: Sourced<u16>, Whole(1, 65535), "2222",
         "Port of the SSH server.",
         default = "22",

@@ -20,7 +20,7 @@ pub(super) enum Kind {
     Text(Check),
     /// Text that may hold ranges; what they come to passes this check.
     Ranged(Check),
-    /// A secret: text that is never shown.
+    /// A secret: text that is never shown, or where it is ([`super::secret`]).
     Secret(Check),
     /// A whole number in this range.
     Whole(i64, i64),

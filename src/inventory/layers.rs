@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::language::{Object, join};
 use super::node::{Filled, Span, YamlNode, YamlValue};
 use super::reader::Reader;
-use crate::vars::{Origin, Secret, Sourced};
+use crate::vars::{MASK, Origin, Secret, Sourced};
 
 /// One place that says something, and the path to it.
 pub(super) struct Layer<'a> {
@@ -190,6 +190,22 @@ impl<T: FromNode + Serialize> FromLayers for Option<Sourced<T>> {
 
     fn show(&self, path: &str, settings: &mut FlatSettings) {
         settings.extend(self.as_ref().map(|setting| flat(path, setting)));
+    }
+}
+
+impl FromLayers for Option<Sourced<Secret>> {
+    fn from_layers(reader: &mut Reader<'_>, at: &At<'_>) -> Self {
+        let (node, path) = at.all().next_back()?;
+        let value = Secret::from_node(reader, node)?;
+        Some(reader.setting(value, path, node.span))
+    }
+
+    fn show(&self, path: &str, settings: &mut FlatSettings) {
+        settings.extend(self.as_ref().map(|setting| {
+            let origin = setting.origin.clone();
+            let value = json!(MASK);
+            (path.to_owned(), Sourced { value, origin })
+        }));
     }
 }
 

@@ -16,7 +16,8 @@ use super::reader::Reader;
 use super::source::{STANDARD_INPUT, Source, Sources};
 use super::variable::Filling;
 use super::{
-    Cluster, InputErrors, Inventory, Surroundings, check, foreign, hosts, overlay, shape, yaml,
+    Cluster, InputErrors, Inventory, Surroundings, check, foreign, hosts, overlay, secret, shape,
+    yaml,
 };
 use crate::vars::Sourced;
 
@@ -91,7 +92,7 @@ fn read(
     let is_filled = reader.mistakes.len() == before;
     // Of a value that is not known nothing can be said.
     let root = joined(&trees, &mut reader).filter(|_| is_filled);
-    let inventory = root.and_then(|root| whole(&mut reader, &root));
+    let inventory = root.and_then(|root| with_secrets(&mut reader, root));
     inventory.ok_or_else(|| {
         if let Some(recognised) = foreign::recognised(sources, files, &trees) {
             reader.mistakes = recognised;
@@ -173,6 +174,20 @@ fn said(reader: &Reader<'_>, root: &YamlNode) -> BTreeMap<String, Sourced<Value>
         }
     }
     said
+}
+
+/// The inventory that a tree describes, or nothing but mistakes. Its secrets are read where it has no
+/// mistake without them.
+fn with_secrets(reader: &mut Reader<'_>, mut root: YamlNode) -> Option<Inventory> {
+    let known = reader.secrets.clone();
+    let sources = secret::take(&mut root);
+    let inventory = whole(reader, &root)?;
+    let Some(run) = reader.surroundings.commands.filter(|_| !sources.is_empty()) else {
+        return Some(inventory);
+    };
+    reader.secrets = known;
+    secret::read(reader, &mut root, sources, &inventory, run);
+    whole(reader, &root)
 }
 
 /// The inventory that a tree describes, or nothing but mistakes.

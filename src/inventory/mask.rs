@@ -11,6 +11,7 @@ use super::keys::INVENTORY;
 use super::language::Kind;
 use super::mistake::Mistake;
 use super::node::YamlNode;
+use super::secret::is_source;
 use crate::vars::mask::{holes, password, passwords, users, without_passwords, without_users};
 use crate::vars::{MASK, Secret, names_a_secret, secrets_among};
 
@@ -92,6 +93,9 @@ impl Guarded {
         for entry in node.entries() {
             // What stands below `hosts` and `groups` is named by its author.
             let is_secret = !matches!(kind, Kind::Objects(_)) && names_a_secret(&entry.key);
+            if is_secret && !secret && is_source(&entry.value) {
+                continue;
+            }
             self.walk(&entry.value, kind.within(&entry.key), secret || is_secret);
         }
     }

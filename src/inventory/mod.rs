@@ -32,6 +32,7 @@ mod reader;
 mod release;
 mod render;
 mod schema;
+mod secret;
 mod shape;
 mod show;
 mod source;
@@ -58,6 +59,7 @@ pub use range::MOST_PER_NAME;
 use reader::Reader;
 pub use render::InputErrors;
 pub use schema::schema;
+pub use secret::CommandRunner;
 pub use show::{ShownHost, ShownSetting};
 pub use source::{Place, STANDARD_INPUT, Source, name};
 pub use syntax::{login_around, suggested_name};
@@ -79,6 +81,8 @@ pub struct Overrides {
     pub ssh_key: Vec<PathBuf>,
     /// `--known-hosts`.
     pub known_hosts: Option<PathBuf>,
+    /// `--ask-become-pass`: no password of the inventory is needed.
+    pub ask_become_pass: bool,
 }
 
 /// What an inventory does not say itself.
@@ -92,6 +96,9 @@ pub struct Surroundings<'a> {
     pub overrides: &'a Overrides,
     /// The variables of the environment.
     pub variables: Lookup,
+    /// What runs the commands that print secrets, where secrets are needed: without it, none is read
+    /// that the inventory does not hold itself.
+    pub commands: Option<CommandRunner>,
 }
 
 /// A cluster and its hosts, checked: names and addresses are unique, every reference resolves.

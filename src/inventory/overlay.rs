@@ -4,6 +4,8 @@ use super::language::{ANY, Kind};
 use super::node::{YamlEntry, YamlNode, YamlValue};
 use super::range::Pattern;
 use super::reader::Reader;
+use super::secret;
+use crate::vars::names_a_secret;
 
 /// Lays what a later file says over what earlier ones say. Maps are joined key by key; what else the
 /// later file says stands in place of the earlier. There, `null` takes away what was said before, if
@@ -57,8 +59,11 @@ fn add(before: &mut Vec<YamlEntry>, entry: YamlEntry, kind: Kind, reader: &mut R
             .iter()
             .all(|node| matches!(node.tree, YamlValue::Map(_)))
     };
+    // Where a secret is, is one value.
+    let is_secret = matches!(inner, Kind::Secret(_))
+        || names_a_secret(&entry.key) && secret::is_source(&entry.value);
     match at {
-        Some(at) if are_maps(&before[at]) => {
+        Some(at) if are_maps(&before[at]) && !is_secret => {
             lay(&mut before[at].value, entry.value, inner, reader);
         }
         _ => {

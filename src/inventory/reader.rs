@@ -1,4 +1,4 @@
-//! What reading every part of an inventory needs: mistakes, origins, paths and tokens.
+//! What reading every part of an inventory needs: mistakes, origins, paths and secrets.
 
 use std::fs;
 use std::io::Read;
@@ -11,8 +11,8 @@ use super::syntax;
 use super::{Dialect, Surroundings};
 use crate::vars::{Origin, Secret, Sourced};
 
-/// A token's file may be this large; anything larger is the wrong file.
-const LARGEST_TOKEN: u64 = 64 * 1024;
+/// A secret's file may be this large; anything larger is the wrong file.
+const LARGEST_SECRET: u64 = 64 * 1024;
 
 /// Reads one inventory.
 #[derive(Debug)]
@@ -112,17 +112,7 @@ impl<'a> Reader<'a> {
         }
         let node = map.get(&file_key)?;
         let written = node.text()?;
-        let file = self.path(written, node.span)?;
-        let text = match read_token(&file) {
-            Ok(text) => text,
-            Err(error) => {
-                let message = format!("`{written}` cannot be read: {}", sentence(&error));
-                let help = looked_for(written, &file);
-                self.mistakes
-                    .check(node.span, Err(Complaint { message, help }));
-                return None;
-            }
-        };
+        let text = self.secret_file(written, node.span)?;
         if let Err(complaint) = syntax::token(text.trim()) {
             let message = format!("in `{written}`, {}", complaint.message);
             let help = complaint.help;
@@ -130,13 +120,28 @@ impl<'a> Reader<'a> {
                 .check(node.span, Err(Complaint { message, help }));
             return None;
         }
+        Some(self.secret(&text))
+    }
+
+    /// What is in a file that holds a secret.
+    pub fn secret_file(&mut self, written: &str, span: Span) -> Option<String> {
+        let file = self.path(written, span)?;
+        let text = match read_secret(&file) {
+            Ok(text) => text,
+            Err(error) => {
+                let message = format!("`{written}` cannot be read: {}", sentence(&error));
+                let help = looked_for(written, &file);
+                self.mistakes.check(span, Err(Complaint { message, help }));
+                return None;
+            }
+        };
         if is_world_readable(&file) {
             let shown = file.display();
             self.warnings.push(format!(
-                "everyone on this machine can read the token in {shown}; keep it to yourself with: chmod 600 {shown}"
+                "everyone on this machine can read the secret in {shown}; keep it to yourself with: chmod 600 {shown}"
             ));
         }
-        Some(self.secret(&text))
+        Some(text)
     }
 
     /// A secret, which is remembered as one.
@@ -147,16 +152,16 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn read_token(file: &Path) -> std::io::Result<String> {
+fn read_secret(file: &Path) -> std::io::Result<String> {
     if !fs::metadata(file)?.is_file() {
         return Err(std::io::Error::other("it is not a file"));
     }
     let mut text = String::new();
     fs::File::open(file)?
-        .take(LARGEST_TOKEN + 1)
+        .take(LARGEST_SECRET + 1)
         .read_to_string(&mut text)?;
-    if text.len() as u64 > LARGEST_TOKEN {
-        return Err(std::io::Error::other("it is too large for a token"));
+    if text.len() as u64 > LARGEST_SECRET {
+        return Err(std::io::Error::other("it is too large for a secret"));
     }
     Ok(text)
 }

@@ -56,7 +56,21 @@ fn kind(kind: Kind, distributions: &[&Dialect]) -> Map<String, Value> {
     let texts = json!({"type": "array", "items": text});
     let variable = json!({"type": "string", "pattern": "\\$\\{"});
     let value = match kind {
-        Kind::Text(_) | Kind::Ranged(_) | Kind::Secret(_) => text,
+        Kind::Text(_) | Kind::Ranged(_) => text,
+        Kind::Secret(_) => {
+            let source = json!({
+                "type": "object",
+                "minProperties": 1,
+                "maxProperties": 1,
+                "additionalProperties": false,
+                "properties": {
+                    "command": {"type": "array", "items": text, "minItems": 1},
+                    "file": text,
+                    "env": text,
+                },
+            });
+            json!({"anyOf": [text, source]})
+        }
         Kind::Whole(least, most) => {
             let number = json!({"type": "integer", "minimum": least, "maximum": most});
             json!({"anyOf": [number, variable]})
@@ -163,6 +177,7 @@ hosts: {alpha: {group: some}}
                         home: None,
                         overrides: &overrides,
                         variables: |_| None,
+                        commands: None,
                     };
                     let mut reader = Reader::new(&sources, &[], surroundings);
                     let node = yaml::parse(&source, 0, &mut reader.mistakes).unwrap();

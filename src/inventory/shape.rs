@@ -6,6 +6,7 @@ use super::language::{ANY, Check, Key, Kind, Object, join};
 use super::mistake::Mistakes;
 use super::node::{Span, YamlEntry, YamlNode, YamlValue};
 use super::reader::Reader;
+use super::secret;
 use super::words::{listed, one_of, or, plain, similar};
 
 /// Notes everything in the tree that does not have the shape of this object.
@@ -69,11 +70,7 @@ fn value(entry: &YamlEntry, path: &str, kind: Kind, reader: &mut Reader<'_>) {
         Kind::Ranged(_) => text(node, path, ANY, mistakes),
         Kind::Secret(check) => match node.text() {
             Some(text) => mistakes.check(node.span, check(text)),
-            None => mistakes.help(
-                node.span,
-                format!("`{path}` must be text, and this is {}", node.kind()),
-                "write it in quotes",
-            ),
+            None => secret::shape(node, path, mistakes),
         },
         Kind::Texts(check) => match &node.tree {
             YamlValue::List(items) => {

@@ -129,6 +129,20 @@ pub(super) fn token(text: &str) -> Checked {
     Ok(())
 }
 
+/// A password. What is wrong is said without repeating it.
+pub(super) fn login_password(text: &str) -> Checked {
+    if text.is_empty() {
+        return Err(Complaint::new("the password is empty"));
+    }
+    if text.contains(char::is_control) {
+        return Err(Complaint::with(
+            "the password holds a control character",
+            "a password is one line; where more is printed, take the first line:  [sh, -c, \"pass show sudo | head -n 1\"]",
+        ));
+    }
+    Ok(())
+}
+
 /// A user to log in as.
 pub(super) fn user(text: &str) -> Checked {
     let bad =

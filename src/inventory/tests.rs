@@ -30,6 +30,7 @@ pub fn parse(
         home,
         overrides,
         variables: |_| None,
+        commands: None,
     };
     load_text(source, file, surroundings)
 }
@@ -55,6 +56,7 @@ fn layered(files: &[PathBuf], overrides: &Overrides) -> Result<Inventory, InputE
         home: Some(Path::new("/home/me")),
         overrides,
         variables: |_| None,
+        commands: None,
     };
     load(files, surroundings)
 }

@@ -12,7 +12,7 @@ use tracing::{Instrument as _, debug_span, instrument};
 use super::event::{Event, Events};
 use super::exchange::Answered;
 use super::report::Outcome;
-use super::{Connector, contained, exchange, notice};
+use super::{Connector, contained, exchange, notice, sudo};
 use crate::distribution::{self, Distribution};
 use crate::facts::{self, Facts, Questions};
 use crate::inventory::DataDir;
@@ -246,21 +246,18 @@ async fn look(
         outcome: Outcome::Failed,
         problem: problem.of(&host.name),
     };
-    let user = &host.ssh.user.value;
-    let answered = exchange::ask(remote, &[questions.facts(data_dir)]).await.map_err(|output| {
-        let said = exchange::complaint(&output);
+    let asked = exchange::ask(remote, &[questions.facts(data_dir)]).await;
+    let answered = asked.map_err(|output| {
         failed(if let Exit::Refused(reason) = &output.exit {
             exchange::no_session(reason)
-        } else if said.contains("a password is required") || said.contains("a terminal is required") {
-            problem!(Code::SUDO_PASSWORD, "sudo asks {user} for a password")
-                .because("towline needs root on the host, and cannot type passwords yet")
-                .on_host(format!("echo '{user} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{user} && chmod 440 /etc/sudoers.d/{user}"))
-                .next("or log in as root").inventory("ssh: {user: root}")
-        } else if said.contains("sudo") {
-            problem!(Code::SUDO_REFUSED, "{user} cannot become root by sudo").because(said)
-                .next("let the user use sudo without a password, or log in as root").inventory("ssh: {user: root}")
+        } else if let Some(problem) = sudo::refused(host, &output) {
+            problem
         } else {
-            problem!(Code::ANSWER_UNUSABLE, "connected, but the facts script failed").because(said)
+            problem!(
+                Code::ANSWER_UNUSABLE,
+                "connected, but the facts script failed"
+            )
+            .because(exchange::complaint(&output))
         })
     })?;
     let reply = answered

@@ -26,6 +26,7 @@ mod schema;
 mod stage;
 pub mod state;
 mod step;
+mod sudo;
 pub mod trace;
 
 #[cfg(test)]

@@ -13,8 +13,11 @@ use tokio::time::Instant;
 use crate::ssh::client::{Client, Shared, words};
 use crate::ssh::{CommandOutput, Exit, UploadProgress};
 
+mod sudo;
 mod timer;
 
+pub use sudo::{BecomePassword, NOT_TRIED, is_wrong};
+pub(super) use sudo::{Door, as_root};
 use timer::Timer;
 
 /// As much of standard output is kept.
@@ -86,6 +89,8 @@ impl<'a> Input<'a> {
 pub(super) struct Request<'a> {
     /// The command line for the user's login shell.
     pub command: String,
+    /// What has to be passed before the input is sent.
+    pub door: Option<Door>,
     pub input: Input<'a>,
     /// How long it may take; with a file, how long it may take without any progress, and in all so
     /// much more than this as its size allows.
@@ -165,7 +170,14 @@ pub(super) async fn exchange(
     let end = match &closer.channel {
         Some(writer) => {
             let timer = Timer::new(begun, order.limit, order.input.size());
-            talk(&mut reader, writer, order.input, &timer, &mut received).await
+            let closed = match &order.door {
+                Some(door) => door.pass(&mut reader, writer, &timer, &mut received).await,
+                None => None,
+            };
+            match closed {
+                Some(end) => end,
+                None => talk(&mut reader, writer, order.input, &timer, &mut received).await,
+            }
         }
         None => ChannelEnd::Gone,
     };

@@ -23,6 +23,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::shell::Script;
 
+pub use exchange::{BecomePassword, NOT_TRIED, is_wrong};
 pub use host_key::{HostKeyTrust, Policy};
 pub use keys::Keys;
 pub use known_hosts::{KnownHosts, entry_name};

@@ -18,7 +18,7 @@ use crate::problem::Problem;
 use crate::shell::{Script, quote};
 use crate::ssh::authentication::authenticate;
 use crate::ssh::client::{Client, Shared, Wire, words};
-use crate::ssh::exchange::{self, Input, Request, seconds};
+use crate::ssh::exchange::{self, BecomePassword, Door, Input, Request, as_root, seconds};
 use crate::ssh::fault::ConnectError;
 use crate::ssh::host_key::HostKeyTrust;
 use crate::ssh::keys::Keys;
@@ -39,7 +39,10 @@ const UNANSWERED: usize = 3;
 pub struct Session {
     handle: Handle<Client>,
     shared: Arc<Shared>,
+    /// Its name in the inventory.
+    host: String,
     user: String,
+    become_password: Option<Arc<BecomePassword>>,
     peer: IpAddr,
     exchanges: AtomicU32,
 }
@@ -132,7 +135,9 @@ async fn attempt(
     Ok(Session {
         handle,
         shared: Arc::clone(shared),
+        host: target.name.clone(),
         user: target.user.clone(),
+        become_password: target.become_password.clone(),
         peer: peer.ip(),
         exchanges: AtomicU32::new(0),
     })
@@ -258,15 +263,17 @@ impl Session {
         self.handle.is_closed()
     }
 
-    fn as_root(&self) -> &'static str {
-        if self.user == "root" {
-            "exec /bin/sh"
-        } else {
-            "exec sudo -n -- /bin/sh"
-        }
-    }
-
-    async fn exchange(&self, order: Request<'_>) -> CommandOutput {
+    /// Runs `/bin/sh` with these arguments as root.
+    async fn as_root(&self, arguments: &str, input: Input<'_>, limit: Duration) -> CommandOutput {
+        let password = self.become_password.as_ref();
+        let password = password.filter(|_| self.user != "root");
+        let door = password.map(|password| Door::new(password, &self.host));
+        let order = Request {
+            command: as_root(&self.user, door.as_ref(), arguments),
+            door,
+            input,
+            limit,
+        };
         exchange::exchange(&self.handle, &self.shared, &self.exchanges, order).await
     }
 }
@@ -284,12 +291,8 @@ impl Remote for Session {
     fn run<'a>(&'a self, script: &'a Script) -> Answer<'a> {
         let bytes = wrap(&script.text).into_bytes();
         let span = debug_span!("exchange", bytes = bytes.len());
-        let order = Request {
-            command: self.as_root().to_owned(),
-            input: Input::Bytes(Some(bytes)),
-            limit: script.timeout,
-        };
-        Box::pin(logged(span, self.exchange(order)))
+        let input = Input::Bytes(Some(bytes));
+        Box::pin(logged(span, self.as_root("", input, script.timeout)))
     }
 
     fn put<'a>(&'a self, upload: &'a Upload, progress: UploadProgress<'a>) -> Answer<'a> {
@@ -299,12 +302,9 @@ impl Remote for Session {
                 Ok(input) => input,
                 Err(error) => return CommandOutput::unreadable(&upload.source, &error),
             };
-            let order = Request {
-                command: format!("{} -c {}", self.as_root(), quote(&upload.receive.text)),
-                input,
-                limit: upload.receive.timeout,
-            };
-            self.exchange(order).await
+            let arguments = format!(" -c {}", quote(&upload.receive.text));
+            self.as_root(&arguments, input, upload.receive.timeout)
+                .await
         };
         Box::pin(logged(span, exchange))
     }

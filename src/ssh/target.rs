@@ -1,6 +1,9 @@
 //! Where a host is reached, and as whom.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::ssh::exchange::BecomePassword;
 
 /// A host to connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,8 +14,10 @@ pub struct Target {
     pub address: String,
     /// The port of sshd.
     pub port: u16,
-    /// The user to log in as. Every user but `root` needs sudo without a password.
+    /// The user to log in as. Every user but `root` needs sudo (or doas without a password).
     pub user: String,
+    /// What sudo is told where it asks for a password.
+    pub become_password: Option<Arc<BecomePassword>>,
     /// Limit for each of: resolving the name, TCP, banner and key exchange. Authentication gets
     /// at least a minute.
     pub connect_timeout: Duration,

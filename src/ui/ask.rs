@@ -8,9 +8,10 @@ use dialoguer::console::Term;
 use dialoguer::{Confirm, Input};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::termios::{QueueSelector, tcflush};
+use rustix::termios::{LocalModes, OptionalActions, QueueSelector, tcflush, tcgetattr, tcsetattr};
 
 use super::{Ui, table};
+use crate::vars::Secret;
 
 /// A host whose key the user is asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,6 +159,34 @@ impl Ui {
         match stdin.read_line(&mut line) {
             Ok(1..) => Some(line),
             _ => None,
+        }
+    }
+
+    /// Asks for a line that is not shown while it is typed. Nothing when the question was left: by
+    /// Ctrl-C, which `interrupted` tells, or by the end of the input.
+    pub fn ask_secret(
+        &self,
+        question: &str,
+        interrupted: &(dyn Fn() -> bool + Sync),
+    ) -> Option<Secret> {
+        let ask = || {
+            let stdin = std::io::stdin();
+            let usual = tcgetattr(&stdin).ok()?;
+            let mut hidden = usual.clone();
+            hidden.local_modes.remove(LocalModes::ECHO);
+            hidden.local_modes.insert(LocalModes::ECHONL);
+            tcsetattr(&stdin, OptionalActions::Now, &hidden).ok()?;
+            let line = self.line_typed(question, interrupted);
+            // Nothing helps where it cannot be set back.
+            let _ = tcsetattr(&stdin, OptionalActions::Now, &usual);
+            if line.is_none() {
+                self.terminal("\n");
+            }
+            line.map(|line| Secret::new(&line))
+        };
+        match &self.live {
+            Some(live) => live.aside(ask),
+            None => ask(),
         }
     }
 

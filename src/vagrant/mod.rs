@@ -310,6 +310,7 @@ async fn connect(
         port: way.port,
         user: way.user.clone(),
         connect_timeout: limit,
+        become_password: None,
         alive_interval: Duration::from_secs(15),
     };
     let session = ssh::connect(&target, &trust, &keys).await;

@@ -88,7 +88,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     // What talks to hosts.
-    ("ssh", &["problem", "shell"]),
+    ("ssh", &["problem", "shell", "vars"]),
     (
         "run",
         &[

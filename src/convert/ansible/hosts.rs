@@ -18,7 +18,7 @@ const DATA: &str = "/var/lib/rancher/k3s";
 const UNUSED: [(&str, &str); 4] = [
     (
         "ansible_become_pass ansible_become_password ansible_sudo_pass",
-        "is a password, and towline takes none: allow the user sudo without a password",
+        "is a password and not converted: run with --ask-become-pass, or set `ssh: {become_password: {command: …}}`",
     ),
     (
         "ansible_password ansible_ssh_pass",

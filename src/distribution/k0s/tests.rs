@@ -33,6 +33,7 @@ fn read(text: &str) -> Result<Inventory, String> {
         home: None,
         overrides: &overrides,
         variables: |_| None,
+        commands: None,
     };
     let read = load_text(text, Path::new("k0s.yaml"), surroundings);
     read.map_err(|errors| errors.render(false, 100))

@@ -118,6 +118,44 @@ is masked like every other secret.
 `$${` stands for `${`. Every other `$` stands for itself, so `$NAME` is no variable and `$$` is two
 characters.
 
+## Secrets
+
+Where a secret is wanted, the inventory holds it, or says where it is:
+
+```yaml
+cluster:
+  token: {command: [sops, decrypt, --extract, '[\"token\"]', secrets.yaml]}
+  agent_token: {file: secrets/agent-token}
+  config:
+    datastore-endpoint: {env: DATASTORE_ENDPOINT}
+ssh:
+  user: ops
+groups:
+  edge:
+    role: agent
+    ssh:
+      become_password: {command: [pass, show, edge/sudo]}
+```
+
+`command` is a program of this machine with its arguments, run without a shell in the folder of the file that
+it stands in; what it prints is the secret: `[age, -d, -i, key.txt, token.age]`, `[vault, kv, get, -field=token,
+secret/k3s]`, `[op, read, \"op://lab/k3s/token\"]`. It has nothing on its standard input, and two minutes. `file` is a path, `env` the name
+of a variable. White space at both ends is dropped. In a `config`, all keys whose names say that they are secret take the same.
+
+Each is read once, however many hosts share it, after the inventory was found right and before any host is
+contacted; a password for sudo only where a host needs it. `inventory check` and `inventory show` read none.
+One that cannot be read is a mistake with file, line and column: of a command it has the exit status and
+the standard error, never what it printed. Everything that is read this way is masked.
+
+## sudo
+
+A user other than root becomes root by sudo, or by doas where there is no sudo. Where sudo asks for a
+password, it is given `become_password`, or what you type once with `--ask-become-pass` (`-K`). The
+password goes to sudo's standard input when sudo asks with towline's own prompt, so no language matters, and a
+sudo that does not ask is not told it. A wrong one is tried once, on one host: the others wait for the first answer, and
+are not asked where it is no, since too many attempts lock an account. doas takes a password only on
+a terminal, so it has to be `nopass`.
+
 ## Standard input, and Terraform
 
 `-i -` reads the inventory from standard input. Paths in it are relative to the current folder, and its
@@ -319,7 +357,8 @@ fn listed(words: &[&str]) -> String {
 /// A kind of value in words.
 fn kind(kind: Kind) -> String {
     match kind {
-        Kind::Text(_) | Kind::Ranged(_) | Kind::Secret(_) => "text".to_owned(),
+        Kind::Text(_) | Kind::Ranged(_) => "text".to_owned(),
+        Kind::Secret(_) => "[secret](#secrets)".to_owned(),
         Kind::Whole(least, most) => format!("number, {least} to {most}"),
         Kind::Distribution => listed(&DIALECTS.map(|dialect| dialect.name)),
         Kind::RoleName => listed(&crate::distribution::DEFAULT.dialect.role_words()),

@@ -104,6 +104,7 @@ proptest! {
             home: None,
             overrides: &Overrides::default(),
             variables: |_| Some("a: [\u{e9}".into()),
+            commands: None,
         };
         let result = load_text(&source, Path::new("x.yaml"), surroundings);
         if let Err(errors) = result {

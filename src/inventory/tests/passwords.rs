@@ -11,6 +11,7 @@ fn a_password_before_an_address_is_not_repeated() {
         home: None,
         overrides: &Overrides::default(),
         variables: |name| (name == "WHERE").then(|| OsString::from("ann:hunter2@192.0.2.2")),
+        commands: None,
     };
     let text = "hosts:
   a: {address: 'ann:hunter 2@192.0.2.1', role: server}

@@ -27,6 +27,7 @@ fn filled(text: &str) -> Result<Inventory, InputErrors> {
         home: Some(Path::new("/home/me")),
         overrides: &Overrides::default(),
         variables: environment,
+        commands: None,
     };
     load_text(text, Path::new("a.yaml"), surroundings)
 }

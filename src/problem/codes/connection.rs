@@ -134,23 +134,44 @@ super::codes! {
     /// that it is the first.
     LOGIN_REFUSED "login-refused";
 
-    /// sudo on the host asks for a password. towline needs root on the host and cannot type passwords.
+    /// sudo (or doas) on the host asks for a password, and towline was given none. towline needs root on the
+    /// host.
     ///
     /// # Remedy
-    /// Let the user use sudo without a password, as root on the host:
+    /// Type the password once for all hosts with `--ask-become-pass`, or say in the inventory where it is:
     ///
-    /// ```sh
-    /// echo 'USER ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/USER && chmod 440 /etc/sudoers.d/USER
+    /// ```yaml
+    /// ssh: {become_password: {command: [pass, show, sudo]}}
     /// ```
     ///
-    /// or log in as root: `ssh: {user: root}` in the inventory.
+    /// Or let the user use sudo without a password, as root on the host:
+    ///
+    /// ```sh
+    /// echo 'USER ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/towline && chmod 440 /etc/sudoers.d/towline
+    /// ```
+    ///
+    /// or log in as root: `ssh: {user: root}` in the inventory. doas takes a password only on a terminal:
+    /// with doas, write `permit nopass USER as root` into `/etc/doas.conf`.
     SUDO_PASSWORD "sudo-password";
 
-    /// The user cannot become root on the host: sudo is missing or refuses the user. Nothing can be
-    /// installed without root.
+    /// sudo on a host did not take the password that it was given. It was tried once there, and on no host
+    /// after it: many hosts may share one account, which is locked after too many attempts. Where the
+    /// host counts attempts with `pam_faillock`, one wrong password counts as two.
     ///
     /// # Remedy
-    /// Install sudo and allow the user to use it without a password, or log in as root: `ssh: {user: root}`
+    /// Correct the password where the message says that it comes from, then run the same command again. If
+    /// it is right, the account may be locked; on the host, as root:
+    ///
+    /// ```sh
+    /// faillock --user USER
+    /// ```
+    SUDO_PASSWORD_WRONG "sudo-password-wrong";
+
+    /// The user cannot become root on the host: there is neither sudo nor doas, it refuses the user, or it
+    /// wants a terminal (`requiretty`). Nothing can be installed without root.
+    ///
+    /// # Remedy
+    /// The message says which of these it is, and the line that helps. Or log in as root: `ssh: {user: root}`
     /// in the inventory, `--user root` for a single machine.
     SUDO_REFUSED "sudo-refused";
 

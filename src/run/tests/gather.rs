@@ -205,7 +205,7 @@ async fn one_host_of_no_use_costs_the_others_nothing() {
             (
                 "sudoers",
                 Outcome::Failed,
-                &format!("{user} cannot become root by sudo")
+                &format!("{user} is not allowed to become root")
             ),
         ]
     );

@@ -76,11 +76,16 @@ async fn another_user_goes_through_sudo() {
     session
         .put(&world.upload(10, "cat > '/tmp/a b'"), &|_| {})
         .await;
-    let commands = world.server.commands.lock().unwrap().join("\n");
-    assert_eq!(
-        commands,
-        "exec sudo -n -- /bin/sh\nexec sudo -n -- /bin/sh -c 'cat > '\\''/tmp/a b'\\''\n'"
-    );
+    let commands = world.server.commands.lock().unwrap();
+    let ends = [
+        "; exec sudo -n -- \"$@\"' sh /bin/sh",
+        "; exec sudo -n -- \"$@\"' sh /bin/sh -c 'cat > '\\''/tmp/a b'\\''\n'",
+    ];
+    for (command, end) in commands.iter().zip(ends) {
+        assert!(command.starts_with("exec /bin/sh -c 'export LC_ALL=C; "));
+        assert!(command.ends_with(end), "{command}");
+    }
+    assert_eq!(commands.len(), 2);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ fn target(address: &str, port: u16) -> Target {
         port,
         user: "ubuntu".to_owned(),
         connect_timeout: Duration::from_secs(10),
+        become_password: None,
         alive_interval: Duration::from_secs(15),
     }
 }

@@ -5,4 +5,5 @@ mod connection;
 mod exchange;
 mod host_key;
 mod server;
+mod sudo;
 mod world;

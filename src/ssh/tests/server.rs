@@ -1,6 +1,8 @@
 //! An SSH server inside the test process, which misbehaves as told.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,6 +19,8 @@ use tokio::net::TcpListener;
 pub(super) enum Act {
     /// Really runs it.
     Shell,
+    /// Really runs it, with the programs in this folder before all others.
+    With(PathBuf),
     /// Ends with status 28 and a complaint after this many bytes of input.
     Early(usize),
     /// Ends the connection after the first input.
@@ -190,7 +194,7 @@ impl Handler for Peer {
         if let Act::OneSession(lag) = self.setup.act {
             let held = self.held.take();
             tokio::spawn(async move {
-                shell(channel, &command).await;
+                shell(channel, &command, None).await;
                 tokio::time::sleep(lag).await;
                 drop(held);
             });
@@ -230,7 +234,8 @@ impl Handler for Peer {
 async fn act(act: Act, mut channel: Channel<Msg>, command: String, session: server::Handle) {
     let id = channel.id();
     match act {
-        Act::Shell => return shell(channel, &command).await,
+        Act::Shell => return shell(channel, &command, None).await,
+        Act::With(programs) => return shell(channel, &command, Some(programs)).await,
         Act::Early(after) => {
             let mut seen = 0;
             while seen < after {
@@ -290,40 +295,59 @@ async fn act(act: Act, mut channel: Channel<Msg>, command: String, session: serv
     channel.close().await.unwrap();
 }
 
-async fn shell(mut channel: Channel<Msg>, command: &str) {
+async fn shell(channel: Channel<Msg>, command: &str, programs: Option<PathBuf>) {
+    let own = std::env::var_os("PATH").unwrap_or_default();
+    let path = match programs {
+        None => own,
+        Some(first) => [first.into_os_string(), OsString::from(":"), own]
+            .into_iter()
+            .collect(),
+    };
     let mut child = tokio::process::Command::new("sh")
         .args(["-c", command])
+        .env("PATH", path)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    let (mut reader, writer) = channel.split();
     let mut input = child.stdin.take().unwrap();
-    while let Some(message) = channel.wait().await {
-        let written = match message {
-            ChannelMsg::Data { data } => input.write_all(&data).await,
-            ChannelMsg::Eof => break,
-            _ => Ok(()),
-        };
-        if written.is_err() {
-            break;
+    let taking = tokio::spawn(async move {
+        while let Some(message) = reader.wait().await {
+            let written = match message {
+                ChannelMsg::Data { data } => input.write_all(&data).await,
+                ChannelMsg::Eof => break,
+                _ => Ok(()),
+            };
+            if written.is_err() {
+                break;
+            }
         }
-    }
-    drop(input);
-    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        drop(input);
+        while reader.wait().await.is_some() {}
+    });
     let mut out = child.stdout.take().unwrap();
     let mut errors = child.stderr.take().unwrap();
-    tokio::try_join!(
-        out.read_to_end(&mut stdout),
-        errors.read_to_end(&mut stderr)
-    )
-    .unwrap();
+    let saying = async {
+        let mut piece = vec![0; 32 * 1024];
+        while let Ok(count @ 1..) = out.read(&mut piece).await {
+            writer.data_bytes(piece[..count].to_vec()).await.unwrap();
+        }
+    };
+    let complaining = async {
+        let mut piece = vec![0; 32 * 1024];
+        while let Ok(count @ 1..) = errors.read(&mut piece).await {
+            let said = piece[..count].to_vec();
+            writer.extended_data_bytes(1, said).await.unwrap();
+        }
+    };
+    tokio::join!(saying, complaining);
     let status = child.wait().await.unwrap();
-    channel.data_bytes(stdout).await.unwrap();
-    channel.extended_data_bytes(1, stderr).await.unwrap();
     if let Some(code) = status.code() {
-        channel.exit_status(code.unsigned_abs()).await.unwrap();
+        writer.exit_status(code.unsigned_abs()).await.unwrap();
     }
-    channel.eof().await.unwrap();
-    channel.close().await.unwrap();
+    writer.eof().await.unwrap();
+    writer.close().await.unwrap();
+    taking.abort();
 }

@@ -70,6 +70,7 @@ pub(super) fn target(address: SocketAddr) -> Target {
         port: address.port(),
         user: "root".to_owned(),
         connect_timeout: Duration::from_secs(5),
+        become_password: None,
         alive_interval: Duration::from_secs(15),
     }
 }

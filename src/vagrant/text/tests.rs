@@ -39,6 +39,7 @@ fn made(
         home: Some(Path::new("/home/me")),
         overrides: &Overrides::default(),
         variables: |_| None,
+        commands: None,
     };
     let before = Before::read(&file, surroundings).map_err(said)?;
     before.with(hosts, gone, version, "k").map_err(said)
