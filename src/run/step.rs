@@ -331,7 +331,14 @@ impl WaitState {
         };
         let ends = ended.restarts - ending.restarts + 1;
         let time = ending.since.elapsed();
-        (time >= ENDING && ends >= ENDS).then(|| {
+        if time < ENDING {
+            return None;
+        }
+        // One that tries for long before it ends shows its cause too briefly for it to stand.
+        if ends > 1 && pending.cause.is_some() {
+            return pending.cause.clone();
+        }
+        (ends >= ENDS).then(|| {
             let what = format!(
                 "its process ends again and again: {ends} times in {} s, with the same last words",
                 time.as_secs()

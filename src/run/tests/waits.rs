@@ -2,6 +2,17 @@
 
 use super::*;
 
+/// What is said of a unit that systemd has started again so many times.
+fn restarted(said: Said, times: u64) -> Said {
+    match said {
+        Said::Out(status, text) => Said::Out(
+            status,
+            text.replace("NRestarts=3", &format!("NRestarts={times}")),
+        ),
+        said => said,
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_wait_that_times_out_ends_with_the_last_things_the_host_said() {
     let world = World::new(&["m1"]).on("m1", "node", |_| {
@@ -72,6 +83,29 @@ async fn a_recognised_cause_ends_the_wait_once_it_has_stood() {
         .await;
     assert!((20..30).contains(&came.seconds), "{}", came.seconds);
 
+    // Of one that tries for a minute before it ends, the second end tells enough.
+    let begun = Instant::now();
+    let tries = move |_| {
+        let (restarts, second) = (
+            begun.elapsed().as_secs() / 70,
+            begun.elapsed().as_secs() % 70,
+        );
+        let said = match second {
+            0..60 => unit("activating", "start", "starting"),
+            _ => unit("activating", "auto-restart", "not authorized"),
+        };
+        restarted(said, restarts)
+    };
+    let came = World::new(&["m1"])
+        .on("m1", "unit", tries)
+        .run(single(service()))
+        .await;
+    assert!(
+        came.problem("m1")
+            .starts_with("m1: the cluster does not accept this host's token")
+    );
+    assert!((130..140).contains(&came.seconds), "{}", came.seconds);
+
     // One that was gone for long is not believed when it comes back.
     let comes_and_goes = |count: usize| match count {
         0..=14 => unit("activating", "auto-restart", "not authorized"),
@@ -102,13 +136,7 @@ async fn a_process_that_ends_again_and_again_is_a_failure_after_a_minute() {
                 0..5 => unit("activating", "start", "starting"),
                 _ => unit("activating", "auto-restart", &words(restarts)),
             };
-            match said {
-                Said::Out(status, text) => Said::Out(
-                    status,
-                    text.replace("NRestarts=3", &format!("NRestarts={restarts}")),
-                ),
-                said => said,
-            }
+            restarted(said, restarts)
         }
     };
     let came = World::new(&["m1"])
@@ -181,20 +209,10 @@ async fn a_server_that_dies_while_its_node_is_waited_for_is_told_by_its_own_word
             begun.elapsed().as_secs() / 10,
             begun.elapsed().as_secs() % 10,
         );
-        match (
-            second,
-            unit(
-                "activating",
-                "auto-restart",
-                "level=error msg=\"kubelet exited: invalid argument\"",
-            ),
-        ) {
-            (0..5, _) => Said::Out(0, String::new()),
-            (_, Said::Out(status, text)) => Said::Out(
-                status,
-                text.replace("NRestarts=3", &format!("NRestarts={restarts}")),
-            ),
-            (_, said) => said,
+        let words = "level=error msg=\"kubelet exited: invalid argument\"";
+        match second {
+            0..5 => Said::Out(0, String::new()),
+            _ => restarted(unit("activating", "auto-restart", words), restarts),
         }
     };
     let came = World::new(&["m1"])
