@@ -212,7 +212,22 @@ fn secret_in(line: &str) -> Option<SecretStart> {
             open,
         });
     }
-    None
+    packed(line).map(|start| SecretStart {
+        key: String::new(),
+        start,
+        open: Open::No,
+    })
+}
+
+/// Where something begins that is gzipped and in base64, as a file may hold a token with no key before it.
+fn packed(line: &str) -> Option<usize> {
+    let is_long = |at: &usize| {
+        let letters = line[*at..].bytes();
+        let letters =
+            letters.take_while(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte));
+        letters.count() >= 40
+    };
+    line.find("H4sI").filter(is_long)
 }
 
 /// The next word of letters, digits, dashes, dots and underscores.

@@ -134,6 +134,15 @@ fn two_versions_differ_where_a_secret_does() {
 }
 
 #[test]
+fn a_token_that_is_packed_needs_no_key() {
+    let token = |filler: &str| format!("H4sIAAAAAAAC/{}==\n", filler.repeat(20));
+    let (old, new) = masked_pair(&token("a1"), &token("b2"));
+    assert_eq!((&*old, &*new), ("***\n", "*** (changed)\n"));
+    assert_eq!(masked(&format!("echo {}", token("a1"))), "echo ***\n");
+    assert_eq!(masked("as H4sI says"), "as H4sI says");
+}
+
+#[test]
 fn a_long_text_costs_next_to_nothing() {
     let keys: String = (0..50_000).map(|n| format!("token{n}: x{n}\n")).collect();
     let signs = "token=\"true\" proxy=://".repeat(10_000) + "x@";
