@@ -25,8 +25,9 @@ use crate::problem::{Advice, Code, Problem, problem};
 use crate::shell::{PACKED, Reply, Script, acting, decode, quote};
 
 /// Takes klog's lines of information and the list of flags out of a journal: where a component ends,
-/// it prints the latter, some 350 lines.
-pub(super) const WITHOUT_CHATTER: &str = "grep -vE '^(   |I[0-9]{4} )'";
+/// it prints the latter, some 350 lines. Why a kubelet does not join is said for information alone.
+pub(super) const WITHOUT_CHATTER: &str =
+    "sed -E -e '/Failed to connect to apiserver/b' -e '/^(   |I[0-9]{4} )/d'";
 
 /// Words in lines that warn of something, and what such lines tell.
 type Warning = (&'static str, fn(lines: &str) -> Vec<String>);

@@ -62,6 +62,16 @@ pub(super) const CAUSES: &[Cause] = &[
     },
     Cause {
         code: Code::TOKEN_REFUSED,
+        words: &[
+            "Failed to connect to apiserver",
+            "the server has asked for the client to provide credentials",
+        ],
+        value: Value::None,
+        means: "the cluster does not take this worker's token: it has expired, was taken back, or is of another cluster",
+        remedy: AGAIN,
+    },
+    Cause {
+        code: Code::TOKEN_REFUSED,
         words: &["wrong token type"],
         value: Value::Between(&[("wrong token type ", ",")], "another role"),
         means: "the token in /etc/k0s/k0stoken is one for another role ({value})",

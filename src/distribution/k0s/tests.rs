@@ -433,6 +433,7 @@ fn every_cause_is_known_by_the_line_as_k0s_writes_it() {
     let lines = [
         "Error: failed to join controller: failed to join existing cluster via https://10.0.0.1:9443: the server has asked for the client to provide credentials",
         "Error: failed to join controller: failed to join existing cluster via https://10.0.0.1:9443: Get \"https://10.0.0.1:9443/v1beta1/ca\": tls: failed to verify certificate: x509: certificate signed by unknown authority",
+        "I1128 21:59:43.601594    2723 bootstrap.go:297] \"Failed to connect to apiserver\" err=\"the server has asked for the client to provide credentials\"",
         "Error: failed to join controller: failed to create join client: wrong token type kubelet-bootstrap, expected type: controller-bootstrap",
         "Error: failed to bootstrap kubelet client configuration: failed to get bootstrap kubeconfig: failed to decode join token: illegal base64 data at input byte 4",
         "Error: token file \"/etc/k0s/k0stoken\" not found: obtain a new token via \"k0s token create ...\" and store it in the file",

@@ -175,13 +175,20 @@ fn what_a_unit_needs_follows_from_its_state_and_the_age_of_its_files() {
 
 #[test]
 fn a_unit_that_does_not_tell_systemd_when_it_is_ready_is_asked() {
+    let lines = [
+        "starting",
+        "I1128 21:59:41.315836    2723 bootstrap.go:297] \"Failed to connect to apiserver\" err=\"no\"",
+        "I1128 21:59:41.315836    2723 flags.go:64] FLAG: --v=\"2\"",
+        "   --v int   level",
+    ];
     let answer = |ready: Option<&str>| {
         let service: Service = serde_json::from_value(
             serde_json::json!({"unit": "k0s", "ready": ready, "timeout": 9}),
         )
         .expect("a service");
         let script = format!(
-            "systemctl() {{ echo ActiveState=active; }}\njournalctl() {{ echo starting; }}\n{}",
+            "systemctl() {{ echo ActiveState=active; }}\njournalctl() {{ printf '%s\\n' '{}'; }}\n{}",
+            lines.join("' '"),
             service.question()
         );
         let output = std::process::Command::new("sh")
@@ -200,6 +207,6 @@ fn a_unit_that_does_not_tell_systemd_when_it_is_ready_is_asked() {
     };
     assert_eq!(answer(None), (None, String::new()));
     assert_eq!(answer(Some("echo yes")), (None, String::new()));
-    let not_yet = (Some("no".to_owned()), "starting".to_owned());
+    let not_yet = (Some("no".to_owned()), lines[..2].join("\n"));
     assert_eq!(answer(Some("echo no; false")), not_yet);
 }
