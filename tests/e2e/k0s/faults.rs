@@ -2,7 +2,7 @@
 
 use towline_lab::Machine;
 
-use super::{lives, members, nodes, problem_of, with};
+use super::{TOKEN, lives, members, nodes, problem_of, with};
 use crate::kill::Watch;
 
 /// Drops what comes from one machine for a port of another one, until [`opens`].
@@ -35,16 +35,27 @@ fn what_fails_with_k0s_is_told_with_its_cause_and_harms_no_other_host() {
         // As before 1.36.1, where one that is not reached takes the quorum with it.
         machine.succeed("mkdir -p /etc/k0s-standin; echo 1 >/etc/k0s-standin/voting-join");
     }
+    // A second address of m1 does for a balancer: what forwards no port drops what comes for it.
+    let balancer = format!("{}9", at(m1));
+    m1.succeed(&format!("ip address add {balancer}/32 dev host0"));
+    let balanced = format!("api: {{externalAddress: {balancer}}}, ");
     let all = place.inventory().cluster("join", "serial");
+    let all = with(&place, all, "", &balanced);
     let two = all.clone().only(&["m1", "m4"]);
 
-    // A worker that does not reach the API, and one whose token the cluster does not know.
-    closes(m1, 6443, m4);
+    // A balancer that does not forward all ports, and a worker whose token the cluster does not know.
+    closes(m1, 8132, m4);
     let problem = problem_of(&place.deploy(&two).ends(1), "m4");
-    let port = format!("port 6443 of {} does not answer", at(m1));
+    let port = format!("port 8132 of {balancer} does not answer");
     assert!(problem.contains(&port), "{problem}");
-    assert!(problem.contains("look at the firewalls"), "{problem}");
+    assert!(
+        problem.contains("let that balancer forward the ports 6443, 9443 and 8132"),
+        "{problem}"
+    );
+    m4.succeed("! systemctl is-active k0sworker | grep -x active");
     opens(m1);
+    let plan = place.towline("plan", &two).run().ends(0);
+    assert!(!plan.stdout.contains(TOKEN), "{}", plan.stdout);
     let life = lives(m1);
     let watch = takes_tokens_back(m1);
     let failed = place.deploy(&two).ends(1);
@@ -83,7 +94,7 @@ fn what_fails_with_k0s_is_told_with_its_cause_and_harms_no_other_host() {
     closes(m1, 9443, m3);
     let failed = place.deploy(&all).ends(1);
     let problem = problem_of(&failed, "m3");
-    let port = format!("port 9443 of {} does not answer", at(m1));
+    let port = format!("port 9443 of {balancer} does not answer");
     assert!(problem.contains(&port), "{problem}");
     opens(m1);
 
@@ -92,7 +103,7 @@ fn what_fails_with_k0s_is_told_with_its_cause_and_harms_no_other_host() {
     let failed = place.deploy(&all).ends(1);
     drop(watch);
     let problem = problem_of(&failed, "m3");
-    let said = format!("the controller at {} to take this host's token", at(m1));
+    let said = format!("the controller at {balancer} to take this host's token");
     assert!(problem.contains(&said), "{problem}");
     let token = m1.succeed("k0s token create --role worker --expiry 10m");
     m3.succeed(&format!(
@@ -110,11 +121,18 @@ fn what_fails_with_k0s_is_told_with_its_cause_and_harms_no_other_host() {
 
     place.deploy(&all).ends(0);
     assert_eq!(members(m3), [at(m1), at(m2), at(m3)]);
+    let known = m4.succeed("grep server: /var/lib/k0s/kubelet.conf");
+    assert_eq!(known.trim(), format!("server: https://{balancer}:6443"));
     place.deploy(&all).changed_nothing();
 
     // What k0s does not accept takes no place, and stops nothing.
     let life = [m1, m2, m3, m4].map(lives);
-    let wrong = with(&place, all.clone(), "", "netwrk: {}, ");
+    let wrong = with(
+        &place,
+        all.clone(),
+        "",
+        &format!("{balanced}netwrk: {{}}, "),
+    );
     let failed = place.deploy(&wrong).ends(1);
     assert_eq!(
         failed.outcomes(),
@@ -125,7 +143,12 @@ fn what_fails_with_k0s_is_told_with_its_cause_and_harms_no_other_host() {
     assert_eq!([m1, m2, m3, m4].map(lives), life);
 
     // A flag with a value that k0s finds wrong only when it starts: one controller is down, no second one.
-    let wrong = with(&place, all.clone(), "disable-components: [no-such], ", "");
+    let wrong = with(
+        &place,
+        all.clone(),
+        "disable-components: [no-such], ",
+        &balanced,
+    );
     let failed = place.deploy(&wrong).ends(1);
     let problem = problem_of(&failed, "m1");
     assert!(problem.contains("unknown component no-such"), "{problem}");
