@@ -5,8 +5,8 @@ use crate::problem::{Code, Problem, problem};
 use crate::ssh::{CommandOutput, NOT_TRIED, is_wrong};
 
 /// What is said of a host where the user does not become root, if that is what the answer means. The words
-/// are those of sudo, sudo-rs and doas in English.
-pub(super) fn refused(host: &Host, output: &CommandOutput) -> Option<Problem> {
+/// are those of sudo, sudo-rs and doas in English. `is_here` says that the host is this machine, without SSH.
+pub(super) fn refused(host: &Host, output: &CommandOutput, is_here: bool) -> Option<Problem> {
     let (user, said) = (&host.ssh.user.value, output.stderr.trim());
     let has = |words: &[&str]| words.iter().any(|words| said.contains(words));
     let last = said.lines().last().unwrap_or_default();
@@ -62,6 +62,15 @@ pub(super) fn refused(host: &Host, output: &CommandOutput) -> Option<Problem> {
         "Interaction is required",
         "Authentication required but not attempted",
     ]) {
+        if is_here {
+            return Some(
+                problem!(
+                    Code::SUDO_PASSWORD,
+                    "sudo asks for a password on this machine"
+                )
+                .next("run the same command with  sudo  in front"),
+            );
+        }
         return Some(
             problem!(Code::SUDO_PASSWORD, "sudo asks {user} for a password")
                 .next("type it once for all hosts")
@@ -94,11 +103,16 @@ pub(super) fn refused(host: &Host, output: &CommandOutput) -> Option<Problem> {
         "afraid I can't do that",
         "doas: Operation not permitted",
     ]) {
+        let allow = if has(&["doas:"]) {
+            format!("echo 'permit nopass {user} as root' >> /etc/doas.conf")
+        } else {
+            sudoers(&format!("{user} ALL=(ALL) ALL"))
+        };
         return Some(
             problem!(Code::SUDO_REFUSED, "{user} is not allowed to become root")
                 .because(last)
                 .next("towline runs a shell as root; allow it")
-                .on_host(sudoers(&format!("{user} ALL=(ALL) ALL")))
+                .on_host(allow)
                 .next("or log in as root")
                 .inventory("ssh: {user: root}"),
         );

@@ -50,6 +50,7 @@ mod power;
 mod proxy;
 mod refusals;
 mod reset;
+mod root;
 mod single;
 mod supply;
 mod together;

@@ -15,7 +15,7 @@ fn told(said: &str, password: &str) -> Option<Problem> {
         stderr: said.to_owned(),
         start: std::time::Duration::ZERO,
     };
-    refused(&inventory.hosts[0], &output)
+    refused(&inventory.hosts[0], &output, false)
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn each_reason_has_its_own_words() {
         (
             "doas: Operation not permitted",
             "ops is not allowed to become root",
-            "user: root",
+            "permit nopass ops as root",
         ),
         (
             "/etc/sudoers.d/y:1:10: syntax error\nsudo: no valid sudoers sources found, quitting",
