@@ -283,9 +283,31 @@ pub struct HostsArguments {
     #[arg(short = 'K', long)]
     pub ask_become_pass: bool,
 
+    /// What ssh's configuration says of them.
+    #[command(flatten)]
+    pub ssh: SshConfiguration,
+
     /// Folder with playbooks/ and templates/ that replace towline's files of the same name
     #[arg(long, value_name = "FOLDER", value_parser = path())]
     pub overrides: Option<PathBuf>,
+}
+
+/// The way to hosts, as the flags of ssh name it.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SshConfiguration {
+    /// Connect through these hosts, as with ssh's -J
+    ///
+    /// The nearest first, separated by commas: `[USER@]HOST[:PORT]`, or hosts of the inventory.
+    #[arg(short = 'J', long, value_name = "HOSTS", value_delimiter = ',')]
+    pub bastion: Vec<String>,
+
+    /// Configuration file of ssh, instead of `~/.ssh/config` and `/etc/ssh/ssh_config`
+    #[arg(short = 'F', long, value_name = "FILE", value_parser = path(), hide_short_help = true)]
+    pub ssh_config: Option<PathBuf>,
+
+    /// Do not read the configuration of ssh
+    #[arg(long, conflicts_with = "ssh_config", hide_short_help = true)]
+    pub no_ssh_config: bool,
 }
 
 /// What `towline plan` needs to know.

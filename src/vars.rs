@@ -31,6 +31,8 @@ pub enum Origin {
     },
     /// A command-line flag, named without its dashes.
     Flag(&'static str),
+    /// OpenSSH's configuration.
+    SshConfig,
 }
 
 impl fmt::Display for Origin {
@@ -42,6 +44,7 @@ impl fmt::Display for Origin {
                 path, file, line, ..
             } => write!(f, "{path}, {file}:{line}"),
             Self::Flag(name) => write!(f, "--{name}"),
+            Self::SshConfig => f.write_str("ssh_config"),
         }
     }
 }

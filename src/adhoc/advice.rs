@@ -41,14 +41,15 @@ pub fn agents(adhoc: &AdHocInventory, login: &Login) -> String {
     let Some(address) = address else {
         return String::new();
     };
-    let user = match login.user.as_str() {
-        "root" => String::new(),
-        user => format!(" --user {}", quote(user)),
-    };
-    let user = format!("{}{user}", adhoc.distribution_flag());
+    let mut flags = adhoc.distribution_flag();
+    let user = login.user.as_deref().filter(|user| *user != "root");
+    flags.extend(user.map(|user| format!(" --user {}", quote(user))));
+    if !login.ssh.bastion.is_empty() {
+        flags.push_str(&format!(" -J {}", quote(&login.ssh.bastion.join(","))));
+    }
     format!(
-        "\n  towline join --ip ADDRESS --server-ip {address}{user}    adds an agent\n  \
-         towline node-token --ip {address}{user}    prints the token for agents that something else sets up"
+        "\n  towline join --ip ADDRESS --server-ip {address}{flags}    adds an agent\n  \
+         towline node-token --ip {address}{flags}    prints the token for agents that something else sets up"
     )
 }
 

@@ -6,7 +6,8 @@ use super::{AdHocInventory, advice, save};
 use crate::cli::{Environment, Login, NodeArguments};
 use crate::cluster::ClusterState;
 use crate::engine::{
-    Conclusion, Context, Deploy, KubeconfigTarget, Refusal, RunOptions, execute, preview,
+    Conclusion, Context, Deploy, KubeconfigTarget, Refusal, RunOptions, config_files, execute,
+    preview,
 };
 use crate::problem::{Code, problem};
 use crate::run::Event;
@@ -33,6 +34,7 @@ impl AdHocInventory {
             ask_become_pass: login.ask_become_pass,
             overrides: overrides.map(Path::to_owned),
             local: self.local.clone(),
+            ssh_config: config_files(&login.ssh),
         };
         let inventory = self.inventory(environment)?;
         let selected = [self.target.clone()].into();

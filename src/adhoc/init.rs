@@ -228,10 +228,7 @@ async fn hostnames(
 ) -> Result<BTreeMap<String, String>, Refusal> {
     let options = RunOptions {
         parallel: 32,
-        accept_new_host_keys: false,
-        ask_become_pass: false,
-        overrides: None,
-        local: None,
+        ..RunOptions::default()
     };
     let all = inventory.hosts.iter().map(|host| host.name.clone());
     let selected = all.collect();

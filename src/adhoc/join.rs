@@ -68,7 +68,7 @@ impl AdHocInventory {
         let mut name = host_name(server);
         // Behind one address, machines are told apart by their ports.
         let port = arguments.server_ssh_port;
-        if let Some(port) = port.filter(|port| *port != arguments.node.login.ssh_port)
+        if let Some(port) = port.filter(|port| Some(*port) != arguments.node.login.ssh_port)
             && name == self.target
         {
             name = format!("{name}-{port}");

@@ -136,11 +136,11 @@ impl AdHocInventory {
         let distribution = distribution::named(&kubernetes.distribution);
         let place = address.host.as_ref().or(address.ip.as_ref());
         let is_local = address.local || place.is_none();
-        if !login.sudo && login.user != "root" && !is_local {
+        let user = login.user.as_deref().unwrap_or("root");
+        if !login.sudo && user != "root" && !is_local {
             return Err(problem!(
                 Code::FLAG_UNFIT,
-                "--sudo=false: {} cannot set up a machine without sudo",
-                login.user
+                "--sudo=false: {user} cannot set up a machine without sudo"
             )
             .next("leave it out, or log in as root")
             .flag("--user root"));
@@ -166,9 +166,14 @@ impl AdHocInventory {
             None => cluster.insert("channel".into(), json!(release.channel)),
         };
         let mut ssh = Map::new();
-        ssh.insert("user".into(), json!(login.user));
-        if login.ssh_port != 22 {
-            ssh.insert("port".into(), json!(login.ssh_port));
+        if let Some(user) = &login.user {
+            ssh.insert("user".into(), json!(user));
+        }
+        if let Some(port) = login.ssh_port {
+            ssh.insert("port".into(), json!(port));
+        }
+        if !login.ssh.bastion.is_empty() {
+            ssh.insert("bastion".into(), json!(login.ssh.bastion));
         }
         if let Some(key) = &login.ssh_key {
             ssh.insert("key".into(), json!(absolute(key)));

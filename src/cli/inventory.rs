@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::TypedValueParser;
 use clap::{Args, Subcommand};
 
-use super::{InventoryFiles, path};
+use super::{InventoryFiles, SshConfiguration, path};
 
 /// What to do with inventories.
 #[derive(Debug, Clone, Subcommand)]
@@ -51,6 +51,10 @@ pub enum InventoryCommand {
         /// The files.
         #[command(flatten)]
         files: InventoryFiles,
+
+        /// What ssh's configuration says of the hosts.
+        #[command(flatten)]
+        ssh: SshConfiguration,
 
         /// The host to show [default: all of them]
         #[arg(long, value_name = "NAME")]

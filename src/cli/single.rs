@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::path;
+use super::{SshConfiguration, path};
 
 /// `--flag`, `--flag=true` and `--flag=false`, as programs in Go take them.
 fn switch(text: &str) -> Result<bool, String> {
@@ -20,17 +20,21 @@ fn switch(text: &str) -> Result<bool, String> {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Login")]
 pub struct Login {
-    /// User to log in as
-    #[arg(long, value_name = "USER", default_value = "root")]
-    pub user: String,
+    /// User to log in as [default: as in ~/.ssh/config, else root]
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
 
     /// Private key to try first [default: the SSH agent's keys, then ~/.ssh/id_*]
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub ssh_key: Option<PathBuf>,
 
-    /// Port of sshd
-    #[arg(long, value_name = "PORT", default_value_t = 22, value_parser = clap::value_parser!(u16).range(1..))]
-    pub ssh_port: u16,
+    /// Port of sshd [default: as in ~/.ssh/config, else 22]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub ssh_port: Option<u16>,
+
+    /// What ssh's configuration says of them.
+    #[command(flatten)]
+    pub ssh: SshConfiguration,
 
     /// Use sudo when the user is not root; towline needs root
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true",

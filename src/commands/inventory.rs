@@ -46,8 +46,8 @@ pub(super) async fn run(what: InventoryCommand, environment: &Environment, ui: &
             vagrant::run(wanted, environment, ui).await
         }
         InventoryCommand::Init(arguments) => init::run(arguments, environment, ui).await,
-        InventoryCommand::Show { files, host } => {
-            show::run(&files.inventory, host.as_deref(), environment, ui)
+        InventoryCommand::Show { files, ssh, host } => {
+            show::run(&files.inventory, &ssh, host.as_deref(), environment, ui).await
         }
     };
     if let Err(refusal) = done {
@@ -58,9 +58,13 @@ pub(super) async fn run(what: InventoryCommand, environment: &Environment, ui: &
     ExitCode::Success
 }
 
-fn load(files: &[PathBuf], environment: &Environment, ui: &Ui) -> Result<Inventory, Refusal> {
-    let overrides = Overrides::default();
-    let inventory = inventory::load(files, surroundings(environment, &overrides))
+fn load(
+    files: &[PathBuf],
+    overrides: &Overrides,
+    environment: &Environment,
+    ui: &Ui,
+) -> Result<Inventory, Refusal> {
+    let inventory = inventory::load(files, surroundings(environment, overrides))
         .map_err(|errors| Refusal::Input(Box::new(errors)))?;
     for secret in inventory.secrets() {
         ui.redactor.learn(&secret);

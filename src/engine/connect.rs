@@ -1,6 +1,7 @@
 //! Connections over SSH for the hosts of an inventory.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{Semaphore, watch};
 
+use super::ssh_config::Bastions;
 use super::surroundings::can_ask;
 use crate::cli::Environment;
 use crate::inventory::{Host, Inventory};
@@ -17,14 +19,15 @@ use crate::run::gather::Unreached;
 use crate::run::trace::Traced;
 use crate::run::{Connected, Connector, Interrupt, Outcome};
 use crate::ssh::{
-    self, BecomePassword, HostKeyTrust, Keys, KnownHosts, Local, Policy, Remote, Target,
+    self, AddressFamily, BecomePassword, ConfigFiles, HostKeyTrust, Identities, Keys, KnownHosts,
+    Local, Policy, Remote, Route, Target,
 };
 use crate::ui::Ui;
 use crate::ui::ask::NewHost;
 use crate::vars::Secret;
 
 /// How hosts are worked on, whatever inventory they stand in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct RunOptions {
     /// Maximum number of hosts at once.
     pub parallel: u16,
@@ -36,11 +39,19 @@ pub struct RunOptions {
     pub overrides: Option<PathBuf>,
     /// The host that is this machine itself.
     pub local: Option<String>,
+    /// Which of ssh's configuration holds.
+    pub ssh_config: ConfigFiles,
 }
 
 /// Connects over SSH. Every key file is read once, whatever the number of hosts.
 pub struct Ssh {
-    keys: BTreeMap<Vec<PathBuf>, Arc<Keys>>,
+    keys: BTreeMap<Identities, Arc<Keys>>,
+    /// The agent of hosts that name none.
+    agent: Option<PathBuf>,
+    /// What stands before hosts.
+    bastions: Bastions,
+    /// The connections to those, by the way to them.
+    open: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<Bastion>>>>,
     /// What sudo is told, by the host's name.
     become_passwords: BTreeMap<String, Arc<BecomePassword>>,
     /// Whether hosts that are not known yet are trusted.
@@ -66,38 +77,36 @@ enum FirstLook {
     Failed(Unreached),
 }
 
+/// A host that others are reached through.
+#[derive(Default)]
+enum Bastion {
+    /// It was not connected to, or is not known yet.
+    #[default]
+    New,
+    /// One connection carries all hosts behind it.
+    Open(Arc<ssh::Session>),
+    /// There is no connection to it, which was told with this host.
+    Failed(String),
+}
+
 impl Ssh {
     /// Reads the keys that the inventory names.
     ///
     /// # Errors
-    /// A key that is named and cannot be read; more hosts than this machine lets a program have
-    /// connections.
+    /// A key that is named and cannot be read.
     pub async fn new(
         inventory: &Inventory,
+        bastions: Bastions,
         options: &RunOptions,
         environment: &Environment,
         ui: &Ui,
         trace: Option<Events>,
     ) -> Result<Self, Problem> {
-        let mut keys = BTreeMap::new();
-        for host in &inventory.hosts {
-            if options.local.as_ref() == Some(&host.name) {
-                continue;
-            }
-            let paths = &host.ssh.key.value;
-            if keys.contains_key(paths) {
-                continue;
-            }
-            let loaded = Keys::load(paths, environment.agent.clone(), &environment.home)
-                .await
-                .map_err(|problem| {
-                    problem.because(format!("it is named by {}", host.ssh.key.origin))
-                })?;
-            keys.insert(paths.clone(), Arc::new(loaded));
-        }
-        room_for(inventory.hosts.len(), options.parallel)?;
-        Ok(Self {
-            keys,
+        let mut ssh = Self {
+            keys: BTreeMap::new(),
+            agent: environment.agent.clone(),
+            bastions,
+            open: Mutex::default(),
             become_passwords: become_passwords(inventory),
             accepts_new: options.accept_new_host_keys,
             asks: (!options.accept_new_host_keys && can_ask(&inventory.files)).then(|| ui.clone()),
@@ -105,7 +114,23 @@ impl Ssh {
             home: environment.home.clone(),
             local: options.local.clone(),
             trace,
-        })
+        };
+        for host in inventory
+            .hosts
+            .iter()
+            .chain(ssh.bastions.values().flatten())
+        {
+            let identities = ssh.identities(host);
+            if ssh.local.as_ref() == Some(&host.name) || ssh.keys.contains_key(&identities) {
+                continue;
+            }
+            let keys = Keys::load(&identities, &ssh.home).await;
+            let keys = keys.map_err(|problem| {
+                problem.because(format!("it is named by {}", host.ssh.key.origin))
+            })?;
+            ssh.keys.insert(identities, Arc::new(keys));
+        }
+        Ok(ssh)
     }
 }
 
@@ -125,28 +150,127 @@ impl Ssh {
         self.met.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn known_hosts(&self, host: &Host) -> KnownHosts {
-        let given = host.ssh.known_hosts.as_ref();
-        KnownHosts::new(given.map(|setting| setting.value.clone()), &self.home)
+    fn identities(&self, host: &Host) -> Identities {
+        let ssh = &host.ssh;
+        let agent = ssh.agent.as_ref().map(|agent| agent.value.clone());
+        Identities {
+            files: ssh.key.value.clone(),
+            certificates: ssh.certificate.value.clone(),
+            agent: match agent {
+                Some(none) if none.as_os_str().is_empty() => None,
+                agent => agent.or_else(|| self.agent.clone()),
+            },
+            only: configured(host, "identitiesonly") == Some("yes"),
+        }
     }
 
-    async fn session(&self, host: &Host, policy: Policy) -> Result<ssh::Session, Opened> {
-        let Some(keys) = self.keys.get(&host.ssh.key.value) else {
+    fn known_hosts(&self, host: &Host) -> KnownHosts {
+        let mut files = host.ssh.known_hosts.value.clone();
+        if let Some(global) = configured(host, "globalknownhostsfile") {
+            if files.is_empty() {
+                files.push(self.home.join(".ssh/known_hosts"));
+            }
+            let global = global
+                .split_ascii_whitespace()
+                .filter(|file| *file != "none");
+            files.extend(global.map(PathBuf::from));
+        }
+        KnownHosts::new(&files, &self.home)
+            .hashed(configured(host, "hashknownhosts") == Some("yes"))
+    }
+
+    /// What is done about the key of a host that is not known.
+    fn policy(&self, host: &Host) -> Policy {
+        match self.met().get(&host.name) {
+            // It holds for every connection of this run.
+            Some(FirstLook::Answered(policy)) => return policy.clone(),
+            _ if self.accepts_new => return Policy::AcceptNew,
+            _ => {}
+        }
+        match configured(host, "stricthostkeychecking") {
+            // A changed key is refused all the same.
+            Some("accept-new" | "no" | "off" | "false") => Policy::AcceptNew,
+            _ => Policy::Refuse,
+        }
+    }
+
+    async fn session(&self, host: &Host) -> Result<ssh::Session, Opened> {
+        let hops = self.bastions.get(&host.name).map_or(&[][..], Vec::as_slice);
+        let mut route = first(hops.first().unwrap_or(host));
+        for (index, hop) in hops.iter().enumerate() {
+            let bastion = self.bastion(&hops[..index], hop, &route, host).await?;
+            route = Route::Through(bastion);
+        }
+        self.connected(hops, host, &route).await
+    }
+
+    /// The one connection to a host that others are reached through.
+    async fn bastion(
+        &self,
+        before: &[Host],
+        hop: &Host,
+        route: &Route,
+        behind: &Host,
+    ) -> Result<Arc<ssh::Session>, Opened> {
+        let way = before.iter().chain([hop]).map(login);
+        let way = format!("{:?} {:?}", way.collect::<Vec<_>>(), self.identities(hop));
+        let entry = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(open.entry(way).or_default())
+        };
+        let mut bastion = entry.lock().await;
+        match &*bastion {
+            Bastion::Open(session) if !session.is_closed() => return Ok(Arc::clone(session)),
+            Bastion::Failed(told) => {
+                let problem = no_bastion(behind, hop).because(format!("see {told}"));
+                return Err(Opened::Failed(unreachable(problem)));
+            }
+            Bastion::New | Bastion::Open(_) => {}
+        }
+        match self.connected(before, hop, route).await {
+            Ok(session) => {
+                let session = Arc::new(session);
+                *bastion = Bastion::Open(Arc::clone(&session));
+                Ok(session)
+            }
+            Err(Opened::Failed(failed)) => {
+                *bastion = Bastion::Failed(behind.name.clone());
+                let Problem {
+                    what, why, next, ..
+                } = failed.problem;
+                let problem = no_bastion(behind, hop).because(format!("{}: {what}", hop.name));
+                let mut problem = why.into_iter().fold(problem, Problem::because);
+                problem.next = next;
+                Err(Opened::Failed(unreachable(problem)))
+            }
+            unknown => unknown.map(Arc::new),
+        }
+    }
+
+    async fn connected(
+        &self,
+        before: &[Host],
+        host: &Host,
+        route: &Route,
+    ) -> Result<ssh::Session, Opened> {
+        let Some(keys) = self.keys.get(&self.identities(host)) else {
             let problem = problem!(Code::INTERNAL, host = &host.name, "its keys were not read");
             return Err(Opened::Failed(unreachable(problem)));
         };
         let trust = HostKeyTrust {
             known_hosts: self.known_hosts(host),
-            policy,
+            policy: self.policy(host),
+            pinned: host.ssh.host_key.value.clone(),
         };
+        let is_asked = self.asks.is_some() && !is_strict(host);
         let target = Target {
             become_password: self.become_passwords.get(&host.name).cloned(),
-            ..target(host)
+            ..target(host, before)
         };
-        ssh::connect(&target, &trust, keys)
+        ssh::connect(&target, route, &trust, keys)
             .await
             .map_err(|error| match error.unknown_key {
-                Some(shown) if self.asks.is_some() => Opened::Unknown(
+                Some(shown) if is_asked => Opened::Unknown(
                     NewHost {
                         name: host.name.clone(),
                         address: host.address.clone(),
@@ -159,6 +283,20 @@ impl Ssh {
             })
     }
 
+    /// Whether the keys of a host and of those before it are known. A file that cannot be read is told
+    /// by the connection itself.
+    async fn is_known(&self, host: &Host) -> bool {
+        let hops = self.bastions.get(&host.name).map_or(&[][..], Vec::as_slice);
+        for one in hops.iter().chain([host]) {
+            let is_pinned = !one.ssh.host_key.value.is_empty();
+            let known_hosts = self.known_hosts(one);
+            if !is_pinned && !known_hosts.knows(&target(one, &[])).await.unwrap_or(true) {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Looks at the keys of the hosts that are not known yet, where the user can be asked about
     /// them: in the order of the inventory.
     pub async fn look(&self, inventory: &Inventory, limit: &Semaphore) -> Vec<NewHost> {
@@ -169,17 +307,11 @@ impl Ssh {
             if self.local.as_ref() == Some(&host.name) || self.met().contains_key(&host.name) {
                 return None;
             }
-            // A file that cannot be read is told by the connection itself.
-            if self
-                .known_hosts(host)
-                .knows(&target(host))
-                .await
-                .unwrap_or(true)
-            {
+            if self.is_known(host).await {
                 return None;
             }
             let _permit = limit.acquire().await;
-            let met = match self.session(host, Policy::Refuse).await {
+            let met = match self.session(host).await {
                 Ok(session) => FirstLook::Connected(Arc::new(session)),
                 Err(Opened::Unknown(shown, _)) => return Some(shown),
                 Err(Opened::Failed(failed)) => FirstLook::Failed(failed),
@@ -188,7 +320,14 @@ impl Ssh {
             None
         });
         let looked = futures::future::join_all(looks).await;
-        looked.into_iter().flatten().collect()
+        let mut unknown: Vec<NewHost> = Vec::new();
+        for host in looked.into_iter().flatten() {
+            // One that stands before several hosts was met with each of them.
+            if !unknown.contains(&host) {
+                unknown.push(host);
+            }
+        }
+        unknown
     }
 
     /// Asks the user about the keys of hosts that are not known yet. Ends at Ctrl-C, too.
@@ -214,7 +353,10 @@ impl Ssh {
 
 /// Makes room for one open connection a host, which lasts as long as the run, and for what is open
 /// besides: several addresses of a host that are tried at once, the agent, files that are read.
-fn room_for(hosts: usize, parallel: u16) -> Result<(), Problem> {
+///
+/// # Errors
+/// This machine does not let a program have as many.
+pub fn room_for(hosts: usize, parallel: u16) -> Result<(), Problem> {
     let hosts = u64::try_from(hosts).unwrap_or(u64::MAX);
     let needed = hosts
         .saturating_add(4 * u64::from(parallel).min(hosts))
@@ -283,7 +425,52 @@ fn unreachable(problem: Problem) -> Unreached {
     }
 }
 
-fn target(host: &Host) -> Target {
+/// A host's problem with one that stands before it.
+fn no_bastion(host: &Host, hop: &Host) -> Problem {
+    problem!(
+        Code::BASTION_UNREACHABLE,
+        host = &host.name,
+        "its bastion {} cannot be used",
+        hop.name
+    )
+}
+
+/// What ssh's configuration says of a host besides the keys of the inventory.
+fn configured<'a>(host: &'a Host, keyword: &str) -> Option<&'a str> {
+    host.ssh.configured.get(keyword).map(String::as_str)
+}
+
+/// Whether ssh would not ask about its key.
+fn is_strict(host: &Host) -> bool {
+    let strict = configured(host, "stricthostkeychecking");
+    matches!(strict, Some("yes" | "true"))
+}
+
+/// How the first host of a way is reached.
+fn first(host: &Host) -> Route {
+    match configured(host, "proxycommand") {
+        Some(line) => Route::Command(line.to_owned()),
+        None => Route::Direct,
+    }
+}
+
+/// A host as `ssh -J` names it.
+fn login(host: &Host) -> String {
+    let address = match host.address.parse() {
+        Ok(IpAddr::V6(ip)) => format!("[{ip}]"),
+        _ => host.address.clone(),
+    };
+    let port = match host.ssh.port.value {
+        22 => String::new(),
+        port => format!(":{port}"),
+    };
+    format!("{}@{address}{port}", host.ssh.user.value)
+}
+
+fn target(host: &Host, before: &[Host]) -> Target {
+    let number = |keyword| configured(host, keyword).and_then(|text| text.parse::<u64>().ok());
+    let interval = number("serveraliveinterval").filter(|seconds| *seconds > 0);
+    let count = number("serveralivecountmax").and_then(|count| usize::try_from(count).ok());
     Target {
         name: host.name.clone(),
         address: host.address.clone(),
@@ -291,7 +478,15 @@ fn target(host: &Host) -> Target {
         user: host.ssh.user.value.clone(),
         connect_timeout: Duration::from_secs(host.ssh.connect_timeout_seconds.value),
         become_password: None,
-        alive_interval: Duration::from_secs(15),
+        alive_interval: Duration::from_secs(interval.unwrap_or(15)),
+        alive_count: count.unwrap_or(3),
+        family: match configured(host, "addressfamily") {
+            Some("inet") => AddressFamily::Inet,
+            Some("inet6") => AddressFamily::Inet6,
+            _ => AddressFamily::Any,
+        },
+        key_alias: configured(host, "hostkeyalias").map(str::to_owned),
+        through: before.iter().map(login).collect(),
     }
 }
 
@@ -301,20 +496,19 @@ impl Connector for Ssh {
             if self.local.as_ref() == Some(&host.name) {
                 return Ok(self.traced(host, Arc::new(Local::default())));
             }
-            let met = self.met().remove(&host.name);
-            let policy = match met {
+            let met = {
+                let mut met = self.met();
+                match met.get(&host.name) {
+                    Some(FirstLook::Failed(_) | FirstLook::Connected(_)) => met.remove(&host.name),
+                    Some(FirstLook::Answered(_)) | None => None,
+                }
+            };
+            match met {
                 Some(FirstLook::Failed(failed)) => return Err(failed),
                 Some(FirstLook::Connected(session)) => return Ok(self.traced(host, session)),
-                Some(FirstLook::Answered(policy)) => {
-                    // It holds for every connection of this run.
-                    let again = FirstLook::Answered(policy.clone());
-                    self.met().insert(host.name.clone(), again);
-                    policy
-                }
-                None if self.accepts_new => Policy::AcceptNew,
-                None => Policy::Refuse,
-            };
-            match self.session(host, policy).await {
+                Some(FirstLook::Answered(_)) | None => {}
+            }
+            match self.session(host).await {
                 Ok(session) => Ok(self.traced(host, Arc::new(session))),
                 Err(Opened::Unknown(_, failed) | Opened::Failed(failed)) => Err(failed),
             }

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, watch};
 
-use super::connect::{RunOptions, Ssh};
+use super::connect::{RunOptions, Ssh, room_for};
 use super::refusal::Refusal;
+use super::ssh_config::{config_files, configure};
 use super::surroundings::surroundings;
 use super::{interrupt, overrides, secrets};
 use crate::artifacts::Proxy;
@@ -68,6 +69,7 @@ impl Context {
             ssh_port: arguments.ssh_port,
             ssh_key: arguments.ssh_key.clone(),
             known_hosts: arguments.known_hosts.clone(),
+            bastion: arguments.ssh.bastion.clone(),
             ask_become_pass: arguments.ask_become_pass,
         };
         let surroundings = Surroundings {
@@ -90,6 +92,7 @@ impl Context {
             ask_become_pass: arguments.ask_become_pass,
             overrides: arguments.overrides.clone(),
             local: None,
+            ssh_config: config_files(&arguments.ssh),
         };
         Self::of(inventory, selected, &options, environment, ui, events).await
     }
@@ -103,6 +106,9 @@ impl Context {
         ui: &Ui,
         events: Events,
     ) -> Result<Self, Refusal> {
+        room_for(inventory.hosts.len(), options.parallel)?;
+        let files = options.ssh_config.clone();
+        let bastions = configure(&mut inventory, files, environment).await?;
         let interrupt = interrupt::watch(events.clone());
         if options.ask_become_pass {
             secrets::ask(&mut inventory, options.local.as_deref(), ui, &interrupt).await?;
@@ -122,6 +128,7 @@ impl Context {
             connector: Arc::new(
                 Ssh::new(
                     &inventory,
+                    bastions,
                     options,
                     environment,
                     ui,
@@ -152,17 +159,29 @@ impl Context {
 
     /// The same run for an inventory that says more of the same hosts: they are connected already.
     #[must_use]
-    pub fn with(self, inventory: Inventory) -> Self {
+    pub fn with(self, mut inventory: Inventory) -> Self {
+        for host in &mut inventory.hosts {
+            if let Some(known) = self.inventory.host(&host.name) {
+                host.address.clone_from(&known.address);
+                host.ssh = known.ssh.clone();
+            }
+        }
         Self { inventory, ..self }
     }
 
     /// Asks all hosts.
     pub async fn gather(&self) -> Result<Gathered, Refusal> {
-        let look = async { Ok(self.connector.look(&self.inventory, &self.limit).await) };
-        let unknown = self.or_interrupted(look).await?;
-        // What was said before is not said in the middle of a question.
-        self.events.told().await;
-        self.connector.ask(unknown, self.interrupt.clone()).await;
+        // A host behind another one is seen only when that one is trusted.
+        loop {
+            let look = async { Ok(self.connector.look(&self.inventory, &self.limit).await) };
+            let unknown = self.or_interrupted(look).await?;
+            if unknown.is_empty() {
+                break;
+            }
+            // What was said before is not said in the middle of a question.
+            self.events.told().await;
+            self.connector.ask(unknown, self.interrupt.clone()).await;
+        }
         let connector = Arc::clone(&self.connector);
         let gathered = gather::gather(
             &self.inventory,

@@ -285,11 +285,17 @@ impl Ssh {
     /// The same with what the command line says, which wins.
     fn with(self, flags: &Overrides) -> Self {
         let keys = Some(flags.ssh_key.clone()).filter(|keys| !keys.is_empty());
+        let bastion = Some(flags.bastion.clone()).filter(|hops| !hops.is_empty());
         Self {
             user: flag("ssh-user", flags.ssh_user.clone()).unwrap_or(self.user),
             port: flag("ssh-port", flags.ssh_port).unwrap_or(self.port),
             key: flag("ssh-key", keys).unwrap_or(self.key),
-            known_hosts: flag("known-hosts", flags.known_hosts.clone()).or(self.known_hosts),
+            known_hosts: flag(
+                "known-hosts",
+                flags.known_hosts.clone().map(|file| vec![file]),
+            )
+            .unwrap_or(self.known_hosts),
+            bastion: flag("bastion", bastion).unwrap_or(self.bastion),
             // It is asked for later.
             become_password: flag(
                 "ask-become-pass",

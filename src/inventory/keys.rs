@@ -108,16 +108,31 @@ keys! { SSH, "How to connect to hosts: at the top level, in a group or in a host
         "Port of the SSH server.",
         default = "22",
         also = &["ansible_port"];
-    key: Sourced<Vec<PathBuf>>, TextOrTexts, "~/.ssh/id_ed25519",
+    bastion: Sourced<Vec<String>>, TextOrTexts(syntax::hop), "admin@jump.example.org:2222",
+        "Host that the connection goes through, or a list of them, the nearest first: `[USER@]HOST[:PORT]`, or a host of this inventory. Without a user, it is the host's.",
+        also = &["jump", "jump_host", "proxy_jump", "gateway"];
+    key: Sourced<Vec<PathBuf>>, TextOrTexts(ANY), "~/.ssh/id_ed25519",
         "Private key file, or a list of them, to try first.",
         also = &["keys", "identity_file", "key_path", "private_key", "keyPath"];
-    known_hosts: Option<Sourced<PathBuf>>, Text(ANY), "known_hosts",
-        "File with trusted host keys, instead of `~/.ssh/known_hosts`.",
+    certificate: Sourced<Vec<PathBuf>>, TextOrTexts(ANY), "~/.ssh/id_ed25519-cert.pub",
+        "OpenSSH certificate of a key, or a list of them, to try first. One beside a key (`KEY-cert.pub`) is found without this.",
+        also = &["certificate_file"];
+    agent: Option<Sourced<PathBuf>>, Text(ANY), "~/.1password/agent.sock",
+        "Socket of the SSH agent, instead of the one in `SSH_AUTH_SOCK`.",
+        also = &["identity_agent"];
+    known_hosts: Sourced<Vec<PathBuf>>, TextOrTexts(ANY), "known_hosts",
+        "File with trusted host keys, or a list of them, instead of `~/.ssh/known_hosts`. New keys are added to the first.",
         also = &["user_known_hosts_file"];
+    host_key: Sourced<Vec<String>>, TextOrTexts(syntax::host_key), "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU",
+        "The host's key, or a list of them: a fingerprint, or a line as in its `/etc/ssh/ssh_host_*_key.pub`. No other key is accepted then, and no `known_hosts` file is read.",
+        also = &["host_keys", "fingerprint"];
     connect_timeout_seconds: Sourced<u64>, Whole(1, 3600), "10",
         "Seconds to wait for a connection.",
         default = "10",
         also = &["timeout"];
+} and {
+    /// What OpenSSH's configuration says besides, by its keyword in lower case.
+    configured: BTreeMap<String, String>,
 } }
 
 keys! { GROUP, "Settings that hosts share. A host names its groups; of two groups, the one named later wins.", "Group" {

@@ -32,8 +32,8 @@ pub(super) enum Kind {
     RoleName,
     /// A list of texts, each of which passes this check.
     Texts(Check),
-    /// A text or a list of texts.
-    TextOrTexts,
+    /// A text or a list of texts, each of which passes this check.
+    TextOrTexts(Check),
     /// Texts by key, and what notes those that are wrong.
     Labels(fn(&YamlNode, &mut Mistakes)),
     /// Anything by key.

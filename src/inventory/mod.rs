@@ -62,7 +62,7 @@ pub use schema::schema;
 pub use secret::CommandRunner;
 pub use show::{ShownHost, ShownSetting};
 pub use source::{Place, STANDARD_INPUT, Source, name};
-pub use syntax::{login_around, suggested_name};
+pub use syntax::{Hop, login_around, suggested_name};
 #[cfg(test)]
 pub use tests::{WITHOUT_RULES, parse};
 pub use typed::{address, is_name, literal};
@@ -83,6 +83,8 @@ pub struct Overrides {
     pub known_hosts: Option<PathBuf>,
     /// `--ask-become-pass`: no password of the inventory is needed.
     pub ask_become_pass: bool,
+    /// `--bastion`.
+    pub bastion: Vec<String>,
 }
 
 /// What an inventory does not say itself.

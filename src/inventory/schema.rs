@@ -95,7 +95,7 @@ fn kind(kind: Kind, distributions: &[&Dialect]) -> Map<String, Value> {
             json!({"anyOf": [{"type": "string", "enum": words}, variable]})
         }
         Kind::Texts(_) => json!({"type": ["array", "null"], "items": text}),
-        Kind::TextOrTexts => json!({"anyOf": [text, texts]}),
+        Kind::TextOrTexts(_) => json!({"anyOf": [text, texts]}),
         Kind::Labels(_) => {
             json!({"type": ["object", "null"], "additionalProperties": {"type": "string"}})
         }

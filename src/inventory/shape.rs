@@ -85,13 +85,13 @@ fn value(entry: &YamlEntry, path: &str, kind: Kind, reader: &mut Reader<'_>) {
             ),
             _ => wrong(node, path, "a list", mistakes),
         },
-        Kind::TextOrTexts => match &node.tree {
+        Kind::TextOrTexts(check) => match &node.tree {
             YamlValue::List(items) => {
                 for item in items {
-                    text(item, path, ANY, mistakes);
+                    text(item, path, check, mistakes);
                 }
             }
-            _ => text(node, path, ANY, mistakes),
+            _ => text(node, path, check, mistakes),
         },
         Kind::Whole(least, most) => match &node.tree {
             _ if node

@@ -33,8 +33,8 @@ pub struct ShownSetting {
     /// The value; `***` in place of a secret.
     #[schemars(extend("type" = ["string", "number", "boolean", "array", "object", "null"]))]
     pub value: Value,
-    /// What decided it: `default`, `cluster`, `ssh` (the one at the top), `group NAME`, `host` or
-    /// `flag`.
+    /// What decided it: `default`, `cluster`, `ssh` (the one at the top), `group NAME`, `host`,
+    /// `flag` or `ssh_config`.
     pub layer: String,
     /// The file that says it; none for a default or a flag.
     pub file: Option<String>,
@@ -47,6 +47,7 @@ impl ShownSetting {
         let (layer, file, line) = match origin {
             Origin::Default => ("default".to_owned(), None, None),
             Origin::Flag(_) => ("flag".to_owned(), None, None),
+            Origin::SshConfig => ("ssh_config".to_owned(), None, None),
             Origin::Inventory {
                 path, file, line, ..
             } => (layer(path, key), Some(file.to_string()), Some(*line)),
@@ -100,6 +101,16 @@ impl Inventory {
         host.show("", &mut own);
         let own = own.iter().filter(|(key, _)| !key.starts_with("config."));
         shown.extend(own.map(|(key, setting)| ShownSetting::of(key, setting)));
+        // Debian's own configuration says this of every host, and it changes no connection.
+        let configured = host.ssh.configured.iter();
+        let configured = configured.filter(|(key, _)| *key != "hashknownhosts");
+        shown.extend(configured.map(|(key, value)| {
+            ShownSetting::new(
+                &format!("ssh_config.{key}"),
+                json!(value),
+                &Origin::SshConfig,
+            )
+        }));
         shown.extend(self.config(host));
         shown.extend(self.of_the_cluster());
         shown

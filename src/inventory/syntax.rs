@@ -6,9 +6,12 @@ use super::mistake::Complaint;
 use crate::vars::mask::{password, without};
 
 mod address;
+mod hop;
 
 pub use address::login_around;
 pub(super) use address::{address, certificate_name, in_brackets, server_url};
+pub use hop::Hop;
+pub(super) use hop::{hop, host_key};
 
 /// Nothing, or what is wrong.
 pub(super) type Checked = Result<(), Complaint>;

@@ -141,7 +141,7 @@ fn the_nearest_layer_wins_and_every_setting_knows_its_place() {
     line("user", &ssh.user.value, &ssh.user.origin);
     line("port", &ssh.port.value, &ssh.port.origin);
     line("keys", &ssh.key.value, &ssh.key.origin);
-    let known_hosts = ssh.known_hosts.as_ref().unwrap();
+    let known_hosts = &ssh.known_hosts;
     line("known_hosts", &known_hosts.value, &known_hosts.origin);
     let timeout = &ssh.connect_timeout_seconds;
     line("timeout", &timeout.value, &timeout.origin);
@@ -158,7 +158,7 @@ fn the_nearest_layer_wins_and_every_setting_knows_its_place() {
     user: "admin" (groups.special.ssh.user, tests/inventory/good/layers.yaml:14)
     port: 22022 (--ssh-port)
     keys: ["/home/me/.ssh/id"] (ssh.key, tests/inventory/good/layers.yaml:3)
-    known_hosts: "tests/inventory/good/trusted" (hosts.worker[08:10].ssh.known_hosts, tests/inventory/good/layers.yaml:24)
+    known_hosts: ["tests/inventory/good/trusted"] (hosts.worker[08:10].ssh.known_hosts, tests/inventory/good/layers.yaml:24)
     timeout: 3 (ssh.connect_timeout_seconds, tests/inventory/good/layers.yaml:3)
     "#);
     assert_eq!(host.name, "worker09");
@@ -191,7 +191,7 @@ fn a_key_that_is_not_set_has_its_default() {
         crate::vars::Sourced::default("root".to_owned())
     );
     assert_eq!(host.ssh.port, crate::vars::Sourced::default(22));
-    assert!(host.ssh.known_hosts.is_none());
+    assert!(host.ssh.known_hosts.value.is_empty());
 }
 
 #[test]

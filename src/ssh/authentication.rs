@@ -90,7 +90,7 @@ impl Attempt<'_> {
     async fn all(&mut self, keys: &Keys) -> Result<Offer, Problem> {
         let mut offer = self.offer_files(&keys.configured).await?;
         if let (Offer::Refused, Some(socket)) = (offer, &keys.agent) {
-            offer = self.offer_agent(socket, &keys.for_agent).await?;
+            offer = self.offer_agent(socket, keys).await?;
         }
         if offer == Offer::Refused {
             offer = self.offer_files(&keys.usual).await?;
@@ -115,6 +115,21 @@ impl Attempt<'_> {
 
     async fn offer_file(&mut self, file: &FileKey) -> Result<Offer, Problem> {
         let public = file.key.public_key();
+        for certificate in &file.certificates {
+            let path = file.path.display();
+            let number = certificate.serial();
+            let offered = format!("the certificate of {path} (serial {number})");
+            self.denied.offered.push(offered);
+            let (user, key) = (&self.target.user, file.key.clone());
+            let result = self
+                .handle
+                .authenticate_openssh_cert(user, key, certificate.clone())
+                .await;
+            let offer = self.judge(result).await?;
+            if offer != Offer::Refused {
+                return Ok(offer);
+            }
+        }
         if !self.is_new(public, &file.path.display().to_string()) {
             return Ok(Offer::Refused);
         }
@@ -127,11 +142,7 @@ impl Attempt<'_> {
         self.judge(result).await
     }
 
-    async fn offer_agent(
-        &mut self,
-        socket: &PathBuf,
-        preferred: &[AgentKey],
-    ) -> Result<Offer, Problem> {
+    async fn offer_agent(&mut self, socket: &PathBuf, keys: &Keys) -> Result<Offer, Problem> {
         let asked = tokio::time::timeout(AGENT_TIMEOUT, self.ask_agent(socket)).await;
         let (mut agent, mut identities) = match asked {
             Ok(Ok(answer)) => answer,
@@ -145,12 +156,29 @@ impl Attempt<'_> {
             let own = key.public.as_ref();
             own.is_some_and(|own| own.key_data() == public.key_data())
         };
-        identities.sort_by_key(|identity| {
+        let place = |identity: &AgentIdentity| {
             let public = identity.public_key();
-            let place = preferred.iter().position(|key| same(key, &public));
-            place.unwrap_or(usize::MAX)
+            let mut preferred = keys.for_agent.iter();
+            preferred.position(|key| same(key, &public))
+        };
+        if keys.only {
+            identities.retain(|identity| place(identity).is_some());
+        }
+        identities.sort_by_key(|identity| place(identity).unwrap_or(usize::MAX));
+        let certified = keys.certificates.iter().filter_map(|certificate| {
+            let mut all = identities.iter();
+            let is_its =
+                |one: &&AgentIdentity| one.public_key().key_data() == certificate.public_key();
+            let AgentIdentity::PublicKey { comment, .. } = all.find(is_its)? else {
+                return None;
+            };
+            Some(AgentIdentity::Certificate {
+                certificate: certificate.clone(),
+                comment: comment.clone(),
+            })
         });
-        for identity in identities {
+        let certified: Vec<_> = certified.collect();
+        for identity in certified.into_iter().chain(identities) {
             let offer = self.offer_identity(&mut agent, identity).await?;
             if offer != Offer::Refused {
                 return Ok(offer);

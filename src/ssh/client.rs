@@ -11,7 +11,6 @@ use russh::client::{DisconnectReason, Handler, Session};
 use russh::keys::PublicKeyOrCertificate;
 use russh::{ChannelId, ChannelOpenFailure};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::ssh::fault::ConnectError;
@@ -30,6 +29,7 @@ pub(super) struct Shared {
     /// How many channels are open.
     pub open_channels: AtomicU32,
     greeting: Mutex<Greeting>,
+    complaint: Mutex<String>,
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +50,7 @@ impl Shared {
             channel_refusal: Mutex::default(),
             open_channels: AtomicU32::new(0),
             greeting: Mutex::default(),
+            complaint: Mutex::default(),
         }
     }
 
@@ -68,6 +69,24 @@ impl Shared {
         let greeting = lock(&self.greeting);
         let text = String::from_utf8_lossy(&greeting.said);
         let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
+        Some(line.chars().take(200).collect())
+    }
+
+    /// Notes what the command that the connection goes through complains of.
+    pub fn complained(&self, said: &[u8]) {
+        let mut complaint = lock(&self.complaint);
+        let room = GREETING.saturating_sub(complaint.len());
+        let text = String::from_utf8_lossy(said);
+        complaint.extend(text.chars().take(room));
+    }
+
+    /// The last line of it.
+    pub fn complaint(&self) -> Option<String> {
+        let complaint = lock(&self.complaint);
+        let line = complaint
+            .lines()
+            .map(str::trim)
+            .rfind(|line| !line.is_empty())?;
         Some(line.chars().take(200).collect())
     }
 
@@ -161,9 +180,14 @@ pub(super) fn words(error: &russh::Error) -> String {
     }
 }
 
-/// A TCP connection that notes what is said before the protocol begins.
+/// What bytes go to and come from.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// A connection that notes what is said before the protocol begins.
 pub(super) struct Wire {
-    pub stream: TcpStream,
+    pub stream: Box<dyn Duplex>,
     pub shared: Arc<Shared>,
     pub greeted: bool,
 }

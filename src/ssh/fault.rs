@@ -86,6 +86,55 @@ impl Target {
         }
     }
 
+    /// The host that the connection goes through opens no way to this one; its words.
+    pub(super) fn not_tunnelled(&self, reason: &str) -> Problem {
+        let (code, next) = if reason.contains("prohibited") {
+            (
+                Code::BASTION_REFUSED,
+                "allow it there: AllowTcpForwarding and PermitOpen in its sshd_config; then check with",
+            )
+        } else {
+            (
+                Code::HOST_UNREACHABLE,
+                "check the address and that the host is up; this tries the same",
+            )
+        };
+        let why = format!("no way to {} was opened: {reason}", self.place());
+        self.unreachable(code, why)
+            .next(next)
+            .command(self.ssh(None))
+    }
+
+    /// The command that the connection goes through cannot be run.
+    pub(super) fn no_command(&self, line: &str, error: &io::Error) -> Problem {
+        let why = format!("ProxyCommand cannot be run: {error}: {line}");
+        self.unreachable(Code::HANDSHAKE_FAILED, why)
+            .command(self.ssh(Some("-v")))
+    }
+
+    /// The key that the host shows is none of those that it must be.
+    pub(super) fn not_pinned(&self, shown: &ShownHostKey, pinned: &[String]) -> Problem {
+        let ShownHostKey {
+            key_type,
+            fingerprint,
+        } = shown;
+        let problem = problem!(
+            Code::HOST_KEY_CHANGED,
+            host = &self.name,
+            "THE HOST KEY IS NOT THE ONE OF THE INVENTORY"
+        )
+        .because(format!(
+            "{} shows the {key_type} key {fingerprint}",
+            self.place()
+        ));
+        let problem = pinned.iter().fold(problem, |problem, key| {
+            problem.because(format!("its ssh.host_key is {key}"))
+        });
+        problem
+            .because("either the machine was installed anew, or another one answers in its place")
+            .next("only if you know that it was installed anew, correct its ssh.host_key")
+    }
+
     /// No packet came back within a time.
     pub(super) fn silent(&self, limit: &str) -> Problem {
         let why = format!("{} did not answer within {limit}", self.place());
@@ -227,12 +276,14 @@ impl Target {
     }
 
     fn ping(&self) -> String {
-        format!("ping -c 3 {}", quote(self.bare_address()))
+        let ping = format!("ping -c 3 {}", quote(self.bare_address()));
+        self.at_bastion(ping)
     }
 
     /// The line that makes OpenSSH forget the host.
     fn forget(&self, file: &Path) -> String {
-        let name = quote(&entry_name(self.bare_address(), self.port));
+        let (name, port) = self.known_as();
+        let name = quote(&entry_name(name, port));
         format!("ssh-keygen -R {name} -f {}", quote(&file.to_string_lossy()))
     }
 
@@ -240,14 +291,34 @@ impl Target {
     fn scan(&self, file: &Path) -> String {
         let address = quote(self.bare_address());
         let file = quote(&file.to_string_lossy());
-        format!("ssh-keyscan{} {address} >> {file}", self.port())
+        let scan = self.at_bastion(format!("ssh-keyscan{} {address}", self.port()));
+        format!("{scan} >> {file}")
     }
 
     /// The line that does by hand what failed here.
     fn ssh(&self, option: Option<&str>) -> String {
         let option = option.map_or_else(String::new, |option| format!(" {option}"));
+        let jump = match &*self.through {
+            [] => String::new(),
+            hops => format!(" -J {}", quote(&hops.join(","))),
+        };
         let login = format!("{}@{}", self.user, self.bare_address());
-        format!("ssh{option}{} {}", self.port(), quote(&login))
+        format!("ssh{option}{jump}{} {}", self.port(), quote(&login))
+    }
+
+    /// A command as it is typed here where only the last host before this one can run it.
+    fn at_bastion(&self, command: String) -> String {
+        match self.through.split_last() {
+            None => command,
+            Some((last, [])) => format!("ssh {} {command}", quote(last)),
+            Some((last, hops)) => {
+                format!(
+                    "ssh -J {} {} {command}",
+                    quote(&hops.join(",")),
+                    quote(last)
+                )
+            }
+        }
     }
 
     /// The option for the port, unless it is the usual one.
@@ -258,9 +329,13 @@ impl Target {
         }
     }
 
-    /// `10.0.0.1 port 22`.
+    /// `10.0.0.1 port 22`, and through which hosts.
     pub(super) fn place(&self) -> String {
-        format!("{} port {}", self.bare_address(), self.port)
+        let place = format!("{} port {}", self.bare_address(), self.port);
+        match &*self.through {
+            [] => place,
+            hops => format!("{place} (through {})", hops.join(", ")),
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Whether a host key that was shown is taken: what is known decides, then the policy.
 
-use russh::keys::PublicKey;
+use russh::keys::{Algorithm, PublicKey};
 
 use crate::problem::Problem;
 use crate::ssh::fault::ConnectError;
-use crate::ssh::known_hosts::{KnownHostVerdict, KnownHosts, ShownHostKey};
+use crate::ssh::known_hosts::{KnownHostVerdict, KnownHosts, ShownHostKey, fingerprint};
 use crate::ssh::target::Target;
 
 /// What to do about a host that is not known yet. A key that changed, was revoked or is of a new
@@ -28,6 +28,26 @@ pub struct HostKeyTrust {
     pub known_hosts: KnownHosts,
     /// What to do about a host that is not among them.
     pub policy: Policy,
+    /// The only keys that are taken, where there are any: fingerprints, or lines of public keys.
+    pub pinned: Vec<String>,
+}
+
+impl HostKeyTrust {
+    /// The types of the pinned keys, as far as they are told.
+    pub(super) fn pinned_types(&self) -> Vec<Algorithm> {
+        let keys = self.pinned.iter();
+        let keys = keys.filter_map(|text| PublicKey::from_openssh(text).ok());
+        keys.map(|key| key.algorithm()).collect()
+    }
+
+    fn is_pinned(&self, key: &PublicKey) -> bool {
+        self.pinned
+            .iter()
+            .any(|text| match PublicKey::from_openssh(text) {
+                Ok(pinned) => pinned.key_data() == key.key_data(),
+                Err(_) => text.trim_end_matches('=') == fingerprint(key),
+            })
+    }
 }
 
 /// Takes the key or says why not.
@@ -37,10 +57,15 @@ pub(super) async fn judge(
     key: &PublicKey,
 ) -> Result<(), ConnectError> {
     let shown = ShownHostKey::of(key);
+    if !trust.pinned.is_empty() {
+        let taken = trust.is_pinned(key).then_some(());
+        return Ok(taken.ok_or_else(|| host.not_pinned(&shown, &trust.pinned))?);
+    }
     let (known_hosts, policy) = (&trust.known_hosts, &trust.policy);
+    let (name, port) = host.known_as();
     let of_host = |problem: Problem| problem.of(&host.name);
     let records = known_hosts.read().await.map_err(of_host)?;
-    let verdict = records.verdict(host.bare_address(), host.port, key);
+    let verdict = records.verdict(name, port, key);
     let is_accepted = match policy {
         Policy::AcceptNew => true,
         Policy::Accept(seen) => *seen == shown.fingerprint,
@@ -52,7 +77,7 @@ pub(super) async fn judge(
         return Ok(());
     }
     if is_unknown && is_accepted {
-        let learned = known_hosts.learn(host.bare_address(), host.port, key).await;
+        let learned = known_hosts.learn(name, port, key).await;
         return Ok(learned.map_err(of_host)?);
     }
     let problem = host.refused(&shown, verdict, known_hosts.own_file(), is_declined);

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use russh::keys::{PrivateKey, PublicKey, decode_secret_key};
+use russh::keys::{Certificate, PrivateKey, PublicKey, decode_secret_key};
 
 use crate::problem::{Code, Problem, problem};
 use crate::shell::quote;
@@ -23,11 +23,26 @@ pub(super) fn private_beside(path: &Path) -> String {
     "name the private key beside it".to_owned()
 }
 
+/// Which keys a login is tried with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identities {
+    /// Files of private keys, tried first; also public ones, whose private half the agent holds.
+    pub files: Vec<PathBuf>,
+    /// Certificates of them, besides those that lie beside a key (`KEY-cert.pub`).
+    pub certificates: Vec<PathBuf>,
+    /// The socket of an agent; it is contacted by each connection.
+    pub agent: Option<PathBuf>,
+    /// Whether the agent's other keys and the usual ones are left alone.
+    pub only: bool,
+}
+
 /// A private key and the file it came from.
 #[derive(Clone)]
 pub(super) struct FileKey {
     pub path: PathBuf,
     pub key: Arc<PrivateKey>,
+    /// What certifies it.
+    pub certificates: Vec<Certificate>,
 }
 
 /// A key file of which only an agent can make use.
@@ -47,6 +62,10 @@ pub struct Keys {
     /// What only the agent can use; its keys of these are offered first.
     pub(super) for_agent: Vec<AgentKey>,
     pub(super) usual: Vec<FileKey>,
+    /// Certificates of keys that only the agent can use.
+    pub(super) certificates: Vec<Certificate>,
+    /// Whether the agent offers only keys of the files.
+    pub(super) only: bool,
     /// Usual keys that could not be read, as sentences.
     pub(super) unusable: Vec<String>,
 }
@@ -58,21 +77,18 @@ fn unusable(path: &Path, reason: impl fmt::Display) -> Problem {
 }
 
 impl Keys {
-    /// Reads the configured keys and the usual ones of `home`. `agent` is the socket of an agent
-    /// (the value of `SSH_AUTH_SOCK`); it is contacted by each connection. A configured key may
-    /// also be a public one whose private half the agent holds.
+    /// Reads the named keys and the usual ones of `home`.
     ///
-    /// Fails on a configured key that cannot be read. A key with a passphrase is left to the agent.
-    pub async fn load(
-        configured: &[PathBuf],
-        agent: Option<PathBuf>,
-        home: &Path,
-    ) -> Result<Self, Problem> {
+    /// Fails on a named file that cannot be read. A key with a passphrase is left to the agent.
+    pub async fn load(identities: &Identities, home: &Path) -> Result<Self, Problem> {
+        let configured = &identities.files;
         let mut keys = Self {
             configured: Vec::new(),
-            agent,
+            agent: identities.agent.clone(),
             for_agent: Vec::new(),
             usual: Vec::new(),
+            certificates: Vec::new(),
+            only: identities.only,
             unusable: Vec::new(),
         };
         for path in configured {
@@ -85,7 +101,10 @@ impl Keys {
                 Content::ForAgent(key) => keys.for_agent.push(key),
             }
         }
-        let usual = USUAL.map(|name| home.join(".ssh").join(name));
+        let usual = match (identities.only, &**configured) {
+            (true, [_, ..]) => Vec::new(),
+            _ => USUAL.map(|name| home.join(".ssh").join(name)).to_vec(),
+        };
         for path in usual
             .iter()
             .filter(|path| !configured.contains(path) && path.try_exists().unwrap_or(true))
@@ -101,8 +120,39 @@ impl Keys {
                 }
             }
         }
+        for path in &identities.certificates {
+            keys.certify(certificate(path).await?);
+        }
         Ok(keys)
     }
+
+    /// Puts a certificate to its key, or to those of the agent.
+    fn certify(&mut self, certificate: Certificate) {
+        let mut files = self.configured.iter_mut().chain(&mut self.usual);
+        let own = files.find(|file| file.key.public_key().key_data() == certificate.public_key());
+        let certificates = match own {
+            Some(file) => &mut file.certificates,
+            None => &mut self.certificates,
+        };
+        if !certificates.contains(&certificate) {
+            certificates.push(certificate);
+        }
+    }
+}
+
+async fn certificate(path: &Path) -> Result<Certificate, Problem> {
+    let said = |why: &dyn fmt::Display| {
+        let path = path.display();
+        problem!(
+            Code::SSH_KEY_UNUSABLE,
+            "the SSH certificate {path} cannot be used"
+        )
+        .because(why)
+        .command(format!("ssh-keygen -L -f {path}"))
+    };
+    let text = tokio::fs::read_to_string(path).await;
+    let text = text.map_err(|error| said(&error))?;
+    Certificate::from_openssh(text.trim()).map_err(|error| said(&error))
 }
 
 impl fmt::Debug for Keys {
@@ -156,8 +206,16 @@ async fn read(path: &Path) -> Result<Content, Problem> {
             return Ok(for_agent(Some(key.public_key().clone()), false));
         }
         Ok(key) => {
-            let (path, key) = (path.to_owned(), Arc::new(key));
-            return Ok(Content::Private(FileKey { path, key }));
+            let mut beside = path.as_os_str().to_owned();
+            beside.push("-cert.pub");
+            let certificate = certificate(Path::new(&beside)).await.ok();
+            let certified =
+                certificate.filter(|found| found.public_key() == key.public_key().key_data());
+            return Ok(Content::Private(FileKey {
+                path: path.to_owned(),
+                key: Arc::new(key),
+                certificates: certified.into_iter().collect(),
+            }));
         }
         Err(error) => error,
     };

@@ -81,33 +81,37 @@ pub enum KnownHostVerdict {
     Revoked(KnownHostsLine),
 }
 
-/// The `known_hosts` files that are in force; the first is the one that is extended.
+/// The `known_hosts` files that are in force; new keys are added to the first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownHosts {
     files: Vec<PathBuf>,
-    own: PathBuf,
+    hashed: bool,
 }
 
 impl KnownHosts {
-    /// Only this file when one is given, else the user's `~/.ssh/known_hosts` and the machine's
-    /// `/etc/ssh/ssh_known_hosts`. A file that does not exist is an empty one.
-    pub fn new(given: Option<PathBuf>, home: &Path) -> Self {
-        if let Some(own) = given {
-            return Self {
-                files: vec![own.clone()],
-                own,
-            };
-        }
-        let own = home.join(".ssh/known_hosts");
+    /// Only these files, of which there is at least one; or where none is given, the user's
+    /// `~/.ssh/known_hosts` and the machine's `/etc/ssh/ssh_known_hosts`. A file that does not exist is
+    /// an empty one.
+    pub fn new(given: &[PathBuf], home: &Path) -> Self {
+        let usual = || vec![home.join(".ssh/known_hosts"), PathBuf::from(SYSTEM_FILE)];
         Self {
-            files: vec![own.clone(), PathBuf::from(SYSTEM_FILE)],
-            own,
+            files: match given {
+                [] => usual(),
+                given => given.to_vec(),
+            },
+            hashed: false,
         }
+    }
+
+    /// The same, and the names of new hosts are hashed.
+    #[must_use]
+    pub fn hashed(self, hashed: bool) -> Self {
+        Self { hashed, ..self }
     }
 
     /// The file that is extended when a key is accepted.
     pub fn own_file(&self) -> &Path {
-        &self.own
+        &self.files[0]
     }
 
     /// Reads the files. Fails when one exists and cannot be read: its hosts would seem unknown.
@@ -126,7 +130,8 @@ impl KnownHosts {
     /// Whether a key of the host at this very port is known, whichever.
     pub async fn knows(&self, target: &Target) -> Result<bool, Problem> {
         let records = self.read().await?;
-        let name = entry_name(target.bare_address(), target.port);
+        let (host, port) = target.known_as();
+        let name = entry_name(host, port);
         Ok(records.plain(&name).next().is_some())
     }
 
@@ -135,7 +140,7 @@ impl KnownHosts {
     /// when the file cannot be written or the host's name has no place in such a file.
     pub async fn learn(&self, host: &str, port: u16, key: &PublicKey) -> Result<(), Problem> {
         let _one_at_a_time = LEARNING.lock().await;
-        let failed = |error: io::Error| unusable(&self.own, "written", &error);
+        let failed = |error: io::Error| unusable(self.own_file(), "written", &error);
         match self.read().await?.verdict(host, port, key) {
             KnownHostVerdict::Known => return Ok(()),
             KnownHostVerdict::Unknown => {}
@@ -145,8 +150,8 @@ impl KnownHosts {
                 )));
             }
         }
-        let line = line(host, port, key).map_err(failed)?;
-        append(&self.own, &line).await.map_err(failed)
+        let line = line(host, port, key, self.hashed).map_err(failed)?;
+        append(self.own_file(), &line).await.map_err(failed)
     }
 }
 
@@ -175,12 +180,19 @@ pub fn fingerprint(key: &PublicKey) -> String {
     key.fingerprint(HashAlg::Sha256).to_string()
 }
 
-fn line(host: &str, port: u16, key: &PublicKey) -> io::Result<String> {
-    let name = entry_name(host, port);
+fn line(host: &str, port: u16, key: &PublicKey, hashed: bool) -> io::Result<String> {
+    let mut name = entry_name(host, port);
     let harmless = |c: char| c.is_alphanumeric() || "._-:%[]".contains(c);
     if host.is_empty() || !name.chars().all(harmless) {
         let message = format!("{name:?} is no name of a host");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    if hashed {
+        let salt: [u8; 20] = rand::random();
+        let mut mac = Hmac::<Sha1>::new_from_slice(&salt).map_err(io::Error::other)?;
+        mac.update(name.as_bytes());
+        let (salt, hash) = (salt.to_vec(), mac.finalize().into_bytes().into());
+        name = HostPatterns::HashedName { salt, hash }.to_string();
     }
     let key = PublicKey::from(key.key_data().clone());
     let key = key.to_openssh().map_err(io::Error::other)?;

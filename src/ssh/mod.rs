@@ -3,12 +3,14 @@
 
 mod authentication;
 mod client;
+mod config;
 mod exchange;
 mod fault;
 mod host_key;
 mod keys;
 mod known_hosts;
 mod local;
+mod route;
 mod session;
 mod target;
 
@@ -23,13 +25,15 @@ use tracing::{Instrument as _, Span};
 
 use crate::shell::Script;
 
+pub use config::{ConfigFiles, ConfigQuery, OpenSsh, SshConfig};
 pub use exchange::{BecomePassword, NOT_TRIED, is_wrong};
 pub use host_key::{HostKeyTrust, Policy};
-pub use keys::Keys;
+pub use keys::{Identities, Keys};
 pub use known_hosts::{KnownHosts, entry_name};
 pub use local::{Local, program};
+pub use route::Route;
 pub use session::{Session, connect};
-pub use target::Target;
+pub use target::{AddressFamily, Target};
 
 #[cfg(test)]
 mod tests;

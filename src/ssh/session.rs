@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -11,29 +10,27 @@ use std::time::Duration;
 use russh::client::{Config, Handle};
 use russh::keys::Algorithm;
 use russh::{Disconnect, Preferred, cipher};
-use tokio::net::TcpStream;
 use tracing::debug_span;
 
 use crate::problem::Problem;
 use crate::shell::{Script, quote};
 use crate::ssh::authentication::authenticate;
-use crate::ssh::client::{Client, Shared, Wire, words};
-use crate::ssh::exchange::{self, BecomePassword, Door, Input, Request, as_root, seconds};
+use crate::ssh::client::{Client, Duplex, Shared, Wire, words};
+use crate::ssh::exchange::{self, BecomePassword, Door, Input, Request, as_root};
 use crate::ssh::fault::ConnectError;
 use crate::ssh::host_key::HostKeyTrust;
 use crate::ssh::keys::Keys;
+use crate::ssh::route::{self, Ending, Opening, Route, Tunnel, within};
 use crate::ssh::target::Target;
-use crate::ssh::{Answer, CommandOutput, ExchangeCounts, Remote, Upload, UploadProgress, logged};
+use crate::ssh::{
+    Answer, CommandOutput, ExchangeCounts, Exit, Remote, Upload, UploadProgress, logged,
+};
 
 /// How often a connection that ends before the banner is tried again: sshd drops some of many
 /// that come at once (`MaxStartups`).
 const RETRIES: u32 = 3;
 /// An agent may wait for a touch or a confirmation, so authentication gets at least this.
 const LEAST_FOR_AUTHENTICATION: Duration = Duration::from_mins(1);
-/// After this long without an answer from one address the next one is tried as well.
-const NEXT_ADDRESS: Duration = Duration::from_millis(300);
-/// Unanswered keep-alives before a connection counts as dead.
-const UNANSWERED: usize = 3;
 
 /// A connection to a host, logged in.
 pub struct Session {
@@ -43,7 +40,9 @@ pub struct Session {
     host: String,
     user: String,
     become_password: Option<Arc<BecomePassword>>,
-    peer: IpAddr,
+    peer: Option<IpAddr>,
+    /// The host that the connection goes through: its connection lasts as long.
+    bastion: Option<Arc<dyn Tunnel>>,
     exchanges: AtomicU32,
 }
 
@@ -51,13 +50,14 @@ pub struct Session {
 /// times more.
 pub async fn connect(
     target: &Target,
+    route: &Route,
     trust: &HostKeyTrust,
     keys: &Keys,
 ) -> Result<Session, ConnectError> {
     let mut retries = 0;
     loop {
         let shared = Arc::new(Shared::new());
-        match attempt(target, trust, keys, &shared).await {
+        match attempt(target, route, trust, keys, &shared).await {
             Err(error) if error.is_dropped && retries < RETRIES => {
                 retries += 1;
                 tracing::debug!(
@@ -72,31 +72,16 @@ pub async fn connect(
     }
 }
 
-/// A part of making a connection, which may take so long; or what is said of one that takes longer.
-async fn within<T>(
-    limit: Duration,
-    part: impl Future<Output = T>,
-    late: impl FnOnce(&str) -> Problem,
-) -> Result<T, Problem> {
-    let done = tokio::time::timeout(limit, part).await;
-    done.map_err(|_elapsed| late(&seconds(limit)))
-}
-
 async fn attempt(
     target: &Target,
+    route: &Route,
     trust: &HostKeyTrust,
     keys: &Keys,
     shared: &Arc<Shared>,
 ) -> Result<Session, ConnectError> {
     tracing::debug!(target.address, target.port, "connecting");
     let limit = target.connect_timeout;
-    let addresses = resolve(target).await?;
-    let no_tcp = |error: io::Error| target.no_tcp(&error);
-    let stream = within(limit, reach(&addresses), |limit| target.silent(limit)).await?;
-    let stream = stream.map_err(no_tcp)?;
-    // Without this every small exchange waits for a delayed acknowledgement (40 ms).
-    stream.set_nodelay(true).map_err(no_tcp)?;
-    let peer = stream.peer_addr().map_err(no_tcp)?;
+    let (stream, peer) = route::open(target, route, shared).await?;
     let wire = Wire {
         stream,
         shared: Arc::clone(shared),
@@ -107,7 +92,7 @@ async fn attempt(
         trust: trust.clone(),
         shared: Arc::clone(shared),
     };
-    tracing::debug!(%peer, "TCP is connected");
+    tracing::debug!(?peer, "the way is open");
     let config = Arc::new(config(target, trust).await?);
     let connecting = russh::client::connect_stream(config, wire, client);
     let unfinished = |part: &str, limit: &str| {
@@ -138,43 +123,13 @@ async fn attempt(
         host: target.name.clone(),
         user: target.user.clone(),
         become_password: target.become_password.clone(),
-        peer: peer.ip(),
+        peer,
+        bastion: match route {
+            Route::Through(bastion) => Some(Arc::clone(bastion)),
+            Route::Direct | Route::Command(_) => None,
+        },
         exchanges: AtomicU32::new(0),
     })
-}
-
-async fn resolve(target: &Target) -> Result<Vec<SocketAddr>, Problem> {
-    let address = target.bare_address();
-    if let Ok(address) = address.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, target.port)]);
-    }
-    let asked = tokio::net::lookup_host((address, target.port));
-    let late = |limit: &str| target.unresolved(&format!("was not resolved within {limit}"));
-    let found = match within(target.connect_timeout, asked, late).await? {
-        Ok(found) => found.collect(),
-        Err(error) => {
-            let text = error.to_string();
-            let reason = text.strip_prefix("failed to lookup address information: ");
-            let reason = reason.unwrap_or(&text);
-            return Err(target.unresolved(&format!("does not resolve: {reason}")));
-        }
-    };
-    if Vec::is_empty(&found) {
-        return Err(target.unresolved("has no address"));
-    }
-    Ok(found)
-}
-
-/// Connects to whichever address answers first, in their order, each with a small delay.
-async fn reach(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
-    let attempts = addresses.iter().zip(0_u32..).map(|(&address, turn)| {
-        Box::pin(async move {
-            tokio::time::sleep(NEXT_ADDRESS * turn).await;
-            TcpStream::connect(address).await
-        })
-    });
-    let (stream, _others) = futures::future::select_ok(attempts).await?;
-    Ok(stream)
 }
 
 fn not_connected(target: &Target, error: &russh::Error, shared: &Shared) -> ConnectError {
@@ -187,6 +142,10 @@ fn not_connected(target: &Target, error: &russh::Error, shared: &Shared) -> Conn
         return target.broken(&why).into();
     }
     let problem = target.no_banner(shared.greeting().as_deref(), &format!(": {reason}"));
+    let complaint = shared
+        .complaint()
+        .map(|said| format!("ProxyCommand said: {said}"));
+    let problem = complaint.into_iter().fold(problem, Problem::because);
     ConnectError {
         is_dropped: matches!(
             error,
@@ -199,7 +158,11 @@ fn not_connected(target: &Target, error: &russh::Error, shared: &Shared) -> Conn
 async fn config(target: &Target, trust: &HostKeyTrust) -> Result<Config, Problem> {
     let records = trust.known_hosts.read().await;
     let records = records.map_err(|problem| problem.of(&target.name))?;
-    let known = records.known_types(target.bare_address(), target.port);
+    let (host, port) = target.known_as();
+    let known = match trust.pinned_types() {
+        pinned if pinned.is_empty() => records.known_types(host, port),
+        pinned => pinned,
+    };
     Ok(Config {
         preferred: Preferred {
             key: Cow::Owned(host_key_order(&known)),
@@ -217,7 +180,7 @@ async fn config(target: &Target, trust: &HostKeyTrust) -> Result<Config, Problem
         window_size: 8 * 1024 * 1024,
         channel_buffer_size: 1024,
         keepalive_interval: Some(target.alive_interval),
-        keepalive_max: UNANSWERED,
+        keepalive_max: target.alive_count,
         inactivity_timeout: None,
         nodelay: true,
         ..Config::default()
@@ -258,7 +221,6 @@ impl Session {
     }
 
     /// Whether the connection has ended.
-    #[cfg(test)]
     pub fn is_closed(&self) -> bool {
         self.handle.is_closed()
     }
@@ -274,7 +236,43 @@ impl Session {
             input,
             limit,
         };
-        exchange::exchange(&self.handle, &self.shared, &self.exchanges, order).await
+        let asked = exchange::exchange(&self.handle, &self.shared, &self.exchanges, order);
+        let mut output = asked.await;
+        if let (Exit::Lost(reason), Some(bastion)) = (&mut output.exit, &self.bastion)
+            && let Some(why) = bastion.ended().await
+        {
+            *reason = why;
+        }
+        output
+    }
+}
+
+impl Tunnel for Session {
+    fn open<'a>(&'a self, host: &'a str, port: u16) -> Opening<'a> {
+        Box::pin(async move {
+            let handle = &self.handle;
+            let opened = handle.channel_open_direct_tcpip(host, port.into(), "127.0.0.1", 0);
+            match opened.await {
+                Ok(channel) => Ok(Box::new(channel.into_stream()) as Box<dyn Duplex>),
+                Err(russh::Error::ChannelOpenFailure(failure)) => {
+                    let said = self.shared.channel_refusal();
+                    let said = said.filter(|said| !said.trim().is_empty());
+                    let said = said.unwrap_or_else(|| failure.description().to_owned());
+                    Err(format!("{} answered: {}", self.host, said.trim()))
+                }
+                Err(error) => Err(format!("{}: {}", self.host, words(&error))),
+            }
+        })
+    }
+
+    fn ended(&self) -> Ending<'_> {
+        Box::pin(async {
+            if !self.handle.is_closed() {
+                return None;
+            }
+            let (name, why) = (&self.host, self.shared.farewell().await);
+            Some(format!("its bastion {name} was lost: {why}"))
+        })
     }
 }
 
@@ -317,7 +315,7 @@ impl Remote for Session {
     }
 
     fn peer(&self) -> Option<IpAddr> {
-        Some(self.peer)
+        self.peer
     }
 }
 

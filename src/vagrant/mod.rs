@@ -13,7 +13,8 @@ use crate::run::Event;
 use crate::run::event::LeftOut;
 use crate::shell::{Script, quote};
 use crate::ssh::{
-    self, Exit, HostKeyTrust, Keys, KnownHosts, Policy, Remote as _, Session, Target,
+    self, AddressFamily, Exit, HostKeyTrust, Identities, Keys, KnownHosts, Policy, Remote as _,
+    Route, Session, Target,
 };
 use crate::ui::Ui;
 
@@ -298,11 +299,15 @@ async fn connect(
     limit: Duration,
     environment: &Environment,
 ) -> Result<Session, Problem> {
-    let keys = Keys::load(&way.keys, None, &environment.home);
-    let keys = keys.await?;
+    let identities = Identities {
+        files: way.keys.clone(),
+        ..Identities::default()
+    };
+    let keys = Keys::load(&identities, &environment.home).await?;
     let trust = HostKeyTrust {
-        known_hosts: KnownHosts::new(Some(known_hosts.to_owned()), &environment.home),
+        known_hosts: KnownHosts::new(&[known_hosts.to_owned()], &environment.home),
         policy,
+        pinned: Vec::new(),
     };
     let target = Target {
         name: name.to_owned(),
@@ -312,8 +317,12 @@ async fn connect(
         connect_timeout: limit,
         become_password: None,
         alive_interval: Duration::from_secs(15),
+        alive_count: 3,
+        family: AddressFamily::Any,
+        key_alias: None,
+        through: Vec::new(),
     };
-    let session = ssh::connect(&target, &trust, &keys).await;
+    let session = ssh::connect(&target, &Route::Direct, &trust, &keys).await;
     session.map_err(|error| *error.problem)
 }
 

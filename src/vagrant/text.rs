@@ -64,8 +64,8 @@ impl<'a> Before<'a> {
         let old = before.parse(&text)?;
         let own = beside(file, KNOWN_HOSTS);
         let is_own = old.hosts.iter().any(|host| {
-            let known = host.ssh.known_hosts.as_ref();
-            known.is_some_and(|known| same(&known.value, &own))
+            let known = host.ssh.known_hosts.value.first();
+            known.is_some_and(|known| same(known, &own))
         });
         if !is_own {
             return Err(problem!(Code::FILE_EXISTS, "{} is an inventory that was not made from Vagrant", file.display())

@@ -19,6 +19,8 @@ fn towline(folder: &Path, arguments: &[&str]) -> Output {
         .current_dir(folder)
         .env_clear()
         .env("HOME", folder)
+        // Without a program ssh there, this machine's configuration of it plays no part.
+        .env("PATH", folder)
         .stdin(Stdio::null())
         .output()
         .expect("it runs")

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use super::load;
 use crate::cli::Environment;
 use crate::engine::Refusal;
-use crate::inventory;
+use crate::inventory::{self, Overrides};
 use crate::run::Event;
 use crate::ui::Ui;
 
 pub(super) fn run(files: &[PathBuf], environment: &Environment, ui: &Ui) -> Result<(), Refusal> {
-    let inventory = load(files, environment, ui)?;
+    let inventory = load(files, &Overrides::default(), environment, ui)?;
     let servers = inventory.servers().count();
     for text in inventory.warnings {
         ui.show(Event::Note { text });

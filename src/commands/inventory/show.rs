@@ -3,20 +3,26 @@
 use std::path::PathBuf;
 
 use super::load;
-use crate::cli::Environment;
-use crate::engine::Refusal;
-use crate::inventory::similar;
+use crate::cli::{Environment, SshConfiguration};
+use crate::engine::{Refusal, config_files, configure};
+use crate::inventory::{Overrides, similar};
 use crate::problem::{Code, problem};
 use crate::run::Event;
 use crate::ui::Ui;
 
-pub(super) fn run(
+pub(super) async fn run(
     files: &[PathBuf],
+    ssh: &SshConfiguration,
     host: Option<&str>,
     environment: &Environment,
     ui: &Ui,
 ) -> Result<(), Refusal> {
-    let inventory = load(files, environment, ui)?;
+    let overrides = Overrides {
+        bastion: ssh.bastion.clone(),
+        ..Overrides::default()
+    };
+    let mut inventory = load(files, &overrides, environment, ui)?;
+    configure(&mut inventory, config_files(ssh), environment).await?;
     let mut hosts = inventory.shown();
     if let Some(name) = host {
         hosts.retain(|host| host.name == name);

@@ -364,7 +364,7 @@ fn kind(kind: Kind) -> String {
         Kind::RoleName => listed(&crate::distribution::DEFAULT.dialect.role_words()),
         Kind::Choice(words) => listed(words),
         Kind::Texts(_) => "list of texts".to_owned(),
-        Kind::TextOrTexts => "text, or list of texts".to_owned(),
+        Kind::TextOrTexts(_) => "text, or list of texts".to_owned(),
         Kind::Labels(_) => "map of texts".to_owned(),
         Kind::Config => "map of anything".to_owned(),
         Kind::Object(_) => "map".to_owned(),

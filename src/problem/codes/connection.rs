@@ -20,11 +20,11 @@ super::codes! {
     ///
     /// # Remedy
     /// Check that the host is up and that its address in the inventory is the one by which this
-    /// machine reaches it. towline does not read `~/.ssh/config`, so try it without:
+    /// machine reaches it. `towline inventory show` says what of it comes from the configuration of ssh.
     ///
     /// ```sh
     /// ping -c 3 ADDRESS
-    /// ssh -F none USER@ADDRESS
+    /// ssh USER@ADDRESS
     /// ```
     ///
     /// The other hosts are worked on all the same where quorum allows it. When the host is back, run
@@ -42,6 +42,49 @@ super::codes! {
     /// ss -ltnp | grep sshd
     /// ```
     HOST_WITHOUT_SSH "host-without-ssh";
+
+    /// The host that the connection goes through (`ssh: {bastion: …}`, or `ProxyJump`) does not let it
+    /// go on to the host behind it.
+    ///
+    /// # Remedy
+    /// Allow it in the `sshd_config` of the bastion, then run the same command again:
+    ///
+    /// ```text
+    /// AllowTcpForwarding yes
+    /// PermitOpen any
+    /// ```
+    BASTION_REFUSED "bastion-refused";
+
+    /// The host that the connection goes through (`ssh: {bastion: …}`, or `ProxyJump`) cannot be reached,
+    /// or does not let this user in. The message says which, and the hosts behind it are not reached
+    /// either.
+    ///
+    /// # Remedy
+    /// Check the bastion as ssh reaches it:
+    ///
+    /// ```sh
+    /// ssh BASTION true
+    /// ```
+    BASTION_UNREACHABLE "bastion-unreachable";
+
+    /// A host that connections are to go through (`ssh: {bastion: …}`, `--bastion` or `ProxyJump`) is not
+    /// written as one, or stands before itself.
+    ///
+    /// # Remedy
+    /// Write it as `[USER@]HOST[:PORT]`, or name a host of the inventory that is reached without it.
+    BASTION_UNFIT "bastion-unfit";
+
+    /// `ssh -G`, by which towline reads the configuration of OpenSSH, failed: a file has a mistake, or
+    /// cannot be read.
+    ///
+    /// # Remedy
+    /// ssh itself says the same; correct the file, or leave it out:
+    ///
+    /// ```sh
+    /// ssh -G HOST
+    /// towline deploy -i inventory.yaml --no-ssh-config
+    /// ```
+    SSH_CONFIG_UNUSABLE "ssh-config-unusable";
 
     /// The SSH connection began and ended before the login. The two sides share no method of key
     /// exchange, the host ended the connection (fail2ban and `sshd`'s own penalties do), or it is too

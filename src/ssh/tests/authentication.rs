@@ -6,13 +6,13 @@ use russh::MethodKind;
 use russh::keys::{Algorithm, PrivateKey, key::safe_rng};
 
 use super::server::{Act, new_key};
-use super::world::{World, set_mode, world, world_with, write_key};
+use super::world::{World, direct, load_keys, set_mode, world, world_with, write_key};
 use crate::problem::Code;
-use crate::ssh::{Keys, connect};
+use crate::ssh::Keys;
 
 /// Why a login with these keys is refused.
 async fn refused(world: &World, keys: &Keys) -> Vec<String> {
-    let session = connect(&world.target(), &world.trust, keys).await;
+    let session = direct(&world.target(), &world.trust, keys).await;
     let problem = session.expect_err("refused").problem;
     assert_eq!(problem.code, Code::LOGIN_REFUSED, "{problem}");
     problem.why
@@ -43,7 +43,7 @@ async fn too_many_keys_are_told_as_such() {
     for path in &paths {
         write_key(path, &new_key());
     }
-    let keys = Keys::load(&paths, None, world.home.path()).await.unwrap();
+    let keys = load_keys(&paths, None, world.home.path()).await.unwrap();
     let why = refused(&world, &keys).await;
     assert!(why[0].contains("key0"));
     let last = why.last().expect("a reason");
@@ -53,7 +53,7 @@ async fn too_many_keys_are_told_as_such() {
 #[tokio::test]
 async fn a_host_without_public_keys_is_asked_only_once() {
     let world = world_with(|setup| setup.methods = &[MethodKind::Password]).await;
-    let keys = Keys::load(&[], None, &world.home.path().join("no-home"))
+    let keys = load_keys(&[], None, &world.home.path().join("no-home"))
         .await
         .unwrap();
     assert_eq!(
@@ -92,25 +92,25 @@ async fn a_key_with_a_passphrase_is_left_to_the_agent() {
         agent.add_identity(&key, &[]).await.unwrap();
     }
     // Named in the inventory it is offered before the agent's other keys.
-    let keys = Keys::load(&[path], Some(socket.clone()), world.home.path())
+    let keys = load_keys(&[path], Some(socket.clone()), world.home.path())
         .await
         .unwrap();
-    connect(&world.target(), &world.trust, &keys).await.unwrap();
-    let keys = Keys::load(&[], Some(socket), world.home.path())
+    direct(&world.target(), &world.trust, &keys).await.unwrap();
+    let keys = load_keys(&[], Some(socket), world.home.path())
         .await
         .unwrap();
-    connect(&world.target(), &world.trust, &keys).await.unwrap();
+    direct(&world.target(), &world.trust, &keys).await.unwrap();
 }
 
 #[tokio::test]
 async fn an_agent_that_is_not_there_is_noted_and_passed_over() {
     let world = world(Act::Shell).await;
     let gone = world.home.path().join("gone");
-    let keys = Keys::load(&[], Some(gone.clone()), world.home.path())
+    let keys = load_keys(&[], Some(gone.clone()), world.home.path())
         .await
         .unwrap();
-    connect(&world.target(), &world.trust, &keys).await.unwrap();
-    let keys = Keys::load(&[], Some(gone), &world.home.path().join("no-home"))
+    direct(&world.target(), &world.trust, &keys).await.unwrap();
+    let keys = load_keys(&[], Some(gone), &world.home.path().join("no-home"))
         .await
         .unwrap();
     let why = refused(&world, &keys).await;
@@ -124,7 +124,7 @@ async fn an_agent_that_is_not_there_is_noted_and_passed_over() {
 async fn a_configured_key_must_be_usable_and_a_usual_one_may_be_broken() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("key");
-    let missing = Keys::load(std::slice::from_ref(&path), None, home.path())
+    let missing = load_keys(std::slice::from_ref(&path), None, home.path())
         .await
         .unwrap_err();
     assert_eq!(missing.why[0], "No such file or directory (os error 2)");
@@ -137,14 +137,14 @@ async fn a_configured_key_must_be_usable_and_a_usual_one_may_be_broken() {
     ] {
         std::fs::write(&path, content).unwrap();
         set_mode(&path, 0o600);
-        let error = Keys::load(std::slice::from_ref(&path), None, home.path())
+        let error = load_keys(std::slice::from_ref(&path), None, home.path())
             .await
             .unwrap_err();
         assert!(error.why[0].starts_with(reason), "{error:?}");
     }
     std::fs::create_dir(home.path().join(".ssh")).unwrap();
     std::fs::write(home.path().join(".ssh/id_rsa"), "hello").unwrap();
-    let keys = Keys::load(&[], None, home.path()).await.unwrap();
+    let keys = load_keys(&[], None, home.path()).await.unwrap();
     assert_eq!(keys.unusable.len(), 1);
 }
 
@@ -153,7 +153,7 @@ async fn a_private_key_that_others_may_read_is_refused_as_ssh_does() {
     let world = world(Act::Shell).await;
     let usual = world.home.path().join(".ssh/id_ed25519");
     set_mode(&usual, 0o640);
-    let load = async |keys: &[PathBuf]| Keys::load(keys, None, world.home.path()).await;
+    let load = async |keys: &[PathBuf]| load_keys(keys, None, world.home.path()).await;
     let error = load(std::slice::from_ref(&usual)).await.unwrap_err();
     assert_eq!(
         error.why[0],
@@ -176,15 +176,13 @@ async fn a_public_key_that_is_named_as_the_key_is_told_as_such() {
     let path = world.home.path().join("work.pub");
     std::fs::write(&path, new_key().public_key().to_openssh().unwrap()).unwrap();
     let named = std::slice::from_ref(&path);
-    let error = Keys::load(named, None, world.home.path())
-        .await
-        .unwrap_err();
+    let error = load_keys(named, None, world.home.path()).await.unwrap_err();
     let next = format!("name the private key beside it: {}", beside.display());
     assert!(error.why[0].starts_with("it is a public key"), "{error}");
     assert_eq!(error.next[0].text, next);
 
     let gone = world.home.path().join("gone");
-    let keys = Keys::load(named, Some(gone), &world.home.path().join("no-home"))
+    let keys = load_keys(named, Some(gone), &world.home.path().join("no-home"))
         .await
         .unwrap();
     let why = refused(&world, &keys).await;

@@ -7,9 +7,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
 use super::server::Act;
-use super::world::{target, world, world_with};
+use super::world::{direct, target, world, world_with};
 use crate::problem::Code;
-use crate::ssh::{Target, connect};
+use crate::ssh::Target;
 
 #[tokio::test]
 async fn a_host_that_drops_connections_is_tried_again_and_not_for_ever() {
@@ -26,7 +26,7 @@ async fn each_way_to_be_unreachable_is_told_apart() {
     let world = world(Act::Shell).await;
     let keys = world.keys().await;
     let told = async |target: &Target| {
-        let problem = connect(target, &world.trust, &keys).await.err();
+        let problem = direct(target, &world.trust, &keys).await.err();
         let problem = problem.expect("not connected").problem;
         (problem.code, problem.why[0].clone())
     };
@@ -84,7 +84,7 @@ async fn what_is_said_instead_of_a_banner_is_told() {
                 .unwrap();
         }
     });
-    let error = connect(&target, &world.trust, &world.keys().await)
+    let error = direct(&target, &world.trust, &world.keys().await)
         .await
         .err()
         .unwrap();

@@ -9,9 +9,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::server::Act;
-use super::world::{reason, target, world};
+use super::world::{direct, reason, target, world};
 use crate::shell::Script;
-use crate::ssh::{ExchangeCounts, Exit, Remote, Upload, connect};
+use crate::ssh::{ExchangeCounts, Exit, Remote, Upload};
 
 #[tokio::test]
 async fn a_script_runs_with_its_heredocs_and_cannot_eat_itself() {
@@ -69,7 +69,7 @@ async fn another_user_goes_through_sudo() {
     let world = world(Act::NoStatus).await;
     let mut target = world.target();
     target.user = "ubuntu".to_owned();
-    let session = connect(&target, &world.trust, &world.keys().await)
+    let session = direct(&target, &world.trust, &world.keys().await)
         .await
         .unwrap();
     session.run(&Script::new("id")).await;
@@ -331,7 +331,7 @@ async fn a_frozen_host_is_noticed() {
         }
         std::future::pending::<()>().await;
     });
-    let session = connect(&target, &world.trust, &world.keys().await)
+    let session = direct(&target, &world.trust, &world.keys().await)
         .await
         .unwrap();
     let script = Script::new("sleep 1000");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::ssh::AddressFamily;
 
 fn target(address: &str, port: u16) -> Target {
     Target {
@@ -13,6 +14,10 @@ fn target(address: &str, port: u16) -> Target {
         connect_timeout: Duration::from_secs(10),
         become_password: None,
         alive_interval: Duration::from_secs(15),
+        alive_count: 3,
+        family: AddressFamily::Any,
+        key_alias: None,
+        through: Vec::new(),
     }
 }
 

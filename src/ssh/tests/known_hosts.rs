@@ -153,7 +153,7 @@ fn the_known_types_come_in_the_order_of_the_file_and_without_markers() {
 #[test]
 fn the_files_in_force() {
     let home = Path::new("/home/x");
-    let usual = KnownHosts::new(None, home);
+    let usual = KnownHosts::new(&[], home);
     assert_eq!(
         usual.files,
         [
@@ -161,7 +161,7 @@ fn the_files_in_force() {
             PathBuf::from("/etc/ssh/ssh_known_hosts")
         ]
     );
-    let given = KnownHosts::new(Some(PathBuf::from("mine")), home);
+    let given = KnownHosts::new(&[PathBuf::from("mine")], home);
     assert_eq!(
         (given.files.as_slice(), given.own_file()),
         ([PathBuf::from("mine")].as_slice(), Path::new("mine"))
@@ -172,7 +172,7 @@ fn the_files_in_force() {
 async fn learning_appends_one_line_and_makes_a_private_file() {
     use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir().unwrap();
-    let hosts = KnownHosts::new(None, directory.path());
+    let hosts = KnownHosts::new(&[], directory.path());
     let mut commented = key(A);
     commented.set_comment("not to be kept");
     hosts.learn("H1", 22, &commented).await.unwrap();
@@ -190,7 +190,7 @@ async fn learning_repairs_a_missing_newline_and_refuses_what_would_be_another_li
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("known_hosts");
     std::fs::write(&file, format!("# mine\nh1 {A}")).unwrap();
-    let hosts = KnownHosts::new(Some(file.clone()), directory.path());
+    let hosts = KnownHosts::new(std::slice::from_ref(&file), directory.path());
     hosts.learn("h2", 22, &key(B)).await.unwrap();
     assert_eq!(
         std::fs::read_to_string(&file).unwrap(),
@@ -209,7 +209,7 @@ async fn learning_repairs_a_missing_newline_and_refuses_what_would_be_another_li
 #[tokio::test]
 async fn hosts_learned_together_do_not_tear_the_file() {
     let directory = tempfile::tempdir().unwrap();
-    let hosts = KnownHosts::new(None, directory.path());
+    let hosts = KnownHosts::new(&[], directory.path());
     let learning = (0..40).map(|number| {
         let hosts = hosts.clone();
         tokio::spawn(async move { hosts.learn(&format!("h{}", number % 20), 22, &key(A)).await })
@@ -225,7 +225,7 @@ async fn hosts_learned_together_do_not_tear_the_file() {
 #[tokio::test]
 async fn a_file_that_cannot_be_read_is_not_an_empty_one() {
     let directory = tempfile::tempdir().unwrap();
-    let error = KnownHosts::new(Some(directory.path().to_owned()), directory.path())
+    let error = KnownHosts::new(&[directory.path().to_owned()], directory.path())
         .read()
         .await
         .unwrap_err();

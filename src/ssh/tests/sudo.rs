@@ -8,10 +8,10 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::server::Act;
-use super::world::{World, set_mode, world};
+use super::world::{World, direct, set_mode, world};
 use crate::shell::Script;
 use crate::ssh::exchange::{BecomePassword, Door, NOT_TRIED, as_root, is_wrong};
-use crate::ssh::{CommandOutput, Exit, Remote, Session, connect};
+use crate::ssh::{CommandOutput, Exit, Remote, Session};
 use crate::vars::Secret;
 
 /// A sudo that asks as often as the real one, unless `asks` is `no`, and notes in `heard` what it read.
@@ -61,7 +61,7 @@ impl Asking {
         name.clone_into(&mut target.name);
         target.user = "ops".to_owned();
         target.become_password = Some(Arc::clone(password));
-        connect(&target, &self.world.trust, &self.world.keys().await)
+        direct(&target, &self.world.trust, &self.world.keys().await)
             .await
             .unwrap()
     }

@@ -11,10 +11,13 @@ use russh::keys::ssh_key::LineEnding;
 use russh::keys::{PrivateKey, PublicKey};
 
 use super::server::{Act, Server, Setup, new_key, serve};
-use crate::problem::Code;
+use crate::problem::{Code, Problem};
 use crate::shell::Script;
 use crate::ssh::fault::ConnectError;
-use crate::ssh::{Exit, HostKeyTrust, Keys, KnownHosts, Policy, Session, Target, Upload, connect};
+use crate::ssh::{
+    AddressFamily, Exit, HostKeyTrust, Identities, Keys, KnownHosts, Policy, Route, Session,
+    Target, Upload, connect,
+};
 
 /// A home directory with a key, and a server that lets this key in.
 pub(super) struct World {
@@ -47,11 +50,12 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
         methods: &[MethodKind::PublicKey, MethodKind::Password],
     };
     change(&mut setup);
-    let known_hosts = KnownHosts::new(Some(home.path().join("known_hosts")), home.path());
+    let known_hosts = KnownHosts::new(&[home.path().join("known_hosts")], home.path());
     World {
         trust: HostKeyTrust {
             known_hosts,
             policy: Policy::AcceptNew,
+            pinned: Vec::new(),
         },
         server: serve(setup).await,
         home,
@@ -72,7 +76,34 @@ pub(super) fn target(address: SocketAddr) -> Target {
         connect_timeout: Duration::from_secs(5),
         become_password: None,
         alive_interval: Duration::from_secs(15),
+        alive_count: 3,
+        family: AddressFamily::Any,
+        key_alias: None,
+        through: Vec::new(),
     }
+}
+
+/// Reads keys from these files, with an agent or without.
+pub(super) async fn load_keys(
+    files: &[PathBuf],
+    agent: Option<PathBuf>,
+    home: &Path,
+) -> Result<Keys, Problem> {
+    let identities = Identities {
+        files: files.to_vec(),
+        agent,
+        ..Identities::default()
+    };
+    Keys::load(&identities, home).await
+}
+
+/// Connects over TCP.
+pub(super) async fn direct(
+    target: &Target,
+    trust: &HostKeyTrust,
+    keys: &Keys,
+) -> Result<Session, ConnectError> {
+    connect(target, &Route::Direct, trust, keys).await
 }
 
 impl World {
@@ -81,11 +112,14 @@ impl World {
     }
 
     pub async fn keys(&self) -> Keys {
-        Keys::load(&[], None, self.home.path()).await.unwrap()
+        Keys::load(&Identities::default(), self.home.path())
+            .await
+            .unwrap()
     }
 
     pub async fn try_connect(&self) -> Result<Session, ConnectError> {
-        connect(&self.target(), &self.trust, &self.keys().await).await
+        let keys = self.keys().await;
+        direct(&self.target(), &self.trust, &keys).await
     }
 
     pub async fn connect(&self) -> Session {

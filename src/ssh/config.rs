@@ -1,0 +1,175 @@
+//! What OpenSSH's configuration says about a host: `ssh -G` is asked, so `Host`, `Match`, `Include`
+//! and the order of the files mean what they mean for ssh itself.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use crate::problem::{Code, Problem};
+
+/// A `Match exec` may ask something slow.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Which files of OpenSSH's configuration are in force.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ConfigFiles {
+    /// Those that ssh reads: the user's and the machine's.
+    #[default]
+    Usual,
+    /// This one alone.
+    Only(PathBuf),
+    /// None.
+    Ignored,
+}
+
+/// Whose configuration is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigQuery<'a> {
+    /// The name as a user would type it behind `ssh`.
+    pub host: &'a str,
+    /// The user, where something nearer than the configuration says it.
+    pub user: Option<&'a str>,
+    /// The port, likewise.
+    pub port: Option<u16>,
+}
+
+/// What is configured for one host: values by keyword in lower case, only where they differ from what
+/// ssh does without any configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SshConfig(BTreeMap<String, Vec<String>>);
+
+/// Asks ssh about hosts of one run.
+#[derive(Debug, Clone)]
+pub struct OpenSsh {
+    files: ConfigFiles,
+    defaults: BTreeMap<String, Vec<String>>,
+}
+
+impl OpenSsh {
+    /// Asks for the defaults; none where no configuration is in force, or where there is no ssh.
+    ///
+    /// # Errors
+    /// ssh cannot be run, or does not take its own configuration.
+    pub async fn new(files: ConfigFiles) -> Result<Option<Self>, Problem> {
+        if files == ConfigFiles::Ignored {
+            return Ok(None);
+        }
+        // The name is no host's: what ssh prints of it is left out below.
+        let asked = ask(&["-F", "none", "--", "towline.invalid"]).await;
+        match (asked, &files) {
+            (Ok(output), _) => Ok(Some(Self {
+                defaults: parse(&output, &files)?,
+                files,
+            })),
+            (Err(error), ConfigFiles::Usual) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            (Err(error), _) => Err(unusable(&files, &error.to_string())),
+        }
+    }
+
+    /// The user's name on this machine.
+    pub fn local_user(&self) -> &str {
+        let user = self.defaults.get("user").and_then(|user| user.first());
+        user.map_or("", String::as_str)
+    }
+
+    /// What is configured for a host.
+    ///
+    /// # Errors
+    /// ssh does not take its configuration, or does not answer.
+    pub async fn host(&self, to: &ConfigQuery<'_>) -> Result<SshConfig, Problem> {
+        let mut words = Vec::new();
+        let (file, port);
+        if let ConfigFiles::Only(path) = &self.files {
+            file = path.to_string_lossy().into_owned();
+            words.extend(["-F", &file]);
+        }
+        if let Some(user) = to.user {
+            words.extend(["-l", user]);
+        }
+        if let Some(number) = to.port {
+            port = number.to_string();
+            words.extend(["-p", &port]);
+        }
+        words.extend(["--", to.host]);
+        let output = ask(&words)
+            .await
+            .map_err(|error| unusable(&self.files, &error.to_string()))?;
+        let mut values = parse(&output, &self.files)?;
+        values.remove("host");
+        values.retain(|keyword, value| {
+            let told = match keyword.as_str() {
+                "hostname" => {
+                    return !matches!(&**value, [one] if one.eq_ignore_ascii_case(to.host));
+                }
+                "user" => to.user.is_some(),
+                "port" => to.port.is_some(),
+                _ => false,
+            };
+            !told && self.defaults.get(keyword) != Some(value)
+        });
+        Ok(SshConfig(values))
+    }
+}
+
+impl SshConfig {
+    /// The value of a keyword that has one.
+    pub fn get(&self, keyword: &str) -> Option<&str> {
+        let value = self.0.get(keyword)?.first()?;
+        Some(value.as_str())
+    }
+
+    /// All values of a keyword that may be said several times.
+    pub fn all(&self, keyword: &str) -> &[String] {
+        self.0.get(keyword).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What `ssh -G` prints. It runs no remote command and opens no connection.
+async fn ask(words: &[&str]) -> io::Result<Output> {
+    let mut command = Command::new("ssh");
+    command
+        .arg("-G")
+        .args(words)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let late = |_| io::Error::other("it does not end");
+    tokio::time::timeout(PATIENCE, command.output())
+        .await
+        .map_err(late)?
+}
+
+fn parse(output: &Output, files: &ConfigFiles) -> Result<BTreeMap<String, Vec<String>>, Problem> {
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(unusable(files, said.trim()));
+    }
+    let mut values = BTreeMap::<String, Vec<String>>::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        if let Some((keyword, value)) = line.split_once(' ') {
+            let known = values.entry(keyword.to_ascii_lowercase()).or_default();
+            known.push(value.to_owned());
+        }
+    }
+    Ok(values)
+}
+
+fn unusable(files: &ConfigFiles, why: &str) -> Problem {
+    let what = "the configuration of ssh cannot be read";
+    let mut problem = Problem::new(Code::SSH_CONFIG_UNUSABLE, what);
+    for line in why.lines().take(5) {
+        problem = problem.because(line);
+    }
+    let file = match files {
+        ConfigFiles::Only(path) => format!(" -F {}", path.display()),
+        _ => String::new(),
+    };
+    problem
+        .next("this shows the same")
+        .command(format!("ssh{file} -G HOST"))
+        .next("or leave ssh's configuration out")
+        .flag("--no-ssh-config")
+}
