@@ -1,6 +1,5 @@
 //! k0sctl's file: an inventory of k0s that changes as little as it can where k0sctl has been.
 
-use std::net::IpAddr;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -9,10 +8,10 @@ use super::making::{HostDraft, Making, because_of};
 use super::placed::{Located, SettingKey};
 use super::reading::Reading;
 use super::{ConvertError, Converted, Judge, Source};
-use crate::distribution::k0s::keys::of_towline;
-use crate::inventory::{self, Role, YamlNode, YamlValue};
+use crate::inventory::{self, Role, YamlNode};
 use crate::problem::{Code, problem};
 
+mod config;
 mod install_flags;
 
 /// Makes an inventory of it.
@@ -251,96 +250,6 @@ impl K0sctlConversion<'_> {
             }
         }
     }
-
-    /// What k0s.yaml says.
-    fn config(&mut self, config: &YamlNode) {
-        for known in ["apiVersion", "kind", "metadata"] {
-            self.reading.take(config, known);
-        }
-        let Some(spec) = config.entries().iter().find(|entry| entry.key == "spec") else {
-            return;
-        };
-        if let Some(api) = spec.value.get("api")
-            && let Some(entry) = self.reading.take(api, "sans")
-        {
-            let at = self.reading.at(entry);
-            for (name, _) in entry.value.texts() {
-                match environment(name) {
-                    Ok(name) => self.making.tls_san(&name, &at),
-                    Err(why) => self.making.leave(&at, format!("`sans` {why}")),
-                }
-            }
-        }
-        if matches!(spec.value.tree, YamlValue::Map(_)) {
-            self.spec(&spec.value, &mut Vec::new());
-            self.reading.take(config, "spec");
-        }
-    }
-
-    /// Each value of k0s.yaml by its path below `spec`.
-    fn spec(&mut self, node: &YamlNode, path: &mut Vec<String>) {
-        for entry in node.entries() {
-            path.push(entry.key.clone());
-            let at = self.reading.at(entry);
-            let dotted = path.join(".");
-            let why = of_towline(&format!("/{}", path.join("/")));
-            let is_map =
-                matches!(&entry.value.tree, YamlValue::Map(entries) if !entries.is_empty());
-            if dotted == "api.sans" {
-                // It stands where towline has it.
-            } else if let Some(why) = why {
-                let usual = ["6443", "9443"];
-                let text = entry.value.text().map(str::to_owned);
-                let text = text.or_else(|| match entry.value.tree {
-                    YamlValue::Whole(number) => Some(number.to_string()),
-                    _ => None,
-                });
-                if !(dotted.ends_with("ort") && text.is_some_and(|port| usual.contains(&&*port))) {
-                    self.making.leave(&at, format!("`{dotted}`: {why}"));
-                }
-            } else if is_map {
-                self.spec(&entry.value, path);
-            } else {
-                let mut value = self.reading.value(&entry.value);
-                match in_our_form(&mut value) {
-                    Ok(()) => {
-                        if dotted == "api.externalAddress"
-                            && let Some(name) = value.as_str()
-                            && (!name.contains(':') || name.parse::<IpAddr>().is_ok())
-                        {
-                            let said = Located::new(json!(name), &at);
-                            self.making.cluster.insert("endpoint", said);
-                        }
-                        self.making.spec.push((path.clone(), Located { value, at }));
-                    }
-                    Err(why) => self.making.leave(&at, format!("`{dotted}` {why}")),
-                }
-            }
-            path.pop();
-        }
-    }
-
-    /// towline would give workers a balancer of their own; k0sctl leaves them without.
-    fn balancer(&mut self, at: &super::Place) {
-        let is_said = |start: &str| {
-            let mut said = self.making.spec.iter();
-            said.any(|(path, _)| path.join(".").starts_with(start))
-        };
-        let is_other = [
-            "network.nodeLocalLoadBalancing",
-            "network.controlPlaneLoadBalancing",
-            "api.externalAddress",
-        ]
-        .into_iter()
-        .any(is_said);
-        if !is_other && self.making.servers().count() > 1 {
-            let path = ["network", "nodeLocalLoadBalancing", "enabled"].map(str::to_owned);
-            let off = Located::new(json!(false), at);
-            self.making.spec.push((path.into(), off));
-            let what = "`network.nodeLocalLoadBalancing` is not said, so workers know one controller alone; towline would give them a balancer, and the inventory leaves it off: see docs/k0s.md";
-            self.making.leave(at, what);
-        }
-    }
 }
 
 /// Gives references to the environment towline's form, wherever they are in a value.
@@ -463,5 +372,14 @@ spec:
         k.yaml:14: `oidc-client-secret` holds a secret, and secrets are not converted: add it yourself if this inventory may hold it
         k.yaml:15: `storage.etcd.peerAddress`: towline writes each host's own: `private_address` or `interface` of the host decide it
         "#);
+    }
+
+    #[test]
+    fn references_to_the_environment_have_towlines_form() {
+        let text = "apiVersion: k0sctl.k0sproject.io/v1beta1\nmetadata: {name: \"${NAME:-home}\"}\nspec:\n  hosts:\n  - role: controller\n    ssh: {address: 10.0.0.1, user: $USER, keyPath: \"${KEY=x}\"}\n";
+        insta::assert_snapshot!(shown(k0sctl::convert(
+            &Source::new("k0sctl.yaml", text),
+            JUDGE
+        )));
     }
 }

@@ -315,15 +315,6 @@ fn what_the_reader_refuses_is_taken_out_and_listed() {
 }
 
 #[test]
-fn references_to_the_environment_have_towlines_form() {
-    let text = "apiVersion: k0sctl.k0sproject.io/v1beta1\nmetadata: {name: \"${NAME:-home}\"}\nspec:\n  hosts:\n  - role: controller\n    ssh: {address: 10.0.0.1, user: $USER, keyPath: \"${KEY=x}\"}\n";
-    insta::assert_snapshot!(shown(k0sctl::convert(
-        &Source::new("k0sctl.yaml", text),
-        JUDGE
-    )));
-}
-
-#[test]
 fn no_secret_gets_into_an_inventory_or_a_message() {
     let text = "\
 all:

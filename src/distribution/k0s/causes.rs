@@ -214,3 +214,40 @@ pub(super) const CAUSES: &[Cause] = &[
 pub(super) fn diagnose(journal: &str, node: &str) -> Option<Problem> {
     causes::diagnose(("k0s", &WORDS, CAUSES), journal, node)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_is_known_by_the_line_as_k0s_writes_it() {
+        let lines = [
+            "Error: failed to join controller: failed to join existing cluster via https://10.0.0.1:9443: the server has asked for the client to provide credentials",
+            "Error: failed to join controller: failed to join existing cluster via https://10.0.0.1:9443: Get \"https://10.0.0.1:9443/v1beta1/ca\": tls: failed to verify certificate: x509: certificate signed by unknown authority",
+            "I1128 21:59:43.601594    2723 bootstrap.go:297] \"Failed to connect to apiserver\" err=\"the server has asked for the client to provide credentials\"",
+            "Error: failed to join controller: failed to create join client: wrong token type kubelet-bootstrap, expected type: controller-bootstrap",
+            "Error: failed to bootstrap kubelet client configuration: failed to get bootstrap kubeconfig: failed to decode join token: illegal base64 data at input byte 4",
+            "Error: token file \"/etc/k0s/k0stoken\" not found: obtain a new token via \"k0s token create ...\" and store it in the file",
+            "Error: failed to start controller node components: failed to sync etcd config: failed to synchronize etcd config with existing cluster via https://10.0.0.1:9443: an error on the server (\"etcdserver: Peer URLs already exists\") has prevented the request from succeeding",
+            "Error: failed to start controller node components: failed to sync etcd config: failed to synchronize etcd config with existing cluster via https://10.0.0.1:9443: an error on the server (\"etcdserver: unhealthy cluster\") has prevented the request from succeeding",
+            "Error: failed to join controller: failed to join existing cluster via https://10.0.0.1:9443: Get \"https://10.0.0.1:9443/v1beta1/ca\": dial tcp 10.0.0.1:9443: i/o timeout",
+            "time=\"2026-11-28 15:00:00\" level=info msg=\"{\\\"level\\\":\\\"warn\\\",\\\"msg\\\":\\\"request sent was ignored by remote peer due to cluster ID mismatch\\\",\\\"remote-peer-id\\\":\\\"91bc3c398fb3c146\\\"}\" component=etcd stream=stderr",
+            "time=\"2026-11-28 15:00:00\" level=info msg=\"{\\\"level\\\":\\\"warn\\\",\\\"msg\\\":\\\"server error\\\",\\\"error\\\":\\\"the member has been permanently removed from the cluster\\\"}\" component=etcd stream=stderr",
+            "Error: failed to load node config: error unmarshaling JSON: while decoding JSON: json: unknown field \"netwrk\"",
+            "Error: invalid node config: spec: network: provider: Unsupported value: \"flannel\"",
+            "Error: unknown flag: --no-such-flag",
+            "Error: pre-flight checks failed, check out `k0s sysinfo`",
+            "Error: the k0s worker node credentials are invalid, the node needs to be rejoined into the cluster with a fresh bootstrap token",
+            "Error: configmaps \"worker-config-default-1.36\" not found",
+            "time=\"2026-11-28 15:00:00\" level=info msg=\"{\\\"error\\\":\\\"listen tcp 10.0.0.9:2380: bind: cannot assign requested address\\\"}\" component=etcd stream=stderr",
+            "Error: failed to start controller node components: Etcd health-check timed out",
+            "Error: failed to start controller node components: Kine health-check timed out",
+        ];
+        assert_eq!(lines.len(), CAUSES.len(), "a line for each row");
+        let told = lines.map(|line| {
+            let problem = diagnose(line, "m1").unwrap_or_else(|| panic!("{line}"));
+            format!("{}: {problem}", problem.code.name())
+        });
+        insta::assert_snapshot!("causes", told.join("\n"));
+    }
+}

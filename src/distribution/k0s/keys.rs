@@ -149,3 +149,39 @@ pub(super) fn is_single(host: &Host) -> bool {
 pub(super) fn spec<'a>(inventory: &'a Inventory, path: &str) -> Option<&'a Value> {
     inventory.cluster.config.get("spec")?.pointer(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::distribution::k0s::tests::read;
+
+    #[test]
+    fn an_inventory_of_k0s_says_everything_that_is_wrong_with_it() {
+        let mistakes = read(
+            "
+cluster:
+  distribution: k0s
+  version: v1.36.3+k3s1
+  token: hunter2hunter2
+  datastore: sqlite
+  server_url: https://10.0.0.9:6443
+  config: {enable-worker: true, disable_components: [metrics-server]}
+hosts:
+  m1: {address: 10.0.0.1, role: master}
+",
+        );
+        insta::assert_snapshot!("mistakes", mistakes.expect_err("mistakes"));
+        let remarks = read(
+            "
+cluster:
+  distribution: k0s
+  version: v1.36.3+k0s.2
+  config: {spec: {api: {address: 10.0.0.1, externalAddress: 'lb:6443'}, network: 5}, no-taint: true}
+  agent_config: {no-taints: true, spec: {}}
+hosts:
+  m1: {address: 10.0.0.1, role: single}
+  w1: {address: 10.0.0.2, role: worker, config: {spec: {}}}
+",
+        );
+        insta::assert_snapshot!("remarks", remarks.expect_err("mistakes"));
+    }
+}
