@@ -256,6 +256,7 @@ pub fn members_told(reply: &Reply, node: fn(&str) -> String) -> Vec<Member> {
         .and_then(decode)
         .and_then(|packed| serde_json::from_slice(&packed).ok())
         .unwrap_or_default();
+    let teller = list["header"]["member_id"].as_str();
     let were_asked = reply.value("peers").is_some();
     let answered: Vec<_> = reply.values("peer").collect();
     let member = |member: &Value| {
@@ -272,7 +273,11 @@ pub fn members_told(reply: &Reply, node: fn(&str) -> String) -> Vec<Member> {
             }),
             node: node(member["name"].as_str().unwrap_or_default()),
             is_learner: member["isLearner"] == true,
-            answers: were_asked.then(|| urls.iter().any(|url| answered.contains(url))),
+            // The one that told the list is up, also where the host was too busy to ask it again.
+            answers: were_asked.then(|| {
+                id.is_some_and(|id| teller == Some(id))
+                    || urls.iter().any(|url| answered.contains(url))
+            }),
         }
     };
     let listed = list["members"].as_array().into_iter().flatten();

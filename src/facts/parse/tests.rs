@@ -133,13 +133,13 @@ fn no_kubelet_adds_a_voter() {
     assert_eq!(facts.node.nodes.len(), 5);
     assert_eq!(facts.node.nodes[1].voter, None);
     // etcd itself is believed, wherever it answers.
-    let list = r#"{"members":[
-        {"name":"m-5-0a1b2c3d","peerURLs":["https://[fd00::5]:2380"]},
-        {"name":"m1-91bc3c39","peerURLs":["https://10.0.0.1:2380"]},
+    let list = r#"{"header":{"member_id":"71"},"members":[
+        {"ID":"75","name":"m-5-0a1b2c3d","peerURLs":["https://[fd00::5]:2380"]},
+        {"ID":"71","name":"m1-91bc3c39","peerURLs":["https://10.0.0.1:2380"]},
         {"name":"m2-fd422379","peerURLs":["https://10.0.0.2:2380"],"isLearner":false},
         {"peerURLs":["https://10.0.0.3:2380"],"isLearner":true}]}"#;
     let listed = format!(
-        "{text}members=base64:{}\npeer=https://[fd00::5]:2380\npeer=https://10.0.0.1:2380\npeers=asked\n",
+        "{text}members=base64:{}\npeer=https://[fd00::5]:2380\npeers=asked\n",
         crate::shell::encode(list.as_bytes()).replace('\n', "")
     );
     let voters = QUESTIONS.voters_told(&reply(&listed)).expect("it answered");
