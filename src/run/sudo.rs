@@ -34,6 +34,19 @@ pub(super) fn refused(host: &Host, output: &CommandOutput, is_here: bool) -> Opt
                 .on_host(format!("faillock --user {user}")),
         );
     }
+    if password.is_some() && has(&["no password was provided", "but not attempted"]) {
+        return Some(
+            problem!(
+                Code::SUDO_REFUSED,
+                "sudo asks {user} for more than a password"
+            )
+            .because("it took the password and asked again, perhaps for a second factor")
+            .next("let the user use sudo without")
+            .on_host(sudoers(&format!("{user} ALL=(ALL) NOPASSWD: ALL")))
+            .next("or log in as root")
+            .inventory("ssh: {user: root}"),
+        );
+    }
     if has(&["must have a tty"]) {
         return Some(
             problem!(Code::SUDO_REFUSED, "sudo wants a terminal here")
@@ -60,7 +73,6 @@ pub(super) fn refused(host: &Host, output: &CommandOutput, is_here: bool) -> Opt
         "terminal is required",
         "interactive authentication is required",
         "Interaction is required",
-        "Authentication required but not attempted",
     ]) {
         if is_here {
             return Some(

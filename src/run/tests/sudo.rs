@@ -100,6 +100,13 @@ fn a_wrong_password_is_told_with_where_it_comes_from_and_not_tried_elsewhere() {
             "it comes from ssh.become_password, x.yaml:1"
         );
     }
+    for said in [
+        "\nsudo: no password was provided\nsudo: a password is required",
+        "sudo: Authentication required but not attempted",
+    ] {
+        let problem = told(said, password).unwrap();
+        assert_eq!(problem.what, "sudo asks ops for more than a password");
+    }
     let problem = told(
         &format!("{NOT_TRIED}m2\nsudo: no password was provided\n"),
         password,
