@@ -33,7 +33,7 @@ cluster:
 
 # How to reach the machines; one of them may say otherwise, under its name.
 ssh:
-  # One other than root needs sudo.
+  # One other than root needs sudo; where that asks for a password, towline takes --ask-become-pass.
   user: {}
 ",
             scalar(&self.name)?,
