@@ -250,8 +250,6 @@ fn what_a_host_keeps_stands_in_the_inventory_that_is_saved_but_for_secrets() {
         debug: true
       tls_sans:
       - old.example.org
-    ssh:
-      user: root
     hosts:
       "10.0.0.1":
         address: "10.0.0.1"
