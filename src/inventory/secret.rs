@@ -179,12 +179,15 @@ pub(super) fn read(
     });
 }
 
-/// Whether a host needs the password that stands here: root does not.
+/// Whether a host needs the password that stands here: root does not. Where the inventory names no user,
+/// OpenSSH's configuration may.
 fn is_needed(reader: &Reader<'_>, span: Span, inventory: &Inventory) -> bool {
     let name = reader.sources.name(span);
     inventory.hosts.iter().any(|host| {
         let password = host.ssh.become_password.as_ref();
-        host.ssh.user.value != "root"
+        let user = &host.ssh.user;
+        let is_root = user.value == "root" && user.origin != Origin::Default;
+        !is_root
             && password.is_some_and(|password| {
                 matches!(&password.origin, Origin::Inventory { file, line, column, .. }
                     if *file == name && (*line, *column) == (span.line, span.column))

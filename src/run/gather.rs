@@ -250,7 +250,8 @@ async fn look(
     let answered = asked.map_err(|output| {
         failed(if let Exit::Refused(reason) = &output.exit {
             exchange::no_session(reason)
-        } else if let Some(problem) = sudo::refused(host, &output, remote.peer().is_none()) {
+        } else if let Some(problem) = sudo::refused(host, &output, remote.counts().connections == 0)
+        {
             problem
         } else {
             problem!(

@@ -112,6 +112,15 @@ fn a_password_is_read_once_and_only_where_a_host_needs_it() {
 }
 
 #[test]
+fn where_openssh_may_name_the_user_the_password_is_read() {
+    let (inventory, run) =
+        good("ssh: {become_password: {command: [top]}}\nhosts: {a: {role: server}}");
+    assert_eq!(inventory.hosts[0].ssh.user.value, "root");
+    assert_eq!(passwords(&inventory), [Some("said-by-top")]);
+    assert_eq!(run.len(), 1);
+}
+
+#[test]
 fn no_secret_is_read_where_none_is_needed_or_the_inventory_is_wrong() {
     let text = "cluster: {token: {command: [no]}}\nssh: {user: ops, become_password: {env: UNSET}}\nhosts: {a: {role: server}}";
     let surroundings = Surroundings {

@@ -38,7 +38,10 @@ impl Remote for Answers {
     }
 
     fn counts(&self) -> ExchangeCounts {
-        ExchangeCounts::default()
+        ExchangeCounts {
+            connections: 1,
+            ..ExchangeCounts::default()
+        }
     }
 
     fn peer(&self) -> Option<IpAddr> {
