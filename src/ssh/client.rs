@@ -125,7 +125,7 @@ impl Handler for Client {
         &mut self,
         shown: &PublicKeyOrCertificate,
     ) -> Result<bool, Self::Error> {
-        let judged = host_key::judge(&self.trust, &self.target, &shown.public_key()).await;
+        let judged = host_key::judge(&self.trust, &self.target, shown).await;
         let is_taken = judged.is_ok();
         *lock(&self.shared.refused) = judged.err();
         Ok(is_taken)

@@ -190,6 +190,15 @@ impl Target {
                     .because(format!("{}:{} revokes this key", place.file.display(), place.line))
                     .next("do not use this machine before it has new host keys: others may hold the old ones")
             }
+            KnownHostVerdict::RevokedAuthority { place, authority } => {
+                let what = "THE AUTHORITY OF THE HOST CERTIFICATE IS REVOKED";
+                let (file, line) = (place.file.display(), place.line);
+                refused(Code::HOST_KEY_REVOKED, what)
+                    .because(format!(
+                        "{file}:{line} revokes {authority}, which signed its certificate"
+                    ))
+                    .next("do not use this machine before another authority has signed its host key")
+            }
             KnownHostVerdict::Known | KnownHostVerdict::Unknown if is_declined => {
                 refused(Code::HOST_KEY_UNKNOWN, "the host key was not accepted")
             }

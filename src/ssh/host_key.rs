@@ -1,9 +1,12 @@
 //! Whether a host key that was shown is taken: what is known decides, then the policy.
 
-use russh::keys::{Algorithm, PublicKey};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use russh::keys::{Algorithm, PublicKey, PublicKeyOrCertificate};
 
 use crate::problem::Problem;
 use crate::ssh::fault::ConnectError;
+use crate::ssh::host_certificate::doubt;
 use crate::ssh::known_hosts::{KnownHostVerdict, KnownHosts, ShownHostKey, fingerprint};
 use crate::ssh::target::Target;
 
@@ -50,12 +53,14 @@ impl HostKeyTrust {
     }
 }
 
-/// Takes the key or says why not.
+/// Takes the key or says why not. A certificate that does not vouch for the host leaves its plain key
+/// to be judged, as with OpenSSH.
 pub(super) async fn judge(
     trust: &HostKeyTrust,
     host: &Target,
-    key: &PublicKey,
+    shown: &PublicKeyOrCertificate,
 ) -> Result<(), ConnectError> {
+    let (certificate, key) = (shown.certificate(), &shown.public_key());
     let shown = ShownHostKey::of(key);
     if !trust.pinned.is_empty() {
         let taken = trust.is_pinned(key).then_some(());
@@ -65,7 +70,19 @@ pub(super) async fn judge(
     let (name, port) = host.known_as();
     let of_host = |problem: Problem| problem.of(&host.name);
     let records = known_hosts.read().await.map_err(of_host)?;
-    let verdict = records.verdict(name, port, key);
+    let revoked = certificate.and_then(|one| records.revoked(name, port, one));
+    let mut doubts = Vec::new();
+    if let Some(certificate) = certificate
+        && revoked.is_none()
+    {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |since| since.as_secs());
+        match doubt(certificate, name, &records.authorities(name, port), now) {
+            None => return Ok(()),
+            Some(why) => doubts.push(format!("its certificate does not vouch for it: {why}")),
+        }
+    }
+    let verdict = revoked.unwrap_or_else(|| records.verdict(name, port, key));
     let is_accepted = match policy {
         Policy::AcceptNew => true,
         Policy::Accept(seen) => *seen == shown.fingerprint,
@@ -81,6 +98,7 @@ pub(super) async fn judge(
         return Ok(learned.map_err(of_host)?);
     }
     let problem = host.refused(&shown, verdict, known_hosts.own_file(), is_declined);
+    let problem = doubts.into_iter().fold(problem, Problem::because);
     Err(ConnectError {
         unknown_key: (is_unknown && !is_declined).then_some(shown),
         ..problem.into()

@@ -3,25 +3,25 @@
 //! russh has a helper for this; it takes revoked keys, ignores patterns and negations, and calls a
 //! known host with a key of another type unknown. So the matching is done here.
 
-use std::collections::BTreeSet;
+mod records;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit, Mac};
-use russh::keys::ssh_key::known_hosts::{Entry, HostPatterns, Marker};
-use russh::keys::{Algorithm, HashAlg, PublicKey};
+use russh::keys::ssh_key::known_hosts::HostPatterns;
+use russh::keys::{HashAlg, PublicKey};
 use sha1::Sha1;
 use tokio::io::AsyncWriteExt;
-use wildmatch::WildMatch;
 
 use crate::problem::{Code, Problem, problem};
 use crate::shell::quote;
 use crate::ssh::target::Target;
 
+pub use records::Records;
+
 /// The port that `known_hosts` files do not mention.
 const DEFAULT_PORT: u16 = 22;
-/// Longer lines are no host keys; also bounds how deep a key can nest.
-const LONGEST_LINE: usize = 16 * 1024;
 /// The file of the machine, read when the user's own is in force.
 const SYSTEM_FILE: &str = "/etc/ssh/ssh_known_hosts";
 
@@ -79,6 +79,13 @@ pub enum KnownHostVerdict {
     },
     /// The key was revoked for this host.
     Revoked(KnownHostsLine),
+    /// The key that signed its certificate was revoked for this host.
+    RevokedAuthority {
+        /// Where it is revoked.
+        place: KnownHostsLine,
+        /// Fingerprint of the key, `SHA256:…`.
+        authority: String,
+    },
 }
 
 /// The `known_hosts` files that are in force; new keys are added to the first.
@@ -227,151 +234,6 @@ async fn append(file: &Path, line: &str) -> io::Result<()> {
         .await?;
     file.write_all(line.as_bytes()).await?;
     file.flush().await
-}
-
-/// The usable lines of `known_hosts` files.
-#[derive(Debug, Clone, Default)]
-pub struct Records(Vec<Record>);
-
-#[derive(Debug, Clone)]
-struct Record {
-    place: KnownHostsLine,
-    entry: Entry,
-}
-
-impl Record {
-    fn key(&self) -> &PublicKey {
-        self.entry.public_key()
-    }
-}
-
-impl Records {
-    /// Takes in the lines of a file. A line that is no host key is skipped: one bad line must not
-    /// make the others unknown.
-    pub fn add(&mut self, file: &Path, content: &[u8]) {
-        for (index, line) in content.split(|&byte| byte == b'\n').enumerate() {
-            if let Some(entry) = parse(line) {
-                let place = KnownHostsLine {
-                    file: file.to_owned(),
-                    line: index + 1,
-                };
-                self.0.push(Record { place, entry });
-            }
-        }
-    }
-
-    /// What is known about this key on this host. As with OpenSSH, a host on another port than 22
-    /// about which nothing is said is also known by a key of its bare name.
-    pub fn verdict(&self, host: &str, port: u16, key: &PublicKey) -> KnownHostVerdict {
-        let verdict = self.look_up(&entry_name(host, port), key);
-        if verdict != KnownHostVerdict::Unknown || port == DEFAULT_PORT {
-            return verdict;
-        }
-        match self.look_up(&entry_name(host, DEFAULT_PORT), key) {
-            fallback @ (KnownHostVerdict::Known | KnownHostVerdict::Revoked(_)) => fallback,
-            _ => KnownHostVerdict::Unknown,
-        }
-    }
-
-    /// The types of the keys known for a host, in the order of the files. A client asks for these
-    /// first, or a host with several keys would seem to have changed.
-    pub fn known_types(&self, host: &str, port: u16) -> Vec<Algorithm> {
-        let mut types = Vec::new();
-        for name in [entry_name(host, port), entry_name(host, DEFAULT_PORT)] {
-            for record in self.plain(&name) {
-                let algorithm = record.key().algorithm();
-                if !types.contains(&algorithm) {
-                    types.push(algorithm);
-                }
-            }
-            if !types.is_empty() {
-                break;
-            }
-        }
-        types
-    }
-
-    fn look_up(&self, name: &str, key: &PublicKey) -> KnownHostVerdict {
-        let same = |record: &&Record| record.key().key_data() == key.key_data();
-        let revoked = |record: &&Record| record.entry.marker() == Some(&Marker::Revoked);
-        if let Some(record) = self.matching(name).filter(revoked).find(same) {
-            return KnownHostVerdict::Revoked(record.place.clone());
-        }
-        let plain: Vec<&Record> = self.plain(name).collect();
-        let Some(first) = plain.first() else {
-            return KnownHostVerdict::Unknown;
-        };
-        if plain.iter().any(same) {
-            return KnownHostVerdict::Known;
-        }
-        let of_type = |record: &&&Record| record.key().algorithm() == key.algorithm();
-        if let Some(record) = plain.iter().find(of_type) {
-            return KnownHostVerdict::Changed {
-                place: record.place.clone(),
-                known: fingerprint(record.key()),
-            };
-        }
-        let types = plain
-            .iter()
-            .map(|record| record.key().algorithm().to_string());
-        let types: BTreeSet<String> = types.collect();
-        KnownHostVerdict::OtherType {
-            types: types.into_iter().collect(),
-            place: first.place.clone(),
-        }
-    }
-
-    fn matching<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Record> {
-        self.0
-            .iter()
-            .filter(move |record| matches(record.entry.host_patterns(), name))
-    }
-
-    /// Lines without a marker: a certificate authority's key says nothing about a plain key.
-    fn plain<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Record> {
-        self.matching(name)
-            .filter(|record| record.entry.marker().is_none())
-    }
-}
-
-/// Comments, empty lines and lines that are no host key are `None`.
-fn parse(line: &[u8]) -> Option<Entry> {
-    if line.len() > LONGEST_LINE {
-        return None;
-    }
-    let line = std::str::from_utf8(line).ok()?;
-    let mut words = line.split_ascii_whitespace();
-    let first = words.next().filter(|word| !word.starts_with('#'))?;
-    let wanted = if first.starts_with('@') { 3 } else { 2 };
-    let mut plain = first.to_owned();
-    for _ in 0..wanted {
-        plain.push(' ');
-        plain.push_str(words.next()?);
-    }
-    plain.parse().ok()
-}
-
-fn matches(patterns: &HostPatterns, name: &str) -> bool {
-    match patterns {
-        HostPatterns::HashedName { salt, hash } => {
-            Hmac::<Sha1>::new_from_slice(salt).is_ok_and(|mut mac| {
-                mac.update(name.as_bytes());
-                mac.verify_slice(hash).is_ok()
-            })
-        }
-        HostPatterns::Patterns(patterns) => {
-            let mut found = false;
-            for pattern in patterns {
-                let pattern = pattern.to_lowercase();
-                match pattern.strip_prefix('!') {
-                    Some(excluded) if WildMatch::new(excluded).matches(name) => return false,
-                    Some(_) => {}
-                    None => found |= WildMatch::new(&pattern).matches(name),
-                }
-            }
-            found
-        }
-    }
 }
 
 #[cfg(test)]

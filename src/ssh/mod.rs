@@ -6,6 +6,7 @@ mod client;
 mod config;
 mod exchange;
 mod fault;
+mod host_certificate;
 mod host_key;
 mod keys;
 mod known_hosts;

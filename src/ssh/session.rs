@@ -163,9 +163,18 @@ async fn config(target: &Target, trust: &HostKeyTrust) -> Result<Config, Problem
         pinned if pinned.is_empty() => records.known_types(host, port),
         pinned => pinned,
     };
+    let key = host_key_order(&known);
+    // With a certificate authority, hosts are asked for their certificates first.
+    let is_certified = trust.pinned.is_empty() && !records.authorities(host, port).is_empty();
+    let certificates = if is_certified {
+        key.clone()
+    } else {
+        Vec::new()
+    };
     Ok(Config {
         preferred: Preferred {
-            key: Cow::Owned(host_key_order(&known)),
+            key: Cow::Owned(key),
+            host_key_certificates: Cow::Owned(certificates),
             // GCM is a fifth faster than ChaCha20 and half again faster than CTR with a MAC.
             cipher: Cow::Borrowed(&[
                 cipher::AES_256_GCM,

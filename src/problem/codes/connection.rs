@@ -121,6 +121,9 @@ super::codes! {
     ///
     /// If they are equal, run the same command again with `--accept-new-host-keys`, which remembers
     /// the keys of hosts that are not known yet and still refuses a changed one.
+    ///
+    /// Hosts with host certificates are known by one line of their certificate authority,
+    /// `@cert-authority *.example.org ssh-ed25519 …`, as with OpenSSH.
     HOST_KEY_UNKNOWN "host-key-unknown";
 
     /// The host showed another key than the one that `known_hosts` has for it. Either the machine was
@@ -135,8 +138,8 @@ super::codes! {
     /// ```
     HOST_KEY_CHANGED "host-key-changed";
 
-    /// The host showed a key that `known_hosts` marks as revoked. Its owner has declared that others
-    /// may hold the private key.
+    /// The host showed a key that `known_hosts` marks as revoked, or a certificate that such a key signed. Its
+    /// owner has declared that others may hold the private key.
     ///
     /// # Remedy
     /// Do not use the machine before it has new host keys. A line with `@revoked` in the file that the

@@ -178,6 +178,14 @@ fn a_host_key_that_is_not_taken() {
       /home/x/.ssh/known_hosts:7 revokes this key
       → do not use this machine before it has new host keys: others may hold the old ones
     ");
+    let (place, authority) = (place(), "SHA256:ca".to_owned());
+    let revoked = KnownHostVerdict::RevokedAuthority { place, authority };
+    insta::assert_snapshot!(refused(22, "ssh-rsa", revoked), @r"
+    m1: THE AUTHORITY OF THE HOST CERTIFICATE IS REVOKED
+      10.0.0.1 port 22 shows the ssh-rsa key SHA256:new
+      /home/x/.ssh/known_hosts:7 revokes SHA256:ca, which signed its certificate
+      → do not use this machine before another authority has signed its host key
+    ");
 }
 
 #[test]

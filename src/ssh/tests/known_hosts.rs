@@ -1,7 +1,9 @@
 //! What `known_hosts` files say, as a table; the lines are those where russh's own helper errs.
 
 use proptest::prelude::*;
+use wildmatch::WildMatch;
 
+use super::records::parse;
 use super::*;
 
 const A: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPnHkLDutjgjQHwMGDg81/uuCuP+sJR7S8wQ75Fo/sEV";
@@ -30,7 +32,9 @@ fn verdict(content: &str, host: &str, port: u16) -> String {
         KnownHostVerdict::OtherType { types, place } => {
             format!("other:{}:{}", place.line, types.join("+"))
         }
-        KnownHostVerdict::Revoked(place) => format!("revoked:{}", place.line),
+        KnownHostVerdict::Revoked(place) | KnownHostVerdict::RevokedAuthority { place, .. } => {
+            format!("revoked:{}", place.line)
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod authentication;
 mod connection;
 mod exchange;
+mod host_certificate;
 mod host_key;
 mod server;
 mod sudo;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use russh::keys::{Algorithm, PrivateKey, PublicKey, key::safe_rng};
+use russh::keys::{Algorithm, Certificate, PrivateKey, PublicKey, key::safe_rng};
 use russh::server::{self, Auth, ChannelOpenHandle, Handler, Msg, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelMsg, ChannelOpenFailure, MethodKind, MethodSet, Sig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -62,6 +62,7 @@ pub(super) struct Server {
 #[derive(Clone)]
 pub(super) struct Setup {
     pub host_keys: Vec<PrivateKey>,
+    pub certificates: Vec<Certificate>,
     /// The only key that is let in.
     pub accepts: PublicKey,
     pub act: Act,
@@ -86,6 +87,7 @@ pub(super) async fn serve(setup: Setup) -> Server {
     };
     let config = Arc::new(server::Config {
         keys: setup.host_keys.clone(),
+        certificates: setup.certificates.clone(),
         auth_rejection_time: Duration::from_millis(1),
         max_auth_attempts: setup.attempts,
         methods: MethodSet::from(setup.methods),

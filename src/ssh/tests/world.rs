@@ -43,6 +43,7 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
     write_key(&home.path().join(".ssh/id_ed25519"), &key);
     let mut setup = Setup {
         host_keys: vec![host_key.clone()],
+        certificates: Vec::new(),
         accepts: key.public_key().clone(),
         act: Act::Shell,
         drops: 0,
