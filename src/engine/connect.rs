@@ -1,12 +1,9 @@
 //! Connections over SSH for the hosts of an inventory.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{Semaphore, watch};
 
 use super::ssh_config::Bastions;
@@ -19,12 +16,19 @@ use crate::run::gather::Unreached;
 use crate::run::trace::Traced;
 use crate::run::{Connected, Connector, Interrupt, Outcome};
 use crate::ssh::{
-    self, AddressFamily, BecomePassword, ConfigFiles, HostKeyTrust, Identities, Keys, KnownHosts,
-    Local, Policy, Remote, Route, Target,
+    self, BecomePassword, ConfigFiles, HostKeyTrust, Identities, Keys, KnownHosts, Local, Policy,
+    Remote, Route, Target,
 };
 use crate::ui::Ui;
 use crate::ui::ask::NewHost;
-use crate::vars::Secret;
+
+mod passwords;
+mod room;
+mod target;
+
+use passwords::become_passwords;
+pub use room::room_for;
+use target::{configured, first, is_strict, login, target};
 
 /// How hosts are worked on, whatever inventory they stand in.
 #[derive(Debug, Clone, Default)]
@@ -351,65 +355,6 @@ impl Ssh {
     }
 }
 
-/// Makes room for one open connection a host, which lasts as long as the run, and for what is open
-/// besides: several addresses of a host that are tried at once, the agent, files that are read.
-///
-/// # Errors
-/// This machine does not let a program have as many.
-pub fn room_for(hosts: usize, parallel: u16) -> Result<(), Problem> {
-    let hosts = u64::try_from(hosts).unwrap_or(u64::MAX);
-    let needed = hosts
-        .saturating_add(4 * u64::from(parallel).min(hosts))
-        .saturating_add(32);
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_none_or(|current| current >= needed) {
-        return Ok(());
-    }
-    let raised = Rlimit {
-        current: Some(needed),
-        maximum: limit.maximum,
-    };
-    let why = match limit.maximum {
-        Some(maximum) if maximum < needed => format!("the hard limit is {maximum}"),
-        _ => match setrlimit(Resource::Nofile, raised) {
-            Ok(()) => return Ok(()),
-            Err(error) => error.to_string(),
-        },
-    };
-    Err(problem!(
-        Code::OPEN_FILES,
-        "{hosts} hosts need {needed} open files here, and the limit cannot be raised so far"
-    )
-    .because(why)
-    .because("every host has one connection for as long as the run lasts")
-    .next("raise the limit of this shell, then run the same command again")
-    .command(format!("sudo prlimit --pid $$ --nofile={needed}:{needed}")))
-}
-
-/// The passwords of the hosts that have one. Hosts with the same user and password share it: it may be one
-/// account.
-fn become_passwords(inventory: &Inventory) -> BTreeMap<String, Arc<BecomePassword>> {
-    let mut shared: Vec<(&str, &Secret, Arc<BecomePassword>)> = Vec::new();
-    let mut passwords = BTreeMap::new();
-    for host in &inventory.hosts {
-        let (user, password) = (&*host.ssh.user.value, &host.ssh.become_password);
-        let Some(secret) = password.as_ref().map(|password| &password.value) else {
-            continue;
-        };
-        let mut known = shared.iter();
-        let known = known.find(|(name, other, _)| (*name, *other) == (user, secret));
-        let password = if let Some((_, _, password)) = known {
-            Arc::clone(password)
-        } else {
-            let password = Arc::new(BecomePassword::new(secret.clone()));
-            shared.push((user, secret, Arc::clone(&password)));
-            password
-        };
-        passwords.insert(host.name.clone(), password);
-    }
-    passwords
-}
-
 /// Why there is no connection.
 enum Opened {
     /// The host shows this key, which is not known.
@@ -433,61 +378,6 @@ fn no_bastion(host: &Host, hop: &Host) -> Problem {
         "its bastion {} cannot be used",
         hop.name
     )
-}
-
-/// What ssh's configuration says of a host besides the keys of the inventory.
-fn configured<'a>(host: &'a Host, keyword: &str) -> Option<&'a str> {
-    host.ssh.configured.get(keyword).map(String::as_str)
-}
-
-/// Whether ssh would not ask about its key.
-fn is_strict(host: &Host) -> bool {
-    let strict = configured(host, "stricthostkeychecking");
-    matches!(strict, Some("yes" | "true"))
-}
-
-/// How the first host of a way is reached.
-fn first(host: &Host) -> Route {
-    match configured(host, "proxycommand") {
-        Some(line) => Route::Command(line.to_owned()),
-        None => Route::Direct,
-    }
-}
-
-/// A host as `ssh -J` names it.
-fn login(host: &Host) -> String {
-    let address = match host.address.parse() {
-        Ok(IpAddr::V6(ip)) => format!("[{ip}]"),
-        _ => host.address.clone(),
-    };
-    let port = match host.ssh.port.value {
-        22 => String::new(),
-        port => format!(":{port}"),
-    };
-    format!("{}@{address}{port}", host.ssh.user.value)
-}
-
-fn target(host: &Host, before: &[Host]) -> Target {
-    let number = |keyword| configured(host, keyword).and_then(|text| text.parse::<u64>().ok());
-    let interval = number("serveraliveinterval").filter(|seconds| *seconds > 0);
-    let count = number("serveralivecountmax").and_then(|count| usize::try_from(count).ok());
-    Target {
-        name: host.name.clone(),
-        address: host.address.clone(),
-        port: host.ssh.port.value,
-        user: host.ssh.user.value.clone(),
-        connect_timeout: Duration::from_secs(host.ssh.connect_timeout_seconds.value),
-        become_password: None,
-        alive_interval: Duration::from_secs(interval.unwrap_or(15)),
-        alive_count: count.unwrap_or(3),
-        family: match configured(host, "addressfamily") {
-            Some("inet") => AddressFamily::Inet,
-            Some("inet6") => AddressFamily::Inet6,
-            _ => AddressFamily::Any,
-        },
-        key_alias: configured(host, "hostkeyalias").map(str::to_owned),
-        through: before.iter().map(login).collect(),
-    }
 }
 
 impl Connector for Ssh {

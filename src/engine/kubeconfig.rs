@@ -9,23 +9,24 @@ use crate::cluster::node_name;
 use crate::distribution;
 use crate::facts::{Facts, Member};
 use crate::inventory::Host;
-use crate::kubernetes::kubeconfig::{
-    Kubeconfig, Written, merge, parse, pick, rewrite, server_url, write,
-};
-use crate::kubernetes::verify::{NodeLine, Verified, verify};
+use crate::kubernetes::kubeconfig::{Written, merge, parse, pick, rewrite, server_url, write};
+use crate::kubernetes::verify::NodeLine;
 use crate::problem::{Code, Problem};
+use crate::run::Event;
 use crate::run::event::{MemberRow, NodeRow};
 use crate::run::gather::{self, Gathered};
 use crate::run::report::Report;
-use crate::run::{Event, Interrupt};
 use crate::shell::quote;
 use crate::vars::Secret;
 
 use super::context::Context;
-use super::interrupt;
 use super::refusal::Refusal;
 use super::surroundings::absolute;
 use super::told::Conclusion;
+
+mod tried;
+
+use tried::{is_behind, over_ssh, tried, way};
 
 /// k3s puts a new name into its certificate at the first handshake that asks for it, and the other
 /// servers follow some seconds later.
@@ -178,10 +179,19 @@ pub async fn fetch(
         "that is the server's own address, and it is reached from here".clone_into(&mut reason);
         kept = Some((direct, verified));
     }
+    let patience = if is_behind(host) { STANDING } else { PATIENCE };
+    let mut untried = None;
     let (kubeconfig, verified) = match kept {
         Some(kept) => kept,
-        None => match tried(context, &fresh, PATIENCE).await {
+        None => match tried(context, &fresh, patience).await {
             Ok(verified) => (fresh, verified),
+            Err(problem)
+                if is_behind(host)
+                    && let Some(verified) = over_ssh(context, gathered, host, &fresh).await =>
+            {
+                untried = Some(way(context, host, &fresh, &problem));
+                (fresh, verified)
+            }
             // Nothing is lost by a file that did not work where there was none.
             Err(problem) if !path.exists() => {
                 write(&path, &fresh)?;
@@ -249,6 +259,9 @@ pub async fn fetch(
             ));
         }
     }
+    if let Some(text) = untried {
+        note(text);
+    }
     if !lacking.is_empty() {
         note(format!(
             "not Ready until a network plug-in (CNI) runs there: {}; this shows when they are:\ntowline ready --kubeconfig {} --context {}",
@@ -312,25 +325,6 @@ fn is_node(host: &Host, node: &NodeRow) -> bool {
     *name == node.name
         || host.address == node.internal_ip
         || private.is_some_and(|private| private.value.to_string() == node.internal_ip)
-}
-
-/// Asks the API with a kubeconfig.
-async fn tried(
-    context: &Context,
-    kubeconfig: &Kubeconfig,
-    timeout: Duration,
-) -> Result<Verified, Problem> {
-    context.events.send(Event::Trying {
-        server: kubeconfig.server.clone(),
-    });
-    let product = distribution::of(&context.inventory).rules.product();
-    let units = [product.server_unit];
-    tokio::select! {
-        verified = verify(kubeconfig, &units, timeout) => verified,
-        () = interrupt::until(Interrupt::Finish, context.interrupt.clone()) => {
-            Err(Problem::new(Code::INTERRUPTED, "the kubeconfig was not tried: interrupted"))
-        }
-    }
 }
 
 /// The first server that answers, with its kubeconfig: known from the first exchange where the

@@ -2,7 +2,7 @@
 //! inventory does, and the hosts that connections go through.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
@@ -11,6 +11,10 @@ use crate::inventory::{Hop, Host, Inventory};
 use crate::problem::{Code, Problem, problem};
 use crate::ssh::{ConfigFiles, ConfigQuery, OpenSsh, SshConfig};
 use crate::vars::{Origin, Sourced};
+
+mod tokens;
+
+use tokens::ConfigTokens;
 
 /// So many hosts are asked for at once.
 const AT_ONCE: usize = 16;
@@ -335,75 +339,5 @@ fn fill<T>(setting: &mut Sourced<T>, value: Option<T>) {
             value,
             origin: Origin::SshConfig,
         };
-    }
-}
-
-/// What the tokens of ssh's configuration stand for.
-struct ConfigTokens<'a> {
-    home: &'a Path,
-    address: &'a str,
-    typed: &'a str,
-    port: u16,
-    user: &'a str,
-    local_user: &'a str,
-    alias: Option<&'a str>,
-}
-
-impl ConfigTokens<'_> {
-    /// A path, absolute; nothing where a token or a variable of it is not known.
-    fn path(&self, text: &str) -> Option<PathBuf> {
-        let mut pieces = text.trim_matches('"').split("${");
-        let mut text = pieces.next()?.to_owned();
-        for piece in pieces {
-            let (name, rest) = piece.split_once('}')?;
-            text.push_str(&Environment::variable(name)?.to_string_lossy());
-            text.push_str(rest);
-        }
-        let text = self.line(&text)?;
-        let path = match text.strip_prefix("~/") {
-            Some(rest) => self.home.join(rest),
-            None => PathBuf::from(text),
-        };
-        Some(self.home.join(".ssh").join(path))
-    }
-
-    /// A line for the shell; nothing where a value in it would be more than a word there.
-    fn command(&self, text: &str) -> Option<String> {
-        let is_word = |value: &&str| {
-            let plain = |c: char| c.is_alphanumeric() || "._-:@%+,[]/".contains(c);
-            value.chars().all(plain) && !value.starts_with('-')
-        };
-        let alias = self.alias.unwrap_or_default();
-        let values = [self.address, self.typed, self.user, alias];
-        values.iter().all(is_word).then(|| self.line(text))?
-    }
-
-    /// A text with its tokens filled in.
-    fn line(&self, text: &str) -> Option<String> {
-        let mut pieces = text.split('%');
-        let mut line = pieces.next()?.to_owned();
-        while let Some(piece) = pieces.next() {
-            let mut letters = piece.chars();
-            match letters.next() {
-                // Two signs stand for one.
-                None => {
-                    line.push('%');
-                    letters = pieces.next()?.chars();
-                }
-                Some('d') => line.push_str(&self.home.to_string_lossy()),
-                Some('h') => line.push_str(self.address),
-                Some('k') => line.push_str(self.alias.unwrap_or(self.typed)),
-                Some('n') => line.push_str(self.typed),
-                Some('p') => line.push_str(&self.port.to_string()),
-                Some('r') => line.push_str(self.user),
-                Some('u') => line.push_str(self.local_user),
-                Some(_) => {
-                    tracing::debug!(text, "a token of ssh's configuration is not known");
-                    return None;
-                }
-            }
-            line.push_str(letters.as_str());
-        }
-        Some(line)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Event, event::Events};
 use crate::shell::{PACKED, Script};
-use crate::ssh::{Answer, ExchangeCounts, Remote, Upload, UploadProgress};
+use crate::ssh::{Answer, ExchangeCounts, Remote, Tunnel, Upload, UploadProgress};
 use crate::vars::mask::masked;
 
 /// A host that tells what is sent to it and what it answers.
@@ -48,6 +48,10 @@ impl Remote for Traced {
 
     fn peer(&self) -> Option<IpAddr> {
         self.remote.peer()
+    }
+
+    fn tunnel(&self) -> Option<&dyn Tunnel> {
+        self.remote.tunnel()
     }
 }
 

@@ -6,6 +6,7 @@ mod client;
 mod config;
 mod exchange;
 mod fault;
+mod forward;
 mod host_certificate;
 mod host_key;
 mod keys;
@@ -28,11 +29,12 @@ use crate::shell::Script;
 
 pub use config::{ConfigFiles, ConfigQuery, OpenSsh, SshConfig};
 pub use exchange::{BecomePassword, NOT_TRIED, is_wrong};
+pub use forward::forward;
 pub use host_key::{HostKeyTrust, Policy};
 pub use keys::{Identities, Keys};
 pub use known_hosts::{KnownHosts, entry_name};
 pub use local::{Local, program};
-pub use route::Route;
+pub use route::{Route, Tunnel};
 pub use session::{Session, connect};
 pub use target::{AddressFamily, Target};
 
@@ -149,4 +151,8 @@ pub trait Remote: Send + Sync {
     fn counts(&self) -> ExchangeCounts;
     /// The host's address that the connection goes to; nothing where there is no connection.
     fn peer(&self) -> Option<IpAddr>;
+    /// What carries other connections to the host; nothing where there is no connection.
+    fn tunnel(&self) -> Option<&dyn Tunnel> {
+        None
+    }
 }

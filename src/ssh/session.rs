@@ -326,6 +326,10 @@ impl Remote for Session {
     fn peer(&self) -> Option<IpAddr> {
         self.peer
     }
+
+    fn tunnel(&self) -> Option<&dyn Tunnel> {
+        Some(self)
+    }
 }
 
 /// The script as one compound command: the shell reads the whole of it before it runs any of it,

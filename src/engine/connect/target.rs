@@ -1,0 +1,62 @@
+//! A host as the connection to it sees it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::inventory::Host;
+use crate::ssh::{AddressFamily, Route, Target};
+
+/// What ssh's configuration says of a host besides the keys of the inventory.
+pub fn configured<'a>(host: &'a Host, keyword: &str) -> Option<&'a str> {
+    host.ssh.configured.get(keyword).map(String::as_str)
+}
+
+/// Whether ssh would not ask about its key.
+pub fn is_strict(host: &Host) -> bool {
+    let strict = configured(host, "stricthostkeychecking");
+    matches!(strict, Some("yes" | "true"))
+}
+
+/// How the first host of a way is reached.
+pub fn first(host: &Host) -> Route {
+    match configured(host, "proxycommand") {
+        Some(line) => Route::Command(line.to_owned()),
+        None => Route::Direct,
+    }
+}
+
+/// A host as `ssh -J` names it.
+pub fn login(host: &Host) -> String {
+    let address = match host.address.parse() {
+        Ok(IpAddr::V6(ip)) => format!("[{ip}]"),
+        _ => host.address.clone(),
+    };
+    let port = match host.ssh.port.value {
+        22 => String::new(),
+        port => format!(":{port}"),
+    };
+    format!("{}@{address}{port}", host.ssh.user.value)
+}
+
+pub fn target(host: &Host, before: &[Host]) -> Target {
+    let number = |keyword| configured(host, keyword).and_then(|text| text.parse::<u64>().ok());
+    let interval = number("serveraliveinterval").filter(|seconds| *seconds > 0);
+    let count = number("serveralivecountmax").and_then(|count| usize::try_from(count).ok());
+    Target {
+        name: host.name.clone(),
+        address: host.address.clone(),
+        port: host.ssh.port.value,
+        user: host.ssh.user.value.clone(),
+        connect_timeout: Duration::from_secs(host.ssh.connect_timeout_seconds.value),
+        become_password: None,
+        alive_interval: Duration::from_secs(interval.unwrap_or(15)),
+        alive_count: count.unwrap_or(3),
+        family: match configured(host, "addressfamily") {
+            Some("inet") => AddressFamily::Inet,
+            Some("inet6") => AddressFamily::Inet6,
+            _ => AddressFamily::Any,
+        },
+        key_alias: configured(host, "hostkeyalias").map(str::to_owned),
+        through: before.iter().map(login).collect(),
+    }
+}
