@@ -28,7 +28,7 @@ mod target;
 
 use passwords::become_passwords;
 pub use room::room_for;
-use target::{configured, first, is_strict, login, target};
+use target::{configured, first, is_strict, login, no_bastion, target};
 
 /// How hosts are worked on, whatever inventory they stand in.
 #[derive(Debug, Clone, Default)]
@@ -368,16 +368,6 @@ fn unreachable(problem: Problem) -> Unreached {
         outcome: Outcome::Unreachable,
         problem,
     }
-}
-
-/// A host's problem with one that stands before it.
-fn no_bastion(host: &Host, hop: &Host) -> Problem {
-    problem!(
-        Code::BASTION_UNREACHABLE,
-        host = &host.name,
-        "its bastion {} cannot be used",
-        hop.name
-    )
 }
 
 impl Connector for Ssh {

@@ -248,6 +248,7 @@ pub async fn fetch(
         server: kubeconfig.server.clone(),
         nodes,
         members,
+        over_ssh: untried.is_some(),
     });
     for host in context.inventory.servers() {
         let facts = gathered.facts.get(&host.name);

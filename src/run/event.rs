@@ -181,6 +181,9 @@ pub enum Event {
         /// The members of etcd as a server lists them, where some are no nodes.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         members: Vec<MemberRow>,
+        /// Whether the API was tried over SSH: its address is not reached from here.
+        #[serde(default)]
+        over_ssh: bool,
     },
     /// Something about the cluster as a whole failed.
     Trouble {

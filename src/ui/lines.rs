@@ -96,6 +96,7 @@ impl Ui {
                 server,
                 nodes,
                 members,
+                over_ssh,
             } => {
                 self.begin_stage(None);
                 if !nodes.is_empty() {
@@ -104,8 +105,9 @@ impl Ui {
                 if !members.is_empty() {
                     self.say(&table::members(&members, self.style));
                 }
+                let tried = if over_ssh { "over SSH" } else { "from here" };
                 self.line(&format!(
-                    "\nkubeconfig  {path}  for {server}, tried from here"
+                    "\nkubeconfig  {path}  for {server}, tried {tried}"
                 ));
             }
             Event::Refused { problems, .. } => {

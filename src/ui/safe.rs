@@ -142,9 +142,10 @@ mod tests {
                 last_heard: true,
             }],
             members: Vec::new(),
+            over_ssh: false,
         };
         let line = serde_json::to_string(&event(told, &redactor)).expect("JSON");
-        insta::assert_snapshot!(line, @r#"{"event":"kubeconfig","path":"/***","server":"https://***@10.0.0.1:6443","nodes":[{"name":"m1","ready":true,"roles":"etcd","version":"v1�]52;c;aGk=�","internal_ip":"10.0.0.1�","last_heard":true}]}"#);
+        insta::assert_snapshot!(line, @r#"{"event":"kubeconfig","path":"/***","server":"https://***@10.0.0.1:6443","nodes":[{"name":"m1","ready":true,"roles":"etcd","version":"v1�]52;c;aGk=�","internal_ip":"10.0.0.1�","last_heard":true}],"over_ssh":false}"#);
     }
 
     proptest! {

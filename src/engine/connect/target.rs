@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::inventory::Host;
+use crate::problem::{Code, Problem, problem};
 use crate::ssh::{AddressFamily, Route, Target};
 
 /// What ssh's configuration says of a host besides the keys of the inventory.
@@ -59,4 +60,14 @@ pub fn target(host: &Host, before: &[Host]) -> Target {
         key_alias: configured(host, "hostkeyalias").map(str::to_owned),
         through: before.iter().map(login).collect(),
     }
+}
+
+/// A host's problem with one that stands before it.
+pub fn no_bastion(host: &Host, hop: &Host) -> Problem {
+    problem!(
+        Code::BASTION_UNREACHABLE,
+        host = &host.name,
+        "its bastion {} cannot be used",
+        hop.name
+    )
 }

@@ -85,7 +85,7 @@ pub fn way(context: &Context, host: &Host, kubeconfig: &Kubeconfig, problem: &Pr
     let login = quote(&format!("{}@{}", ssh.user.value, host.address));
     let (what, server) = (&problem.what, &kubeconfig.server);
     format!(
-        "{what}; the API was tried over SSH instead. Where {server} is not reached, leave this running:\n  \
+        "{what}. Where {server} is not reached, leave this running:\n  \
          ssh -N -L {port}:127.0.0.1:{port}{jump}{sshd} {login}\nand name that way:\n  \
          kubectl --server https://127.0.0.1:{port} get nodes"
     )
