@@ -165,7 +165,8 @@ pub(super) fn parse(line: &[u8]) -> Option<Entry> {
     if line.len() > LONGEST_LINE {
         return None;
     }
-    let line = std::str::from_utf8(line).ok()?;
+    // A comment may be of any encoding.
+    let line = String::from_utf8_lossy(line);
     let mut words = line.split_ascii_whitespace();
     let first = words.next().filter(|word| !word.starts_with('#'))?;
     let wanted = if first.starts_with('@') { 3 } else { 2 };
@@ -199,3 +200,7 @@ fn matches(patterns: &HostPatterns, name: &str) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "../tests/records.rs"]
+mod tests;

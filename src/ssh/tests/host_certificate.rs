@@ -209,3 +209,106 @@ async fn a_pinned_key_is_judged_by_itself() {
     world.trust.pinned = vec![public(&world.host_key)];
     world.connect().await;
 }
+
+/// Whether the `ssh` of this machine takes the host's key, with these lines.
+async fn ssh_takes(world: &World, known: &str) -> bool {
+    world.known(known);
+    let file = |name: &str| world.home.path().join(name).display().to_string();
+    let output = tokio::process::Command::new("ssh")
+        .args(["-F", "none", "-n", "-l", "root"])
+        .args(["-p", &world.server.address.port().to_string()])
+        .args(["-i", &file(".ssh/id_ed25519")])
+        .args(["-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"])
+        .args(["-o", "StrictHostKeyChecking=yes"])
+        .args(["-o", &format!("UserKnownHostsFile={}", file("known_hosts"))])
+        .args(["-o", "GlobalKnownHostsFile=none"])
+        .args(["127.0.0.1", "true"])
+        .output()
+        .await
+        .expect("ssh");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let is_refused = said.contains("Host key verification failed") || said.contains("REVOKED");
+    assert_ne!(output.status.success(), is_refused, "{known}: {said}");
+    !is_refused
+}
+
+#[tokio::test]
+async fn ssh_takes_the_same_hosts() {
+    let (ca, other) = (new_key(), new_key());
+    let mut plain = world_with(|_| {}).await;
+    plain.trust.policy = Policy::Refuse;
+    let worlds = [
+        ("valid", certified(&ca, "127.0.0.1", true).await),
+        ("expired", certified(&ca, "127.0.0.1", false).await),
+        ("for m2", certified(&ca, "m2", true).await),
+        ("of none", plain),
+    ];
+    // Of the valid one, the expired one, the one for m2, and of a plain key.
+    let table = [
+        ("", "....", "nothing is known"),
+        ("NAME KEY", "yyyy", "its key"),
+        ("127.0.0.1 KEY", "yyyy", "its key without its port"),
+        ("NAME OTHER", "....", "another key"),
+        ("NAME OTHER\nNAME KEY", "yyyy", "two keys"),
+        ("!127.*,![127.*]:*,* KEY", "....", "a key of all others"),
+        ("@cert-authority NAME CA", "y...", "its authority"),
+        (
+            "@cert-authority 127.0.0.? CA",
+            "y...",
+            "its authority without its port",
+        ),
+        ("@cert-authority NAME OTHER", "....", "another authority"),
+        (
+            "@cert-authority m2 CA",
+            "....",
+            "an authority of another host",
+        ),
+        ("@cert-authority NAME CA\nNAME KEY", "yyyy", "both"),
+        (
+            "@cert-authority NAME CA\nNAME OTHER",
+            "y...",
+            "its authority, and another key",
+        ),
+        (
+            "@cert-authority NAME OTHER\nNAME KEY",
+            "yyyy",
+            "another authority, and its key",
+        ),
+        ("NAME CA", "....", "an authority as if it were its key"),
+        ("NAME KEY\n@revoked * KEY", "....", "its key, revoked"),
+        (
+            "@cert-authority NAME CA\n@revoked NAME KEY",
+            "....",
+            "a revoked key",
+        ),
+        (
+            "@cert-authority NAME CA\n@revoked * CA",
+            "....",
+            "a revoked authority",
+        ),
+        (
+            "@cert-authority NAME CA\nNAME KEY\n@revoked * CA",
+            "...y",
+            "the same, and its key",
+        ),
+        (
+            "NAME KEY\n@revoked NAME OTHER",
+            "yyyy",
+            "another key, revoked",
+        ),
+    ];
+    for (known, expected, about) in table {
+        for ((kind, world), expected) in worlds.iter().zip(expected.chars()) {
+            let known = known
+                .replace("NAME", &world.name())
+                .replace("KEY", &public(&world.host_key))
+                .replace("CA", &public(&ca))
+                .replace("OTHER", &public(&other));
+            let theirs = ssh_takes(world, &known).await;
+            world.known(&known);
+            let ours = world.try_connect().await.is_ok();
+            let expected = expected == 'y';
+            assert_eq!((ours, theirs), (expected, expected), "{kind}: {about}");
+        }
+    }
+}
