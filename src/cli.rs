@@ -279,6 +279,10 @@ pub struct HostsArguments {
     #[arg(long)]
     pub accept_new_host_keys: bool,
 
+    /// Ask once for the password to log in with, for hosts that take no key
+    #[arg(short = 'k', long, hide_short_help = true)]
+    pub ask_pass: bool,
+
     /// Ask once for the password that sudo wants on the hosts
     #[arg(short = 'K', long)]
     pub ask_become_pass: bool,

@@ -32,6 +32,7 @@ impl AdHocInventory {
             parallel: 8,
             accept_new_host_keys: login.accept_new_host_keys,
             ask_become_pass: login.ask_become_pass,
+            ask_pass: login.ask_pass,
             overrides: overrides.map(Path::to_owned),
             local: self.local.clone(),
             ssh_config: config_files(&login.ssh),

@@ -41,6 +41,10 @@ pub struct Login {
           default_missing_value = "true", hide_possible_values = true, action = clap::ArgAction::Set, value_parser = switch)]
     pub sudo: bool,
 
+    /// Ask for the password to log in with, where the host takes no key
+    #[arg(short = 'k', long, hide_short_help = true)]
+    pub ask_pass: bool,
+
     /// Ask once for the password that sudo wants on the hosts
     #[arg(short = 'K', long)]
     pub ask_become_pass: bool,

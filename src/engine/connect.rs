@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Semaphore, watch};
 
+use super::refusal::Refusal;
 use super::ssh_config::Bastions;
 use super::surroundings::can_ask;
 use crate::cli::Environment;
@@ -16,8 +17,8 @@ use crate::run::gather::Unreached;
 use crate::run::trace::Traced;
 use crate::run::{Connected, Connector, Interrupt, Outcome};
 use crate::ssh::{
-    self, BecomePassword, ConfigFiles, HostKeyTrust, Identities, Keys, KnownHosts, Local, Policy,
-    Remote, Route, Target,
+    self, BecomePassword, ConfigFiles, HostKeyTrust, Identities, Keys, Local, Policy, Remote,
+    Route, Target,
 };
 use crate::ui::Ui;
 use crate::ui::ask::NewHost;
@@ -26,9 +27,9 @@ mod passwords;
 mod room;
 mod target;
 
-use passwords::become_passwords;
+use passwords::{Passphrases, become_passwords};
 pub use room::room_for;
-use target::{configured, first, is_strict, login, no_bastion, target};
+use target::{configured, first, identities, is_strict, known_hosts, login, no_bastion, target};
 
 /// How hosts are worked on, whatever inventory they stand in.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +40,8 @@ pub struct RunOptions {
     pub accept_new_host_keys: bool,
     /// Ask the user for sudo's password.
     pub ask_become_pass: bool,
+    /// Ask for the password to log in with.
+    pub ask_pass: bool,
     /// Folder with playbooks and templates of the user's own.
     pub overrides: Option<PathBuf>,
     /// The host that is this machine itself.
@@ -97,15 +100,19 @@ impl Ssh {
     /// Reads the keys that the inventory names.
     ///
     /// # Errors
-    /// A key that is named and cannot be read.
+    /// A key that is named and cannot be read, or has another passphrase than the given one; the user
+    /// left the question for one.
     pub async fn new(
         inventory: &Inventory,
         bastions: Bastions,
         options: &RunOptions,
         environment: &Environment,
         ui: &Ui,
+        interrupt: &watch::Receiver<Interrupt>,
         trace: Option<Events>,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, Refusal> {
+        let asks = can_ask(&inventory.files).then_some(ui);
+        let mut passphrases = Passphrases::new(asks, interrupt);
         let mut ssh = Self {
             keys: BTreeMap::new(),
             agent: environment.agent.clone(),
@@ -113,7 +120,7 @@ impl Ssh {
             open: Mutex::default(),
             become_passwords: become_passwords(inventory),
             accepts_new: options.accept_new_host_keys,
-            asks: (!options.accept_new_host_keys && can_ask(&inventory.files)).then(|| ui.clone()),
+            asks: asks.filter(|_| !options.accept_new_host_keys).cloned(),
             met: Mutex::default(),
             home: environment.home.clone(),
             local: options.local.clone(),
@@ -124,14 +131,15 @@ impl Ssh {
             .iter()
             .chain(ssh.bastions.values().flatten())
         {
-            let identities = ssh.identities(host);
+            let identities = identities(host, ssh.agent.as_ref());
             if ssh.local.as_ref() == Some(&host.name) || ssh.keys.contains_key(&identities) {
                 continue;
             }
             let keys = Keys::load(&identities, &ssh.home).await;
-            let keys = keys.map_err(|problem| {
+            let mut keys = keys.map_err(|problem| {
                 problem.because(format!("it is named by {}", host.ssh.key.origin))
             })?;
+            passphrases.unlock(&mut keys, host).await?;
             ssh.keys.insert(identities, Arc::new(keys));
         }
         Ok(ssh)
@@ -152,35 +160,6 @@ impl Ssh {
 
     fn met(&self) -> MutexGuard<'_, BTreeMap<String, FirstLook>> {
         self.met.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn identities(&self, host: &Host) -> Identities {
-        let ssh = &host.ssh;
-        let agent = ssh.agent.as_ref().map(|agent| agent.value.clone());
-        Identities {
-            files: ssh.key.value.clone(),
-            certificates: ssh.certificate.value.clone(),
-            agent: match agent {
-                Some(none) if none.as_os_str().is_empty() => None,
-                agent => agent.or_else(|| self.agent.clone()),
-            },
-            only: configured(host, "identitiesonly") == Some("yes"),
-        }
-    }
-
-    fn known_hosts(&self, host: &Host) -> KnownHosts {
-        let mut files = host.ssh.known_hosts.value.clone();
-        if let Some(global) = configured(host, "globalknownhostsfile") {
-            if files.is_empty() {
-                files.push(self.home.join(".ssh/known_hosts"));
-            }
-            let global = global
-                .split_ascii_whitespace()
-                .filter(|file| *file != "none");
-            files.extend(global.map(PathBuf::from));
-        }
-        KnownHosts::new(&files, &self.home)
-            .hashed(configured(host, "hashknownhosts") == Some("yes"))
     }
 
     /// What is done about the key of a host that is not known.
@@ -217,7 +196,11 @@ impl Ssh {
         behind: &Host,
     ) -> Result<Arc<ssh::Session>, Opened> {
         let way = before.iter().chain([hop]).map(login);
-        let way = format!("{:?} {:?}", way.collect::<Vec<_>>(), self.identities(hop));
+        let way = format!(
+            "{:?} {:?}",
+            way.collect::<Vec<_>>(),
+            identities(hop, self.agent.as_ref())
+        );
         let entry = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(open.entry(way).or_default())
@@ -257,12 +240,12 @@ impl Ssh {
         host: &Host,
         route: &Route,
     ) -> Result<ssh::Session, Opened> {
-        let Some(keys) = self.keys.get(&self.identities(host)) else {
+        let Some(keys) = self.keys.get(&identities(host, self.agent.as_ref())) else {
             let problem = problem!(Code::INTERNAL, host = &host.name, "its keys were not read");
             return Err(Opened::Failed(unreachable(problem)));
         };
         let trust = HostKeyTrust {
-            known_hosts: self.known_hosts(host),
+            known_hosts: known_hosts(host, &self.home),
             policy: self.policy(host),
             pinned: host.ssh.host_key.value.clone(),
         };
@@ -293,7 +276,7 @@ impl Ssh {
         let hops = self.bastions.get(&host.name).map_or(&[][..], Vec::as_slice);
         for one in hops.iter().chain([host]) {
             let is_pinned = !one.ssh.host_key.value.is_empty();
-            let known_hosts = self.known_hosts(one);
+            let known_hosts = known_hosts(one, &self.home);
             if !is_pinned && !known_hosts.knows(&target(one, &[])).await.unwrap_or(true) {
                 return false;
             }

@@ -71,6 +71,7 @@ impl Context {
             known_hosts: arguments.known_hosts.clone(),
             bastion: arguments.ssh.bastion.clone(),
             ask_become_pass: arguments.ask_become_pass,
+            ask_pass: arguments.ask_pass,
         };
         let surroundings = Surroundings {
             commands: Some(secrets::printed),
@@ -90,6 +91,7 @@ impl Context {
             parallel: arguments.parallel,
             accept_new_host_keys: arguments.accept_new_host_keys,
             ask_become_pass: arguments.ask_become_pass,
+            ask_pass: arguments.ask_pass,
             overrides: arguments.overrides.clone(),
             local: None,
             ssh_config: config_files(&arguments.ssh),
@@ -110,8 +112,13 @@ impl Context {
         let files = options.ssh_config.clone();
         let bastions = configure(&mut inventory, files, environment).await?;
         let interrupt = interrupt::watch(events.clone());
-        if options.ask_become_pass {
-            secrets::ask(&mut inventory, options.local.as_deref(), ui, &interrupt).await?;
+        let asked = [
+            (options.ask_pass, &secrets::LOGIN),
+            (options.ask_become_pass, &secrets::SUDO),
+        ];
+        for (_, password) in asked.into_iter().filter(|(is_asked, _)| *is_asked) {
+            let local = options.local.as_deref();
+            secrets::ask(password, &mut inventory, local, ui, &interrupt).await?;
         }
         let generated = (distribution::of(&inventory).generate)();
         for secret in inventory.secrets().iter().chain(&generated) {
@@ -132,6 +139,7 @@ impl Context {
                     options,
                     environment,
                     ui,
+                    &interrupt,
                     (ui.traffic() > 0 || ui.shows_commands).then(|| events.clone()),
                 )
                 .await?,

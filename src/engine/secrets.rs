@@ -8,12 +8,12 @@ use tokio::sync::watch;
 
 use super::refusal::Refusal;
 use super::surroundings::can_ask;
-use crate::inventory::Inventory;
+use crate::inventory::{Host, Inventory, Ssh};
 use crate::problem::{Code, Problem};
 use crate::run::Interrupt;
 use crate::ssh::{Exit, program};
 use crate::ui::Ui;
-use crate::vars::{Origin, Sourced};
+use crate::vars::{Origin, Secret, Sourced};
 
 /// A command that prints a secret may take so long: it may wait for a touch or a passphrase.
 const LIMIT: Duration = Duration::from_mins(2);
@@ -54,8 +54,38 @@ pub(super) fn printed(words: &[String], folder: &Path) -> Result<String, String>
     }
 }
 
-/// Asks the user once for the password that sudo wants, for all hosts that are not logged into as root.
+/// A password that is asked for once, for all hosts that may want it.
+pub(super) struct AskedPassword {
+    /// The flag, without its dashes.
+    flag: &'static str,
+    question: &'static str,
+    /// What the inventory says instead.
+    instead: &'static str,
+    place: fn(&mut Ssh) -> &mut Option<Sourced<Secret>>,
+    is_for: fn(&Host) -> bool,
+}
+
+/// The password to log in with.
+pub(super) const LOGIN: AskedPassword = AskedPassword {
+    flag: "ask-pass",
+    question: "Password to log in: ",
+    instead: "ssh: {password: {command: [pass, show, login]}}",
+    place: |ssh| &mut ssh.password,
+    is_for: |_| true,
+};
+
+/// The password that sudo wants.
+pub(super) const SUDO: AskedPassword = AskedPassword {
+    flag: "ask-become-pass",
+    question: "Password for sudo: ",
+    instead: "ssh: {become_password: {command: [pass, show, sudo]}}",
+    place: |ssh| &mut ssh.become_password,
+    is_for: |host| host.ssh.user.value != "root",
+};
+
+/// Asks the user once for a password.
 pub(super) async fn ask(
+    password: &AskedPassword,
     inventory: &mut Inventory,
     local: Option<&str>,
     ui: &Ui,
@@ -63,32 +93,30 @@ pub(super) async fn ask(
 ) -> Result<(), Refusal> {
     let is_asked = can_ask(&inventory.files);
     let hosts = inventory.hosts.iter_mut();
-    let hosts = hosts.filter(|host| host.ssh.user.value != "root" && local != Some(&host.name));
+    let hosts = hosts.filter(|host| (password.is_for)(host) && local != Some(&host.name));
     let hosts: Vec<_> = hosts.collect();
     if hosts.is_empty() {
         return Ok(());
     }
     if !is_asked {
-        return Err(Problem::new(
-            Code::FLAG_UNFIT,
-            "--ask-become-pass: there is no terminal to ask on",
-        )
-        .next("say where the password is")
-        .inventory("ssh: {become_password: {command: [pass, show, sudo]}}")
-        .into());
+        let what = format!("--{}: there is no terminal to ask on", password.flag);
+        return Err(Problem::new(Code::FLAG_UNFIT, what)
+            .next("say where the password is")
+            .inventory(password.instead)
+            .into());
     }
-    let (ui, interrupt) = (ui.clone(), interrupt.clone());
+    let (ui, interrupt, question) = (ui.clone(), interrupt.clone(), password.question);
     let asked = tokio::task::spawn_blocking(move || {
         let interrupted = || *interrupt.borrow() != Interrupt::None;
-        ui.ask_secret("Password for sudo: ", &interrupted)
+        ui.ask_secret(question, &interrupted)
     });
-    let Some(password) = asked.await.unwrap_or_default() else {
+    let Some(value) = asked.await.unwrap_or_default() else {
         return Err(Refusal::Interrupted);
     };
     for host in hosts {
-        host.ssh.become_password = Some(Sourced {
-            value: password.clone(),
-            origin: Origin::Flag("ask-become-pass"),
+        *(password.place)(&mut host.ssh) = Some(Sourced {
+            value: value.clone(),
+            origin: Origin::Flag(password.flag),
         });
     }
     Ok(())

@@ -300,6 +300,8 @@ fn foreign(text: &str, hop: &Hop<'_>, host: &Host) -> Host {
     }
     ssh.bastion = Sourced::default(Vec::new());
     ssh.host_key = Sourced::default(Vec::new());
+    // It is not told to a host that it was not given for.
+    ssh.password = None;
     ssh.key = Sourced::default(Vec::new());
     ssh.certificate = Sourced::default(Vec::new());
     if ssh.known_hosts.origin == Origin::SshConfig {

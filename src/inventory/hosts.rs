@@ -297,6 +297,7 @@ impl Ssh {
             .unwrap_or(self.known_hosts),
             bastion: flag("bastion", bastion).unwrap_or(self.bastion),
             // It is asked for later.
+            password: flag("ask-pass", flags.ask_pass.then(|| Secret::new(MASK))).or(self.password),
             become_password: flag(
                 "ask-become-pass",
                 flags.ask_become_pass.then(|| Secret::new(MASK)),

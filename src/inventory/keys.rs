@@ -117,6 +117,12 @@ keys! { SSH, "How to connect to hosts: at the top level, in a group or in a host
     certificate: Sourced<Vec<PathBuf>>, TextOrTexts(ANY), "~/.ssh/id_ed25519-cert.pub",
         "OpenSSH certificate of a key, or a list of them, to try first. One beside a key (`KEY-cert.pub`) is found without this.",
         also = &["certificate_file"];
+    passphrase: Option<Sourced<Secret>>, Hidden(syntax::login_password), "{command: [pass, show, ssh]}",
+        "Passphrase of the keys that have one; without it, it is asked for on a terminal, once for each key.",
+        also = &["key_passphrase"];
+    password: Option<Sourced<Secret>>, Hidden(syntax::login_password), "{command: [pass, show, login]}",
+        "Password to log in with where the host takes no key, or wants it besides one; `--ask-pass` asks for it instead.",
+        also = &["ansible_password", "ansible_ssh_pass", "ssh_pass"];
     agent: Option<Sourced<PathBuf>>, Text(ANY), "~/.1password/agent.sock",
         "Socket of the SSH agent, instead of the one in `SSH_AUTH_SOCK`.",
         also = &["identity_agent"];

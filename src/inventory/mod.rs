@@ -81,6 +81,8 @@ pub struct Overrides {
     pub ssh_key: Vec<PathBuf>,
     /// `--known-hosts`.
     pub known_hosts: Option<PathBuf>,
+    /// `--ask-pass`: no password to log in with of the inventory is needed.
+    pub ask_pass: bool,
     /// `--ask-become-pass`: no password of the inventory is needed.
     pub ask_become_pass: bool,
     /// `--bastion`.

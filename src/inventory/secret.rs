@@ -179,19 +179,23 @@ pub(super) fn read(
     });
 }
 
-/// Whether a host needs the password that stands here: root does not. Where the inventory names no user,
-/// OpenSSH's configuration may.
+/// Whether a host needs the secret for logging in that stands here: root needs no password of sudo. Where the
+/// inventory names no user, OpenSSH's configuration may.
 fn is_needed(reader: &Reader<'_>, span: Span, inventory: &Inventory) -> bool {
     let name = reader.sources.name(span);
     inventory.hosts.iter().any(|host| {
-        let password = host.ssh.become_password.as_ref();
-        let user = &host.ssh.user;
-        let is_root = user.value == "root" && user.origin != Origin::Default;
-        !is_root
-            && password.is_some_and(|password| {
-                matches!(&password.origin, Origin::Inventory { file, line, column, .. }
-                    if *file == name && (*line, *column) == (span.line, span.column))
-            })
+        let ssh = &host.ssh;
+        let is_root = ssh.user.value == "root" && ssh.user.origin != Origin::Default;
+        let become_password = ssh.become_password.as_ref().filter(|_| !is_root);
+        let secrets = [
+            become_password,
+            ssh.passphrase.as_ref(),
+            ssh.password.as_ref(),
+        ];
+        secrets.into_iter().flatten().any(|secret| {
+            matches!(&secret.origin, Origin::Inventory { file, line, column, .. }
+                if *file == name && (*line, *column) == (span.line, span.column))
+        })
     })
 }
 

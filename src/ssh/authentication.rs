@@ -1,9 +1,8 @@
 //! Proving who we are: which keys are offered, in which order, and what the host said to them.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use russh::client::{AuthResult, Handle};
+use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
 use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKey};
@@ -13,12 +12,10 @@ use tokio::net::UnixStream;
 use crate::problem::Problem;
 use crate::ssh::client::{Client, Shared};
 use crate::ssh::fault::Denied;
-use crate::ssh::keys::{AgentKey, FileKey, Keys, private_beside};
+use crate::ssh::keys::{AGENT_TIMEOUT, AgentKey, FileKey, Keys, private_beside};
 use crate::ssh::known_hosts::fingerprint;
 use crate::ssh::target::Target;
-
-/// An agent that does not answer within this time is left out.
-const AGENT_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::vars::Secret;
 
 /// What became of one offer.
 #[derive(Clone, Copy, PartialEq)]
@@ -100,7 +97,68 @@ impl Attempt<'_> {
             let result = self.handle.authenticate_none(&self.target.user).await;
             offer = self.judge(result).await?;
         }
-        Ok(offer)
+        match &self.target.password {
+            Some(password) if offer != Offer::Taken && !self.handle.is_closed() => {
+                self.offer_password(password).await
+            }
+            _ => Ok(offer),
+        }
+    }
+
+    /// Offers the password by the methods that the host allows.
+    async fn offer_password(&mut self, password: &Secret) -> Result<Offer, Problem> {
+        let allows = |denied: &Denied, name| denied.methods.iter().any(|method| method == name);
+        let user = self.target.user.clone();
+        if allows(&self.denied, "password") {
+            self.denied.offered.push("the password".to_owned());
+            let result = self.handle.authenticate_password(user, password.expose());
+            let result = result.await;
+            return self.judge(result).await;
+        }
+        if !allows(&self.denied, "keyboard-interactive") {
+            return Ok(Offer::Over);
+        }
+        self.denied.offered.push("the password".to_owned());
+        let asked = self
+            .handle
+            .authenticate_keyboard_interactive_start(user, None);
+        let mut asked = asked.await;
+        let mut is_told = false;
+        loop {
+            let prompts = match asked {
+                Ok(KeyboardInteractiveAuthResponse::InfoRequest { prompts, .. }) => prompts,
+                Ok(KeyboardInteractiveAuthResponse::Success) => return Ok(Offer::Taken),
+                Ok(KeyboardInteractiveAuthResponse::Failure {
+                    remaining_methods,
+                    partial_success,
+                }) => {
+                    let result = AuthResult::Failure {
+                        remaining_methods,
+                        partial_success,
+                    };
+                    return self.judge(Ok(result)).await;
+                }
+                Err(error) => return self.judge(Err(error)).await,
+            };
+            let answers = match &*prompts {
+                [] => Vec::new(),
+                [one] if !one.echo && !is_told => {
+                    is_told = true;
+                    vec![password.expose().to_owned()]
+                }
+                [one, ..] => {
+                    let prompt = one.prompt.trim();
+                    self.denied
+                        .notes
+                        .push(format!("the host asks for more: {prompt}"));
+                    return Ok(Offer::Over);
+                }
+            };
+            asked = self
+                .handle
+                .authenticate_keyboard_interactive_respond(answers)
+                .await;
+        }
     }
 
     async fn offer_files(&mut self, files: &[FileKey]) -> Result<Offer, Problem> {

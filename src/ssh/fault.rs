@@ -268,15 +268,29 @@ impl Target {
         for path in &denied.protected {
             problem = problem
                 .next("add it to the agent")
-                .command(format!("ssh-add {}", quote(&path.to_string_lossy())));
+                .command(format!("ssh-add {}", quote(&path.to_string_lossy())))
+                .next("or say where its passphrase is")
+                .inventory("ssh: {passphrase: {command: [pass, show, ssh]}}");
+        }
+        let by_password = ["password", "keyboard-interactive"];
+        let by_password = denied
+            .methods
+            .iter()
+            .any(|method| by_password.contains(&&**method));
+        let by_key = denied.methods.iter().any(|method| method == "publickey");
+        if self.password.is_none() && by_password && (denied.more_wanted || !by_key) {
+            return problem
+                .next("add, to be asked for the user's password")
+                .flag("--ask-pass")
+                .next("or say where it is")
+                .inventory("ssh: {password: {command: [pass, show, login]}}");
         }
         if denied.more_wanted {
-            return problem.next("towline logs in with one key: ask for no more than `publickey` (AuthenticationMethods in the host's sshd_config)");
+            return problem.next("towline logs in with one key and one password: ask for no more (AuthenticationMethods in the host's sshd_config)");
         }
-        if !denied.methods.is_empty() && !denied.methods.iter().any(|method| method == "publickey")
-        {
+        if !denied.methods.is_empty() && !by_key && !by_password {
             return problem.next(
-                "towline logs in by key only: allow PubkeyAuthentication in the host's sshd_config",
+                "towline logs in by key or password: allow PubkeyAuthentication in the host's sshd_config",
             );
         }
         problem

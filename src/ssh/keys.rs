@@ -5,11 +5,18 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use russh::keys::agent::AgentIdentity;
+use russh::keys::agent::client::AgentClient;
 use russh::keys::{Certificate, PrivateKey, PublicKey, decode_secret_key};
 
 use crate::problem::{Code, Problem, problem};
 use crate::shell::quote;
+use crate::vars::Secret;
+
+/// An agent that does not answer within this time is left out.
+pub(super) const AGENT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The key files that are tried after the agent, under `~/.ssh`.
 const USUAL: [&str; 3] = ["id_ed25519", "id_ecdsa", "id_rsa"];
@@ -53,6 +60,8 @@ pub(super) struct AgentKey {
     pub public: Option<PublicKey>,
     /// Whether the file holds nothing but that; else it needs a passphrase.
     pub is_public: bool,
+    /// Whether it is one of the usual keys, which are only tried.
+    pub is_usual: bool,
 }
 
 /// The keys to offer: configured ones first, then the agent's, then the usual ones.
@@ -112,7 +121,10 @@ impl Keys {
             match read(path).await {
                 Ok(Content::Private(key)) => keys.usual.push(key),
                 Ok(Content::ForAgent(key)) if key.is_public => {}
-                Ok(Content::ForAgent(key)) => keys.for_agent.push(key),
+                Ok(Content::ForAgent(key)) => keys.for_agent.push(AgentKey {
+                    is_usual: true,
+                    ..key
+                }),
                 Err(problem) => {
                     let why = problem.why.join("; ");
                     keys.unusable
@@ -124,6 +136,50 @@ impl Keys {
             keys.certify(certificate(path).await?);
         }
         Ok(keys)
+    }
+
+    /// Files of private keys that need a passphrase here, and whether they are named: those that the
+    /// agent does not hold; the usual ones only where there is nothing else to offer.
+    pub async fn locked(&self) -> Vec<(PathBuf, bool)> {
+        let locked: Vec<_> = self.for_agent.iter().filter(|key| !key.is_public).collect();
+        if locked.is_empty() {
+            return Vec::new();
+        }
+        let held = match &self.agent {
+            Some(socket) => held(socket).await,
+            None => Vec::new(),
+        };
+        let has_others = !self.configured.is_empty() || !self.usual.is_empty() || !held.is_empty();
+        let is_held = |key: &AgentKey| {
+            let own = key.public.as_ref();
+            own.is_some_and(|own| held.iter().any(|one| one.key_data() == own.key_data()))
+        };
+        let needed = locked.into_iter();
+        let needed = needed.filter(|key| !(is_held(key) || key.is_usual && has_others));
+        needed
+            .map(|key| (key.path.clone(), !key.is_usual))
+            .collect()
+    }
+
+    /// Makes a private key usable; `false` when the passphrase is another one.
+    pub async fn unlock(&mut self, path: &Path, passphrase: &Secret) -> bool {
+        let (file, passphrase) = (path.to_owned(), passphrase.clone());
+        // Its derivation is made to take long.
+        let decoded = tokio::task::spawn_blocking(move || {
+            let text = std::fs::read_to_string(file).ok()?;
+            decode_secret_key(&text, Some(passphrase.expose())).ok()
+        });
+        let Some(key) = decoded.await.unwrap_or_default() else {
+            return false;
+        };
+        self.for_agent.retain(|one| one.path != path);
+        let certificates = beside(path, &key).await;
+        self.configured.push(FileKey {
+            path: path.to_owned(),
+            key: Arc::new(key),
+            certificates,
+        });
+        true
     }
 
     /// Puts a certificate to its key, or to those of the agent.
@@ -138,6 +194,29 @@ impl Keys {
             certificates.push(certificate);
         }
     }
+}
+
+/// The certificate that lies beside a key, if it is one of it.
+async fn beside(path: &Path, key: &PrivateKey) -> Vec<Certificate> {
+    let mut file = path.as_os_str().to_owned();
+    file.push("-cert.pub");
+    let found = certificate(Path::new(&file)).await.into_iter();
+    let own = key.public_key().key_data();
+    found.filter(|found| found.public_key() == own).collect()
+}
+
+/// The keys that an agent holds; none where it does not answer.
+async fn held(socket: &Path) -> Vec<PublicKey> {
+    let asked = async {
+        let mut agent = AgentClient::connect_uds(socket).await?;
+        agent.request_identities().await
+    };
+    let held = match tokio::time::timeout(AGENT_TIMEOUT, asked).await {
+        Ok(Ok(identities)) => identities,
+        Ok(Err(_)) | Err(_) => Vec::new(),
+    };
+    let keys = held.iter().map(AgentIdentity::public_key);
+    keys.map(std::borrow::Cow::into_owned).collect()
 }
 
 async fn certificate(path: &Path) -> Result<Certificate, Problem> {
@@ -183,6 +262,7 @@ async fn read(path: &Path) -> Result<Content, Problem> {
             path,
             public,
             is_public,
+            is_usual: false,
         })
     };
     let text = tokio::fs::read(path).await.map_err(unread)?;
@@ -206,15 +286,10 @@ async fn read(path: &Path) -> Result<Content, Problem> {
             return Ok(for_agent(Some(key.public_key().clone()), false));
         }
         Ok(key) => {
-            let mut beside = path.as_os_str().to_owned();
-            beside.push("-cert.pub");
-            let certificate = certificate(Path::new(&beside)).await.ok();
-            let certified =
-                certificate.filter(|found| found.public_key() == key.public_key().key_data());
             return Ok(Content::Private(FileKey {
                 path: path.to_owned(),
+                certificates: beside(path, &key).await,
                 key: Arc::new(key),
-                certificates: certified.into_iter().collect(),
             }));
         }
         Err(error) => error,

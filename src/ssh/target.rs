@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ssh::exchange::BecomePassword;
+use crate::vars::Secret;
 
 /// A host to connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Target {
     pub port: u16,
     /// The user to log in as. Every user but `root` needs sudo (or doas without a password).
     pub user: String,
+    /// The password to log in with where the host takes no key, or wants it besides one.
+    pub password: Option<Secret>,
     /// What sudo is told where it asks for a password.
     pub become_password: Option<Arc<BecomePassword>>,
     /// Limit for each of: resolving the name, TCP, banner and key exchange. Authentication gets

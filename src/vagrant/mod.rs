@@ -315,6 +315,7 @@ async fn connect(
         port: way.port,
         user: way.user.clone(),
         connect_timeout: limit,
+        password: None,
         become_password: None,
         alive_interval: Duration::from_secs(15),
         alive_count: 3,

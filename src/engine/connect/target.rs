@@ -1,15 +1,45 @@
 //! A host as the connection to it sees it.
 
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::inventory::Host;
 use crate::problem::{Code, Problem, problem};
-use crate::ssh::{AddressFamily, Route, Target};
+use crate::ssh::{AddressFamily, Identities, KnownHosts, Route, Target};
 
 /// What ssh's configuration says of a host besides the keys of the inventory.
 pub fn configured<'a>(host: &'a Host, keyword: &str) -> Option<&'a str> {
     host.ssh.configured.get(keyword).map(String::as_str)
+}
+
+/// The keys that a login is tried with; `agent` is that of hosts that name none.
+pub fn identities(host: &Host, agent: Option<&PathBuf>) -> Identities {
+    let ssh = &host.ssh;
+    Identities {
+        files: ssh.key.value.clone(),
+        certificates: ssh.certificate.value.clone(),
+        agent: match &ssh.agent {
+            Some(own) if own.value.as_os_str().is_empty() => None,
+            Some(own) => Some(own.value.clone()),
+            None => agent.cloned(),
+        },
+        only: configured(host, "identitiesonly") == Some("yes"),
+    }
+}
+
+/// Where the keys of a host are known.
+pub fn known_hosts(host: &Host, home: &Path) -> KnownHosts {
+    let mut files = host.ssh.known_hosts.value.clone();
+    if let Some(global) = configured(host, "globalknownhostsfile") {
+        if files.is_empty() {
+            files.push(home.join(".ssh/known_hosts"));
+        }
+        let global = global.split_ascii_whitespace();
+        let global = global.filter(|file| *file != "none");
+        files.extend(global.map(PathBuf::from));
+    }
+    KnownHosts::new(&files, home).hashed(configured(host, "hashknownhosts") == Some("yes"))
 }
 
 /// Whether ssh would not ask about its key.
@@ -49,6 +79,11 @@ pub fn target(host: &Host, before: &[Host]) -> Target {
         port: host.ssh.port.value,
         user: host.ssh.user.value.clone(),
         connect_timeout: Duration::from_secs(host.ssh.connect_timeout_seconds.value),
+        password: host
+            .ssh
+            .password
+            .as_ref()
+            .map(|password| password.value.clone()),
         become_password: None,
         alive_interval: Duration::from_secs(interval.unwrap_or(15)),
         alive_count: count.unwrap_or(3),

@@ -153,7 +153,7 @@ super::codes! {
     KNOWN_HOSTS_UNREADABLE "known-hosts-unreadable";
 
     /// A private key that the inventory or a flag names cannot be used. It is missing, others may read
-    /// it, it is no private key, or it has a passphrase and the agent does not hold it.
+    /// it, it is no private key, or the passphrase that the inventory gives is not its own.
     ///
     /// # Remedy
     /// The message says which of these it is. The usual commands are
@@ -165,8 +165,8 @@ super::codes! {
     SSH_KEY_UNUSABLE "ssh-key-unusable";
 
     /// The host refused the login. No key that was offered is in `~/.ssh/authorized_keys` of that user,
-    /// or the host asks for something else than a key. towline logs in with one key; it types no
-    /// passwords.
+    /// or the host asks for something else than a key. towline logs in with one key, a password, or
+    /// both.
     ///
     /// # Remedy
     /// Check the user (`ssh: {user: …}` or `--ssh-user`) and the key (`ssh: {key: …}` or `--ssh-key`).
@@ -174,6 +174,12 @@ super::codes! {
     ///
     /// ```sh
     /// ssh-copy-id -i FILE USER@ADDRESS
+    /// ```
+    ///
+    /// Where it takes passwords, add `--ask-pass`, or say in the inventory where the password is:
+    ///
+    /// ```yaml
+    /// ssh: {password: {command: [pass, show, login]}}
     /// ```
     ///
     /// With many keys in the agent, the host may hang up before the right one is offered: name it, so

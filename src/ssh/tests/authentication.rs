@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use russh::MethodKind;
 use russh::keys::{Algorithm, PrivateKey, key::safe_rng};
 
-use super::server::{Act, new_key};
+use super::server::{Act, PASSWORD, new_key};
 use super::world::{World, direct, load_keys, set_mode, world, world_with, write_key};
 use crate::problem::Code;
-use crate::ssh::Keys;
+use crate::ssh::{Keys, Target};
+use crate::vars::Secret;
 
 /// Why a login with these keys is refused.
 async fn refused(world: &World, keys: &Keys) -> Vec<String> {
@@ -200,4 +201,65 @@ async fn an_rsa_key_signs_with_sha2() {
     let world = world_with(|setup| setup.accepts = public).await;
     write_key(&world.home.path().join(".ssh/id_rsa"), &key);
     world.connect().await;
+}
+
+#[tokio::test]
+async fn a_password_is_told_only_where_the_host_takes_no_key_and_once() {
+    for methods in [
+        &[MethodKind::PublicKey, MethodKind::Password],
+        &[MethodKind::PublicKey, MethodKind::KeyboardInteractive],
+    ] {
+        let world = world_with(|setup| {
+            setup.methods = methods;
+            setup.accepts = new_key().public_key().clone();
+        })
+        .await;
+        let log_in = async |password: &str| {
+            let target = Target {
+                password: Some(Secret::new(password)),
+                ..world.target()
+            };
+            direct(&target, &world.trust, &world.keys().await).await
+        };
+        log_in(PASSWORD).await.unwrap();
+        let problem = log_in("another").await.expect_err("refused").problem;
+        assert_eq!(problem.code, Code::LOGIN_REFUSED);
+        let told = problem
+            .why
+            .iter()
+            .filter(|why| *why == "refused: the password");
+        assert_eq!(told.count(), 1, "{problem}");
+        assert!(!problem.to_string().contains("another"), "{problem}");
+        let (_, why) = world.why().await;
+        assert!(
+            !why.contains(&"refused: the password".to_owned()),
+            "{why:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_key_with_a_passphrase_is_unlocked_by_it_alone() {
+    let world = world(Act::Shell).await;
+    let usual = world.home.path().join(".ssh/id_ed25519");
+    let plain = PrivateKey::read_openssh_file(&usual).unwrap();
+    let path = world.home.path().join("locked");
+    write_key(
+        &path,
+        &plain.encrypt(&mut safe_rng(), "open sesame").unwrap(),
+    );
+    std::fs::remove_file(&usual).unwrap();
+    let named = std::slice::from_ref(&path);
+    let mut keys = load_keys(named, None, world.home.path()).await.unwrap();
+    assert_eq!(keys.locked().await, [(path.clone(), true)]);
+    assert!(!keys.unlock(&path, &Secret::new("sesame")).await);
+    let why = refused(&world, &keys).await;
+    assert!(
+        why.iter()
+            .any(|why| why.contains("is protected by a passphrase")),
+        "{why:?}"
+    );
+    assert!(keys.unlock(&path, &Secret::new("open sesame")).await);
+    assert_eq!(keys.locked().await, []);
+    direct(&world.target(), &world.trust, &keys).await.unwrap();
 }

@@ -1,5 +1,6 @@
 //! Hosts that cannot be reached, each in its own way.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -7,9 +8,10 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
 use super::server::Act;
-use super::world::{direct, target, world, world_with};
+use super::world::{direct, reason, target, world, world_with};
 use crate::problem::Code;
-use crate::ssh::Target;
+use crate::shell::Script;
+use crate::ssh::{Remote as _, Route, Target, Tunnel, connect};
 
 #[tokio::test]
 async fn a_host_that_drops_connections_is_tried_again_and_not_for_ever() {
@@ -89,4 +91,66 @@ async fn what_is_said_instead_of_a_banner_is_told() {
         .err()
         .unwrap();
     assert_eq!(error.problem.why[1], "it said: Not allowed at this time");
+}
+
+#[tokio::test]
+async fn one_connection_to_a_bastion_carries_those_to_the_hosts_behind_it() {
+    let (first, second) = (world(Act::Shell).await, world(Act::Drop).await);
+    let bastion: Arc<dyn Tunnel> = Arc::new(first.connect().await);
+    let behind = Target {
+        through: vec!["root@jump".to_owned()],
+        ..second.target()
+    };
+    let keys = second.keys().await;
+    let route = Route::Through(Arc::clone(&bastion));
+    let session = connect(&behind, &route, &second.trust, &keys)
+        .await
+        .unwrap();
+    assert_eq!(session.peer(), Some([127, 0, 0, 1].into()));
+    let output = session.run(&Script::new("true")).await;
+    // The bastion lives: the host itself is lost.
+    assert_eq!(reason(&output.exit), "the host closed the connection");
+    let session = connect(&behind, &route, &second.trust, &keys)
+        .await
+        .unwrap();
+    let nowhere = Target {
+        port: TcpListener::bind("127.0.0.1:0")
+            .await
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port(),
+        ..behind
+    };
+    let problem = connect(&nowhere, &route, &second.trust, &keys).await;
+    let problem = problem.expect_err("nothing listens there").problem;
+    assert_eq!(problem.code, Code::HOST_UNREACHABLE);
+    assert!(
+        problem.why[0].ends_with("m1 answered: Connect failed"),
+        "{problem}"
+    );
+    assert_eq!(first.server.connections.load(Ordering::SeqCst), 1);
+    drop((bastion, route));
+    // A session keeps the way that it goes.
+    let output = session.run(&Script::new("true")).await;
+    assert_eq!(reason(&output.exit), "the host closed the connection");
+}
+
+#[tokio::test]
+async fn a_command_carries_a_connection_and_its_complaint_is_told() {
+    let world = world(Act::Shell).await;
+    let (target, keys) = (world.target(), world.keys().await);
+    let line = format!(
+        "bash -c 'exec 3<>/dev/tcp/127.0.0.1/{}; cat <&3 & exec cat >&3'",
+        target.port
+    );
+    let route = Route::Command(line);
+    let session = connect(&target, &route, &world.trust, &keys).await.unwrap();
+    let output = session.run(&Script::new("echo it")).await;
+    assert_eq!(output.stdout, "it\n");
+    let route = Route::Command("sh -c 'echo no such proxy >&2'".to_owned());
+    let problem = connect(&target, &route, &world.trust, &keys).await;
+    let problem = problem.expect_err("it ends").problem;
+    let said = "ProxyCommand said: no such proxy".to_owned();
+    assert!(problem.why.contains(&said), "{problem}");
 }

@@ -12,6 +12,7 @@ fn target(address: &str, port: u16) -> Target {
         port,
         user: "ubuntu".to_owned(),
         connect_timeout: Duration::from_secs(10),
+        password: None,
         become_password: None,
         alive_interval: Duration::from_secs(15),
         alive_count: 3,
@@ -225,6 +226,8 @@ fn a_host_that_lets_nobody_in() {
       the agent at /tmp/agent was of no help: it holds no keys
       → add it to the agent:
         ssh-add /home/x/.ssh/id_ed25519
+      → or say where its passphrase is:
+        ssh: {passphrase: {command: [pass, show, ssh]}}
       → check that this logs in:
         ssh -i KEY ubuntu@10.0.0.1
     ");
@@ -257,7 +260,9 @@ fn a_host_that_lets_nobody_in() {
       offered: the agent's x@laptop (ssh-ed25519 SHA256:two)
       a key was accepted, but the host asks for something more
       the host allows: password
-      → towline logs in with one key: ask for no more than `publickey` (AuthenticationMethods in the host's sshd_config)
+      → add, to be asked for the user's password:  --ask-pass
+      → or say where it is:
+        ssh: {password: {command: [pass, show, login]}}
     ");
     let password = Denied {
         methods: vec!["password".to_owned()],
@@ -267,6 +272,8 @@ fn a_host_that_lets_nobody_in() {
     m1: 10.0.0.1 port 22 refused the login as ubuntu
       there was no key to offer
       the host allows: password
-      → towline logs in by key only: allow PubkeyAuthentication in the host's sshd_config
+      → add, to be asked for the user's password:  --ask-pass
+      → or say where it is:
+        ssh: {password: {command: [pass, show, login]}}
     ");
 }

@@ -121,3 +121,20 @@ async fn a_known_hosts_file_that_cannot_be_read_stops_the_connection() {
       → ls -l HOME/known_hosts
     ");
 }
+
+#[tokio::test]
+async fn a_pinned_key_is_the_only_one_that_is_taken() {
+    let mut world = world(Act::Shell).await;
+    let shown = world.host_key.public_key().clone();
+    for pinned in [fingerprint(&shown), public(&world.host_key)] {
+        world.trust.pinned = vec![public(&new_key()), pinned];
+        world.trust.policy = Policy::Refuse;
+        world.connect().await;
+    }
+    // It is no matter what the files know.
+    world.known(&format!("{} {}\n", world.name(), public(&world.host_key)));
+    world.trust.pinned = vec![fingerprint(new_key().public_key())];
+    world.trust.policy = Policy::AcceptNew;
+    let (code, _) = world.why().await;
+    assert_eq!(code, Code::HOST_KEY_CHANGED);
+}

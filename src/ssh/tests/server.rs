@@ -9,10 +9,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use russh::keys::{Algorithm, Certificate, PrivateKey, PublicKey, key::safe_rng};
-use russh::server::{self, Auth, ChannelOpenHandle, Handler, Msg, Session, VerifiedPublicKey};
+use russh::server::{
+    self, Auth, ChannelOpenHandle, Handler, Msg, Response, Session, VerifiedPublicKey,
+};
 use russh::{Channel, ChannelId, ChannelMsg, ChannelOpenFailure, MethodKind, MethodSet, Sig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+
+/// The only password that is let in, where the methods allow one.
+pub(super) const PASSWORD: &str = "let me in";
 
 /// What the server does with a command.
 #[derive(Debug, Clone)]
@@ -149,6 +154,51 @@ impl Handler for Peer {
             return Ok(Auth::Accept);
         }
         Ok(Auth::reject())
+    }
+
+    async fn auth_password(&mut self, _user: &str, password: &str) -> Result<Auth, Self::Error> {
+        Ok(match password {
+            PASSWORD => Auth::Accept,
+            _ => Auth::reject(),
+        })
+    }
+
+    async fn auth_keyboard_interactive<'a>(
+        &'a mut self,
+        _user: &str,
+        _methods: &str,
+        response: Option<Response<'a>>,
+    ) -> Result<Auth, Self::Error> {
+        Ok(match response.map(|mut words| words.next()) {
+            None => Auth::Partial {
+                name: "".into(),
+                instructions: "".into(),
+                prompts: vec![("Password: ".into(), false)].into(),
+            },
+            Some(Some(word)) if word == PASSWORD => Auth::Accept,
+            Some(_) => Auth::reject(),
+        })
+    }
+
+    async fn channel_open_direct_tcpip(
+        &mut self,
+        channel: Channel<Msg>,
+        host: &str,
+        port: u32,
+        _from: &str,
+        _from_port: u32,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let to = (host, u16::try_from(port).unwrap());
+        let Ok(mut far) = tokio::net::TcpStream::connect(to).await else {
+            reply.reject(ChannelOpenFailure::ConnectFailed).await;
+            return Ok(());
+        };
+        reply.accept().await;
+        let mut near = channel.into_stream();
+        tokio::spawn(async move { tokio::io::copy_bidirectional(&mut near, &mut far).await });
+        Ok(())
     }
 
     async fn channel_open_session(

@@ -75,6 +75,7 @@ pub(super) fn target(address: SocketAddr) -> Target {
         port: address.port(),
         user: "root".to_owned(),
         connect_timeout: Duration::from_secs(5),
+        password: None,
         become_password: None,
         alive_interval: Duration::from_secs(15),
         alive_count: 3,
