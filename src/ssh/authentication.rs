@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 
 use crate::problem::Problem;
 use crate::ssh::client::{Client, Shared};
-use crate::ssh::fault::Denied;
+use crate::ssh::fault::{ConnectError, Denied};
 use crate::ssh::keys::{AGENT_TIMEOUT, AgentKey, FileKey, Keys, private_beside};
 use crate::ssh::known_hosts::fingerprint;
 use crate::ssh::target::Target;
@@ -28,45 +28,53 @@ enum Offer {
 
 type Agent = AgentClient<UnixStream>;
 
+/// What was offered to a host so far, over all connections to it.
+#[derive(Default)]
+pub(super) struct Tried {
+    denied: Denied,
+    keys: Vec<PublicKey>,
+}
+
 struct Attempt<'a> {
     handle: &'a mut Handle<Client>,
     shared: &'a Shared,
     target: &'a Target,
-    denied: Denied,
-    seen: Vec<PublicKey>,
+    denied: &'a mut Denied,
+    seen: &'a mut Vec<PublicKey>,
     rsa_hash: Option<HashAlg>,
 }
 
-/// Offers the configured keys, then the agent's, then the usual ones, until the host takes one.
+/// Offers the configured keys, then the agent's, then the usual ones, until the host takes one; none that
+/// was tried before. A host that hangs up after so many (`MaxAuthTries`) may take one of the others.
 pub(super) async fn authenticate(
     handle: &mut Handle<Client>,
     shared: &Shared,
     target: &Target,
     keys: &Keys,
-) -> Result<(), Problem> {
+    tried: &mut Tried,
+) -> Result<(), ConnectError> {
+    let before = tried.keys.len();
+    tried.denied.too_many = false;
+    tried.denied.notes.clone_from(&keys.unusable);
     let mut attempt = Attempt {
         handle,
         shared,
         target,
-        denied: Denied {
-            notes: keys.unusable.clone(),
-            ..Denied::default()
-        },
-        seen: Vec::new(),
+        denied: &mut tried.denied,
+        seen: &mut tried.keys,
         rsa_hash: None,
     };
     if attempt.all(keys).await? == Offer::Taken {
         return Ok(());
     }
-    let Attempt {
-        mut denied, seen, ..
-    } = attempt;
+    let Tried { denied, keys: seen } = tried;
+    let mut denied = denied.clone();
     for key in &keys.for_agent {
         let path = &key.path;
         if key
             .public
             .as_ref()
-            .is_some_and(|public| contains(&seen, public))
+            .is_some_and(|public| contains(seen, public))
         {
             continue;
         }
@@ -80,7 +88,10 @@ pub(super) async fn authenticate(
             denied.protected.push(path.clone());
         }
     }
-    Err(target.denied(&denied))
+    Err(ConnectError {
+        has_more: denied.too_many && seen.len() > before,
+        ..target.denied(&denied).into()
+    })
 }
 
 impl Attempt<'_> {
@@ -109,13 +120,13 @@ impl Attempt<'_> {
     async fn offer_password(&mut self, password: &Secret) -> Result<Offer, Problem> {
         let allows = |denied: &Denied, name| denied.methods.iter().any(|method| method == name);
         let user = self.target.user.clone();
-        if allows(&self.denied, "password") {
+        if allows(self.denied, "password") {
             self.denied.offered.push("the password".to_owned());
             let result = self.handle.authenticate_password(user, password.expose());
             let result = result.await;
             return self.judge(result).await;
         }
-        if !allows(&self.denied, "keyboard-interactive") {
+        if !allows(self.denied, "keyboard-interactive") {
             return Ok(Offer::Over);
         }
         self.denied.offered.push("the password".to_owned());
@@ -177,6 +188,9 @@ impl Attempt<'_> {
             let path = file.path.display();
             let number = certificate.serial();
             let offered = format!("the certificate of {path} (serial {number})");
+            if self.denied.offered.contains(&offered) {
+                continue;
+            }
             self.denied.offered.push(offered);
             let (user, key) = (&self.target.user, file.key.clone());
             let result = self
@@ -286,10 +300,14 @@ impl Attempt<'_> {
                 certificate,
                 comment,
             } => {
-                self.denied.offered.push(format!(
+                let offered = format!(
                     "the agent's certificate {comment} ({})",
                     fingerprint(&public)
-                ));
+                );
+                if self.denied.offered.contains(&offered) {
+                    return Ok(Offer::Refused);
+                }
+                self.denied.offered.push(offered);
                 self.handle
                     .authenticate_certificate_with(&self.target.user, certificate, hash, agent)
                     .await
@@ -309,7 +327,7 @@ impl Attempt<'_> {
 
     /// Remembers a key as offered; `false` when it already was.
     fn is_new(&mut self, public: &PublicKey, origin: &str) -> bool {
-        if contains(&self.seen, public) {
+        if contains(self.seen, public) {
             return false;
         }
         self.seen.push(public.clone());

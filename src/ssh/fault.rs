@@ -18,6 +18,8 @@ pub struct ConnectError {
     pub unknown_key: Option<ShownHostKey>,
     /// Whether the connection ended before the host introduced itself.
     pub(super) is_dropped: bool,
+    /// Whether the host hung up before all keys were offered.
+    pub(super) has_more: bool,
 }
 
 /// What was offered to a host that refused the login.
@@ -43,6 +45,7 @@ impl From<Problem> for ConnectError {
             problem: Box::new(problem),
             unknown_key: None,
             is_dropped: false,
+            has_more: false,
         }
     }
 }

@@ -14,7 +14,7 @@ use tracing::debug_span;
 
 use crate::problem::Problem;
 use crate::shell::{Script, quote};
-use crate::ssh::authentication::authenticate;
+use crate::ssh::authentication::{Tried, authenticate};
 use crate::ssh::client::{Client, Duplex, Shared, Wire, words};
 use crate::ssh::exchange::{self, BecomePassword, Door, Input, Request, as_root};
 use crate::ssh::fault::ConnectError;
@@ -29,6 +29,8 @@ use crate::ssh::{
 /// How often a connection that ends before the banner is tried again: sshd drops some of many
 /// that come at once (`MaxStartups`).
 const RETRIES: u32 = 3;
+/// How many connections the keys of a full agent may take, each as many as the host lets it try.
+const ROUNDS: u32 = 3;
 /// An agent may wait for a touch or a confirmation, so authentication gets at least this.
 const LEAST_FOR_AUTHENTICATION: Duration = Duration::from_mins(1);
 
@@ -47,7 +49,7 @@ pub struct Session {
 }
 
 /// Connects and logs in. A connection that ends before the host's banner is tried up to three
-/// times more.
+/// times more; one that the host ends after too many keys is made anew for the others.
 pub async fn connect(
     target: &Target,
     route: &Route,
@@ -55,9 +57,11 @@ pub async fn connect(
     keys: &Keys,
 ) -> Result<Session, ConnectError> {
     let mut retries = 0;
+    let mut rounds = 1;
+    let mut tried = Tried::default();
     loop {
         let shared = Arc::new(Shared::new());
-        match attempt(target, route, trust, keys, &shared).await {
+        match attempt(target, route, trust, keys, &shared, &mut tried).await {
             Err(error) if error.is_dropped && retries < RETRIES => {
                 retries += 1;
                 tracing::debug!(
@@ -66,6 +70,13 @@ pub async fn connect(
                 );
                 let pause = rand::random_range(200..800) * u64::from(retries);
                 tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
+            Err(error) if error.has_more && rounds < ROUNDS => {
+                rounds += 1;
+                tracing::debug!(
+                    rounds,
+                    "too many keys for one connection; the others are tried"
+                );
             }
             result => return result,
         }
@@ -78,6 +89,7 @@ async fn attempt(
     trust: &HostKeyTrust,
     keys: &Keys,
     shared: &Arc<Shared>,
+    tried: &mut Tried,
 ) -> Result<Session, ConnectError> {
     tracing::debug!(target.address, target.port, "connecting");
     let limit = target.connect_timeout;
@@ -111,7 +123,7 @@ async fn attempt(
         .map_err(|error| not_connected(target, &error, shared))?;
     tracing::debug!("keys are exchanged");
     let limit = limit.max(LEAST_FOR_AUTHENTICATION);
-    let authenticated = authenticate(&mut handle, shared, target, keys);
+    let authenticated = authenticate(&mut handle, shared, target, keys, tried);
     within(limit, authenticated, |limit| {
         unfinished("authentication", limit)
     })

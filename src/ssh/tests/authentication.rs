@@ -1,6 +1,7 @@
 //! Logging in, against a real server and a real agent in this process.
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use russh::MethodKind;
 use russh::keys::{Algorithm, PrivateKey, key::safe_rng};
@@ -31,24 +32,36 @@ async fn a_refused_login_names_what_was_offered() {
     assert_eq!(why[1], "the host allows: publickey, password");
 }
 
-#[tokio::test]
-async fn too_many_keys_are_told_as_such() {
-    let world = world_with(|setup| {
-        setup.accepts = new_key().public_key().clone();
-        setup.attempts = 2;
-    })
-    .await;
-    let paths: Vec<PathBuf> = (0..4)
-        .map(|number| world.home.path().join(format!("key{number}")))
-        .collect();
+/// A host that hangs up at the third key, and the keys that are tried before the usual one.
+async fn impatient(count: usize) -> (World, Keys) {
+    let world = world_with(|setup| setup.attempts = 2).await;
+    let paths = (0..count).map(|number| world.home.path().join(format!("key{number}")));
+    let paths: Vec<PathBuf> = paths.collect();
     for path in &paths {
         write_key(path, &new_key());
     }
     let keys = load_keys(&paths, None, world.home.path()).await.unwrap();
+    (world, keys)
+}
+
+#[tokio::test]
+async fn a_host_that_takes_few_keys_at_once_is_offered_the_others_over_another_connection() {
+    let (world, keys) = impatient(7).await;
+    direct(&world.target(), &world.trust, &keys).await.unwrap();
+    assert_eq!(world.server.connections.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn too_many_keys_are_told_as_such() {
+    let (world, keys) = impatient(12).await;
     let why = refused(&world, &keys).await;
-    assert!(why[0].contains("key0"));
+    assert!(
+        why[0].contains("key0") && why[5].contains("key5"),
+        "{why:?}"
+    );
     let last = why.last().expect("a reason");
     assert_eq!(last, "the host hung up: too many authentication failures");
+    assert_eq!(world.server.connections.load(Ordering::SeqCst), 3);
 }
 
 #[tokio::test]
