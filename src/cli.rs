@@ -10,13 +10,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod environment;
 mod inventory;
 mod single;
+mod trust;
 
 pub use environment::Environment;
-pub use inventory::{Conversion, InitArguments, InventoryCommand};
+pub use inventory::{Conversion, InitArguments, InventoryCommand, InventoryFiles};
 pub use single::{
     Address, Destination, GetConfigArguments, InstallArguments, JoinArguments, Kubernetes, Login,
     NodeArguments, NodeTokenArguments, ReadyArguments, Release,
 };
+pub use trust::TrustArguments;
 
 /// Turns bare Linux machines into a Kubernetes cluster over SSH.
 #[derive(Debug, Parser)]
@@ -120,6 +122,12 @@ pub enum Command {
     /// Wait until all nodes of a cluster are Ready
     Ready(ReadyArguments),
 
+    /// Show the host keys of all hosts of an inventory, and record them in `known_hosts`
+    ///
+    /// Asks on a terminal which of those that are not known are right. Logs in to bastions only. Exit
+    /// status: 0 when the keys of all hosts are known.
+    Trust(TrustArguments),
+
     /// Check, show, create or convert an inventory
     Inventory {
         /// What to do
@@ -207,32 +215,6 @@ pub enum Schema {
     Inventory,
     /// The events of --output json
     Events,
-}
-
-/// The files of an inventory.
-#[derive(Debug, Clone, Args)]
-pub struct InventoryFiles {
-    /// Inventory file, or - for standard input; repeatable, later files override earlier ones
-    #[arg(short, long, value_name = "FILE", required = true, value_parser = path())]
-    pub inventory: Vec<PathBuf>,
-
-    /// Refused: an inventory is named by its flag.
-    #[arg(hide = true, trailing_var_arg = true, value_name = "ARGUMENT", value_parser = no_argument)]
-    pub rest: Vec<String>,
-}
-
-/// What to type instead of an argument without a flag. k3sup's plan takes a list of hosts in JSON.
-fn no_argument(text: &str) -> Result<String, String> {
-    let ends = |ends: &[&str]| ends.iter().any(|end| text.ends_with(end));
-    Err(if ends(&[".yaml", ".yml"]) {
-        format!("write  -i {text}")
-    } else if ends(&[".json"]) {
-        format!(
-            "first  towline inventory from-k3sup {text} -o inventory.yaml , then  -i inventory.yaml"
-        )
-    } else {
-        "it belongs to no flag; an inventory is named with  -i FILE".to_owned()
-    })
 }
 
 /// An inventory, and how to reach its hosts.

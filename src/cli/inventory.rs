@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::TypedValueParser;
 use clap::{Args, Subcommand};
 
-use super::{InventoryFiles, SshConfiguration, path};
+use super::{SshConfiguration, path};
 
 /// What to do with inventories.
 #[derive(Debug, Clone, Subcommand)]
@@ -89,6 +89,32 @@ pub enum InventoryCommand {
         #[arg(long, value_name = "NUMBER", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
         servers: u16,
     },
+}
+
+/// The files of an inventory.
+#[derive(Debug, Clone, Args)]
+pub struct InventoryFiles {
+    /// Inventory file, or - for standard input; repeatable, later files override earlier ones
+    #[arg(short, long, value_name = "FILE", required = true, value_parser = path())]
+    pub inventory: Vec<PathBuf>,
+
+    /// Refused: an inventory is named by its flag.
+    #[arg(hide = true, trailing_var_arg = true, value_name = "ARGUMENT", value_parser = no_argument)]
+    pub rest: Vec<String>,
+}
+
+/// What to type instead of an argument without a flag. k3sup's plan takes a list of hosts in JSON.
+fn no_argument(text: &str) -> Result<String, String> {
+    let ends = |ends: &[&str]| ends.iter().any(|end| text.ends_with(end));
+    Err(if ends(&[".yaml", ".yml"]) {
+        format!("write  -i {text}")
+    } else if ends(&[".json"]) {
+        format!(
+            "first  towline inventory from-k3sup {text} -o inventory.yaml , then  -i inventory.yaml"
+        )
+    } else {
+        "it belongs to no flag; an inventory is named with  -i FILE".to_owned()
+    })
 }
 
 /// From which file to which.

@@ -20,6 +20,7 @@ mod node_token;
 mod plan;
 mod ready;
 mod reset;
+mod trust;
 
 /// Runs the command that was typed.
 pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
@@ -73,6 +74,7 @@ async fn command(command: Command, environment: &Environment, ui: Ui) -> ExitCod
         Command::GetConfig(arguments) => kubeconfig::of_host(arguments, environment, ui).await,
         Command::NodeToken(arguments) => node_token::run(arguments, environment, ui).await,
         Command::Reset(arguments) => reset::run(arguments, environment, ui).await,
+        Command::Trust(arguments) => trust::run(arguments, environment, ui).await,
         Command::Ready(arguments) => ready::run(&arguments, environment, ui).await,
         Command::Inventory { what } => inventory::run(what, environment, &ui).await,
         Command::Schema { of } => {

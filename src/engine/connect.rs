@@ -23,13 +23,15 @@ use crate::ssh::{
 use crate::ui::Ui;
 use crate::ui::ask::NewHost;
 
+mod host_keys;
 mod passwords;
 mod room;
 mod target;
 
+pub use host_keys::Waypoint;
 use passwords::{Passphrases, become_passwords};
 pub use room::room_for;
-use target::{configured, first, identities, is_strict, known_hosts, login, no_bastion, target};
+use target::{configured, identities, is_strict, known_hosts, login, no_bastion, target};
 
 /// How hosts are worked on, whatever inventory they stand in.
 #[derive(Debug, Clone, Default)]
@@ -178,12 +180,8 @@ impl Ssh {
     }
 
     async fn session(&self, host: &Host) -> Result<ssh::Session, Opened> {
-        let hops = self.bastions.get(&host.name).map_or(&[][..], Vec::as_slice);
-        let mut route = first(hops.first().unwrap_or(host));
-        for (index, hop) in hops.iter().enumerate() {
-            let bastion = self.bastion(&hops[..index], hop, &route, host).await?;
-            route = Route::Through(bastion);
-        }
+        let hops = self.hops(host);
+        let route = self.way(hops, host).await?;
         self.connected(hops, host, &route).await
     }
 
@@ -256,8 +254,8 @@ impl Ssh {
         };
         ssh::connect(&target, route, &trust, keys)
             .await
-            .map_err(|error| match error.unknown_key {
-                Some(shown) if is_asked => Opened::Unknown(
+            .map_err(|error| match error.shown_key {
+                Some(shown) if is_asked && error.is_unknown => Opened::Unknown(
                     NewHost {
                         name: host.name.clone(),
                         address: host.address.clone(),
@@ -273,8 +271,7 @@ impl Ssh {
     /// Whether the keys of a host and of those before it are known. A file that cannot be read is told
     /// by the connection itself.
     async fn is_known(&self, host: &Host) -> bool {
-        let hops = self.bastions.get(&host.name).map_or(&[][..], Vec::as_slice);
-        for one in hops.iter().chain([host]) {
+        for one in self.hops(host).iter().chain([host]) {
             let is_pinned = !one.ssh.host_key.value.is_empty();
             let known_hosts = known_hosts(one, &self.home);
             if !is_pinned && !known_hosts.knows(&target(one, &[])).await.unwrap_or(true) {

@@ -40,7 +40,7 @@ pub struct Context {
     pub limit: Arc<Semaphore>,
     /// What tells this run from all others where two of them meet.
     run: Arc<str>,
-    connector: Arc<Ssh>,
+    pub(super) connector: Arc<Ssh>,
     /// The playbooks and templates.
     pub book: Book,
     /// Secrets for a cluster that has none yet.

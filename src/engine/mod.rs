@@ -19,6 +19,7 @@ mod ssh_config;
 mod surroundings;
 mod survey;
 mod told;
+mod trust;
 
 pub use connect::RunOptions;
 pub use context::Context;
@@ -33,3 +34,4 @@ pub use reset::Reset;
 pub use ssh_config::{config_files, configure};
 pub use surroundings::{absolute, can_ask, surroundings};
 pub use told::{Conclusion, told};
+pub use trust::{fingerprints, trust};

@@ -213,6 +213,11 @@ pub enum Event {
         /// The nodes.
         nodes: Vec<NodeRow>,
     },
+    /// The keys that the hosts show, and what `towline trust` made of them.
+    HostKeys {
+        /// The hosts, each with those before it that it is reached through.
+        keys: Vec<HostKeyRow>,
+    },
     /// The token that `towline node-token` was asked for; no other event holds a secret.
     Token {
         /// The token.
@@ -329,6 +334,39 @@ pub struct PlannedChange {
     pub what: String,
     /// The difference of a file's content.
     pub diff: Option<String>,
+}
+
+/// The key that a host shows.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
+pub struct HostKeyRow {
+    /// The host, or one that others are reached through.
+    pub host: String,
+    /// Its address, as `known_hosts` names it.
+    pub address: String,
+    /// The type of the key, such as `ssh-ed25519`; none where the host showed none.
+    pub key_type: Option<String>,
+    /// Its fingerprint, `SHA256:…`.
+    pub fingerprint: Option<String>,
+    /// Whether it is known.
+    pub state: HostKeyState,
+}
+
+/// What is known of a host's key.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum HostKeyState {
+    /// It is known.
+    Known,
+    /// It was recorded just now.
+    Recorded,
+    /// It is not known.
+    Unknown,
+    /// Another key is known.
+    Changed,
+    /// It is revoked.
+    Revoked,
+    /// The host was not reached.
+    Unreached,
 }
 
 /// A member of etcd.

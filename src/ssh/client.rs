@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::ssh::fault::ConnectError;
 use crate::ssh::host_key::{self, HostKeyTrust};
+use crate::ssh::known_hosts::ShownHostKey;
 use crate::ssh::target::Target;
 
 /// How much of what a host says before its banner is kept.
@@ -23,7 +24,7 @@ const GREETING: usize = 2048;
 /// What one connection's parts tell each other.
 #[derive(Debug)]
 pub(super) struct Shared {
-    refused: Mutex<Option<ConnectError>>,
+    judged: Mutex<Option<Result<ShownHostKey, ConnectError>>>,
     farewell: watch::Sender<Option<String>>,
     channel_refusal: Mutex<Option<String>>,
     /// How many channels are open.
@@ -45,7 +46,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Shared {
     pub fn new() -> Self {
         Self {
-            refused: Mutex::default(),
+            judged: Mutex::default(),
             farewell: watch::Sender::new(None),
             channel_refusal: Mutex::default(),
             open_channels: AtomicU32::new(0),
@@ -54,9 +55,9 @@ impl Shared {
         }
     }
 
-    /// Why the host key was not taken.
-    pub fn refused(&self) -> Option<ConnectError> {
-        lock(&self.refused).take()
+    /// The host key that was taken, or why it was not.
+    pub fn judged(&self) -> Option<Result<ShownHostKey, ConnectError>> {
+        lock(&self.judged).take()
     }
 
     /// Whether the host said that it speaks SSH.
@@ -127,7 +128,7 @@ impl Handler for Client {
     ) -> Result<bool, Self::Error> {
         let judged = host_key::judge(&self.trust, &self.target, shown).await;
         let is_taken = judged.is_ok();
-        *lock(&self.shared.refused) = judged.err();
+        *lock(&self.shared.judged) = Some(judged);
         Ok(is_taken)
     }
 

@@ -14,8 +14,10 @@ use crate::ssh::target::Target;
 pub struct ConnectError {
     /// What the user is told: the host, what was tried, what it answered, what to type now.
     pub problem: Box<Problem>,
-    /// The key of a host that is not known, and that no user has taken or declined.
-    pub unknown_key: Option<ShownHostKey>,
+    /// The key that the host showed, where that was not taken.
+    pub shown_key: Option<ShownHostKey>,
+    /// Whether nothing is known of this key, and no user has taken or declined it.
+    pub is_unknown: bool,
     /// Whether the connection ended before the host introduced itself.
     pub(super) is_dropped: bool,
     /// Whether the host hung up before all keys were offered.
@@ -43,7 +45,8 @@ impl From<Problem> for ConnectError {
     fn from(problem: Problem) -> Self {
         Self {
             problem: Box::new(problem),
-            unknown_key: None,
+            shown_key: None,
+            is_unknown: false,
             is_dropped: false,
             has_more: false,
         }

@@ -53,18 +53,24 @@ impl HostKeyTrust {
     }
 }
 
-/// Takes the key or says why not. A certificate that does not vouch for the host leaves its plain key
+/// Takes the key, which is told, or says why not. A certificate that does not vouch for the host leaves its plain key
 /// to be judged, as with OpenSSH.
 pub(super) async fn judge(
     trust: &HostKeyTrust,
     host: &Target,
     shown: &PublicKeyOrCertificate,
-) -> Result<(), ConnectError> {
+) -> Result<ShownHostKey, ConnectError> {
     let (certificate, key) = (shown.certificate(), &shown.public_key());
     let shown = ShownHostKey::of(key);
     if !trust.pinned.is_empty() {
-        let taken = trust.is_pinned(key).then_some(());
-        return Ok(taken.ok_or_else(|| host.not_pinned(&shown, &trust.pinned))?);
+        if trust.is_pinned(key) {
+            return Ok(shown);
+        }
+        let problem = host.not_pinned(&shown, &trust.pinned);
+        return Err(ConnectError {
+            shown_key: Some(shown),
+            ..problem.into()
+        });
     }
     let (known_hosts, policy) = (&trust.known_hosts, &trust.policy);
     let (name, port) = host.known_as();
@@ -78,7 +84,7 @@ pub(super) async fn judge(
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.map_or(0, |since| since.as_secs());
         match doubt(certificate, name, &records.authorities(name, port), now) {
-            None => return Ok(()),
+            None => return Ok(shown),
             Some(why) => doubts.push(format!("its certificate does not vouch for it: {why}")),
         }
     }
@@ -91,16 +97,18 @@ pub(super) async fn judge(
     let is_declined = *policy == Policy::Decline;
     let is_unknown = verdict == KnownHostVerdict::Unknown;
     if verdict == KnownHostVerdict::Known {
-        return Ok(());
+        return Ok(shown);
     }
     if is_unknown && is_accepted {
         let learned = known_hosts.learn(name, port, key).await;
-        return Ok(learned.map_err(of_host)?);
+        learned.map_err(of_host)?;
+        return Ok(shown);
     }
     let problem = host.refused(&shown, verdict, known_hosts.own_file(), is_declined);
     let problem = doubts.into_iter().fold(problem, Problem::because);
     Err(ConnectError {
-        unknown_key: (is_unknown && !is_declined).then_some(shown),
+        shown_key: Some(shown),
+        is_unknown: is_unknown && !is_declined,
         ..problem.into()
     })
 }

@@ -19,6 +19,7 @@ use crate::shell::quote;
 use crate::ssh::target::Target;
 
 pub use records::Records;
+pub(super) use records::{matches, parse};
 
 /// The port that `known_hosts` files do not mention.
 const DEFAULT_PORT: u16 = 22;

@@ -6,6 +6,7 @@ mod client;
 mod config;
 mod exchange;
 mod fault;
+mod fingerprints;
 mod forward;
 mod host_certificate;
 mod host_key;
@@ -29,13 +30,15 @@ use crate::shell::Script;
 
 pub use config::{ConfigFiles, ConfigQuery, OpenSsh, SshConfig};
 pub use exchange::{BecomePassword, NOT_TRIED, is_wrong};
+pub use fault::ConnectError;
+pub use fingerprints::Fingerprints;
 pub use forward::forward;
 pub use host_key::{HostKeyTrust, Policy};
 pub use keys::{Identities, Keys};
-pub use known_hosts::{KnownHosts, entry_name};
+pub use known_hosts::{KnownHosts, ShownHostKey, entry_name};
 pub use local::{Local, program};
 pub use route::{Route, Tunnel};
-pub use session::{Session, connect};
+pub use session::{Session, connect, look};
 pub use target::{AddressFamily, Target};
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use crate::ssh::exchange::{self, BecomePassword, Door, Input, Request, as_root};
 use crate::ssh::fault::ConnectError;
 use crate::ssh::host_key::HostKeyTrust;
 use crate::ssh::keys::Keys;
+use crate::ssh::known_hosts::ShownHostKey;
 use crate::ssh::route::{self, Ending, Opening, Route, Tunnel, within};
 use crate::ssh::target::Target;
 use crate::ssh::{
@@ -56,21 +57,10 @@ pub async fn connect(
     trust: &HostKeyTrust,
     keys: &Keys,
 ) -> Result<Session, ConnectError> {
-    let mut retries = 0;
     let mut rounds = 1;
     let mut tried = Tried::default();
     loop {
-        let shared = Arc::new(Shared::new());
-        match attempt(target, route, trust, keys, &shared, &mut tried).await {
-            Err(error) if error.is_dropped && retries < RETRIES => {
-                retries += 1;
-                tracing::debug!(
-                    retries,
-                    "the connection ended before a banner; it is tried again"
-                );
-                let pause = rand::random_range(200..800) * u64::from(retries);
-                tokio::time::sleep(Duration::from_millis(pause)).await;
-            }
+        match log_in(target, route, trust, keys, &mut tried).await {
             Err(error) if error.has_more && rounds < ROUNDS => {
                 rounds += 1;
                 tracing::debug!(
@@ -83,15 +73,82 @@ pub async fn connect(
     }
 }
 
-async fn attempt(
+async fn log_in(
     target: &Target,
     route: &Route,
     trust: &HostKeyTrust,
     keys: &Keys,
-    shared: &Arc<Shared>,
     tried: &mut Tried,
 ) -> Result<Session, ConnectError> {
+    let (mut handle, peer, shared) = reach(target, route, trust).await?;
+    let limit = target.connect_timeout.max(LEAST_FOR_AUTHENTICATION);
+    let authenticated = authenticate(&mut handle, &shared, target, keys, tried);
+    within(limit, authenticated, |limit| {
+        unfinished(target, "authentication", limit)
+    })
+    .await??;
+    tracing::debug!(user = target.user, "logged in");
+    Ok(Session {
+        handle,
+        shared,
+        host: target.name.clone(),
+        user: target.user.clone(),
+        become_password: target.become_password.clone(),
+        peer,
+        bastion: match route {
+            Route::Through(bastion) => Some(Arc::clone(bastion)),
+            Route::Direct | Route::Command(_) => None,
+        },
+        exchanges: AtomicU32::new(0),
+    })
+}
+
+/// Connects only as far as the host's key, which is told where it is taken.
+pub async fn look(
+    target: &Target,
+    route: &Route,
+    trust: &HostKeyTrust,
+) -> Result<ShownHostKey, ConnectError> {
+    let (handle, _, shared) = reach(target, route, trust).await?;
+    goodbye(&handle).await;
+    shared.judged().unwrap_or_else(|| {
+        let why = format!("{} showed no key", target.place());
+        Err(target.broken(&why).into())
+    })
+}
+
+/// A connection on which keys are exchanged, the address that it goes to, and what it tells.
+type Greeted = (Handle<Client>, Option<IpAddr>, Arc<Shared>);
+
+async fn reach(
+    target: &Target,
+    route: &Route,
+    trust: &HostKeyTrust,
+) -> Result<Greeted, ConnectError> {
+    let mut retries = 0;
+    loop {
+        match attempt(target, route, trust).await {
+            Err(error) if error.is_dropped && retries < RETRIES => {
+                retries += 1;
+                tracing::debug!(
+                    retries,
+                    "the connection ended before a banner; it is tried again"
+                );
+                let pause = rand::random_range(200..800) * u64::from(retries);
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn attempt(
+    target: &Target,
+    route: &Route,
+    trust: &HostKeyTrust,
+) -> Result<Greeted, ConnectError> {
     tracing::debug!(target.address, target.port, "connecting");
+    let shared = &Arc::new(Shared::new());
     let limit = target.connect_timeout;
     let (stream, peer) = route::open(target, route, shared).await?;
     let wire = Wire {
@@ -107,46 +164,28 @@ async fn attempt(
     tracing::debug!(?peer, "the way is open");
     let config = Arc::new(config(target, trust).await?);
     let connecting = russh::client::connect_stream(config, wire, client);
-    let unfinished = |part: &str, limit: &str| {
-        let place = target.place();
-        target.broken(&format!("{place} did not finish {part} within {limit}"))
-    };
     let connected = within(limit, connecting, |limit| {
         if shared.has_banner() {
-            unfinished("the key exchange", limit)
+            unfinished(target, "the key exchange", limit)
         } else {
             target.no_banner(shared.greeting().as_deref(), &format!(" within {limit}"))
         }
     });
-    let mut handle = connected
+    let handle = connected
         .await?
         .map_err(|error| not_connected(target, &error, shared))?;
     tracing::debug!("keys are exchanged");
-    let limit = limit.max(LEAST_FOR_AUTHENTICATION);
-    let authenticated = authenticate(&mut handle, shared, target, keys, tried);
-    within(limit, authenticated, |limit| {
-        unfinished("authentication", limit)
-    })
-    .await??;
-    tracing::debug!(user = target.user, "logged in");
-    Ok(Session {
-        handle,
-        shared: Arc::clone(shared),
-        host: target.name.clone(),
-        user: target.user.clone(),
-        become_password: target.become_password.clone(),
-        peer,
-        bastion: match route {
-            Route::Through(bastion) => Some(Arc::clone(bastion)),
-            Route::Direct | Route::Command(_) => None,
-        },
-        exchanges: AtomicU32::new(0),
-    })
+    Ok((handle, peer, Arc::clone(shared)))
+}
+
+fn unfinished(target: &Target, part: &str, limit: &str) -> Problem {
+    let place = target.place();
+    target.broken(&format!("{place} did not finish {part} within {limit}"))
 }
 
 fn not_connected(target: &Target, error: &russh::Error, shared: &Shared) -> ConnectError {
     let reason = words(error);
-    if let Some(refused) = shared.refused() {
+    if let Some(Err(refused)) = shared.judged() {
         return refused;
     }
     if shared.has_banner() {
@@ -227,18 +266,22 @@ fn host_key_order(known: &[Algorithm]) -> Vec<Algorithm> {
     order
 }
 
+async fn goodbye(handle: &Handle<Client>) {
+    let goodbye = handle.disconnect(Disconnect::ByApplication, "", "en");
+    let ended = async {
+        if goodbye.await.is_ok() {
+            while !handle.is_closed() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    };
+    let _late = tokio::time::timeout(Duration::from_millis(500), ended).await;
+}
+
 impl Session {
     /// Says goodbye and waits a moment for the connection to end.
     pub async fn close(&self) {
-        let goodbye = self.handle.disconnect(Disconnect::ByApplication, "", "en");
-        let ended = async {
-            if goodbye.await.is_ok() {
-                while !self.handle.is_closed() {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-            }
-        };
-        let _late = tokio::time::timeout(Duration::from_millis(500), ended).await;
+        goodbye(&self.handle).await;
     }
 
     /// Whether the connection has ended.

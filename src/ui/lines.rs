@@ -127,6 +127,7 @@ impl Ui {
                 };
                 self.say(&format!("{context}: {nodes}"));
             }
+            Event::HostKeys { keys } => self.say(&table::host_keys(&keys, self.style)),
             Event::Token { token } => self.say(&token),
             Event::Explained {
                 code,

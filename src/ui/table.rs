@@ -4,7 +4,7 @@ use dialoguer::console::truncate_str;
 
 use super::Style;
 use super::plan::counted;
-use crate::run::event::{MemberRow, NodeRow};
+use crate::run::event::{HostKeyRow, HostKeyState, MemberRow, NodeRow};
 use crate::run::{Outcome, Report};
 
 /// The cells of rows, as wide as the widest of their column: cells that are wider than `widest` stand
@@ -230,6 +230,38 @@ pub(super) fn members(members: &[MemberRow], style: Style) -> String {
     }));
     let table = layout(&rows, &[], style, |_, _, cell| cell);
     format!("\n{table}\n")
+}
+
+/// The keys that hosts show, in whole: they are compared with what a console shows.
+pub(super) fn host_keys(keys: &[HostKeyRow], style: Style) -> String {
+    let titles = ["host", "address", "state", "type", "fingerprint"];
+    let mut rows = vec![titles.map(str::to_owned).to_vec()];
+    rows.extend(keys.iter().map(|key| {
+        let state = match key.state {
+            HostKeyState::Known => "known",
+            HostKeyState::Recorded => "recorded",
+            HostKeyState::Unknown => "not known",
+            HostKeyState::Changed => "CHANGED",
+            HostKeyState::Revoked => "REVOKED",
+            HostKeyState::Unreached => "not reached",
+        };
+        let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        vec![
+            key.host.clone(),
+            key.address.clone(),
+            state.to_owned(),
+            text(&key.key_type),
+            text(&key.fingerprint),
+        ]
+    }));
+    let table = layout(&rows, &[], style, |title, text, cell| match (title, text) {
+        ("host", _) => style.cyan(&cell),
+        ("state", "known" | "recorded") => style.green(&cell),
+        ("state", "not known") => style.yellow(&cell),
+        ("state", _) => style.red(&cell),
+        _ => cell,
+    });
+    format!("{table}\n")
 }
 
 #[cfg(test)]

@@ -122,6 +122,8 @@ super::codes! {
     /// If they are equal, run the same command again with `--accept-new-host-keys`, which remembers
     /// the keys of hosts that are not known yet and still refuses a changed one.
     ///
+    /// `towline trust -i FILE` shows the fingerprints of all hosts at once, and records those that are right.
+    ///
     /// Hosts with host certificates are known by one line of their certificate authority,
     /// `@cert-authority *.example.org ssh-ed25519 …`, as with OpenSSH.
     HOST_KEY_UNKNOWN "host-key-unknown";

@@ -161,7 +161,7 @@ impl Records {
 }
 
 /// Comments, empty lines and lines that are no host key are `None`.
-pub(super) fn parse(line: &[u8]) -> Option<Entry> {
+pub(in crate::ssh) fn parse(line: &[u8]) -> Option<Entry> {
     if line.len() > LONGEST_LINE {
         return None;
     }
@@ -178,7 +178,8 @@ pub(super) fn parse(line: &[u8]) -> Option<Entry> {
     plain.parse().ok()
 }
 
-fn matches(patterns: &HostPatterns, name: &str) -> bool {
+/// Whether patterns match a name as it stands in `known_hosts` files, in lower case.
+pub(in crate::ssh) fn matches(patterns: &HostPatterns, name: &str) -> bool {
     match patterns {
         HostPatterns::HashedName { salt, hash } => {
             Hmac::<Sha1>::new_from_slice(salt).is_ok_and(|mut mac| {

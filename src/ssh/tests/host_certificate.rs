@@ -153,7 +153,7 @@ async fn a_certificate_that_does_not_vouch_leaves_the_plain_key() {
         let expected = format!("its certificate does not vouch for it: {expected}");
         assert_eq!(*told, expected);
         let key = fingerprint(world.host_key.public_key());
-        assert_eq!(refused.unknown_key.unwrap().fingerprint, key);
+        assert_eq!(refused.shown_key.unwrap().fingerprint, key);
 
         world.known(&format!("{ca}{} {}\n", world.name(), public(&new_key())));
         let (code, why) = world.why().await;

@@ -5,8 +5,8 @@ use russh::keys::{Algorithm, PrivateKey, key::safe_rng};
 use super::server::{Act, new_key};
 use super::world::{public, world, world_with};
 use crate::problem::Code;
-use crate::ssh::Policy;
 use crate::ssh::known_hosts::fingerprint;
+use crate::ssh::{Policy, Route, look};
 
 #[tokio::test]
 async fn an_unknown_host_is_refused_declined_or_accepted() {
@@ -18,12 +18,13 @@ async fn an_unknown_host_is_refused_declined_or_accepted() {
         world.trust.policy = policy;
         let refused = world.refused().await;
         assert_eq!(refused.problem.what, "the host key is not known");
-        assert_eq!(refused.unknown_key.expect("a key").fingerprint, right);
+        assert!(refused.is_unknown);
+        assert_eq!(refused.shown_key.expect("a key").fingerprint, right);
     }
     world.trust.policy = Policy::Decline;
     let refused = world.refused().await;
     assert_eq!(refused.problem.what, "the host key was not accepted");
-    assert!(refused.unknown_key.is_none());
+    assert!(!refused.is_unknown);
     assert!(!file.exists());
     assert!(
         !world
@@ -137,4 +138,38 @@ async fn a_pinned_key_is_the_only_one_that_is_taken() {
     world.trust.policy = Policy::AcceptNew;
     let (code, _) = world.why().await;
     assert_eq!(code, Code::HOST_KEY_CHANGED);
+}
+
+#[tokio::test]
+async fn a_look_takes_no_login_and_tells_the_key() {
+    let stranger = new_key().public_key().clone();
+    let mut world = world_with(|setup| setup.accepts = stranger).await;
+    assert_eq!(world.why().await.0, Code::LOGIN_REFUSED);
+    let right = fingerprint(world.host_key.public_key());
+    let file = world.home.path().join("known_hosts");
+    let other = new_key();
+    for (policy, known, is_taken, is_unknown) in [
+        (Policy::Refuse, String::new(), false, true),
+        (Policy::Accept(right.clone()), String::new(), true, false),
+        (Policy::Refuse, public(&world.host_key), true, false),
+        (Policy::AcceptNew, public(&other), false, false),
+    ] {
+        let line = format!("{} {known}\n", world.name());
+        world.known(if known.is_empty() { "" } else { &line });
+        world.trust.policy = policy;
+        let looked = look(&world.target(), &Route::Direct, &world.trust).await;
+        assert_eq!(looked.is_ok(), is_taken, "{known}");
+        let shown = match looked {
+            Ok(shown) => shown,
+            Err(error) => {
+                assert_eq!(error.is_unknown, is_unknown, "{known}");
+                error.shown_key.unwrap()
+            }
+        };
+        assert_eq!(shown.fingerprint, right);
+        let is_known = std::fs::read_to_string(&file)
+            .unwrap()
+            .contains(&public(&world.host_key));
+        assert_eq!(is_known, is_taken, "{known}");
+    }
 }

@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 use wildmatch::WildMatch;
 
-use super::records::parse;
 use super::*;
 
 const A: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPnHkLDutjgjQHwMGDg81/uuCuP+sJR7S8wQ75Fo/sEV";

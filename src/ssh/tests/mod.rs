@@ -7,4 +7,4 @@ mod host_certificate;
 mod host_key;
 mod server;
 mod sudo;
-mod world;
+pub(super) mod world;

@@ -68,7 +68,7 @@ pub(super) async fn world(act: Act) -> World {
     world_with(|setup| setup.act = act).await
 }
 
-pub(super) fn target(address: SocketAddr) -> Target {
+pub(in crate::ssh) fn target(address: SocketAddr) -> Target {
     Target {
         name: "m1".to_owned(),
         address: address.ip().to_string(),
