@@ -54,5 +54,6 @@ mod root;
 mod single;
 mod supply;
 mod together;
+mod trust;
 mod typed;
 mod words;
