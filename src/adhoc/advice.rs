@@ -44,8 +44,14 @@ pub fn agents(adhoc: &AdHocInventory, login: &Login) -> String {
     let mut flags = adhoc.distribution_flag();
     let user = login.user.as_deref().filter(|user| *user != "root");
     flags.extend(user.map(|user| format!(" --user {}", quote(user))));
+    if login.ask_become_pass {
+        flags.push_str(" -K");
+    }
     if !login.ssh.bastion.is_empty() {
         flags.push_str(&format!(" -J {}", quote(&login.ssh.bastion.join(","))));
+    }
+    if let Some(file) = &login.ssh.ssh_config {
+        flags.push_str(&format!(" -F {}", quote(&file.to_string_lossy())));
     }
     format!(
         "\n  towline join --ip ADDRESS --server-ip {address}{flags}    adds an agent\n  \
