@@ -11,6 +11,7 @@ use super::{ConvertError, Converted, Judge, Source};
 use crate::inventory::{self, Role, YamlNode};
 use crate::problem::{Code, problem};
 
+mod bastion;
 mod config;
 mod install_flags;
 
@@ -97,14 +98,16 @@ pub fn convert(source: &Source, judge: Judge<'_>) -> Result<Converted, ConvertEr
 fn why(path: &str) -> &'static str {
     let last = path.rsplit('.').next().unwrap_or(path);
     match last {
-        "bastion" => "is not supported: towline connects to each host directly",
+        "keyPath" if path.ends_with("bastion.keyPath") => {
+            "is the key of a bastion: towline logs in there with the key of the host, or with the one that ~/.ssh/config has for it"
+        }
         "hooks" => "are hooks, which towline does not run",
         "files" => "are files to upload, which towline does not copy",
         "environment" => {
             "is the environment of k0s, which towline does not write; where k0sctl has been, it stays in a drop-in of the unit"
         }
         "hostKey" => {
-            "is for k0sctl: towline learns host keys with  --accept-new-host-keys, or has them in `known_hosts`"
+            "is for k0sctl: towline learns host keys with  --accept-new-host-keys, has them in `known_hosts`, or in `ssh: {host_key: …}` of the host"
         }
         "k0sInstallPath" => "is another folder for k0s, which towline has at /usr/local/bin/k0s",
         "uploadBinary" | "k0sBinaryPath" | "k0sDownloadURL" | "useExistingK0s" => {
@@ -198,6 +201,10 @@ impl K0sctlConversion<'_> {
                 host.settings
                     .insert(SettingKey::Ssh(ours), Located { value, at: said.at });
             }
+        }
+        if let Some(bastion) = self.bastion(ssh) {
+            let key = SettingKey::Ssh("bastion");
+            host.settings.insert(key, bastion);
         }
         if let Some(private) = self.text(item, "privateAddress")
             && private.value != address.value

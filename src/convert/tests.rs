@@ -37,7 +37,7 @@ pub(super) fn shown(converted: Result<Converted, ConvertError>) -> String {
 
 /// Variables that mean something, with a value that is told apart by a number. The values of some are
 /// not repeated when they are listed.
-const KNOWN: [(&str, &str); 25] = [
+const KNOWN: [(&str, &str); 26] = [
     ("ansible_host", "10.9.0.#"),
     ("ansible_user", "user#"),
     ("ansible_port", "2#"),
@@ -58,6 +58,7 @@ const KNOWN: [(&str, &str); 25] = [
     ("api_endpoint", "api#.example.org"),
     ("kube_pods_subnet", "10.#.0.0/16"),
     ("kube_network_plugin", "plugin#"),
+    ("ansible_ssh_common_args", "-o ProxyJump=u@jump#"),
     ("ansible_become_method", "method#"),
     ("cluster_context", "context#"),
     ("loadbalancer_apiserver", "{address: 10.6.0.#, port: 6443}"),

@@ -22,17 +22,52 @@ const UNUSED: [(&str, &str); 4] = [
     ),
     (
         "ansible_password ansible_ssh_pass",
-        "is a password, and towline takes none: it logs in with a key",
+        "is a password and not converted: run with --ask-pass, or set `ssh: {password: {command: …}}`",
     ),
     (
         "ansible_ssh_args ansible_ssh_common_args ansible_ssh_extra_args",
-        "is for the ssh command, which towline does not use",
+        "is for the ssh command: towline reads what ~/.ssh/config says",
     ),
     (
         "ansible_host_key_checking ansible_ssh_host_key_checking",
         "cannot be turned off: towline always checks host keys; --accept-new-host-keys adds new ones",
     ),
 ];
+
+/// The words of ssh's arguments, without quotes; `-oX` and `-o X` are alike.
+fn words(arguments: &str) -> Vec<String> {
+    let plain = arguments.replace(['"', '\''], "").replace("-o", " ");
+    plain.split_whitespace().map(str::to_owned).collect()
+}
+
+/// The hosts that ssh's arguments name to connect through.
+fn jump(arguments: &str) -> Option<Value> {
+    let words = words(arguments);
+    let hops = match words.iter().position(|word| word == "-J") {
+        Some(at) => words.get(at + 1)?.as_str(),
+        None => words
+            .iter()
+            .find_map(|word| word.strip_prefix("ProxyJump="))?,
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "@.:-_[]".contains(c);
+    let hops: Vec<&str> = hops.split(',').collect();
+    let is_hop = |hop: &&str| !hop.is_empty() && hop.chars().all(plain);
+    let fits = hops
+        .iter()
+        .all(|hop| is_hop(hop) && inventory::Hop::parse(hop).is_some());
+    match &*hops {
+        _ if !fits => None,
+        [one] => Some((*one).into()),
+        many => Some(many.into()),
+    }
+}
+
+/// Whether ssh's arguments say nothing else.
+fn is_jump_alone(value: &Value) -> bool {
+    let arguments = values::text(value).unwrap_or_default();
+    let count = if arguments.contains("-J") { 2 } else { 1 };
+    jump(&arguments).is_some() && words(&arguments).len() == count
+}
 
 impl AnsibleConversion<'_> {
     /// Takes what stands for each host that is carried over.
@@ -126,9 +161,19 @@ impl AnsibleConversion<'_> {
                 self.leave(&taken, why);
             }
         }
+        let arguments = ["ansible_ssh_common_args", "ansible_ssh_extra_args"];
+        for name in arguments {
+            if let Some(taken) = self.raw(host, name)
+                && let Some(hops) = values::text(&taken.value).as_deref().and_then(jump)
+            {
+                self.set(host, SettingKey::Ssh("bastion"), &taken, hops);
+            }
+        }
         for (names, why) in UNUSED {
             for name in names.split(' ') {
-                if let Some(taken) = self.raw(host, name) {
+                if let Some(taken) = self.raw(host, name)
+                    && !is_jump_alone(&taken.value)
+                {
                     self.leave(&taken, why);
                 }
             }

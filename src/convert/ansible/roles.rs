@@ -24,7 +24,7 @@ const CLUSTERS: &str = "k3s_cluster k3s_nodes k3s_node k3s";
 const OTHERS: [(&str, &str); 3] = [
     (
         "bastion",
-        "is a bastion; towline connects to each host directly",
+        "is a bastion, which is named by  ssh: {bastion: …}",
     ),
     ("etcd", "runs only etcd; k3s runs etcd on its servers"),
     (
