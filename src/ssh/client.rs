@@ -31,6 +31,8 @@ pub(super) struct Shared {
     pub open_channels: AtomicU32,
     greeting: Mutex<Greeting>,
     complaint: Mutex<String>,
+    /// Held as long as there may be more of it.
+    pub complaining: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +54,7 @@ impl Shared {
             open_channels: AtomicU32::new(0),
             greeting: Mutex::default(),
             complaint: Mutex::default(),
+            complaining: Arc::default(),
         }
     }
 
@@ -81,8 +84,9 @@ impl Shared {
         complaint.extend(text.chars().take(room));
     }
 
-    /// The last line of it.
-    pub fn complaint(&self) -> Option<String> {
+    /// The last line of it, which may come a moment after the connection has ended.
+    pub async fn complaint(&self) -> Option<String> {
+        let _late = tokio::time::timeout(Duration::from_millis(500), self.complaining.lock()).await;
         let complaint = lock(&self.complaint);
         let line = complaint
             .lines()

@@ -101,11 +101,13 @@ fn command(line: &str, shared: &Arc<Shared>) -> io::Result<Box<dyn Duplex>> {
     let stdout = child.stdout.take().ok_or_else(|| pipe("output"))?;
     let mut stderr = child.stderr.take().ok_or_else(|| pipe("errors"))?;
     let shared = Arc::clone(shared);
+    let complaining = Arc::clone(&shared.complaining).try_lock_owned();
     tokio::spawn(async move {
         let mut piece = [0; 1024];
         while let Ok(length @ 1..) = stderr.read(&mut piece).await {
             shared.complained(&piece[..length]);
         }
+        drop(complaining);
         let _ended = child.wait().await;
     });
     Ok(Box::new(tokio::io::join(stdout, stdin)))

@@ -171,9 +171,10 @@ async fn attempt(
             target.no_banner(shared.greeting().as_deref(), &format!(" within {limit}"))
         }
     });
-    let handle = connected
-        .await?
-        .map_err(|error| not_connected(target, &error, shared))?;
+    let handle = match connected.await? {
+        Ok(handle) => handle,
+        Err(error) => return Err(not_connected(target, &error, shared).await),
+    };
     tracing::debug!("keys are exchanged");
     Ok((handle, peer, Arc::clone(shared)))
 }
@@ -183,7 +184,7 @@ fn unfinished(target: &Target, part: &str, limit: &str) -> Problem {
     target.broken(&format!("{place} did not finish {part} within {limit}"))
 }
 
-fn not_connected(target: &Target, error: &russh::Error, shared: &Shared) -> ConnectError {
+async fn not_connected(target: &Target, error: &russh::Error, shared: &Shared) -> ConnectError {
     let reason = words(error);
     if let Some(Err(refused)) = shared.judged() {
         return refused;
@@ -193,9 +194,8 @@ fn not_connected(target: &Target, error: &russh::Error, shared: &Shared) -> Conn
         return target.broken(&why).into();
     }
     let problem = target.no_banner(shared.greeting().as_deref(), &format!(": {reason}"));
-    let complaint = shared
-        .complaint()
-        .map(|said| format!("ProxyCommand said: {said}"));
+    let complaint = shared.complaint().await;
+    let complaint = complaint.map(|said| format!("ProxyCommand said: {said}"));
     let problem = complaint.into_iter().fold(problem, Problem::because);
     ConnectError {
         is_dropped: matches!(
