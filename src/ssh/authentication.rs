@@ -6,7 +6,7 @@ use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
 use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKey};
-use russh::{MethodKind, MethodSet};
+use russh::{AgentAuthError, MethodKind, MethodSet, Signer};
 use tokio::net::UnixStream;
 
 use crate::problem::Problem;
@@ -309,14 +309,19 @@ impl Attempt<'_> {
                 }
                 self.denied.offered.push(offered);
                 self.handle
-                    .authenticate_certificate_with(&self.target.user, certificate, hash, agent)
+                    .authenticate_certificate_with(
+                        &self.target.user,
+                        certificate,
+                        hash,
+                        &mut KeyHolder(agent),
+                    )
                     .await
             }
         };
         match result {
             Ok(result) => self.judge(Ok(result)).await,
-            Err(russh::AgentAuthError::Send(_)) => self.judge(Err(russh::Error::SendError)).await,
-            Err(russh::AgentAuthError::Key(error)) => {
+            Err(AgentAuthError::Send(_)) => self.judge(Err(russh::Error::SendError)).await,
+            Err(AgentAuthError::Key(error)) => {
                 self.denied
                     .notes
                     .push(format!("the agent did not sign: {error}"));
@@ -403,6 +408,27 @@ impl Attempt<'_> {
         if !methods.is_empty() {
             self.denied.methods = methods.iter().map(String::from).collect();
         }
+    }
+}
+
+/// An agent that may hold a key without its certificate, which then comes from a file.
+struct KeyHolder<'a>(&'a mut Agent);
+
+impl Signer for KeyHolder<'_> {
+    type Error = AgentAuthError;
+
+    async fn auth_sign(
+        &mut self,
+        certified: &AgentIdentity,
+        hash: Option<HashAlg>,
+        data: Vec<u8>,
+    ) -> Result<Vec<u8>, Self::Error> {
+        let signed = self.0.sign_request(certified, hash, data.clone()).await;
+        if let Ok(signed) = signed {
+            return Ok(signed);
+        }
+        let key = AgentIdentity::from(certified.public_key().into_owned());
+        Ok(self.0.sign_request(&key, hash, data).await?)
     }
 }
 
