@@ -26,7 +26,7 @@ const GREETING: usize = 2048;
 pub(super) struct Shared {
     judged: Mutex<Option<Result<ShownHostKey, ConnectError>>>,
     farewell: watch::Sender<Option<String>>,
-    channel_refusal: Mutex<Option<String>>,
+    channel_refusals: Mutex<Vec<(u32, String)>>,
     /// How many channels are open.
     pub open_channels: AtomicU32,
     greeting: Mutex<Greeting>,
@@ -34,6 +34,9 @@ pub(super) struct Shared {
     /// Held as long as there may be more of it.
     pub complaining: Arc<tokio::sync::Mutex<()>>,
 }
+
+/// Of so many refused channels the reasons are kept, until they are told.
+const MOST_REFUSALS: usize = 1000;
 
 #[derive(Debug, Default)]
 struct Greeting {
@@ -50,7 +53,7 @@ impl Shared {
         Self {
             judged: Mutex::default(),
             farewell: watch::Sender::new(None),
-            channel_refusal: Mutex::default(),
+            channel_refusals: Mutex::default(),
             open_channels: AtomicU32::new(0),
             greeting: Mutex::default(),
             complaint: Mutex::default(),
@@ -95,9 +98,18 @@ impl Shared {
         Some(line.chars().take(200).collect())
     }
 
-    /// Why the host opened no channel.
-    pub fn channel_refusal(&self) -> Option<String> {
-        lock(&self.channel_refusal).take()
+    /// Why the host opened no channel: its words, or else what its reason means. Several channels may
+    /// be refused at once.
+    pub fn channel_refusal(&self, reason: &ChannelOpenFailure) -> String {
+        let mut refusals = lock(&self.channel_refusals);
+        let mut codes = refusals.iter();
+        let place = codes.position(|(code, _)| *code == reason.code());
+        let said = place.map(|place| refusals.remove(place).1);
+        // OpenSSH says `open failed` of what it does not allow.
+        let said = said.filter(|said| !matches!(said.trim(), "" | "open failed"));
+        said.unwrap_or_else(|| reason.description().to_lowercase())
+            .trim()
+            .to_owned()
     }
 
     /// Why the connection ended, as far as the host or the system said. It may come a moment
@@ -139,12 +151,15 @@ impl Handler for Client {
     async fn channel_open_failure(
         &mut self,
         _channel: ChannelId,
-        _reason: ChannelOpenFailure,
+        reason: ChannelOpenFailure,
         description: &str,
         _language: &str,
         _session: &mut Session,
     ) -> Result<(), Self::Error> {
-        *lock(&self.shared.channel_refusal) = Some(description.to_owned());
+        let refusal = (reason.code(), description.to_owned());
+        let mut refusals = lock(&self.shared.channel_refusals);
+        refusals.truncate(MOST_REFUSALS - 1);
+        refusals.push(refusal);
         Ok(())
     }
 

@@ -230,12 +230,9 @@ async fn open(
         if shared.open_channels.load(Ordering::Relaxed) > 0 {
             refused_since = Instant::now();
         }
+        let said = shared.channel_refusal(&failure);
         if refused_since.elapsed() >= FREEING {
-            let said = shared
-                .channel_refusal()
-                .filter(|said| !said.trim().is_empty());
-            let reason = said.unwrap_or_else(|| failure.description().to_owned());
-            return Err(Exit::Refused(reason.trim().to_owned()));
+            return Err(Exit::Refused(said));
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_millis(500));

@@ -319,10 +319,8 @@ impl Tunnel for Session {
             match opened.await {
                 Ok(channel) => Ok(Box::new(channel.into_stream()) as Box<dyn Duplex>),
                 Err(russh::Error::ChannelOpenFailure(failure)) => {
-                    let said = self.shared.channel_refusal();
-                    let said = said.filter(|said| !said.trim().is_empty());
-                    let said = said.unwrap_or_else(|| failure.description().to_owned());
-                    Err(format!("{} answered: {}", self.host, said.trim()))
+                    let said = self.shared.channel_refusal(&failure);
+                    Err(format!("{} answered: {said}", self.host))
                 }
                 Err(error) => Err(format!("{}: {}", self.host, words(&error))),
             }
