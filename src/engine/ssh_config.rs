@@ -75,6 +75,7 @@ pub async fn configure(
     let reader = ConfigReader {
         openssh,
         home: environment.home.clone(),
+        has_agent: environment.agent.is_some(),
     };
     let hosts = std::mem::take(&mut inventory.hosts).into_iter();
     let read = hosts.map(|host| reader.read(host));
@@ -109,6 +110,8 @@ pub async fn configure(
 struct ConfigReader {
     openssh: Option<OpenSsh>,
     home: PathBuf,
+    /// Whether there is an agent for hosts that name none.
+    has_agent: bool,
 }
 
 impl ConfigReader {
@@ -175,21 +178,6 @@ impl ConfigReader {
             let paths = paths.filter_map(|path| tokens.path(path));
             Some(paths.collect::<Vec<_>>()).filter(|paths| !paths.is_empty())
         };
-        // As with ssh, files that are not there are no mistake.
-        let there = |keyword| {
-            let mut found = paths(keyword)?;
-            found.retain(|path| path.exists());
-            Some(found).filter(|found| !found.is_empty())
-        };
-        let (keys, certificates) = (there("identityfile"), there("certificatefile"));
-        let known = config.get("userknownhostsfile").map(|files| {
-            let files = files.split_ascii_whitespace();
-            let files = files.filter_map(|file| match file {
-                "none" => Some(PathBuf::from("/dev/null")),
-                file => tokens.path(file),
-            });
-            files.collect::<Vec<_>>()
-        });
         let agent = config
             .get("identityagent")
             .filter(|text| *text != "SSH_AUTH_SOCK");
@@ -199,6 +187,28 @@ impl ConfigReader {
                 Environment::variable(name).map_or_else(PathBuf::new, PathBuf::from)
             }
             _ => tokens.path(text).unwrap_or_default(),
+        });
+        let named = ssh.agent.as_ref().map(|agent| &agent.value);
+        let named = named.or(agent.as_ref());
+        let has_agent = named.map_or(self.has_agent, |agent| !agent.as_os_str().is_empty());
+        // As with ssh, files that are not there are no mistake; of an agent's key the public half is enough.
+        let there = |keyword| {
+            let found = paths(keyword)?.into_iter();
+            let found = found.filter_map(|path| {
+                let public = path.with_added_extension("pub");
+                let is_held = !path.exists() && has_agent;
+                Some(if is_held { public } else { path }).filter(|path| path.exists())
+            });
+            Some(found.collect::<Vec<_>>()).filter(|found| !found.is_empty())
+        };
+        let (keys, certificates) = (there("identityfile"), there("certificatefile"));
+        let known = config.get("userknownhostsfile").map(|files| {
+            let files = files.split_ascii_whitespace();
+            let files = files.filter_map(|file| match file {
+                "none" => Some(PathBuf::from("/dev/null")),
+                file => tokens.path(file),
+            });
+            files.collect::<Vec<_>>()
         });
         let mut configured = BTreeMap::new();
         let unused = UNUSED.map(str::to_lowercase);
