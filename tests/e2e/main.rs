@@ -26,6 +26,7 @@ mod place;
 mod towline;
 
 mod adopt;
+mod bastion;
 mod causes;
 mod chains;
 mod cloud;
