@@ -3,16 +3,20 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{self, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use crate::problem::{Code, Problem};
 
 /// A `Match exec` may ask something slow.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The name of no host and of no user.
+const NO_NAME: &str = "towline.invalid";
 
 /// Which files of OpenSSH's configuration are in force.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,8 +62,7 @@ impl OpenSsh {
         if files == ConfigFiles::Ignored {
             return Ok(None);
         }
-        // The name is no host's: what ssh prints of it is left out below.
-        let asked = ask(&["-F", "none", "--", "towline.invalid"]).await;
+        let asked = ask(&["-F", "none", "--", NO_NAME], "").await;
         match (asked, &files) {
             (Ok(output), _) => Ok(Some(Self {
                 defaults: parse(&output, &files)?,
@@ -95,16 +98,18 @@ impl OpenSsh {
             words.extend(["-p", &port]);
         }
         words.extend(["--", to.host]);
-        let output = ask(&words)
+        let output = ask(&words, "")
             .await
             .map_err(|error| unusable(&self.files, &error.to_string()))?;
         let mut values = parse(&output, &self.files)?;
         values.remove("host");
+        let names_user = to.user.is_none() && self.names_user(to.host).await;
         values.retain(|keyword, value| {
             let told = match keyword.as_str() {
                 "hostname" => {
                     return !matches!(&**value, [one] if one.eq_ignore_ascii_case(to.host));
                 }
+                "user" if names_user => return true,
                 "user" => to.user.is_some(),
                 "port" => to.port.is_some(),
                 _ => false,
@@ -112,6 +117,27 @@ impl OpenSsh {
             !told && self.defaults.get(keyword) != Some(value)
         });
         Ok(SshConfig(values))
+    }
+}
+
+impl OpenSsh {
+    /// Whether the files name a user for a host: it may be the one of this machine, which ssh prints
+    /// where they name none as well.
+    async fn names_user(&self, host: &str) -> bool {
+        let files = match &self.files {
+            ConfigFiles::Only(file) => path::absolute(file).into_iter().collect(),
+            _ => ["~/.ssh/config", "/etc/ssh/ssh_config"]
+                .map(PathBuf::from)
+                .to_vec(),
+        };
+        let files = files.iter();
+        let files = files.map(|file| format!("Include \"{}\"\n", file.display()));
+        let behind = format!("{}Match all\nUser {NO_NAME}\n", files.collect::<String>());
+        let Ok(output) = ask(&["-F", "/dev/stdin", "--", host], &behind).await else {
+            return false;
+        };
+        let values = parse(&output, &self.files).unwrap_or_default();
+        values.get("user").is_some_and(|user| user != &[NO_NAME])
     }
 }
 
@@ -128,16 +154,22 @@ impl SshConfig {
     }
 }
 
-/// What `ssh -G` prints. It runs no remote command and opens no connection.
-async fn ask(words: &[&str]) -> io::Result<Output> {
-    let mut command = Command::new("ssh");
-    command
+/// What `ssh -G` prints, with this on its standard input. It runs no remote command and opens no
+/// connection.
+async fn ask(words: &[&str], input: &str) -> io::Result<Output> {
+    let mut child = Command::new("ssh")
         .arg("-G")
         .args(words)
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        let _unread = stdin.write_all(input.as_bytes()).await;
+    }
     let late = |_| io::Error::other("it does not end");
-    tokio::time::timeout(PATIENCE, command.output())
+    tokio::time::timeout(PATIENCE, child.wait_with_output())
         .await
         .map_err(late)?
 }
