@@ -6,6 +6,7 @@ mod explain;
 mod hosts;
 mod inventory;
 mod pages;
+mod ssh_config;
 mod vagrant;
 
 use std::fs;
