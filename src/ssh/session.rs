@@ -362,7 +362,7 @@ impl Remote for Session {
                 Ok(input) => input,
                 Err(error) => return CommandOutput::unreadable(&upload.source, &error),
             };
-            let arguments = format!(" -c {}", quote(&upload.receive.text));
+            let arguments = on_one_line(&upload.receive.text);
             self.as_root(&arguments, input, upload.receive.timeout)
                 .await
         };
@@ -390,6 +390,13 @@ impl Remote for Session {
 /// it. The shell then ends with its status without waiting for the end of the input.
 pub(super) fn wrap(text: &str) -> String {
     format!("{{ :\n{text}\n}} </dev/null; exit $?\n")
+}
+
+/// The arguments of a shell that runs these lines. They pass a login shell, and csh takes no quotes
+/// around several lines.
+pub(super) fn on_one_line(text: &str) -> String {
+    let line = quote(&text.replace('\n', "\u{1}"));
+    format!(r#" -c 'eval "$(printf %s "$1" | tr "\001" "\n")"' sh {line}"#)
 }
 
 #[cfg(test)]

@@ -38,6 +38,29 @@ fn a_script_that_is_cut_anywhere_runs_nothing() {
 }
 
 #[test]
+fn lines_for_a_shell_pass_a_login_shell_as_one() {
+    let text =
+        "printf '%s\\n' \"a  b\\\\n!\"\nif read -r line; then\n  echo \"$line\"\n  exit 3\nfi\n";
+    let line = on_one_line(text);
+    assert!(!line.contains('\n'), "{line}");
+    let mut shell = std::process::Command::new("/bin/sh")
+        .args(["-c", &format!("exec /bin/sh{line}")])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = shell.stdin.take().unwrap();
+    stdin.write_all(b"the file\n").unwrap();
+    drop(stdin);
+    let output = shell.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(
+        (said.as_str(), output.status.code()),
+        ("a  b\\n!\nthe file\n", Some(3))
+    );
+}
+
+#[test]
 fn known_types_are_asked_for_first_and_sha1_never() {
     let names = |known: &[Algorithm]| {
         host_key_order(known)
