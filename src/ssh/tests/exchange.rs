@@ -79,7 +79,7 @@ async fn another_user_goes_through_sudo() {
     let commands = world.server.commands.lock().unwrap();
     let ends = [
         "; exec sudo -n -- \"$@\"' sh /bin/sh",
-        "; exec sudo -n -- \"$@\"' sh /bin/sh -c 'cat > '\\''/tmp/a b'\\''\n'",
+        "; exec sudo -n -- \"$@\"' sh /bin/sh -c 'eval \"$(printf %s \"$1\" | tr \"\\001\" \"\\n\")\"' sh 'cat > '\\''/tmp/a b'\\''\u{1}'",
     ];
     for (command, end) in commands.iter().zip(ends) {
         assert!(command.starts_with("exec /bin/sh -c 'export LC_ALL=C; "));
