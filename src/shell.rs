@@ -60,6 +60,13 @@ pub fn quote(value: &str) -> String {
     format!("'{}'", value.replace('\0', "").replace('\'', r"'\''"))
 }
 
+/// The arguments of a shell that runs these lines. They pass a login shell, and csh takes no quotes
+/// around several lines.
+pub fn on_one_line(text: &str) -> String {
+    let line = quote(&text.replace('\n', "\u{1}"));
+    format!(r#" -c 'eval "$(printf %s "$1" | tr "\001" "\n")"' sh {line}"#)
+}
+
 /// What every value in an answer begins with that travels as base64: no other is read as one, and a
 /// trace shows nothing of what follows.
 pub const PACKED: &str = "base64:";

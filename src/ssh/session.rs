@@ -13,7 +13,7 @@ use russh::{Disconnect, Preferred, cipher};
 use tracing::debug_span;
 
 use crate::problem::Problem;
-use crate::shell::{Script, quote};
+use crate::shell::{Script, on_one_line};
 use crate::ssh::authentication::{Tried, authenticate};
 use crate::ssh::client::{Client, Duplex, Shared, Wire, words};
 use crate::ssh::exchange::{self, BecomePassword, Door, Input, Request, as_root};
@@ -390,13 +390,6 @@ impl Remote for Session {
 /// it. The shell then ends with its status without waiting for the end of the input.
 pub(super) fn wrap(text: &str) -> String {
     format!("{{ :\n{text}\n}} </dev/null; exit $?\n")
-}
-
-/// The arguments of a shell that runs these lines. They pass a login shell, and csh takes no quotes
-/// around several lines.
-pub(super) fn on_one_line(text: &str) -> String {
-    let line = quote(&text.replace('\n', "\u{1}"));
-    format!(r#" -c 'eval "$(printf %s "$1" | tr "\001" "\n")"' sh {line}"#)
 }
 
 #[cfg(test)]
