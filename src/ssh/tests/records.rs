@@ -132,7 +132,7 @@ fn ssh_keygen_finds_the_same_lines() {
     assert_eq!(found(&latin, "h1", 22), (one(), one()));
 
     let on_purpose = [
-        // Whoever writes a tab for the space means the same: what is revoked must not be taken.
+        // A tab in place of the space means the same here: a revoked key must not be taken.
         (format!("@revoked\th1 {A}\nh1 {A}"), "1 REVOKED,2", "2"),
         // It looks at the names only. ssh itself can use no such key, either.
         (format!("h1 ssh-ed25519 broken\nh1 {A}"), "2", "1,2"),

@@ -1,9 +1,7 @@
 //! An SSH server inside the test process, which misbehaves as told.
 
-use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,8 +11,11 @@ use russh::server::{
     self, Auth, ChannelOpenHandle, Handler, Msg, Response, Session, VerifiedPublicKey,
 };
 use russh::{Channel, ChannelId, ChannelMsg, ChannelOpenFailure, MethodKind, MethodSet, Sig};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+
+mod shell;
+
+use shell::shell;
 
 /// The only password that is let in, where the methods allow one.
 pub(super) const PASSWORD: &str = "let me in";
@@ -345,61 +346,4 @@ async fn act(act: Act, mut channel: Channel<Msg>, command: String, session: serv
     }
     channel.eof().await.unwrap();
     channel.close().await.unwrap();
-}
-
-async fn shell(channel: Channel<Msg>, command: &str, programs: Option<PathBuf>) {
-    let own = std::env::var_os("PATH").unwrap_or_default();
-    let path = match programs {
-        None => own,
-        Some(first) => [first.into_os_string(), OsString::from(":"), own]
-            .into_iter()
-            .collect(),
-    };
-    let mut child = tokio::process::Command::new("sh")
-        .args(["-c", command])
-        .env("PATH", path)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let (mut reader, writer) = channel.split();
-    let mut input = child.stdin.take().unwrap();
-    let taking = tokio::spawn(async move {
-        while let Some(message) = reader.wait().await {
-            let written = match message {
-                ChannelMsg::Data { data } => input.write_all(&data).await,
-                ChannelMsg::Eof => break,
-                _ => Ok(()),
-            };
-            if written.is_err() {
-                break;
-            }
-        }
-        drop(input);
-        while reader.wait().await.is_some() {}
-    });
-    let mut out = child.stdout.take().unwrap();
-    let mut errors = child.stderr.take().unwrap();
-    let saying = async {
-        let mut piece = vec![0; 32 * 1024];
-        while let Ok(count @ 1..) = out.read(&mut piece).await {
-            writer.data_bytes(piece[..count].to_vec()).await.unwrap();
-        }
-    };
-    let complaining = async {
-        let mut piece = vec![0; 32 * 1024];
-        while let Ok(count @ 1..) = errors.read(&mut piece).await {
-            let said = piece[..count].to_vec();
-            writer.extended_data_bytes(1, said).await.unwrap();
-        }
-    };
-    tokio::join!(saying, complaining);
-    let status = child.wait().await.unwrap();
-    if let Some(code) = status.code() {
-        writer.exit_status(code.unsigned_abs()).await.unwrap();
-    }
-    writer.eof().await.unwrap();
-    writer.close().await.unwrap();
-    taking.abort();
 }
