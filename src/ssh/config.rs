@@ -2,9 +2,11 @@
 //! and the order of the files mean what they mean for ssh itself.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io;
 use std::path::{self, PathBuf};
 use std::process::{Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
@@ -47,10 +49,12 @@ pub struct ConfigQuery<'a> {
 pub struct SshConfig(BTreeMap<String, Vec<String>>);
 
 /// Asks ssh about hosts of one run.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct OpenSsh {
     files: ConfigFiles,
     defaults: BTreeMap<String, Vec<String>>,
+    /// What was asked before: one bastion stands before many hosts.
+    known: Mutex<BTreeMap<Vec<String>, SshConfig>>,
 }
 
 impl OpenSsh {
@@ -67,6 +71,7 @@ impl OpenSsh {
             (Ok(output), _) => Ok(Some(Self {
                 defaults: parse(&output, &files)?,
                 files,
+                known: Mutex::default(),
             })),
             (Err(error), ConfigFiles::Usual) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             (Err(error), _) => Err(unusable(&files, &error.to_string())),
@@ -85,25 +90,27 @@ impl OpenSsh {
     /// ssh does not take its configuration, or does not answer.
     pub async fn host(&self, to: &ConfigQuery<'_>) -> Result<SshConfig, Problem> {
         let mut words = Vec::new();
-        let (file, port);
         if let ConfigFiles::Only(path) = &self.files {
-            file = path.to_string_lossy().into_owned();
-            words.extend(["-F", &file]);
+            words.extend(["-F".to_owned(), path.to_string_lossy().into_owned()]);
         }
         if let Some(user) = to.user {
-            words.extend(["-l", user]);
+            words.extend(["-l", user].map(str::to_owned));
         }
-        if let Some(number) = to.port {
-            port = number.to_string();
-            words.extend(["-p", &port]);
+        if let Some(port) = to.port {
+            words.extend(["-p".to_owned(), port.to_string()]);
         }
-        words.extend(["--", to.host]);
+        words.extend(["--", to.host].map(str::to_owned));
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = known().get(&words) {
+            return Ok(config.clone());
+        }
         let output = ask(&words, "")
             .await
             .map_err(|error| unusable(&self.files, &error.to_string()))?;
         let mut values = parse(&output, &self.files)?;
         values.remove("host");
-        let names_user = to.user.is_none() && self.names_user(to.host).await;
+        let is_local = values.get("user") == self.defaults.get("user");
+        let names_user = to.user.is_none() && is_local && self.names_user(to.host).await;
         values.retain(|keyword, value| {
             let told = match keyword.as_str() {
                 "hostname" => {
@@ -116,7 +123,9 @@ impl OpenSsh {
             };
             !told && self.defaults.get(keyword) != Some(value)
         });
-        Ok(SshConfig(values))
+        let config = SshConfig(values);
+        known().insert(words, config.clone());
+        Ok(config)
     }
 }
 
@@ -156,7 +165,7 @@ impl SshConfig {
 
 /// What `ssh -G` prints, with this on its standard input. It runs no remote command and opens no
 /// connection.
-async fn ask(words: &[&str], input: &str) -> io::Result<Output> {
+async fn ask(words: &[impl AsRef<OsStr>], input: &str) -> io::Result<Output> {
     let mut child = Command::new("ssh")
         .arg("-G")
         .args(words)
