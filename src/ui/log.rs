@@ -91,8 +91,8 @@ fn targets() -> Targets {
 impl Log {
     /// One line of what was logged, which may quote hosts.
     fn line(&self, text: &str) -> String {
-        let text = masked(&self.ui.redactor.clean(text));
-        safe::text(text.trim_end()).replace('\n', "\\n") + "\n"
+        let text = masked(&safe::clean(text, &self.ui.redactor));
+        text.trim_end().replace('\n', "\\n") + "\n"
     }
 }
 

@@ -135,7 +135,7 @@ impl Ui {
 
     /// A text that may be shown as it is.
     fn clean(&self, text: &str) -> String {
-        safe::text(&self.redactor.clean(text))
+        safe::clean(text, &self.redactor)
     }
 
     /// A problem, on standard error.

@@ -16,12 +16,17 @@ const WORDS: [&str; 4] = ["event", "state", "outcome", "code"];
 /// The event with every text in it made safe.
 pub(super) fn event(event: Event, redactor: &Redactor) -> Event {
     let safe = serde_json::to_value(event).and_then(|mut value| {
-        each_text(&mut value, &|said| text(&redactor.clean(said)));
+        each_text(&mut value, &|said| clean(said, redactor));
         serde_json::from_value(value)
     });
     safe.unwrap_or_else(|error| Event::Note {
         text: format!("an event could not be shown: {error}"),
     })
+}
+
+/// The text without secrets, made safe. A secret with colours in it is whole again without them.
+pub(super) fn clean(said: &str, redactor: &Redactor) -> String {
+    redactor.clean(&text(&redactor.clean(said)))
 }
 
 fn each_text(value: &mut Value, safe: &impl Fn(&str) -> String) {
@@ -131,7 +136,7 @@ mod tests {
             redactor.learn(&Secret::new(secret));
         }
         let told = Event::Kubeconfig {
-            path: "/a\"quoted\\secret".into(),
+            path: "/a\"quoted\u{1b}[1m\\secret".into(),
             server: "https://ann:hunter2@10.0.0.1:6443".into(),
             nodes: vec![NodeRow {
                 name: "m1".into(),
