@@ -286,13 +286,13 @@ pub fn members_told(reply: &Reply, node: fn(&str) -> String) -> Vec<Member> {
 
 /// Whether `name` has the form of a node's name: a DNS subdomain of RFC 1123, at most 253 bytes.
 pub(crate) fn is_node_name(name: &str) -> bool {
-    let inner =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
-    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
-    name.len() <= 253
-        && name.bytes().all(inner)
-        && edge(name.bytes().next())
-        && edge(name.bytes().last())
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte != b'-');
+    let is_label = |label: &str| {
+        let mut bytes = label.bytes();
+        bytes.clone().all(inner) && edge(bytes.clone().next()) && edge(bytes.next_back())
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
 }
 
 #[cfg(test)]

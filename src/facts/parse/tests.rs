@@ -26,7 +26,7 @@ fn a_server_of_a_running_cluster_is_read_whole() {
          five_minutes_ago=2026-01-02T03:04:05Z\n\
          node=m1\t5cc9-3e\t2026-01-02T03:04:04Z\t{\"node-role.kubernetes.io/etcd\":\"true\"}\t[{\"address\":\"10.0.0.1\",\"type\":\"InternalIP\"},{\"address\":\"fd00::1\",\"type\":\"InternalIP\"}]\t{\"kubeletVersion\":\"v1.36.3+k3s1\"}\t[{\"type\":\"Ready\",\"status\":\"True\"},{\"type\":\"EtcdIsVoter\",\"status\":\"True\",\"reason\":\"MemberNotLearner\"}]\n\
          node=m2\t'evil'\t2026-01-02T03:04:06Z\nnode=m4\t\t\t{}\t[]\t{}\t[{\"type\":\"Ready\",\"status\":\"Unknown\"}]\n\
-         node=$(evil)\t\t\t\t\ncomplete=yes\n",
+         node=$(evil)\t\t\t\t\nnode=a..b\t\t\t\t\nnode=a.-b\t\t\t\t\ncomplete=yes\n",
     ))
     .expect("complete");
     assert!(facts.os.is_debian_family() && facts.systemd && facts.cgroup == 2);
