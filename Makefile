@@ -2,19 +2,23 @@
 # make demo-down  removes what the demo made
 # make test       everything that can be checked, on machines of the same kind
 # make vagrant-test   of these, the Vagrantfile alone
+# make fuzz       of these, what parses the words of hosts; SECONDS=600 for longer
 # make release    one static binary
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT:
-.PHONY: demo demo-down test vagrant-test check release
+.PHONY: demo demo-down test vagrant-test check fuzz release
 
 # The demo's machines stand apart from those of tests.
 DEMO_LAB := TOWLINE_LAB_RUN=/var/tmp/towline-demo cargo run --quiet --package towline-lab --
 INVENTORY := inventories/demo.yaml
 KUBECONFIG_FILE := inventories/demo.kubeconfig
 ACTIONLINT := 1.7.12
+CARGO_FUZZ := 0.13.2
+# For each target.
+SECONDS := 8
 
 demo:
 	echo "A demo: four machines on this one, and a cluster on them. The first time this takes"
@@ -63,21 +67,47 @@ check:
 	echo "testing the stand-ins for k3s and k0s: the first time Go compiles Kubernetes, 6 minutes on two idle cores"
 	CGO_ENABLED=0 go test -trimpath -vet=off ./...
 
+# What parses the words of hosts, two targets at a time, with Rust's stable toolchain. What a run finds new is kept
+# beside the build, and begins the next run; fuzz/corpus gets what is chosen from it by hand.
+fuzz:
+	tools="$${XDG_CACHE_HOME:-$$HOME/.cache}/towline-ci/tools"
+	export PATH="$$tools/bin:$$PATH"
+	if [ "$$("$$tools/bin/cargo-fuzz" --version 2>/dev/null)" != "cargo-fuzz $(CARGO_FUZZ)" ]; then
+		echo "building cargo-fuzz $(CARGO_FUZZ), once: it runs for seconds, so without optimisation"
+		CARGO_TARGET_DIR="$$tools/target" CARGO_PROFILE_DEV_DEBUG=0 \
+			cargo install --quiet --locked --debug --force --version $(CARGO_FUZZ) --root "$$tools" cargo-fuzz
+		rm -rf "$$tools/target"
+	fi
+	target="$${CARGO_TARGET_DIR:-$$PWD/target}/fuzz"
+	cargo fuzz build --dev --sanitizer none --target-dir "$$target"
+	one() {
+		mkdir -p "$$2/found/$$1"
+		if ! cargo fuzz run --dev --sanitizer none --target-dir "$$2" "$$1" "$$2/found/$$1" "fuzz/corpus/$$1" -- \
+			-max_total_time=$(SECONDS) -timeout=20 >"$$2/$$1.log" 2>&1; then
+			grep -av -e '^#' -e NEW_FUNC "$$2/$$1.log" >&2
+			exit 1
+		fi
+		echo "fuzz $$1: $$(grep -a '^Done' "$$2/$$1.log")"
+	}
+	export -f one
+	cargo fuzz list | xargs --max-procs=2 -I{} bash -c 'one {} "$$0"' "$$target"
+
 test:
 	echo "All tests: about three quarters of an hour. The first time it takes half an hour longer: packages by apt, two builds"
 	echo "by cargo (for lints and for tests), an image for the machines, and Kubernetes compiled by Go."
 	# Debian 12 has vagrant-lxc; where it is missing, the last line says what was not tested.
 	without=""
 	if . /etc/os-release && [ "$$ID$${VERSION_ID-}" = debian12 ] || dpkg-query --show vagrant-lxc >/dev/null 2>&1; then
-		tests/lab/prepare lxc vagrant vagrant-lxc
+		tests/lab/prepare g++ lxc vagrant vagrant-lxc
 	else
-		tests/lab/prepare
+		tests/lab/prepare g++
 		without="--skip containers::"
 	fi
 	$(MAKE) --no-print-directory check
 	trap 'cargo run --quiet --package towline-lab -- sweep >/dev/null' EXIT
 	echo "the tests run against $$(cargo run --package towline-lab -- k3s)"
 	cargo test --workspace --lib --bins --test architecture --test cli --test lab --test owner
+	$(MAKE) --no-print-directory fuzz
 	cargo test --package towline --test e2e -- --test-threads=2 $$without
 	[ -z "$$without" ] || echo "NOT TESTED: Vagrant's machines (vagrant/test), since this host has no vagrant-lxc"
 

@@ -33,6 +33,10 @@ mod ui;
 mod vagrant;
 mod vars;
 
+#[cfg(any(test, fuzzing))]
+#[path = "../fuzz/properties/mod.rs"]
+pub mod fuzzing;
+
 #[cfg(test)]
 #[path = "../tests/scenarios.rs"]
 mod scenarios;

@@ -164,5 +164,8 @@ fn check_context(context: &str) -> Result<(), String> {
     ))
 }
 
+#[cfg(any(test, fuzzing))]
+#[path = "../../fuzz/properties/kubeconfig.rs"]
+pub mod properties;
 #[cfg(test)]
 pub(crate) mod tests;

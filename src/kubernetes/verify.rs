@@ -151,7 +151,8 @@ async fn accepts_connections(host: &str, port: u16) -> bool {
     matches!(connected.await, Ok(Ok(_stream)))
 }
 
-fn node_line(node: Node) -> NodeLine {
+/// What the API says of a node.
+pub(crate) fn node_line(node: Node) -> NodeLine {
     let status = node.status.unwrap_or_default();
     let conditions = status.conditions.unwrap_or_default();
     let condition = |kind: &str| {

@@ -46,7 +46,7 @@ pub struct ConfigQuery<'a> {
 /// What is configured for one host: values by keyword in lower case, only where they differ from what
 /// ssh does without any configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SshConfig(BTreeMap<String, Vec<String>>);
+pub struct SshConfig(pub(super) BTreeMap<String, Vec<String>>);
 
 /// Asks ssh about hosts of one run.
 #[derive(Debug)]
@@ -183,7 +183,10 @@ async fn ask(words: &[impl AsRef<OsStr>], input: &str) -> io::Result<Output> {
         .map_err(late)?
 }
 
-fn parse(output: &Output, files: &ConfigFiles) -> Result<BTreeMap<String, Vec<String>>, Problem> {
+pub(super) fn parse(
+    output: &Output,
+    files: &ConfigFiles,
+) -> Result<BTreeMap<String, Vec<String>>, Problem> {
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(unusable(files, said.trim()));

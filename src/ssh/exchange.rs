@@ -125,12 +125,12 @@ impl Drop for Closer<'_> {
 
 /// What was received so far.
 #[derive(Default)]
-struct Received {
+pub(super) struct Received {
     code: Option<u32>,
     signal: Option<String>,
     refused: bool,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: Vec<u8>,
     /// When the first of it came.
     first: Option<Instant>,
 }
@@ -308,7 +308,7 @@ impl Received {
         self.code.is_some() || self.signal.is_some()
     }
 
-    fn take(&mut self, message: ChannelMsg) {
+    pub(super) fn take(&mut self, message: ChannelMsg) {
         // Standard error does not count: sudo complains there before it starts anything.
         if matches!(message, ChannelMsg::Data { .. }) {
             self.first.get_or_insert_with(Instant::now);
@@ -340,7 +340,7 @@ fn name(signal: &Sig) -> String {
 }
 
 /// The last 64 KiB, without the rest of a character that the cut went through.
-fn whole_characters(bytes: &[u8]) -> &[u8] {
+pub(super) fn whole_characters(bytes: &[u8]) -> &[u8] {
     let tail = &bytes[bytes.len().saturating_sub(LONGEST_ERRORS)..];
     let torn = if tail.len() < bytes.len() {
         tail.iter()

@@ -188,7 +188,7 @@ pub fn fingerprint(key: &PublicKey) -> String {
     key.fingerprint(HashAlg::Sha256).to_string()
 }
 
-fn line(host: &str, port: u16, key: &PublicKey, hashed: bool) -> io::Result<String> {
+pub(super) fn line(host: &str, port: u16, key: &PublicKey, hashed: bool) -> io::Result<String> {
     let mut name = entry_name(host, port);
     let harmless = |c: char| c.is_alphanumeric() || "._-:%[]".contains(c);
     if host.is_empty() || !name.chars().all(harmless) {

@@ -41,6 +41,9 @@ pub use route::{Route, Tunnel};
 pub use session::{Session, connect, look};
 pub use target::{AddressFamily, Target};
 
+#[cfg(any(test, fuzzing))]
+#[path = "../../fuzz/properties/ssh.rs"]
+pub mod properties;
 #[cfg(test)]
 mod tests;
 

@@ -30,6 +30,9 @@ mod timeline;
 mod watch;
 mod wrap;
 
+#[cfg(any(test, fuzzing))]
+#[path = "../../fuzz/properties/terminal.rs"]
+pub mod properties;
 #[cfg(test)]
 mod tests;
 

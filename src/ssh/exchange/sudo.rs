@@ -200,7 +200,7 @@ impl<'a> PasswordTurn<'a> {
 
 impl Received {
     /// Takes a prompt out of standard error; whether it was there.
-    fn without(&mut self, prompt: &str) -> bool {
+    pub(in crate::ssh) fn without(&mut self, prompt: &str) -> bool {
         let Some(at) = before(&self.stderr, prompt) else {
             return false;
         };
