@@ -321,7 +321,8 @@ impl Received {
             ChannelMsg::ExtendedData { data, ext: 1 } => {
                 self.stderr.extend_from_slice(&data);
                 if self.stderr.len() > 4 * LONGEST_ERRORS {
-                    self.stderr.drain(..self.stderr.len() - LONGEST_ERRORS);
+                    let kept = whole_characters(&self.stderr).len();
+                    self.stderr.drain(..self.stderr.len() - kept);
                 }
             }
             ChannelMsg::ExitStatus { exit_status } => self.code = Some(exit_status),
