@@ -132,9 +132,14 @@ pub async fn fetch(
     let node_ip = own.find(|node| node.name == node_name);
     let node_ip = node_ip.and_then(|node| node.internal_ip);
     let cluster = &context.inventory.cluster;
-    let address = cluster.endpoint.as_deref().unwrap_or(&host.address);
+    let address = cluster.endpoint.as_deref().or(host.name_for_others());
+    let address = match (address, node_ip) {
+        (Some(address), _) => address.to_owned(),
+        (None, Some(ip)) => ip.to_string(),
+        (None, None) => host.address.clone(),
+    };
     let distribution = distribution::of(&context.inventory);
-    let server = server_url(address, distribution.rules.product().api_port);
+    let server = server_url(&address, distribution.rules.product().api_port);
     let name = target.context.as_deref().unwrap_or(&cluster.name);
     let fresh = rewrite(source.expose(), &server, name).map_err(|problem| {
         problem

@@ -145,7 +145,7 @@ keys! { GROUP, "Settings that hosts share. A host names its groups; of two group
 } }
 
 keys! { HOST, "One machine, or one for each name in the range.", struct Host {
-    address: String, Ranged(syntax::address), "203.0.113.10",
+    address: String, Ranged(syntax::host_address), "203.0.113.10",
         "Where this machine reaches it: an IP address or DNS name, without user and port. Without it, the host's name.",
         also = &["ip", "host", "hostname", "addr", "ansible_host", "public_address"];
     private_address: Option<Sourced<IpAddr>>, Ranged(syntax::ip_address), "10.0.0.1",

@@ -131,6 +131,12 @@ impl Host {
     pub fn is_server(&self) -> bool {
         self.role.value == Role::Server
     }
+
+    /// Its address, if it means the same elsewhere: the zone of a link-local one is an interface of this
+    /// machine.
+    pub fn name_for_others(&self) -> Option<&str> {
+        Some(&*self.address).filter(|address| !address.contains('%'))
+    }
 }
 
 impl Inventory {

@@ -9,7 +9,7 @@ mod address;
 mod hop;
 
 pub use address::login_around;
-pub(super) use address::{address, certificate_name, in_brackets, server_url};
+pub(super) use address::{address, certificate_name, host_address, in_brackets, server_url};
 pub use hop::Hop;
 pub(super) use hop::{hop, host_key};
 

@@ -14,7 +14,7 @@ pub fn is_name(text: &str) -> bool {
 /// # Errors
 /// What is no IP address and no DNS name, with what to type instead.
 pub fn address(text: &str) -> Result<(), Problem> {
-    syntax::address(text).map_err(|Complaint { message, help }| {
+    syntax::host_address(text).map_err(|Complaint { message, help }| {
         help.into_iter()
             .fold(Problem::new(Code::FLAG_VALUE, message), Problem::next)
     })

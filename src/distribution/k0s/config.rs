@@ -177,7 +177,7 @@ impl HostOfK0s<'_> {
         let cluster = &inventory.cluster;
         let said = spec(inventory, "/api/sans").map(flags::words);
         let own = [
-            Some(self.host.address.clone()),
+            self.host.name_for_others().map(str::to_owned),
             Some(self.addresses.node_ip.to_string()),
             self.addresses.second.map(|second| second.to_string()),
             self.addresses.external.map(|external| external.to_string()),

@@ -139,7 +139,7 @@ impl Subject<'_> {
         }
         if server {
             let own = [
-                Some(self.host.address.clone()),
+                self.host.name_for_others().map(str::to_owned),
                 Some(self.addresses.node_ip.to_string()),
                 self.addresses.second.map(|second| second.to_string()),
             ];

@@ -1,6 +1,5 @@
 //! A host as the connection to it sees it.
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -58,9 +57,9 @@ pub fn first(host: &Host) -> Route {
 
 /// A host as `ssh -J` names it.
 pub fn login(host: &Host) -> String {
-    let address = match host.address.parse() {
-        Ok(IpAddr::V6(ip)) => format!("[{ip}]"),
-        _ => host.address.clone(),
+    let address = match &host.address {
+        ip if ip.contains(':') => format!("[{ip}]"),
+        address => address.clone(),
     };
     let port = match host.ssh.port.value {
         22 => String::new(),

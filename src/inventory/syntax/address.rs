@@ -64,6 +64,25 @@ pub fn address(text: &str) -> Checked {
     })
 }
 
+/// The address of a host: also a link-local one with its zone, as `fe80::1%eth0`.
+pub fn host_address(text: &str) -> Checked {
+    let Some((ip, zone)) = text.split_once('%') else {
+        return address(text);
+    };
+    // An interface's name is shorter than 16 bytes in Linux.
+    let is_interface = |zone: &str| {
+        let is_good = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        (1..16).contains(&zone.len()) && zone.chars().all(is_good)
+    };
+    match ip.parse::<Ipv6Addr>() {
+        Ok(ip) if ip.is_unicast_link_local() && is_interface(zone) => Ok(()),
+        _ => Err(Complaint::with(
+            format!("`{}` is not an IP address or DNS name", shown(text)),
+            "only a link-local address has a zone, which is an interface of this machine: fe80::1%eth0",
+        )),
+    }
+}
+
 /// What of a login stands around a host's address: the address alone, and the key of `ssh` that says it.
 pub fn login_around(text: &str) -> Option<(&str, &'static str, &str)> {
     if let Some((user, host)) = text.rsplit_once('@') {
@@ -166,6 +185,19 @@ mod tests {
                 "fe80::1%eth0",
                 "0.0.0.0",
                 "::",
+            ],
+        );
+        sort(
+            host_address,
+            &["fe80::1%eth0", "fe80::ab%enp3s0.10", "10.0.0.1", "host"],
+            &[
+                "fe80::1%",
+                "fd00::1%eth0",
+                "10.0.0.1%eth0",
+                "host%eth0",
+                "fe80::1%a b",
+                "fe80::1%$(id)",
+                "%eth0",
             ],
         );
         sort(
