@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Semaphore, watch};
@@ -61,6 +62,8 @@ pub struct Ssh {
     bastions: Bastions,
     /// The connections to those, by the way to them.
     open: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<Bastion>>>>,
+    /// So many of them were opened.
+    opened: AtomicUsize,
     /// What sudo is told, by the host's name.
     become_passwords: BTreeMap<String, Arc<BecomePassword>>,
     /// Whether hosts that are not known yet are trusted.
@@ -120,6 +123,7 @@ impl Ssh {
             agent: environment.agent.clone(),
             bastions,
             open: Mutex::default(),
+            opened: AtomicUsize::new(0),
             become_passwords: become_passwords(inventory),
             accepts_new: options.accept_new_host_keys,
             asks: asks.filter(|_| !options.accept_new_host_keys).cloned(),
@@ -158,6 +162,11 @@ impl Ssh {
                 events: events.clone(),
             }),
         }
+    }
+
+    /// Connections that were opened to hosts that others are reached through.
+    pub fn bastion_connections(&self) -> usize {
+        self.opened.load(Ordering::Relaxed)
     }
 
     fn met(&self) -> MutexGuard<'_, BTreeMap<String, FirstLook>> {
@@ -214,6 +223,7 @@ impl Ssh {
         }
         match self.connected(before, hop, route).await {
             Ok(session) => {
+                self.opened.fetch_add(1, Ordering::Relaxed);
                 let session = Arc::new(session);
                 *bastion = Bastion::Open(Arc::clone(&session));
                 Ok(session)

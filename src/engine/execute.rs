@@ -56,7 +56,8 @@ pub async fn execute<O: Operation>(
         () = interrupt::until(Interrupt::Drop, context.interrupt.clone()) => {}
     }
     let rows = context.rows(&survey.gathered).into_iter();
-    let report = run_state.report(rows, context.begun.elapsed(), trouble);
+    let mut report = run_state.report(rows, context.begun.elapsed(), trouble);
+    report.bastion_connections = context.connector.bastion_connections();
     let unfinished = [Outcome::Failed, Outcome::Unreachable, Outcome::Cancelled];
     if unfinished.iter().any(|outcome| report.count(*outcome) > 0) {
         let when = match *context.interrupt.borrow() {

@@ -28,7 +28,8 @@ pub fn preview<O: Operation>(context: &Context, _: &O, survey: &Survey<O::Rules>
     }
     let rows = context.rows(&survey.gathered).into_iter();
     let rows = rows.map(|(host, role, _, counts)| (host, role, false, counts));
-    let report = run_state.report(rows, context.begun.elapsed(), false);
+    let mut report = run_state.report(rows, context.begun.elapsed(), false);
+    report.bastion_connections = context.connector.bastion_connections();
     (report, None)
 }
 

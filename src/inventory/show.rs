@@ -94,6 +94,16 @@ impl Inventory {
             .collect()
     }
 
+    /// How a host is reached: its address and what SSH is told.
+    pub fn reached_by(&self, host: &Host) -> Vec<ShownSetting> {
+        let mut settings = self.settings(host);
+        settings.retain(|setting| {
+            let key = &*setting.key;
+            key == "address" || key.starts_with("ssh.") || key.starts_with("ssh_config.")
+        });
+        settings
+    }
+
     fn settings(&self, host: &Host) -> Vec<ShownSetting> {
         let address = json!(host.address);
         let mut shown = vec![ShownSetting::new("address", address, &host.address_origin)];

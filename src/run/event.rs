@@ -9,8 +9,10 @@ pub use crate::inventory::{ShownHost, ShownSetting};
 use crate::problem::{Code, Problem};
 
 mod channel;
+mod rows;
 
 pub use channel::{Events, Receiver};
+pub use rows::{HostKeyRow, HostKeyState, MemberRow, NodeRow};
 
 /// Something that happened: one JSON object in a line. Times are seconds.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +27,9 @@ pub enum Event {
     Connecting {
         /// The host.
         host: String,
+        /// How it is reached, and where each of these values comes from; at verbosity 1 and up.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        settings: Vec<ShownSetting>,
     },
     /// A host answered and its facts are known.
     Reached {
@@ -334,66 +339,4 @@ pub struct PlannedChange {
     pub what: String,
     /// The difference of a file's content.
     pub diff: Option<String>,
-}
-
-/// The key that a host shows.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
-pub struct HostKeyRow {
-    /// The host, or one that others are reached through.
-    pub host: String,
-    /// Its address, as `known_hosts` names it.
-    pub address: String,
-    /// The type of the key, such as `ssh-ed25519`; none where the host showed none.
-    pub key_type: Option<String>,
-    /// Its fingerprint, `SHA256:…`.
-    pub fingerprint: Option<String>,
-    /// Whether it is known.
-    pub state: HostKeyState,
-}
-
-/// What is known of a host's key.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum HostKeyState {
-    /// It is known.
-    Known,
-    /// It was recorded just now.
-    Recorded,
-    /// It is not known.
-    Unknown,
-    /// Another key is known.
-    Changed,
-    /// It is revoked.
-    Revoked,
-    /// The host was not reached.
-    Unreached,
-}
-
-/// A member of etcd.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
-pub struct MemberRow {
-    /// Its name.
-    pub name: String,
-    /// Whether it votes, or only learns yet.
-    pub votes: bool,
-    /// Where the others reach it.
-    pub address: String,
-}
-
-/// A node as it is seen from outside.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
-pub struct NodeRow {
-    /// Its name.
-    pub name: String,
-    /// Whether it is Ready.
-    pub ready: bool,
-    /// Its roles.
-    pub roles: String,
-    /// Its kubelet's version.
-    pub version: String,
-    /// Its internal address.
-    pub internal_ip: String,
-    /// Whether its host was not reached in this run, so that the rest is what the cluster last heard.
-    #[serde(default)]
-    pub last_heard: bool,
 }

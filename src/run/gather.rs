@@ -82,6 +82,7 @@ pub async fn gather(
             let _permit = limit.acquire().await;
             events.send(Event::Connecting {
                 host: host.name.clone(),
+                settings: inventory.reached_by(host),
             });
             one(host, distribution, &inventory.data_dir(host), connector).await
         };

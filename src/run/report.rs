@@ -99,6 +99,9 @@ pub struct Report {
     pub slowest: Vec<Timing>,
     /// When which host was busy, host by host in the order of the inventory.
     pub timeline: Vec<Turn>,
+    /// Connections to hosts that others are reached through; each carries all hosts behind it.
+    #[serde(default)]
+    pub bastion_connections: usize,
     /// Time for all of it.
     pub seconds: f64,
     /// Whether something failed besides what the rows say. Where nothing did, and no row is failed,
@@ -113,6 +116,7 @@ impl Report {
             rows: Vec::new(),
             slowest: Vec::new(),
             timeline: Vec::new(),
+            bastion_connections: 0,
             seconds: begun.elapsed().as_secs_f64(),
             trouble: !is_good,
         }

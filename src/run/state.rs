@@ -217,6 +217,7 @@ impl RunState {
             rows,
             slowest,
             timeline,
+            bastion_connections: 0,
             seconds: time.as_secs_f64(),
             trouble,
         }

@@ -13,6 +13,7 @@ mod host_key;
 mod keys;
 mod known_hosts;
 mod local;
+mod negotiation;
 mod route;
 mod session;
 mod target;

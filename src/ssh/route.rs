@@ -41,8 +41,8 @@ pub type Ending<'a> = Pin<Box<dyn Future<Output = Option<String>> + Send + 'a>>;
 pub trait Tunnel: fmt::Debug + Send + Sync {
     /// Opens a way through it to a port of another host.
     fn open<'a>(&'a self, host: &'a str, port: u16) -> Opening<'a>;
-    /// Why its own connection ended.
-    fn ended(&self) -> Ending<'_>;
+    /// Why its own connection ended: in full for the first host behind it that asks.
+    fn ended<'a>(&'a self, behind: &'a str) -> Ending<'a>;
 }
 
 /// A part of making a connection, which may take so long; or what is said of one that takes longer.

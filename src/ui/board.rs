@@ -98,7 +98,7 @@ impl Board {
                 }
                 self.stage("connecting", Some(hosts.len()));
             }
-            Event::Connecting { host } => self.begin(host, "", "connecting", now),
+            Event::Connecting { host, .. } => self.begin(host, "", "connecting", now),
             Event::Reached { host, .. } => {
                 self.came_to(host, Outcome::Unchanged);
                 self.asked();

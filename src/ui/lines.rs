@@ -8,8 +8,12 @@ use crate::run::event::LeftOut;
 
 impl Ui {
     /// Tells an event that is safe; the live lines tell what is left out here.
-    pub(super) fn event(&self, event: Event) {
-        let verbose = match &event {
+    pub(super) fn event(&self, mut event: Event) {
+        let verbose = match &mut event {
+            Event::Connecting { settings, .. } if self.verbosity < 1 => {
+                settings.clear();
+                true
+            }
             Event::Sent { host, script } if self.shows_commands => {
                 self.write(Stream::Error, &format!("# {host}\n{script}"));
                 false
@@ -43,6 +47,9 @@ impl Ui {
                 let (whole, columns) = (self.verbosity >= 1, self.columns());
                 let text = plan::text(&about, &steps, &unknown, self.style, whole, columns);
                 self.say(&text);
+            }
+            Event::Connecting { host, settings } => {
+                self.block(&host, "·", &shown::settings(&settings));
             }
             Event::Sent { host, script } => self.block(&host, "→", &script),
             Event::Answered { host, answer } => self.block(&host, "←", &answer),
@@ -183,7 +190,6 @@ impl Ui {
             }
             Event::Reached { .. }
             | Event::Gathering { .. }
-            | Event::Connecting { .. }
             | Event::Entered { .. }
             | Event::Left { .. }
             | Event::Begun { .. }

@@ -19,19 +19,22 @@ fn long(host: &ShownHost) -> String {
         [] => String::new(),
         groups => format!("  (in {})", groups.join(", ")),
     };
-    let rows = host.settings.iter().map(|setting| {
+    let lines = settings(&host.settings);
+    let lines = lines.lines().map(|line| format!("\n  {line}"));
+    format!("{}{groups}{}", host.name, lines.collect::<String>())
+}
+
+/// A line for each value: what it is and what decided it.
+pub fn settings(settings: &[ShownSetting]) -> String {
+    let rows = settings.iter().map(|setting| {
         vec![
-            format!("  {}", setting.key),
+            setting.key.clone(),
             value(setting),
             setting.layer.clone(),
             place(setting),
         ]
     });
-    format!(
-        "{}{groups}\n{}",
-        host.name,
-        columns(&rows.collect::<Vec<_>>())
-    )
+    columns(&rows.collect::<Vec<_>>())
 }
 
 fn short(hosts: &[ShownHost]) -> String {

@@ -228,6 +228,7 @@ mod tests {
                 turn("a<&\"b", "</text><script>"),
                 turn(&"x".repeat(300), "\u{1b}[0m\u{ffff}"),
             ],
+            bastion_connections: 0,
             seconds: 0.0,
             trouble: false,
         };

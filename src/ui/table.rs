@@ -129,8 +129,12 @@ pub(super) fn report(report: &Report, columns: Option<usize>, style: Style) -> S
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
     let hosts = counted(report.rows.len(), "host");
+    let bastions = match report.bastion_connections {
+        0 => String::new(),
+        some => format!("; {} to bastions", counted(some, "connection")),
+    };
     text.push_str(&format!(
-        "\n\n{hosts}: {}, in {:.1} s\n",
+        "\n\n{hosts}: {}, in {:.1} s{bastions}\n",
         sum.join(", "),
         report.seconds
     ));
@@ -332,6 +336,7 @@ mod tests {
                 rows,
                 slowest,
                 timeline: Vec::new(),
+                bastion_connections: 2,
                 seconds: 41.2,
                 trouble: false,
             },
@@ -346,7 +351,7 @@ mod tests {
 
         slowest  beta service 26.1 s
 
-        3 hosts: 1 ok, 1 changed, 1 unreachable, in 41.2 s
+        3 hosts: 1 ok, 1 changed, 1 unreachable, in 41.2 s; 2 connections to bastions
         ");
     }
 }

@@ -130,7 +130,10 @@ fn a_terminal_of_one_row_shows_the_summary_alone() {
             hosts: hosts.clone(),
         });
         for host in hosts {
-            replay.happens(Event::Connecting { host });
+            replay.happens(Event::Connecting {
+                host,
+                settings: Vec::new(),
+            });
         }
         for moment in [0.2, 11.0, 70.0] {
             let seen = replay.at(moment);

@@ -89,6 +89,7 @@ mod tests {
                 turn("beta", "agents", 31.0, 10.1),
                 turn("gamma-long", "connection", 0.0, 10.0),
             ],
+            bastion_connections: 0,
             seconds: 41.2,
             trouble: false,
         };

@@ -1,13 +1,14 @@
 //! Hosts as OpenSSH's own configuration reaches them: behind bastions, with certificates and agents.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
 use towline_lab::Machine;
 
-use crate::place::{Place, wait_for};
-use crate::towline::{Answer, Towline};
+use crate::logins::{
+    PASSPHRASE, authorize, every_way_in, inventory, json, key, keygen, public, towline,
+};
+use crate::place::Place;
+use crate::towline::Answer;
 
 /// The target's sshd and API answer the second hop alone; it takes one session at a time.
 const TARGET: &str = "printf 'Port 22\nPort 2222\nMaxSessions 1\nBanner /etc/issue.net\n' >/etc/ssh/sshd_config.d/aa.conf
@@ -24,43 +25,6 @@ const FIRST: &str = "printf 'MaxStartups 10:30:100\nMatch User admin\nMaxSession
 
 const PORTS: std::ops::Range<u16> = 2301..2341;
 
-/// A new pair of keys in the user's folder; the private one.
-fn key(place: &Place, name: &str) -> PathBuf {
-    let path = place.file(name);
-    keygen(&["-t", "ed25519", "-N", "", "-C", name, "-f"], &path);
-    path
-}
-
-fn keygen(arguments: &[&str], file: &Path) {
-    let mut command = Command::new("ssh-keygen");
-    command.arg("-q").args(arguments).arg(file);
-    assert!(command.status().unwrap().success(), "{arguments:?}");
-}
-
-fn public(key: &Path) -> String {
-    fs::read_to_string(key.with_extension("pub")).unwrap()
-}
-
-fn authorize(machine: &Machine, home: &str, key: &Path) {
-    let line = public(key);
-    machine.succeed(&format!("echo '{line}' >{home}/.ssh/authorized_keys"));
-}
-
-/// The hosts of an inventory, whose `ssh` is left to the configuration.
-fn inventory(place: &Place, name: &str, hosts: &str) {
-    let usual = place.inventory().to_string();
-    let (head, _) = usual.split_once("ssh: {").unwrap();
-    fs::write(place.file(name), format!("{head}hosts:\n{hosts}")).unwrap();
-}
-
-fn towline(place: &Place, command: &str) -> Towline {
-    place.command().args(command).args("-F config")
-}
-
-fn json(place: &Place, command: &str) -> Answer {
-    towline(place, command).args("--output json").run()
-}
-
 /// How often a user logged in.
 fn logins(machine: &Machine, user: &str) -> usize {
     let journal = machine.succeed("journalctl --no-pager -o cat -t sshd");
@@ -76,33 +40,6 @@ fn only_the_third_is_reached(answer: &Answer) {
         let is_third = host == "m3";
         assert_eq!(row.outcome != "unreachable", is_third, "{host}: {row:?}");
         assert_eq!(row.connections, u64::from(is_third), "{host}: {row:?}");
-    }
-}
-
-/// An agent with these keys, until it is dropped.
-struct Agent(Child);
-
-impl Agent {
-    fn with(socket: &Path, keys: &[PathBuf]) -> Self {
-        let mut command = Command::new("ssh-agent");
-        command
-            .arg("-D")
-            .arg("-a")
-            .arg(socket)
-            .stdout(Stdio::null());
-        let agent = Self(command.spawn().unwrap());
-        wait_for("the agent", || socket.exists().then_some(()));
-        let mut add = Command::new("ssh-add");
-        add.arg("-q").args(keys).env("SSH_AUTH_SOCK", socket);
-        assert!(add.status().unwrap().success());
-        agent
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 
@@ -174,6 +111,13 @@ fn a_cluster_behind_two_bastions_is_reached_as_ssh_reaches_it() {
         assert!(shown.lines().any(is_there), "{wanted:?} in\n{shown}");
     }
 
+    let told = towline(&place, "plan -i one.yaml -v").run().words();
+    assert!(
+        told.lines()
+            .any(|line| line.contains("ssh.port ") && line.trim_end().ends_with("ssh_config")),
+        "{told}"
+    );
+
     // Lost with its bastion in the middle, the work is no success, and is taken up again.
     let arguments = "deploy -i one.yaml --output json";
     let mut running = towline(&place, arguments).start();
@@ -187,7 +131,9 @@ fn a_cluster_behind_two_bastions_is_reached_as_ssh_reaches_it() {
     let deployed = json(&place, "deploy -i one.yaml").ends(0);
     assert_eq!(deployed.outcomes(), "m1 changed");
     let before = (logins(first, "admin"), logins(second, "asker"));
-    json(&place, "deploy -i one.yaml").changed_nothing();
+    let again = json(&place, "deploy -i one.yaml").changed_nothing();
+    let finished = again.events().pop().unwrap();
+    assert_eq!(finished["report"]["bastion_connections"], 2);
     let after = (logins(first, "admin"), logins(second, "asker"));
     assert_eq!(after, (before.0 + 1, before.1 + 1), "one connection a hop");
 
@@ -279,65 +225,24 @@ fn a_cluster_behind_two_bastions_is_reached_as_ssh_reaches_it() {
         .filter(|event| event["event"] == "reached");
     assert_eq!(reached.count(), PORTS.len());
     assert_eq!(logins(first, "admin"), before + 1);
+    planned.says(&["n2340 have the same hostname, m1"]);
 
-    // Certificates, with the key in a file and in an agent that holds eight others before it.
-    let authority = key(&place, "authority");
-    let certified = key(&place, "certified");
-    let sign = format!("-s {} -I it -n root -V +1h", authority.display());
-    keygen(
-        &sign.split(' ').collect::<Vec<_>>(),
-        &certified.with_extension("pub"),
-    );
-    second.succeed(&format!(
-        "echo '{}' >/etc/ssh/authority; echo TrustedUserCAKeys /etc/ssh/authority \
-         >/etc/ssh/sshd_config.d/aa.conf; systemctl reload ssh",
-        public(&authority)
-    ));
-    let reaches = |ssh: &str, more: &str| {
-        let host = format!(
-            "  m2: {{address: {}, role: server, ssh: {{{ssh}}}}}\n",
-            second.address()
-        );
-        inventory(&place, "two.yaml", &host);
-        configure(&|config| format!("{more}\n{config}"));
-        let planned = json(&place, "plan -i two.yaml");
-        let row = planned.row("m2");
-        (row.outcome == "observed", row.problem)
-    };
-    let is_reached = |ssh: &str, more: &str| {
-        let (is_reached, problem) = reaches(ssh, more);
-        assert!(is_reached, "{ssh}, {more}: {problem}");
-    };
-    is_reached("key: certified", "");
-    fs::rename(
-        place.file("certified-cert.pub"),
-        place.file("elsewhere.pub"),
-    )
-    .unwrap();
-    let (is_taken, problem) = reaches("key: certified", "");
+    // A key with a passphrase is asked for once for all of them.
+    keygen(&["-p", "-P", "", "-N", PASSPHRASE, "-f"], &keys[2]);
+    let mut running = towline(&place, "plan -i forty.yaml").on_a_terminal();
+    running.shows("Passphrase for ");
+    running.types(&format!("{PASSPHRASE}\r"));
+    let planned = running.wait();
+    planned.says(&["n2340 have the same hostname, m1"]);
+    let words = planned.words();
+    assert_eq!(words.matches("Passphrase for").count(), 1, "{words}");
     assert!(
-        !is_taken && problem.contains("refused the login as root"),
-        "{problem}"
+        !words.contains(PASSPHRASE) && !words.contains("unreachable"),
+        "{words}"
     );
-    is_reached("key: certified, certificate: elsewhere.pub", "");
-    let others = (0..8).map(|number| key(&place, &format!("other{number}")));
-    let held: Vec<_> = others.chain([certified.clone()]).collect();
-    let socket = place.file("agent");
-    let _agent = Agent::with(&socket, &held);
-    fs::remove_file(&certified).unwrap();
-    let agent = format!("IdentityAgent {}", socket.display());
-    let (is_taken, problem) = reaches("", &agent);
-    assert!(
-        !is_taken && problem.contains("the agent's certified"),
-        "{problem}"
-    );
-    let more = format!("{agent}\nCertificateFile {folder}/elsewhere.pub");
-    is_reached("", &format!("{more}\nIdentityFile {folder}/certified.pub"));
-    // As with ssh, the public key beside a private one that is not there says which of the agent's.
-    is_reached(
-        "",
-        &format!("{more}\nIdentityFile {folder}/certified\nIdentitiesOnly yes"),
-    );
+    keygen(&["-p", "-P", PASSPHRASE, "-N", "", "-f"], &keys[2]);
+
+    every_way_in(&place, second, &config);
 
     // Through a command.
     let jump = "ProxyJump hop-second";

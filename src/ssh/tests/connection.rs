@@ -137,6 +137,18 @@ async fn one_connection_to_a_bastion_carries_those_to_the_hosts_behind_it() {
 }
 
 #[tokio::test]
+async fn why_a_bastion_was_lost_is_told_once() {
+    let bastion = world(Act::Shell).await.connect().await;
+    assert_eq!(bastion.ended("m2").await, None);
+    bastion.close().await;
+    let whole = bastion.ended("m2").await.unwrap();
+    assert!(whole.starts_with("its bastion m1 was lost: "), "{whole}");
+    let other = bastion.ended("m3").await.unwrap();
+    assert_eq!(other, "its bastion m1 was lost; see m2");
+    assert_eq!(bastion.ended("m2").await, Some(whole));
+}
+
+#[tokio::test]
 async fn a_command_carries_a_connection_and_its_complaint_is_told() {
     let world = world(Act::Shell).await;
     let (target, keys) = (world.target(), world.keys().await);

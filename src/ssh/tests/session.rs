@@ -59,20 +59,3 @@ fn lines_for_a_shell_pass_a_login_shell_as_one() {
         ("a  b\\n!\nthe file\n", Some(3))
     );
 }
-
-#[test]
-fn known_types_are_asked_for_first_and_sha1_never() {
-    let names = |known: &[Algorithm]| {
-        host_key_order(known)
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(" ")
-    };
-    assert_eq!(
-        names(&[Algorithm::Rsa { hash: None }]),
-        "rsa-sha2-512 rsa-sha2-256 ssh-ed25519 ecdsa-sha2-nistp256 ecdsa-sha2-nistp384 ecdsa-sha2-nistp521"
-    );
-    assert_eq!(names(&[]).split(' ').next(), Some("ssh-ed25519"));
-    assert!(names(&[Algorithm::Dsa]).starts_with("ssh-ed25519 "));
-}

@@ -231,7 +231,13 @@ pub fn story() -> Vec<Timed> {
     story.tell(0.0, Event::Gathering { hosts: all.clone() });
     for (place, host) in all.iter().enumerate() {
         let at = if place < 32 { 0.01 } else { 0.6 };
-        story.tell(at, Event::Connecting { host: host.clone() });
+        story.tell(
+            at,
+            Event::Connecting {
+                host: host.clone(),
+                settings: Vec::new(),
+            },
+        );
         if host.starts_with("edge") {
             let problem = silent(host);
             story.tell(
@@ -277,6 +283,7 @@ pub fn story() -> Vec<Timed> {
                 rows,
                 slowest: Vec::new(),
                 timeline: Vec::new(),
+                bastion_connections: 0,
                 seconds: at,
                 trouble: false,
             },

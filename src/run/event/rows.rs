@@ -1,0 +1,66 @@
+//! Rows of what is told as a table.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The key that a host shows.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
+pub struct HostKeyRow {
+    /// The host, or one that others are reached through.
+    pub host: String,
+    /// Its address, as `known_hosts` names it.
+    pub address: String,
+    /// The type of the key, such as `ssh-ed25519`; none where the host showed none.
+    pub key_type: Option<String>,
+    /// Its fingerprint, `SHA256:…`.
+    pub fingerprint: Option<String>,
+    /// Whether it is known.
+    pub state: HostKeyState,
+}
+
+/// What is known of a host's key.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum HostKeyState {
+    /// It is known.
+    Known,
+    /// It was recorded just now.
+    Recorded,
+    /// It is not known.
+    Unknown,
+    /// Another key is known.
+    Changed,
+    /// It is revoked.
+    Revoked,
+    /// The host was not reached.
+    Unreached,
+}
+
+/// A member of etcd.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
+pub struct MemberRow {
+    /// Its name.
+    pub name: String,
+    /// Whether it votes, or only learns yet.
+    pub votes: bool,
+    /// Where the others reach it.
+    pub address: String,
+}
+
+/// A node as it is seen from outside.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
+pub struct NodeRow {
+    /// Its name.
+    pub name: String,
+    /// Whether it is Ready.
+    pub ready: bool,
+    /// Its roles.
+    pub roles: String,
+    /// Its kubelet's version.
+    pub version: String,
+    /// Its internal address.
+    pub internal_ip: String,
+    /// Whether its host was not reached in this run, so that the rest is what the cluster last heard.
+    #[serde(default)]
+    pub last_heard: bool,
+}
