@@ -98,6 +98,9 @@ pub fn keys_are_shown_and_recorded(place: &Place, inventory: &Inventory) {
         ));
         let answer = trust("");
         assert_eq!(states(&answer), expected);
+        let planned = place.json("plan", &inventory);
+        let is_reached = planned.row("m2").outcome != "unreachable";
+        assert_eq!(is_reached, name != "m9", "as its key is judged");
         if name == "m9" {
             answer.says(&["m2: its certificate does not vouch for it: it is for m9"]);
         }
