@@ -1,5 +1,4 @@
 use super::*;
-use proptest::prelude::*;
 
 const QUESTIONS: &Questions = &crate::distribution::k3s::DISTRIBUTION.questions;
 
@@ -232,11 +231,4 @@ fn an_answer_without_its_last_line_is_refused() {
         read(&cut),
         Err("the answer about the host ended early; it said: sudo: a password is required".into())
     );
-}
-
-proptest! {
-    #[test]
-    fn no_answer_makes_it_panic(text in "(\\PC|\n|\t|=){0,400}") {
-        let _ = read(&reply(&format!("{text}\ncomplete=yes\n")));
-    }
 }

@@ -239,20 +239,6 @@ async fn a_file_that_cannot_be_read_is_not_an_empty_one() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
     #[test]
-    fn no_line_makes_it_panic(
-        line in "(@revoked|@cert-authority|@x)?[ \t]*(\\PC{0,20}|\\|1\\|[A-Za-z0-9+/=|]{0,40}|[*?!\\[\\]:,h1]{0,12})[ \t]+(ssh-ed25519|ssh-rsa|\\PC{0,10})[ \t]+[A-Za-z0-9+/=]{0,80}",
-        bytes in proptest::collection::vec(any::<u8>(), 0..200),
-    ) {
-        let mut found = Records::default();
-        found.add(Path::new("f"), line.as_bytes());
-        found.add(Path::new("f"), &bytes);
-        found.add(Path::new("f"), format!("h1 {A}").as_bytes());
-        let verdict = found.verdict("h1", 22, &key(A));
-        prop_assert!(matches!(verdict, KnownHostVerdict::Known | KnownHostVerdict::Revoked(_)));
-        let _types = found.known_types("h1", 2222);
-    }
-
-    #[test]
     fn a_pattern_is_matched_as_its_plain_meaning_says(pattern in "[ab*?]{0,8}", name in "[ab]{0,8}") {
         fn plain(pattern: &[u8], name: &[u8]) -> bool {
             match (pattern.split_first(), name.split_first()) {
