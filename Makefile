@@ -83,7 +83,7 @@ fuzz:
 	one() {
 		mkdir -p "$$2/found/$$1"
 		if ! cargo fuzz run --dev --sanitizer none --target-dir "$$2" "$$1" "$$2/found/$$1" "fuzz/corpus/$$1" -- \
-			-max_total_time=$(SECONDS) -timeout=20 >"$$2/$$1.log" 2>&1; then
+			-max_total_time=$(SECONDS) -max_len=4096 -timeout=20 >"$$2/$$1.log" 2>&1; then
 			grep -av -e '^#' -e NEW_FUNC "$$2/$$1.log" >&2
 			exit 1
 		fi
@@ -93,8 +93,8 @@ fuzz:
 	cargo fuzz list | xargs --max-procs=2 -I{} bash -c 'one {} "$$0"' "$$target"
 
 test:
-	echo "All tests: about three quarters of an hour. The first time it takes half an hour longer: packages by apt, two builds"
-	echo "by cargo (for lints and for tests), an image for the machines, and Kubernetes compiled by Go."
+	echo "All tests: about three quarters of an hour. The first time it takes half an hour longer: packages by apt, three builds"
+	echo "by cargo (for lints, tests and fuzzing), an image for the machines, and Kubernetes compiled by Go."
 	# Debian 12 has vagrant-lxc; where it is missing, the last line says what was not tested.
 	without=""
 	if . /etc/os-release && [ "$$ID$${VERSION_ID-}" = debian12 ] || dpkg-query --show vagrant-lxc >/dev/null 2>&1; then
