@@ -79,9 +79,11 @@ pub const LATER: &str = "(known once the first server runs)";
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// Takes a secret in; surrounding white space (the newline of a file) is dropped.
+    /// Takes a secret in without the line end that a file or a command gives it. White space is kept: a
+    /// passphrase may begin or end with a space.
     pub fn new(value: &str) -> Self {
-        Self(SecretString::from(value.trim().to_owned()))
+        let value = value.trim_end_matches(['\r', '\n']);
+        Self(SecretString::from(value.to_owned()))
     }
 
     /// The secret itself, for the one place that writes it to a host.
@@ -119,5 +121,6 @@ mod tests {
         let secret = Secret::new("hunter2hunter2\n");
         assert_eq!(format!("{secret} {secret:?}"), "*** ***");
         assert_eq!(secret.expose(), "hunter2hunter2");
+        assert_eq!(Secret::new(" open sesame \r\n").expose(), " open sesame ");
     }
 }

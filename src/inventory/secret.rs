@@ -244,8 +244,8 @@ fn one(
             }
         }
     };
-    let text = text.trim();
-    if text.is_empty() {
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.trim().is_empty() {
         let message = format!("the secret is empty: nothing is in {from}");
         reader.mistakes.add(span, message);
         return None;

@@ -9,8 +9,8 @@ use towline_lab::{Machine, SUDO_PASSWORD};
 use crate::place::{Place, wait_for};
 use crate::towline::{Answer, Towline};
 
-/// What opens a key.
-pub const PASSPHRASE: &str = "open sesame";
+/// What opens a key; it ends with a space.
+pub const PASSPHRASE: &str = "open sesame ";
 
 /// A new pair of keys in the user's folder; the private one.
 pub fn key(place: &Place, name: &str) -> PathBuf {
