@@ -62,17 +62,36 @@ pub(super) async fn ask(
     }
 }
 
+/// As much of a line that a host said is told.
+const LONGEST_LINE: usize = 400;
+
+/// The last of the lines that a host said, each no longer than a person reads.
+fn last_lines(said: &str, count: usize) -> Vec<String> {
+    let lines = said.trim().lines().rev().take(count);
+    let mut lines: Vec<_> = lines
+        .map(|line| line.chars().take(LONGEST_LINE).collect())
+        .collect();
+    lines.reverse();
+    lines
+}
+
 /// The last things that a host said before it failed, in one line.
 pub(super) fn complaint(output: &CommandOutput) -> String {
-    let said = output.stderr.trim();
-    let last: Vec<_> = said.lines().rev().take(3).collect();
-    match last.as_slice() {
+    match &*last_lines(&output.stderr, 3) {
         [] => output.exit.to_string(),
-        lines => format!(
-            "{} ({})",
-            lines.iter().rev().copied().collect::<Vec<_>>().join("; "),
-            output.exit
+        lines => format!("{} ({})", lines.join("; "), output.exit),
+    }
+}
+
+/// Why a host that was asked has not answered.
+pub(super) fn unanswered(output: &CommandOutput) -> Stop {
+    match &output.exit {
+        Exit::Refused(reason) => Stop::Failed(no_session(reason)),
+        Exit::Flooded(_) => Stop::Failed(
+            Problem::new(Code::ANSWER_UNUSABLE, "its answer cannot be used")
+                .because(complaint(output)),
         ),
+        _ => lost(complaint(output)),
     }
 }
 
@@ -254,18 +273,11 @@ impl Runner {
                     ));
                 }
                 Exit::Code(CONFLICT) => {
-                    return Err(Stop::Failed(changed_meanwhile(output.stderr.trim())));
+                    let path = last_lines(&output.stderr, 1).concat();
+                    return Err(Stop::Failed(changed_meanwhile(&path)));
                 }
                 Exit::Code(LEFT) => {
-                    return Ok(Acted::Left(
-                        output
-                            .stderr
-                            .trim()
-                            .lines()
-                            .last()
-                            .unwrap_or_default()
-                            .into(),
-                    ));
+                    return Ok(Acted::Left(last_lines(&output.stderr, 1).concat()));
                 }
                 Exit::Lost(reason) => return Err(lost(reason)),
                 Exit::Refused(reason) => return Err(Stop::Failed(no_session(&reason))),
@@ -274,9 +286,8 @@ impl Runner {
                         Code::COMMAND_FAILED,
                         "the command on the host failed ({exit})"
                     );
-                    let lines: Vec<_> = output.stderr.trim().lines().collect();
-                    for line in &lines[lines.len().saturating_sub(8)..] {
-                        problem = problem.because(*line);
+                    for line in last_lines(&output.stderr, 8) {
+                        problem = problem.because(line);
                     }
                     return Err(Stop::Failed(problem));
                 }

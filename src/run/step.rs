@@ -5,12 +5,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::instrument;
 
-use super::exchange::{Acted, ask, changed_meanwhile, complaint, lost, no_session};
+use super::exchange::{Acted, ask, changed_meanwhile, lost, unanswered};
 use super::{Event, Runner, Stop};
 use crate::plan::Step;
 use crate::problem::{Code, Problem};
 use crate::shell::Reply;
-use crate::ssh::Exit;
 use crate::task::{Changes, ENDING, GRACE, Pending, Remedy, Task, Verdict};
 
 /// What a step came to on a host that was not as it should be.
@@ -214,10 +213,7 @@ impl Runner {
                     "the host's answer was cut short".into(),
                 )),
             },
-            Err(output) => Err(match &output.exit {
-                Exit::Refused(reason) => Stop::Failed(no_session(reason)),
-                _ => lost(complaint(&output)),
-            }),
+            Err(output) => Err(unanswered(&output)),
         }
     }
 }

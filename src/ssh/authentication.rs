@@ -5,7 +5,7 @@ use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKey};
 use russh::{MethodKind, MethodSet};
 
 use crate::problem::Problem;
-use crate::ssh::client::{Client, Shared};
+use crate::ssh::client::{Client, Shared, brief};
 use crate::ssh::fault::{ConnectError, Denied};
 use crate::ssh::keys::{FileKey, Keys, private_beside};
 use crate::ssh::known_hosts::fingerprint;
@@ -13,6 +13,9 @@ use crate::ssh::target::Target;
 use crate::vars::Secret;
 
 mod agent;
+
+/// So often a host may ask something of a keyboard, where one question is the password.
+const MOST_QUESTIONS: usize = 10;
 
 /// What became of one offer.
 #[derive(Clone, Copy, PartialEq)]
@@ -130,7 +133,7 @@ impl Attempt<'_> {
             .authenticate_keyboard_interactive_start(user, None);
         let mut asked = asked.await;
         let mut is_told = false;
-        loop {
+        for _ in 0..MOST_QUESTIONS {
             let prompts = match asked {
                 Ok(KeyboardInteractiveAuthResponse::InfoRequest { prompts, .. }) => prompts,
                 Ok(KeyboardInteractiveAuthResponse::Success) => return Ok(Offer::Taken),
@@ -153,7 +156,7 @@ impl Attempt<'_> {
                     vec![password.expose().to_owned()]
                 }
                 [one, ..] => {
-                    let prompt = one.prompt.trim();
+                    let prompt = brief(&one.prompt);
                     self.denied
                         .notes
                         .push(format!("the host asks for more: {prompt}"));
@@ -165,6 +168,9 @@ impl Attempt<'_> {
                 .authenticate_keyboard_interactive_respond(answers)
                 .await;
         }
+        let note = format!("the host asked {MOST_QUESTIONS} times without an end");
+        self.denied.notes.push(note);
+        Ok(Offer::Over)
     }
 
     async fn offer_files(&mut self, files: &[FileKey]) -> Result<Offer, Problem> {

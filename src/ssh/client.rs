@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use russh::client::{DisconnectReason, Handler, Session};
+use russh::client::{ChannelOpenHandle, DisconnectReason, Handler, Msg, Session};
 use russh::keys::PublicKeyOrCertificate;
-use russh::{ChannelId, ChannelOpenFailure};
+use russh::{Channel, ChannelId, ChannelOpenFailure};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 
@@ -76,7 +76,7 @@ impl Shared {
         let greeting = lock(&self.greeting);
         let text = String::from_utf8_lossy(&greeting.said);
         let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
-        Some(line.chars().take(200).collect())
+        Some(brief(line))
     }
 
     /// Notes what the command that the connection goes through complains of.
@@ -95,7 +95,7 @@ impl Shared {
             .lines()
             .map(str::trim)
             .rfind(|line| !line.is_empty())?;
-        Some(line.chars().take(200).collect())
+        Some(brief(line))
     }
 
     /// Why the host opened no channel: its words, or else what its reason means. Several channels may
@@ -135,8 +135,33 @@ pub(super) struct Client {
     pub shared: Arc<Shared>,
 }
 
+/// A host opens no channel to this machine: russh would take each of them, and keep them all.
+macro_rules! opens_none {
+    ($($name:ident($($argument:ty),*);)*) => {$(
+        async fn $name(
+            &mut self,
+            _channel: Channel<Msg>,
+            $(_: $argument,)*
+            _refused: ChannelOpenHandle,
+            _session: &mut Session,
+        ) -> Result<(), Self::Error> {
+            Ok(())
+        }
+    )*};
+}
+
 impl Handler for Client {
     type Error = russh::Error;
+
+    opens_none! {
+        server_channel_open_session();
+        server_channel_open_agent_forward();
+        server_channel_open_x11(&str, u32);
+        server_channel_open_direct_tcpip(&str, u32, &str, u32);
+        server_channel_open_direct_streamlocal(&str);
+        server_channel_open_forwarded_tcpip(&str, u32, &str, u32);
+        server_channel_open_forwarded_streamlocal(&str);
+    }
 
     async fn check_server_key(
         &mut self,
@@ -156,7 +181,7 @@ impl Handler for Client {
         _language: &str,
         _session: &mut Session,
     ) -> Result<(), Self::Error> {
-        let refusal = (reason.code(), description.to_owned());
+        let refusal = (reason.code(), brief(description));
         let mut refusals = lock(&self.shared.channel_refusals);
         refusals.truncate(MOST_REFUSALS - 1);
         refusals.push(refusal);
@@ -169,7 +194,7 @@ impl Handler for Client {
     ) -> Result<(), Self::Error> {
         let (said, result) = match reason {
             DisconnectReason::ReceivedDisconnect(info) => {
-                let said = format!("the host hung up: {}", info.message.trim());
+                let said = format!("the host hung up: {}", brief(&info.message));
                 (said, Ok(()))
             }
             DisconnectReason::Error(error) => (words(&error), Err(error)),
@@ -177,6 +202,16 @@ impl Handler for Client {
         self.shared.farewell.send_replace(Some(said));
         result
     }
+}
+
+/// As much of what a host said in one go as a line of an error has room for.
+pub(super) fn brief(said: &str) -> String {
+    let mut letters = said.trim().chars();
+    let mut brief: String = letters.by_ref().take(200).collect();
+    if letters.next().is_some() {
+        brief.push('…');
+    }
+    brief
 }
 
 /// What a protocol error means, in words.
@@ -193,7 +228,7 @@ pub(super) fn words(error: &russh::Error) -> String {
             _ => error.to_string(),
         },
         russh::Error::NoCommonAlgo { kind, theirs, .. } => {
-            let theirs = theirs.join(", ");
+            let theirs = brief(&theirs.join(", "));
             format!("no common algorithm ({kind:?}); the host offers {theirs}")
         }
         other => other.to_string(),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use russh::client::{Handle, Msg};
-use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
+use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
@@ -14,16 +14,21 @@ use crate::ssh::client::{Client, Shared, words};
 use crate::ssh::{CommandOutput, Exit, UploadProgress};
 
 mod sudo;
+mod text;
 mod timer;
 
 pub use sudo::{BecomePassword, NOT_TRIED, is_wrong};
 pub(super) use sudo::{Door, as_root};
+pub(super) use text::whole_characters;
+use text::{characters, name};
 use timer::Timer;
 
-/// As much of standard output is kept.
-pub(super) const LONGEST_OUTPUT: usize = 8 * 1024 * 1024;
+/// Standard output that is longer is no answer.
+pub(super) const LONGEST_OUTPUT: usize = 2 * 1024 * 1024;
 /// As much of the end of standard error is kept.
 pub(super) const LONGEST_ERRORS: usize = 64 * 1024;
+/// A host that says more in one exchange, on whatever stream, is not listened to any longer.
+const LONGEST_TALK: usize = 8 * 1024 * 1024;
 /// How much of a file is read and sent at once.
 const PIECE: usize = 256 * 1024;
 
@@ -131,18 +136,22 @@ pub(super) struct Received {
     refused: bool,
     pub(super) stdout: Vec<u8>,
     pub(super) stderr: Vec<u8>,
+    /// How many bytes came, on any stream.
+    bytes: usize,
     /// When the first of it came.
     first: Option<Instant>,
 }
 
 /// How the waiting ended.
-enum ChannelEnd {
+pub(super) enum ChannelEnd {
     /// The host closed the channel.
     Closed,
     /// The connection ended.
     Gone,
     /// A time limit passed; why, as words.
     Late(String),
+    /// The host says more than is listened to; how much that is, as words.
+    Flooded(String),
     /// The file on this side could not be read.
     Unreadable(std::io::Error),
 }
@@ -189,6 +198,10 @@ pub(super) async fn exchange(
         (_, _, ChannelEnd::Unreadable(error)) => {
             Exit::Lost(format!("the file cannot be read: {error}"))
         }
+        (_, _, ChannelEnd::Flooded(limit)) => {
+            received.stdout = Vec::new();
+            Exit::Flooded(limit)
+        }
         (_, Some(signal), _) => Exit::Signal(signal),
         (Some(code), None, _) => Exit::Code(code),
         (None, None, _) if received.refused => {
@@ -202,7 +215,7 @@ pub(super) async fn exchange(
     };
     CommandOutput {
         exit,
-        stdout: String::from_utf8_lossy(&received.stdout).into_owned(),
+        stdout: characters(received.stdout),
         stderr: String::from_utf8_lossy(whole_characters(&received.stderr)).into_owned(),
         start,
     }
@@ -269,7 +282,9 @@ async fn talk(
                 Some(ChannelMsg::Close) => return ChannelEnd::Closed,
                 Some(message) => {
                     timer.progress();
-                    received.take(message);
+                    if let Some(flooded) = received.take(message) {
+                        return flooded;
+                    }
                 }
             },
             result = &mut sending, if !sent => match result {
@@ -308,18 +323,25 @@ impl Received {
         self.code.is_some() || self.signal.is_some()
     }
 
-    pub(super) fn take(&mut self, message: ChannelMsg) {
+    /// Takes what came in; the end of the exchange where that is too much.
+    pub(super) fn take(&mut self, message: ChannelMsg) -> Option<ChannelEnd> {
         // Standard error does not count: sudo complains there before it starts anything.
         if matches!(message, ChannelMsg::Data { .. }) {
             self.first.get_or_insert_with(Instant::now);
         }
         match message {
             ChannelMsg::Data { data } => {
-                let room = LONGEST_OUTPUT.saturating_sub(self.stdout.len());
-                self.stdout.extend_from_slice(&data[..data.len().min(room)]);
+                self.bytes += data.len();
+                if self.stdout.len() + data.len() > LONGEST_OUTPUT {
+                    return Some(flooded(LONGEST_OUTPUT));
+                }
+                self.stdout.extend_from_slice(&data);
             }
-            ChannelMsg::ExtendedData { data, ext: 1 } => {
-                self.stderr.extend_from_slice(&data);
+            ChannelMsg::ExtendedData { data, ext } => {
+                self.bytes += data.len();
+                if ext == 1 {
+                    self.stderr.extend_from_slice(&data);
+                }
                 if self.stderr.len() > 4 * LONGEST_ERRORS {
                     let kept = whole_characters(&self.stderr).len();
                     self.stderr.drain(..self.stderr.len() - kept);
@@ -330,28 +352,12 @@ impl Received {
             ChannelMsg::Failure => self.refused = true,
             _ => {}
         }
+        (self.bytes > LONGEST_TALK).then(|| flooded(LONGEST_TALK))
     }
 }
 
-fn name(signal: &Sig) -> String {
-    match signal {
-        Sig::Custom(name) => name.clone(),
-        known => format!("{known:?}"),
-    }
-}
-
-/// The last 64 KiB, without the rest of a character that the cut went through.
-pub(super) fn whole_characters(bytes: &[u8]) -> &[u8] {
-    let tail = &bytes[bytes.len().saturating_sub(LONGEST_ERRORS)..];
-    let torn = if tail.len() < bytes.len() {
-        tail.iter()
-            .take(3)
-            .take_while(|&&byte| byte & 0xc0 == 0x80)
-            .count()
-    } else {
-        0
-    };
-    &tail[torn..]
+fn flooded(limit: usize) -> ChannelEnd {
+    ChannelEnd::Flooded(format!("{} MiB", limit / 1024 / 1024))
 }
 
 /// `60 s`, or `0.5 s` for less than a whole second.

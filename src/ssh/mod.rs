@@ -65,6 +65,8 @@ pub enum Exit {
     Lost(String),
     /// The host let no command begin, for this reason; the connection lives.
     Refused(String),
+    /// It said more than this much, and was listened to no longer. Never success.
+    Flooded(String),
 }
 
 impl fmt::Display for Exit {
@@ -74,6 +76,7 @@ impl fmt::Display for Exit {
             Self::Signal(name) => write!(f, "ended by signal {name}"),
             Self::Lost(reason) => write!(f, "connection lost: {reason}"),
             Self::Refused(reason) => write!(f, "no command was let begin: {reason}"),
+            Self::Flooded(limit) => write!(f, "given up: it said more than {limit}"),
         }
     }
 }
@@ -84,7 +87,7 @@ impl fmt::Display for Exit {
 pub struct CommandOutput {
     /// How it ended.
     pub exit: Exit,
-    /// Standard output, at most 8 MiB.
+    /// Standard output, at most 2 MiB.
     pub stdout: String,
     /// Standard error, its last 64 KiB.
     pub stderr: String,

@@ -46,8 +46,9 @@ pub(super) async fn config(target: &Target, trust: &HostKeyTrust) -> Result<Conf
             ]),
             ..Preferred::DEFAULT
         },
-        window_size: 8 * 1024 * 1024,
-        channel_buffer_size: 1024,
+        // Answers are small, and what a host sends waits in memory: at most so many packets of 32 KiB.
+        window_size: 1024 * 1024,
+        channel_buffer_size: 64,
         keepalive_interval: Some(target.alive_interval),
         keepalive_max: target.alive_count,
         inactivity_timeout: None,

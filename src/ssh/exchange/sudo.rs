@@ -100,16 +100,23 @@ impl Door {
             match message {
                 None => break ChannelEnd::Gone,
                 Some(ChannelMsg::Close) => break ChannelEnd::Closed,
-                Some(message) => received.take(message),
+                Some(message) => {
+                    if let Some(flooded) = received.take(message) {
+                        break flooded;
+                    }
+                }
             }
             let new = &received.stdout[looked..];
             if let Some(said) = before(new, &line) {
                 received.stdout.truncate(looked + said);
                 turn.end(Ok(()));
                 // What cannot be sent is seen by the side that reads.
-                let _ = writer.data_bytes(line).await;
+                let sent = tokio::select! {
+                    _ = writer.data_bytes(line) => None,
+                    why = timer.passed(received.ended()) => Some(ChannelEnd::Late(why)),
+                };
                 received.without(&prompt);
-                return None;
+                return sent;
             }
             // A host that talks without end is not read from its beginning each time.
             looked = received.stdout.len().saturating_sub(line.len());
@@ -119,7 +126,10 @@ impl Door {
             let _ = match turn.begin(&self.password).await {
                 Begun::Mine => {
                     let password = format!("{}\n", self.password.secret.expose());
-                    writer.data_bytes(password).await
+                    tokio::select! {
+                        sent = writer.data_bytes(password) => sent,
+                        why = timer.passed(received.ended()) => break ChannelEnd::Late(why),
+                    }
                 }
                 Begun::Again => {
                     turn.end(Err(self.host.clone()));

@@ -5,6 +5,7 @@ mod connection;
 mod exchange;
 mod host_certificate;
 mod host_key;
+mod lies;
 mod server;
 mod sudo;
 pub(super) mod world;

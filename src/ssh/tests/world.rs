@@ -6,7 +6,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use russh::MethodKind;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::{PrivateKey, PublicKey};
 
@@ -41,15 +40,8 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
     let home = tempfile::tempdir().unwrap();
     let (host_key, key) = (new_key(), new_key());
     write_key(&home.path().join(".ssh/id_ed25519"), &key);
-    let mut setup = Setup {
-        host_keys: vec![host_key.clone()],
-        certificates: Vec::new(),
-        accepts: key.public_key().clone(),
-        act: Act::Shell,
-        drops: 0,
-        attempts: 6,
-        methods: &[MethodKind::PublicKey, MethodKind::Password],
-    };
+    let accepts = key.public_key().clone();
+    let mut setup = Setup::new(host_key.clone(), accepts, Act::Shell);
     change(&mut setup);
     let known_hosts = KnownHosts::new(&[home.path().join("known_hosts")], home.path());
     World {

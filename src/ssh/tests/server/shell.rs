@@ -58,10 +58,11 @@ pub(super) async fn shell(channel: Channel<Msg>, command: &str, programs: Option
     };
     tokio::join!(saying, complaining);
     let status = child.wait().await.unwrap();
+    // The client may have gone by now.
     if let Some(code) = status.code() {
-        writer.exit_status(code.unsigned_abs()).await.unwrap();
+        let _ = writer.exit_status(code.unsigned_abs()).await;
     }
-    writer.eof().await.unwrap();
-    writer.close().await.unwrap();
+    let _ = writer.eof().await;
+    let _ = writer.close().await;
     taking.abort();
 }

@@ -1,7 +1,6 @@
 //! An SSH server inside the test process, which misbehaves as told.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,48 +9,18 @@ use russh::keys::{Algorithm, Certificate, PrivateKey, PublicKey, key::safe_rng};
 use russh::server::{
     self, Auth, ChannelOpenHandle, Handler, Msg, Response, Session, VerifiedPublicKey,
 };
-use russh::{Channel, ChannelId, ChannelMsg, ChannelOpenFailure, MethodKind, MethodSet, Sig};
+use russh::{Channel, ChannelId, ChannelOpenFailure, Limits, MethodKind, MethodSet, SshId};
 use tokio::net::TcpListener;
 
+mod act;
 mod shell;
 
+pub(super) use act::Act;
+use act::act;
 use shell::shell;
 
 /// The only password that is let in, where the methods allow one.
 pub(super) const PASSWORD: &str = "let me in";
-
-/// What the server does with a command.
-#[derive(Debug, Clone)]
-pub(super) enum Act {
-    /// Really runs it.
-    Shell,
-    /// Really runs it, with the programs in this folder before all others.
-    With(PathBuf),
-    /// Ends with status 28 and a complaint after this many bytes of input.
-    Early(usize),
-    /// Ends the connection after the first input.
-    Drop,
-    /// Closes the channel without a status.
-    NoStatus,
-    /// Says that a signal ended it.
-    Signal(Sig),
-    /// Prints as many bytes to standard output and to standard error, then ends well.
-    Flood(usize, usize),
-    /// Never reads, never answers.
-    Hang,
-    /// Reads all its input, with a pause after each piece, then ends well.
-    Slow(Duration),
-    /// Never reads, and says something from time to time.
-    Drip(Duration),
-    /// Ends with this status, but something keeps the channel open.
-    Held(u32),
-    /// Refuses to run anything.
-    Refuse,
-    /// Opens no channel.
-    Full,
-    /// Really runs it, one command at a time, and frees the session of an ended one so much later.
-    OneSession(Duration),
-}
 
 pub(super) struct Server {
     pub address: SocketAddr,
@@ -63,6 +32,19 @@ pub(super) struct Server {
     pub connections: Arc<AtomicUsize>,
     /// How many channels were refused.
     pub refused: Arc<AtomicUsize>,
+    /// All that commands were given to read.
+    pub received: Arc<Mutex<Vec<u8>>>,
+}
+
+/// What the server asks of a keyboard.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Asks {
+    /// The password.
+    Password,
+    /// Something else.
+    Else(&'static str),
+    /// Nothing, again and again.
+    Nothing,
 }
 
 #[derive(Clone)]
@@ -76,6 +58,35 @@ pub(super) struct Setup {
     pub drops: usize,
     pub attempts: usize,
     pub methods: &'static [MethodKind],
+    pub asks: Asks,
+    /// How it introduces itself.
+    pub id: &'static str,
+    /// What it says before a login.
+    pub banner: String,
+    /// How much may be sent to a command before it is taken.
+    pub window: u32,
+    /// When keys are exchanged anew.
+    pub limits: Limits,
+}
+
+impl Setup {
+    /// An honest server with this key of its own, which lets this key in.
+    pub(super) fn new(host_key: PrivateKey, accepts: PublicKey, act: Act) -> Self {
+        Self {
+            host_keys: vec![host_key],
+            certificates: Vec::new(),
+            accepts,
+            act,
+            drops: 0,
+            attempts: 6,
+            methods: &[MethodKind::PublicKey, MethodKind::Password],
+            asks: Asks::Password,
+            id: "SSH-2.0-test",
+            banner: String::new(),
+            window: 2 * 1024 * 1024,
+            limits: Limits::default(),
+        }
+    }
 }
 
 pub(super) fn new_key() -> PrivateKey {
@@ -90,6 +101,7 @@ pub(super) async fn serve(setup: Setup) -> Server {
         closed: Arc::default(),
         connections: Arc::default(),
         refused: Arc::default(),
+        received: Arc::default(),
     };
     let config = Arc::new(server::Config {
         keys: setup.host_keys.clone(),
@@ -98,13 +110,17 @@ pub(super) async fn serve(setup: Setup) -> Server {
         max_auth_attempts: setup.attempts,
         methods: MethodSet::from(setup.methods),
         nodelay: true,
+        server_id: SshId::Standard(setup.id.into()),
+        window_size: setup.window,
+        limits: setup.limits.clone(),
         ..server::Config::default()
     });
-    let (commands, closed, connections, refused) = (
+    let (commands, closed, connections, refused, received) = (
         server.commands.clone(),
         server.closed.clone(),
         server.connections.clone(),
         server.refused.clone(),
+        server.received.clone(),
     );
     tokio::spawn(async move {
         loop {
@@ -118,6 +134,8 @@ pub(super) async fn serve(setup: Setup) -> Server {
                 commands: commands.clone(),
                 closed: closed.clone(),
                 refused: refused.clone(),
+                received: received.clone(),
+                unanswered: Vec::new(),
                 session: Arc::default(),
                 held: None,
             };
@@ -138,6 +156,8 @@ struct Peer {
     commands: Arc<Mutex<Vec<String>>>,
     closed: Arc<AtomicUsize>,
     refused: Arc<AtomicUsize>,
+    received: Arc<Mutex<Vec<u8>>>,
+    unanswered: Vec<ChannelOpenHandle>,
     /// Held while the only session there is runs a command.
     session: Arc<tokio::sync::Mutex<()>>,
     held: Option<tokio::sync::OwnedMutexGuard<()>>,
@@ -145,6 +165,10 @@ struct Peer {
 
 impl Handler for Peer {
     type Error = russh::Error;
+
+    async fn authentication_banner(&mut self) -> Result<Option<String>, Self::Error> {
+        Ok(Some(self.setup.banner.clone()))
+    }
 
     async fn auth_publickey(
         &mut self,
@@ -170,12 +194,21 @@ impl Handler for Peer {
         _methods: &str,
         response: Option<Response<'a>>,
     ) -> Result<Auth, Self::Error> {
+        let prompts = match self.setup.asks {
+            Asks::Password => vec![("Password: ".into(), false)],
+            Asks::Else(words) => vec![(words.into(), true)],
+            Asks::Nothing => Vec::new(),
+        };
+        let asked = Auth::Partial {
+            name: self.setup.banner.clone().into(),
+            instructions: self.setup.banner.clone().into(),
+            prompts: prompts.into(),
+        };
+        if matches!(self.setup.asks, Asks::Nothing) {
+            return Ok(asked);
+        }
         Ok(match response.map(|mut words| words.next()) {
-            None => Auth::Partial {
-                name: "".into(),
-                instructions: "".into(),
-                prompts: vec![("Password: ".into(), false)].into(),
-            },
+            None => asked,
             Some(Some(word)) if word == PASSWORD => Auth::Accept,
             Some(_) => Auth::reject(),
         })
@@ -208,8 +241,12 @@ impl Handler for Peer {
         reply: ChannelOpenHandle,
         _session: &mut Session,
     ) -> Result<(), Self::Error> {
-        let is_full = match self.setup.act {
-            Act::Full => true,
+        if matches!(self.setup.act, Act::Mute) {
+            self.unanswered.push(reply);
+            return Ok(());
+        }
+        let is_full = match &self.setup.act {
+            Act::Full(_) => true,
             Act::OneSession(_) => match Arc::clone(&self.session).try_lock_owned() {
                 Ok(held) => {
                     self.held = Some(held);
@@ -221,7 +258,14 @@ impl Handler for Peer {
         };
         if is_full {
             self.refused.fetch_add(1, Ordering::SeqCst);
-            reply.reject(ChannelOpenFailure::ConnectFailed).await;
+            let reason = match &self.setup.act {
+                Act::Full(said) => ChannelOpenFailure::Other {
+                    code: 2,
+                    reason: (*said).to_owned(),
+                },
+                _ => ChannelOpenFailure::ConnectFailed,
+            };
+            reply.reject(reason).await;
             return Ok(());
         }
         self.channel = Some(channel);
@@ -235,6 +279,7 @@ impl Handler for Peer {
         command: &[u8],
         session: &mut Session,
     ) -> Result<(), Self::Error> {
+        self.received.lock().unwrap().extend_from_slice(command);
         let command = String::from_utf8_lossy(command).into_owned();
         self.commands.lock().unwrap().push(command.clone());
         if matches!(self.setup.act, Act::Refuse) {
@@ -258,6 +303,7 @@ impl Handler for Peer {
             channel,
             command,
             session.handle(),
+            self.refused.clone(),
         ));
         Ok(())
     }
@@ -265,9 +311,10 @@ impl Handler for Peer {
     async fn data(
         &mut self,
         _id: ChannelId,
-        _data: &[u8],
+        data: &[u8],
         _session: &mut Session,
     ) -> Result<(), Self::Error> {
+        self.received.lock().unwrap().extend_from_slice(data);
         match self.setup.act {
             Act::Drop => Err(russh::Error::Disconnect),
             _ => Ok(()),
@@ -282,68 +329,4 @@ impl Handler for Peer {
         self.closed.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
-}
-
-async fn act(act: Act, mut channel: Channel<Msg>, command: String, session: server::Handle) {
-    let id = channel.id();
-    match act {
-        Act::Shell => return shell(channel, &command, None).await,
-        Act::With(programs) => return shell(channel, &command, Some(programs)).await,
-        Act::Early(after) => {
-            let mut seen = 0;
-            while seen < after {
-                match channel.wait().await {
-                    Some(ChannelMsg::Data { data }) => seen += data.len(),
-                    Some(_) => {}
-                    None => return,
-                }
-            }
-            channel
-                .extended_data_bytes(1, b"No space left on device\n".to_vec())
-                .await
-                .unwrap();
-            channel.exit_status(28).await.unwrap();
-        }
-        Act::NoStatus => channel.data_bytes(b"some words\n".to_vec()).await.unwrap(),
-        Act::Signal(signal) => {
-            session
-                .exit_signal_request(id, signal, false, String::new(), String::new())
-                .await
-                .unwrap();
-        }
-        Act::Flood(out, errors) => {
-            let (mut reader, writer) = channel.split();
-            tokio::spawn(async move { while reader.wait().await.is_some() {} });
-            writer.data_bytes(vec![b'o'; out]).await.unwrap();
-            writer
-                .extended_data_bytes(1, [vec![b'e'; errors], b"the end".to_vec()].concat())
-                .await
-                .unwrap();
-            writer.exit_status(0).await.unwrap();
-            writer.close().await.unwrap();
-            return;
-        }
-        Act::Slow(pause) => {
-            while let Some(message) = channel.wait().await {
-                match message {
-                    ChannelMsg::Eof => break,
-                    _ => tokio::time::sleep(pause).await,
-                }
-            }
-            channel.exit_status(0).await.unwrap();
-        }
-        Act::Drip(pause) => loop {
-            channel.data_bytes(b".".to_vec()).await.unwrap();
-            tokio::time::sleep(pause).await;
-        },
-        Act::Held(code) => {
-            channel.exit_status(code).await.unwrap();
-            std::future::pending::<()>().await;
-        }
-        Act::Hang | Act::Drop | Act::Refuse | Act::Full | Act::OneSession(_) => {
-            std::future::pending::<()>().await;
-        }
-    }
-    channel.eof().await.unwrap();
-    channel.close().await.unwrap();
 }
