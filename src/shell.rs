@@ -201,6 +201,15 @@ impl Reply {
     }
 }
 
+/// As much of the end of standard error is part of an answer, bytes.
+const LONGEST_ERRORS: usize = 4096;
+
+/// The end of what was said on standard error, as much as is part of an answer.
+pub(crate) fn end(said: &str) -> &str {
+    let said = said.trim_end();
+    &said[said.ceil_char_boundary(said.len().saturating_sub(LONGEST_ERRORS))..]
+}
+
 /// Several read-only questions that travel as one script and are answered in one exchange.
 ///
 /// Each runs in its own shell with its own time limit, so that one that hangs loses only its own
@@ -247,7 +256,7 @@ impl Batch {
             "printf '\\n{nonce} begin {index}\\n'\n\
              {{ towline_error=$( {{ {body}}} 2>&1 >&3 3>&- ); towline_status=$?; }} 3>&1\n\
              printf '\\n{nonce} error {index} %s\\n' \"$towline_status\"\n\
-             printf '%s\\n' \"$towline_error\" | tail -c 4096\n\
+             printf '%s\\n' \"$towline_error\" | tail -c {LONGEST_ERRORS}\n\
              printf '\\n{nonce} end {index}\\n'\n"
         );
         self.total += time;
@@ -272,7 +281,7 @@ impl Batch {
                 Some(Reply {
                     status: status.parse().ok()?,
                     stdout: answer.to_owned(),
-                    stderr: error.trim_end().to_owned(),
+                    stderr: end(error).to_owned(),
                 })
             })
             .collect()

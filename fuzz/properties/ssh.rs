@@ -18,7 +18,7 @@ use super::exchange::{LONGEST_ERRORS, Received, whole_characters};
 use super::host_certificate::doubt;
 use super::known_hosts::{KnownHostVerdict, Records, fingerprint, line};
 use super::{Fingerprints, entry_name};
-use crate::shell::{Batch, Reply, Script, decode, encode};
+use crate::shell::{Batch, Reply, Script, decode, encode, end};
 
 /// What no host can know beforehand: each has another one.
 fn nonce(data: &[u8]) -> String {
@@ -53,7 +53,7 @@ fn framed(said: &str, nonce: &str) {
         Some(Reply {
             status,
             stdout: stdout.to_owned(),
-            stderr: stderr.trim_end().to_owned(),
+            stderr: end(stderr).to_owned(),
         })
     };
     let whole = [reply(0, one, other), reply(1, other, one)];

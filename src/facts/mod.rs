@@ -25,6 +25,9 @@ pub use questions::turn_told;
 pub use reach::{PortAnswer, port_probe, port_told, reach_probe, reach_told};
 pub use voters::{ClusterNode, Member, Voter};
 
+/// The commands that towline's own scripts need on a host.
+const TOOLS: [&str; 6] = ["flock", "timeout", "base64", "sha256sum", "ip", "systemctl"];
+
 /// What a distribution asks of a host, and how its answer is read where that is its own.
 ///
 /// The shell texts change nothing. They answer by the functions of `tools.sh`, and find the folder of

@@ -27,12 +27,18 @@ impl Facts {
     pub fn parse(reply: &Reply, questions: &Questions, data_dir: &DataDir) -> Result<Self, String> {
         if reply.value("complete") != Some("yes") {
             let said = match reply.stderr.lines().last() {
-                Some(line) => format!("; it said: {line}"),
+                Some(line) => format!("; it said: {}", brief(line)),
                 None => String::new(),
             };
             return Err(format!("the answer about the host ended early{said}"));
         }
-        let text = |key: &str| reply.value(key).unwrap_or_default().trim().to_owned();
+        let text = |key: &str| brief(reply.value(key).unwrap_or_default().trim_start());
+        // Of what was asked for, whatever else is said.
+        let listed = |key: &str, known: &[&str]| {
+            let known = known.iter();
+            let said = known.filter(|name| reply.values(key).any(|said| said == **name));
+            said.map(|name| (*name).to_owned()).collect()
+        };
         Ok(Self {
             hostname: text("hostname"),
             machine_id: text("machine_id"),
@@ -51,27 +57,29 @@ impl Facts {
             },
             systemd: reply.value("init") == Some("systemd"),
             cgroup: text("cgroup").parse().unwrap_or(1),
-            missing_controllers: reply
-                .values("missing_controller")
-                .filter(|name| questions.controllers.contains(name))
-                .map(str::to_owned)
-                .collect(),
+            missing_controllers: listed("missing_controller", questions.controllers),
             // A path that the user is told to type is one of those that were looked for.
             cmdline: reply
                 .value("cmdline")
                 .filter(|path| ["/boot/firmware/cmdline.txt", "/boot/cmdline.txt"].contains(path))
                 .map(str::to_owned),
             ipv6: reply.value("ipv6").is_some(),
-            missing: reply.values("missing").map(str::to_owned).collect(),
+            missing: listed("missing", &super::TOOLS),
             ufw: reply.value("ufw").is_some(),
             kubernetes: reply
                 .values("kubernetes")
                 .filter(|unit| !questions.units.contains(unit))
                 .find_map(OtherKubernetes::of),
-            addresses: reply.values("address").filter_map(address).collect(),
+            addresses: reply
+                .values("address")
+                .take(MOST)
+                .filter_map(address)
+                .collect(),
             reached_at: None,
             reaches: BTreeMap::new(),
-            default_interface: text("default_interface"),
+            default_interface: Some(text("default_interface"))
+                .filter(|name| is_interface(name))
+                .unwrap_or_default(),
             disk: Disk {
                 free_kib: text("data_free_kib").parse().ok(),
                 free_inodes: text("data_free_inodes").parse().ok(),
@@ -82,8 +90,35 @@ impl Facts {
     }
 }
 
+/// A cluster has no more nodes than this.
+const MOST_NODES: usize = 5000;
+
+/// Of so many addresses, files and ranges of a host is read; one that says more floods.
+const MOST: usize = 256;
+
+/// What is read of a line of text: as long as a path may be in a message.
+fn brief(text: &str) -> String {
+    let text: String = text.chars().take(256).collect();
+    text.trim().to_owned()
+}
+
+/// A word that another machine chose: what holds anything else is none.
+fn word(text: &str) -> String {
+    let is_word = text.len() <= 253 && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_word { text } else { "" }.to_owned()
+}
+
+/// Whether an interface is called like one: the name goes into files of configuration.
+fn is_interface(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:+@".contains(&byte);
+    (1..16).contains(&name.len()) && name.bytes().all(allowed)
+}
+
 fn address(line: &str) -> Option<(String, ipnet::IpNet)> {
     let (interface, net) = line.split_once(' ')?;
+    if !is_interface(interface) {
+        return None;
+    }
     // An address with a peer is told without the length of its network.
     let net = net
         .parse()
@@ -92,15 +127,21 @@ fn address(line: &str) -> Option<(String, ipnet::IpNet)> {
     Some((interface.to_owned(), net))
 }
 
+/// The longest packed value: of a file of 256 KiB, as much as is asked for.
+const LONGEST_PACKED: usize = 400 * 1024;
+
 /// What travelled packed. What is no UTF-8 is not taken for absent: it shows as U+FFFD.
 fn unpacked(packed: &str) -> Option<Secret> {
+    if packed.len() > LONGEST_PACKED {
+        return None;
+    }
     Some(Secret::new(&String::from_utf8_lossy(&decode(packed)?)))
 }
 
 fn drop_in(line: &str) -> Option<DropIn> {
     let (text, name) = line.split_once(' ')?;
     Some(DropIn {
-        name: name.to_owned(),
+        name: brief(name),
         text: unpacked(text)?,
     })
 }
@@ -130,7 +171,11 @@ fn node_facts(reply: &Reply, questions: &Questions, data_dir: &DataDir) -> NodeF
     NodeFacts {
         data_dir: data_dir.clone(),
         config: secret("config"),
-        drop_ins: reply.values("drop_in").filter_map(drop_in).collect(),
+        drop_ins: reply
+            .values("drop_in")
+            .take(MOST)
+            .filter_map(drop_in)
+            .collect(),
         datastore: match reply.value("datastore") {
             Some("etcd") => Some(Datastore::Etcd),
             Some("sqlite") => Some(Datastore::Sqlite),
@@ -169,9 +214,11 @@ pub(super) fn is_api_ready(reply: &Reply) -> bool {
 }
 
 pub(super) fn nodes(reply: &Reply) -> Vec<ClusterNode> {
-    let lines = reply.values("node");
+    // That of a real node has three or four KiB.
+    let lines = reply.values("node").filter(|line| line.len() < 64 * 1024);
     let five_minutes_ago = reply.value("five_minutes_ago");
     lines
+        .take(MOST_NODES)
         .filter_map(|line| node(line, five_minutes_ago))
         .collect()
 }
@@ -181,7 +228,7 @@ fn unit(line: &str) -> Unit {
         let found = line
             .split_whitespace()
             .find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
-        found.unwrap_or_default().to_owned()
+        brief(found.unwrap_or_default())
     };
     Unit {
         load: property("LoadState"),
@@ -231,15 +278,13 @@ fn node(line: &str, five_minutes_ago: Option<&str>) -> Option<ClusterNode> {
         voter: is_etcd.then_some(votes),
         internal_ip: of_type(&addresses, "InternalIP")
             .and_then(|address| address["address"].as_str()?.parse().ok()),
-        version: info["kubeletVersion"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned(),
+        version: word(info["kubeletVersion"].as_str().unwrap_or_default()),
         uid: uid.unwrap_or_default().to_owned(),
         pods: pods
             .as_array()
             .into_iter()
             .flatten()
+            .take(MOST)
             .filter_map(|range| range.as_str()?.parse().ok())
             .collect(),
         is_young: made.is_none_or(|made| {
@@ -253,6 +298,7 @@ fn node(line: &str, five_minutes_ago: Option<&str>) -> Option<ClusterNode> {
 pub fn members_told(reply: &Reply, node: fn(&str) -> String) -> Vec<Member> {
     let list: Value = reply
         .value("members")
+        .filter(|packed| packed.len() <= LONGEST_PACKED)
         .and_then(decode)
         .and_then(|packed| serde_json::from_slice(&packed).ok())
         .unwrap_or_default();
@@ -271,7 +317,7 @@ pub fn members_told(reply: &Reply, node: fn(&str) -> String) -> Vec<Member> {
                 let (address, _) = url.strip_prefix("https://")?.rsplit_once(':')?;
                 address.trim_matches(['[', ']']).parse().ok()
             }),
-            node: node(member["name"].as_str().unwrap_or_default()),
+            node: node(&word(member["name"].as_str().unwrap_or_default())),
             is_learner: member["isLearner"] == true,
             // The one that told the list is up, also where the host was too busy to ask it again.
             answers: were_asked.then(|| {

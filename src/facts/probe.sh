@@ -35,7 +35,7 @@ for file in /boot/firmware/cmdline.txt /boot/cmdline.txt; do
     [ -f "$file" ] && say cmdline "$file" && break
 done
 [ -d /proc/sys/net/ipv6 ] && say ipv6 yes
-for tool in flock timeout base64 sha256sum ip systemctl; do
+for tool in $tools; do
     command -v "$tool" >/dev/null 2>&1 || say missing "$tool"
 done
 if command -v ufw >/dev/null 2>&1; then

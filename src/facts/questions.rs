@@ -24,9 +24,10 @@ impl Questions {
         let mut text = self.begin(data_dir);
         let _ = writeln!(
             text,
-            "kubernetes='{}'\ncontrollers='{}'\n{}{}say complete yes",
+            "kubernetes='{}'\ncontrollers='{}'\ntools='{}'\n{}{}say complete yes",
             OtherKubernetes::units(),
             self.controllers.join(" "),
+            super::TOOLS.join(" "),
             include_str!("probe.sh"),
             self.node
         );

@@ -107,7 +107,8 @@ impl File {
             }
             Some("absent") => (self.change("create", ""), "absent"),
             Some("differs") if seen.value("hash").is_some_and(is_sha256) => {
-                let old = seen.value("content").and_then(decode).unwrap_or_default();
+                let mut old = seen.value("content").and_then(decode).unwrap_or_default();
+                old.truncate(DIFF_LIMIT);
                 let seen = seen.value("hash").unwrap_or_default();
                 (self.change("update", &String::from_utf8_lossy(&old)), seen)
             }
@@ -271,6 +272,20 @@ mod tests {
                 "{old}"
             );
         }
+    }
+
+    #[test]
+    fn no_more_of_a_file_is_compared_than_was_asked_for() {
+        let old = encode(&b"\n".repeat(2 * DIFF_LIMIT)).replace('\n', "");
+        let told = format!(
+            "mode=600 0:0\nstate=differs\nhash={}\ncontent={PACKED}{old}\n",
+            sha256("x")
+        );
+        let Verdict::Drifted(remedy) = judged(&told) else {
+            panic!("it differs");
+        };
+        let diff = remedy.changes[0].diff.as_deref().expect("a diff");
+        assert!(diff.lines().count() < DIFF_LIMIT + 10, "{}", diff.len());
     }
 
     #[test]

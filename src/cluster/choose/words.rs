@@ -168,5 +168,5 @@ pub fn list(facts: &Facts) -> String {
         .addresses
         .iter()
         .map(|(interface, net)| format!("{} on {interface}", net.addr()));
-    addresses.collect::<Vec<_>>().join(", ")
+    some(&addresses.collect::<Vec<_>>())
 }
