@@ -5,6 +5,7 @@ mod events;
 mod explain;
 mod hosts;
 mod inventory;
+mod liars;
 mod pages;
 mod ssh_config;
 mod vagrant;
