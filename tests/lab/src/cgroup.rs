@@ -98,12 +98,17 @@ impl Group {
 
     /// Whether any process of the machine lives.
     pub(crate) fn is_populated(&self) -> bool {
+        !self.processes().is_empty()
+    }
+
+    /// The processes of the machine, by their numbers on this host.
+    pub(crate) fn processes(&self) -> Vec<u32> {
         let root = match hierarchy() {
             Ok(Hierarchy::Legacy) => Path::new(ROOT).join("pids"),
             Ok(Hierarchy::Unified) => PathBuf::from(ROOT),
-            Err(_) => return false,
+            Err(_) => return Vec::new(),
         };
-        any_process(&root.join(&self.name))
+        processes_of(&root.join(&self.name))
     }
 
     /// Stops every process of the machine where it stands, or lets them go on.
@@ -159,16 +164,13 @@ fn make(group: &Path) -> Result<()> {
     }
 }
 
-fn any_process(group: &Path) -> bool {
-    if fs::read_to_string(group.join("cgroup.procs"))
-        .is_ok_and(|processes| !processes.trim().is_empty())
-    {
-        return true;
+fn processes_of(group: &Path) -> Vec<u32> {
+    let own = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+    let mut processes: Vec<u32> = own.lines().flat_map(str::parse).collect();
+    for entry in fs::read_dir(group).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            processes.extend(processes_of(&entry.path()));
+        }
     }
-    let Ok(entries) = fs::read_dir(group) else {
-        return false;
-    };
-    entries.flatten().any(|entry| {
-        entry.file_type().is_ok_and(|kind| kind.is_dir()) && any_process(&entry.path())
-    })
+    processes
 }

@@ -5,6 +5,7 @@
 #   hold ID RUN     note the lab as a user of the host-wide settings; the first one saves and raises them
 #   cut GROUP LINK  the power cord of one machine: SIGKILL to all of it, until nothing is left
 #   remove ID RUN   the machines, the bridge, the NAT, the claim on the settings, the run folder
+#   audit KEY       the kernel tells its listeners of every program that is run, until standard input ends
 #   guard ID RUN    wait until the lab's owner is gone, then remove, unless it is kept
 set -u
 
@@ -119,10 +120,30 @@ remove() { # ID RUN
     rm -rf --one-file-system "$2"
 }
 
+audit_status() { auditctl -s | sed -n "s/^$1 //p"; }
+
+# Run with the audit's own lock held: its switch is the whole host's.
+audit() { # KEY
+    enabled=$(audit_status enabled) limit=$(audit_status backlog_limit) lost=$(audit_status lost)
+    rule="always,exit -F arch=b64 -S execve -S execveat -F key=$1"
+    # shellcheck disable=SC2086 # several words
+    auditctl -b 65536 >/dev/null && auditctl -e 1 >/dev/null && auditctl -a $rule && echo ready && cat >/dev/null
+    # shellcheck disable=SC2086
+    auditctl -d $rule
+    auditctl -b "$limit" >/dev/null
+    auditctl -e "$enabled" >/dev/null
+    echo "lost $(($(audit_status lost) - lost))"
+}
+
 case $1 in
 hold) locked take_settings "$2" "$3" ;;
 cut) power_off "$2" "$3" ;;
 remove) remove "$2" "$3" ;;
+audit)
+    trap '' HUP INT TERM
+    mkdir -p "$host"
+    (flock 8 && audit "$2") 8>"$host/audit"
+    ;;
 guard)
     exec 9<"$3/lock" || exit 0
     flock 9

@@ -22,9 +22,12 @@
 //! Where the lab is not a real machine: all machines share the host's kernel (so its global sysctls, its clock and
 //! its modules), and a power cut loses no written data, since the page cache is the host's.
 //!
+//! [`Audit`] records which programs run, here and on the machines, by the kernel that they share.
+//!
 //! Environment: `TOWLINE_LAB_RUN` (run folders), `TOWLINE_LAB_CACHE` (image, official releases), `TOWLINE_LAB_K3S`
 //! and `TOWLINE_LAB_K0S` (binaries).
 
+mod audit;
 mod base;
 mod cgroup;
 mod claim;
@@ -44,6 +47,7 @@ pub mod say;
 mod state;
 mod sweep;
 
+pub use audit::Audit;
 pub use base::ensure as image;
 pub use lab::{Lab, Options};
 pub use machine::{Machine, Role};

@@ -119,6 +119,20 @@ impl Machine {
         self.disk().join("upper").join(path.trim_start_matches('/'))
     }
 
+    /// The path on this host of the files of a machine that is on, as it sees them: also those in its memory.
+    ///
+    /// Fails where its first process cannot be found, as while it is off.
+    pub fn root(&self) -> Result<PathBuf> {
+        let is_first = |process: &u32| {
+            let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+            let inside = status.lines().find(|line| line.starts_with("NSpid:"));
+            inside.is_some_and(|line| line.ends_with("\t1"))
+        };
+        let first = self.group.processes().into_iter().find(is_first);
+        let first = first.with_context(|| format!("{} has no first process", self.name))?;
+        Ok(format!("/proc/{first}/root").into())
+    }
+
     /// What the machine wrote to its console, over all boots.
     pub fn console(&self) -> PathBuf {
         self.directory.join("console.log")
