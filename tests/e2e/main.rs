@@ -53,6 +53,7 @@ mod proxy;
 mod refusals;
 mod reset;
 mod root;
+mod secrets;
 mod single;
 mod supply;
 mod together;

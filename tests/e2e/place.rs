@@ -100,16 +100,18 @@ impl Place {
         Api::of(&self.file("demo.kubeconfig"))
     }
 
+    /// All that was said so far: each command with its answer.
+    pub fn said(&self) -> Vec<String> {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.clone()
+    }
+
     /// Asserts that no token that any machine has now was ever said, be it in base64.
     #[track_caller]
     pub fn kept_its_secrets(&self) {
-        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let file = fs::read_to_string(self.file("towline.log"));
-        let log: Vec<String> = log
-            .iter()
-            .chain(&file)
-            .map(|said| with_unpacked(said))
-            .collect();
+        let log = self.said().into_iter().chain(file);
+        let log: Vec<String> = log.map(|said| with_unpacked(&said)).collect();
         let script = "cd /var/lib/rancher/k3s/server 2>/dev/null && cat token agent-token; \
                       sed -n 's/^ *\\(agent-\\)\\?token: //p' /etc/rancher/k3s/config.yaml";
         let mut secrets = 0;
@@ -156,13 +158,8 @@ impl Drop for Place {
             return;
         }
         let mut told = String::new();
-        for said in self
-            .log
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-        {
-            told.push_str(&shortened(said));
+        for said in self.said() {
+            told.push_str(&shortened(&said));
             told.push('\n');
         }
         for machine in self.lab.machines().iter().filter(|machine| machine.is_on()) {

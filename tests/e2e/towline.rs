@@ -64,6 +64,39 @@ impl Towline {
         self
     }
 
+    /// Sets a variable of its environment.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// The same under strace, which writes into a file which programs it runs and what it writes. It stays
+    /// the process that is started, and strace's grandparent.
+    pub fn traced(mut self, file: &Path) -> Self {
+        let mut strace = Command::new("strace");
+        strace
+            .args(["-DDD", "-f", "--seccomp-bpf", "-y", "-s", "65536", "-o"])
+            .arg(file)
+            .args([
+                "-e",
+                "trace=execve,execveat,open,openat,creat,write,pwrite64",
+            ])
+            .arg(self.command.get_program())
+            .args(self.command.get_args())
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        for (name, value) in self.command.get_envs() {
+            strace.env(name, value.unwrap_or_default());
+        }
+        if let Some(folder) = self.command.get_current_dir() {
+            strace.current_dir(folder);
+        }
+        self.command = strace;
+        self
+    }
+
     /// Starts it.
     pub fn start(mut self) -> Running {
         let mut child = self.command.spawn().unwrap();
