@@ -131,6 +131,10 @@ fn each_keyword_is_shown_as_it_is_used() {
         let rest = shown.strip_prefix(said).unwrap_or(&shown);
         assert_eq!(rest.trim_start_matches("; "), wanted, "{config}");
     }
+    let hosts = "hosts: {m1: {address: web, role: server}}\n";
+    let output = towline("BindAddress 192.0.2.9\n", hosts, "inventory show");
+    let screen = screen(&output);
+    assert!(screen.contains("BindAddress is not used (m1)"), "{screen}");
 }
 
 #[test]

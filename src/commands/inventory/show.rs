@@ -36,6 +36,9 @@ pub(super) async fn run(
             return Err(problem.into());
         }
     }
+    for text in inventory.warnings {
+        ui.show(Event::Note { text });
+    }
     ui.show(Event::Shown {
         cluster: inventory.cluster.name,
         hosts,
