@@ -2,16 +2,17 @@
 //! both sides, what is printed, what is written.
 //!
 //! ```text
+//!  k0s.rs       what hosts of k0s join with
 //!  planted.rs   the secrets
 //!  story.rs     the user who has them, and where they are looked for
 //!  record.rs    what strace saw here, and the files of a machine
 //!  search.rs    finds a secret in a text, also cut, quoted and encoded
 //! ```
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::thread;
 
 use serde_json::json;
 use towline_lab::{Audit, Fault, Machine};
@@ -19,6 +20,7 @@ use towline_lab::{Audit, Fault, Machine};
 use crate::inventory::Inventory;
 use crate::single::Desk;
 
+mod k0s;
 mod planted;
 mod record;
 mod search;
@@ -68,59 +70,48 @@ fn a_secret_is_nowhere_but_where_it_is_needed() {
     prepare(&story);
     let audit = Audit::begin(story.desk.place.lab.id()).unwrap();
     story.since.set(now());
-    first_cluster(&story);
-    let all = inventory(&story, M1, M2);
-    refusals(&story, &all);
-    second_cluster(&story, &all);
+    let of_k0s = thread::scope(|scope| {
+        let of_k0s = scope.spawn(k0s::cluster);
+        first_cluster(&story);
+        let all = inventory(&story, M1, M2);
+        refusals(&story, &all);
+        second_cluster(&story, &all);
+        of_k0s.join().unwrap()
+    });
 
     // What is recorded, and where it is looked for: a word that is in all of them.
     let word = random();
-    let control = Search::of(&BTreeMap::from([(
-        "the control",
-        word.clone().into_bytes(),
-    )]));
     let m1 = story.desk.place.machine("m1");
     m1.succeed(&format!(
         "systemd-run --quiet --wait true {word}; echo {word} >/root/control"
     ));
-    story
-        .loud(story.desk.place.command().args("explain").arg(&word))
-        .run()
-        .ends(2);
-    let found = look_on(m1, story.since.get(), &control);
+    let found = look_on(m1, story.since.get(), &Search::for_word(&word));
+    let stands = |path: &str| {
+        let mut found = found.iter().filter(|found| !found.is_private);
+        found.any(|found| found.path.starts_with(path))
+    };
     assert!(
-        found
-            .iter()
-            .any(|found| found.path == "/root/control" && !found.is_private),
+        stands("/root/control") && stands("/var/log/journal/"),
         "{found:?}"
     );
-    assert!(
-        found
-            .iter()
-            .any(|found| found.path.starts_with("/var/log/journal/")),
-        "{found:?}"
-    );
-
     let programs = audit.end().unwrap();
     let ran = |line: &str| programs.iter().any(|program| program == line.as_bytes());
     assert!(
         ran(&format!("/usr/bin/true {word}")) && ran("/usr/local/bin/k3s server"),
         "the audit tells what systemd starts"
     );
-    let search = Search::of(&story.secrets.borrow());
-    for program in &programs {
-        if let Some(hit) = search.find(program) {
-            story.fault("an argument", &hit);
-        }
+    let kubeconfigs = story.look_here(&word);
+    assert!(kubeconfigs > 0, "strace tells what is written");
+    of_k0s.look_here(&word);
+    let mut faults = Vec::new();
+    for story in [&story, &of_k0s] {
+        let search = Search::of(&story.secrets.borrow());
+        let hits = programs.iter().filter_map(|program| search.find(program));
+        hits.for_each(|hit| story.fault("an argument", &hit));
+        faults.extend(story.faults.borrow_mut().drain(..));
     }
-    story.look_here(&control);
-    let faults = story.faults.borrow();
-    assert!(
-        faults.is_empty(),
-        "{} times:\n{}",
-        faults.len(),
-        faults.join("\n\n")
-    );
+    let count = faults.len();
+    assert_eq!(count, 0, "times:\n{}", faults.join("\n\n"));
 }
 
 /// Everything that is there before the first run.

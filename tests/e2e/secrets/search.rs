@@ -39,6 +39,11 @@ impl Search {
         }
     }
 
+    /// For one word that is no secret.
+    pub fn for_word(word: &str) -> Self {
+        Self::of(&BTreeMap::from([("a word", word.as_bytes().to_vec())]))
+    }
+
     /// The first secret in a text, and what stands around it. Also one that is divided by the end of a line or by
     /// the colours of a terminal.
     pub fn find(&self, text: &[u8]) -> Option<Hit> {

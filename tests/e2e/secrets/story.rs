@@ -14,12 +14,15 @@ use crate::inventory::Inventory;
 use crate::single::Desk;
 use crate::towline::{Answer, Towline};
 
-/// Where a secret may stand on a machine, if root alone can read it: k3s's own places, and a file of the user's
-/// playbook. etcd holds the flags of k3s, since it writes them on its node.
-const PLACES: [&str; 8] = [
+/// Where a secret may stand on a machine, if root alone can read it: the products' own places, and files of the
+/// user's playbooks. etcd holds the flags of k3s, since it writes them on its node, and the tokens of k0s.
+const PLACES: [&str; 11] = [
     "/etc/rancher/k3s/config.yaml",
     "/etc/rancher/k3s/k3s.yaml",
     "/etc/rancher/k3s/registries.yaml",
+    "/root/packed",
+    "/root/tokens",
+    "/var/lib/k0s/etcd/",
     "/var/lib/rancher/k3s/server/agent-token",
     "/var/lib/rancher/k3s/server/cred/passwd",
     "/var/lib/rancher/k3s/server/db/",
@@ -134,8 +137,12 @@ impl Story {
         }
     }
 
-    /// Looks through all that towline said, ran and wrote here.
-    pub fn look_here(&self, control: &Search) {
+    /// Looks through all that towline said, ran and wrote here; this word has to be found, too. How often a secret
+    /// was written where it may be.
+    pub fn look_here(&self, word: &str) -> usize {
+        let explain = self.desk.place.command().args("explain").arg(word);
+        self.loud(explain).run().ends(2);
+        let control = Search::for_word(word);
         let search = Search::of(&self.secrets.borrow());
         let place = &self.desk.place;
         let mut kubeconfigs = 0;
@@ -159,7 +166,6 @@ impl Story {
                 }
             }
         }
-        assert!(kubeconfigs > 0, "strace tells what is written");
         let traced = Traced::read(&self.trace(self.runs.get()));
         assert!(
             traced
@@ -195,5 +201,6 @@ impl Story {
                 self.fault(&format!("{path} here, private: {is_private}"), &hit);
             }
         }
+        kubeconfigs
     }
 }
