@@ -15,18 +15,17 @@ use crate::vars::{Redactor, Secret};
 pub fn facts(data: &[u8]) {
     let said = String::from_utf8_lossy(data);
     let is_whole = reply(&said).value("complete") == Some("yes");
-    for distribution in distribution::ALL {
-        let data_dir = distribution.dialect.data_dir();
-        let read = |said: &str| Facts::parse(&reply(said), &distribution.questions, &data_dir);
-        match read(&said) {
-            Ok(_) => assert!(is_whole),
-            Err(why) => assert!(!is_whole, "{why}"),
-        }
-        // Behind a line that is not ended, and where another `complete` comes first.
-        let whole = format!("complete=yes\n{said}");
-        let facts = read(&whole).expect("it is complete");
-        check(distribution, &facts);
+    // One of them is enough for an input, and half the time.
+    let distribution = distribution::ALL[usize::from(said.contains("k0s"))];
+    let data_dir = distribution.dialect.data_dir();
+    let read = |said: &str| Facts::parse(&reply(said), &distribution.questions, &data_dir);
+    match read(&said) {
+        Ok(_) => assert!(is_whole),
+        Err(why) => assert!(!is_whole, "{why}"),
     }
+    // Behind a line that is not ended, and where another `complete` comes first.
+    let facts = read(&format!("complete=yes\n{said}")).expect("it is complete");
+    check(distribution, &facts);
 }
 
 fn check(distribution: &Distribution, facts: &Facts) {
