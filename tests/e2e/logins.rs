@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use towline_lab::{Machine, SUDO_PASSWORD};
 
 use crate::place::{Place, wait_for};
+use crate::security_key::agent_with_security_key;
 use crate::towline::{Answer, Towline};
 
 /// What opens a key; it ends with a space.
@@ -149,6 +150,14 @@ AuthorizedKeysFile none' \
         "user: admin",
         &format!("{more}\nIdentityFile {folder}/certified\nIdentitiesOnly yes"),
     );
+
+    // A hardware key, of which the agent has the handle alone.
+    let socket = place.file("token");
+    let line = agent_with_security_key(&socket);
+    machine.succeed(&format!(
+        "rm /etc/ssh/sshd_config.d/aa.conf; systemctl reload ssh; echo '{line}' >/home/admin/.ssh/authorized_keys"
+    ));
+    is_reached(&format!("user: admin, agent: {}", socket.display()), "");
 
     // Passwords, by each of the two ways in which servers ask for one; sudo wants it, too.
     for (way, other) in [

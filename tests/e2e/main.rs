@@ -54,6 +54,7 @@ mod refusals;
 mod reset;
 mod root;
 mod secrets;
+mod security_key;
 mod single;
 mod supply;
 mod together;
