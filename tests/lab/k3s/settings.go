@@ -151,10 +151,14 @@ func (s *settings) setServer() error {
 	if s.advertiseAddress == "" {
 		s.advertiseAddress = append(append([]string(nil), s.externalIPs...), s.nodeIPs...)[0]
 	}
-	if s.clusterCIDRs, err = networks(chosen.list("cluster-cidr"), "10.42.0.0/16", "cluster-cidr"); err != nil {
+	pods, services := "10.42.0.0/16", "10.43.0.0/16"
+	if net.ParseIP(s.nodeIPs[0]).To4() == nil {
+		pods, services = "fd00:42::/56", "fd00:43::/112"
+	}
+	if s.clusterCIDRs, err = networks(chosen.list("cluster-cidr"), pods, "cluster-cidr"); err != nil {
 		return err
 	}
-	if s.serviceCIDRs, err = networks(chosen.list("service-cidr"), "10.43.0.0/16", "service-cidr"); err != nil {
+	if s.serviceCIDRs, err = networks(chosen.list("service-cidr"), services, "service-cidr"); err != nil {
 		return err
 	}
 	s.clusterDNS = chosen.list("cluster-dns")
