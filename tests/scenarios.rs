@@ -140,7 +140,7 @@ impl Is {
                 let now = self.config.as_deref().filter(|_| file.path == CONFIG);
                 let now = now.map(|text| format!("# Written by towline, another version.\n{text}"));
                 match now {
-                    Some(now) if now != file.content => format!(
+                    Some(now) if Some(&now) != file.content.as_ref() => format!(
                         "mode=600 0:0\nstate=differs\nhash={}\ncontent={PACKED}{}\n",
                         sha256(&now),
                         encode(now.as_bytes()).replace('\n', "")

@@ -166,10 +166,17 @@ impl Book {
         binary: Option<&BinaryArtifact>,
     ) -> Result<(), (&'static str, Problem)> {
         match task {
-            Task::File(file) => {
-                let content = self.templates.render(&file.template, context);
-                file.content = content.map_err(|problem| ("template", problem))?;
-            }
+            Task::File(file) => match (&file.template, &file.content) {
+                (Some(template), None) => {
+                    let content = self.templates.render(template, context);
+                    file.content = Some(content.map_err(|problem| ("template", problem))?);
+                }
+                (None, Some(_)) => {}
+                _ => {
+                    let said = "a file has either a template or a content";
+                    return Err(("path", Problem::new(Code::PLAYBOOK_INVALID, said)));
+                }
+            },
             Task::Binary(file) => {
                 let binary = binary.ok_or_else(|| {
                     (

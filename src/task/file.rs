@@ -5,6 +5,10 @@
 //! - name: sysctls at boot
 //!   file: {path: /etc/sysctl.d/99-towline.conf, template: os/sysctl.conf, mode: "0644"}
 //! ```
+//!
+//! `content` in the place of `template` is the text itself. With `only_where_written`, for settings that
+//! may leave the inventory again, a file that is not there, or that something else wrote, is left as
+//! it is: the file stays and says nothing, so that what has read it is older than it and restarted.
 
 use std::fmt;
 use std::time::Duration;
@@ -22,26 +26,37 @@ use crate::vars::mask::masked_pair;
 /// How the line begins in which towline names itself.
 const HEADER: &str = "# Written by towline";
 
-/// A file with this content, owned by root.
+/// A file with this content.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct File {
     /// Absolute path on the host.
     pub path: String,
     /// The template that its content comes from.
-    pub template: String,
-    /// The content, which is rendered. It may hold secrets.
-    #[serde(skip)]
-    pub content: String,
+    #[serde(default)]
+    pub template: Option<String>,
+    /// The content, or what the template comes to. It may hold secrets.
+    #[serde(default)]
+    pub content: Option<String>,
     /// Permission bits, `0o600`.
     #[serde(deserialize_with = "octal")]
     pub mode: u32,
+    /// User and group that it belongs to, `USER:GROUP`, by name or by number.
+    #[serde(default = "root")]
+    pub owner: String,
+    /// Whether only a file that towline has written before is changed.
+    #[serde(default)]
+    pub only_where_written: bool,
     /// Whether what reads it does already what it says: nothing is restarted for it.
     #[serde(default)]
     pub effective: bool,
     /// A command that says whether it may be as it is written; the new file's path is put behind it.
     #[serde(default)]
     pub validate: Option<String>,
+}
+
+fn root() -> String {
+    "0:0".to_owned()
 }
 
 /// Reads permission bits: octal digits as text, so that YAML does not read them as another number.
@@ -65,7 +80,7 @@ impl fmt::Debug for File {
             "File({}, {:04o}, {} bytes)",
             self.path,
             self.mode,
-            self.content.len()
+            self.text().len()
         )
     }
 }
@@ -74,12 +89,18 @@ impl fmt::Debug for File {
 const DIFF_LIMIT: usize = 65_536;
 
 impl File {
+    fn text(&self) -> &str {
+        self.content.as_deref().unwrap_or_default()
+    }
+
     pub(super) fn probe(&self) -> Script {
-        let (path, hash) = (quote(&self.path), sha256(&self.content));
+        let (path, hash) = (quote(&self.path), sha256(self.text()));
+        let is_numeric = self.owner.starts_with(|first: char| first.is_ascii_digit());
+        let owner = if is_numeric { "%u:%g" } else { "%U:%G" };
         Script::new(format!(
             "[ -e {path} ] || [ -h {path} ] || {{ echo state=absent; exit; }}\n\
              [ -f {path} ] || {{ echo state=other; exit; }}\n\
-             stat -L -c 'mode=%a %u:%g' {path}\n\
+             stat -L -c 'mode=%a {owner}' {path}\n\
              hash=$(sha256sum <{path} | cut -d ' ' -f 1)\n\
              if [ \"$hash\" = {hash} ]; then echo state=same\n\
              else echo state=differs; echo \"hash=$hash\"; printf 'content={PACKED}%s\\n' \"$(head -c {DIFF_LIMIT} {path} | base64 | tr -d '\\n')\"\n\
@@ -89,19 +110,24 @@ impl File {
     }
 
     pub(super) fn judge(&self, seen: &Reply, _: &Changes) -> Result<Verdict, Problem> {
-        let mode = format!("{:o} 0:0", self.mode);
+        let mode = format!("{:o} {}", self.mode, self.owner);
         let state = seen.value("state").map(|state| {
             let is_same = state == "differs" && self.differs_in_its_header(seen);
             if is_same { "same" } else { state }
         });
         let (change, seen) = match state {
+            Some("absent" | "other") if self.only_where_written => return Ok(Verdict::Converged),
+            Some("differs") if self.only_where_written && !was_written(seen) => {
+                return Ok(Verdict::Converged);
+            }
             Some("same") if seen.value("mode") == Some(&mode) => return Ok(Verdict::Converged),
             Some("same") => {
                 let was = seen.value("mode").unwrap_or("?");
                 let what = format!("set mode and owner of {} to {mode} (was {was})", self.path);
                 // The content is left as old as it is: nothing needs to read it again.
                 let path = quote(&self.path);
-                let script = format!("chown 0:0 {path} && chmod {:o} {path}\n", self.mode);
+                let owner = quote(&self.owner);
+                let script = format!("chown {owner} {path} && chmod {:o} {path}\n", self.mode);
                 let script = acting(&script, Duration::from_mins(1));
                 return Ok(remedy(vec![Change::new(what)], script));
             }
@@ -141,12 +167,12 @@ impl File {
             let lines = text.split('\n').filter(|line| !line.starts_with(HEADER));
             lines.map(str::to_owned).collect::<Vec<_>>()
         };
-        is_whole && said(&old) == said(&self.content)
+        is_whole && said(&old) == said(self.text())
     }
 
     fn change(&self, verb: &str, old: &str) -> Change {
         // Masked first: where a value goes on can only be seen in the whole text.
-        let (old, new) = masked_pair(old, &self.content);
+        let (old, new) = masked_pair(old, self.text());
         let diff = TextDiff::from_lines(&old, &new)
             .unified_diff()
             .context_radius(2)
@@ -199,17 +225,24 @@ impl File {
                  temporary=$(mktemp {directory}/.{name}.towline.XXXXXX)\n\
                  trap 'rm -f \"$temporary\"' EXIT\ntrap 'exit 1' HUP INT TERM\n\
                  base64 -d >\"$temporary\" <<'TOWLINE_CONTENT'\n{content}TOWLINE_CONTENT\n\
-                 chown 0:0 \"$temporary\"\nchmod {mode:o} \"$temporary\"\n{validate}{age}\
+                 chown {owner} \"$temporary\"\nchmod {mode:o} \"$temporary\"\n{validate}{age}\
                  sync \"$temporary\"\nmv -f \"$temporary\" {path}\n{reload}",
                 name = quote(name),
-                content = encode(self.content.as_bytes()),
+                content = encode(self.text().as_bytes()),
+                owner = quote(&self.owner),
                 mode = self.mode,
                 seen = quote(seen),
-                hash = sha256(&self.content),
+                hash = sha256(self.text()),
             ),
             Duration::from_mins(1),
         )
     }
+}
+
+/// Whether towline wrote the file that was seen.
+fn was_written(seen: &Reply) -> bool {
+    let content = seen.value("content").and_then(decode);
+    content.is_some_and(|content| content.starts_with(HEADER.as_bytes()))
 }
 
 #[cfg(test)]
@@ -220,9 +253,11 @@ mod tests {
     fn file() -> File {
         File {
             path: "/etc/rancher/k3s/config.yaml".into(),
-            template: String::new(),
-            content: "node-ip: 10.0.0.1\ntoken: new\n".into(),
+            template: None,
+            content: Some("node-ip: 10.0.0.1\ntoken: new\n".into()),
             mode: 0o600,
+            owner: root(),
+            only_where_written: false,
             effective: false,
             validate: None,
         }
@@ -286,6 +321,40 @@ mod tests {
         };
         let diff = remedy.changes[0].diff.as_deref().expect("a diff");
         assert!(diff.lines().count() < DIFF_LIMIT + 10, "{}", diff.len());
+    }
+
+    #[test]
+    fn only_what_towline_wrote_is_emptied() {
+        let file = File {
+            content: Some("# Written by towline.\n".into()),
+            only_where_written: true,
+            ..file()
+        };
+        let judge = |stdout: String| {
+            let reply = Reply {
+                status: 0,
+                stdout,
+                stderr: String::new(),
+            };
+            file.judge(&reply, &Changes::default())
+        };
+        let differs = |content: &str| {
+            judge(format!(
+                "mode=600 0:0\nstate=differs\nhash={}\ncontent={PACKED}{}\n",
+                sha256(content),
+                encode(content.as_bytes()).replace('\n', "")
+            ))
+        };
+        let converged = Ok(Verdict::Converged);
+        assert_eq!(judge("state=absent\n".into()), converged);
+        assert_eq!(differs("mirrors: {}\n"), converged);
+        let Ok(Verdict::Drifted(remedy)) = differs("# Written by towline.\nmirrors: {}\n") else {
+            panic!("towline wrote it");
+        };
+        assert_eq!(
+            remedy.changes[0].what,
+            "update /etc/rancher/k3s/config.yaml"
+        );
     }
 
     #[test]

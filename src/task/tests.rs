@@ -121,7 +121,7 @@ proptest! {
             prop_assume!(*before != content);
             fs::write(&path, before).expect("written");
         }
-        let file = File { path: path.to_string_lossy().into_owned(), template: String::new(), content: content.clone(), mode, effective: false, validate: None };
+        let file = File { mode, ..file(&path, &content) };
         converges(&Task::File(file), folder.path())?;
         prop_assert_eq!(fs::read(&path).expect("read"), content.as_bytes());
         let metadata = fs::metadata(&path).expect("there");
@@ -168,14 +168,7 @@ fn a_file_of_another_mode_is_not_written_again() {
     fs::write(&path, "a: 1\n").expect("written");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).expect("changed");
     let before = fs::metadata(&path).expect("there");
-    let file = File {
-        path: path.to_string_lossy().into_owned(),
-        template: String::new(),
-        content: "a: 1\n".into(),
-        mode: 0o600,
-        effective: false,
-        validate: None,
-    };
+    let file = file(&path, "a: 1\n");
     converges(&Task::File(file), folder.path()).expect("it converges");
     let after = fs::metadata(&path).expect("there");
     assert_eq!(
@@ -201,12 +194,8 @@ fn a_file_that_says_what_is_in_effect_is_no_newer_than_what_read_it() {
                 .expect("old");
         }
         let file = File {
-            path: path.to_string_lossy().into_owned(),
-            template: String::new(),
-            content: "a: 1\n".into(),
-            mode: 0o600,
             effective: true,
-            validate: None,
+            ..file(&path, "a: 1\n")
         };
         converges(&Task::File(file), folder.path()).expect("it converges");
         let modified = fs::metadata(&path).and_then(|there| there.modified());
@@ -226,14 +215,7 @@ fn what_a_killed_run_left_beside_a_file_is_swept() {
     )
     .expect("written");
     let path = folder.path().join("config.yaml");
-    let file = File {
-        path: path.to_string_lossy().into_owned(),
-        template: String::new(),
-        content: "a: 1\n".into(),
-        mode: 0o600,
-        effective: false,
-        validate: None,
-    };
+    let file = file(&path, "a: 1\n");
     converges(&Task::File(file), folder.path()).expect("it converges");
     assert_eq!(left_behind(folder.path()), Vec::<String>::new());
 }
@@ -352,23 +334,30 @@ fn actions_and_their_question_share_an_exchange_and_let_the_lock_go() {
     assert_eq!(seen, [(0, ""), (3, ""), (0, "2")]);
 }
 
-#[test]
-fn what_is_done_to_a_host_is_not_shown_by_its_debugging_form() {
-    let file = File {
-        path: "/x".into(),
-        template: String::new(),
-        content: "token: hunter2hunter2".into(),
+/// A file of root's.
+fn file(path: &Path, content: &str) -> File {
+    File {
+        path: path.to_string_lossy().into_owned(),
+        template: None,
+        content: Some(content.to_owned()),
         mode: 0o600,
+        owner: "0:0".into(),
+        only_where_written: false,
         effective: false,
         validate: None,
-    };
+    }
+}
+
+#[test]
+fn what_is_done_to_a_host_is_not_shown_by_its_debugging_form() {
+    let file = file(Path::new("/x"), "token: hunter2hunter2");
     let seen = Reply {
         status: 0,
         stdout: "state=absent\n".into(),
         stderr: String::new(),
     };
     let verdict = Task::File(file.clone()).judge(&seen, &Changes::default());
-    let packed = crate::shell::encode(file.content.as_bytes());
+    let packed = crate::shell::encode(b"token: hunter2hunter2");
     let shown = format!("{verdict:?} {file:?}");
     assert!(
         !shown.contains("hunter2") && !shown.contains(packed.trim()),
