@@ -24,6 +24,8 @@ pub struct Dialect {
     pub token: &'static str,
     /// Where a running cluster has its agents' token, as the end of a sentence.
     pub agent_token: &'static str,
+    /// The folder of a host for certificates and keys that come with its registries.
+    pub registry_files: &'static str,
     /// How a key of its configuration is spelled.
     pub spelling: fn(&str) -> String,
     /// Keys of its configuration that towline sets or that have their own place in an inventory, and

@@ -7,15 +7,16 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use super::belongings::{self, HostFile};
 use super::language::Kind::{
-    Choice, Config, Distribution, Labels, Object as Map, Objects as Maps, Ranged, RoleName,
-    Secret as Hidden, Text, TextOrTexts, Texts, Whole,
+    Choice, Config, Distribution, Flag, Labels, Object as Map, ObjectOrFile, Objects as Maps,
+    Ranged, RoleName, Secret as Hidden, Text, TextOrTexts, Texts, Values, Whole,
 };
 use super::language::{ANY, Key, Object, join, keys};
 use super::layers::{At, FlatSettings, FromLayers, Layer};
 use super::reader::Reader;
-use super::{BinarySource, Datastore, Dialect, Join, Role, VersionChoice};
-use super::{cluster, kubernetes, release, syntax};
+use super::{BinarySource, Datastore, Dialect, Join, Registries, Role, VersionChoice};
+use super::{cluster, kubernetes, registries, release, syntax};
 use crate::vars::{Origin, Secret, Sourced};
 
 keys! { INVENTORY, "The whole file: the complete description of one cluster.", "Inventory" {
@@ -68,6 +69,9 @@ keys! { CLUSTER, "Settings of the whole cluster.", struct Cluster {
         "Where the servers keep the cluster's data. Without it, embedded etcd for more than one server and sqlite for a single one. `etcd` moves the data of a single server from sqlite to etcd, so that others can join.";
     binary: BinarySource = cluster::binary, Map(&BINARY), "{source: download}",
         "Where the distribution's binary comes from.";
+    embedded_registry: bool, Flag, "true",
+        "Whether the nodes share the images that they have, as `embedded-registry` of k3s does. They reach each other at the ports 5001 and 6443 for it. Where no `registries` are named, it is done for all registries.",
+        default = "false";
     config: BTreeMap<String, Value>, Config, "{disable: [traefik]}",
         "Settings of every server, as the distribution has them. k3s: written to its config.yaml unchanged. k0s: `spec` is that of k0s.yaml, all others are flags of `k0s controller`.",
         also = &["server_config"];
@@ -180,6 +184,30 @@ keys! { HOST, "One machine, or one for each name in the range.", struct Host {
     config: BTreeMap<String, Sourced<Value>>, Config, "{kubelet-arg: [max-pods=200]}",
         "Settings of the host; overrides the cluster's `config` and `agent_config`; for the same key the most specific wins.",
         levels = &["Group"];
+    packages: Vec<Sourced<String>>, Texts(belongings::package), "[nfs-common]",
+        "Packages of the operating system that are installed. Those of cluster, groups and host are added up; one that leaves the inventory stays installed.",
+        also = &["package", "apt"],
+        levels = &["Cluster", "Group"];
+    kernel_modules: Vec<Sourced<String>>, Texts(belongings::module), "[nbd]",
+        "Modules of the kernel that are loaded, now and at each boot, beside those that Kubernetes needs. Those of cluster, groups and host are added up.",
+        also = &["modules", "modprobe"],
+        levels = &["Cluster", "Group"];
+    sysctls: BTreeMap<String, Sourced<Value>>, Values(belongings::sysctls), "{vm.max_map_count: 262144}",
+        "Settings of the kernel, now and at each boot, beside those that Kubernetes needs. Those of cluster, groups and host are merged; for the same key the most specific wins. One that leaves the inventory keeps its value until the next boot.",
+        also = &["sysctl"],
+        levels = &["Cluster", "Group"];
+    environment: BTreeMap<String, Sourced<Value>>, Values(belongings::variables), "{HTTPS_PROXY: \"http://proxy.example.org:3128\"}",
+        "Variables of the distribution's process, such as `HTTPS_PROXY`, or `CONTAINERD_HTTPS_PROXY` for images alone. `NO_PROXY` gets the cluster's own addresses, too. Each value may also be a [secret](#secrets). Those of cluster, groups and host are merged; for the same name the most specific wins.",
+        also = &["env", "proxy", "http_proxy"],
+        levels = &["Cluster", "Group"];
+    registries: Option<Sourced<Registries>>, ObjectOrFile(&REGISTRIES), "{mirrors: {docker.io: {endpoint: [\"https://mirror.example.org\"]}}}",
+        "How images are pulled: mirrors, rewrites, logins and certificates, in the form of k3s's registries.yaml, here or in a file of that form. The most specific of cluster, groups and host wins as a whole.",
+        also = &["registry", "private_registry", "registry_mirrors"],
+        levels = &["Cluster", "Group"];
+    files: BTreeMap<String, Sourced<HostFile>>, Maps(&FILE), "{/etc/motd: {content: \"a node of rack\\n\"}}",
+        "Files that are put onto the host, by their path there. Those of cluster, groups and host are merged; for the same path the most specific wins. One that leaves the inventory stays on the host.",
+        also = &["file", "copy", "templates"],
+        levels = &["Cluster", "Group"];
 } and {
     /// towline's own name for it: the key in the inventory.
     name: String,
@@ -191,5 +219,91 @@ keys! { HOST, "One machine, or one for each name in the range.", struct Host {
     address_origin: Origin,
 } }
 
+keys! { FILE, "A file that is put onto a host: text of 256 KiB at most.", "File" {
+    source, Text(ANY), "files/daemon.json",
+        "The file of this machine that has the text. Not together with `content`.",
+        also = &["src", "path"];
+    content, Text(ANY), "\"a node of rack\\n\"",
+        "The text.",
+        also = &["text"];
+    template, Flag, "true",
+        "Whether the text is a template with the [variables of playbooks](playbooks.md#templates), such as `{{ host.name }}`.",
+        default = "false";
+    mode, Text(belongings::mode), "\"0644\"",
+        "Its permission bits, as octal digits in quotes.",
+        default = "\"0644\"";
+    owner, Text(belongings::owner), "root:root",
+        "Its user and its group, `USER:GROUP`.",
+        default = "root:root";
+    restarts, Distribution, "k3s",
+        "The distribution that reads it: it is restarted after the file has changed, servers one by one.",
+        also = &["restart", "notify"];
+} }
+
+keys! { REGISTRIES, "How images are pulled, in the form of k3s's registries.yaml.", "Registries" {
+    mirrors, Maps(&MIRROR), "{docker.io: {endpoint: [\"https://mirror.example.org\"]}}",
+        "Mirrors by the name of the registry: `docker.io`, `registry.example.org:5000`, or `\"*\"` for all.",
+        also = &["mirror"];
+    configs, Maps(&REGISTRY), "{registry.example.org: {auth: {username: ci, password: {env: REGISTRY_PASSWORD}}}}",
+        "How a registry or mirror is reached, by its name.",
+        also = &["config"];
+} }
+
+keys! { MIRROR, "Where images of a registry are pulled from. Without an endpoint, the other nodes alone are asked before the registry itself, with `embedded_registry`.", "Mirror" {
+    endpoint, TextOrTexts(registries::endpoint), "[\"https://mirror.example.org\"]",
+        "The mirrors, the one that is tried first at the front. The registry itself is tried last.",
+        also = &["endpoints", "url"];
+    rewrite, Labels(|_, _| {}), "{\"^library/(.*)\": \"hub/$1\"}",
+        "How the names of images change at the mirrors: a regular expression, and what takes its place.",
+        also = &["rewrites"];
+} }
+
+keys! { REGISTRY, "How a registry or mirror is reached.", "Registry" {
+    auth, Map(&REGISTRY_LOGIN), "{username: ci, password: {env: REGISTRY_PASSWORD}}",
+        "The login.";
+    tls, Map(&REGISTRY_TLS), "{ca_file: registry-ca.pem}",
+        "Its certificates.";
+} }
+
+keys! { REGISTRY_LOGIN, "The login at a registry.", "RegistryLogin" {
+    username, Text(ANY), "ci",
+        "The user.",
+        also = &["user"];
+    password, Hidden(syntax::login_password), "{env: REGISTRY_PASSWORD}",
+        "The user's password.";
+    auth, Hidden(syntax::login_password), "{env: REGISTRY_AUTH}",
+        "User and password in base64, as in Docker's config.json.";
+    identity_token, Hidden(syntax::login_password), "{env: REGISTRY_TOKEN}",
+        "A token in the place of both.",
+        also = &["token"];
+} }
+
+keys! { REGISTRY_TLS, "Certificates of a registry. A path that begins with `/` is one of the host; any other is a file of this machine that is brought along.", "RegistryTls" {
+    ca_file, Text(ANY), "registry-ca.pem",
+        "The certificate authority of the registry.",
+        also = &["ca"];
+    cert_file, Text(ANY), "client.pem",
+        "The certificate that the host shows.";
+    key_file, Text(ANY), "client.key",
+        "Its private key.";
+    insecure_skip_verify, Flag, "true",
+        "Whether any certificate of the registry is accepted.",
+        default = "false",
+        also = &["insecure"];
+} }
+
 /// Every object of the language, the file first.
-pub(super) static OBJECTS: [&Object; 6] = [&INVENTORY, &CLUSTER, &BINARY, &SSH, &GROUP, &HOST];
+pub(super) static OBJECTS: [&Object; 12] = [
+    &INVENTORY,
+    &CLUSTER,
+    &BINARY,
+    &SSH,
+    &GROUP,
+    &HOST,
+    &FILE,
+    &REGISTRIES,
+    &MIRROR,
+    &REGISTRY,
+    &REGISTRY_LOGIN,
+    &REGISTRY_TLS,
+];

@@ -30,16 +30,22 @@ pub(super) enum Kind {
     Distribution,
     /// A distribution's word for what a host is.
     RoleName,
+    /// `true` or `false`.
+    Flag,
     /// A list of texts, each of which passes this check.
     Texts(Check),
     /// A text or a list of texts, each of which passes this check.
     TextOrTexts(Check),
     /// Texts by key, and what notes those that are wrong.
     Labels(fn(&YamlNode, &mut Mistakes)),
+    /// Texts, numbers, flags or secrets by key, and what notes those that are wrong.
+    Values(fn(&YamlNode, &mut Mistakes)),
     /// Anything by key.
     Config,
     /// Keys of this object.
     Object(&'static Object),
+    /// Keys of this object, or the name of a file that has them.
+    ObjectOrFile(&'static Object),
     /// Objects by name.
     Objects(&'static Object),
 }
@@ -130,7 +136,9 @@ impl Kind {
     /// Of which kind the value of a key in a map of this kind is.
     pub fn within(self, name: &str) -> Kind {
         match self {
-            Self::Object(object) => object.key(name).map_or(Self::Config, |key| key.kind),
+            Self::Object(object) | Self::ObjectOrFile(object) => {
+                object.key(name).map_or(Self::Config, |key| key.kind)
+            }
             Self::Objects(object) => Self::Object(object),
             _ => Self::Config,
         }

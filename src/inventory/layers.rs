@@ -84,6 +84,12 @@ impl FromNode for String {
     }
 }
 
+impl FromNode for bool {
+    fn from_node(_: &mut Reader<'_>, node: &YamlNode) -> Option<Self> {
+        node.flag()
+    }
+}
+
 impl FromNode for Secret {
     fn from_node(reader: &mut Reader<'_>, node: &YamlNode) -> Option<Self> {
         node.text().map(|text| reader.secret(text))

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::cluster::NOTHING;
-use super::keys::{CLUSTER, INVENTORY};
+use super::keys::{CLUSTER, INVENTORY, REGISTRIES};
 use super::language::{Kind, join};
 use super::layers::Layer;
 use super::mask::{Guarded, masked};
@@ -16,8 +16,8 @@ use super::reader::Reader;
 use super::source::{STANDARD_INPUT, Source, Sources};
 use super::variable::Filling;
 use super::{
-    Cluster, InputErrors, Inventory, Surroundings, check, foreign, hosts, overlay, secret, shape,
-    yaml,
+    Cluster, InputErrors, Inventory, Surroundings, check, foreign, hosts, overlay, registries,
+    secret, shape, yaml,
 };
 use crate::vars::Sourced;
 
@@ -132,15 +132,32 @@ fn cluster(reader: &mut Reader<'_>, root: &YamlNode) -> Cluster {
         path: "cluster".to_owned(),
         object: &CLUSTER,
     };
-    for (key, instead) in reader.dialect.lacks {
-        if let Some(entry) = layer.node.entry(key) {
-            let message = format!("{} has no `cluster.{key}`", reader.dialect.name);
-            reader.mistakes.help(entry.at, message, *instead);
+    block_of(reader, layer.node, "cluster");
+    for block in ["groups", "hosts"] {
+        let entries = root.get(block).map(YamlNode::entries);
+        for entry in entries.unwrap_or_default() {
+            block_of(reader, &entry.value, &join(block, &entry.key));
         }
     }
     Cluster {
         binary_sha256: binary_sha256(layer.node),
         ..Cluster::read(reader, &[layer])
+    }
+}
+
+/// Notes keys of a block for which the distribution has no use, and what is wrong in a file of registries.
+fn block_of(reader: &mut Reader<'_>, node: &YamlNode, path: &str) {
+    for (key, instead) in reader.dialect.lacks {
+        if let Some(entry) = node.entry(key) {
+            let message = format!("{} has no `{path}.{key}`", reader.dialect.name);
+            reader.mistakes.help(entry.at, message, *instead);
+        }
+    }
+    if let Some(file) = node.get("registries").filter(|node| node.text().is_some()) {
+        registries::in_file(reader, file, |inner, tree| {
+            shape::object(tree, "registries", &REGISTRIES, inner);
+            Some(())
+        });
     }
 }
 

@@ -165,10 +165,13 @@ impl Inventory {
         let own = self.hosts.iter().flat_map(|host| &host.config);
         let own = own.map(|(key, setting)| (key, &setting.value));
         let in_configs = secrets_among(shared.chain(own));
+        let variables = self.hosts.iter().flat_map(|host| &host.environment);
+        let variables = variables.map(|(name, setting)| (name, &setting.value));
         self.secret_values
             .iter()
             .cloned()
             .chain(in_configs)
+            .chain(secrets_among(variables))
             .collect()
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::vars::{Secret, Sourced};
 
+mod belongings;
 mod check;
 mod cluster;
 mod data_dir;
@@ -29,6 +30,7 @@ mod node;
 mod overlay;
 mod range;
 mod reader;
+mod registries;
 mod release;
 mod render;
 mod schema;
@@ -44,6 +46,7 @@ mod variable;
 mod words;
 mod yaml;
 
+pub use belongings::own_files;
 pub use check::canonical;
 pub use data_dir::DataDir;
 pub use dialect::{Dialect, RoleWord};
@@ -57,6 +60,7 @@ pub use mistake::{Mistake, Remark};
 pub use node::{YamlEntry, YamlNode, YamlValue};
 pub use range::MOST_PER_NAME;
 use reader::Reader;
+pub use registries::Registries;
 pub use render::InputErrors;
 pub use schema::schema;
 pub use secret::CommandRunner;

@@ -161,6 +161,15 @@ impl YamlNode {
         }
     }
 
+    /// Whether this is `true` or `false`; also as text, when a variable gave it.
+    pub fn flag(&self) -> Option<bool> {
+        match &self.tree {
+            YamlValue::Flag(flag) => Some(*flag),
+            YamlValue::Text(text) if self.filled != Filled::No => text.trim().parse().ok(),
+            _ => None,
+        }
+    }
+
     /// The value as JSON.
     pub(super) fn json(&self) -> Value {
         match &self.tree {

@@ -46,7 +46,7 @@ fn add(before: &mut Vec<YamlEntry>, entry: YamlEntry, kind: Kind, reader: &mut R
         return;
     }
     let inner = match kind {
-        Kind::Object(object) => object
+        Kind::Object(object) | Kind::ObjectOrFile(object) => object
             .key(&entry.key)
             .map_or(Kind::Text(ANY), |key| key.kind),
         Kind::Objects(object) => Kind::Object(object),

@@ -14,6 +14,9 @@ use crate::vars::{Origin, Secret, Sourced};
 /// A secret's file may be this large; anything larger is the wrong file.
 const LARGEST_SECRET: u64 = 64 * 1024;
 
+/// A text for a host may be this large.
+const LARGEST_TEXT: u64 = 256 * 1024;
+
 /// Reads one inventory.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
@@ -126,7 +129,7 @@ impl<'a> Reader<'a> {
     /// What is in a file that holds a secret.
     pub fn secret_file(&mut self, written: &str, span: Span) -> Option<String> {
         let file = self.path(written, span)?;
-        let text = match read_secret(&file) {
+        let text = match read_text(&file, LARGEST_SECRET, "it is too large for a secret") {
             Ok(text) => text,
             Err(error) => {
                 let message = format!("`{written}` cannot be read: {}", sentence(&error));
@@ -144,6 +147,23 @@ impl<'a> Reader<'a> {
         Some(text)
     }
 
+    /// The text of a file of this machine that a value names; none where it cannot be read, which is a
+    /// mistake by then.
+    pub fn text_file(&mut self, node: &YamlNode) -> Option<String> {
+        let written = node.text()?;
+        let file = self.path(written, node.span)?;
+        match read_text(&file, LARGEST_TEXT, "it is larger than 256 KiB") {
+            Ok(text) => Some(text),
+            Err(error) => {
+                let message = format!("`{written}` cannot be read: {}", sentence(&error));
+                let help = looked_for(written, &file);
+                self.mistakes
+                    .check(node.span, Err(Complaint { message, help }));
+                None
+            }
+        }
+    }
+
     /// A secret, which is remembered as one.
     pub fn secret(&mut self, text: &str) -> Secret {
         let secret = Secret::new(text);
@@ -152,16 +172,16 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn read_secret(file: &Path) -> std::io::Result<String> {
+fn read_text(file: &Path, largest: u64, too_large: &str) -> std::io::Result<String> {
     if !fs::metadata(file)?.is_file() {
         return Err(std::io::Error::other("it is not a file"));
     }
     let mut text = String::new();
     fs::File::open(file)?
-        .take(LARGEST_SECRET + 1)
+        .take(largest + 1)
         .read_to_string(&mut text)?;
-    if text.len() as u64 > LARGEST_SECRET {
-        return Err(std::io::Error::other("it is too large for a secret"));
+    if text.len() as u64 > largest {
+        return Err(std::io::Error::other(too_large));
     }
     Ok(text)
 }

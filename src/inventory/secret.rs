@@ -125,7 +125,8 @@ fn walk(node: &mut YamlNode, kind: Kind, visit: &mut impl FnMut(&mut YamlNode, b
                 let inner = kind.within(&entry.key);
                 let is_for_login = matches!(kind, Kind::Object(object) if object.name == SSH.name);
                 let is_secret = matches!(inner, Kind::Secret(_))
-                    || matches!(kind, Kind::Config) && names_a_secret(&entry.key);
+                    || matches!(kind, Kind::Config) && names_a_secret(&entry.key)
+                    || matches!(kind, Kind::Values(_));
                 if is_secret {
                     visit(&mut entry.value, is_for_login);
                 }

@@ -1,6 +1,7 @@
 //! Checks a tree against the language: unknown keys, wrong types, words outside a choice.
 
-use super::keys::OBJECTS;
+use super::belongings;
+use super::keys::{FILE, OBJECTS};
 use super::kubernetes;
 use super::language::{ANY, Check, Key, Kind, Object, join};
 use super::mistake::Mistakes;
@@ -31,13 +32,24 @@ fn value(entry: &YamlEntry, path: &str, kind: Kind, reader: &mut Reader<'_>) {
     let (node, mistakes) = (&entry.value, &mut reader.mistakes);
     let empty = matches!(node.tree, YamlValue::Null);
     match kind {
-        Kind::Object(_) | Kind::Objects(_) | Kind::Labels(_) | Kind::Config | Kind::Texts(_)
+        Kind::Object(_)
+        | Kind::ObjectOrFile(_)
+        | Kind::Objects(_)
+        | Kind::Labels(_)
+        | Kind::Values(_)
+        | Kind::Config
+        | Kind::Texts(_)
             if empty => {}
         _ if empty => mistakes.add(entry.at, format!("`{path}` has no value")),
-        Kind::Object(wanted) => object(node, path, wanted, reader),
+        Kind::ObjectOrFile(_) if node.text().is_some() => {}
+        Kind::Object(wanted) | Kind::ObjectOrFile(wanted) => object(node, path, wanted, reader),
         Kind::Objects(wanted) => {
             for entry in map(node, path, mistakes) {
                 let inner = join(path, &entry.key);
+                if wanted.name == FILE.name {
+                    let is_path = belongings::path(&entry.key);
+                    reader.mistakes.check(entry.at, is_path);
+                }
                 match &entry.value.tree {
                     // A host or group of which nothing is said yet.
                     YamlValue::Null => {}
@@ -64,6 +76,21 @@ fn value(entry: &YamlEntry, path: &str, kind: Kind, reader: &mut Reader<'_>) {
             }
             check(node, mistakes);
         }
+        Kind::Values(check) => {
+            for entry in map(node, path, mistakes) {
+                let is_scalar = match entry.value.tree {
+                    YamlValue::Text(_) | YamlValue::Flag(_) | YamlValue::Whole(_) => true,
+                    _ => secret::is_source(&entry.value),
+                };
+                if !is_scalar {
+                    let inner = join(path, &entry.key);
+                    wrong(&entry.value, &inner, "text or a number", mistakes);
+                }
+            }
+            check(node, mistakes);
+        }
+        Kind::Flag if node.flag().is_some() => {}
+        Kind::Flag => wrong(node, path, "true or false", mistakes),
         // What stands in one is checked with its place.
         Kind::Config => {}
         Kind::Text(check) => text(node, path, check, mistakes),

@@ -31,6 +31,53 @@ struct HostContext<'a> {
     address: &'a str,
     /// `server` or `agent`
     role: String,
+    /// Packages that the inventory names
+    packages: Vec<&'a str>,
+    /// Kernel modules that the inventory names
+    kernel_modules: Vec<&'a str>,
+    /// Sysctls that the inventory names, each with `name` and `value`
+    sysctls: Vec<Value>,
+    /// Files that the inventory puts there, each with `path`, `content`, `template`, `mode` and `owner`
+    files: Vec<Value>,
+    /// Paths of those for which the distribution is restarted
+    restarting: Vec<&'a str>,
+}
+
+impl<'a> HostContext<'a> {
+    fn of(host: &'a Host) -> Self {
+        let sysctls = host.sysctls.iter();
+        let files = || host.files.iter().map(|(path, file)| (path, &file.value));
+        let restarting = files().filter(|(_, file)| file.restarts.is_some());
+        Self {
+            name: &host.name,
+            address: &host.address,
+            role: host.role.value.to_string(),
+            packages: host.packages.iter().map(|one| &*one.value).collect(),
+            kernel_modules: host.kernel_modules.iter().map(|one| &*one.value).collect(),
+            sysctls: sysctls
+                .map(|(name, value)| json!({"name": name, "value": scalar(&value.value)}))
+                .collect(),
+            files: files()
+                .map(|(path, file)| {
+                    json!({
+                        "path": path,
+                        "content": file.content,
+                        "template": file.template,
+                        "mode": file.mode,
+                        "owner": file.owner,
+                    })
+                })
+                .collect(),
+            restarting: restarting.map(|(path, _)| &**path).collect(),
+        }
+    }
+}
+
+/// A text, number or flag as text.
+fn scalar(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -101,11 +148,7 @@ pub(super) fn context(
     );
     let product = situation.rules.product();
     let mut context = json!(TemplateContext {
-        host: HostContext {
-            name: &host.name,
-            address: &host.address,
-            role: host.role.value.to_string(),
-        },
+        host: HostContext::of(host),
         cluster: ClusterContext {
             sources: &sources(situation, &topology.siblings),
             ..ClusterContext::of(situation)

@@ -171,6 +171,14 @@ impl Book {
                     let content = self.templates.render(template, context);
                     file.content = Some(content.map_err(|problem| ("template", problem))?);
                 }
+                (None, Some(content)) if file.render => {
+                    let content = self.templates.text(content, context);
+                    let content = content.map_err(|fault| {
+                        let what = format!("{}: {}", file.path, fault.what);
+                        ("content", Problem { what, ..fault })
+                    })?;
+                    file.content = Some(content);
+                }
                 (None, Some(_)) => {}
                 _ => {
                     let said = "a file has either a template or a content";

@@ -43,6 +43,10 @@ impl Templates {
         });
         environment.add_filter("quote", |text: String| crate::shell::quote(&text));
         environment.add_filter("json", |value: minijinja::Value| json(&value));
+        environment.add_filter("yaml", |value: minijinja::Value| {
+            serde_yaml::to_string(&value)
+                .map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
+        });
         environment.add_filter("key", |name: String| key(&name));
         for (name, text) in assets.templates() {
             environment
@@ -64,7 +68,14 @@ impl Templates {
             .map_err(|error| problem(&place, &error))
     }
 
-    /// The same value with every text in it rendered. A text that is one expression and comes out as
+    /// What a text that is a template comes to.
+    pub fn text(&self, text: &str, context: &Value) -> Result<String, Problem> {
+        self.0
+            .render_str(text, Serde(context))
+            .map_err(|error| problem("its template", &error))
+    }
+
+    /// The same value with every text in it rendered, keys too. A text that is one expression and comes out as
     /// true or false is that, and no text.
     pub fn value(&self, value: &Value, context: &Value) -> Result<Value, Problem> {
         Ok(match value {
@@ -88,7 +99,11 @@ impl Templates {
             }
             Value::Object(map) => {
                 let items = map.iter();
-                let items = items.map(|(key, item)| Ok((key.clone(), self.value(item, context)?)));
+                let items = items.map(|(key, item)| {
+                    let key = self.value(&Value::String(key.clone()), context)?;
+                    let key = key.as_str().unwrap_or_default().to_owned();
+                    Ok((key, self.value(item, context)?))
+                });
                 Value::Object(items.collect::<Result<_, Problem>>()?)
             }
             other => other.clone(),

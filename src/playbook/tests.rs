@@ -18,13 +18,22 @@ fn context(role: &str, config: &Value) -> Value {
         ("k3s-agent", "agent")
     };
     json!({
-        "host": {"name": "m1", "address": "10.0.0.1", "role": role},
+        "host": {
+            "name": "m1", "address": "10.0.0.1", "role": role,
+            "packages": ["nfs-common"], "kernel_modules": ["nbd"],
+            "sysctls": [{"name": "vm.max_map_count", "value": "262144"}],
+            "files": [{"path": "/etc/motd", "content": "{{ host.name }}\n", "template": true, "mode": "0644", "owner": "root:root"}],
+            "restarting": ["/etc/motd"],
+        },
         "cluster": {"name": "home", "api_port": 6443, "kubectl": "k3s kubectl", "units": "k3s|k3s-agent", "sources": ["10.0.0.1", "fd00::1"]},
         "facts": {"architecture": "x86_64", "ipv6": true, "ufw": true, "cgroup": 2, "debian": true},
         "k3s": {
             "unit": unit, "command": command, "version": "v1.36.3+k3s1", "has_node": true, "node_name": "m1",
             "voter": true, "flannel": true, "awaits_network": false, "no_server": false, "config": config, "forget": [{"name": "m2", "uid": "5cc9fb3e-4d5b-4c2c-9d0f-7a0d7e4a9a3b"}], "foreign": false, "effective": false,
             "removed": role == "server",
+            "environment": [{"name": "HTTPS_PROXY", "value": "http://ops:\"$x@10.0.0.1:3128"}],
+            "registries": {"mirrors": {"docker.io": {"endpoint": ["https://m1:5000"]}}},
+            "registry_files": [{"path": "/etc/rancher/k3s/registries/m1-ca.pem", "content": "x"}],
             "data_dir": if role == "server" { "/data/k3s" } else { "/var/lib/rancher/k3s" },
         },
         "k0s": {

@@ -38,6 +38,9 @@ pub struct File {
     /// The content, or what the template comes to. It may hold secrets.
     #[serde(default)]
     pub content: Option<String>,
+    /// Whether the content that is given is itself a template.
+    #[serde(default)]
+    pub render: bool,
     /// Permission bits, `0o600`.
     #[serde(deserialize_with = "octal")]
     pub mode: u32,
@@ -255,6 +258,7 @@ mod tests {
             path: "/etc/rancher/k3s/config.yaml".into(),
             template: None,
             content: Some("node-ip: 10.0.0.1\ntoken: new\n".into()),
+            render: false,
             mode: 0o600,
             owner: root(),
             only_where_written: false,

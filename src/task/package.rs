@@ -4,10 +4,14 @@
 //! - name: packages
 //!   package: {iptables: iptables, /etc/ssl/certs/ca-certificates.crt: ca-certificates}
 //! ```
+//!
+//! Behind the key `dpkg` stand the names of packages for which dpkg itself is asked.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
 
 use super::{Change, Changes, Pending, Verdict, remedy};
 use crate::problem::AdviceKind::{CommandOnHost, Words};
@@ -22,24 +26,49 @@ const HOLDER: &str = "holder() {\n\
     [ -e \"/proc/$process\" ] && printf 'holder=%s (process %s)\\n' \"$(cat \"/proc/$process/comm\")\" \"$process\" && return\n\
     done\ndone\n}\n";
 
-/// Packages by the command that shows that they are there.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+/// Packages by what shows that they are there.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Package {
-    /// Command or absolute path of a file → package that brings it.
+    /// Command, absolute path of a file, or [`BY_NAME`] → package that brings it.
+    #[serde(deserialize_with = "by_what_they_bring")]
     pub packages: BTreeMap<String, String>,
+}
+
+/// The key whose value is the names of packages that dpkg is asked for.
+const BY_NAME: &str = "dpkg";
+
+/// Reads the map, and of [`BY_NAME`] one entry for each name.
+fn by_what_they_bring<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    let mut packages = BTreeMap::<String, String>::deserialize(deserializer)?;
+    let names = packages.remove(BY_NAME).unwrap_or_default();
+    let names = names.split_whitespace();
+    packages.extend(names.map(|name| (format!("{BY_NAME} {name}"), name.to_owned())));
+    Ok(packages)
 }
 
 impl Package {
     pub(super) fn probe(&self) -> Script {
         let mut text = String::from(HOLDER);
         for (command, package) in &self.packages {
+            let is_by_name = *command == format!("{BY_NAME} {package}");
             let (command, package) = (quote(command), quote(package));
+            let installed = format!(
+                "[ \"$(dpkg-query -W -f '${{db:Status-Abbrev}}' {package} 2>/dev/null)\" = 'ii ' ]"
+            );
+            let (there, says) = if is_by_name {
+                (installed, String::new())
+            } else {
+                (
+                    format!("[ -e {command} ] || command -v {command} >/dev/null 2>&1"),
+                    format!("{installed} && echo installed={command}\n"),
+                )
+            };
             let _ = writeln!(
                 text,
-                "if [ -e {command} ] || command -v {command} >/dev/null 2>&1; then echo there={command}; else\n\
-                 echo absent={command}; holder\n\
-                 [ \"$(dpkg-query -W -f '${{db:Status-Abbrev}}' {package} 2>/dev/null)\" = 'ii ' ] && echo installed={command}\nfi"
+                "if {there}; then echo there={command}; else\necho absent={command}; holder\n{says}fi"
             );
         }
         Script::new(text).within(Duration::from_secs(20))

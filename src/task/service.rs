@@ -18,6 +18,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer};
+
 use super::own::{self, Own, number, process_age};
 use super::{Action, Change, Changes, Ended, Pending, Quorum, Remedy, Verdict};
 use crate::problem::AdviceKind::{CommandOnHost, Words};
@@ -62,8 +64,8 @@ pub struct Diagnose {
 pub struct Service {
     /// The unit, without `.service`.
     pub unit: String,
-    /// Files that the process must be younger than.
-    #[serde(default)]
+    /// Files that the process must be younger than. A text of several lines is as many paths.
+    #[serde(default, deserialize_with = "lines")]
     pub newer_than: Vec<String>,
     /// Shell text that succeeds when it is ready: for a unit that systemd calls active as soon as its
     /// process runs (of the type `simple` or `exec`).
@@ -87,6 +89,13 @@ pub struct Service {
     /// How long the unit may take from its start to READY.
     #[serde(deserialize_with = "super::seconds")]
     pub timeout: Duration,
+}
+
+/// Reads texts, of several lines each.
+fn lines<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let lines = texts.iter().flat_map(|text| text.lines());
+    Ok(lines.map(str::to_owned).collect())
 }
 
 /// How long an etcd may take to answer on a machine that is up: it starts at boot, or not at all.

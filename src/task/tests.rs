@@ -340,6 +340,7 @@ fn file(path: &Path, content: &str) -> File {
         path: path.to_string_lossy().into_owned(),
         template: None,
         content: Some(content.to_owned()),
+        render: false,
         mode: 0o600,
         owner: "0:0".into(),
         only_where_written: false,

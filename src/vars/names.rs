@@ -69,9 +69,14 @@ pub fn names_a_secret(key: &str) -> bool {
 pub fn secrets_among<'a>(keys: impl IntoIterator<Item = (&'a String, &'a Value)>) -> Vec<Secret> {
     let mut found = Vec::new();
     for (key, value) in keys {
-        collect(value, names_a_secret(key), &mut found);
+        collect(value, is_secret(key, value), &mut found);
     }
     found
+}
+
+/// A login under `auth` has a user, too, who is none.
+fn is_secret(key: &str, value: &Value) -> bool {
+    names_a_secret(key) && !(value.is_object() && KEYS.contains(&key))
 }
 
 fn collect(value: &Value, secret: bool, found: &mut Vec<Secret>) {
@@ -79,7 +84,7 @@ fn collect(value: &Value, secret: bool, found: &mut Vec<Secret>) {
         Value::Array(items) => items.iter().for_each(|item| collect(item, secret, found)),
         Value::Object(keys) => keys
             .iter()
-            .for_each(|(key, value)| collect(value, secret || names_a_secret(key), found)),
+            .for_each(|(key, value)| collect(value, secret || is_secret(key, value), found)),
         Value::String(text) if secret => found.push(Secret::new(text)),
         // A token of digits is a number for YAML and text for k3s.
         Value::Number(number) if secret => found.push(Secret::new(&number.to_string())),

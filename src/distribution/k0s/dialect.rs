@@ -1,7 +1,20 @@
 //! What inventories say in the words of k0s.
 
 use super::keys;
-use crate::inventory::{Dialect, Role, RoleWord};
+use crate::inventory::{Dialect, Role, RoleWord, own_files};
+
+/// What towline writes itself on hosts of k0s, and where it is said instead.
+const OWN_FILES: [(&str, &str); 3] = [
+    ("/etc/k0s/k0s.yaml", "say it with `config`"),
+    (
+        "/etc/systemd/system/k0scontroller.service",
+        "write a drop-in of the unit",
+    ),
+    (
+        "/etc/systemd/system/k0sworker.service",
+        "write a drop-in of the unit",
+    ),
+];
 
 /// Why an inventory names no token.
 const NO_TOKEN: &str = "k0s has no token that lasts: towline makes those by which hosts join, and takes them back at the end of the run";
@@ -52,6 +65,15 @@ pub const DIALECT: Dialect = Dialect {
             "name a controller of that cluster among the hosts: hosts join with a token that it makes",
         ),
         (
+            "registries",
+            "write hosts.toml files with `files`, below /etc/k0s/certs.d, and name that folder in /etc/k0s/containerd.d",
+        ),
+        (
+            "environment",
+            "write a drop-in of its unit with `files`: /etc/systemd/system/k0scontroller.service.d/environment.conf",
+        ),
+        ("embedded_registry", "k0s does not share images among nodes"),
+        (
             "datastore",
             "it is etcd; `role: single` keeps the data in sqlite",
         ),
@@ -60,6 +82,7 @@ pub const DIALECT: Dialect = Dialect {
     data_dir: "/var/lib/k0s",
     token: "made by `k0s token create` on a controller",
     agent_token: "made by `k0s token create` on a controller",
+    registry_files: "/etc/k0s/certs.d",
     spelling: |key| key.trim_start_matches('-').replace('_', "-"),
     reserved: &[
         (
@@ -85,5 +108,9 @@ pub const DIALECT: Dialect = Dialect {
         (&["D"], "write data-dir"),
     ],
     per_host: &[],
-    remarks: keys::remarks,
+    remarks: |inventory| {
+        let mut remarks = keys::remarks(inventory);
+        remarks.extend(own_files(inventory, &OWN_FILES));
+        remarks
+    },
 };

@@ -68,6 +68,9 @@ impl Subject<'_> {
         } else {
             cluster.agent_config.clone()
         };
+        if server && cluster.embedded_registry {
+            named.insert("embedded-registry".into(), json!(true));
+        }
         let own = self.host.config.iter();
         named.extend(own.map(|(key, setting)| (key.clone(), setting.value.clone())));
         if self.host.private_address.is_some() || self.host.interface.is_some() {

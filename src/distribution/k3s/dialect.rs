@@ -1,8 +1,33 @@
 //! What inventories say in the words of k3s.
 
 use super::settings::DATA_DIR;
-use super::{keys, ranges};
-use crate::inventory::{Dialect, Role, RoleWord};
+use super::{environment, keys, ranges};
+use crate::inventory::{Dialect, Role, RoleWord, own_files};
+
+/// What towline writes itself on hosts of k3s, and where it is said instead.
+const OWN_FILES: [(&str, &str); 6] = [
+    ("/etc/rancher/k3s/config.yaml", "say it with `config`"),
+    (
+        "/etc/rancher/k3s/registries.yaml",
+        "say it with `registries`",
+    ),
+    (
+        "/etc/systemd/system/k3s.service",
+        "write a drop-in of the unit",
+    ),
+    (
+        "/etc/systemd/system/k3s-agent.service",
+        "write a drop-in of the unit",
+    ),
+    (
+        "/etc/systemd/system/k3s.service.env",
+        "say it with `environment`",
+    ),
+    (
+        "/etc/systemd/system/k3s-agent.service.env",
+        "say it with `environment`",
+    ),
+];
 
 /// The words of k3s.
 pub const DIALECT: Dialect = Dialect {
@@ -25,6 +50,7 @@ pub const DIALECT: Dialect = Dialect {
     data_dir: DATA_DIR,
     token: "on a server, in /var/lib/rancher/k3s/server/token",
     agent_token: "on a server, in /var/lib/rancher/k3s/server/agent-token",
+    registry_files: "/etc/rancher/k3s/registries",
     spelling: |key| key.trim_start_matches('-').replace('_', "-"),
     reserved: &[
         (
@@ -62,6 +88,8 @@ pub const DIALECT: Dialect = Dialect {
     remarks: |inventory| {
         let mut remarks = keys::remarks(inventory);
         remarks.extend(ranges::remarks(inventory));
+        remarks.extend(environment::remarks(inventory));
+        remarks.extend(own_files(inventory, &OWN_FILES));
         remarks
     },
 };

@@ -10,6 +10,7 @@ mod cgroup;
 mod config;
 mod dialect;
 mod effective;
+mod environment;
 mod fixed;
 pub mod flags;
 mod flannel;
@@ -51,7 +52,7 @@ pub static DISTRIBUTION: Distribution = Distribution {
         "reset-delete.yml", "reset-host.yml", "reset-stay.yml",
     ),
     templates: embedded!("templates" / "k3s":
-        "config.yaml", "k3s.service", "killall.sh", "membership.sh", "uninstall.sh", "reset/mounts.sh",
+        "config.yaml", "environment", "registries.yaml", "k3s.service", "killall.sh", "membership.sh", "uninstall.sh", "reset/mounts.sh",
     ),
     journal: Journal {
         cause: causes::diagnose,

@@ -175,13 +175,13 @@ impl Rules for K3s {
 
     fn variables(
         &self,
-        _: &Situation<'_>,
+        situation: &Situation<'_>,
         topology: &Topology,
         host: &Host,
         facts: &Facts,
         version: Option<&str>,
     ) -> Value {
-        variables::variables(topology, host, facts, version)
+        variables::variables(situation, topology, host, facts, version)
     }
 
     fn folders(&self, facts: &Facts) -> Belongings {

@@ -8,6 +8,7 @@ use crate::facts::*;
 use crate::vars::Secret;
 
 mod adopted;
+mod belongings;
 mod configs;
 mod kept;
 mod settings;

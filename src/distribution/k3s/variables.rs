@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::environment;
 use super::settings::{subcommand, unit};
-use crate::cluster::{NodeRole, Topology};
+use crate::cluster::{NodeRole, Situation, Topology};
 use crate::facts::Facts;
 use crate::inventory::Host;
 
@@ -42,10 +43,17 @@ pub(super) struct Variables<'a> {
     removed: bool,
     /// Folder of k3s's data
     data_dir: &'a str,
+    /// Variables of k3s's process, each with `name` and `value`
+    environment: Vec<Value>,
+    /// The content of k3s's registries.yaml, with secrets; none where it says nothing
+    registries: Option<Value>,
+    /// Certificates and keys that belong to it, each with `path` and `content`
+    registry_files: Vec<Value>,
 }
 
 /// The variables of one host.
 pub(super) fn variables(
+    situation: &Situation<'_>,
     topology: &Topology,
     host: &Host,
     facts: &Facts,
@@ -54,6 +62,12 @@ pub(super) fn variables(
     let spec = topology.specs.get(&host.name);
     let network = &topology.network;
     let forget = topology.forget.iter();
+    let registries = host.registries.as_ref().map(|setting| &setting.value);
+    let shared = || {
+        let is_shared = situation.inventory.cluster.embedded_registry;
+        is_shared.then(|| json!({"mirrors": {"*": {}}}))
+    };
+    let files = registries.map(|registries| &registries.files);
     let joins = spec.is_some_and(|spec| spec.role == NodeRole::Joining);
     json!(Variables {
         unit: unit(host.role.value),
@@ -73,6 +87,15 @@ pub(super) fn variables(
         effective: spec.is_some_and(|spec| spec.effective),
         removed: joins && facts.node.datastore.is_some(),
         data_dir: facts.node.data_dir.as_str(),
+        environment: environment::variables(situation, host, facts, spec.map(|spec| spec.node_ip)),
+        registries: registries
+            .map(|registries| json!(registries.content))
+            .or_else(shared),
+        registry_files: files
+            .into_iter()
+            .flatten()
+            .map(|(path, content)| json!({"path": path, "content": content.expose()}))
+            .collect(),
     })
 }
 

@@ -54,8 +54,8 @@ A name can expand to at most 1000 hosts; an inventory holds at most 2000.
 
 A host's settings come from towline's defaults, then the `ssh` at the top, then its groups in the
 order in which the host names them, then the host itself, then flags on the command line. What
-comes later wins. `ssh`, `labels` and `config` are joined key by key (a list is one value, and is
-replaced as a whole); `taints` are added up. Of `cluster.config` and a host's `config`, the
+comes later wins. `ssh`, `labels`, `config`, `environment`, `sysctls` and `files` are joined key by key (a list
+is one value, and is replaced as a whole); `taints`, `packages` and `kernel_modules` are added up. Of `cluster.config` and a host's `config`, the
 host's wins. towline remembers where each value comes from and shows it with the value.
 
 A path is relative to the folder of the file that it stands in; `~` is the home directory.
@@ -281,6 +281,39 @@ new hosts: where k3s has data, a host whose folder would change is left alone, s
 with nothing in the other one. So is a server on which k3s has run and whose folder is empty: its
 disk may not be mounted.
 
+## Registries, proxies, files
+
+```yaml
+cluster:
+  registries:
+    mirrors:
+      docker.io: {endpoint: [\"https://mirror.example.org:5000\"]}
+    configs:
+      \"mirror.example.org:5000\":
+        auth: {username: pull, password: {env: MIRROR_PASSWORD}}
+        tls: {ca_file: mirror-ca.pem}
+  environment:
+    HTTPS_PROXY: http://proxy.example.org:3128
+  packages: [nfs-common]
+  sysctls: {vm.max_map_count: 262144}
+groups:
+  gpu:
+    kernel_modules: [nvidia]
+    files:
+      /etc/rancher/k3s/psa.yaml: {source: files/psa.yaml, restarts: k3s}
+```
+
+`registries` becomes k3s's registries.yaml, with mode 0600. A certificate or key whose path does not begin with `/` is a
+file of this machine and is brought along. `environment` becomes the file of variables that k3s's unit reads, with mode
+0600. With a proxy in it, `NO_PROXY` gets besides what it says: localhost, the networks of pods and services, the network
+of the node's address, the addresses of hosts outside of it, the `endpoint`, `.svc` and the cluster's domain. A change of
+either restarts k3s: agents together, servers one by one. Where an inventory names none any more, the file that
+towline wrote is emptied, and one that towline did not write is left as it is.
+
+`packages` come from the host's own repositories. `files` are text, 256 KiB at most; with `template: true` they are
+rendered as [templates of playbooks](playbooks.md#templates) are, with the same variables. A password in them, and in
+`registries`, is masked in plans by the name of its key.
+
 ## Some hosts only: `--limit`
 
 `--limit` says which hosts a command may change. All others are still read, since what one host
@@ -315,6 +348,12 @@ fn document() -> String {
             "Ssh" => "`ssh`",
             "Group" => "One of `groups`",
             "Host" => "One of `hosts`",
+            "File" => "One of `files`",
+            "Registries" => "`registries`",
+            "Mirror" => "One of `registries.mirrors`",
+            "Registry" => "One of `registries.configs`",
+            "RegistryLogin" => "`auth` of a registry",
+            "RegistryTls" => "`tls` of a registry",
             name => name,
         };
         let _ = write!(
@@ -366,8 +405,11 @@ fn kind(kind: Kind) -> String {
         Kind::Texts(_) => "list of texts".to_owned(),
         Kind::TextOrTexts(_) => "text, or list of texts".to_owned(),
         Kind::Labels(_) => "map of texts".to_owned(),
+        Kind::Flag => listed(&["true", "false"]),
+        Kind::Values(_) => "map of texts and numbers".to_owned(),
         Kind::Config => "map of anything".to_owned(),
         Kind::Object(_) => "map".to_owned(),
+        Kind::ObjectOrFile(_) => "map, or a file with it".to_owned(),
         Kind::Objects(_) => "map of maps".to_owned(),
     }
 }

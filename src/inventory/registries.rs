@@ -1,0 +1,143 @@
+//! How the container runtime of a host reaches registries: the map in k3s's own form, or a file with it.
+//!
+//! The form is that of k3s's registries.yaml: <https://docs.k3s.io/installation/private-registry>.
+
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::layers::FromNode;
+use super::mistake::Complaint;
+use super::node::{YamlNode, YamlValue};
+use super::reader::Reader;
+use super::source::{Source, Sources};
+use super::syntax::{Checked, is_dns_name};
+use super::yaml;
+use crate::vars::{Secret, secrets_among};
+
+/// Registries, and what comes along with them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Registries {
+    /// `mirrors` and `configs`, as k3s has them. It may hold secrets.
+    pub content: Map<String, Value>,
+    /// Certificates and keys of this machine: the path on the host, and the text.
+    #[serde(skip)]
+    pub files: Vec<(String, Secret)>,
+}
+
+impl FromNode for Registries {
+    fn from_node(reader: &mut Reader<'_>, node: &YamlNode) -> Option<Self> {
+        match &node.tree {
+            YamlValue::Map(_) => of(reader, node),
+            YamlValue::Text(_) => in_file(reader, node, of),
+            _ => None,
+        }
+    }
+}
+
+/// Reads the file that a value names; what is wrong in it is a mistake of that value.
+pub(super) fn in_file<T>(
+    reader: &mut Reader<'_>,
+    node: &YamlNode,
+    read: impl FnOnce(&mut Reader<'_>, &YamlNode) -> Option<T>,
+) -> Option<T> {
+    let text = reader.text_file(node)?;
+    let file = reader.path(node.text()?, node.span)?;
+    let sources = Sources(vec![Source::new(&file, &text)]);
+    let files = [file];
+    let mut inner = Reader::new(&sources, &files, reader.surroundings);
+    inner.dialect = reader.dialect;
+    let tree = yaml::parse(&text, 0, &mut inner.mistakes);
+    let found = tree.and_then(|tree| read(&mut inner, &tree));
+    reader.secrets.append(&mut inner.secrets);
+    for mistake in inner.mistakes.into_sorted() {
+        let place = format!("{}:{}:{}", files[0].display(), mistake.line, mistake.column);
+        let message = format!("{place}: {}", mistake.message);
+        let help = mistake.help;
+        reader
+            .mistakes
+            .check(node.span, Err(Complaint { message, help }));
+    }
+    found
+}
+
+/// The registries of a map; files of this machine that it names are read.
+fn of(reader: &mut Reader<'_>, node: &YamlNode) -> Option<Registries> {
+    let Value::Object(mut content) = node.json() else {
+        return None;
+    };
+    let mut files = Vec::new();
+    for entry in node
+        .get("configs")
+        .map(YamlNode::entries)
+        .unwrap_or_default()
+    {
+        let login = entry.value.get("auth").map(YamlNode::entries);
+        // In an inventory, the secret itself stands there by now.
+        for part in login.unwrap_or_default() {
+            if let YamlValue::Map(_) = part.value.tree {
+                let message = format!("`{}` must be text in this file", part.key);
+                let help = "write the map in the inventory, where it may say where the secret is";
+                reader.mistakes.help(part.value.span, message, help);
+            }
+        }
+        for key in ["ca_file", "cert_file", "key_file"] {
+            let Some(file) = entry.value.get("tls").and_then(|tls| tls.get(key)) else {
+                continue;
+            };
+            let Some(written) = file.text().filter(|path| !path.starts_with('/')) else {
+                continue;
+            };
+            let text = reader.text_file(file)?;
+            let plain = |letter: char| {
+                if letter.is_ascii_alphanumeric() || ".-".contains(letter) {
+                    letter
+                } else {
+                    '_'
+                }
+            };
+            let registry: String = entry.key.chars().map(plain).collect();
+            let name = Path::new(written).file_name()?.to_str()?;
+            let path = format!(
+                "{}/{registry}-{}",
+                reader.dialect.registry_files,
+                name.chars().map(plain).collect::<String>()
+            );
+            if let Some(config) = content
+                .get_mut("configs")
+                .and_then(|all| all.get_mut(&entry.key))
+            {
+                config["tls"][key] = Value::from(&*path);
+            }
+            let text = if key == "key_file" {
+                reader.secret(&text)
+            } else {
+                Secret::new(&text)
+            };
+            files.push((path, text));
+        }
+    }
+    reader.secrets.extend(secrets_among(&content));
+    Some(Registries { content, files })
+}
+
+/// A registry's address: `HOST`, `HOST:PORT`, or `*` for all.
+pub(super) fn endpoint(text: &str) -> Checked {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
+    let host = rest.split('/').next().unwrap_or_default();
+    let is_host = super::is_name(host.rsplit_once(':').map_or(host, |(host, _)| host))
+        || is_dns_name(host)
+        || host.starts_with('[');
+    if ["http", "https"].contains(&scheme) && is_host {
+        return Ok(());
+    }
+    Err(Complaint::with(
+        format!(
+            "`{}` is not the address of a registry",
+            crate::vars::mask::without_passwords(text)
+        ),
+        "write a URL, such as https://mirror.example.org:5000",
+    ))
+}
