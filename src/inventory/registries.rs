@@ -14,7 +14,7 @@ use super::reader::Reader;
 use super::source::{Source, Sources};
 use super::syntax::{Checked, is_dns_name};
 use super::yaml;
-use crate::vars::{Secret, secrets_among};
+use crate::vars::secrets_among;
 
 /// Registries, and what comes along with them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,7 +24,7 @@ pub struct Registries {
     pub content: Map<String, Value>,
     /// Certificates and keys of this machine: the path on the host, and the text.
     #[serde(skip)]
-    pub files: Vec<(String, Secret)>,
+    pub files: Vec<(String, String)>,
 }
 
 impl FromNode for Registries {
@@ -111,11 +111,9 @@ fn of(reader: &mut Reader<'_>, node: &YamlNode) -> Option<Registries> {
             {
                 config["tls"][key] = Value::from(&*path);
             }
-            let text = if key == "key_file" {
-                reader.secret(&text)
-            } else {
-                Secret::new(&text)
-            };
+            if key == "key_file" {
+                reader.secret(&text);
+            }
             files.push((path, text));
         }
     }

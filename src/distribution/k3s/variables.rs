@@ -94,7 +94,7 @@ pub(super) fn variables(
         registry_files: files
             .into_iter()
             .flatten()
-            .map(|(path, content)| json!({"path": path, "content": content.expose()}))
+            .map(|(path, content)| json!({"path": path, "content": content}))
             .collect(),
     })
 }
