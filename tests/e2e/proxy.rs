@@ -1,5 +1,6 @@
 //! A network with one way out: an HTTP proxy.
 
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use towline_lab::Mirror;
 
+use crate::inventory::Inventory;
 use crate::place::Place;
 use crate::supply::walk;
 
@@ -146,5 +148,91 @@ fn hosts_fetch_through_a_proxy_where_it_is_the_only_way_also_with_the_wget_of_bu
     let said = &deployed.changes()[&("m2".to_owned(), "k3s".to_owned())];
     assert!(said[0].contains("uploaded from here"), "{said:?}");
     assert!(proxy.take().is_empty());
+    k3s_is_told_of_proxies_and_mirrors(&place, &inventory(""));
     place.kept_its_secrets();
+}
+
+/// A login at a mirror, and one at a proxy.
+const SECRETS: [&str; 2] = ["mirror-\"pa$word", "pr0xy-passw0rd"];
+
+/// What a host has of what its inventory puts there: the proxies of its k3s, modes, the text of a file
+/// of one's own, a sysctl, and what containerd is told.
+const TOLD: &str = "
+    process=$(systemctl show -p MainPID --value k3s k3s-agent | grep -v '^0*$')
+    tr '\\0' '\\n' <\"/proc/$process/environ\" | grep -a PROXY= | sort
+    cd /etc/rancher/k3s && stat -c '%a %n' registries.yaml registries/*
+    stat -c '%a %n' /etc/systemd/system/k3s*.env
+    stat -c '%a %U:%G' /etc/site/name && cat /etc/site/name && cat /proc/sys/vm/max_map_count
+    cd /var/lib/rancher/k3s/agent/etc/containerd && cat certs.d/docker.io/hosts.toml config.toml | grep -E 'mirror|library|password'";
+
+/// k3s and its container runtime get what the inventory says, lose it again, and restart for it alone.
+fn k3s_is_told_of_proxies_and_mirrors(place: &Place, plain: &Inventory) {
+    let [m1, m2] = ["m1", "m2"].map(|name| place.machine(name));
+    fs::write(place.file("ca.pem"), "an authority\n").unwrap();
+    let registries = "{mirrors: {docker.io: {endpoint: [\"https://mirror.test:5000\"], rewrite: {\"^library/(.*)\": hub/$1}}}, \
+        configs: {\"mirror.test:5000\": {auth: {username: pull, password: {env: MIRROR}}, tls: {ca_file: ca.pem}}}}";
+    let proxy = "http://ops:${PROXY}@192.0.2.1:3128";
+    let inventory = plain
+        .clone()
+        .cluster("registries", registries)
+        .cluster("environment", &format!("{{HTTPS_PROXY: \"{proxy}\", NO_PROXY: example.org}}"))
+        .cluster("sysctls", "{vm.max_map_count: 262145}")
+        .cluster("packages", "[procps]")
+        .cluster(
+            "files",
+            "{/etc/site/name: {content: \"{{ host.name }} {{ host.role }}\\n\", template: true, mode: \"0640\", owner: \"root:adm\"}}",
+        );
+    let run = |command: &str, inventory: &Inventory| {
+        let towline = place.towline(command, inventory);
+        let towline = towline.env("MIRROR", SECRETS[0]).env("PROXY", SECRETS[1]);
+        let answer = towline.args("-vvv --output json").run().ends(0);
+        for secret in SECRETS {
+            let said = [&answer.stdout, &answer.stderr];
+            assert!(!said.iter().any(|said| said.contains(secret)), "{secret}");
+        }
+        answer
+    };
+    let planned = run("plan", &inventory).planned();
+    let restart = &planned[&("m2".to_owned(), "service".to_owned())][0];
+    assert!(restart.starts_with("restart k3s-agent: "), "{restart}");
+    assert_eq!(
+        run("deploy", &inventory).outcomes(),
+        "m1 changed, m2 changed"
+    );
+
+    let network = format!("{}/24", place.lab.gateway()).replace(".1/24", ".0/24");
+    for (machine, unit, own) in [(m1, "k3s", "m1 server"), (m2, "k3s-agent", "m2 agent")] {
+        let told = machine.succeed(TOLD);
+        let expected = format!(
+            "HTTPS_PROXY=http://ops:{}@192.0.2.1:3128\n\
+             NO_PROXY=example.org,localhost,127.0.0.0/8,10.42.0.0/16,10.43.0.0/16,{network},.svc,.cluster.local\n\
+             600 registries.yaml\n600 registries/mirror.test_5000-ca.pem\n\
+             600 /etc/systemd/system/{unit}.service.env\n640 root:adm\n{own}\n262145\n",
+            SECRETS[1]
+        );
+        let containerd = told.strip_prefix(&expected);
+        let containerd = containerd.unwrap_or_else(|| panic!("{told}\n{expected}"));
+        for wanted in [
+            "[host.\"https://mirror.test:5000/v2\"]",
+            "ca = [\"/etc/rancher/k3s/registries/mirror.test_5000-ca.pem\"]",
+            "\"^library/(.*)\" = \"hub/$1\"",
+            "password = \"mirror-\\\"pa$word\"",
+        ] {
+            assert!(containerd.contains(wanted), "{wanted}\n{containerd}");
+        }
+    }
+    run("deploy", &inventory).changed_nothing();
+
+    // What the inventory names no more is gone; a file that something else wrote would have stayed.
+    assert_eq!(run("deploy", plain).outcomes(), "m1 changed, m2 changed");
+    for machine in [m1, m2] {
+        machine.succeed(
+            "! tr '\\0' '\\n' <\"/proc/$(systemctl show -p MainPID --value k3s k3s-agent | grep -v '^0*$')/environ\" | grep -a PROXY=
+             ! ls /var/lib/rancher/k3s/agent/etc/containerd/certs.d/docker.io 2>/dev/null
+             ! grep -q . /etc/rancher/k3s/registries.yaml || test \"$(wc -l </etc/rancher/k3s/registries.yaml)\" = 1",
+        );
+    }
+    m2.succeed("echo 'mirrors: {}' >/etc/rancher/k3s/registries.yaml && touch -d '2 hours ago' /etc/rancher/k3s/registries.yaml");
+    run("deploy", plain).changed_nothing();
+    m2.succeed("grep -qx 'mirrors: {}' /etc/rancher/k3s/registries.yaml");
 }

@@ -118,6 +118,9 @@ func startKubelet(ctx context.Context, s *settings, credentials *nodeCredentials
 	if err != nil {
 		return nil, err
 	}
+	if err := writeRegistries(s); err != nil {
+		return nil, err
+	}
 	client, err := parts.StartKubelet(parts.KubeletOptions{
 		NodeName: s.nodeName, NodeIPs: s.nodeIPs, Labels: parts.ParseLabels(s.options["node-label"]), Taints: taints,
 		Kubeconfig:         s.agentDir("kubelet.kubeconfig"),
