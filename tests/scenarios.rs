@@ -45,6 +45,9 @@ struct Is {
     /// a voting member of etcd.
     #[serde(default)]
     nodes: BTreeMap<String, String>,
+    /// Manifests in towline's folder on it.
+    #[serde(default)]
+    manifests: Vec<String>,
     /// Whether its firewall is active, and lets only SSH in.
     #[serde(default)]
     ufw: bool,
@@ -90,6 +93,7 @@ impl Is {
             ..Facts::default()
         };
         let node = &mut facts.node;
+        node.manifests.clone_from(&self.manifests);
         node.config = self.config.as_deref().map(Secret::new);
         if self.state == State::Bare {
             return facts;
@@ -145,9 +149,17 @@ impl Is {
                         sha256(&now),
                         encode(now.as_bytes()).replace('\n', "")
                     ),
-                    None if bare => "state=absent\n".into(),
+                    None if self.manifests.iter().any(|path| file.path.ends_with(path)) => {
+                        let was = "kind: ConfigMap\n";
+                        let packed = encode(was.as_bytes()).replace('\n', "");
+                        format!("mode=600 0:0\nstate=differs\nhash={}\ncontent={PACKED}{packed}\n", sha256(was))
+                    }
+                    None if bare || file.path.contains("/manifests/") => "state=absent\n".into(),
                     _ => format!("mode={:o} 0:0\nstate=same\n", file.mode),
                 }
+            }
+            Task::Absent(absent) if absent.paths[0].contains("/manifests/") => {
+                format!("there={}\ncomplete=yes\n", absent.paths[0])
             }
             Task::Absent(_) => "complete=yes\n".into(),
             Task::Binary(binary) if !bare => format!("hash={}\n", binary.sha256),
@@ -162,6 +174,7 @@ impl Is {
                 modules.chain(sysctls).collect()
             }
             Task::ShellCommand(command) if command.description.starts_with("forget") => "answer=no\n".into(),
+            Task::ShellCommand(command) if command.description.starts_with("take away") => "answer=no\n".into(),
             Task::ShellCommand(command) if command.description.contains("ufw") => "answer=no\n".into(),
             Task::ShellCommand(_) | Task::Wait(_) => "answer=yes\n".into(),
             Task::Service(_) => match self.state {
@@ -169,7 +182,8 @@ impl Is {
                 State::Stopped => "LoadState=loaded\nActiveState=inactive\nSubState=dead\nUnitFileState=enabled\nJob=0\n".into(),
                 _ => "LoadState=loaded\nActiveState=active\nSubState=running\nUnitFileState=enabled\nJob=0\n".into(),
             },
-            Task::Node(_) if bare || self.state == State::Stopped => String::new(),
+            Task::Node(_) | Task::Addons(_) if bare || self.state == State::Stopped => String::new(),
+            Task::Addons(_) => "complete=yes\n".into(),
             Task::Node(_) => "Ready=True x\nEtcdIsVoter=True x\nfound=yes\npods=10.42.0.0/24\n".into(),
         };
         Reply {

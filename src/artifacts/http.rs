@@ -188,7 +188,7 @@ fn accept(url: &str, response: &Response<Body>) -> Result<(), Problem> {
 
 /// An address as it may be shown: without a password, and without the signature that some places
 /// put into the query.
-pub(super) fn shown(url: &str) -> String {
+pub fn shown(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();

@@ -6,6 +6,7 @@ pub mod cache;
 pub mod fetch;
 mod http;
 mod local;
+pub mod manifest;
 pub mod releases;
 
 pub use architecture::Architecture;

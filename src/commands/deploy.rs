@@ -9,7 +9,8 @@ use crate::ui::Ui;
 
 pub(super) async fn run(arguments: DeployArguments, environment: &Environment, ui: Ui) -> ExitCode {
     told(&ui, async |events: Events| {
-        let context = Context::new(&arguments.inventory, environment, &ui, events).await?;
+        let mut context = Context::new(&arguments.inventory, environment, &ui, events).await?;
+        context.fetch_manifests().await?;
         let deploy = Deploy {
             adopt: arguments.adopt,
             reset_config: false,

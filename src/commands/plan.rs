@@ -10,7 +10,8 @@ use crate::ui::Ui;
 
 pub(super) async fn run(arguments: PlanArguments, environment: &Environment, ui: Ui) -> ExitCode {
     told(&ui, async |events: Events| {
-        let context = Context::new(&arguments.inventory, environment, &ui, events).await?;
+        let mut context = Context::new(&arguments.inventory, environment, &ui, events).await?;
+        context.fetch_manifests().await?;
         let deploy = Deploy {
             adopt: true,
             ..Deploy::default()

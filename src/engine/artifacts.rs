@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use super::context::Context;
 use super::refusal::Refusal;
 use crate::artifacts::fetch::{self, DownloadProgress, Fetch};
-use crate::artifacts::{Architecture, BinaryArtifact, Download, local};
+use crate::artifacts::{Architecture, BinaryArtifact, Download, local, manifest};
 use crate::distribution;
-use crate::inventory::BinarySource;
+use crate::inventory::{BinarySource, LARGEST_MANIFEST, ManifestSource};
 use crate::plan::Judged;
 use crate::problem::{Code, Problem, problem};
 use crate::run::Event;
@@ -32,6 +32,42 @@ impl Context {
                 fetch::fetch(&fetch, &|progress| events.send(told(&fetch, progress)))
             });
             self.or_interrupted(async { Ok(fetched.await?) }).await?;
+        }
+        Ok(())
+    }
+
+    /// Fetches the manifests that the inventory has by their URLs, or takes them from the cache.
+    pub async fn fetch_manifests(&mut self) -> Result<(), Refusal> {
+        for index in 0..self.inventory.cluster.manifests.len() {
+            let manifest = &self.inventory.cluster.manifests[index];
+            let ManifestSource::Url { url, sha256 } = manifest.source.clone() else {
+                continue;
+            };
+            let (cache, proxy, events) =
+                (self.cache.clone(), self.proxy.clone(), self.events.clone());
+            let fetched = {
+                let (url, what) = (url.clone(), format!("the manifest {}", manifest.name));
+                blocking(move || {
+                    let tell = || events.send(Event::Fetching { what: what.clone() });
+                    manifest::fetch(
+                        &url,
+                        &sha256,
+                        LARGEST_MANIFEST,
+                        &cache,
+                        proxy.as_ref(),
+                        &tell,
+                    )
+                })
+            };
+            let text = self.or_interrupted(async { Ok(fetched.await?) }).await?;
+            let filled = self.inventory.cluster.manifests[index].fill(text);
+            let secrets = filled.map_err(|(line, what)| {
+                let url = manifest::shown(&url);
+                problem!(Code::MANIFEST_INVALID, "{url}, line {line}: {what}")
+            })?;
+            for secret in secrets {
+                self.redactor.learn(&secret);
+            }
         }
         Ok(())
     }

@@ -147,6 +147,8 @@ pub struct NodeFacts {
     pub config: Option<Secret>,
     /// Files of configuration that are read after it, in their order.
     pub drop_ins: Vec<DropIn>,
+    /// towline's manifests on this server: below their folder, `001/cni.yaml`.
+    pub manifests: Vec<String>,
     /// The datastore that this server has data in.
     pub datastore: Option<Datastore>,
     /// Whether a kubelet of this host has ever been given its certificate.

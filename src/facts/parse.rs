@@ -13,7 +13,7 @@ use super::{
     OtherKubernetes, Questions, Unit,
 };
 use crate::digest::is_sha256;
-use crate::inventory::DataDir;
+use crate::inventory::{DataDir, is_manifest_name};
 use crate::kubernetes::lacks_network;
 use crate::shell::{Reply, decode};
 use crate::vars::Secret;
@@ -161,6 +161,18 @@ fn foreign(reply: &Reply, line: &str) -> Option<ForeignUnit> {
     })
 }
 
+/// So many manifests of towline's are looked at on a host: every one may have been there before, too.
+const MOST_MANIFESTS: usize = 400;
+
+/// Whether towline may have written a manifest of this name: its place in the order, and its name.
+fn is_manifest(path: &str) -> bool {
+    path.split_once('/').is_some_and(|(place, name)| {
+        place.len() == 3
+            && place.bytes().all(|byte| byte.is_ascii_digit())
+            && is_manifest_name(name)
+    })
+}
+
 fn node_facts(reply: &Reply, questions: &Questions, data_dir: &DataDir) -> NodeFacts {
     let secret = |key: &str| unpacked(reply.value(key)?);
     let hash = |key: &str| {
@@ -175,6 +187,12 @@ fn node_facts(reply: &Reply, questions: &Questions, data_dir: &DataDir) -> NodeF
             .values("drop_in")
             .take(MOST)
             .filter_map(drop_in)
+            .collect(),
+        manifests: reply
+            .values("manifest")
+            .take(MOST_MANIFESTS)
+            .filter(|path| is_manifest(path))
+            .map(str::to_owned)
             .collect(),
         datastore: match reply.value("datastore") {
             Some("etcd") => Some(Datastore::Etcd),

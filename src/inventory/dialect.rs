@@ -16,6 +16,8 @@ pub struct Dialect {
     pub roles: &'static [RoleWord],
     /// Keys of `cluster` that it has no use for, and what there is instead.
     pub lacks: &'static [(&'static str, &'static str)],
+    /// What it calls its own manifests in the cluster, where others go into the same folder.
+    pub manifests: &'static [&'static str],
     /// The key of its configuration that names the folder of its data.
     pub data_dir_key: &'static str,
     /// The folder of its data where that key is not set.

@@ -10,13 +10,13 @@ use serde_json::Value;
 use super::belongings::{self, HostFile};
 use super::language::Kind::{
     Choice, Config, Distribution, Flag, Labels, Object as Map, ObjectOrFile, Objects as Maps,
-    Ranged, RoleName, Secret as Hidden, Text, TextOrTexts, Texts, Values, Whole,
+    Ranged, RoleName, Secret as Hidden, Text, TextOrTexts, Texts, TextsOrObjects, Values, Whole,
 };
 use super::language::{ANY, Key, Object, join, keys};
 use super::layers::{At, FlatSettings, FromLayers, Layer};
 use super::reader::Reader;
-use super::{BinarySource, Datastore, Dialect, Join, Registries, Role, VersionChoice};
-use super::{cluster, kubernetes, registries, release, syntax};
+use super::{BinarySource, Datastore, Dialect, Join, Manifest, Registries, Role, VersionChoice};
+use super::{cluster, kubernetes, manifests, registries, release, syntax};
 use crate::vars::{Origin, Secret, Sourced};
 
 keys! { INVENTORY, "The whole file: the complete description of one cluster.", "Inventory" {
@@ -75,12 +75,26 @@ keys! { CLUSTER, "Settings of the whole cluster.", struct Cluster {
     config: BTreeMap<String, Value>, Config, "{disable: [traefik]}",
         "Settings of every server, as the distribution has them. k3s: written to its config.yaml unchanged. k0s: `spec` is that of k0s.yaml, all others are flags of `k0s controller`.",
         also = &["server_config"];
+    manifests: Vec<Manifest> = manifests::read, TextsOrObjects(ANY, &MANIFEST), "[manifests/cni.yaml]",
+        "Objects of Kubernetes that the cluster keeps as these files have them: a file, a folder with its `*.yaml`, `*.yml` and `*.json` files by name, or `{url: ..., sha256: ...}`. Every server gets them, in this order. What leaves the list is taken away from the cluster, with its objects.",
+        also = &["manifest", "addons"];
     agent_config: BTreeMap<String, Value>, Config, "{kubelet-arg: [max-pods=200]}",
         "Settings of every agent. k3s: written to its config.yaml unchanged. k0s: flags of `k0s worker`.";
 } and {
     /// The SHA-256 that the binary must have, in lower-case hexadecimal digits, by the
     /// architecture's name in releases.
     binary_sha256: BTreeMap<String, String>,
+} }
+
+keys! { MANIFEST, "A manifest that this machine fetches.", "Manifest" {
+    url, Text(manifests::url), "https://github.com/cert-manager/cert-manager/releases/download/v1.18.2/cert-manager.yaml",
+        "Where it is: `https://`, or `http://`, since the hash says whether it is the right one.";
+    sha256, Text(release::sha256), "3f4c0a3e96a5d5c0a0a0c5e1b6d9f2c47a8b1e0d5c3f2a1b0e9d8c7b6a594837",
+        "The SHA-256 that it must have.",
+        also = &["checksum", "hash"];
+    file_name, Text(manifests::file_name), "cert-manager.yaml",
+        "Its name on the servers. Without it, the last part of the URL.",
+        also = &["name", "file"];
 } }
 
 keys! { BINARY, "Where the distribution's binary comes from.", "Binary" {
@@ -293,9 +307,10 @@ keys! { REGISTRY_TLS, "Certificates of a registry. A path that begins with `/` i
 } }
 
 /// Every object of the language, the file first.
-pub(super) static OBJECTS: [&Object; 12] = [
+pub(super) static OBJECTS: [&Object; 13] = [
     &INVENTORY,
     &CLUSTER,
+    &MANIFEST,
     &BINARY,
     &SSH,
     &GROUP,

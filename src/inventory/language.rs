@@ -36,6 +36,8 @@ pub(super) enum Kind {
     Texts(Check),
     /// A text or a list of texts, each of which passes this check.
     TextOrTexts(Check),
+    /// A list of texts, each of which passes this check, and of objects.
+    TextsOrObjects(Check, &'static Object),
     /// Texts by key, and what notes those that are wrong.
     Labels(fn(&YamlNode, &mut Mistakes)),
     /// Texts, numbers, flags or secrets by key, and what notes those that are wrong.
@@ -140,6 +142,7 @@ impl Kind {
                 object.key(name).map_or(Self::Config, |key| key.kind)
             }
             Self::Objects(object) => Self::Object(object),
+            Self::TextsOrObjects(_, object) => Self::Object(object).within(name),
             _ => Self::Config,
         }
     }

@@ -96,6 +96,9 @@ fn kind(kind: Kind, distributions: &[&Dialect]) -> Map<String, Value> {
         }
         Kind::Texts(_) => json!({"type": ["array", "null"], "items": text}),
         Kind::TextOrTexts(_) => json!({"anyOf": [text, texts]}),
+        Kind::TextsOrObjects(_, object) => {
+            json!({"type": ["array", "null"], "items": {"anyOf": [text, reference(object)]}})
+        }
         Kind::Labels(_) => {
             json!({"type": ["object", "null"], "additionalProperties": {"type": "string"}})
         }
@@ -140,7 +143,7 @@ mod tests {
 
     /// Says everything that can be said, except what excludes something else.
     const EVERYTHING: &str = "
-cluster: {channel: stable, token: abcdef, binary: {source: path, path: Cargo.toml}}
+cluster: {channel: stable, manifests: [{url: https://example.org/a.yaml, sha256: 3f4c0a3e96a5d5c0a0a0c5e1b6d9f2c47a8b1e0d5c3f2a1b0e9d8c7b6a594837, file_name: a.yaml}], token: abcdef, binary: {source: path, path: Cargo.toml}}
 ssh: {port: 22}
 groups: {some: {role: server}}
 hosts: {alpha: {group: some, files: {/etc/motd: {content: x}}}}

@@ -39,6 +39,7 @@ fn value(entry: &YamlEntry, path: &str, kind: Kind, reader: &mut Reader<'_>) {
         | Kind::Values(_)
         | Kind::Config
         | Kind::Texts(_)
+        | Kind::TextsOrObjects(..)
             if empty => {}
         _ if empty => mistakes.add(entry.at, format!("`{path}` has no value")),
         Kind::ObjectOrFile(_) if node.text().is_some() => {}
@@ -103,6 +104,23 @@ fn value(entry: &YamlEntry, path: &str, kind: Kind, reader: &mut Reader<'_>) {
             YamlValue::List(items) => {
                 for item in items {
                     text(item, path, check, mistakes);
+                }
+            }
+            YamlValue::Text(word) => mistakes.help(
+                node.span,
+                format!("`{path}` must be a list, and this is text"),
+                format!("write [{word}]"),
+            ),
+            _ => wrong(node, path, "a list", mistakes),
+        },
+        Kind::TextsOrObjects(check, wanted) => match &node.tree {
+            YamlValue::List(items) => {
+                for item in items {
+                    if matches!(item.tree, YamlValue::Map(_)) {
+                        object(item, path, wanted, reader);
+                    } else {
+                        text(item, path, check, &mut reader.mistakes);
+                    }
                 }
             }
             YamlValue::Text(word) => mistakes.help(

@@ -29,12 +29,14 @@ fn context(role: &str, config: &Value) -> Value {
         "facts": {"architecture": "x86_64", "ipv6": true, "ufw": true, "cgroup": 2, "debian": true},
         "k3s": {
             "unit": unit, "command": command, "version": "v1.36.3+k3s1", "has_node": true, "node_name": "m1",
-            "voter": true, "flannel": true, "awaits_network": false, "no_server": false, "config": config, "forget": [{"name": "m2", "uid": "5cc9fb3e-4d5b-4c2c-9d0f-7a0d7e4a9a3b"}], "foreign": false, "effective": false,
+            "voter": true, "flannel": true, "plug_in": false, "awaits_network": false, "no_server": false, "config": config, "forget": [{"name": "m2", "uid": "5cc9fb3e-4d5b-4c2c-9d0f-7a0d7e4a9a3b"}], "foreign": false, "effective": false,
             "removed": role == "server",
             "environment": [{"name": "HTTPS_PROXY", "value": "http://ops:\"$x@10.0.0.1:3128"}],
             "registries": {"mirrors": {"docker.io": {"endpoint": ["https://m1:5000"]}}},
             "registry_files": [{"path": "/etc/rancher/k3s/registries/m1-ca.pem", "content": "x"}],
             "data_dir": if role == "server" { "/data/k3s" } else { "/var/lib/rancher/k3s" },
+            "manifests": [{"path": "001/cni.yaml", "content": "kind: {{ x }}\n"}], "left": [{"path": "002/old.yaml", "name": "old"}],
+            "moved": ["002/cni.yaml"],
         },
         "k0s": {
             "unit": "k0scontroller", "command": if role == "server" { "controller" } else { "worker" }, "version": "v1.36.3+k0s.2",

@@ -17,6 +17,7 @@ use crate::shell::{Reply, Script};
 use crate::ssh::Upload;
 
 pub mod absent;
+pub mod addons;
 pub mod binary;
 pub mod command;
 pub mod file;
@@ -33,6 +34,7 @@ mod tests;
 pub mod wait;
 
 pub use absent::Absent;
+pub use addons::Addons;
 pub use binary::Binary;
 pub use command::ShellCommand;
 pub use file::File;
@@ -206,6 +208,7 @@ macro_rules! kinds {
 
 kinds! {
     "absent" => Absent,
+    "addons" => Addons,
     "binary" => Binary,
     "command" => ShellCommand,
     "file" => File,

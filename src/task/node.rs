@@ -33,6 +33,9 @@ pub struct Node {
     /// says READY. Otherwise a node that lacks nothing but a network plug-in (CNI) is as it should be:
     /// that one is installed by means of the cluster's API.
     pub network: bool,
+    /// Whether the network plug-in comes by what was put into the cluster already, so that it is waited for.
+    #[serde(default)]
+    pub plug_in: bool,
     /// The kubeconfig on the host to ask with. An agent asks with its kubelet's, which may get
     /// its own node and nothing else.
     pub kubeconfig: String,
@@ -103,7 +106,9 @@ impl Node {
                 }
                 (format!("the API to answer for node {name}"), said)
             }
-        } else if !is("Ready", "True") && (self.network || !is_for_network(seen, "Ready")) {
+        } else if !is("Ready", "True")
+            && (self.network || self.plug_in || !is_for_network(seen, "Ready"))
+        {
             (
                 format!("node {name} to be Ready"),
                 seen.value("Ready")
@@ -169,6 +174,7 @@ mod tests {
             name: "m1".into(),
             voter: true,
             network: true,
+            plug_in: false,
             kubeconfig: "/k".into(),
             service: Service {
                 unit: "k3s".into(),
@@ -231,6 +237,14 @@ mod tests {
             network: false,
             ..node()
         };
+        let by_manifests = Node {
+            plug_in: true,
+            ..node.clone()
+        };
+        assert_eq!(
+            until(&by_manifests, &[WITHOUT_NETWORK, VOTER]).as_deref(),
+            Some("node m1 to be Ready")
+        );
         let more = WITHOUT_NETWORK.replace(": container", ": [container");
         let api_unresponsive = WITHOUT_NETWORK.replace("=False", "=Unknown");
         let table: [(&[&str], _); 5] = [

@@ -16,6 +16,8 @@ pub struct Hole {
     key: String,
 }
 
+mod objects;
+
 /// The text with every secret replaced by [`MASK`]; lines keep their numbers.
 pub fn masked(text: &str) -> String {
     without(text, holes(text).into_iter().map(|hole| hole.range))
@@ -70,6 +72,7 @@ pub fn holes(text: &str) -> Vec<Hole> {
         range,
         key: String::new(),
     }));
+    holes.extend(objects::secrets(text));
     holes.sort_by_key(|hole| (hole.range.start, std::cmp::Reverse(hole.range.end)));
     // The list is in order, so that the one before is the one that overlaps.
     holes.dedup_by(|hole, before| {

@@ -77,7 +77,12 @@ pub const DIALECT: Dialect = Dialect {
             "datastore",
             "it is etcd; `role: single` keeps the data in sqlite",
         ),
+        (
+            "manifests",
+            "k0s applies what is in a folder of /var/lib/k0s/manifests on every controller; towline writes there for k3s alone",
+        ),
     ],
+    manifests: &[],
     data_dir_key: "data-dir",
     data_dir: "/var/lib/k0s",
     token: "made by `k0s token create` on a controller",

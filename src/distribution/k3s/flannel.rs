@@ -137,7 +137,8 @@ pub(super) fn note(
         }
         _ => false,
     };
-    if network.itself || !lack {
+    let comes = !situation.inventory.cluster.manifests.is_empty();
+    if network.itself || comes || !lack {
         return None;
     }
     let mut note = "flannel-backend is none: nodes are not Ready until a network plug-in (CNI) is installed in the cluster; towline does not wait for it".to_owned();

@@ -5,6 +5,9 @@ file config "$configuration"
 for drop_in in "$configuration".d/*.yaml "$configuration".d/*.yml; do
     [ -f "$drop_in" ] && say drop_in "$(head -c 65536 "$drop_in" | pack) ${drop_in##*/}"
 done
+for manifest in "$data"/server/manifests/towline/[0-9][0-9][0-9]/[a-z0-9]*; do
+    [ -f "$manifest" ] && say manifest "${manifest#"$data"/server/manifests/towline/}"
+done | head -n 1000
 [ -s /etc/rancher/node/password ] && say owns_node present
 if [ -d "$data/server/db/etcd/member" ]; then
     say datastore etcd

@@ -8,7 +8,7 @@ use super::environment;
 use super::settings::{subcommand, unit};
 use crate::cluster::{NodeRole, Situation, Topology};
 use crate::facts::Facts;
-use crate::inventory::Host;
+use crate::inventory::{Host, Inventory};
 
 /// What templates see under `k3s`.
 #[derive(Serialize, JsonSchema)]
@@ -27,7 +27,9 @@ pub(super) struct Variables<'a> {
     voter: bool,
     /// Whether k3s brings the pods' network
     flannel: bool,
-    /// Whether the unit becomes READY only with a network plug-in that k3s does not bring
+    /// Whether a network plug-in comes by the inventory's manifests, so that it is waited for
+    plug_in: bool,
+    /// Whether the unit becomes READY only with a network plug-in that neither k3s nor the inventory brings
     awaits_network: bool,
     /// Whether no server of the cluster runs or is started now
     no_server: bool,
@@ -49,6 +51,13 @@ pub(super) struct Variables<'a> {
     registries: Option<Value>,
     /// Certificates and keys that belong to it, each with `path` and `content`
     registry_files: Vec<Value>,
+    /// The manifests of a server, each with `path`, below towline's folder, and `content`
+    manifests: Vec<Value>,
+    /// Manifests on the server that the inventory does not have any more, each with `path`, and `name`, which the
+    /// cluster knows it by
+    left: Vec<Value>,
+    /// Paths of manifests on the server that have another place in the order now
+    moved: Vec<&'a str>,
 }
 
 /// The variables of one host.
@@ -68,6 +77,12 @@ pub(super) fn variables(
         is_shared.then(|| json!({"mirrors": {"*": {}}}))
     };
     let files = registries.map(|registries| &registries.files);
+    let (manifests, left, moved) = if host.is_server() {
+        manifests(situation.inventory, facts)
+    } else {
+        Default::default()
+    };
+    let has_manifests = !situation.inventory.cluster.manifests.is_empty();
     let joins = spec.is_some_and(|spec| spec.role == NodeRole::Joining);
     json!(Variables {
         unit: unit(host.role.value),
@@ -77,7 +92,8 @@ pub(super) fn variables(
         node_name: spec.map_or("", |spec| &spec.node_name),
         voter: spec.is_some_and(|spec| spec.voter),
         flannel: network.itself,
-        awaits_network: !network.itself && network.policies,
+        plug_in: !network.itself && has_manifests,
+        awaits_network: !network.itself && !has_manifests && network.policies,
         no_server: topology.no_server,
         config: spec.map(|spec| json!(spec.config)).unwrap_or_default(),
         forget: forget
@@ -96,7 +112,41 @@ pub(super) fn variables(
             .flatten()
             .map(|(path, content)| json!({"path": path, "content": content}))
             .collect(),
+        manifests,
+        left,
+        moved,
     })
+}
+
+/// The manifests that a server is to have, those that left the inventory, and those that have moved. A manifest's
+/// place is the folder that it is in: k3s goes by the whole path, and knows it by its name alone.
+fn manifests<'a>(
+    inventory: &Inventory,
+    facts: &'a Facts,
+) -> (Vec<Value>, Vec<Value>, Vec<&'a str>) {
+    let all = &inventory.cluster.manifests;
+    let wanted: Vec<_> = (1..)
+        .zip(all)
+        .map(|(place, manifest)| (format!("{place:03}/{}", manifest.name), manifest))
+        .collect();
+    let name = |path: &str| {
+        let (_, file) = path.split_once('/').unwrap_or_default();
+        file.split('.').next().unwrap_or_default().to_owned()
+    };
+    let others = facts.node.manifests.iter().map(String::as_str);
+    let others = others.filter(|path| wanted.iter().all(|(own, _)| own != path));
+    let (moved, left): (Vec<_>, Vec<_>) =
+        others.partition(|path| all.iter().any(|manifest| manifest.stem() == name(path)));
+    let wanted = wanted.into_iter();
+    (
+        wanted
+            .map(|(path, manifest)| json!({"path": path, "content": manifest.text()}))
+            .collect(),
+        left.into_iter()
+            .map(|path| json!({"path": path, "name": name(path)}))
+            .collect(),
+        moved,
+    )
 }
 
 /// The variables with their words, as a JSON schema.

@@ -404,6 +404,7 @@ fn kind(kind: Kind) -> String {
         Kind::Choice(words) => listed(words),
         Kind::Texts(_) => "list of texts".to_owned(),
         Kind::TextOrTexts(_) => "text, or list of texts".to_owned(),
+        Kind::TextsOrObjects(..) => "list of texts and maps".to_owned(),
         Kind::Labels(_) => "map of texts".to_owned(),
         Kind::Flag => listed(&["true", "false"]),
         Kind::Values(_) => "map of texts and numbers".to_owned(),

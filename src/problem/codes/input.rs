@@ -75,6 +75,12 @@ super::codes! {
     /// the place at which it cannot go on; the cause is often the indentation of the line above.
     INVENTORY_UNREADABLE "inventory-unreadable";
 
+    /// What a URL of `cluster.manifests` holds is no list of objects for Kubernetes.
+    ///
+    /// # Remedy
+    /// See what is there, and name another URL, with its hash.
+    MANIFEST_INVALID "manifest-invalid";
+
     /// A setting under `config` or `agent_config` is not one that this version of the distribution takes:
     /// it is unknown, has another form, belongs to the other role, or is set by towline itself.
     ///

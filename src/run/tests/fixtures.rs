@@ -55,6 +55,7 @@ pub(super) fn node() -> Task {
     Task::Node(Node {
         name: "m1".into(),
         voter: false,
+        plug_in: false,
         network: false,
         service: k3s(),
         agent: false,
