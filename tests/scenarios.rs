@@ -10,7 +10,7 @@ use crate::cluster::{self, Situation};
 use crate::digest::sha256;
 use crate::distribution::k3s::K3s;
 use crate::facts::{ClusterNode, Datastore, Facts, OperatingSystem, Unit};
-use crate::inventory::{self, Inventory, Overrides};
+use crate::inventory::{self, Inventory, ManifestSource, Overrides};
 use crate::plan::{self, Order, Plan};
 use crate::playbook::{Assets, Book};
 use crate::run::event::Planned;
@@ -19,6 +19,9 @@ use crate::task::Task;
 use crate::ui::plan_text;
 use crate::vars::Secret;
 use serde::Deserialize;
+
+#[path = "plans/recipes.rs"]
+mod recipes;
 
 const VERSION: &str = "v1.36.3+k3s1";
 const HASH: &str = "568b7ee2f0a8a54b8e8c5d0f6f0f4d2dbd4cbd0bd9a2f6d7d0c7b1a2e3f4a5b6";
@@ -250,14 +253,17 @@ fn planned(judged: &plan::Judged) -> Vec<Planned> {
     steps
 }
 
-fn tell(scenario: &Scenario) -> String {
-    let inventory: Inventory = inventory::parse(
-        &scenario.inventory,
-        Path::new("home.yaml"),
-        None,
-        &Overrides::default(),
-    )
-    .unwrap_or_else(|errors| panic!("{}", errors.render(false, 100)));
+fn tell(scenario: &Scenario, file: &Path) -> String {
+    let mut inventory: Inventory =
+        inventory::parse(&scenario.inventory, file, None, &Overrides::default())
+            .unwrap_or_else(|errors| panic!("{}", errors.render(false, 100)));
+    // What this machine would fetch.
+    let fetched = inventory.cluster.manifests.iter_mut();
+    for manifest in fetched.filter(|manifest| matches!(manifest.source, ManifestSource::Url { .. }))
+    {
+        let text = "apiVersion: v1\nkind: ConfigMap\n".to_owned();
+        manifest.fill(text).expect("an object");
+    }
     let facts: BTreeMap<_, _> = inventory
         .hosts
         .iter()
@@ -369,7 +375,7 @@ fn plans_read_as_they_should() {
                 .expect("a name")
                 .to_string_lossy()
                 .into_owned();
-            insta::assert_snapshot!(name, tell(&scenario));
+            insta::assert_snapshot!(name, tell(&scenario, Path::new("home.yaml")));
         }
     });
 }
