@@ -32,7 +32,7 @@ impl Inventory {
     /// Sets one key of a host.
     pub fn host(mut self, name: &str, key: &str, value: &str) -> Self {
         let at = self.line(&format!("  {name}: {{"));
-        let inside = self.0[at].trim_end_matches('}').to_owned();
+        let inside = self.0[at].strip_suffix('}').unwrap_or_default().to_owned();
         let others: Vec<&str> = inside
             .split_once('{')
             .map(|(_, pairs)| pairs.split(", ").collect())
