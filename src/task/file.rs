@@ -53,6 +53,10 @@ pub struct File {
     /// Whether what reads it does already what it says: nothing is restarted for it.
     #[serde(default)]
     pub effective: bool,
+    /// How lines begin, or words of lines, that are read only at a first start: where a file differs in
+    /// nothing else, what it says is in effect.
+    #[serde(default)]
+    pub once: Vec<String>,
     /// A command that says whether it may be as it is written; the new file's path is put behind it.
     #[serde(default)]
     pub validate: Option<String>,
@@ -115,9 +119,10 @@ impl File {
     pub(super) fn judge(&self, seen: &Reply, _: &Changes) -> Result<Verdict, Problem> {
         let mode = format!("{:o} {}", self.mode, self.owner);
         let state = seen.value("state").map(|state| {
-            let is_same = state == "differs" && self.differs_in_its_header(seen);
+            let is_same = state == "differs" && self.differs_only_in(&[], seen);
             if is_same { "same" } else { state }
         });
+        let effective = self.effective || self.differs_only_in(&self.once, seen);
         let (change, seen) = match state {
             Some("absent" | "other") if self.only_where_written => return Ok(Verdict::Converged),
             Some("differs") if self.only_where_written && !was_written(seen) => {
@@ -134,12 +139,13 @@ impl File {
                 let script = acting(&script, Duration::from_mins(1));
                 return Ok(remedy(vec![Change::new(what)], script));
             }
-            Some("absent") => (self.change("create", ""), "absent"),
+            Some("absent") => (self.change("create", "", effective), "absent"),
             Some("differs") if seen.value("hash").is_some_and(is_sha256) => {
                 let mut old = seen.value("content").and_then(decode).unwrap_or_default();
                 old.truncate(DIFF_LIMIT);
                 let seen = seen.value("hash").unwrap_or_default();
-                (self.change("update", &String::from_utf8_lossy(&old)), seen)
+                let old = String::from_utf8_lossy(&old);
+                (self.change("update", &old, effective), seen)
             }
             Some("other") => {
                 return Err(problem!(
@@ -156,31 +162,36 @@ impl File {
                 )));
             }
         };
-        Ok(remedy(vec![change], self.write(seen)))
+        Ok(remedy(vec![change], self.write(seen, effective)))
     }
 
-    /// Whether the file that was seen is the same but for the line in which towline names itself.
-    fn differs_in_its_header(&self, seen: &Reply) -> bool {
+    /// Whether the file that was seen is the same but for the line in which towline names itself, and
+    /// for lines and words that begin like one of these.
+    fn differs_only_in(&self, once: &[String], seen: &Reply) -> bool {
         let old = seen.value("content").and_then(decode);
         let Some(old) = old.and_then(|old| String::from_utf8(old).ok()) else {
             return false;
         };
         let is_whole = seen.value("hash") == Some(&sha256(&old));
+        let counts = |text: &&str| !once.iter().any(|begin| text.starts_with(begin));
         let said = |text: &str| {
             let lines = text.split('\n').filter(|line| !line.starts_with(HEADER));
-            lines.map(str::to_owned).collect::<Vec<_>>()
+            let lines = lines.filter(counts);
+            let lines =
+                lines.map(|line| line.split(' ').filter(counts).collect::<Vec<_>>().join(" "));
+            lines.collect::<Vec<_>>()
         };
         is_whole && said(&old) == said(self.text())
     }
 
-    fn change(&self, verb: &str, old: &str) -> Change {
+    fn change(&self, verb: &str, old: &str, effective: bool) -> Change {
         // Masked first: where a value goes on can only be seen in the whole text.
         let (old, new) = masked_pair(old, self.text());
         let diff = TextDiff::from_lines(&old, &new)
             .unified_diff()
             .context_radius(2)
             .to_string();
-        let (said, mark) = if self.effective {
+        let (said, mark) = if effective {
             (" (nothing is restarted: what it says is in effect)", None)
         } else {
             ("", Some(self.path.clone()))
@@ -197,13 +208,13 @@ impl File {
     /// Nothing is written over what was not looked at: when another run, or a user, has put
     /// something else there since, the script ends with [`CONFLICT`]. `seen` is the hash of what was
     /// there, or `absent`.
-    fn write(&self, seen: &str) -> Script {
+    fn write(&self, seen: &str, effective: bool) -> Script {
         let (directory, name) = self.path.rsplit_once('/').unwrap_or((".", &self.path));
         let directory = quote(if directory.is_empty() { "/" } else { directory });
         let path = quote(&self.path);
         // As old as what it replaces, which may be newer than a process that has not read it yet; else
         // as the machine's start, before which no process began.
-        let (age, reload) = if self.effective {
+        let (age, reload) = if effective {
             let age = format!(
                 "if [ -e {path} ]; then touch -r {path} \"$temporary\"\n\
                  else touch -d \"@$(($(date +%s) - $(cut -d . -f 1 /proc/uptime)))\" \"$temporary\"; fi\n"
@@ -249,135 +260,4 @@ fn was_written(seen: &Reply) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use insta::assert_snapshot;
-
-    fn file() -> File {
-        File {
-            path: "/etc/rancher/k3s/config.yaml".into(),
-            template: None,
-            content: Some("node-ip: 10.0.0.1\ntoken: new\n".into()),
-            render: false,
-            mode: 0o600,
-            owner: root(),
-            only_where_written: false,
-            effective: false,
-            validate: None,
-        }
-    }
-
-    fn judged(answer: &str) -> Verdict {
-        let seen = Reply {
-            status: 0,
-            stdout: answer.into(),
-            stderr: String::new(),
-        };
-        file().judge(&seen, &Changes::default()).expect("a verdict")
-    }
-
-    #[test]
-    fn same_content_and_mode_is_converged() {
-        assert_eq!(judged("mode=600 0:0\nstate=same\n"), Verdict::Converged);
-        assert!(matches!(
-            judged("mode=644 0:0\nstate=same\n"),
-            Verdict::Drifted(_)
-        ));
-        assert!(matches!(judged(""), Verdict::Undecidable(_)));
-    }
-
-    #[test]
-    fn other_words_about_towline_are_no_change() {
-        let with = |old: &str, hash: &str, mode: &str| {
-            let content = encode(old.as_bytes()).replace('\n', "");
-            judged(&format!(
-                "mode={mode} 0:0\nstate=differs\nhash={hash}\ncontent={PACKED}{content}\n"
-            ))
-        };
-        let same = "# Written by towline long ago.\nnode-ip: 10.0.0.1\ntoken: new\n";
-        assert_eq!(with(same, &sha256(same), "600"), Verdict::Converged);
-        let Verdict::Drifted(remedy) = with(same, &sha256(same), "644") else {
-            panic!("its mode differs");
-        };
-        assert!(remedy.changes[0].what.starts_with("set mode"));
-        let other = "# A word of mine.\nnode-ip: 10.0.0.1\ntoken: new\n";
-        for (old, hash) in [
-            (other, sha256(other)),
-            // More follows than what was answered.
-            (same, sha256("longer")),
-        ] {
-            assert!(
-                matches!(with(old, &hash, "600"), Verdict::Drifted(_)),
-                "{old}"
-            );
-        }
-    }
-
-    #[test]
-    fn no_more_of_a_file_is_compared_than_was_asked_for() {
-        let old = encode(&b"\n".repeat(2 * DIFF_LIMIT)).replace('\n', "");
-        let told = format!(
-            "mode=600 0:0\nstate=differs\nhash={}\ncontent={PACKED}{old}\n",
-            sha256("x")
-        );
-        let Verdict::Drifted(remedy) = judged(&told) else {
-            panic!("it differs");
-        };
-        let diff = remedy.changes[0].diff.as_deref().expect("a diff");
-        assert!(diff.lines().count() < DIFF_LIMIT + 10, "{}", diff.len());
-    }
-
-    #[test]
-    fn only_what_towline_wrote_is_emptied() {
-        let file = File {
-            content: Some("# Written by towline.\n".into()),
-            only_where_written: true,
-            ..file()
-        };
-        let judge = |stdout: String| {
-            let reply = Reply {
-                status: 0,
-                stdout,
-                stderr: String::new(),
-            };
-            file.judge(&reply, &Changes::default())
-        };
-        let differs = |content: &str| {
-            judge(format!(
-                "mode=600 0:0\nstate=differs\nhash={}\ncontent={PACKED}{}\n",
-                sha256(content),
-                encode(content.as_bytes()).replace('\n', "")
-            ))
-        };
-        let converged = Ok(Verdict::Converged);
-        assert_eq!(judge("state=absent\n".into()), converged);
-        assert_eq!(differs("mirrors: {}\n"), converged);
-        let Ok(Verdict::Drifted(remedy)) = differs("# Written by towline.\nmirrors: {}\n") else {
-            panic!("towline wrote it");
-        };
-        assert_eq!(
-            remedy.changes[0].what,
-            "update /etc/rancher/k3s/config.yaml"
-        );
-    }
-
-    #[test]
-    fn a_diff_shows_what_changes_but_no_secret_old_or_new() {
-        let old = encode(b"node-ip: 10.0.0.9\ntoken: old\nagent-token: x\n").replace('\n', "");
-        let old = format!("{PACKED}{old}");
-        let Verdict::Drifted(remedy) = judged(&format!(
-            "mode=600 0:0\nstate=differs\nhash={}\ncontent={old}\n",
-            sha256("old")
-        )) else {
-            panic!("it differs");
-        };
-        assert_snapshot!(remedy.changes[0].diff.as_deref().unwrap_or_default(), @r"
-        @@ -1,3 +1,2 @@
-        -node-ip: 10.0.0.9
-        -token: ***
-        -agent-token: ***
-        +node-ip: 10.0.0.1
-        +token: *** (changed)
-        ");
-    }
-}
+mod tests;

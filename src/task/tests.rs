@@ -345,6 +345,7 @@ fn file(path: &Path, content: &str) -> File {
         owner: "0:0".into(),
         only_where_written: false,
         effective: false,
+        once: Vec::new(),
         validate: None,
     }
 }
