@@ -19,6 +19,7 @@ use crate::task::Task;
 use crate::ui::plan_text;
 use crate::vars::Secret;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 #[path = "plans/recipes.rs"]
 mod recipes;
@@ -51,6 +52,12 @@ struct Is {
     /// Manifests in towline's folder on it.
     #[serde(default)]
     manifests: Vec<String>,
+    /// Labels of these nodes: node → key → value.
+    #[serde(default)]
+    labels: BTreeMap<String, BTreeMap<String, String>>,
+    /// Taints of these nodes: node → `key:Effect` → value.
+    #[serde(default)]
+    taints: BTreeMap<String, BTreeMap<String, String>>,
     /// Whether its firewall is active, and lets only SSH in.
     #[serde(default)]
     ufw: bool,
@@ -134,6 +141,8 @@ impl Is {
                 uid: "5cc9fb3e-4d5b-4c2c-9d0f-7a0d7e4a9a3b".into(),
                 pods: Vec::new(),
                 is_young: false,
+                labels: self.labels.get(name).cloned().unwrap_or_default(),
+                taints: self.taints.get(name).cloned().unwrap_or_default(),
             })
             .collect();
         facts
@@ -187,6 +196,15 @@ impl Is {
             },
             Task::Node(_) | Task::Addons(_) if bare || self.state == State::Stopped => String::new(),
             Task::Addons(_) => "complete=yes\n".into(),
+            Task::NodeLabels(task) => {
+                let labels = json!(self.labels.get(&task.node));
+                let taints = self.taints.get(&task.node).into_iter().flatten();
+                let taints = taints.map(|(identity, value)| {
+                    let (key, effect) = identity.split_once(':').expect("key:Effect");
+                    json!({"key": key, "value": value, "effect": effect})
+                });
+                format!("node={}\t{labels}\t{}\n", task.uid, Value::Array(taints.collect()))
+            }
             Task::Node(_) => "Ready=True x\nEtcdIsVoter=True x\nfound=yes\npods=10.42.0.0/24\n".into(),
         };
         Reply {

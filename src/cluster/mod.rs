@@ -17,6 +17,7 @@ mod address;
 mod authority;
 mod check;
 mod choose;
+mod labels;
 mod members;
 mod needs;
 mod nodes;
@@ -34,6 +35,7 @@ pub(crate) mod tests;
 pub use authority::{Claims, agents_elsewhere, differing, is_agent, to_move};
 pub use check::{in_flags, node_name};
 pub use choose::{Choice, is_inside, is_same_everywhere, own};
+pub use labels::{NodeMarks, Registration};
 pub use members::{Outnumbered, PEER_PORT, host_of};
 pub use reach::to_ask;
 pub use reset::{ResetOrder, Wave, reset};
@@ -112,6 +114,8 @@ pub struct Topology {
     pub no_server: bool,
     /// Nodes whose machines were wiped and come back under their names; forgotten before they join.
     pub forget: Vec<ClusterNode>,
+    /// Nodes that run and whose labels or taints are to change.
+    pub labels: Vec<NodeMarks>,
     /// Whether servers join one by one whatever the inventory says.
     pub joins_one_by_one: bool,
     /// What of the pods' network the distribution brings.

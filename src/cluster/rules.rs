@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::{Choice, Folders, Network, NodeRole, Setting, Situation, Topology};
+use super::{Choice, Folders, Network, NodeRole, Registration, Setting, Situation, Topology};
 use crate::facts::Facts;
 use crate::inventory::{DataDir, Host, Inventory};
 use crate::problem::Problem;
@@ -149,6 +149,8 @@ pub struct Told {
     pub server: Option<String>,
     /// The token that it joins with.
     pub token: Option<String>,
+    /// The labels and taints that its node registers with.
+    pub registration: Registration,
     /// The folder of the data, where anything is told there.
     ///
     /// # Errors
@@ -203,6 +205,8 @@ pub struct Assignment<'a> {
     pub role: NodeRole,
     /// Address of a server to join through.
     pub via: Option<IpAddr>,
+    /// The labels and taints that its files say.
+    pub registration: Registration,
 }
 
 /// What a host is told.

@@ -14,6 +14,7 @@ mod addresses;
 mod choices;
 mod clusters;
 mod growing;
+mod labels;
 mod needs;
 mod reaching;
 mod refused;
@@ -207,6 +208,8 @@ pub(crate) fn node(name: &str, ready: bool, address: &str) -> ClusterNode {
         uid: "5cc9fb3e-4d5b-4c2c-9d0f-7a0d7e4a9a3b".into(),
         pods: Vec::new(),
         is_young: false,
+        labels: BTreeMap::new(),
+        taints: BTreeMap::new(),
     }
 }
 

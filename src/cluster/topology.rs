@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::address::{addresses, claimed, is_vouched_for};
 use super::check::{moved, other_data_dir, other_role, shared, unfit};
 use super::choose::Choice;
+use super::labels::{labels, registration};
 use super::members::{Outnumbered, api_unresponsive, outnumbered, quorum_at_risk};
 use super::needs::{lacking_controllers, no_room, other_kubernetes};
 use super::nodes::{dying, forget, left};
@@ -97,6 +98,7 @@ pub fn topology(situation: &Situation<'_>, version: &str) -> Result<Topology, Ve
         outnumbered: None,
         no_server: false,
         forget: Vec::new(),
+        labels: Vec::new(),
         joins_one_by_one: situation.rules.votes_at_once(version),
         network: Network {
             itself: true,
@@ -121,6 +123,9 @@ pub fn topology(situation: &Situation<'_>, version: &str) -> Result<Topology, Ve
         .extend(topology.outnumbered.as_ref().map(Outnumbered::note));
     topology.no_server = no_server(situation, &topology);
     forget(situation, &mut topology)?;
+    let (marks, elsewhere) = labels(situation, &topology);
+    topology.labels = marks;
+    topology.notes.extend(elsewhere);
     topology.quorum_at_risk = quorum_at_risk(situation, &topology);
     topology.notes.extend(topology.quorum_at_risk.clone());
     notes.append(&mut topology.notes);
@@ -183,6 +188,7 @@ fn specify(basis: &Basis<'_>, reason: &str, topology: &mut Topology) {
             via: via
                 .zip(server)
                 .map(|(via, server)| reach::joins_at(facts, server, via)),
+            registration: registration(situation, &topology.state, role, (host, facts)),
         });
     }
     let configs = situation.rules.configure(basis, &assigned);

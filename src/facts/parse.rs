@@ -276,9 +276,15 @@ fn node(line: &str, five_minutes_ago: Option<&str>) -> Option<ClusterNode> {
         serde_json::from_str::<Value>(text).unwrap_or_default()
     };
     let (labels, addresses, info, conditions, pods) = (json(), json(), json(), json(), json());
+    let taints = json();
     let of_type = |list: &Value, kind: &str| {
         let mut items = list.as_array().into_iter().flatten();
         items.find(|item| item["type"] == kind).cloned()
+    };
+    let taint = |taint: &Value| {
+        let [key, value, effect] =
+            ["key", "value", "effect"].map(|part| word_of_label(&taint[part]));
+        Some((format!("{}:{}", key?, effect?), value.unwrap_or_default()))
     };
     let is_etcd = labels["node-role.kubernetes.io/etcd"] == "true";
     let ready = of_type(&conditions, "Ready").unwrap_or_default();
@@ -308,7 +314,28 @@ fn node(line: &str, five_minutes_ago: Option<&str>) -> Option<ClusterNode> {
         is_young: made.is_none_or(|made| {
             five_minutes_ago.is_none_or(|then| made.len() != then.len() || made > then)
         }),
+        labels: labels
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter_map(|(key, value)| {
+                Some((word_of_label(&key.as_str().into())?, word_of_label(value)?))
+            })
+            .collect(),
+        taints: taints
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(taint)
+            .collect(),
     })
+}
+
+/// A word of a label or a taint, in the letters that Kubernetes has for them.
+fn word_of_label(value: &Value) -> Option<String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
+    let text = value.as_str()?;
+    (text.len() <= 317 && text.bytes().all(allowed)).then(|| text.to_owned())
 }
 
 /// The members of etcd, from the answer to `/v3/cluster/member/list`, and which of them answered. `node`

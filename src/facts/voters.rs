@@ -1,5 +1,6 @@
 //! The nodes of a cluster and the members of its etcd, and who of them votes.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -27,6 +28,10 @@ pub struct ClusterNode {
     /// Whether it may have registered in the last five minutes, by the clock of the server that
     /// was asked.
     pub is_young: bool,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its taints: the value of each `key:Effect`.
+    pub taints: BTreeMap<String, String>,
 }
 
 impl ClusterNode {

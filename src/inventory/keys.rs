@@ -188,11 +188,11 @@ keys! { HOST, "One machine, or one for each name in the range.", struct Host {
         "SSH settings that differ from those at the top level.",
         levels = &["Inventory", "Group"];
     labels: BTreeMap<String, Sourced<String>>, Labels(kubernetes::labels), "{disk: ssd}",
-        "Labels of the node, set when it joins. Those of groups and host are merged; for the same key the most specific wins.",
+        "Labels of the node. Those of groups and host are merged; for the same key the most specific wins. Of a node that runs, those are changed that are named here or were named before; others are left alone.",
         also = &["label", "node_labels"],
         levels = &["Group"];
     taints: Vec<Sourced<String>>, Texts(kubernetes::taint), "[\"gpu=yes:NoSchedule\"]",
-        "Taints of the node, set when it joins: `key=value:Effect` or `key:Effect`. Those of groups and host are merged.",
+        "Taints of the node: `key=value:Effect` or `key:Effect`. Those of groups and host are merged. Of a node that runs, those of a key and effect are changed that are named here or were named before; others are left alone.",
         also = &["taint", "node_taints"],
         levels = &["Group"];
     config: BTreeMap<String, Sourced<Value>>, Config, "{kubelet-arg: [max-pods=200]}",

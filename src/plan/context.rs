@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::artifacts::BinaryArtifact;
-use crate::cluster::{Folders, Situation, Topology};
+use crate::cluster::{Folders, NodeMarks, Situation, Topology};
 use crate::distribution;
 use crate::facts::Facts;
 use crate::inventory::Host;
@@ -92,6 +92,9 @@ pub(super) struct ClusterContext<'a> {
     pub units: String,
     /// Addresses and networks that a firewall has to let in: nodes, pods, services
     pub sources: &'a [String],
+    /// Nodes whose labels or taints change, each with `node`, `uid`, `labels` and `taints`
+    #[schemars(with = "Vec<Value>")]
+    pub labels: &'a [NodeMarks],
 }
 
 impl<'a> ClusterContext<'a> {
@@ -104,6 +107,7 @@ impl<'a> ClusterContext<'a> {
             kubectl: distribution::of(situation.inventory).kubectl,
             units: format!("{}|{}", product.server_unit, product.agent_unit),
             sources: &[],
+            labels: &[],
         }
     }
 }
@@ -151,6 +155,7 @@ pub(super) fn context(
         host: HostContext::of(host),
         cluster: ClusterContext {
             sources: &sources(situation, &topology.siblings),
+            labels: &topology.labels,
             ..ClusterContext::of(situation)
         },
         facts: FactsContext {

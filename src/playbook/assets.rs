@@ -7,7 +7,7 @@ use crate::problem::{Code, Problem, problem};
 
 const PLAYBOOKS: [Texts; 2] = [
     embedded!("playbooks" / "os": "bootstrap.yml"),
-    embedded!("playbooks" / "kubernetes": "drain.yml"),
+    embedded!("playbooks" / "kubernetes": "drain.yml", "labels.yml"),
 ];
 
 const TEMPLATES: [Texts; 2] = [

@@ -206,6 +206,7 @@ impl Book {
                 let watched = self.watch(service, context);
                 watched.map_err(|problem| ("diagnose", problem))?;
             }
+            Task::NodeLabels(labels) => labels.kubectl = self.distribution.kubectl,
             Task::Node(node) => {
                 let watched = self.watch(&mut node.service, context);
                 watched.map_err(|problem| ("service", problem))?;

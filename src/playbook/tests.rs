@@ -25,7 +25,7 @@ fn context(role: &str, config: &Value) -> Value {
             "files": [{"path": "/etc/motd", "content": "{{ host.name }}\n", "template": true, "mode": "0644", "owner": "root:root"}],
             "restarting": ["/etc/motd"],
         },
-        "cluster": {"name": "home", "api_port": 6443, "kubectl": "k3s kubectl", "units": "k3s|k3s-agent", "sources": ["10.0.0.1", "fd00::1"]},
+        "cluster": {"name": "home", "api_port": 6443, "kubectl": "k3s kubectl", "units": "k3s|k3s-agent", "sources": ["10.0.0.1", "fd00::1"], "labels": [{"node": "m2", "uid": "5cc9", "labels": {"disk": "ssd", "zone": null}, "taints": {"gpu:NoSchedule": "yes"}}]},
         "facts": {"architecture": "x86_64", "ipv6": true, "ufw": true, "cgroup": 2, "debian": true},
         "k3s": {
             "unit": unit, "command": command, "version": "v1.36.3+k3s1", "has_node": true, "node_name": "m1",

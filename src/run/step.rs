@@ -73,10 +73,15 @@ impl Runner {
             Some(Ok(planned)) if still_holds(planned, &step.task, stale) => planned.clone(),
             _ => self.look(host, step).await?,
         };
-        if let (Task::File(file), Some(Ok(planned))) = (&step.task, planned)
+        let shared = match &step.task {
+            Task::File(file) => Some(file.path.clone()),
+            Task::NodeLabels(labels) => Some(format!("node {}", labels.node)),
+            _ => None,
+        };
+        if let (Some(what), Some(Ok(planned))) = (shared, planned)
             && overtaken(planned, &verdict)
         {
-            return Err(Stop::Failed(changed_meanwhile(&file.path)));
+            return Err(Stop::Failed(changed_meanwhile(&what)));
         }
         loop {
             let pause = match verdict {
@@ -224,12 +229,13 @@ fn judged(step: &Step, reply: &Reply) -> Result<Verdict, Stop> {
 }
 
 /// Whether what the plan's question showed can be acted on. Another run may have restarted a unit since:
-/// not twice, and not beside another.
+/// not twice, and not beside another. Labels are also other people's.
 fn still_holds(planned: &Verdict, task: &Task, stale: bool) -> bool {
     match planned {
         Verdict::Converged => !stale,
         Verdict::Drifted(_) => {
-            !stale && !matches!(task, Task::Service(_)) || task.keeps_planned_action()
+            !stale && !matches!(task, Task::Service(_) | Task::NodeLabels(_))
+                || task.keeps_planned_action()
         }
         Verdict::Pending(_) | Verdict::Undecidable(_) => false,
     }
@@ -245,8 +251,8 @@ fn is_due(remedy: &Remedy, acted: &[String], last: Instant) -> bool {
     acted.is_empty() || (remedy.follows && tries < TRIES && last.elapsed() >= GRACE)
 }
 
-/// Whether something else has changed a file since the plan was made: what would be done to it now
-/// is not what the plan said. Nothing but its own step changes a file that is towline's.
+/// Whether something else has changed a file, or a node's labels, since the plan was made: what would be
+/// done to it now is not what the plan said. Nothing but its own step changes what is towline's of it.
 fn overtaken(planned: &Verdict, now: &Verdict) -> bool {
     match (planned, now) {
         (Verdict::Converged, Verdict::Drifted(_)) => true,

@@ -22,6 +22,7 @@ pub mod binary;
 pub mod command;
 pub mod file;
 pub mod kernel;
+pub mod labels;
 pub mod lasting;
 pub mod link;
 pub mod node;
@@ -39,6 +40,7 @@ pub use binary::Binary;
 pub use command::ShellCommand;
 pub use file::File;
 pub use kernel::Kernel;
+pub use labels::NodeLabels;
 pub use lasting::Since;
 pub use link::Link;
 pub use node::Node;
@@ -213,6 +215,7 @@ kinds! {
     "command" => ShellCommand,
     "file" => File,
     "kernel" => Kernel,
+    "labels" => NodeLabels,
     "link" => Link,
     "node" => Node,
     "package" => Package,

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::labels::follow_the_inventory;
 use crate::place::{Place, mode};
 
 /// What is on a machine, as `stat` and `readlink` say it.
@@ -121,5 +122,11 @@ fn bare_machines_become_a_cluster_and_the_second_run_changes_nothing() {
         .args("-vv")
         .run()
         .ends(0);
+    follow_the_inventory(
+        &place,
+        &inventory,
+        ["m1", "m4"],
+        ["k3s kubectl", "k3s-agent"],
+    );
     place.kept_its_secrets();
 }

@@ -44,6 +44,7 @@ mod k0s;
 mod k0s_adopt;
 mod k0s_typed;
 mod kill;
+mod labels;
 mod logins;
 mod nat;
 mod own;

@@ -44,6 +44,8 @@ fn every_recipe_is_planned() {
                     state: State::Bare,
                     config: None,
                     nodes: BTreeMap::new(),
+                    labels: BTreeMap::new(),
+                    taints: BTreeMap::new(),
                     manifests: Vec::new(),
                     ufw: false,
                 },

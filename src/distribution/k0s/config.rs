@@ -11,8 +11,8 @@ use super::flags;
 use super::keys::{is_single, spec};
 use super::meaning::set;
 use super::tokens::join_token;
-use super::told::{kubelet_argument, own_flags};
-use crate::cluster::{Addresses, LATER, NodeRole, Situation};
+use super::told::kubelet_argument;
+use crate::cluster::{Addresses, LATER, NodeRole, Registration, Situation};
 use crate::distribution::Settings;
 use crate::facts::Facts;
 use crate::inventory::{Host, Inventory};
@@ -46,6 +46,8 @@ pub(super) struct HostOfK0s<'a> {
     pub role: NodeRole,
     /// Address of a controller to join through.
     pub via: Option<IpAddr>,
+    /// The labels and taints of its node.
+    pub registration: &'a Registration,
 }
 
 impl HostOfK0s<'_> {
@@ -100,19 +102,11 @@ impl HostOfK0s<'_> {
 
     /// What its kubelet is told.
     fn of_node(&self, flags: &mut Settings) {
-        // Labels and taints matter only when the node registers.
-        let told = own_flags(self.facts);
-        let joined = self.facts.node.joined;
-        let labels = self.host.labels.iter();
-        let labels = labels.map(|(key, label)| format!("{key}={}", label.value));
-        let taints = self.host.taints.iter().map(|taint| taint.value.clone());
         for (key, words) in [
-            ("labels", labels.collect::<Vec<_>>()),
-            ("taints", taints.collect()),
+            ("labels", self.registration.label_words()),
+            ("taints", self.registration.taint_words()),
         ] {
-            if joined {
-                flags.extend(told.get(key).map(|value| (key.to_owned(), value.clone())));
-            } else if !words.is_empty() {
+            if !words.is_empty() {
                 flags.insert(key.to_owned(), json!(words));
             }
         }

@@ -9,13 +9,13 @@ use super::config::{API_PORT, HostOfK0s, JOIN_PORT, SPEC, balances};
 use super::dialect::DIALECT;
 use super::keys::spec;
 use super::told::{kubelet_argument, own_flags, own_yaml, running, server};
-use super::{fixed, variables};
+use super::{fixed, flags, variables};
 use crate::cluster::rules::{
     Assignment, Basis, Belongings, HostConfig, Product, Token, Told, WantedAddresses,
 };
 use crate::cluster::{
-    Claims, Folders, Network, NodeRole, Rules, Setting, Situation, Topology, agents_elsewhere,
-    differing, to_move,
+    Claims, Folders, Network, NodeRole, Registration, Rules, Setting, Situation, Topology,
+    agents_elsewhere, differing, to_move,
 };
 use crate::distribution::version::Version;
 use crate::distribution::{Settings, servers};
@@ -62,6 +62,7 @@ impl Rules for K0s {
     fn told(&self, facts: &Facts) -> Told {
         let flags = own_flags(facts);
         let yaml = own_yaml(facts);
+        let words = |key| flags.get(key).map(flags::words).unwrap_or_default();
         let text = |path: &str| {
             let told = yaml.as_ref().ok().and_then(|yaml| yaml.pointer(path));
             told.and_then(Value::as_str).map(str::to_owned)
@@ -88,6 +89,7 @@ impl Rules for K0s {
             server: server(facts),
             // Tokens come and go.
             token: None,
+            registration: Registration::read(&words("labels"), &words("taints")),
             data_dir: folder(&flags, "data-dir"),
         }
     }
@@ -309,6 +311,7 @@ fn configure(basis: &Basis<'_>, assignment: &Assignment<'_>) -> Result<HostConfi
         addresses: assignment.addresses,
         role: assignment.role,
         via: assignment.via,
+        registration: &assignment.registration,
     };
     let settings = subject.settings();
     let adopted = match &facts.node.foreign {

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::effective::{append, effective_config, replaced, told};
 use super::keep::{self, unnamed};
+use super::registration::is_registration;
 use super::settings::{MUST_BE_EQUAL, same_setting};
 use super::unit::besides;
 use crate::distribution::Settings;
@@ -133,7 +134,9 @@ pub(super) fn effective(facts: &Facts, registered: Option<IpAddr>, config: &Sett
     }
     // Where the files and the data are does not change: that was refused before.
     let keys = before.keys().chain(after.keys());
-    let mut keys = keys.filter(|key| !["config", "data-dir"].contains(&key.as_str()));
+    // Labels and taints are given by the cluster's API.
+    let mut keys =
+        keys.filter(|key| !["config", "data-dir"].contains(&key.as_str()) && !is_registration(key));
     facts.node.foreign.is_some()
         && keys.all(|key| same_setting(key, before.get(key), after.get(key)))
 }

@@ -1,8 +1,8 @@
 //! What a host's config.yaml says.
 //!
 //! A server's config does not depend on its siblings or on who led: what matters only at the first
-//! start (`cluster-init`, `server`, the tokens, labels and taints) is kept as it is on a host that
-//! has started before, and is no drift there.
+//! start (`cluster-init`, `server`, the tokens) is kept as it is on a host that has started before, and
+//! is no drift there.
 
 use std::net::IpAddr;
 
@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 use super::effective::{configured, observed, own_config};
 use super::flannel;
 use super::keep::{self, unnamed};
+use super::registration::{self, is_registration};
 use super::settings::{API_PORT, matters_only_at_first_start};
 use super::token::{ca_hash, token_password};
 use super::tokens::Tokens;
-use crate::cluster::{Addresses, Choice, LATER, NodeRole, Situation};
+use crate::cluster::{Addresses, Choice, LATER, NodeRole, Registration, Situation};
 use crate::distribution::Settings;
 use crate::facts::{Datastore, Facts};
 use crate::inventory::{Host, Role};
@@ -31,6 +32,8 @@ pub(super) struct Subject<'a> {
     pub tokens: &'a Tokens,
     /// Address of a server to join through.
     pub via: Option<IpAddr>,
+    /// The labels and taints of its node.
+    pub registration: &'a Registration,
     /// Addresses that servers of this cluster are known under.
     pub servers: &'a [String],
     /// Whether the cluster is to run on embedded etcd.
@@ -56,6 +59,7 @@ impl Subject<'_> {
             NodeRole::Agent => self.agent(),
         };
         config.extend(first);
+        config.extend(registration::settings(self.registration));
         config
     }
 
@@ -172,7 +176,7 @@ impl Subject<'_> {
     }
 
     fn leader(&self) -> Settings {
-        let mut config = self.registration();
+        let mut config = Settings::new();
         if self.etcd {
             config.insert("cluster-init".into(), json!(true));
         }
@@ -184,7 +188,7 @@ impl Subject<'_> {
     }
 
     fn joining(&self) -> Settings {
-        let mut config = self.registration();
+        let mut config = Settings::new();
         config.insert("server".into(), json!(self.server()));
         config.insert("token".into(), json!(self.join_token(Role::Server)));
         if let Some(agent) = &self.tokens.agent {
@@ -205,7 +209,7 @@ impl Subject<'_> {
         let mut config = if self.facts.node.joined {
             self.kept()
         } else {
-            self.registration()
+            Settings::new()
         };
         let current = |key: &str| config.get(key).and_then(Value::as_str);
         // What there is stands as long as nothing is known that says otherwise: an agent is not to
@@ -242,7 +246,7 @@ impl Subject<'_> {
     /// What of the host's own config.yaml mattered at its first start.
     fn kept(&self) -> Settings {
         let own = observed(self.facts).into_iter();
-        own.filter(|(key, _)| matters_only_at_first_start(key))
+        own.filter(|(key, _)| matters_only_at_first_start(key) && !is_registration(key))
             .collect()
     }
 

@@ -13,7 +13,9 @@ use super::effective::{configured, configured_data_dir, effective_config, observ
 use super::settings::same_setting;
 use super::token::{ca_hash, token_password};
 use super::tokens::{Tokens, tokens};
-use super::{fixed, flannel, folders, keep, keys, ranges, servers, settings, variables};
+use super::{
+    fixed, flannel, folders, keep, keys, ranges, registration, servers, settings, variables,
+};
 use crate::cluster::rules::{
     Assignment, Basis, Belongings, HostConfig, Product, Token, Told, WantedAddresses,
 };
@@ -61,6 +63,7 @@ impl Rules for K3s {
             node_ip: word("node-ip").and_then(first),
             server: word("server"),
             token: word("token"),
+            registration: registration::told(&own),
             data_dir: configured_data_dir(facts),
         }
     }
@@ -205,6 +208,7 @@ fn configure(
         role: assignment.role,
         tokens,
         via: assignment.via,
+        registration: &assignment.registration,
         servers: basis.servers,
         etcd: basis.etcd,
     };
@@ -233,7 +237,6 @@ fn configure(
             }
         }
     }
-    notes.extend(subject.registration_note());
     notes.extend(flannel::mended(basis.choice, host, facts, &config));
     if !facts.node.drop_ins.is_empty() {
         let files = facts.node.drop_ins.iter().map(|file| file.name.as_str());

@@ -85,6 +85,20 @@ fn a_node_that_lacks_nothing_but_a_network_is_alive() {
     assert_eq!(alive("False", &more), (false, false));
 }
 
+#[test]
+fn labels_and_taints_are_read_in_their_own_letters() {
+    let told = "node=m1\t5cc9\t\t{\"disk\":\"ssd\",\"example.org/zone\":\"\",\"$(x)\":\"a\",\"b\":\"a b\"}\t[]\t{}\t\
+        [0,{\"type\":\"Ready\",\"status\":\"True\"}]\t[]\t[{\"effect\":\"NoSchedule\",\"key\":\"gpu\",\"value\":\"yes\"},{\"effect\":\"NoExecute\",\"key\":\"gpu\"},{\"key\":\"x\"},{\"key\":\"';\",\"effect\":\"y\"}]\n";
+    let node = nodes(&reply(told)).remove(0);
+    assert!(node.ready);
+    let all = [node.labels, node.taints].map(|all| {
+        let all = all.iter().map(|(key, value)| format!("{key}={value}"));
+        all.collect::<Vec<_>>()
+    });
+    assert_eq!(all[0], ["disk=ssd", "example.org/zone="]);
+    assert_eq!(all[1], ["gpu:NoExecute=", "gpu:NoSchedule=yes"]);
+}
+
 /// A node's line as kubectl prints it.
 fn line(name: &str, labels: &str, version: &str, voter: &str) -> String {
     format!(

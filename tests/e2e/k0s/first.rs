@@ -5,6 +5,7 @@ use std::fs;
 use super::{GONE, TOKEN, cluster_id, members, nodes, renew, with};
 use crate::asking::never_without_an_answer;
 use crate::inventory::Inventory;
+use crate::labels::follow_the_inventory;
 use crate::place::{Place, mode};
 
 /// Lets towline reach a machine by a forwarded port of this host, as it is behind `VirtualBox`.
@@ -83,6 +84,13 @@ fn behind_nat_a_cluster_of_k0s_is_made_loses_its_first_controller_is_changed_and
     place.deploy(&inventory).changed_nothing();
     let plan = place.json("plan", &inventory).ends(0);
     assert!(plan.planned().is_empty(), "{:?}", plan.planned());
+
+    follow_the_inventory(
+        &place,
+        &inventory,
+        ["m1", "m2"],
+        ["k0s kubectl", "k0scontroller"],
+    );
 
     // The first controller comes back with an empty disk: it joins the others, under its name and address.
     let before = cluster_id(m2);

@@ -56,9 +56,8 @@ fn a_member_keeps_what_mattered_at_its_first_start_and_follows_the_inventory_in_
       ],
       "node-ip": "10.0.0.1",
       "node-label": [
-        "disk=ssd"
+        "disk=hdd"
       ],
-      "node-taint+": "a=b:NoSchedule",
       "server": "https://10.0.0.9:6443",
       "tls-san": [
         "k8s.example.org",
@@ -67,56 +66,31 @@ fn a_member_keeps_what_mattered_at_its_first_start_and_follows_the_inventory_in_
       "token": "secret-one"
     }
     "#);
-    assert!(
-        topology
-            .notes
-            .iter()
-            .any(|note| note.starts_with("m1: its labels differ")),
-        "{:?}",
-        topology.notes
-    );
 }
 
 #[test]
-fn a_note_about_labels_and_taints_is_the_command_that_sets_them() {
-    let note = |host: &str, config: &str| {
-        let inventory = format!("hosts:\n  m1: {{address: 10.0.0.1, role: server{host}}}\n");
-        let lab = Lab::new(&inventory).with("m1", member).with("m1", |facts| {
-            facts.node.config = Some(Secret::new(&format!("token: secret-one\n{config}\n")));
+fn labels_and_taints_follow_the_inventory_once_a_server_can_be_asked() {
+    let inventory = "hosts:\n  m1: {address: 10.0.0.1, role: server, labels: {disk: ssd}, taints: ['a=c:NoSchedule', 'b:NoExecute']}\n";
+    let told = |is: fn(&mut Facts), keep: bool| {
+        let mut lab = Lab::new(inventory).with("m1", is).with("m1", |facts| {
+            facts.node.config = Some(Secret::new(
+                "token: secret-one\nnode-label: [disk=hdd, zone=a]\nnode-taint+: 'a=b:NoSchedule'\n",
+            ));
         });
-        let note = lab.topology().notes.join("\n");
-        let (_, command) = note.split_once("only:  ").unwrap_or_default();
-        command.to_owned()
+        lab.keep = keep;
+        let config = lab.topology().specs["m1"].config.clone();
+        format!("{} {}", config["node-label"], config["node-taint"])
     };
-    let labels = ", labels: {disk: ssd, new: '1'}";
     assert_eq!(
-        note(labels, "node-label: [disk=hdd, zone=a, '$(reboot)=x']"),
-        "kubectl label node m1 --overwrite disk=ssd new=1 zone-"
+        told(member, false),
+        r#"["disk=ssd"] ["a=c:NoSchedule","b:NoExecute"]"#
     );
     assert_eq!(
-        note(
-            ", taints: ['a=c:NoSchedule']",
-            "node-taint: ['a=b:NoSchedule', 'old:NoExecute']"
-        ),
-        "kubectl taint node m1 --overwrite a=c:NoSchedule old:NoExecute-"
+        told(member, true),
+        r#"["disk=ssd","zone=a"] ["a=c:NoSchedule","b:NoExecute"]"#
     );
-    assert_eq!(
-        note(", labels: {a: '1'}, taints: ['b=c:NoSchedule']", ""),
-        "kubectl label node m1 --overwrite a=1  and  kubectl taint node m1 --overwrite b=c:NoSchedule"
-    );
-}
-
-#[test]
-fn labels_in_another_order_or_as_one_word_are_no_difference() {
-    let inventory = "hosts:\n  m1: {address: 10.0.0.1, role: server, labels: {a: '1', b: '2'}}\n  m2: {address: 10.0.0.2, role: server, labels: {a: '1'}}\n";
-    let config =
-        |text: &'static str| move |facts: &mut Facts| facts.node.config = Some(Secret::new(text));
-    let lab = Lab::new(inventory)
-        .with("m1", member)
-        .with("m1", config("token: secret-one\nnode-label: [b=2, a=1]\n"))
-        .with("m2", member)
-        .with("m2", config("token: secret-one\nnode-label: a=1\n"));
-    assert_eq!(lab.topology().notes, Vec::<String>::new());
+    let as_it_joined = r#"["disk=hdd","zone=a"] ["a=b:NoSchedule"]"#;
+    assert_eq!(told(stopped, false), as_it_joined);
 }
 
 #[test]
