@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
@@ -36,8 +37,9 @@ const (
 // nodeController does for nodes what k3s's controllers do. Most of it runs on
 // every server, and may be done twice.
 type nodeController struct {
-	server *server
-	client *kubernetes.Clientset
+	server  *server
+	client  *kubernetes.Clientset
+	dynamic dynamic.Interface
 }
 
 func newNodeController(s *server) (*nodeController, error) {
@@ -47,7 +49,11 @@ func newNodeController(s *server) (*nodeController, error) {
 	}
 	config.QPS, config.Burst = 50, 100
 	client, err := kubernetes.NewForConfig(config)
-	return &nodeController{server: s, client: client}, err
+	if err != nil {
+		return nil, err
+	}
+	anything, err := dynamic.NewForConfig(config)
+	return &nodeController{server: s, client: client, dynamic: anything}, err
 }
 
 func (c *nodeController) waitForAPI(ctx context.Context) error {

@@ -107,6 +107,7 @@ func (s *server) run(ctx context.Context) error {
 	s.plane.RunControllers()
 	s.supervisor.ready.Store(true)
 	go s.nodes.run(ctx)
+	go s.nodes.runAddons(ctx, s.nodes.dynamic)
 	if !s.settings.options.truth("disable-agent") {
 		go s.runOwnNode(ctx)
 	}
