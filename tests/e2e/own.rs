@@ -4,6 +4,7 @@
 use std::fs;
 
 use crate::grow::fingerprint;
+use crate::inventory::Inventory;
 use crate::place::{Place, wait_for};
 
 /// All that is to be done to the operating system, as this user sees it.
@@ -161,5 +162,40 @@ fn a_network_plug_in_of_ones_own_is_not_waited_for() {
         (m2.succeed(unit).trim() == "active").then_some(())
     });
     place.deploy(&inventory).changed_nothing();
+    manifests_come_and_go(&place, &inventory);
     place.kept_its_secrets();
+}
+
+/// Manifests of the inventory are applied; one that the API refuses is told with its words; and one that
+/// leaves takes its objects along.
+fn manifests_come_and_go(place: &Place, inventory: &Inventory) {
+    let m1 = place.machine("m1");
+    let write = |name: &str, text: &str| fs::write(place.file(name), text).unwrap();
+    write(
+        "pools.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: pools, namespace: default}\ndata: {a: b}\n",
+    );
+    write(
+        "refused.yaml",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: refused, namespace: default}\nspec: {replicas: 1}\n",
+    );
+    let pools = "k3s kubectl get configmap pools --ignore-not-found -o name";
+    let with = |list: &str| inventory.clone().cluster("manifests", list);
+    place.deploy(&with("[pools.yaml]")).ends(0);
+    assert_eq!(m1.succeed(pools).trim(), "configmap/pools");
+    place.deploy(&with("[pools.yaml]")).changed_nothing();
+
+    let refused = with("[refused.yaml]");
+    let plan = place.towline("plan", &refused).run().ends(0);
+    let taken = "take away the manifest pools";
+    assert!(plan.stdout.contains(taken), "{}", plan.stdout);
+    place.deploy(&refused).ends(1).says(&[
+        "the cluster does not take the manifest refused.yaml",
+        "spec.selector",
+    ]);
+    assert_eq!(m1.succeed(pools).trim(), "");
+    place.deploy(inventory).ends(0);
+    m1.succeed("! find /var/lib/rancher/k3s/server/manifests/towline -type f | grep .");
+    m1.succeed("! k3s kubectl --namespace kube-system get addons.k3s.cattle.io pools refused 2>/dev/null | grep .");
+    place.deploy(inventory).changed_nothing();
 }
