@@ -8,9 +8,11 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::belongings::{self, HostFile};
+use super::document::{AuditPolicy, KubeletConfig};
 use super::language::Kind::{
-    Choice, Config, Distribution, Flag, Labels, Object as Map, ObjectOrFile, Objects as Maps,
-    Ranged, RoleName, Secret as Hidden, Text, TextOrTexts, Texts, TextsOrObjects, Values, Whole,
+    Choice, Config, Distribution, Document, Flag, Labels, Object as Map, ObjectOrFile,
+    Objects as Maps, Ranged, RoleName, Secret as Hidden, Text, TextOrTexts, Texts, TextsOrObjects,
+    Values, Whole,
 };
 use super::language::{ANY, Key, Object, join, keys};
 use super::layers::{At, FlatSettings, FromLayers, Layer};
@@ -69,6 +71,9 @@ keys! { CLUSTER, "Settings of the whole cluster.", struct Cluster {
         "Where the servers keep the cluster's data. Without it, embedded etcd for more than one server and sqlite for a single one. `etcd` moves the data of a single server from sqlite to etcd, so that others can join.";
     binary: BinarySource = cluster::binary, Map(&BINARY), "{source: download}",
         "Where the distribution's binary comes from.";
+    audit_policy: Option<AuditPolicy>, Document, "{rules: [{level: Metadata}]}",
+        "What the API servers write into their audit log: a `Policy` of audit.k8s.io/v1, here or in a file. The log is server/logs/audit.log in the data's folder, and is kept for 30 days, unless `kube-apiserver-arg` says otherwise.",
+        also = &["audit", "audit_policy_file"];
     embedded_registry: bool, Flag, "true",
         "Whether the nodes share the images that they have, as `embedded-registry` of k3s does. They reach each other at the ports 5001 and 6443 for it. Where no `registries` are named, it is done for all registries.",
         default = "false";
@@ -209,6 +214,10 @@ keys! { HOST, "One machine, or one for each name in the range.", struct Host {
     sysctls: BTreeMap<String, Sourced<Value>>, Values(belongings::sysctls), "{vm.max_map_count: 262144}",
         "Settings of the kernel, now and at each boot, beside those that Kubernetes needs. Those of cluster, groups and host are merged; for the same key the most specific wins. One that leaves the inventory keeps its value until the next boot.",
         also = &["sysctl"],
+        levels = &["Cluster", "Group"];
+    kubelet_config: Option<Sourced<KubeletConfig>>, Document, "{maxPods: 200}",
+        "The kubelet's configuration: what of a `KubeletConfiguration` differs from k3s's own, here or in a file. The most specific of cluster, groups and host wins as a whole.",
+        also = &["kubelet", "kubelet_configuration"],
         levels = &["Cluster", "Group"];
     environment: BTreeMap<String, Sourced<Value>>, Values(belongings::variables), "{HTTPS_PROXY: \"http://proxy.example.org:3128\"}",
         "Variables of the distribution's process, such as `HTTPS_PROXY`, or `CONTAINERD_HTTPS_PROXY` for images alone. `NO_PROXY` gets the cluster's own addresses, too. Each value may also be a [secret](#secrets). Those of cluster, groups and host are merged; for the same name the most specific wins.",

@@ -48,6 +48,8 @@ pub(super) enum Kind {
     Object(&'static Object),
     /// Keys of this object, or the name of a file that has them.
     ObjectOrFile(&'static Object),
+    /// Anything by key, or the name of a file that has it.
+    Document,
     /// Objects by name.
     Objects(&'static Object),
 }

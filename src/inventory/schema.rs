@@ -111,6 +111,7 @@ fn kind(kind: Kind, distributions: &[&Dialect]) -> Map<String, Value> {
         // Draft 7 ignores what stands beside a bare reference.
         Kind::Object(object) => json!({"allOf": [reference(object)]}),
         Kind::ObjectOrFile(object) => json!({"anyOf": [reference(object), text]}),
+        Kind::Document => json!({"anyOf": [{"type": "object"}, text]}),
         Kind::Objects(object) => {
             json!({"type": ["object", "null"], "additionalProperties": reference(object)})
         }

@@ -42,7 +42,8 @@ fn value(entry: &YamlEntry, path: &str, kind: Kind, reader: &mut Reader<'_>) {
         | Kind::TextsOrObjects(..)
             if empty => {}
         _ if empty => mistakes.add(entry.at, format!("`{path}` has no value")),
-        Kind::ObjectOrFile(_) if node.text().is_some() => {}
+        Kind::ObjectOrFile(_) | Kind::Document if node.text().is_some() => {}
+        Kind::Document => drop(map(node, path, mistakes)),
         Kind::Object(wanted) | Kind::ObjectOrFile(wanted) => object(node, path, wanted, reader),
         Kind::Objects(wanted) => {
             for entry in map(node, path, mistakes) {

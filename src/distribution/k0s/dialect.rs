@@ -72,6 +72,14 @@ pub const DIALECT: Dialect = Dialect {
             "environment",
             "write a drop-in of its unit with `files`: /etc/systemd/system/k0scontroller.service.d/environment.conf",
         ),
+        (
+            "kubelet_config",
+            "write `workerProfiles` under `spec` of `config`, and name one with `profile`",
+        ),
+        (
+            "audit_policy",
+            "put the file there with `files`, and name it in `api.extraArgs` under `spec` of `config`",
+        ),
         ("embedded_registry", "k0s does not share images among nodes"),
         (
             "datastore",

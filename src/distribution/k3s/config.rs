@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
+use super::documents;
 use super::effective::{configured, observed, own_config};
 use super::flannel;
 use super::keep::{self, unnamed};
@@ -77,6 +78,7 @@ impl Subject<'_> {
         }
         let own = self.host.config.iter();
         named.extend(own.map(|(key, setting)| (key.clone(), setting.value.clone())));
+        documents::tell(&mut named, cluster, self.host);
         if self.host.private_address.is_some() || self.host.interface.is_some() {
             named
                 .entry("node-ip".into())

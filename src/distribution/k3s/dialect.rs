@@ -5,7 +5,15 @@ use super::{environment, keys, ranges};
 use crate::inventory::{Dialect, Role, RoleWord, own_files};
 
 /// What towline writes itself on hosts of k3s, and where it is said instead.
-const OWN_FILES: [(&str, &str); 6] = [
+const OWN_FILES: [(&str, &str); 8] = [
+    (
+        "/etc/rancher/k3s/kubelet.yaml",
+        "say it with `kubelet_config`",
+    ),
+    (
+        "/etc/rancher/k3s/audit-policy.yaml",
+        "say it with `audit_policy`",
+    ),
     ("/etc/rancher/k3s/config.yaml", "say it with `config`"),
     (
         "/etc/rancher/k3s/registries.yaml",

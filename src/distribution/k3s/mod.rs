@@ -9,6 +9,7 @@ mod causes;
 mod cgroup;
 mod config;
 mod dialect;
+mod documents;
 mod effective;
 mod environment;
 mod fixed;

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::environment;
 use super::settings::{subcommand, unit};
+use super::{documents, environment};
 use crate::cluster::{NodeRole, Situation, Topology};
 use crate::facts::Facts;
 use crate::inventory::{Host, Inventory};
@@ -49,6 +49,8 @@ pub(super) struct Variables<'a> {
     environment: Vec<Value>,
     /// The content of k3s's registries.yaml, with secrets; none where it says nothing
     registries: Option<Value>,
+    /// Files that k3s is told of, each with `path` and `text`; the text is empty where it says nothing
+    documents: Vec<Value>,
     /// Certificates and keys that belong to it, each with `path` and `content`
     registry_files: Vec<Value>,
     /// The manifests of a server, each with `path`, below towline's folder, and `content`
@@ -104,6 +106,7 @@ pub(super) fn variables(
         removed: joins && facts.node.datastore.is_some(),
         data_dir: facts.node.data_dir.as_str(),
         environment: environment::variables(situation, host, facts, spec.map(|spec| spec.node_ip)),
+        documents: documents::files(&situation.inventory.cluster, host),
         registries: registries
             .map(|registries| json!(registries.content))
             .or_else(shared),

@@ -310,6 +310,9 @@ of the node's address, the addresses of hosts outside of it, the `endpoint`, `.s
 either restarts k3s: agents together, servers one by one. Where an inventory names none any more, the file that
 towline wrote is emptied, and one that towline did not write is left as it is.
 
+`kubelet_config` and `audit_policy` become files that k3s is told of by `kubelet-arg` and `kube-apiserver-arg`; both are
+a map, or a file with its `apiVersion` and `kind`. A change restarts k3s.
+
 `packages` come from the host's own repositories. `files` are text, 256 KiB at most; with `template: true` they are
 rendered as [templates of playbooks](playbooks.md#templates) are, with the same variables. A password in them, and in
 `registries`, is masked in plans by the name of its key.
@@ -410,7 +413,7 @@ fn kind(kind: Kind) -> String {
         Kind::Values(_) => "map of texts and numbers".to_owned(),
         Kind::Config => "map of anything".to_owned(),
         Kind::Object(_) => "map".to_owned(),
-        Kind::ObjectOrFile(_) => "map, or a file with it".to_owned(),
+        Kind::ObjectOrFile(_) | Kind::Document => "map, or a file with it".to_owned(),
         Kind::Objects(_) => "map of maps".to_owned(),
     }
 }

@@ -80,6 +80,63 @@ fn nodes_share_the_images_of_all_registries_unless_some_are_named() {
 }
 
 #[test]
+fn the_kubelet_and_the_api_server_are_told_of_their_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("kubelet.yaml");
+    let write = |text: &str| std::fs::write(&file, text).expect("written");
+    write(
+        "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nmaxPods: 42 # few\n",
+    );
+    let text = format!(
+        "cluster:
+  audit_policy: {{rules: [{{level: Metadata}}]}}
+  config: {{kube-apiserver-arg: [audit-log-maxage=7], kubelet-arg: [v=2]}}
+hosts:
+  m1: {{address: 10.0.0.1, role: server, kubelet_config: {{maxPods: 200}}}}
+  w1: {{address: 10.0.0.11, role: agent, kubelet_config: {}}}
+",
+        file.display()
+    );
+    let lab = Lab::new(&text);
+    let specs = lab.topology().specs;
+    assert_eq!(
+        specs["m1"].config["kube-apiserver-arg"],
+        json!([
+            "audit-log-maxage=7",
+            "audit-policy-file=/etc/rancher/k3s/audit-policy.yaml",
+            "audit-log-path=/var/lib/rancher/k3s/server/logs/audit.log",
+            "audit-log-maxbackup=10",
+            "audit-log-maxsize=100",
+        ])
+    );
+    let told = json!(["v=2", "config=/etc/rancher/k3s/kubelet.yaml"]);
+    assert_eq!(specs["m1"].config["kubelet-arg"], told);
+    let texts = |host| {
+        let documents = known(&lab, host)["documents"].clone();
+        [0, 1].map(|at| documents[at]["text"].as_str().expect("text").to_owned())
+    };
+    assert_eq!(
+        texts("m1"),
+        [
+            "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nmaxPods: 200\n",
+            "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Metadata\n",
+        ]
+    );
+    let [kubelet, audit] = texts("w1");
+    assert!(kubelet.ends_with("maxPods: 42 # few\n") && audit.is_empty());
+    write("kind: Pod\n");
+    let overrides = Overrides::default();
+    let errors = inventory::parse(&text, &file, None, &overrides).expect_err("it is refused");
+    let errors = errors.render(false, 200);
+    for wanted in [
+        "`apiVersion` is missing",
+        "this `kind` is not that of a KubeletConfiguration",
+    ] {
+        assert!(errors.contains(wanted), "{errors}");
+    }
+}
+
+#[test]
 fn registries_of_a_file_bring_their_certificates_along_and_their_logins_are_secrets() {
     let folder = tempfile::tempdir().expect("a folder");
     let write = |name: &str, text: &str| {
