@@ -14,8 +14,10 @@ impl AdHocInventory {
         if arguments.datastore.is_some() {
             return Err(Problem::new(
                 Code::DATASTORE_EXTERNAL,
-                "--datastore: a datastore outside the cluster is not supported yet",
+                "--datastore: all processes of this machine can read the password in a typed line",
             )
+            .next("write an inventory, and deploy it")
+            .inventory("cluster: {datastore_endpoint: {env: DATASTORE_ENDPOINT}}")
             .next("to keep the data in embedded etcd, on one server or on several")
             .flag("--cluster"));
         }

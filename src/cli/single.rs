@@ -222,7 +222,7 @@ pub struct InstallArguments {
           default_missing_value = "true", hide_default_value = true, action = clap::ArgAction::Set, value_parser = switch)]
     pub skip_install: bool,
 
-    /// Not supported yet: an external datastore; --cluster uses embedded etcd
+    /// Not in a typed line: an inventory has `datastore_endpoint`; --cluster uses embedded etcd
     #[arg(long, value_name = "URL", hide_short_help = true)]
     pub datastore: Option<String>,
 

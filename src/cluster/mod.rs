@@ -37,7 +37,7 @@ pub use check::{in_flags, node_name};
 pub use choose::{Choice, is_inside, is_same_everywhere, own};
 pub use labels::{NodeMarks, Registration};
 pub use members::{Outnumbered, PEER_PORT, host_of};
-pub use reach::to_ask;
+pub use reach::{registration, to_ask};
 pub use reset::{ResetOrder, Wave, reset};
 pub use rules::{Addresses, Rules};
 pub use successor::Successor;

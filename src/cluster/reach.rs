@@ -8,8 +8,8 @@ use super::Situation;
 use super::address::addresses;
 use super::choose::{Choice, HOW, SHOWN};
 use super::rules::Addresses;
-use crate::facts::Facts;
-use crate::inventory::Host;
+use crate::facts::{Around, Facts, PortAnswer, Service};
+use crate::inventory::{Host, canonical, place};
 use crate::problem::{Code, Problem};
 
 /// As many servers are asked about by each agent; it needs one to join, and all of them later.
@@ -20,12 +20,135 @@ fn is_new(situation: &Situation<'_>, host: &Host, facts: &Facts) -> bool {
     situation.selected.contains(&host.name) && !facts.has_data()
 }
 
-/// What each host is to be asked: whether it reaches these addresses. Nothing where no host joins, and
+/// What each host is to be asked about others: about their addresses where hosts join, and every server
+/// about a datastore outside the cluster, before anything is changed.
+pub fn to_ask(situation: &Situation<'_>) -> BTreeMap<String, Around> {
+    let mut wanted: BTreeMap<_, Around> = addresses_to_ask(situation)
+        .into_iter()
+        .map(|(name, addresses)| {
+            let services = Vec::new();
+            (
+                name,
+                Around {
+                    addresses,
+                    services,
+                },
+            )
+        })
+        .collect();
+    if let Some(datastore) = &situation.inventory.cluster.datastore_endpoint {
+        let servers = situation.servers();
+        for (host, _) in servers.filter(|(host, _)| situation.selected.contains(&host.name)) {
+            let services = datastore.places.iter().map(|(at, port)| Service {
+                host: at.clone(),
+                port: *port,
+                greeting: datastore.product.greeting(),
+            });
+            let asked = wanted.entry(host.name.clone()).or_default();
+            asked.services.extend(services);
+        }
+    }
+    let port = situation.rules.product().join_port;
+    for (host, facts) in situation.reached() {
+        let Some((address, _)) = fixed(situation).filter(|_| is_new(situation, host, facts)) else {
+            continue;
+        };
+        let asked = wanted.entry(host.name.clone()).or_default();
+        asked.services.push(Service {
+            host: address.to_owned(),
+            port,
+            greeting: "any",
+        });
+    }
+    wanted
+}
+
+/// The address in front of the servers, and whether the inventory says that hosts join there. An endpoint
+/// that is a host's own address is that of one server alone.
+fn fixed<'a>(situation: &Situation<'a>) -> Option<(&'a str, bool)> {
+    let cluster = &situation.inventory.cluster;
+    if let Some(address) = &cluster.registration_address {
+        return Some((address, true));
+    }
+    let endpoint = cluster.endpoint.as_deref()?;
+    let mut hosts = situation.inventory.hosts.iter();
+    let ip: Option<IpAddr> = endpoint.parse().ok();
+    let is_own = hosts.any(|host| {
+        let private = host.private_address.as_ref().map(|private| private.value);
+        let facts = situation.facts.get(&host.name);
+        canonical(&host.address) == canonical(endpoint)
+            || ip.is_some_and(|ip| {
+                private == Some(ip) || facts.is_some_and(|facts| facts.has_address(ip))
+            })
+    });
+    (!is_own && situation.rules.product().joins_at_an_address).then_some((endpoint, false))
+}
+
+/// The address in front of the servers at which a host joins, where there is one.
+///
+/// # Errors
+/// Why it joins at a server's own address instead.
+pub fn registration<'a>(
+    situation: &Situation<'a>,
+    host: &Host,
+    facts: &Facts,
+) -> Result<Option<&'a str>, String> {
+    let Some((address, is_said)) = fixed(situation) else {
+        return Ok(None);
+    };
+    let port = situation.rules.product().join_port;
+    let answer = facts.services.get(&place(&(address.to_owned(), port)));
+    // Before the first server is up, a refused connection shows the way as well as any.
+    if is_said || matches!(answer, Some(PortAnswer::Open | PortAnswer::Refused)) {
+        return Ok(Some(address));
+    }
+    Err(format!(
+        "{}: it does not reach the endpoint {address}, and joins at a server's own address;  cluster: {{registration_address: …}}  names another for all",
+        host.name
+    ))
+}
+
+/// Hosts that join at an address that leads nowhere from them, though servers run, or whose name they do
+/// not know.
+pub(super) fn lost(situation: &Situation<'_>) -> Vec<Problem> {
+    let Some((address, true)) = fixed(situation) else {
+        return Vec::new();
+    };
+    let port = situation.rules.product().join_port;
+    let runs = situation.servers().any(|(_, facts)| facts.serves());
+    let at = place(&(address.to_owned(), port));
+    let leads = |answer: &PortAnswer| match answer {
+        PortAnswer::Open => true,
+        PortAnswer::Unnamed => false,
+        _ => !runs,
+    };
+    let hosts: Vec<_> = situation
+        .reached()
+        .filter(|(_, facts)| facts.services.get(&at).is_some_and(|answer| !leads(answer)))
+        .map(|(host, _)| &*host.name)
+        .collect();
+    if hosts.is_empty() {
+        return Vec::new();
+    }
+    vec![
+        Problem::new(
+            Code::PORTS_BLOCKED,
+            format!(
+                "{}: nothing answers at {at}, where they are to join",
+                hosts.join(", ")
+            ),
+        )
+        .because("the inventory says so:  registration_address")
+        .next("let it lead to the servers, and be known and reached from every host"),
+    ]
+}
+
+/// Whether hosts reach which addresses. Nothing where no host joins, and
 /// nothing about an address at which towline itself has reached its host.
 ///
 /// Every agent is asked about servers, every server about the others, and one server about the agents. A new
 /// host that others are asked about is asked about one of these at least.
-pub fn to_ask(situation: &Situation<'_>) -> BTreeMap<String, BTreeSet<IpAddr>> {
+fn addresses_to_ask(situation: &Situation<'_>) -> BTreeMap<String, BTreeSet<IpAddr>> {
     let mut wanted: BTreeMap<String, BTreeSet<IpAddr>> = BTreeMap::new();
     if !situation
         .reached()

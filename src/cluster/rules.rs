@@ -101,6 +101,8 @@ pub struct Product {
     pub server_unit: &'static str,
     /// An agent's.
     pub agent_unit: &'static str,
+    /// Whether hosts are told where they join by an address of the inventory.
+    pub joins_at_an_address: bool,
     /// Whether a member of etcd that is reset leaves it before it stops; else it goes with its node.
     pub leaves_etcd: bool,
     /// Shell text that listens at `$address` and `$port` until it is ended, by which a server that joins is

@@ -61,6 +61,7 @@ pub fn topology(situation: &Situation<'_>, version: &str) -> Result<Topology, Ve
     let (unreached, reached_otherwise) = reach::unreached(situation, &known);
     problems.extend(unreached);
     notes.extend(reached_otherwise);
+    problems.extend(reach::lost(situation));
     let servers = server_urls(situation, &known);
     let basis = Basis {
         situation,
@@ -209,7 +210,7 @@ fn specify(basis: &Basis<'_>, reason: &str, topology: &mut Topology) {
         let runs_etcd = match role {
             NodeRole::Member => facts.node.datastore == Some(Datastore::Etcd) || basis.etcd,
             NodeRole::Leader => basis.etcd,
-            NodeRole::Joining => true,
+            NodeRole::Joining => situation.inventory.cluster.datastore_endpoint.is_none(),
             NodeRole::Agent => false,
         };
         topology.specs.insert(
@@ -319,6 +320,9 @@ fn hold_back(situation: &Situation<'_>, topology: &mut Topology) {
 /// Whether the cluster is to run on embedded etcd: said so, or more than one server.
 fn wants_etcd(situation: &Situation<'_>) -> bool {
     let inventory = situation.inventory;
+    if inventory.cluster.datastore_endpoint.is_some() {
+        return false;
+    }
     match inventory.cluster.datastore {
         Some(datastore) => datastore == inventory::Datastore::Etcd,
         None => inventory.servers().count() > 1,
@@ -334,6 +338,7 @@ fn server_urls(situation: &Situation<'_>, known: &BTreeMap<String, Addresses>) -
         cluster
             .endpoint
             .iter()
+            .chain(&cluster.registration_address)
             .chain(&cluster.tls_sans)
             .map(|name| server_url(name, port)),
     );

@@ -17,7 +17,9 @@ fn advice(key: &str) -> &'static str {
     match key {
         "token" => "put it in a file and set `token_file: FILE` under `cluster`",
         "agent-token" => "put it in a file and set `agent_token_file: FILE` under `cluster`",
-        "datastore-endpoint" => "it is for an external datastore, which towline does not support",
+        "datastore-endpoint" => {
+            "put it in a file and set `datastore_endpoint: {file: FILE}` under `cluster`"
+        }
         _ => "add it yourself if this inventory may hold it",
     }
 }

@@ -22,7 +22,9 @@ pub use other::OtherKubernetes;
 pub(crate) use parse::is_node_name;
 pub use parse::members_told;
 pub use questions::turn_told;
-pub use reach::{PortAnswer, port_probe, port_told, reach_probe, reach_told};
+pub use reach::{
+    Around, PortAnswer, Service, port_probe, port_told, reach_probe, reach_told, services_told,
+};
 pub use voters::{ClusterNode, Member, Voter};
 
 /// The commands that towline's own scripts need on a host.
@@ -96,6 +98,8 @@ pub struct Facts {
     pub reached_at: Option<IpAddr>,
     /// Whether the host reaches others at these addresses; those that it was asked for.
     pub reaches: BTreeMap<IpAddr, bool>,
+    /// What services answered this host that it was asked about, each by `HOST:PORT`.
+    pub services: BTreeMap<String, PortAnswer>,
     /// Interface of the default route; empty when there is none.
     pub default_interface: String,
     /// The file system of the distribution's data.

@@ -77,6 +77,7 @@ impl Facts {
                 .collect(),
             reached_at: None,
             reaches: BTreeMap::new(),
+            services: BTreeMap::new(),
             default_interface: Some(text("default_interface"))
                 .filter(|name| is_interface(name))
                 .unwrap_or_default(),
@@ -197,6 +198,7 @@ fn node_facts(reply: &Reply, questions: &Questions, data_dir: &DataDir) -> NodeF
         datastore: match reply.value("datastore") {
             Some("etcd") => Some(Datastore::Etcd),
             Some("sqlite") => Some(Datastore::Sqlite),
+            Some("external") => Some(Datastore::External),
             _ => None,
         },
         joined: reply.value("joined").is_some(),

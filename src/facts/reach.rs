@@ -5,11 +5,36 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::shell::{Reply, Script};
+use crate::inventory::place;
+use crate::shell::{Reply, Script, quote};
 
-/// The question of a host whether it reaches others at these addresses, which [`reach_told`] understands.
-/// `api_port` is that of servers.
-pub fn reach_probe(addresses: &BTreeSet<IpAddr>, api_port: u16) -> Script {
+/// What a host is asked about others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Around {
+    /// Whether it reaches these addresses.
+    pub addresses: BTreeSet<IpAddr>,
+    /// What comes back from these.
+    pub services: Vec<Service>,
+}
+
+/// A port of another machine, and what should answer there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// An address or a name.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// By what its server is known: `postgres`, `mysql`, `nats`, or `any` for a connection alone.
+    pub greeting: &'static str,
+}
+
+/// The question of a host whether it reaches others, which [`reach_told`] and [`services_told`]
+/// understand. `api_port` is that of servers.
+pub fn reach_probe(around: &Around, api_port: u16) -> Script {
+    let Around {
+        addresses,
+        services,
+    } = around;
     let mut text = format!("ports='22 {api_port} 10250'\n{}", include_str!("reach.sh"));
     for (address, nth) in addresses.iter().zip(1..) {
         let _ = writeln!(text, "tell {address} &");
@@ -17,6 +42,14 @@ pub fn reach_probe(addresses: &BTreeSet<IpAddr>, api_port: u16) -> Script {
         if nth % 50 == 0 {
             text.push_str("wait\n");
         }
+    }
+    for Service {
+        host,
+        port,
+        greeting,
+    } in services
+    {
+        let _ = writeln!(text, "greet {} {port} {greeting} &", quote(host));
     }
     text.push_str("wait\n");
     Script::new(text).within(Duration::from_mins(5))
@@ -42,6 +75,10 @@ pub enum PortAnswer {
     Unreachable,
     /// Nothing.
     Silent,
+    /// The name is not known there.
+    Unnamed,
+    /// Something else than what should.
+    Other,
 }
 
 /// The question of a host what comes back from a port of another one, which [`port_told`] understands.
@@ -58,13 +95,30 @@ pub fn port_probe(address: IpAddr, port: u16) -> Script {
 
 /// The answer to [`port_probe`].
 pub fn port_told(reply: &Reply) -> Option<PortAnswer> {
-    match reply.value("port")? {
+    answer(reply.value("port")?)
+}
+
+fn answer(word: &str) -> Option<PortAnswer> {
+    match word {
         "open" => Some(PortAnswer::Open),
         "refused" => Some(PortAnswer::Refused),
         "unreachable" => Some(PortAnswer::Unreachable),
         "silent" => Some(PortAnswer::Silent),
+        "unnamed" => Some(PortAnswer::Unnamed),
+        "other" => Some(PortAnswer::Other),
         _ => None,
     }
+}
+
+/// What services answered to [`reach_probe`], each by `HOST:PORT`. Of those that were asked about alone.
+pub fn services_told(reply: &Reply, asked: &[Service]) -> BTreeMap<String, PortAnswer> {
+    let said = reply.values("service").filter_map(|line| {
+        let [word, host, port] = line.split(' ').collect::<Vec<_>>().try_into().ok()?;
+        let mut asked = asked.iter();
+        let one = asked.find(|one| one.host == host && one.port.to_string() == port)?;
+        Some((place(&(one.host.clone(), one.port)), answer(word)?))
+    });
+    said.collect()
 }
 
 #[cfg(test)]
@@ -95,7 +149,11 @@ mod tests {
     #[test]
     fn many_are_asked_for_some_at_a_time_and_only_addresses_are_answers() {
         let all = (0..120).map(|number| IpAddr::from([10, 0, 0, number]));
-        let text = reach_probe(&all.collect(), 6443).text;
+        let around = Around {
+            addresses: all.collect(),
+            services: Vec::new(),
+        };
+        let text = reach_probe(&around, 6443).text;
         assert_eq!(text.matches("\nwait").count(), 3, "{text}");
         assert!(text.contains("\ntell 10.0.0.119 &\n"));
 
@@ -110,6 +168,48 @@ mod tests {
             .map(|(address, yes)| format!("{address} {yes}"))
             .collect();
         assert_eq!(told, ["10.0.0.1 true", "fd00::2 false"]);
+    }
+
+    /// What is told of a service that says this when it is connected to.
+    fn told(greeting: &'static str, says: &'static [u8]) -> Option<PortAnswer> {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("its address").port();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let _ = std::io::Write::write_all(&mut stream, says);
+            let _ = std::io::Read::read(&mut stream, &mut [0; 8]);
+        });
+        let host = "127.0.0.1".to_owned();
+        let services = vec![Service {
+            host,
+            port,
+            greeting,
+        }];
+        let around = Around {
+            addresses: BTreeSet::new(),
+            services,
+        };
+        let output = std::process::Command::new("sh")
+            .args(["-c", &reach_probe(&around, 6443).text])
+            .output()
+            .expect("sh runs");
+        let reply = Reply {
+            status: 0,
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::new(),
+        };
+        let told = services_told(&reply, &around.services);
+        told.into_values().next()
+    }
+
+    #[test]
+    fn a_datastore_is_known_by_its_greeting() {
+        assert_eq!(told("postgres", b"N"), Some(PortAnswer::Open));
+        assert_eq!(told("postgres", b"HTTP"), Some(PortAnswer::Other));
+        assert_eq!(told("mysql", b"\x4a\0\0\0\x0a8.0"), Some(PortAnswer::Open));
+        assert_eq!(told("mysql", b"SSH-2.0-x"), Some(PortAnswer::Other));
+        assert_eq!(told("nats", b"INFO {}"), Some(PortAnswer::Open));
+        assert_eq!(told("any", b""), Some(PortAnswer::Open));
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use super::Role;
 use super::hosts::{Hosts, Placed};
 use super::node::{Span, YamlNode};
 use super::reader::Reader;
 use super::words::listed;
+use super::{Role, datastore};
 
 /// Notes what is wrong between the parts of an inventory.
 pub(super) fn across(reader: &mut Reader<'_>, root: &YamlNode, hosts: &Hosts) {
@@ -165,6 +165,16 @@ fn servers(reader: &mut Reader<'_>, root: &YamlNode, hosts: &Hosts) {
     if !hosts.complete {
         return;
     }
+    let database = said("datastore_endpoint");
+    let is_local = |text: &str| datastore::is_local(text);
+    if let Some(entry) = database
+        && count > 1
+        && entry.value.text().is_some_and(is_local)
+    {
+        let message = "`cluster.datastore_endpoint` names the machine that reads it";
+        let help = "each server would have a database of its own there: write the address by which all servers reach one";
+        reader.mistakes.help(entry.at, message, help);
+    }
     if count == 0 {
         let help = format!(
             "give one of the hosts {}, or name a server elsewhere with `cluster.server_url` and its token",
@@ -173,7 +183,7 @@ fn servers(reader: &mut Reader<'_>, root: &YamlNode, hosts: &Hosts) {
         reader
             .mistakes
             .help(entry.at, "no host has the role `server`", help);
-    } else if count % 2 == 0 {
+    } else if count % 2 == 0 && database.is_none() {
         let (fewer, more) = (count - 1, count + 1);
         let lost = match count / 2 - 1 {
             0 => "none".to_owned(),

@@ -17,8 +17,11 @@ use super::language::Kind::{
 use super::language::{ANY, Key, Object, join, keys};
 use super::layers::{At, FlatSettings, FromLayers, Layer};
 use super::reader::Reader;
-use super::{BinarySource, Datastore, Dialect, Join, Manifest, Registries, Role, VersionChoice};
-use super::{cluster, kubernetes, manifests, registries, release, syntax};
+use super::{
+    BinarySource, Datastore, Dialect, ExternalDatastore, Join, Manifest, Registries, Role,
+    VersionChoice,
+};
+use super::{cluster, datastore, kubernetes, manifests, registries, release, syntax};
 use crate::vars::{Origin, Secret, Sourced};
 
 keys! { INVENTORY, "The whole file: the complete description of one cluster.", "Inventory" {
@@ -47,6 +50,9 @@ keys! { CLUSTER, "Settings of the whole cluster.", struct Cluster {
         default = "stable";
     endpoint: Option<String>, Text(syntax::address), "203.0.113.10",
         "The address that clients use: an IP address or DNS name, without scheme and port. Without it, the first server's address.";
+    registration_address: Option<String>, Text(syntax::address), "k3s.example.org",
+        "The address that hosts join at, whichever server is up: a DNS name, a load balancer, or a virtual IP that leads to the servers, without scheme and port. Without it, the `endpoint`, where that is no host's own address and the host reaches it; else the server that answers. The first server joins nothing.",
+        also = &["registration", "fixed_registration_address", "load_balancer", "vip"];
     tls_sans: Vec<String>, Texts(syntax::certificate_name), "[k8s.example.org]",
         "Additional names and addresses for the API server's certificate.",
         also = &["tls-san", "san", "sans"];
@@ -68,7 +74,19 @@ keys! { CLUSTER, "Settings of the whole cluster.", struct Cluster {
         "How many agents join at once.",
         default = "50";
     datastore: Option<Datastore>, Choice(Datastore::WORDS), "etcd",
-        "Where the servers keep the cluster's data. Without it, embedded etcd for more than one server and sqlite for a single one. `etcd` moves the data of a single server from sqlite to etcd, so that others can join.";
+        "Where the servers keep the cluster's data. Without it, embedded etcd for more than one server and sqlite for a single one. `etcd` moves the data of a single server from sqlite to etcd, so that others can join. `external` is what `datastore_endpoint` says.";
+    datastore_endpoint: Option<ExternalDatastore> = datastore::external, Hidden(datastore::endpoint), "{env: DATASTORE_ENDPOINT}",
+        "A database outside the cluster, in which all servers keep its data: `postgres://USER:PASSWORD@HOST:5432/DATABASE`, `mysql://USER:PASSWORD@tcp(HOST:3306)/DATABASE` for MySQL and MariaDB, `https://HOST:2379,https://HOST:2379` for an etcd, or `nats://USER:PASSWORD@HOST:4222`. Every server tries it before anything is changed.",
+        also = &["datastore_url", "database"];
+    datastore_ca_file, Text(ANY), "certificates/database-ca.crt",
+        "A file of this machine with the certificates by which the database's own is checked. It is brought to the servers.",
+        also = &["datastore_cafile", "datastore_ca"];
+    datastore_certificate_file, Text(ANY), "certificates/k3s.crt",
+        "A file of this machine with the certificate that the servers show to the database. It is brought to them.",
+        also = &["datastore_certfile", "datastore_certificate"];
+    datastore_key_file, Text(ANY), "certificates/k3s.key",
+        "A file of this machine with that certificate's private key. It is brought to the servers, for root alone.",
+        also = &["datastore_keyfile", "datastore_key"];
     binary: BinarySource = cluster::binary, Map(&BINARY), "{source: download}",
         "Where the distribution's binary comes from.";
     audit_policy: Option<AuditPolicy>, Document, "{rules: [{level: Metadata}]}",

@@ -13,6 +13,7 @@ mod belongings;
 mod check;
 mod cluster;
 mod data_dir;
+mod datastore;
 mod dialect;
 mod document;
 mod draft;
@@ -51,6 +52,7 @@ mod yaml;
 pub use belongings::own_files;
 pub use check::canonical;
 pub use data_dir::DataDir;
+pub use datastore::{ExternalDatastore, external_datastore, place};
 pub use dialect::{Dialect, RoleWord};
 pub use document::Document;
 pub use draft::Draft;
@@ -225,6 +227,8 @@ choice! {
         Etcd = "etcd",
         /// sqlite: one server only.
         Sqlite = "sqlite",
+        /// A database outside the cluster.
+        External = "external",
     }
 }
 

@@ -266,7 +266,7 @@ fn the_secrets_of_an_inventory_are_its_tokens_and_what_configs_hide() {
 cluster:
   token: token-one
   agent_token: token-two
-  config: {datastore-endpoint: 'postgres://u:p@h', disable: [traefik], kube-apiserver-arg: [a]}
+  config: {etcd-s3-access-key: 's2', disable: [traefik], kube-apiserver-arg: [a]}
 hosts: {a: {role: server, config: {etcd-s3-secret-key: s3}}}
 ",
     );
@@ -275,10 +275,7 @@ hosts: {a: {role: server, config: {etcd-s3-secret-key: s3}}}
         .iter()
         .map(|secret| secret.expose().to_owned())
         .collect();
-    assert_eq!(
-        secrets,
-        ["token-one", "token-two", "postgres://u:p@h", "s3"]
-    );
+    assert_eq!(secrets, ["token-one", "token-two", "s2", "s3"]);
 }
 
 #[test]

@@ -88,7 +88,7 @@ impl PeerCheck {
             PortAnswer::Open => None,
             PortAnswer::Refused => listens.then_some("the connection is refused"),
             PortAnswer::Unreachable => Some("no route to the host"),
-            PortAnswer::Silent => Some("no answer"),
+            PortAnswer::Silent | PortAnswer::Unnamed | PortAnswer::Other => Some("no answer"),
         };
         let failed: Vec<_> = answers
             .iter()

@@ -34,6 +34,7 @@ fn context(role: &str, config: &Value) -> Value {
             "environment": [{"name": "HTTPS_PROXY", "value": "http://ops:\"$x@10.0.0.1:3128"}],
             "registries": {"mirrors": {"docker.io": {"endpoint": ["https://m1:5000"]}}},
             "documents": [{"path": "/etc/rancher/k3s/kubelet.yaml", "text": "maxPods: 200\n"}],
+            "datastore_files": [{"path": "/etc/rancher/k3s/datastore-ca.crt", "content": "x"}],
             "registry_files": [{"path": "/etc/rancher/k3s/registries/m1-ca.pem", "content": "x"}],
             "data_dir": if role == "server" { "/data/k3s" } else { "/var/lib/rancher/k3s" },
             "manifests": [{"path": "001/cni.yaml", "content": "kind: {{ x }}\n"}], "left": [{"path": "002/old.yaml", "name": "old"}],

@@ -1,7 +1,6 @@
 //! Connects to all hosts at once and reads their facts: one connection and one exchange each.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,7 +13,7 @@ use super::exchange::Answered;
 use super::report::Outcome;
 use super::{Connector, contained, exchange, notice, sudo};
 use crate::distribution::{self, Distribution};
-use crate::facts::{self, Facts, Questions};
+use crate::facts::{self, Around, Facts, Questions};
 use crate::inventory::DataDir;
 use crate::inventory::{Host, Inventory};
 use crate::problem::{Code, Problem, problem};
@@ -151,29 +150,29 @@ async fn one(
     (remote, found, (begun, begun.elapsed()))
 }
 
-/// Asks hosts whether they reach others at these addresses, all at once; what they answer is a fact of
+/// Asks hosts whether they reach others, all at once; what they answer is a fact of
 /// theirs. One that does not answer has said nothing.
 pub async fn ask_around(
     inventory: &Inventory,
-    wanted: &BTreeMap<String, BTreeSet<IpAddr>>,
+    wanted: &BTreeMap<String, Around>,
     gathered: &mut Gathered,
     limit: &Arc<Semaphore>,
 ) {
     let api_port = distribution::of(inventory).rules.product().api_port;
-    let asked = wanted.iter().filter_map(|(name, addresses)| {
+    let asked = wanted.iter().filter_map(|(name, around)| {
         let remote = gathered.remotes.get(name)?.clone();
         let asked = async move {
             let _permit = limit.acquire().await;
-            let answered =
-                exchange::ask(&*remote, &[facts::reach_probe(addresses, api_port)]).await;
-            (name, answered.unwrap_or_default())
+            let answered = exchange::ask(&*remote, &[facts::reach_probe(around, api_port)]).await;
+            (name, around, answered.unwrap_or_default())
         };
         Some(asked.instrument(debug_span!("host", name)))
     });
-    for (name, answered) in futures::future::join_all(asked).await {
+    for (name, around, answered) in futures::future::join_all(asked).await {
         let reply = answered.replies.into_iter().next().flatten();
         if let (Some(facts), Some(reply)) = (gathered.facts.get_mut(name), reply) {
             facts.reaches = facts::reach_told(&reply);
+            facts.services = facts::services_told(&reply, &around.services);
         }
     }
 }

@@ -17,8 +17,8 @@ fn reaches(answers: &'static [(&'static str, bool)]) -> impl Fn(&mut Facts) {
 fn asked(lab: &Lab) -> String {
     let situation = lab.situation();
     let asked = to_ask(&situation).into_iter();
-    let lines = asked.map(|(host, addresses)| {
-        let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    let lines = asked.map(|(host, around)| {
+        let addresses: Vec<_> = around.addresses.iter().map(ToString::to_string).collect();
         format!("{host}: {}", addresses.join(" "))
     });
     lines.collect::<Vec<_>>().join("\n")

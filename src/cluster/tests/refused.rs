@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::facts::PortAnswer;
 
 /// What a host is changed by.
 type Change = fn(&mut Facts);
@@ -312,12 +313,22 @@ fn a_node_that_would_change_its_name_or_a_member_its_address_is_refused() {
 }
 
 #[test]
-fn a_datastore_that_the_rules_do_not_know_is_refused() {
-    let inventory = format!("cluster: {{config: {{datastore-endpoint: 'postgres://x'}}}}{THREE}");
+fn a_datastore_that_a_server_does_not_reach_is_refused_without_its_password() {
+    let endpoint = "datastore_endpoint: 'postgres://u:hunter2@10.0.0.9/k3s'";
+    let inventory = format!("cluster: {{{endpoint}}}{THREE}");
+    let lab = Lab::new(&inventory).with("m2", |facts| {
+        facts.services = [("10.0.0.9:5432".into(), PortAnswer::Refused)].into();
+    });
+    insta::assert_snapshot!(lab.refusal(), @r"
+    m2: it does not reach PostgreSQL, the cluster's datastore
+      10.0.0.9:5432: the connection is refused
+      → let it be reached from every server: a firewall may drop it, or it listens on its own machine alone
+      → look at the address in  cluster: {datastore_endpoint: …}
+    ");
+    let refusal = Lab::new(&inventory).with("m1", member).refusal();
     assert!(
-        Lab::new(&inventory)
-            .refusal()
-            .starts_with("config.datastore-endpoint: a datastore outside")
+        refusal.contains("it keeps its cluster in its own etcd"),
+        "{refusal}"
     );
 }
 

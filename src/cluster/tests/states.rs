@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::facts::Member;
+use crate::facts::PortAnswer;
 
 fn new(leader: &str) -> ClusterState {
     ClusterState::New {
@@ -294,4 +295,94 @@ fn one_server_of_three_is_known_to_wait_for_another() {
         [("m2".to_owned(), "https://10.0.0.2:2380".to_owned())]
     );
     assert_eq!(down().with("m3", wiped).topology().outnumbered, None);
+}
+
+#[test]
+fn servers_with_a_database_outside_join_nothing_and_have_no_quorum() {
+    let inventory =
+        format!("cluster: {{datastore_endpoint: 'postgres://u:hunter2@10.0.0.9/k3s'}}{THREE}");
+    let fresh = Lab::new(&inventory).topology();
+    for (host, role) in [("m1", NodeRole::Leader), ("m2", NodeRole::Joining)] {
+        let spec = &fresh.specs[host];
+        assert!(spec.role == role && !spec.voter);
+        assert_eq!(text(spec, "token"), "new-server");
+        assert_eq!(
+            text(spec, "datastore-endpoint"),
+            "postgres://u:hunter2@10.0.0.9/k3s"
+        );
+        assert!(!spec.config.contains_key("server") && !spec.config.contains_key("cluster-init"));
+    }
+    assert!(!fresh.specs["w1"].config.contains_key("datastore-endpoint"));
+    let note = "the database k3s of PostgreSQL at 10.0.0.9:5432: its servers have no quorum";
+    assert!(
+        fresh.notes.iter().any(|said| said.contains(note)),
+        "{:?}",
+        fresh.notes
+    );
+    assert!(!fresh.notes.concat().contains("hunter2"));
+
+    let external = |facts: &mut Facts| {
+        member(facts);
+        facts.node.datastore = Some(Datastore::External);
+    };
+    let grown = Lab::new(&inventory)
+        .with("m2", external)
+        .without("m1")
+        .topology();
+    assert_eq!(grown.quorum_at_risk, None);
+    assert_eq!(text(&grown.specs["m3"], "token"), "secret-one");
+    assert_eq!(text(&grown.specs["w1"], "server"), "https://10.0.0.2:6443");
+}
+
+#[test]
+fn hosts_join_at_the_address_in_front_of_the_servers() {
+    let answer = |answer| {
+        move |facts: &mut Facts| {
+            facts.services = [("10.0.0.100:6443".into(), answer)].into();
+        }
+    };
+    let said =
+        format!("cluster: {{registration_address: 10.0.0.100, endpoint: k8s.example.org}}{THREE}");
+    let fresh = Lab::new(&said)
+        .with("w1", answer(PortAnswer::Silent))
+        .topology();
+    assert!(!fresh.specs["m1"].config.contains_key("server"));
+    for host in ["m2", "w1"] {
+        assert_eq!(
+            text(&fresh.specs[host], "server"),
+            "https://10.0.0.100:6443"
+        );
+    }
+    let names = fresh.specs["m2"].config["tls-san"].to_string();
+    assert!(
+        names.contains("10.0.0.100") && names.contains("k8s.example.org"),
+        "{names}"
+    );
+    let lost = Lab::new(&said)
+        .with("m1", member)
+        .with("w1", answer(PortAnswer::Silent));
+    assert!(
+        lost.refusal()
+            .starts_with("w1: nothing answers at 10.0.0.100:6443")
+    );
+
+    let endpoint = format!("cluster: {{endpoint: 10.0.0.100}}{THREE}");
+    let lab = Lab::new(&endpoint).with("m1", member);
+    let joined = lab.with("w1", answer(PortAnswer::Open)).topology();
+    assert_eq!(
+        text(&joined.specs["w1"], "server"),
+        "https://10.0.0.100:6443"
+    );
+    // m2 was told nothing, as behind a router that does not lead back.
+    assert_eq!(text(&joined.specs["m2"], "server"), "https://10.0.0.1:6443");
+    assert!(
+        joined
+            .notes
+            .iter()
+            .any(|note| note.starts_with("m2: it does not reach the endpoint"))
+    );
+
+    let own = format!("cluster: {{endpoint: 10.0.0.1}}{THREE}");
+    let own = Lab::new(&own).topology();
+    assert_eq!(text(&own.specs["w1"], "server"), "https://10.0.0.1:6443");
 }

@@ -56,7 +56,7 @@ impl AnsibleConversion<'_> {
         {
             self.leave(
                 &taken,
-                "is an external datastore, which towline does not support",
+                "is an external datastore: set `datastore_endpoint` under `cluster`",
             );
         }
     }

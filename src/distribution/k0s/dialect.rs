@@ -89,6 +89,14 @@ pub const DIALECT: Dialect = Dialect {
             "manifests",
             "k0s applies what is in a folder of /var/lib/k0s/manifests on every controller; towline writes there for k3s alone",
         ),
+        (
+            "registration_address",
+            "hosts join at the `endpoint`, which k0s calls spec.api.externalAddress",
+        ),
+        (
+            "datastore_endpoint",
+            "its controllers keep their data in etcd; k0s has a database outside as `spec.storage` of `type: kine`, which towline does not set up",
+        ),
     ],
     manifests: &[],
     data_dir_key: "data-dir",

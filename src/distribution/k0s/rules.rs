@@ -34,6 +34,7 @@ const PRODUCT: Product = Product {
     join_port: JOIN_PORT,
     server_unit: "k0scontroller",
     agent_unit: "k0sworker",
+    joins_at_an_address: false,
     leaves_etcd: true,
     // A proxy to nowhere, which answers every request with a refusal.
     listen: Some(

@@ -10,13 +10,14 @@ use serde_json::{Value, json};
 
 use super::documents;
 use super::effective::{configured, observed, own_config};
+use super::external;
 use super::flannel;
 use super::keep::{self, unnamed};
 use super::registration::{self, is_registration};
 use super::settings::{API_PORT, matters_only_at_first_start};
 use super::token::{ca_hash, token_password};
 use super::tokens::Tokens;
-use crate::cluster::{Addresses, Choice, LATER, NodeRole, Registration, Situation};
+use crate::cluster::{Addresses, Choice, LATER, NodeRole, Registration, Situation, registration};
 use crate::distribution::Settings;
 use crate::facts::{Datastore, Facts};
 use crate::inventory::{Host, Role};
@@ -93,7 +94,12 @@ impl Subject<'_> {
         }
         if server {
             let mut names: Vec<&String> = Vec::new();
-            for name in cluster.endpoint.iter().chain(&cluster.tls_sans) {
+            for name in cluster
+                .endpoint
+                .iter()
+                .chain(&cluster.registration_address)
+                .chain(&cluster.tls_sans)
+            {
                 if !names.contains(&name) {
                     names.push(name);
                 }
@@ -146,6 +152,11 @@ impl Subject<'_> {
                     .or_insert_with(|| json!(self.addresses.node_ip.to_string()));
             }
         }
+        if let Some(datastore) = &self.situation.inventory.cluster.datastore_endpoint
+            && server
+        {
+            config.extend(external::settings(datastore));
+        }
         if server {
             let own = [
                 self.host.name_for_others().map(str::to_owned),
@@ -190,6 +201,16 @@ impl Subject<'_> {
     }
 
     fn joining(&self) -> Settings {
+        // A server finds the cluster in the datastore that all share, by the password of its token.
+        if self
+            .situation
+            .inventory
+            .cluster
+            .datastore_endpoint
+            .is_some()
+        {
+            return self.leader();
+        }
         let mut config = Settings::new();
         config.insert("server".into(), json!(self.server()));
         config.insert("token".into(), json!(self.join_token(Role::Server)));
@@ -217,8 +238,12 @@ impl Subject<'_> {
         // What there is stands as long as nothing is known that says otherwise: an agent is not to
         // be cut off because no server was reached.
         let no_server = self.via.is_none() && self.situation.inventory.cluster.server_url.is_none();
-        let server_stands = current("server")
-            .is_some_and(|url| no_server || self.servers.iter().any(|known| known == url));
+        let server_stands = current("server").is_some_and(|url| {
+            match &self.situation.inventory.cluster.registration_address {
+                Some(said) => url == server_url(said, API_PORT),
+                None => no_server || self.servers.iter().any(|known| known == url),
+            }
+        });
         let valid = |token: &str| {
             if !self.tokens.known {
                 return true;
@@ -255,7 +280,11 @@ impl Subject<'_> {
     fn server(&self) -> String {
         let given = self.situation.inventory.cluster.server_url.clone();
         let via = self.via.map(|via| server_url(&via.to_string(), API_PORT));
-        given.or(via).unwrap_or_else(|| LATER.to_owned())
+        let fixed = registration(self.situation, self.host, self.facts)
+            .ok()
+            .flatten();
+        let fixed = fixed.map(|address| server_url(address, API_PORT));
+        given.or(fixed).or(via).unwrap_or_else(|| LATER.to_owned())
     }
 
     fn join_token(&self, role: Role) -> String {

@@ -85,6 +85,18 @@ pub const DIALECT: Dialect = Dialect {
             &["agent-token", "agent-token-file"],
             "say it with `cluster.agent_token_file` or `cluster.agent_token`",
         ),
+        (
+            &["datastore-endpoint"],
+            "say it with `cluster.datastore_endpoint`: {env: NAME}, {file: PATH} or {command: […]} keeps it out of this file",
+        ),
+        (
+            &["datastore-cafile"],
+            "say it with `cluster.datastore_ca_file`: the file of this machine is brought to the servers",
+        ),
+        (
+            &["datastore-certfile", "datastore-keyfile"],
+            "say it with `cluster.datastore_certificate_file` and `cluster.datastore_key_file`: the files of this machine are brought to the servers",
+        ),
         (&["tls-san"], "say it with `cluster.tls_sans`"),
         (&["node-name"], "say it with the host's `node_name`"),
         (&["node-label"], "say it with `labels`"),

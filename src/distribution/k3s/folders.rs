@@ -9,7 +9,7 @@ use super::effective::{configured_data_dir, effective_config};
 use crate::cluster::Folders;
 use crate::cluster::rules::Belongings;
 use crate::facts::Facts;
-use crate::inventory::DataDir;
+use crate::inventory::{DataDir, external_datastore};
 use crate::vars::names_a_secret;
 
 /// Where k3s has its data on a host, by what is there and by what k3s is told there: a folder that
@@ -50,6 +50,14 @@ pub(super) fn folders(facts: &Facts) -> Belongings {
             }
         }
     }
+    let endpoint = settings.get("datastore-endpoint").and_then(Value::as_str);
+    let datastore = endpoint.and_then(external_datastore);
+    told.left.extend(datastore.map(|datastore| {
+        format!(
+            "the cluster's data in {} (datastore-endpoint)",
+            datastore.shown()
+        )
+    }));
     // The folder of the data itself goes when nothing else is in it.
     let data = format!("{} (data-dir)", told.folders.data);
     told.left.retain(|one| *one != data);

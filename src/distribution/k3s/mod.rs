@@ -12,6 +12,7 @@ mod dialect;
 mod documents;
 mod effective;
 mod environment;
+mod external;
 mod fixed;
 pub mod flags;
 mod flannel;

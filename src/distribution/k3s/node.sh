@@ -13,6 +13,9 @@ if [ -d "$data/server/db/etcd/member" ]; then
     say datastore etcd
 elif [ -f "$data/server/db/state.db" ]; then
     say datastore sqlite
+# One whose data is elsewhere has its token when it has been there.
+elif [ -s "$data/server/token" ] && grep -q '^datastore-endpoint:' "$configuration" 2>/dev/null; then
+    say datastore external
 fi
 [ -f "$data/agent/kubelet.kubeconfig" ] && say joined yes
 [ -f "$data/server/tls/server-ca.crt" ] &&

@@ -14,12 +14,13 @@ use super::settings::same_setting;
 use super::token::{ca_hash, token_password};
 use super::tokens::{Tokens, tokens};
 use super::{
-    fixed, flannel, folders, keep, keys, ranges, registration, servers, settings, variables,
+    external, fixed, flannel, folders, keep, keys, ranges, registration, servers, settings,
+    variables,
 };
 use crate::cluster::rules::{
     Assignment, Basis, Belongings, HostConfig, Product, Token, Told, WantedAddresses,
 };
-use crate::cluster::{Network, Rules, Setting, Situation, Topology, own};
+use crate::cluster::{Network, NodeRole, Rules, Setting, Situation, Topology, own};
 use crate::distribution::version::Version;
 use crate::facts::Facts;
 use crate::inventory::{Host, Inventory, Role};
@@ -36,6 +37,7 @@ pub(super) const PRODUCT: Product = Product {
     join_port: settings::API_PORT,
     server_unit: settings::unit(Role::Server),
     agent_unit: settings::unit(Role::Agent),
+    joins_at_an_address: true,
     leaves_etcd: false,
     listen: None,
     // Also when it is only asked for its version: 220 MiB for k3s 1.36.
@@ -138,10 +140,12 @@ impl Rules for K3s {
         let situation = basis.situation;
         let mut problems = Vec::new();
         problems.extend(servers::sqlite_with_more_servers(situation));
-        problems.extend(servers::outside_datastore(situation));
+        problems.extend(external::moved(situation));
+        problems.extend(external::unreached(situation));
         problems.extend(servers::unequal_servers(situation));
         problems.extend(ranges::faults(situation, basis.addresses));
-        let (unknown, notes) = keys::unknown(situation, basis.version);
+        let (unknown, mut notes) = keys::unknown(situation, basis.version);
+        notes.extend(external::note(situation));
         problems.extend(unknown);
         problems.extend(tokens(situation, basis.servers).err().into_iter().flatten());
         (problems, notes)
@@ -236,6 +240,9 @@ fn configure(
                 value.clone_from(whole);
             }
         }
+    }
+    if matches!(assignment.role, NodeRole::Joining | NodeRole::Agent) && !facts.has_data() {
+        notes.extend(crate::cluster::registration(situation, host, facts).err());
     }
     notes.extend(flannel::mended(basis.choice, host, facts, &config));
     if !facts.node.drop_ins.is_empty() {

@@ -16,23 +16,6 @@ pub(super) fn unequal_servers(situation: &Situation<'_>) -> Option<Problem> {
     )
 }
 
-/// A datastore outside the cluster is not among the rules yet: its servers have no data to be known
-/// by.
-pub(super) fn outside_datastore(situation: &Situation<'_>) -> Option<Problem> {
-    let key = "datastore-endpoint";
-    let inventory = situation.inventory;
-    let mut hosts = inventory.hosts.iter();
-    let given = inventory.cluster.config.contains_key(key)
-        || hosts.any(|host| host.config.contains_key(key));
-    given.then(|| {
-        Problem::new(
-            Code::DATASTORE_EXTERNAL,
-            "config.datastore-endpoint: a datastore outside the cluster is not supported yet",
-        )
-        .next("leave it out: several servers keep their data in embedded etcd")
-    })
-}
-
 /// A cluster on sqlite has one server, and no other can join it.
 pub(super) fn sqlite_with_more_servers(situation: &Situation<'_>) -> Option<Problem> {
     if !situation.changes_servers() {

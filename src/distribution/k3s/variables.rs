@@ -5,9 +5,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::settings::{subcommand, unit};
-use super::{documents, environment};
+use super::{documents, environment, external};
 use crate::cluster::{NodeRole, Situation, Topology};
-use crate::facts::Facts;
+use crate::facts::{Datastore, Facts};
 use crate::inventory::{Host, Inventory};
 
 /// What templates see under `k3s`.
@@ -43,6 +43,8 @@ pub(super) struct Variables<'a> {
     effective: bool,
     /// Whether a server joins that has data of a membership which it lost
     removed: bool,
+    /// Files for the datastore outside the cluster, each with `path` and `content`
+    datastore_files: Vec<Value>,
     /// Folder of k3s's data
     data_dir: &'a str,
     /// Variables of k3s's process, each with `name` and `value`
@@ -103,7 +105,12 @@ pub(super) fn variables(
             .collect(),
         foreign: facts.node.foreign.is_some(),
         effective: spec.is_some_and(|spec| spec.effective),
-        removed: joins && facts.node.datastore.is_some(),
+        removed: joins && facts.node.datastore == Some(Datastore::Etcd),
+        datastore_files: if host.is_server() {
+            external::brought(situation)
+        } else {
+            Vec::new()
+        },
         data_dir: facts.node.data_dir.as_str(),
         environment: environment::variables(situation, host, facts, spec.map(|spec| spec.node_ip)),
         documents: documents::files(&situation.inventory.cluster, host),

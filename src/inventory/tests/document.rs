@@ -127,7 +127,7 @@ cluster:
   token: {command: [sops, decrypt, --extract, '[\"token\"]', secrets.yaml]}
   agent_token: {file: secrets/agent-token}
   config:
-    datastore-endpoint: {env: DATASTORE_ENDPOINT}
+    etcd-s3-secret-key: {env: S3_SECRET_KEY}
 ssh:
   user: ops
 groups:
@@ -146,6 +146,30 @@ Each is read once, however many hosts share it, after the inventory was found ri
 contacted; a password for sudo only where a host needs it. `inventory check` and `inventory show` read none.
 One that cannot be read is a mistake with file, line and column: of a command it has the exit status and
 the standard error, never what it printed. Everything that is read this way is masked.
+
+## A database outside the cluster
+
+Without embedded etcd, servers keep the cluster's data in PostgreSQL, MySQL, MariaDB, an etcd or NATS of
+yours:
+
+```yaml
+cluster:
+  datastore_endpoint: {env: DATASTORE_ENDPOINT}   # postgres://k3s:PASSWORD@10.0.0.9:5432/k3s
+  datastore_ca_file: certificates/database-ca.crt
+  datastore_certificate_file: certificates/k3s.crt
+  datastore_key_file: certificates/k3s.key
+```
+
+Every server tries host and port before anything is changed, and hears whether such a database answers there;
+user and password do not leave this machine for that. The URL is a secret: it stands in config.yaml, which
+root alone can read, and is masked wherever towline shows it. The files are brought to the servers, as
+`/etc/rancher/k3s/datastore-ca.crt`, `datastore.crt` and `datastore.key`. In a URL, `@`, `/`, `#` and `?` of a password
+are written `%40`, `%2F`, `%23` and `%3F`; that of MySQL stands as it is.
+
+The first server of a new cluster starts alone, the others together after it. Servers have no quorum then:
+two are as good as three, and one that runs is enough. Where the data is stays as it was made: k3s moves
+none from or to etcd. `towline reset` leaves the database as it is, and says which; a new cluster wants an
+empty one, or the token of the cluster whose data it holds.
 
 ## sudo
 
@@ -229,6 +253,12 @@ hosts is taken. Where hosts do not reach each other, nothing is changed, and tow
 not reach whom, at which address. An agent that reaches its server at the server's `address` alone
 joins by that; one that reaches the servers and is not reached by them joins, and its pods and those
 of other nodes do not reach each other: both are said.
+
+A fixed address in front of the servers is `registration_address`: a DNS name, a load balancer, or a
+virtual IP that leads to whichever server is up. Hosts join there, so that a dead first server stops no
+agent and no server; it is in the certificate of every server. Without it, hosts join at the `endpoint`
+where that is no host's own address and they reach it, else at the server that answers. The first server of a
+new cluster joins nothing, and the address may lead nowhere until it is up.
 
 A host whose node's address is not on the interface of its default route gets `flannel-iface` in its
 config.yaml: flannel, the pods' network, would take the default route's interface otherwise, whatever

@@ -61,14 +61,14 @@ fn passwords(inventory: &Inventory) -> Vec<Option<&str>> {
 fn a_secret_comes_from_a_command_a_file_or_the_environment_and_is_never_shown() {
     let (inventory, run) = good(
         "cluster:\n  token: {command: [pass, show, k3s]}\n  agent_token: {file: token}\n  config:\n    \
-         datastore-endpoint: {env: SET}\n    kubelet-arg: [x=y]\nhosts: {a: {role: server}}\n",
+         etcd-s3-secret-key: {env: SET}\n    kubelet-arg: [x=y]\nhosts: {a: {role: server}}\n",
     );
     assert_eq!(run, ["tests/inventory/good: pass show k3s"]);
     let cluster = &inventory.cluster;
     assert_eq!(cluster.token, Some(Secret::new("said-by-k3s")));
     let file = std::fs::read_to_string("tests/inventory/good/token").unwrap();
     assert_eq!(cluster.agent_token, Some(Secret::new(&file)));
-    assert_eq!(cluster.config["datastore-endpoint"], "from-environment");
+    assert_eq!(cluster.config["etcd-s3-secret-key"], "from-environment");
     for text in ["said-by-k3s", file.trim(), "from-environment"] {
         assert!(inventory.secrets().contains(&Secret::new(text)), "{text}");
         let shown = format!("{:?}{:?}", inventory.said, inventory.cluster.token);

@@ -182,11 +182,26 @@ super::codes! {
     /// that they are changed together.
     SERVER_SETTINGS_DIFFER "server-settings-differ";
 
-    /// A datastore outside the cluster (MySQL, PostgreSQL, an etcd of your own) is not supported yet.
+    /// A datastore outside the cluster (MySQL, PostgreSQL, an etcd of your own) cannot be had this way: by a
+    /// typed line, whose password all processes of this machine could read, or with k0s.
     ///
     /// # Remedy
-    /// Leave `datastore-endpoint` out. Several servers keep their data in embedded etcd.
+    /// With k3s, write it into an inventory, as `datastore_endpoint` under `cluster`: `{env: NAME}`,
+    /// `{file: PATH}` or `{command: […]}` says where it is. With k0s, leave it out: several controllers keep
+    /// their data in embedded etcd.
     DATASTORE_EXTERNAL "datastore-external";
+
+    /// A server does not reach the datastore outside the cluster, or something else answers there. Only its host
+    /// and its port were tried; nothing was changed.
+    ///
+    /// # Remedy
+    /// Let every server reach it, and write its address as the servers know it. On a server, as root, this
+    /// shows whether the port is open:
+    ///
+    /// ```sh
+    /// timeout 5 bash -c ': <>/dev/tcp/HOST/PORT' && echo open
+    /// ```
+    DATASTORE_UNREACHED "datastore-unreached";
 
     /// The cluster keeps its data in SQLite, which only one server can use.
     ///
