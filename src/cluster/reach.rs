@@ -8,7 +8,7 @@ use super::Situation;
 use super::address::addresses;
 use super::choose::{Choice, HOW, SHOWN};
 use super::rules::Addresses;
-use crate::facts::{Around, Facts, PortAnswer, Service};
+use crate::facts::{Around, AskedService, Facts, PortAnswer};
 use crate::inventory::{Host, canonical, place};
 use crate::problem::{Code, Problem};
 
@@ -39,7 +39,7 @@ pub fn to_ask(situation: &Situation<'_>) -> BTreeMap<String, Around> {
     if let Some(datastore) = &situation.inventory.cluster.datastore_endpoint {
         let servers = situation.servers();
         for (host, _) in servers.filter(|(host, _)| situation.selected.contains(&host.name)) {
-            let services = datastore.places.iter().map(|(at, port)| Service {
+            let services = datastore.places.iter().map(|(at, port)| AskedService {
                 host: at.clone(),
                 port: *port,
                 greeting: datastore.product.greeting(),
@@ -54,7 +54,7 @@ pub fn to_ask(situation: &Situation<'_>) -> BTreeMap<String, Around> {
             continue;
         };
         let asked = wanted.entry(host.name.clone()).or_default();
-        asked.services.push(Service {
+        asked.services.push(AskedService {
             host: address.to_owned(),
             port,
             greeting: "any",

@@ -23,7 +23,7 @@ pub(crate) use parse::is_node_name;
 pub use parse::members_told;
 pub use questions::turn_told;
 pub use reach::{
-    Around, PortAnswer, Service, port_probe, port_told, reach_probe, reach_told, services_told,
+    Around, AskedService, PortAnswer, port_probe, port_told, reach_probe, reach_told, services_told,
 };
 pub use voters::{ClusterNode, Member, Voter};
 

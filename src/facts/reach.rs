@@ -14,12 +14,12 @@ pub struct Around {
     /// Whether it reaches these addresses.
     pub addresses: BTreeSet<IpAddr>,
     /// What comes back from these.
-    pub services: Vec<Service>,
+    pub services: Vec<AskedService>,
 }
 
 /// A port of another machine, and what should answer there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Service {
+pub struct AskedService {
     /// An address or a name.
     pub host: String,
     /// The port.
@@ -43,7 +43,7 @@ pub fn reach_probe(around: &Around, api_port: u16) -> Script {
             text.push_str("wait\n");
         }
     }
-    for Service {
+    for AskedService {
         host,
         port,
         greeting,
@@ -111,7 +111,7 @@ fn answer(word: &str) -> Option<PortAnswer> {
 }
 
 /// What services answered to [`reach_probe`], each by `HOST:PORT`. Of those that were asked about alone.
-pub fn services_told(reply: &Reply, asked: &[Service]) -> BTreeMap<String, PortAnswer> {
+pub fn services_told(reply: &Reply, asked: &[AskedService]) -> BTreeMap<String, PortAnswer> {
     let said = reply.values("service").filter_map(|line| {
         let [word, host, port] = line.split(' ').collect::<Vec<_>>().try_into().ok()?;
         let mut asked = asked.iter();
@@ -180,7 +180,7 @@ mod tests {
             let _ = std::io::Read::read(&mut stream, &mut [0; 8]);
         });
         let host = "127.0.0.1".to_owned();
-        let services = vec![Service {
+        let services = vec![AskedService {
             host,
             port,
             greeting,

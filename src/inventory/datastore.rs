@@ -127,7 +127,9 @@ fn parts(text: &str) -> Result<Parts, Complaint> {
     let mut all = DatastoreProduct::ALL.into_iter();
     let (_, product, _, port) = all
         .find(|(schemes, ..)| schemes.contains(&scheme))
-        .ok_or_else(|| wrong("the datastore's endpoint has a scheme that k3s has no driver for"))?;
+        .ok_or_else(|| {
+            wrong("the datastore's endpoint has a scheme for which there is no driver")
+        })?;
     if product == DatastoreProduct::Etcd {
         let mut places = Vec::new();
         for url in text.split(',') {

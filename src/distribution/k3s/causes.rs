@@ -91,6 +91,18 @@ const CAUSES: &[Cause] = &[
         remedy: TOKEN,
     },
     Cause {
+        code: Code::DATASTORE_UNREACHED,
+        words: &[
+            "Failed to ping database connection",
+            "password authentication failed for user",
+        ],
+        value: Value::None,
+        means: "the database refuses the user or the password in the datastore's endpoint",
+        remedy: &[
+            "correct what  cluster: {datastore_endpoint: …}  says in the inventory, and run the same command again",
+        ],
+    },
+    Cause {
         code: Code::SQLITE_ONE_SERVER,
         words: &["failed to bootstrap cluster data: etcd disabled"],
         value: Value::None,

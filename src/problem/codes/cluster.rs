@@ -191,8 +191,9 @@ super::codes! {
     /// their data in embedded etcd.
     DATASTORE_EXTERNAL "datastore-external";
 
-    /// A server does not reach the datastore outside the cluster, or something else answers there. Only its host
-    /// and its port were tried; nothing was changed.
+    /// A server does not reach the datastore outside the cluster, or something else answers there: its host and
+    /// its port are tried before anything is changed. Or the datastore refuses the user and the password, as k3s
+    /// says when it starts.
     ///
     /// # Remedy
     /// Let every server reach it, and write its address as the servers know it. On a server, as root, this
