@@ -93,8 +93,7 @@ keys! { CLUSTER, "Settings of the whole cluster.", struct Cluster {
         "What the API servers write into their audit log: a `Policy` of audit.k8s.io/v1, here or in a file. The log is server/logs/audit.log in the data's folder, and is kept for 30 days, unless `kube-apiserver-arg` says otherwise.",
         also = &["audit", "audit_policy_file"];
     embedded_registry: bool, Flag, "true",
-        "Whether the nodes share the images that they have, as `embedded-registry` of k3s does. They reach each other at the ports 5001 and 6443 for it. Where no `registries` are named, it is done for all registries.",
-        default = "false";
+        "Whether the nodes share the images that they have, as `embedded-registry` of k3s does. They reach each other at the ports 5001 and 6443 for it. Where no `registries` are named, it is done for all registries.";
     config: BTreeMap<String, Value>, Config, "{disable: [traefik]}",
         "Settings of every server, as the distribution has them. k3s: written to its config.yaml unchanged. k0s: `spec` is that of k0s.yaml, all others are flags of `k0s controller`.",
         also = &["server_config"];

@@ -152,7 +152,7 @@ cluster:
   version: v1.36.3+k3s1
   token: ${CLUSTER_TOKEN}
   binary: {source: push, mirror: 'https://example.org/k3s'}
-  config: {disable: [traefik], datastore-endpoint: 'mysql://hunter2', secrets-encryption: true, etcd-s3-proxy: 'http://ann:hunter2@example.org'}
+  config: {disable: [traefik], etcd-s3-secret-key: 'mysql://hunter2', secrets-encryption: true, etcd-s3-proxy: 'http://ann:hunter2@example.org'}
   agent_config: {kubelet-arg: [max-pods=200, password=hunter2]}
 ssh: {user: ubuntu}
 groups:

@@ -70,8 +70,8 @@ pub(super) fn variables(
 /// What is reached without the proxy: what is said, the cluster's networks, and its hosts.
 ///
 /// Of the hosts, the network that this one's address is in counts as a whole, so that a host which is
-/// added there changes nothing for the others; the rest is what the inventory itself says, whoever is
-/// reached.
+/// added there changes nothing for the others; the rest is what the inventory itself says, so that a host
+/// which is not reached changes nothing either.
 fn without_proxy(
     situation: &Situation<'_>,
     host: &Host,
