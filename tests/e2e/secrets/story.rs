@@ -16,13 +16,14 @@ use crate::towline::{Answer, Towline};
 
 /// Where a secret may stand on a machine, if root alone can read it: the products' own places, and files of the
 /// user's playbooks. etcd holds the flags of k3s, since it writes them on its node, and the tokens of k0s.
-const PLACES: [&str; 11] = [
+const PLACES: [&str; 12] = [
     "/etc/rancher/k3s/config.yaml",
     "/etc/rancher/k3s/k3s.yaml",
     "/etc/rancher/k3s/registries.yaml",
     "/root/packed",
     "/root/tokens",
     "/var/lib/k0s/etcd/",
+    "/var/lib/rancher/k3s/agent/etc/containerd/config.toml",
     "/var/lib/rancher/k3s/server/agent-token",
     "/var/lib/rancher/k3s/server/cred/passwd",
     "/var/lib/rancher/k3s/server/db/",
