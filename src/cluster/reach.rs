@@ -20,25 +20,29 @@ fn is_new(situation: &Situation<'_>, host: &Host, facts: &Facts) -> bool {
     situation.selected.contains(&host.name) && !facts.has_data()
 }
 
-/// What each host is to be asked about others: about their addresses where hosts join, and every server
-/// about a datastore outside the cluster, before anything is changed.
+/// What each host is to be asked about others: about their addresses where hosts join, and servers
+/// about a datastore outside the cluster that they do not serve from yet, before anything is changed.
 pub fn to_ask(situation: &Situation<'_>) -> BTreeMap<String, Around> {
     let mut wanted: BTreeMap<_, Around> = addresses_to_ask(situation)
         .into_iter()
         .map(|(name, addresses)| {
-            let services = Vec::new();
-            (
-                name,
-                Around {
-                    addresses,
-                    services,
-                },
-            )
+            let around = Around {
+                addresses,
+                ..Around::default()
+            };
+            (name, around)
         })
         .collect();
     if let Some(datastore) = &situation.inventory.cluster.datastore_endpoint {
+        // One that serves from it shows that it answers there.
+        let uses = |facts: &Facts| {
+            let told = situation.rules.told(facts).datastore;
+            facts.serves() && told.as_deref() == Some(datastore.endpoint.expose())
+        };
         let servers = situation.servers();
-        for (host, _) in servers.filter(|(host, _)| situation.selected.contains(&host.name)) {
+        let servers =
+            servers.filter(|(host, facts)| situation.selected.contains(&host.name) && !uses(facts));
+        for (host, _) in servers {
             let services = datastore.places.iter().map(|(at, port)| AskedService {
                 host: at.clone(),
                 port: *port,
@@ -48,11 +52,12 @@ pub fn to_ask(situation: &Situation<'_>) -> BTreeMap<String, Around> {
             asked.services.extend(services);
         }
     }
+    let Some((address, _)) = fixed(situation) else {
+        return wanted;
+    };
     let port = situation.rules.product().join_port;
-    for (host, facts) in situation.reached() {
-        let Some((address, _)) = fixed(situation).filter(|_| is_new(situation, host, facts)) else {
-            continue;
-        };
+    let joining = situation.reached();
+    for (host, _) in joining.filter(|(host, facts)| is_new(situation, host, facts)) {
         let asked = wanted.entry(host.name.clone()).or_default();
         asked.services.push(AskedService {
             host: address.to_owned(),
@@ -73,10 +78,11 @@ fn fixed<'a>(situation: &Situation<'a>) -> Option<(&'a str, bool)> {
     let endpoint = cluster.endpoint.as_deref()?;
     let mut hosts = situation.inventory.hosts.iter();
     let ip: Option<IpAddr> = endpoint.parse().ok();
+    let name = canonical(endpoint);
     let is_own = hosts.any(|host| {
         let private = host.private_address.as_ref().map(|private| private.value);
         let facts = situation.facts.get(&host.name);
-        canonical(&host.address) == canonical(endpoint)
+        canonical(&host.address) == name
             || ip.is_some_and(|ip| {
                 private == Some(ip) || facts.is_some_and(|facts| facts.has_address(ip))
             })

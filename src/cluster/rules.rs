@@ -153,6 +153,8 @@ pub struct Told {
     pub token: Option<String>,
     /// The labels and taints that its node registers with.
     pub registration: Registration,
+    /// The URL of the datastore outside the cluster that it has its data in. It holds a password.
+    pub datastore: Option<String>,
     /// The folder of the data, where anything is told there.
     ///
     /// # Errors

@@ -91,6 +91,7 @@ impl Rules for K0s {
             // Tokens come and go.
             token: None,
             registration: Registration::read(&words("labels"), &words("taints")),
+            datastore: None,
             data_dir: folder(&flags, "data-dir"),
         }
     }

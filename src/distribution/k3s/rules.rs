@@ -66,6 +66,7 @@ impl Rules for K3s {
             server: word("server"),
             token: word("token"),
             registration: registration::told(&own),
+            datastore: word("datastore-endpoint"),
             data_dir: configured_data_dir(facts),
         }
     }
