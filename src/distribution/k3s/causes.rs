@@ -31,6 +31,20 @@ const REINSTALLED: &[&str] = &[
     "then run the same command again",
 ];
 
+/// In the words of PostgreSQL.
+const LOGIN_REFUSED: Cause = Cause {
+    code: Code::DATASTORE_UNREACHED,
+    words: &[
+        "Failed to ping database connection",
+        "password authentication failed for user",
+    ],
+    value: Value::None,
+    means: "the database refuses the user or the password in the datastore's endpoint",
+    remedy: &[
+        "correct what  cluster: {datastore_endpoint: …}  says in the inventory, and run the same command again",
+    ],
+};
+
 const CAUSES: &[Cause] = &[
     Cause {
         code: Code::TOKEN_REFUSED,
@@ -90,17 +104,13 @@ const CAUSES: &[Cause] = &[
         means: "the host's data belongs to a cluster with another token",
         remedy: TOKEN,
     },
+    LOGIN_REFUSED,
     Cause {
-        code: Code::DATASTORE_UNREACHED,
         words: &[
-            "Failed to ping database connection",
-            "password authentication failed for user",
+            "failed to create driver for configured endpoint",
+            "Access denied for user",
         ],
-        value: Value::None,
-        means: "the database refuses the user or the password in the datastore's endpoint",
-        remedy: &[
-            "correct what  cluster: {datastore_endpoint: …}  says in the inventory, and run the same command again",
-        ],
+        ..LOGIN_REFUSED
     },
     Cause {
         code: Code::SQLITE_ONE_SERVER,

@@ -38,6 +38,11 @@ const MEASURED: &[(&str, &str, &str)] = &[
         "\nk3s kubectl delete node m4",
     ),
     (
+        r#"time="x" level=fatal msg="Error: preparing server: failed to bootstrap cluster data: creating storage endpoint: failed to create driver for configured endpoint: Error 1045 (28000): Access denied for user 'k3s'@'10.0.0.2' (using password: YES)""#,
+        "the database refuses the user or the password in the datastore's endpoint",
+        "cluster: {datastore_endpoint: …}",
+    ),
+    (
         r#"time="x" level=error msg="Failed to ping database connection: failed to connect to `user=k3s database=k3s`: 10.0.0.9:5432 (10.0.0.9): failed SASL auth: FATAL: password authentication failed for user \"k3s\" (SQLSTATE 28P01)""#,
         "the database refuses the user or the password in the datastore's endpoint",
         "cluster: {datastore_endpoint: …}",
