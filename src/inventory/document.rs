@@ -50,11 +50,13 @@ fn document(reader: &mut Reader<'_>, node: &YamlNode, kind: [&str; 2]) -> Option
             text: None,
         });
     }
-    let content = in_file(reader, node, |inner, tree| {
-        content(inner, tree, kind, Form::File)
-    })?;
-    let text = reader.text_file(node);
-    Some(Document { content, text })
+    in_file(reader, node, |inner, tree, text| {
+        let content = content(inner, tree, kind, Form::File)?;
+        Some(Document {
+            content,
+            text: Some(text.to_owned()),
+        })
+    })
 }
 
 /// Where a document stands.

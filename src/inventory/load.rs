@@ -154,7 +154,7 @@ fn block_of(reader: &mut Reader<'_>, node: &YamlNode, path: &str) {
         }
     }
     if let Some(file) = node.get("registries").filter(|node| node.text().is_some()) {
-        registries::in_file(reader, file, |inner, tree| {
+        registries::in_file(reader, file, |inner, tree, _| {
             shape::object(tree, "registries", &REGISTRIES, inner);
             Some(())
         });

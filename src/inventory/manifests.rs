@@ -6,7 +6,6 @@
 
 use std::fmt;
 use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -16,7 +15,7 @@ use super::cluster::NOTHING;
 use super::layers::Layer;
 use super::mistake::Complaint;
 use super::node::{Span, YamlNode, YamlValue};
-use super::reader::{Reader, looked_for};
+use super::reader::{Reader, looked_for, read_text};
 use super::source::sentence;
 use crate::vars::Secret;
 
@@ -342,16 +341,8 @@ fn one(file: &Path) -> Result<(Manifest, Vec<Secret>), Complaint> {
     file_name(&name)?;
     let shown = file.display();
     let failed = |why: &str| Complaint::new(format!("`{shown}` cannot be read: {why}"));
-    let mut text = String::new();
-    fs::File::open(file)
-        .and_then(|file| {
-            let mut file = file.take(LARGEST_MANIFEST + 1);
-            file.read_to_string(&mut text)
-        })
+    let text = read_text(file, LARGEST_MANIFEST, "it is too large for a manifest")
         .map_err(|error| failed(&sentence(&error)))?;
-    if text.len() as u64 > LARGEST_MANIFEST {
-        return Err(failed("it is too large for a manifest"));
-    }
     let secrets = look(&text)
         .map_err(|(line, what)| Complaint::new(format!("{shown}, line {line}: {what}")))?;
     let manifest = Manifest {

@@ -172,7 +172,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn read_text(file: &Path, largest: u64, too_large: &str) -> std::io::Result<String> {
+/// The text of a file that is not larger than this.
+pub(super) fn read_text(file: &Path, largest: u64, too_large: &str) -> std::io::Result<String> {
     if !fs::metadata(file)?.is_file() {
         return Err(std::io::Error::other("it is not a file"));
     }

@@ -2,8 +2,6 @@
 //!
 //! The form is that of k3s's registries.yaml: <https://docs.k3s.io/installation/private-registry>.
 
-use std::path::Path;
-
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -31,17 +29,17 @@ impl FromNode for Registries {
     fn from_node(reader: &mut Reader<'_>, node: &YamlNode) -> Option<Self> {
         match &node.tree {
             YamlValue::Map(_) => of(reader, node),
-            YamlValue::Text(_) => in_file(reader, node, of),
+            YamlValue::Text(_) => in_file(reader, node, |inner, tree, _| of(inner, tree)),
             _ => None,
         }
     }
 }
 
-/// Reads the file that a value names; what is wrong in it is a mistake of that value.
+/// Reads the file that a value names, as a tree and as it is; what is wrong in it is a mistake of that value.
 pub(super) fn in_file<T>(
     reader: &mut Reader<'_>,
     node: &YamlNode,
-    read: impl FnOnce(&mut Reader<'_>, &YamlNode) -> Option<T>,
+    read: impl FnOnce(&mut Reader<'_>, &YamlNode, &str) -> Option<T>,
 ) -> Option<T> {
     let text = reader.text_file(node)?;
     let file = reader.path(node.text()?, node.span)?;
@@ -50,7 +48,7 @@ pub(super) fn in_file<T>(
     let mut inner = Reader::new(&sources, &files, reader.surroundings);
     inner.dialect = reader.dialect;
     let tree = yaml::parse(&text, 0, &mut inner.mistakes);
-    let found = tree.and_then(|tree| read(&mut inner, &tree));
+    let found = tree.and_then(|tree| read(&mut inner, &tree, &text));
     reader.secrets.append(&mut inner.secrets);
     for mistake in inner.mistakes.into_sorted() {
         let place = format!("{}:{}:{}", files[0].display(), mistake.line, mistake.column);
@@ -83,28 +81,21 @@ fn of(reader: &mut Reader<'_>, node: &YamlNode) -> Option<Registries> {
                 reader.mistakes.help(part.value.span, message, help);
             }
         }
-        for key in ["ca_file", "cert_file", "key_file"] {
+        for (key, name) in [
+            ("ca_file", "ca"),
+            ("cert_file", "cert"),
+            ("key_file", "key"),
+        ] {
             let Some(file) = entry.value.get("tls").and_then(|tls| tls.get(key)) else {
                 continue;
             };
-            let Some(written) = file.text().filter(|path| !path.starts_with('/')) else {
+            if file.text().is_none_or(|path| path.starts_with('/')) {
                 continue;
-            };
+            }
             let text = reader.text_file(file)?;
-            let plain = |letter: char| {
-                if letter.is_ascii_alphanumeric() || ".-".contains(letter) {
-                    letter
-                } else {
-                    '_'
-                }
-            };
-            let registry: String = entry.key.chars().map(plain).collect();
-            let name = Path::new(written).file_name()?.to_str()?;
-            let path = format!(
-                "{}/{registry}-{}",
-                reader.dialect.registry_files,
-                name.chars().map(plain).collect::<String>()
-            );
+            let is_plain = |letter: char| letter.is_ascii_alphanumeric() || ".-".contains(letter);
+            let registry = entry.key.replace(|letter| !is_plain(letter), "_");
+            let path = format!("{}/{registry}-{name}.pem", reader.dialect.registry_files);
             if let Some(config) = content
                 .get_mut("configs")
                 .and_then(|all| all.get_mut(&entry.key))

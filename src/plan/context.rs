@@ -55,7 +55,7 @@ impl<'a> HostContext<'a> {
             packages: host.packages.iter().map(|one| &*one.value).collect(),
             kernel_modules: host.kernel_modules.iter().map(|one| &*one.value).collect(),
             sysctls: sysctls
-                .map(|(name, value)| json!({"name": name, "value": scalar(&value.value)}))
+                .map(|(name, value)| json!({"name": name, "value": value.value}))
                 .collect(),
             files: files()
                 .map(|(path, file)| {
@@ -71,13 +71,6 @@ impl<'a> HostContext<'a> {
             restarting: restarting.map(|(path, _)| &**path).collect(),
         }
     }
-}
-
-/// A text, number or flag as text.
-fn scalar(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[derive(Serialize, JsonSchema)]

@@ -1,7 +1,7 @@
 //! What inventories say in the words of k3s.
 
 use super::settings::DATA_DIR;
-use super::{environment, keys, ranges};
+use super::{documents, environment, keys, ranges};
 use crate::inventory::{Dialect, Role, RoleWord, own_files};
 
 /// What towline writes itself on hosts of k3s, and where it is said instead.
@@ -125,6 +125,7 @@ pub const DIALECT: Dialect = Dialect {
         let mut remarks = keys::remarks(inventory);
         remarks.extend(ranges::remarks(inventory));
         remarks.extend(environment::remarks(inventory));
+        remarks.extend(documents::remarks(inventory));
         remarks.extend(own_files(inventory, &OWN_FILES));
         remarks
     },

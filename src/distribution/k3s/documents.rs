@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::settings::elements;
 use crate::distribution::Settings;
-use crate::inventory::{Cluster, Document, Host, Role};
+use crate::inventory::{Cluster, Document, Host, Inventory, Remark, Role};
 
 /// The kubelet's; k3s lays it over its own (k3s 1.36, pkg/daemons/agent/agent.go `extractConfigArgs`).
 const KUBELET: (&str, &str) = ("kubelet-arg", "config=/etc/rancher/k3s/kubelet.yaml");
@@ -21,6 +21,41 @@ const LOG: [&str; 3] = [
     "audit-log-maxbackup=10",
     "audit-log-maxsize=100",
 ];
+
+/// Arguments of a `config` that stand for a file which has a key of its own as well.
+pub(super) fn remarks(inventory: &Inventory) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    let keys = [(KUBELET, "kubelet_config"), (AUDIT, "audit_policy")];
+    for host in &inventory.hosts {
+        for ((key, argument), own) in keys {
+            let is_said = match own {
+                "kubelet_config" => host.kubelet_config.is_some(),
+                _ => inventory.cluster.audit_policy.is_some() && host.is_server(),
+            };
+            let others = inventory.configured(host, key).map(elements);
+            let mut others = others.unwrap_or_default().into_iter();
+            if !is_said || !others.any(|other| name(&other) == name(argument)) {
+                continue;
+            }
+            remarks.push(Remark {
+                section: match host.role.value {
+                    Role::Server => "config",
+                    Role::Agent => "agent_config",
+                },
+                key: key.to_owned(),
+                origin: host.config.get(key).map(|setting| setting.origin.clone()),
+                message: format!("`{key}` has `{}`, and so would `{own}`", name(argument)),
+                help: Some("keep one of them".to_owned()),
+            });
+        }
+    }
+    remarks
+}
+
+/// The name of an argument.
+fn name(argument: &str) -> &str {
+    argument.split('=').next().unwrap_or_default()
+}
 
 /// Adds the arguments to what the inventory says.
 pub(super) fn tell(named: &mut Settings, cluster: &Cluster, host: &Host) {
@@ -42,7 +77,6 @@ pub(super) fn tell(named: &mut Settings, cluster: &Cluster, host: &Host) {
 /// Adds an argument, unless its name has a value already.
 fn add(named: &mut Settings, key: &str, argument: &str) {
     let mut list = named.get(key).map(elements).unwrap_or_default();
-    let name = |word: &str| word.split('=').next().unwrap_or_default().to_owned();
     if !list.iter().any(|known| name(known) == name(argument)) {
         list.push(argument.to_owned());
         named.insert(key.to_owned(), json!(list));

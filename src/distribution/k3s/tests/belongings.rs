@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::distribution::k3s::documents;
 use crate::distribution::k3s::variables::variables;
 use crate::inventory::{self, Overrides};
 
@@ -124,6 +125,13 @@ hosts:
     );
     let [kubelet, audit] = texts("w1");
     assert!(kubelet.ends_with("maxPods: 42 # few\n") && audit.is_empty());
+    let twice = text.replace("[v=2]", "[config=/etc/other.yaml]");
+    let remarks = documents::remarks(&Lab::new(&twice).inventory);
+    let said: Vec<_> = remarks.iter().map(|remark| &*remark.message).collect();
+    assert_eq!(
+        said,
+        ["`kubelet-arg` has `config`, and so would `kubelet_config`"]
+    );
     write("kind: Pod\n");
     let overrides = Overrides::default();
     let errors = inventory::parse(&text, &file, None, &overrides).expect_err("it is refused");
@@ -159,7 +167,7 @@ fn registries_of_a_file_bring_their_certificates_along_and_their_logins_are_secr
     let tls = &registries.content["configs"]["m1:5000"]["tls"];
     let (ca, key) = (
         "/etc/rancher/k3s/registries/m1_5000-ca.pem",
-        "/etc/rancher/k3s/registries/m1_5000-client.key",
+        "/etc/rancher/k3s/registries/m1_5000-key.pem",
     );
     assert_eq!(
         *tls,
