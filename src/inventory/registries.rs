@@ -108,6 +108,13 @@ fn of(reader: &mut Reader<'_>, node: &YamlNode) -> Option<Registries> {
             files.push((path, text));
         }
     }
+    // One may be written without the list that it has to be.
+    let mirrors = content.get_mut("mirrors").and_then(Value::as_object_mut);
+    for mirror in mirrors.into_iter().flat_map(Map::values_mut) {
+        if let Some(one) = mirror.get_mut("endpoint").filter(|said| said.is_string()) {
+            *one = Value::Array(vec![one.take()]);
+        }
+    }
     reader.secrets.extend(secrets_among(&content));
     Some(Registries { content, files })
 }

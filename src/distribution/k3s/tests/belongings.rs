@@ -154,7 +154,7 @@ fn registries_of_a_file_bring_their_certificates_along_and_their_logins_are_secr
     write("client.key", "a private key\n");
     write(
         "registries.yaml",
-        "mirrors: {docker.io: {endpoint: ['https://m1:5000']}}\n\
+        "mirrors: {docker.io: {endpoint: 'https://m1:5000'}}\n\
          configs:\n  'm1:5000':\n    auth: {username: operator, password: hunter2hunter2}\n    \
          tls: {ca_file: ca.pem, cert_file: /etc/ssl/client.pem, key_file: client.key}\n",
     );
@@ -164,6 +164,10 @@ fn registries_of_a_file_bring_their_certificates_along_and_their_logins_are_secr
     let read = || inventory::parse(inventory, &file, None, &Overrides::default());
     let inventory = read().unwrap_or_else(|errors| panic!("{}", errors.render(false, 100)));
     let registries = &inventory.hosts[0].registries.as_ref().expect("some").value;
+    assert_eq!(
+        registries.content["mirrors"]["docker.io"]["endpoint"],
+        json!(["https://m1:5000"])
+    );
     let tls = &registries.content["configs"]["m1:5000"]["tls"];
     let (ca, key) = (
         "/etc/rancher/k3s/registries/m1_5000-ca.pem",
