@@ -207,6 +207,10 @@ impl Book {
                 watched.map_err(|problem| ("diagnose", problem))?;
             }
             Task::NodeLabels(labels) => labels.kubectl = self.distribution.kubectl,
+            Task::Addons(addons) => {
+                let watched = self.watch(&mut addons.service, context);
+                watched.map_err(|problem| ("service", problem))?;
+            }
             Task::Node(node) => {
                 let watched = self.watch(&mut node.service, context);
                 watched.map_err(|problem| ("service", problem))?;

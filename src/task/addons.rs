@@ -3,7 +3,7 @@
 //! ```yaml
 //! - name: manifests applied
 //!   addons:
-//!     kubectl: /usr/local/bin/k3s kubectl
+//!     service: {unit: k3s, diagnose: k3s, timeout: 300}
 //!     resource: addons.k3s.cattle.io
 //!     folder: /var/lib/rancher/k3s/server/manifests
 //!     files: site/cni.yaml site/pools.yaml
@@ -17,17 +17,17 @@
 
 use std::time::Duration;
 
-use super::{Changes, Pending, Verdict};
+use super::{Changes, Pending, Service, Verdict};
 use crate::problem::AdviceKind::{CommandOnHost, Words};
 use crate::problem::{Advice, Code, Problem, problem};
 use crate::shell::{PACKED, Reply, Script, decode, quote};
 
 /// Manifests that k3s has applied.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Addons {
-    /// What kubectl is on the host.
-    pub kubectl: String,
+    /// The unit that applies them. It can be READY before it dies of what its kubelet is told.
+    pub service: Service,
     /// What the objects are called by which the cluster tells of its manifests.
     pub resource: String,
     /// The folder that k3s looks through.
@@ -63,12 +63,13 @@ const PASSING: [&str; 14] = [
 
 impl Addons {
     pub(super) fn probe(&self) -> Script {
-        let Self { kubectl, files, .. } = self;
+        let (kubectl, files) = (self.service.kubectl, &self.files);
         let resource = quote(&self.resource);
         let files: Vec<_> = files.split_whitespace().map(quote).collect();
         Script::new(format!(
             "kubectl() {{ {kubectl} --request-timeout=10s --namespace kube-system \"$@\"; }}\n\
-             addons=$(kubectl get {resource} -o 'jsonpath={{range .items[*]}}{{.metadata.name}}={{.spec.checksum}}{{\"\\n\"}}{{end}}') || exit 0\n\
+             addons=$(kubectl get {resource} -o 'jsonpath={{range .items[*]}}{{.metadata.name}}={{.spec.checksum}}{{\"\\n\"}}{{end}}') || {{\n\
+             [ \"$(systemctl is-active {unit})\" = active ] || {{\n{question}}}\nexit 0\n}}\n\
              cd {folder} || exit 0\n\
              for file in {files}; do\n\
              base=${{file##*/}}; name=${{base%%.*}}\n\
@@ -80,6 +81,8 @@ impl Addons {
              [ -n \"$event\" ] && [ \"$(date -d \"${{event%% *}}\" +%s)\" -ge \"$(stat -c %Y \"$file\")\" ] || event='. '\n\
              printf 'said={PACKED}%s\\n' \"$(printf '%s' \"${{event#* }}\" | head -c {SAID} | base64 | tr -d '\\n')\"\n\
              done\necho complete=yes\n",
+            unit = quote(&self.service.unit),
+            question = self.service.question(),
             folder = quote(&self.folder),
             files = files.join(" "),
         ))
@@ -93,6 +96,9 @@ impl Addons {
             return Ok(Verdict::Undecidable(
                 "whether the API takes the manifests shows when they are applied".to_owned(),
             ));
+        }
+        if seen.value("ActiveState").is_some() {
+            return Ok(self.service.pending(seen));
         }
         if seen.value("complete").is_none() {
             return Ok(self.waiting(
@@ -160,13 +166,15 @@ fn is_final(said: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::shell::encode;
     use crate::task::Change;
 
     fn addons() -> Addons {
         Addons {
-            kubectl: "kubectl".into(),
+            service: serde_json::from_value(json!({"unit": "k3s", "timeout": 9})).expect("a unit"),
             resource: "addons.example.org".into(),
             folder: "/m".into(),
             files: "towline/001/a.yaml towline/002/b.yaml ".into(),
@@ -218,6 +226,8 @@ mod tests {
         let cause = refused.cause.expect("a cause");
         assert_eq!(cause.what, "the cluster does not take the manifest b.yaml");
         assert!(cause.why[0].contains("Required value"), "{cause:?}");
+        let gone = waits("LoadState=loaded\nActiveState=activating\nSubState=auto-restart\n");
+        assert_eq!(gone.until, "k3s to be READY");
         let silent = waits("");
         assert_eq!(silent.said, ["the server is not there"]);
     }
