@@ -3,6 +3,8 @@
 
 use std::fs;
 
+use towline_lab::Source;
+
 use crate::grow::fingerprint;
 use crate::inventory::Inventory;
 use crate::place::{Place, wait_for};
@@ -150,20 +152,74 @@ fn a_network_plug_in_of_ones_own_is_not_waited_for() {
     assert_eq!(m2.succeed(unit).trim(), "activating");
     place.deploy(&inventory).changed_nothing();
 
-    for machine in [m1, m2] {
-        machine.succeed(
-            "mkdir -p /etc/cni/net.d && echo '{\"cniVersion\": \"1.0.0\", \"name\": \"own\", \"plugins\": [{\"type\": \"loopback\"}]}' \
-             >/etc/cni/net.d/10-own.conflist",
-        );
-    }
-    let ready = "ready --kubeconfig demo.kubeconfig --attempts 60 --pause 3s";
-    place.command().args(ready).run().ends(0);
+    brings_its_network_by_a_manifest(&place, &inventory);
     wait_for("READY", || {
         (m2.succeed(unit).trim() == "active").then_some(())
     });
     place.deploy(&inventory).changed_nothing();
     manifests_come_and_go(&place, &inventory);
     place.kept_its_secrets();
+}
+
+/// A plug-in as flannel's is installed: a pod on every node that copies the plug-in's configuration there.
+const PLUG_IN: &str = r#"
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: own-cni, namespace: kube-system}
+data:
+  cni-conf.json: '{"cniVersion": "1.0.0", "name": "own", "plugins": [{"type": "loopback"}]}'
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: own-cni, namespace: kube-system}
+spec:
+  selector: {matchLabels: {app: own-cni}}
+  template:
+    metadata: {labels: {app: own-cni}}
+    spec:
+      hostNetwork: true
+      tolerations: [{operator: Exists}]
+      initContainers:
+        - name: install-cni
+          image: example.org/own-cni
+          command: [cp]
+          args: [-f, /etc/own-cni/cni-conf.json, /etc/cni/net.d/10-own.conflist]
+          volumeMounts:
+            - {name: cni, mountPath: /etc/cni/net.d}
+            - {name: conf, mountPath: /etc/own-cni}
+      containers:
+        - {name: own-cni, image: example.org/own-cni}
+      volumes:
+        - {name: cni, hostPath: {path: /etc/cni/net.d}}
+        - {name: conf, configMap: {name: own-cni}}
+"#;
+
+/// A plug-in that comes by a manifest is waited for, on servers and agents. What it has put on the machines stays
+/// when its manifest goes.
+fn brings_its_network_by_a_manifest(place: &Place, inventory: &Inventory) {
+    let machines = ["m1", "m2"].map(|name| place.machine(name));
+    fs::write(place.file("cni.yaml"), PLUG_IN).unwrap();
+    if place.lab.release().source != Source::StandIn {
+        // The images of a real one's pods cannot be had.
+        for machine in machines {
+            machine.succeed("mkdir -p /etc/cni/net.d && echo '{\"cniVersion\": \"1.0.0\", \"name\": \"own\", \"plugins\": [{\"type\": \"loopback\"}]}' >/etc/cni/net.d/10-own.conflist");
+        }
+    }
+    let with = inventory.clone().cluster("manifests", "[cni.yaml]");
+    let deployed = place.deploy(&with).ends(0);
+    assert!(
+        !deployed.stdout.contains("not Ready until"),
+        "{}",
+        deployed.stdout
+    );
+    let api = place.api();
+    let address = machines[0].address().to_string();
+    api.expect_summary(&address, "m1 agent, m2 agent");
+    machines[1].succeed("grep -q '\"own\"' /etc/cni/net.d/10-own.conflist");
+    place.deploy(&with).changed_nothing();
+    place.deploy(inventory).ends(0);
+    machines[0].succeed("! k3s kubectl --namespace kube-system get daemonset own-cni 2>/dev/null");
+    api.expect_summary(&address, "m1 agent, m2 agent");
 }
 
 /// Manifests of the inventory are applied; one that the API refuses is told with its words; and one that

@@ -3,10 +3,14 @@ package parts
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	internalapi "k8s.io/cri-api/pkg/apis"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
@@ -23,6 +27,7 @@ type pretendRuntime struct {
 	mutex   sync.Mutex
 	podCIDR string
 	next    int
+	configs map[string]*runtimeapi.ContainerConfig
 }
 
 // pretendState is the file's content.
@@ -34,7 +39,7 @@ type pretendState struct {
 }
 
 func newPretendRuntime(service internalapi.RuntimeService, fake *apitest.FakeRuntimeService, options KubeletOptions) *pretendRuntime {
-	runtime := &pretendRuntime{RuntimeService: service, fake: fake, options: options}
+	runtime := &pretendRuntime{RuntimeService: service, fake: fake, options: options, configs: map[string]*runtimeapi.ContainerConfig{}}
 	var state pretendState
 	if content, err := os.ReadFile(options.StateFile); err == nil && json.Unmarshal(content, &state) == nil && state.Sandboxes != nil && state.Containers != nil {
 		fake.Lock()
@@ -121,9 +126,63 @@ func (p *pretendRuntime) RemovePodSandbox(ctx context.Context, id string) error 
 	return p.keep(p.RuntimeService.RemovePodSandbox(ctx, id))
 }
 
-// StartContainer implements internalapi.RuntimeService.
+// CreateContainer implements internalapi.RuntimeService.
+func (p *pretendRuntime) CreateContainer(ctx context.Context, pod string, config *runtimeapi.ContainerConfig, podConfig *runtimeapi.PodSandboxConfig) (string, error) {
+	id, err := p.RuntimeService.CreateContainer(ctx, pod, config, podConfig)
+	p.mutex.Lock()
+	p.configs[id] = config
+	p.mutex.Unlock()
+	return id, err
+}
+
+// StartContainer implements internalapi.RuntimeService. By `cp` network plug-ins install their
+// configuration: a container of that command does it, and ends.
 func (p *pretendRuntime) StartContainer(ctx context.Context, id string) error {
-	return p.keep(p.RuntimeService.StartContainer(ctx, id))
+	err := p.RuntimeService.StartContainer(ctx, id)
+	p.mutex.Lock()
+	config := p.configs[id]
+	delete(p.configs, id)
+	p.mutex.Unlock()
+	if command := slices.Concat(config.GetCommand(), config.GetArgs()); err == nil && len(command) > 2 && command[0] == "cp" {
+		copied := copyBetweenMounts(config.GetMounts(), command[len(command)-2], command[len(command)-1])
+		p.fake.Lock()
+		if container := p.fake.Containers[id]; container != nil {
+			container.State, container.FinishedAt, container.Reason = runtimeapi.ContainerState_CONTAINER_EXITED, time.Now().UnixNano(), "Completed"
+			if copied != nil {
+				container.ExitCode, container.Reason, container.Message = 1, "Error", copied.Error()
+			}
+		}
+		p.fake.Unlock()
+	}
+	return p.keep(err)
+}
+
+// copyBetweenMounts copies a file, both paths as the container sees them.
+func copyBetweenMounts(mounts []*runtimeapi.Mount, from, to string) error {
+	onHost := func(path string) (string, error) {
+		for _, mount := range mounts {
+			if rest, found := strings.CutPrefix(path, strings.TrimSuffix(mount.ContainerPath, "/")+"/"); found {
+				return filepath.Join(mount.HostPath, rest), nil
+			}
+		}
+		return "", fmt.Errorf("cp: %s is in no mount", path)
+	}
+	source, err := onHost(from)
+	if err != nil {
+		return err
+	}
+	target, err := onHost(to)
+	if err != nil {
+		return err
+	}
+	content, err := os.ReadFile(source)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+		return err
+	}
+	return WriteFileAtomically(target, content, 0o644)
 }
 
 // StopContainer implements internalapi.RuntimeService.
