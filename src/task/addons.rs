@@ -14,13 +14,17 @@
 //! has applied last; what it could not apply is told by events of the `AddOn`, and tried again every 15 s
 //! (k3s 1.36, pkg/deploy/controller.go). A file that is switched off by another of its name with `.skip`
 //! behind it, anywhere in the folder, is not waited for.
+//!
+//! Every server does so with its own files, and at its start with all of them: one that comes back with what was
+//! a manifest before puts that into the cluster. The others do not look again at a file that has not been
+//! written since, so it is touched.
 
 use std::time::Duration;
 
-use super::{Changes, Pending, Service, Verdict};
+use super::{Action, Change, Changes, Pending, Remedy, Service, Verdict};
 use crate::problem::AdviceKind::{CommandOnHost, Words};
 use crate::problem::{Advice, Code, Problem, problem};
-use crate::shell::{PACKED, Reply, Script, decode, quote};
+use crate::shell::{PACKED, Reply, Script, acting, decode, quote};
 
 /// Manifests that k3s has applied.
 #[derive(Debug, Clone, serde::Deserialize)]
@@ -41,6 +45,9 @@ pub struct Addons {
 
 /// So much of what k3s says of a manifest is shown.
 const SAID: usize = 1000;
+
+/// k3s has looked at a file that was written so many seconds ago, also where it was busy.
+const LOOKED_AT: i64 = 60;
 
 /// What k3s and the API say of something that may come by another manifest or by a pod that starts; in
 /// lower case.
@@ -80,6 +87,7 @@ impl Addons {
              [ -z \"$event\" ] || event=$(kubectl get \"$event\" -o 'jsonpath={{.lastTimestamp}} {{.reason}}: {{.message}}')\n\
              [ -n \"$event\" ] && [ \"$(date -d \"${{event%% *}}\" +%s)\" -ge \"$(stat -c %Y \"$file\")\" ] || event='. '\n\
              printf 'said={PACKED}%s\\n' \"$(printf '%s' \"${{event#* }}\" | head -c {SAID} | base64 | tr -d '\\n')\"\n\
+             echo \"age=$(($(date +%s) - $(stat -c %Y \"$file\")))\"\n\
              done\necho complete=yes\n",
             unit = quote(&self.service.unit),
             question = self.service.question(),
@@ -124,7 +132,17 @@ impl Addons {
         let Some((file, said)) = refused.or_else(|| all.first()) else {
             return Ok(Verdict::Converged);
         };
-        let name = file.rsplit('/').next().unwrap_or(file);
+        let silent = all.iter().zip(seen.values("age"));
+        let overwritten: Vec<_> = silent
+            .filter(|((_, said), age)| {
+                said.is_none() && age.parse().is_ok_and(|age: i64| age >= LOOKED_AT)
+            })
+            .map(|((file, _), _)| *file)
+            .collect();
+        if refused.is_none() && !overwritten.is_empty() {
+            return Ok(self.apply_again(&overwritten));
+        }
+        let name = file_name(file);
         let cause = refused.map(|(_, said)| {
             problem!(
                 Code::MANIFEST_REFUSED,
@@ -138,6 +156,27 @@ impl Addons {
             said.clone(),
             cause,
         ))
+    }
+
+    fn apply_again(&self, files: &[&str]) -> Verdict {
+        let change = |file: &&str| {
+            Change::new(format!(
+                "apply the manifest {} again: the cluster has another one by this name",
+                file_name(file)
+            ))
+        };
+        let paths: Vec<_> = files
+            .iter()
+            .map(|file| quote(&format!("{}/{file}", self.folder)))
+            .collect();
+        let script = format!("touch -c {}\n", paths.join(" "));
+        Verdict::Drifted(Remedy {
+            changes: files.iter().map(change).collect(),
+            actions: vec![Action::Run(acting(&script, Duration::from_mins(1)))],
+            settle: self.timeout,
+            restarts: false,
+            follows: false,
+        })
     }
 
     fn waiting(&self, until: String, said: Option<String>, cause: Option<Problem>) -> Verdict {
@@ -156,6 +195,10 @@ impl Addons {
             timeout: self.timeout,
         })
     }
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// Whether what k3s said of a manifest will not pass by itself.
@@ -230,6 +273,31 @@ mod tests {
         assert_eq!(gone.until, "k3s to be READY");
         let silent = waits("");
         assert_eq!(silent.said, ["the server is not there"]);
+    }
+
+    #[test]
+    fn what_another_server_has_put_there_since_is_applied_again() {
+        let old = |said: &str, age: u32| {
+            let answer = awaited("002/b.yaml", said) + &format!("age={age}\ncomplete=yes\n");
+            judged(&answer, &Changes::default())
+        };
+        let Verdict::Drifted(remedy) = old("", 60) else {
+            panic!("it is waited for in vain");
+        };
+        assert_eq!(
+            remedy.changes[0].what,
+            "apply the manifest b.yaml again: the cluster has another one by this name"
+        );
+        let Action::Run(script) = &remedy.actions[0] else {
+            panic!("{remedy:?}");
+        };
+        assert!(
+            script.text.contains("touch -c /m/towline/002/b.yaml"),
+            "{script:?}"
+        );
+        for verdict in [old("", 59), old("x: no matches for kind", 600)] {
+            assert!(matches!(verdict, Verdict::Pending(_)), "{verdict:?}");
+        }
     }
 
     #[test]

@@ -129,14 +129,25 @@ impl Node {
         } else {
             return Ok(Verdict::Converged);
         };
+        let (words, command) = if self.plug_in && is_for_network(seen, "Ready") {
+            (
+                "on a server, this shows whether the pod of the network plug-in (CNI) runs there",
+                format!("kubectl get pods --all-namespaces --field-selector spec.nodeName={name}"),
+            )
+        } else {
+            (
+                "on a server, this shows more",
+                format!("kubectl describe node {name}"),
+            )
+        };
         Ok(Verdict::Pending(Pending {
             until,
             cause,
             said: vec![said],
             ended: None,
             next: vec![
-                Advice::new(Words, "on a server, this shows more"),
-                Advice::new(CommandOnHost, format!("kubectl describe node {name}")),
+                Advice::new(Words, words),
+                Advice::new(CommandOnHost, command),
             ],
             timeout: self.timeout,
         }))

@@ -20,6 +20,7 @@ mod folders;
 mod journal;
 mod keep;
 mod keys;
+mod manifests;
 pub mod network;
 mod questions;
 mod ranges;

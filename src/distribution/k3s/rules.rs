@@ -14,8 +14,8 @@ use super::settings::same_setting;
 use super::token::{ca_hash, token_password};
 use super::tokens::{Tokens, tokens};
 use super::{
-    external, fixed, flannel, folders, keep, keys, ranges, registration, servers, settings,
-    variables,
+    external, fixed, flannel, folders, keep, keys, manifests, ranges, registration, servers,
+    settings, variables,
 };
 use crate::cluster::rules::{
     Assignment, Basis, Belongings, HostConfig, Product, Token, Told, WantedAddresses,
@@ -147,6 +147,7 @@ impl Rules for K3s {
         problems.extend(ranges::faults(situation, basis.addresses));
         let (unknown, mut notes) = keys::unknown(situation, basis.version);
         notes.extend(external::note(situation));
+        notes.extend(manifests::note(situation));
         problems.extend(unknown);
         problems.extend(tokens(situation, basis.servers).err().into_iter().flatten());
         (problems, notes)

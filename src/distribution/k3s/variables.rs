@@ -5,10 +5,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::settings::{subcommand, unit};
-use super::{documents, environment, external};
+use super::{documents, environment, external, manifests};
 use crate::cluster::{NodeRole, Situation, Topology};
 use crate::facts::{Datastore, Facts};
-use crate::inventory::{Host, Inventory};
+use crate::inventory::Host;
 
 /// What templates see under `k3s`.
 #[derive(Serialize, JsonSchema)]
@@ -82,7 +82,7 @@ pub(super) fn variables(
     };
     let files = registries.map(|registries| &registries.files);
     let (manifests, left, moved) = if host.is_server() {
-        manifests(situation.inventory, facts)
+        manifests::of_server(situation.inventory, facts)
     } else {
         Default::default()
     };
@@ -126,37 +126,6 @@ pub(super) fn variables(
         left,
         moved,
     })
-}
-
-/// The manifests that a server is to have, those that left the inventory, and those that have moved. A manifest's
-/// place is the folder that it is in: k3s goes by the whole path, and knows it by its name alone.
-fn manifests<'a>(
-    inventory: &Inventory,
-    facts: &'a Facts,
-) -> (Vec<Value>, Vec<Value>, Vec<&'a str>) {
-    let all = &inventory.cluster.manifests;
-    let wanted: Vec<_> = (1..)
-        .zip(all)
-        .map(|(place, manifest)| (format!("{place:03}/{}", manifest.name), manifest))
-        .collect();
-    let name = |path: &str| {
-        let (_, file) = path.split_once('/').unwrap_or_default();
-        file.split('.').next().unwrap_or_default().to_owned()
-    };
-    let others = facts.node.manifests.iter().map(String::as_str);
-    let others = others.filter(|path| wanted.iter().all(|(own, _)| own != path));
-    let (moved, left): (Vec<_>, Vec<_>) =
-        others.partition(|path| all.iter().any(|manifest| manifest.stem() == name(path)));
-    let wanted = wanted.into_iter();
-    (
-        wanted
-            .map(|(path, manifest)| json!({"path": path, "content": manifest.text()}))
-            .collect(),
-        left.into_iter()
-            .map(|path| json!({"path": path, "name": name(path)}))
-            .collect(),
-        moved,
-    )
 }
 
 /// The variables with their words, as a JSON schema.
