@@ -26,13 +26,14 @@ const (
 	sanPrefix    = "/standin/san/"
 )
 
-// database is the datastore of a server: embedded etcd as k3s has it, or one
-// etcd out of sight that stands for k3s's sqlite.
+// database is the datastore of a server: embedded etcd as k3s has it, one
+// etcd out of sight that stands for k3s's sqlite, or kine before a database
+// outside the cluster.
 type database struct {
 	server *server
 	name   string
 	etcd   *embed.Etcd
-	client *clientv3.Client // in this process
+	client *clientv3.Client // of the etcd in this process, or of kine
 	others []string         // client addresses of other members at the join
 
 	migrating bool // from what stood for sqlite
@@ -61,6 +62,9 @@ func (d *database) socket(name string) string {
 // etcd serves no clients before its name is published, which can take seven
 // seconds after a join: until then another member serves.
 func (d *database) apiServerEndpoints() string {
+	if d.server.external {
+		return d.kineSocket()
+	}
 	local := d.socket("standin.sock")
 	if len(d.others) == 0 {
 		return local

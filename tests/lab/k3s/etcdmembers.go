@@ -211,11 +211,15 @@ func (d *database) hasData() bool {
 func (d *database) loadBootstrap(ctx context.Context, password string) (bootstrapData, error) {
 	short, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	response, err := d.client.Get(short, bootstrapKey, clientv3.WithSerializable())
+	var options []clientv3.OpOption
+	if !d.server.external { // kine knows no such reads
+		options = append(options, clientv3.WithSerializable())
+	}
+	response, err := d.client.Get(short, bootstrapKey, options...)
 	if err != nil {
 		return nil, err
 	}
-	if len(response.Kvs) == 0 {
+	if len(response.Kvs) == 0 || len(response.Kvs[0].Value) == 0 { // an empty one is a lock
 		return nil, nil
 	}
 	return decryptBootstrapData(response.Kvs[0].Value, password)
@@ -228,16 +232,34 @@ func (d *database) storeBootstrap(ctx context.Context, data bootstrapData, passw
 	}
 	short, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	_, err = d.client.Put(short, bootstrapKey, string(sealed))
-	return err
+	return d.put(short, bootstrapKey, string(sealed))
+}
+
+// put writes a key by comparing its revision: kine has no other way to change
+// one that is there.
+func (d *database) put(ctx context.Context, key, value string) error {
+	for {
+		present, err := d.client.Get(ctx, key)
+		if err != nil {
+			return err
+		}
+		var revision int64
+		if len(present.Kvs) > 0 {
+			revision = present.Kvs[0].ModRevision
+		}
+		written, err := d.client.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(key), "=", revision)).
+			Then(clientv3.OpPut(key, value)).Else(clientv3.OpGet(key)).Commit()
+		if err != nil || written.Succeeded {
+			return err
+		}
+	}
 }
 
 // shareNames tells the other servers the names of this one's certificate and
 // calls back with the names of all, now and whenever they change: k3s has one
 // certificate for all servers.
 func (d *database) shareNames(ctx context.Context, names []string, changed func([]string)) {
-	_, err := d.client.Put(ctx, sanPrefix+d.server.settings.nodeName, strings.Join(names, ","))
-	if err != nil {
+	if err := d.put(ctx, sanPrefix+d.server.settings.nodeName, strings.Join(names, ",")); err != nil {
 		parts.LogWarning("Failed to share certificate names: %v", err)
 	}
 	read := func() {

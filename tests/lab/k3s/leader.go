@@ -30,7 +30,7 @@ const finalizerPrefix = "wrangler.cattle.io/"
 
 // lead runs a controller while this server holds the lease of that name in
 // kube-system. A server that stops does not give its leases back: k3s ends
-// before it could. One that loses a lease ends. Without etcd k3s holds no
+// before it could. One that loses a lease ends. With sqlite k3s holds no
 // elections.
 func (c *nodeController) lead(ctx context.Context, name string, controller func(context.Context)) {
 	if c.server.sqlite {
@@ -145,7 +145,7 @@ func nothingToRemove(context.Context, *corev1.Node) error { return nil }
 // runElected runs what k3s runs on one server at a time.
 func (c *nodeController) runElected(ctx context.Context) {
 	go c.lead(ctx, "k3s", func(ctx context.Context) { c.finalize(ctx, "node", nothingToRemove) })
-	if !c.server.sqlite {
+	if c.server.hasEtcd() {
 		go c.lead(ctx, "k3s-etcd", func(ctx context.Context) { c.finalize(ctx, "managed-etcd-controller", c.removeMember) })
 	}
 }

@@ -184,7 +184,7 @@ func wantedAddresses(node *corev1.Node) []corev1.NodeAddress {
 func (c *nodeController) markServer(ctx context.Context, node *corev1.Node) error {
 	labels := map[string]string{"node-role.kubernetes.io/control-plane": "true"}
 	annotations := map[string]string{}
-	if !c.server.sqlite {
+	if c.server.hasEtcd() {
 		labels[etcdRole] = "true"
 		annotations[etcdNodeName] = c.server.database.name
 		annotations[etcdNodeAddress] = c.server.settings.nodeIPs[0]
@@ -205,7 +205,7 @@ func (c *nodeController) markServer(ctx context.Context, node *corev1.Node) erro
 			return err
 		}
 	}
-	if c.server.sqlite {
+	if !c.server.hasEtcd() {
 		return nil
 	}
 	votes, isMember := c.server.database.votes()

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/signal"
 	"sync"
@@ -20,6 +18,7 @@ import (
 type server struct {
 	settings   *settings
 	sqlite     bool
+	external   bool // the datastore is outside the cluster
 	supervisor *supervisor
 	database   *database
 	plane      *parts.ControlPlane
@@ -75,13 +74,15 @@ func (s *server) run(ctx context.Context) error {
 	if err := s.prepare(ctx); err != nil {
 		return fmt.Errorf("preparing server: %w", err)
 	}
-	if err := s.database.waitUsable(ctx); err != nil {
-		return err
+	if !s.external {
+		if err := s.database.waitUsable(ctx); err != nil {
+			return err
+		}
+		go s.database.promoteLearners(ctx)
 	}
 	if err := s.shareBootstrap(ctx); err != nil {
 		return fmt.Errorf("preparing server: failed to bootstrap cluster data: %w", err)
 	}
-	go s.database.promoteLearners(ctx)
 	go s.database.shareNames(ctx, s.settings.servingNames(), func(names []string) {
 		if err := s.serveNames(names); err != nil {
 			parts.LogWarning("Failed to renew the serving certificate: %v", err)
@@ -142,6 +143,10 @@ func (s *server) prepare(ctx context.Context) error {
 	}
 	var remote *supervisorClient
 	switch {
+	case s.external:
+		if err := s.bootstrapExternal(ctx); err != nil {
+			return fmt.Errorf("failed to bootstrap cluster data: %w", err)
+		}
 	case hasData:
 		data, err := readBootstrapData(s.settings.serverDir())
 		if err != nil {
@@ -163,7 +168,7 @@ func (s *server) prepare(ctx context.Context) error {
 	if err := s.issueCertificates(); err != nil {
 		return err
 	}
-	if err := s.supervisor.listen(); err != nil {
+	if err := s.supervisor.listen(); err != nil || s.external {
 		return err
 	}
 	if err := s.database.start(ctx, hasData, remote); err != nil {
@@ -182,8 +187,11 @@ func (s *server) prepare(ctx context.Context) error {
 // server's password is known to be right.
 func (s *server) adopt(data bootstrapData) error { return s.setBootstrap(data) }
 
-// chooseDatastore decides between embedded etcd and what stands for sqlite.
-// Present etcd data wins over all flags.
+// hasEtcd says whether this server is a member of the cluster's own etcd.
+func (s *server) hasEtcd() bool { return !s.sqlite && !s.external }
+
+// chooseDatastore decides between embedded etcd, a datastore outside and what
+// stands for sqlite. Present etcd data wins over all flags.
 func (s *server) chooseDatastore() (hasData, join bool, err error) {
 	if s.database.hasTombstone() {
 		if s.settings.serverURL == "" {
@@ -197,6 +205,10 @@ func (s *server) chooseDatastore() (hasData, join bool, err error) {
 	}
 	if s.database.hasData() {
 		return true, false, nil
+	}
+	if s.settings.options.text("datastore-endpoint") != "" {
+		s.external = true
+		return false, false, nil
 	}
 	s.sqlite = true
 	hasSQLite := s.database.hasData()
@@ -320,10 +332,19 @@ func (s *server) reconcileBootstrap(ctx context.Context) error {
 	if data == nil { // the first start ended before the data was stored
 		data = s.bootstrap()
 	}
-	if err := given.checkCA(data["tls/server-ca.crt"]); err != nil {
+	if err := s.adoptStored(given, data); err != nil {
 		return fmt.Errorf("failed to bootstrap cluster data: %w", err)
 	}
+	return nil
+}
+
+// adoptStored takes the datastore's shared data into use.
+func (s *server) adoptStored(given token, data bootstrapData) error {
+	if err := given.checkCA(data["tls/server-ca.crt"]); err != nil {
+		return err
+	}
 	_, agentPassword := parsePasswords(data[passwordFile])
+	var err error
 	if agentPassword, err = s.agentPassword(agentPassword); err != nil {
 		return err
 	}
@@ -346,36 +367,4 @@ func (s *server) shareBootstrap(ctx context.Context) error {
 		return nil
 	}
 	return s.database.storeBootstrap(ctx, data, password)
-}
-
-// rotateToken gives the shared data a new token, as `k3s token rotate` does.
-func (s *supervisor) rotateToken(w http.ResponseWriter, r *http.Request) {
-	content, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<16))
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	fresh, err := parseToken(string(content))
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	data := bootstrapData{}
-	for name, value := range s.server.bootstrap() {
-		data[name] = value
-	}
-	serverPassword, agentPassword := parsePasswords(data[passwordFile])
-	if agentPassword == serverPassword {
-		agentPassword = fresh.password
-	}
-	data[passwordFile] = formatPasswords(fresh.password, agentPassword)
-	if err := s.server.database.storeBootstrap(r.Context(), data, fresh.password); err == nil {
-		err = s.server.setBootstrap(data)
-	}
-	if err == nil {
-		err = writeTokenFiles(s.server.settings.serverDir(), data["tls/server-ca.crt"], fresh.password, agentPassword)
-	}
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-	}
 }

@@ -133,9 +133,6 @@ func (s *settings) setServer() error {
 	if s.agentToken, err = optionOrFile(chosen, "agent-token"); err != nil {
 		return err
 	}
-	if chosen.text("datastore-endpoint") != "" {
-		return errors.New("datastore-endpoint is not in the stand-in: use embedded etcd or the default datastore")
-	}
 	if chosen.truth("cluster-reset") || chosen.text("cluster-reset-restore-path") != "" {
 		return errors.New("cluster-reset is not in the stand-in")
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"crypto/tls"
 	"encoding/json"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -155,7 +156,7 @@ func (s *supervisor) forServers(handler http.HandlerFunc) http.HandlerFunc {
 }
 
 func (s *supervisor) serverBootstrap(w http.ResponseWriter, _ *http.Request) {
-	if s.server.sqlite {
+	if !s.server.hasEtcd() {
 		http.Error(w, "etcd disabled", http.StatusBadRequest)
 		return
 	}
@@ -168,7 +169,7 @@ func (s *supervisor) serverBootstrap(w http.ResponseWriter, _ *http.Request) {
 
 // databaseInfo lists the client addresses of the etcd members, for a server that joins.
 func (s *supervisor) databaseInfo(w http.ResponseWriter, r *http.Request) {
-	if s.server.sqlite {
+	if !s.server.hasEtcd() {
 		http.Error(w, "etcd disabled", http.StatusBadRequest)
 		return
 	}
@@ -221,4 +222,36 @@ func (s *supervisor) nodeCredentials(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.json(w, credentials)
+}
+
+// rotateToken gives the shared data a new token, as `k3s token rotate` does.
+func (s *supervisor) rotateToken(w http.ResponseWriter, r *http.Request) {
+	content, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<16))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	fresh, err := parseToken(string(content))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	data := bootstrapData{}
+	for name, value := range s.server.bootstrap() {
+		data[name] = value
+	}
+	serverPassword, agentPassword := parsePasswords(data[passwordFile])
+	if agentPassword == serverPassword {
+		agentPassword = fresh.password
+	}
+	data[passwordFile] = formatPasswords(fresh.password, agentPassword)
+	if err := s.server.database.storeBootstrap(r.Context(), data, fresh.password); err == nil {
+		err = s.server.setBootstrap(data)
+	}
+	if err == nil {
+		err = writeTokenFiles(s.server.settings.serverDir(), data["tls/server-ca.crt"], fresh.password, agentPassword)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+	}
 }
