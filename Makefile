@@ -17,6 +17,8 @@ INVENTORY := inventories/demo.yaml
 KUBECONFIG_FILE := inventories/demo.kubeconfig
 ACTIONLINT := 1.7.12
 CARGO_FUZZ := 0.13.2
+# What a story starts itself.
+DATABASES := haproxy mariadb-server postgresql
 # For each target.
 SECONDS := 8
 # Of chance; with 0 it is another one each time.
@@ -101,9 +103,9 @@ test:
 	# Debian 12 has vagrant-lxc; where it is missing, the last line says what was not tested.
 	without=""
 	if . /etc/os-release && [ "$$ID$${VERSION_ID-}" = debian12 ] || dpkg-query --show vagrant-lxc >/dev/null 2>&1; then
-		tests/lab/prepare g++ lxc vagrant vagrant-lxc
+		tests/lab/prepare $(DATABASES) g++ lxc vagrant vagrant-lxc
 	else
-		tests/lab/prepare g++
+		tests/lab/prepare $(DATABASES) g++
 		without="--skip containers::"
 	fi
 	$(MAKE) --no-print-directory check
