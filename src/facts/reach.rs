@@ -77,6 +77,8 @@ pub enum PortAnswer {
     Silent,
     /// The name is not known there.
     Unnamed,
+    /// What should, but it takes no connection from this host.
+    TurnedAway,
     /// Something else than what should.
     Other,
 }
@@ -105,6 +107,7 @@ fn answer(word: &str) -> Option<PortAnswer> {
         "unreachable" => Some(PortAnswer::Unreachable),
         "silent" => Some(PortAnswer::Silent),
         "unnamed" => Some(PortAnswer::Unnamed),
+        "turned_away" => Some(PortAnswer::TurnedAway),
         "other" => Some(PortAnswer::Other),
         _ => None,
     }
@@ -208,6 +211,8 @@ mod tests {
         assert_eq!(told("postgres", b"HTTP"), Some(PortAnswer::Other));
         assert_eq!(told("mysql", b"\x4a\0\0\0\x0a8.0"), Some(PortAnswer::Open));
         assert_eq!(told("mysql", b"SSH-2.0-x"), Some(PortAnswer::Other));
+        let not_allowed = b"\x45\0\0\0\xff\x6a\x04Host 'm1' is not allowed";
+        assert_eq!(told("mysql", not_allowed), Some(PortAnswer::TurnedAway));
         assert_eq!(told("nats", b"INFO {}"), Some(PortAnswer::Open));
         assert_eq!(told("any", b""), Some(PortAnswer::Open));
     }

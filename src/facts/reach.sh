@@ -25,6 +25,7 @@ greet() {
         echo answered' "$1" "$2" "$3" 2>&1)
     case "$3 $(echo $said)" in
     "postgres 53 answered" | "postgres 4e answered" | "mysql 0a answered" | "nats 49 4e 46 4f answered" | "any answered") answer=open ;;
+    "mysql ff answered") answer=turned_away ;;
     *answered) answer=other ;;
     *refused*) answer=refused ;;
     *[Nn]"o route"* | *unreachable*) answer=unreachable ;;

@@ -88,7 +88,10 @@ impl PeerCheck {
             PortAnswer::Open => None,
             PortAnswer::Refused => listens.then_some("the connection is refused"),
             PortAnswer::Unreachable => Some("no route to the host"),
-            PortAnswer::Silent | PortAnswer::Unnamed | PortAnswer::Other => Some("no answer"),
+            PortAnswer::Silent
+            | PortAnswer::Unnamed
+            | PortAnswer::TurnedAway
+            | PortAnswer::Other => Some("no answer"),
         };
         let failed: Vec<_> = answers
             .iter()

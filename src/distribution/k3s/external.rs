@@ -117,6 +117,9 @@ pub(super) fn unreached(situation: &Situation<'_>) -> Vec<Problem> {
                 PortAnswer::Unreachable => "no route to the host",
                 PortAnswer::Silent => "no answer",
                 PortAnswer::Unnamed => "the name is not known there",
+                PortAnswer::TurnedAway => {
+                    "it takes no connection from this host: no user of its may come from there, or it has too many"
+                }
                 PortAnswer::Other => "what answers there is something else",
             };
             format!("{place}: {why}")
