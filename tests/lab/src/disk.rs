@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 use std::fs::{self, Permissions};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,6 +33,8 @@ pub(crate) struct Identity<'a> {
     pub(crate) name: &'a str,
     pub(crate) address: Ipv4Addr,
     pub(crate) gateway: Ipv4Addr,
+    pub(crate) address6: Ipv6Addr,
+    pub(crate) gateway6: Ipv6Addr,
     /// The public key that may log in, one line.
     pub(crate) authorized_key: &'a str,
     pub(crate) promote_seconds: Option<u32>,
@@ -49,6 +51,8 @@ pub(crate) fn create(disk: &Path, identity: &Identity<'_>) -> Result<()> {
         name,
         address,
         gateway,
+        address6,
+        gateway6,
         distribution,
         ..
     } = identity;
@@ -92,7 +96,9 @@ pub(crate) fn create(disk: &Path, identity: &Identity<'_>) -> Result<()> {
     )?;
     file(
         &upper.join("etc/lab-network"),
-        &format!("ADDRESS={address}/24\nGATEWAY={gateway}\n"),
+        &format!(
+            "ADDRESS={address}/24\nGATEWAY={gateway}\nADDRESS6={address6}/64\nGATEWAY6={gateway6}\n"
+        ),
         0o644,
         ROOT,
     )?;
@@ -142,7 +148,8 @@ pub(crate) fn generate_key(path: &Path, key_type: &str, comment: &str) -> Result
 }
 
 /// The lines of a `known_hosts` file for the keys which this disk holds now.
-pub(crate) fn known_hosts_lines(disk: &Path, address: Ipv4Addr) -> Result<String> {
+pub(crate) fn known_hosts_lines(disk: &Path, address: impl Into<IpAddr>) -> Result<String> {
+    let address = address.into();
     let ssh = disk.join("upper/etc/ssh");
     let mut keys: Vec<PathBuf> = fs::read_dir(&ssh)
         .with_context(|| format!("read the host keys in {}", ssh.display()))?

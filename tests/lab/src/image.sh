@@ -35,7 +35,7 @@ END
 mkdir -p /etc/systemd/journald.conf.d
 printf '[Journal]\nStorage=persistent\nSystemMaxUse=64M\nRateLimitIntervalSec=0\n' >/etc/systemd/journald.conf.d/lab.conf
 
-# Without udev nobody waits for a link to be announced, so the network is two commands.
+# Without udev nobody waits for a link to be announced, so the network is a few commands.
 cat >/etc/systemd/system/lab-network.service <<'END'
 [Unit]
 Description=The address that the lab gave to this machine
@@ -46,7 +46,7 @@ Wants=network-pre.target
 Type=oneshot
 RemainAfterExit=yes
 EnvironmentFile=/etc/lab-network
-ExecStart=/bin/sh -ec 'ip address replace $ADDRESS dev host0; ip link set host0 up; ip route replace default via $GATEWAY'
+ExecStart=/bin/sh -ec 'ip address replace $ADDRESS dev host0; ip address replace $ADDRESS6 dev host0 nodad; ip link set host0 up; ip route replace default via $GATEWAY; ip route replace default via $GATEWAY6'
 [Install]
 WantedBy=sysinit.target
 END

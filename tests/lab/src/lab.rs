@@ -226,12 +226,18 @@ impl Lab {
             .unwrap_or_else(PoisonError::into_inner);
         machine.note_keys()?;
         let path = self.known_hosts();
-        let address = machine.address().to_string();
+        let addresses = [
+            machine.address().to_string(),
+            machine.address6().to_string(),
+        ];
         let known =
             fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
         let mut lines: String = known
             .lines()
-            .filter(|line| line.split(' ').next() != Some(address.as_str()))
+            .filter(|line| {
+                let own = line.split(' ').next().unwrap_or_default();
+                addresses.iter().all(|address| address != own)
+            })
             .flat_map(|line| [line, "\n"])
             .collect();
         lines.push_str(&machine.known_hosts_lines()?);

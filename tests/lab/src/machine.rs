@@ -1,7 +1,7 @@
 //! One machine: its power switch and its disk. The way in is in `reach.rs`.
 
 use std::fs::{self, File};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -70,6 +70,7 @@ pub struct Machine {
     name: String,
     role: Role,
     address: Ipv4Addr,
+    address6: Ipv6Addr,
     group: Group,
     /// Console log, disk, mount point, and the keys this machine really has.
     directory: PathBuf,
@@ -82,6 +83,7 @@ impl Machine {
             group: Group::new(&site.id, &name),
             directory: site.directory.join(&name),
             address: site.network.address(index),
+            address6: site.network.address6(index),
             site: Arc::clone(site),
             name,
             role,
@@ -101,6 +103,11 @@ impl Machine {
     /// Its address on the lab's bridge; it keeps it over a wipe.
     pub fn address(&self) -> Ipv4Addr {
         self.address
+    }
+
+    /// The same of IPv6.
+    pub fn address6(&self) -> Ipv6Addr {
+        self.address6
     }
 
     /// Whether it is powered on: whether any process of it lives.
@@ -188,7 +195,8 @@ impl Machine {
 
     /// The `known_hosts` lines for the keys on its disk.
     pub(crate) fn known_hosts_lines(&self) -> Result<String> {
-        disk::known_hosts_lines(&self.disk(), self.address)
+        let lines = disk::known_hosts_lines(&self.disk(), self.address)?;
+        Ok(lines + &disk::known_hosts_lines(&self.disk(), self.address6)?)
     }
 
     /// Makes a new disk.
@@ -204,6 +212,8 @@ impl Machine {
                 name: &self.name,
                 address: self.address,
                 gateway: self.site.network.gateway(),
+                address6: self.address6,
+                gateway6: self.site.network.gateway6(),
                 authorized_key: authorized_key.trim(),
                 promote_seconds: self.site.promote_seconds,
                 distribution: self.site.distribution,

@@ -224,10 +224,11 @@ fn table(lab: &Lab) -> String {
         .iter()
         .fold(String::new(), |mut text, machine| {
             let (name, address) = (machine.name(), machine.address().to_string());
+            let address6 = machine.address6().to_string();
             let power = if machine.is_on() { "on" } else { "off" };
             let _ = writeln!(
                 text,
-                "  {name:<4} {address:<15} {:<7} {power}",
+                "  {name:<4} {address:<15} {address6:<15} {:<7} {power}",
                 machine.role().as_str()
             );
             text

@@ -1,10 +1,11 @@
 //! A bridge per lab, and a subnet that nothing on this host uses.
 //!
 //! The bridge is the claim: it is made, with its address, while a lock of the whole host is held, and whoever looks
-//! for a free subnet next sees that address. The host has `.1`, the machines have `.11`, `.12` and so on.
+//! for a free subnet next sees that address. The host has `.1`, the machines have `.11`, `.12` and so on. Beside it
+//! goes a subnet of IPv6 by the same number, with `::1`, `::b`, `::c` and so on.
 
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use anyhow::{Result, bail};
@@ -19,7 +20,7 @@ const HOST_AREA: &str = "/run/towline-lab";
 /// A route to more than this is a way to the world, not a use of our subnet: ours is more specific and wins.
 const BROAD: u8 = 15;
 
-/// The network of one lab, `10.77.<number>.0/24`.
+/// The network of one lab, `10.77.<number>.0/24` and `fd77:<number>::/64`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Network {
     number: u8,
@@ -44,6 +45,19 @@ impl Network {
         Ipv4Addr::new(10, 77, self.number, 11 + index)
     }
 
+    /// The same of IPv6.
+    pub(crate) fn gateway6(self) -> Ipv6Addr {
+        self.host6(1)
+    }
+
+    pub(crate) fn address6(self, index: u8) -> Ipv6Addr {
+        self.host6(11 + u16::from(index))
+    }
+
+    fn host6(self, host: u16) -> Ipv6Addr {
+        Ipv6Addr::new(0xfd77, self.number.into(), 0, 0, 0, 0, 0, host)
+    }
+
     /// Finds a free subnet and makes the lab's bridge in it.
     pub(crate) fn claim(id: &str) -> Result<Self> {
         fs::create_dir_all(HOST_AREA)?;
@@ -62,6 +76,15 @@ impl Network {
         ip(&format!(
             "address add {}/24 dev {bridge}",
             network.gateway()
+        ))?;
+        // As containers have it where their network has none.
+        fs::write(
+            format!("/proc/sys/net/ipv6/conf/{bridge}/disable_ipv6"),
+            "0",
+        )?;
+        ip(&format!(
+            "address add {}/64 dev {bridge} nodad",
+            network.gateway6()
         ))?;
         ip(&format!("link set {bridge} up"))?;
         Ok(network)

@@ -53,6 +53,9 @@ fn a_machine_is_a_bare_server() {
             .contains(&format!("via {}", lab.gateway()))
     );
     m1.succeed("ping -c 1 -W 2 $(ip route show default | cut -d ' ' -f 3)");
+    m1.succeed("ping -6 -c 1 -W 2 $(ip -6 route show default | cut -d ' ' -f 3)");
+    let by_ipv6 = plain_ssh(&lab, &format!("root@{}", m1.address6()), "hostname");
+    assert_eq!(String::from_utf8_lossy(&by_ipv6.stdout), "m1\n");
     // What towline must not need, and what k3s does.
     for absent in ["curl", "wget", "python3"] {
         assert_ne!(
