@@ -212,17 +212,32 @@ pub(super) fn claimed(
         .map(|(host, _)| host.name.as_str())
         .collect();
     let claims = situation.reached().filter_map(|(host, facts)| {
-        let address = known.get(&host.name)?.node_ip;
+        let own = known.get(&host.name)?;
+        let claimed = own.own();
+        let claimed = claimed.filter(|address| !is_vouched_for(situation, host, facts, *address));
+        let claimed: Vec<_> = claimed.collect();
         let others = walled.iter().copied().filter(|name| *name != host.name);
         let others = others.collect::<Vec<_>>().join(", ");
-        (!is_vouched_for(situation, host, facts, address) && !others.is_empty()).then(|| {
-            let name = &host.name;
-            format!(
-                "{name}: the firewall of {others} does not let in {address}: only {name} says that it has \
-                 this address. If that is right, write  private_address: {address}  for {name} in the \
-                 inventory, or type on {others}:  ufw allow from {address}"
-            )
-        })
+        let address = *claimed.first().filter(|_| !others.is_empty())?;
+        let name = &host.name;
+        let line = if own.second.is_some() {
+            let all = own.node_ips();
+            let line = situation.rules.line(&Setting::Addresses(&all), true);
+            format!("config: {{{line}}}")
+        } else {
+            format!("private_address: {address}")
+        };
+        let all: Vec<_> = claimed.iter().map(ToString::to_string).collect();
+        let type_each = claimed
+            .iter()
+            .map(|address| format!("ufw allow from {address}"));
+        Some(format!(
+            "{name}: the firewall of {others} does not let in {}: only {name} says that it has \
+             this address. If that is right, write  {line}  for {name} in the \
+             inventory, or type on {others}:  {}",
+            all.join(" and "),
+            type_each.collect::<Vec<_>>().join("; ")
+        ))
     });
     claims.collect()
 }

@@ -95,10 +95,10 @@ pub fn reset(situation: &Situation<'_>) -> Result<ResetOrder, Vec<Problem>> {
     let choice = Choice::of(situation);
     let product = situation.rules.product().name;
     for (host, facts) in situation.reached() {
-        if let Ok(addresses) = addresses(situation, &choice, host, facts)
-            && is_vouched_for(situation, host, facts, addresses.node_ip)
-        {
-            plan.siblings.push(addresses.node_ip);
+        if let Ok(addresses) = addresses(situation, &choice, host, facts) {
+            let own = addresses.own();
+            let own = own.filter(|address| is_vouched_for(situation, host, facts, *address));
+            plan.siblings.extend(own);
         }
         if !selected(host) {
             continue;

@@ -71,8 +71,9 @@ pub trait Rules: fmt::Debug + Sync {
     /// What of the pods' network it brings, and what the user should know of one that is not there yet.
     fn network(&self, situation: &Situation<'_>, topology: &Topology) -> (Network, Option<String>);
 
-    /// The networks of pods and services, as the inventory says them or by default.
-    fn ranges(&self, inventory: &Inventory) -> Vec<String>;
+    /// The networks of pods and services, as the inventory says them or by default: `ipv6` says that the nodes' first
+    /// addresses are of IPv6.
+    fn ranges(&self, inventory: &Inventory, ipv6: bool) -> Vec<String>;
 
     /// What playbooks and templates see under its name on a host.
     fn variables(
@@ -134,6 +135,11 @@ impl Addresses {
             Some(second) => format!("{},{second}", self.node_ip),
             None => self.node_ip.to_string(),
         }
+    }
+
+    /// The node's own.
+    pub fn own(&self) -> impl Iterator<Item = IpAddr> + use<> {
+        [Some(self.node_ip), self.second].into_iter().flatten()
     }
 }
 

@@ -83,9 +83,7 @@ pub fn topology(situation: &Situation<'_>, version: &str) -> Result<Topology, Ve
         return Err(leftovers);
     }
     let siblings = situation.reached().flat_map(|(host, facts)| {
-        let own = known.get(&host.name);
-        let own = own.map(|own| [Some(own.node_ip), own.second]);
-        let own = own.into_iter().flatten().flatten();
+        let own = known.get(&host.name).into_iter().flat_map(Addresses::own);
         own.filter(move |address| is_vouched_for(situation, host, facts, *address))
     });
     let mut topology = Topology {

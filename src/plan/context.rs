@@ -173,7 +173,8 @@ pub(super) fn context(
 /// What a firewall has to let in: nodes, pods and services.
 pub(super) fn sources(situation: &Situation<'_>, siblings: &[IpAddr]) -> Vec<String> {
     let mut sources: Vec<_> = siblings.iter().map(ToString::to_string).collect();
-    sources.extend(situation.rules.ranges(situation.inventory));
+    let ipv6 = siblings.first().is_some_and(IpAddr::is_ipv6);
+    sources.extend(situation.rules.ranges(situation.inventory, ipv6));
     sources
 }
 

@@ -79,6 +79,15 @@ impl Api {
         path: &str,
     ) -> Result<String, String> {
         let file = |name: &str| self.certificates.path().join(name);
+        let host = if name.contains(':') {
+            format!("[{name}]")
+        } else {
+            name.to_owned()
+        };
+        // An address of IPv6 is nothing to be resolved.
+        let resolved = format!("{name}:6443:{address}");
+        let resolve = ["--resolve", &resolved];
+        let resolve = resolve.into_iter().filter(|_| host == name);
         let output = Command::new("curl")
             .args([
                 "--silent",
@@ -87,19 +96,15 @@ impl Api {
                 "--max-time",
                 &seconds.to_string(),
             ])
-            .args([
-                "--noproxy",
-                "*",
-                "--resolve",
-                &format!("{name}:6443:{address}"),
-            ])
+            .args(["--noproxy", "*"])
+            .args(resolve)
             .arg("--cacert")
             .arg(file("ca"))
             .arg("--cert")
             .arg(file("certificate"))
             .arg("--key")
             .arg(file("key"))
-            .arg(format!("https://{name}:6443{path}"))
+            .arg(format!("https://{host}:6443{path}"))
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -120,6 +120,32 @@ fn a_firewall_lets_in_no_address_that_a_host_alone_says_it_has() {
     let reached = lab().with("w1", |facts| facts.reached_at = Some(seen[1]));
     assert_eq!(reached.topology().siblings, seen);
     assert_eq!(reached.topology().notes, [""; 0]);
+    // Each of a pair for itself.
+    let pair = |more: &str| {
+        let text = format!(
+            "cluster: {{config: {{cluster-cidr: '10.42.0.0/16,fd42::/56', service-cidr: '10.43.0.0/16,fd43::/112'}}}}\n\
+             hosts:\n  m1: {{address: 10.0.0.1, role: server, config: {{node-ip: '10.0.0.1,fd00::1'}}}}\n  \
+             w1: {{address: 10.0.0.11, role: agent{more}}}\n"
+        );
+        Lab::new(&text)
+            .with("m1", |facts| facts.ufw = true)
+            .with("w1", |facts| {
+                let second = "fd00::b/64".parse().expect("a network");
+                facts.addresses.push(("eth0".into(), second));
+            })
+    };
+    let siblings = |lab: &Lab| {
+        let siblings = lab.topology().siblings;
+        siblings.iter().map(IpAddr::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(siblings(&pair("")), ["10.0.0.1", "fd00::1", "10.0.0.11"]);
+    insta::assert_snapshot!(pair("").topology().notes.join("\n"), @r#"w1: the firewall of m1 does not let in fd00::b: only w1 says that it has this address. If that is right, write  config: {node-ip: "10.0.0.11,fd00::b"}  for w1 in the inventory, or type on m1:  ufw allow from fd00::b"#);
+    let named = pair(", config: {node-ip: '10.0.0.11,fd00::b'}");
+    let all = ["10.0.0.1", "fd00::1", "10.0.0.11", "fd00::b"];
+    assert_eq!(siblings(&named), all);
+    assert_eq!(named.topology().notes, [""; 0]);
+    let order = decide(&named).expect("it goes").siblings;
+    assert_eq!(order.iter().map(IpAddr::to_string).collect::<Vec<_>>(), all);
     // A firewall that is not active is not asked.
     let open = lab().with("m1", |facts| facts.ufw = false);
     assert_eq!(open.topology().notes, [""; 0]);

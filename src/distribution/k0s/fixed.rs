@@ -14,6 +14,12 @@ pub(super) const RANGES: [(&str, &str); 2] = [
     ("/network/serviceCIDR", "10.96.0.0/12"),
 ];
 
+/// Those of IPv6, where `dualStack` is on.
+pub(super) const OTHER_RANGES: [(&str, &str); 2] = [
+    ("/network/dualStack/IPv6podCIDR", "fd00::/108"),
+    ("/network/dualStack/IPv6serviceCIDR", "fd01::/108"),
+];
+
 /// What a cluster was made with and keeps, by its path in `spec`, and what it is where nothing is said.
 const FIXED: [(&str, &str); 4] = [
     RANGES[0],

@@ -55,6 +55,8 @@ pub(super) const SHARED: [&str; 4] = [
     "kube-controller-manager-extra-args",
 ];
 
+const DUAL_STACK: &str = "/network/dualStack/enabled";
+
 impl Rules for K0s {
     fn product(&self) -> &'static Product {
         &PRODUCT
@@ -157,7 +159,7 @@ impl Rules for K0s {
     }
 
     fn families(&self, situation: &Situation<'_>) -> Option<Vec<bool>> {
-        let both = spec(situation.inventory, "/network/dualStack/enabled");
+        let both = spec(situation.inventory, DUAL_STACK);
         (both == Some(&Value::Bool(true))).then(|| vec![false, true])
     }
 
@@ -249,12 +251,14 @@ impl Rules for K0s {
         (network, note)
     }
 
-    fn ranges(&self, inventory: &Inventory) -> Vec<String> {
+    fn ranges(&self, inventory: &Inventory, _: bool) -> Vec<String> {
         let range = |(path, default): (&str, &str)| {
             let said = spec(inventory, path).and_then(Value::as_str);
             said.unwrap_or(default).to_owned()
         };
-        fixed::RANGES.map(range).to_vec()
+        let both = spec(inventory, DUAL_STACK) == Some(&Value::Bool(true));
+        let others = fixed::OTHER_RANGES.into_iter().filter(|_| both);
+        fixed::RANGES.into_iter().chain(others).map(range).collect()
     }
 
     fn variables(
@@ -346,4 +350,26 @@ fn configure(basis: &Basis<'_>, assignment: &Assignment<'_>) -> Result<HostConfi
         notes: adopted.map(|adopted| adopted.notes).unwrap_or_default(),
         config: settings,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::read;
+    use super::*;
+
+    #[test]
+    fn the_ranges_of_both_families_are_let_through() {
+        let ranges = |network: &str| {
+            let config = format!("config: {{spec: {{network: {network}}}}}");
+            let text = format!(
+                "cluster: {{distribution: k0s, {config}}}\nhosts: {{m1: {{address: 10.0.0.1, role: single}}}}\n"
+            );
+            K0s.ranges(&read(&text).expect("an inventory"), false)
+        };
+        assert_eq!(ranges("{}"), ["10.244.0.0/16", "10.96.0.0/12"]);
+        assert_eq!(
+            ranges("{dualStack: {enabled: true, IPv6podCIDR: 'fd42::/108'}}"),
+            ["10.244.0.0/16", "10.96.0.0/12", "fd42::/108", "fd01::/108"]
+        );
+    }
 }

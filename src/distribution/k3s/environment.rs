@@ -35,7 +35,7 @@ pub(super) fn variables(
     situation: &Situation<'_>,
     host: &Host,
     facts: &Facts,
-    node_ip: Option<IpAddr>,
+    node_ips: &[IpAddr],
 ) -> Vec<Value> {
     let said = host.environment.iter();
     let mut variables: Vec<(String, String)> = said
@@ -58,7 +58,7 @@ pub(super) fn variables(
         let name = format!("{set}NO_PROXY");
         let at = variables.iter().position(|(known, _)| *known == name);
         let own = at.map(|at| variables.remove(at).1).unwrap_or_default();
-        variables.push((name, without_proxy(situation, host, facts, node_ip, &own)));
+        variables.push((name, without_proxy(situation, host, facts, node_ips, &own)));
     }
     variables.sort();
     let variables = variables.into_iter();
@@ -69,14 +69,14 @@ pub(super) fn variables(
 
 /// What is reached without the proxy: what is said, the cluster's networks, and its hosts.
 ///
-/// Of the hosts, the network that this one's address is in counts as a whole, so that a host which is
+/// Of the hosts, the networks that this one's addresses are in count as a whole, so that a host which is
 /// added there changes nothing for the others; the rest is what the inventory itself says, so that a host
 /// which is not reached changes nothing either.
 fn without_proxy(
     situation: &Situation<'_>,
     host: &Host,
     facts: &Facts,
-    node_ip: Option<IpAddr>,
+    node_ips: &[IpAddr],
     own: &str,
 ) -> String {
     let inventory = situation.inventory;
@@ -92,22 +92,21 @@ fn without_proxy(
     };
     add("localhost".to_owned());
     add("127.0.0.0/8".to_owned());
-    for range in ranges::of_inventory(inventory) {
+    let ipv6 = node_ips.first().is_some_and(IpAddr::is_ipv6);
+    for range in ranges::of_inventory(inventory, ipv6) {
         add(range);
     }
-    let network = facts
-        .addresses
-        .iter()
-        .map(|(_, network)| network)
-        .find(|network| node_ip == Some(network.addr()));
-    if let Some(network) = network {
-        add(network.trunc().to_string());
+    let nets = facts.addresses.iter().map(|(_, network)| network);
+    let networks = nets.filter(|network| node_ips.contains(&network.addr()));
+    let networks: Vec<_> = networks.map(ipnet::IpNet::trunc).collect();
+    for network in &networks {
+        add(network.to_string());
     }
     for other in &inventory.hosts {
         let private = other.private_address.as_ref().map(|said| said.value);
         let address = private.map_or_else(|| other.address.clone(), |ip| ip.to_string());
         let ip = address.parse::<IpAddr>().ok();
-        let is_inside = ip.is_some_and(|ip| network.is_some_and(|network| network.contains(&ip)));
+        let is_inside = ip.is_some_and(|ip| networks.iter().any(|network| network.contains(&ip)));
         if !is_inside && ip.is_none_or(|ip| !ip.is_loopback()) {
             add(address);
         }

@@ -32,6 +32,12 @@ pub struct InvalidNetwork {
     pub is_fatal: bool,
 }
 
+/// What may say how large a node's part of the pods' network is.
+pub const MANAGER: &str = "kube-controller-manager-arg";
+
+/// The sizes of a network of pods that nodes get parts of 64 bits from.
+const SIZES: std::ops::RangeInclusive<u8> = 48..=64;
+
 const PODS: &str = "cluster-cidr";
 const SERVICES: &str = "service-cidr";
 const DNS: &str = "cluster-dns";
@@ -84,6 +90,26 @@ impl Networks {
                     example(&pods, 0),
                     example(&pods, 1)
                 ),
+            ));
+        }
+        let manager = words(told(MANAGER));
+        let is_usual = !manager
+            .iter()
+            .any(|word| word.contains("node-cidr-mask-size"));
+        let unfit =
+            |range: &&IpNet| is_usual && family(range) && !SIZES.contains(&range.prefix_len());
+        if let Some(range) = pods.iter().find(unfit) {
+            let size = if range.prefix_len() > 64 {
+                "small"
+            } else {
+                "large"
+            };
+            return Err(invalid(
+                PODS,
+                format!(
+                    "{range} is too {size}: each node gets a /64 of it, and k3s ends soon after its start"
+                ),
+                "of IPv6 it takes /48 to /64, for example fd00:42::/56 for 256 nodes".into(),
             ));
         }
         let unusual = |key, what, help| InvalidNetwork {
@@ -259,6 +285,18 @@ mod tests {
             (
                 json!({"cluster-cidr": dual, "service-cidr": ["10.53.0.0/16", "fd00:53::/112"]}),
                 "10.52.0.0/16,fd00:52::/56 10.53.0.0/16,fd00:53::/112 10.53.0.10,fd00:53::a",
+            ),
+            (
+                json!({"cluster-cidr": "fd00:52::/40"}),
+                "cluster-cidr fd00:52::/40 is too large: each node gets a /64 of it, and k3s ends soon after its start",
+            ),
+            (
+                json!({"cluster-cidr": "10.52.0.0/16,fd00:52::/80", "service-cidr": "10.53.0.0/16,fd00:53::/112"}),
+                "cluster-cidr fd00:52::/80 is too small: each node gets a /64 of it, and k3s ends soon after its start",
+            ),
+            (
+                json!({"cluster-cidr": "fd00:52::/80", "kube-controller-manager-arg": ["node-cidr-mask-size-ipv6=96"]}),
+                "fd00:52::/80 fd00:43::/112 fd00:43::a",
             ),
             (
                 json!({"cluster-cidr": "10.52.0.0"}),

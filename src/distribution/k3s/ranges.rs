@@ -6,11 +6,14 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use super::effective::effective_config;
-use super::network::{InvalidNetwork, KEYS, Networks};
-use super::settings::{shared_default, words};
+use super::network::{InvalidNetwork, KEYS, MANAGER, Networks};
+use super::settings::words;
 use crate::cluster::{Addresses, Situation};
 use crate::inventory::{Inventory, Remark};
 use crate::problem::{Code, Problem, problem};
+
+/// What decides about the networks.
+const READ: [&str; 4] = [KEYS[0], KEYS[1], KEYS[2], MANAGER];
 
 /// What k3s is told of the networks: by a server that has data, which is what the cluster has, or
 /// else by the inventory. `None` where no server is in the inventory.
@@ -20,13 +23,13 @@ fn told(situation: &Situation<'_>) -> Option<(BTreeMap<&'static str, Value>, boo
         .find(|(_, facts)| facts.node.datastore.is_some());
     if let Some((_, facts)) = has_data {
         let all = effective_config(facts).ok()?;
-        let own = KEYS
+        let own = READ
             .iter()
             .filter_map(|key| Some((*key, all.get(*key)?.clone())));
         return Some((own.collect(), true));
     }
     let host = situation.inventory.servers().next()?;
-    let named = KEYS.iter().filter_map(|key| {
+    let named = READ.iter().filter_map(|key| {
         let value = situation.inventory.configured(host, key)?;
         Some((*key, value.clone()))
     });
@@ -34,14 +37,13 @@ fn told(situation: &Situation<'_>) -> Option<(BTreeMap<&'static str, Value>, boo
 }
 
 /// The networks of pods and services by what the inventory says of the cluster.
-pub(super) fn of_inventory(inventory: &Inventory) -> Vec<String> {
-    let keys = ["cluster-cidr", "service-cidr"].into_iter();
-    keys.flat_map(|key| {
-        let own = words(inventory.cluster.config.get(key));
-        let default = shared_default(key).filter(|_| own.is_empty());
-        own.into_iter().chain(default.map(str::to_owned))
-    })
-    .collect()
+pub(super) fn of_inventory(inventory: &Inventory, ipv6: bool) -> Vec<String> {
+    let said = |key: &str| inventory.cluster.config.get(key);
+    // What is wrong with them is told elsewhere.
+    let networks = Networks::read(said, ipv6).or_else(|_| Networks::read(|_| None, ipv6));
+    let networks = networks.into_iter();
+    let all = networks.flat_map(|networks| [networks.pods, networks.services].concat());
+    all.map(|range| range.to_string()).collect()
 }
 
 /// What k3s does not start with, for an inventory of which no host was asked yet.
@@ -68,7 +70,8 @@ pub(super) fn remarks(inventory: &Inventory) -> Vec<Remark> {
 /// that of the node's address.
 pub(super) fn families(situation: &Situation<'_>) -> Option<Vec<bool>> {
     let (told, _) = told(situation)?;
-    if told.values().all(|value| words(Some(value)).is_empty()) {
+    let mut said = KEYS.iter().map(|key| words(told.get(key)));
+    if said.all(|words| words.is_empty()) {
         return None;
     }
     let networks = Networks::read(|key| told.get(key), false).ok()?;

@@ -178,8 +178,8 @@ impl Rules for K3s {
         (network, note)
     }
 
-    fn ranges(&self, inventory: &Inventory) -> Vec<String> {
-        ranges::of_inventory(inventory)
+    fn ranges(&self, inventory: &Inventory, ipv6: bool) -> Vec<String> {
+        ranges::of_inventory(inventory, ipv6)
     }
 
     fn variables(

@@ -1,10 +1,12 @@
 //! What playbooks and templates may know of k3s on a host.
 
+use std::net::IpAddr;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::settings::{subcommand, unit};
+use super::settings::{subcommand, unit, words};
 use super::{documents, environment, external, manifests};
 use crate::cluster::{NodeRole, Situation, Topology};
 use crate::facts::{Datastore, Facts};
@@ -88,6 +90,9 @@ pub(super) fn variables(
     };
     let has_manifests = !situation.inventory.cluster.manifests.is_empty();
     let joins = spec.is_some_and(|spec| spec.role == NodeRole::Joining);
+    let node_ips = spec.map(|spec| words(spec.config.get("node-ip")));
+    let node_ips = node_ips.into_iter().flatten();
+    let node_ips: Vec<IpAddr> = node_ips.filter_map(|ip| ip.parse().ok()).collect();
     json!(Variables {
         unit: unit(host.role.value),
         command: subcommand(host.role.value),
@@ -112,7 +117,7 @@ pub(super) fn variables(
             Vec::new()
         },
         data_dir: facts.node.data_dir.as_str(),
-        environment: environment::variables(situation, host, facts, spec.map(|spec| spec.node_ip)),
+        environment: environment::variables(situation, host, facts, &node_ips),
         documents: documents::files(&situation.inventory.cluster, host),
         registries: registries
             .map(|registries| json!(registries.content))

@@ -53,6 +53,30 @@ hosts:
 }
 
 #[test]
+fn what_is_let_through_has_both_families() {
+    let dual = "cluster:
+  config: {cluster-cidr: '10.52.0.0/16,fd00:0052::1/56', service-cidr: '10.53.0.0/16,fd53::/112'}
+  environment: {HTTPS_PROXY: 'http://proxy:3128'}
+hosts: {m1: {address: 10.0.0.1, role: server}}
+";
+    let second = |facts: &mut Facts| {
+        let net = "fd00:1::5/64".parse().expect("a network");
+        facts.addresses.push(("eth0".into(), net));
+    };
+    let told = known(&Lab::new(dual).with("m1", second), "m1");
+    assert_eq!(
+        told["environment"][1]["value"],
+        "localhost,127.0.0.0/8,10.52.0.0/16,fd00:52::/56,10.53.0.0/16,fd53::/112,10.0.0.0/24,fd00:1::/64,.svc,.cluster.local"
+    );
+    // Those that k3s takes by itself are of the nodes' family.
+    let six = Lab::new("hosts: {m1: {address: 'fd00:1::5', role: server}}\n");
+    assert_eq!(
+        K3s.ranges(&six.inventory, true),
+        ["fd00:42::/56", "fd00:43::/112"]
+    );
+}
+
+#[test]
 fn a_host_that_is_added_or_not_reached_changes_no_other_ones_environment() {
     let text = "cluster: {environment: {HTTP_PROXY: 'http://proxy:3128'}}
 hosts:
