@@ -41,6 +41,10 @@ fn check(distribution: &Distribution, facts: &Facts) {
     ] {
         assert!(!text.contains('\n') && text.trim() == text, "{text:?}");
     }
+    for interface in &facts.advertised {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_:+".contains(&byte);
+        assert!(interface.bytes().all(is_plain), "{interface:?}");
+    }
     for controller in &facts.missing_controllers {
         assert!(questions.controllers.contains(&&**controller));
     }

@@ -100,6 +100,8 @@ pub struct Facts {
     pub reaches: BTreeMap<IpAddr, bool>,
     /// What services answered this host that it was asked about, each by `HOST:PORT`.
     pub services: BTreeMap<String, PortAnswer>,
+    /// Interfaces on which the kernel takes its default route of IPv6 from a router's advertisements.
+    pub advertised: Vec<String>,
     /// Interface of the default route; empty when there is none.
     pub default_interface: String,
     /// The file system of the distribution's data.

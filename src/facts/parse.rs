@@ -78,6 +78,13 @@ impl Facts {
             reached_at: None,
             reaches: BTreeMap::new(),
             services: BTreeMap::new(),
+            // A period divides the names of sysctls.
+            advertised: reply
+                .values("advertised")
+                .filter(|name| is_interface(name) && !name.contains(['.', '@']))
+                .take(MOST)
+                .map(str::to_owned)
+                .collect(),
             default_interface: Some(text("default_interface"))
                 .filter(|name| is_interface(name))
                 .unwrap_or_default(),

@@ -49,6 +49,10 @@ ip -o addr show scope global 2>/dev/null | grep -Ev ' (temporary|deprecated|tent
     say address "$interface $address"
 done
 say default_interface "$({ ip route show default; ip -6 route show default; } 2>/dev/null | sed -n '1s/.* dev \([^ ]*\).*/\1/p')"
+# Where the kernel takes default routes of IPv6 from routers, as it does by itself.
+ip -6 route show default 2>/dev/null | sed -n 's/.* dev \([^ ]*\) proto ra.*/\1/p' | sort -u | while read -r interface; do
+    [ "$(cat "/proc/sys/net/ipv6/conf/$interface/accept_ra" 2>/dev/null || echo 0)" = 0 ] || say advertised "$interface"
+done
 
 near=$data
 while [ ! -d "$near" ]; do near=$(dirname "$near"); done

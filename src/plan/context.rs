@@ -111,6 +111,8 @@ struct FactsContext<'a> {
     architecture: &'a str,
     /// Whether the kernel speaks IPv6
     ipv6: bool,
+    /// Interfaces on which the kernel takes its default route of IPv6 from a router's advertisements
+    advertised: &'a [String],
     /// Whether the firewall `ufw` is active
     ufw: bool,
     /// Version of the cgroup hierarchy, 1 or 2
@@ -154,6 +156,7 @@ pub(super) fn context(
         facts: FactsContext {
             architecture: &facts.architecture,
             ipv6: facts.ipv6,
+            advertised: &facts.advertised,
             ufw: facts.ufw,
             cgroup: facts.cgroup,
             debian: facts.os.is_debian_family(),

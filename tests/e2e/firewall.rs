@@ -27,6 +27,9 @@ fn an_active_ufw_lets_the_cluster_through_and_keeps_its_own_rules() {
     m2.succeed(&format!(
         "ufw allow proto tcp from {gateway} to any port 6443"
     ));
+    // As if a router had told it.
+    let m1 = place.machine("m1");
+    m1.succeed("ip -6 route replace $(ip -6 route show default) proto ra");
     let before: Vec<_> = place.lab.machines().iter().map(asked).collect();
     let (pods, services) = ("10.42.0.0/16,fd42::/56", "10.43.0.0/16,fd43::/112");
     let mut config: serde_json::Map<_, _> = place.lab.cluster_config().into_iter().collect();
@@ -122,6 +125,9 @@ fn an_active_ufw_lets_the_cluster_through_and_keeps_its_own_rules() {
     assert_eq!(api.server, format!("https://[{six}]:6443"));
     api.expect_summary(&six, "m1 voter, m2 voter, m3 agent");
     place.deploy(&inventory).changed_nothing();
+    let taken =
+        "cat /proc/sys/net/ipv6/conf/host0/accept_ra /proc/sys/net/ipv6/conf/all/forwarding";
+    assert_eq!(m1.succeed(taken), "2\n1\n");
 
     place
         .towline("reset", &inventory)

@@ -19,6 +19,7 @@ fn a_server_of_a_running_cluster_is_read_whole() {
     let facts = read(&reply(
         "hostname=M1\nkubernetes=ssh.service\nkubernetes=k0sworker.service\nuptime=12.50\nos_id=ubuntu\nos_like=debian\ninit=systemd\ncgroup=2\n\
          address=eth0 10.0.0.1/24\naddress=eth0 fd00::1/64\ndefault_interface=eth0\n\
+         advertised=eth0\nadvertised=eth0.9\nadvertised=$(evil)\n\
          datastore=etcd\nversion=k3s version v1.36.3+k3s1 (abc)\n\
          server_token=base64:SzEwYWE6OnNlcnZlcjpwdw==\n\
          server_unit=LoadState=loaded ActiveState=active SubState=running FragmentPath=/etc/systemd/system/k3s.service \n\
@@ -35,6 +36,7 @@ fn a_server_of_a_running_cluster_is_read_whole() {
         facts.default_address(),
         Some("10.0.0.1".parse().expect("an address"))
     );
+    assert_eq!(facts.advertised, ["eth0"]);
     assert_eq!(facts.node.version.as_deref(), Some("v1.36.3+k3s1"));
     assert_eq!(
         facts.node.server_token,

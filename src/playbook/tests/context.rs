@@ -17,7 +17,7 @@ pub(super) fn context(role: &str, config: &Value) -> Value {
             "restarting": ["/etc/motd"],
         },
         "cluster": {"name": "home", "api_port": 6443, "kubectl": "k3s kubectl", "units": "k3s|k3s-agent", "sources": ["10.0.0.1", "fd00::1"], "labels": [{"node": "m2", "uid": "5cc9", "labels": {"disk": "ssd", "zone": null}, "taints": {"gpu:NoSchedule": "yes"}}]},
-        "facts": {"architecture": "x86_64", "ipv6": true, "ufw": true, "cgroup": 2, "debian": true},
+        "facts": {"architecture": "x86_64", "ipv6": true, "advertised": ["eth0"], "ufw": true, "cgroup": 2, "debian": true},
         "k3s": {
             "unit": unit, "command": command, "version": "v1.36.3+k3s1", "has_node": true, "node_name": "m1",
             "voter": true, "flannel": true, "plug_in": false, "awaits_network": false, "no_server": false, "config": config, "forget": [{"name": "m2", "uid": "5cc9fb3e-4d5b-4c2c-9d0f-7a0d7e4a9a3b"}], "foreign": false, "effective": false,
