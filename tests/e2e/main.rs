@@ -32,6 +32,7 @@ mod chains;
 mod cloud;
 mod containers;
 mod data;
+mod database;
 mod deploy;
 mod disk;
 mod download;

@@ -21,9 +21,9 @@ use crate::inventory::Inventory;
 use crate::single::Desk;
 
 mod k0s;
-mod planted;
-mod record;
-mod search;
+pub mod planted;
+pub mod record;
+pub mod search;
 mod story;
 
 use planted::random;
