@@ -92,6 +92,13 @@ impl AdHocInventory {
         let own = std::mem::take(&mut self.draft.hosts);
         self.draft.hosts.insert(name.clone(), host);
         self.draft.hosts.extend(own);
+        if self.is_server() {
+            // It may be the second one on the way to three.
+            let allowed = json!(true);
+            self.draft
+                .cluster
+                .insert("allow_two_servers".into(), allowed);
+        }
         self.look_in(checked(arguments.server_data_dir.as_ref())?, &name);
         if let Some(url) = &self.server_url {
             let dialect = self.distribution.dialect;

@@ -80,6 +80,10 @@ fn new_text(
         }
         text =
             with_host(&text, &adhoc.host_lines(name)?).ok_or_else(|| by_hand(file, adhoc, name))?;
+        let overrides = Overrides::default();
+        text = inventory::edit::allowing_two_servers(text, |text| {
+            inventory::load_text(text, file, surroundings(environment, &overrides))
+        });
         if read(file, &text, environment).is_err() {
             return Err(by_hand(file, adhoc, name));
         }

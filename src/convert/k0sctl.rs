@@ -358,6 +358,7 @@ spec:
                   enabled: false
           agent_config:
             kubelet-root-dir: /srv/kubelet
+          allow_two_servers: true
         hosts:
           first:
             address: "192.0.2.1"
@@ -373,6 +374,7 @@ spec:
             address: "192.0.2.3"
             role: worker
         k.yaml:1: `network.nodeLocalLoadBalancing` is not said, so workers know one controller alone; towline would give them a balancer, and the inventory leaves it off: see docs/k0s.md
+        k.yaml:5: with two servers, the cluster stops when either is lost; `allow_two_servers` says that this is meant
         k.yaml:6: `spec.hosts[2].k0sInstallPath` is another folder for k0s, which towline has at /usr/local/bin/k0s
         k.yaml:14: `api.address`: towline writes each host's own: `private_address` or `interface` of the host decide it
         k.yaml:14: `api.k0sApiPort`: towline lets controllers join at 9443

@@ -150,6 +150,7 @@ impl Making {
         self.rename();
         let header = format!("# Converted from {source} by  towline inventory {command}\n");
         let mut left_out = std::mem::take(&mut self.left_out);
+        let second = self.servers().nth(1).map(|host| host.at.clone());
         let mut placed = self.place();
         let file = Path::new("inventory.yaml");
         loop {
@@ -172,10 +173,21 @@ impl Making {
                 }
                 Err(errors) => errors,
             };
+            let mut mistakes = errors.mistakes.iter();
+            if mistakes.all(|mistake| mistake.code == Code::SERVER_COUNT)
+                && let Some(at) = &second
+            {
+                let allowed = Located::new(json!(true), at);
+                placed.put(&["cluster", "allow_two_servers"], allowed);
+                let what = "with two servers, the cluster stops when either is lost; `allow_two_servers` says that this is meant";
+                left_out.push(Omission::new(at, what));
+                continue;
+            }
             let trees = inventory::documents(&judged, file)?;
             let before = left_out.len();
             // From the end, so that the places of items stay.
-            for mistake in errors.mistakes.iter().rev() {
+            let mistakes = errors.mistakes.iter().rev();
+            for mistake in mistakes.filter(|mistake| mistake.code != Code::SERVER_COUNT) {
                 let found = trees
                     .first()
                     .and_then(|tree| path_at(tree, mistake.line, mistake.column));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use super::hosts::{Hosts, Placed};
-use super::node::{Span, YamlNode};
+use super::node::{Span, YamlEntry, YamlNode};
 use super::reader::Reader;
 use super::words::listed;
 use super::{Role, datastore};
@@ -183,14 +183,35 @@ fn servers(reader: &mut Reader<'_>, root: &YamlNode, hosts: &Hosts) {
         reader
             .mistakes
             .help(entry.at, "no host has the role `server`", help);
-    } else if count % 2 == 0 && database.is_none() {
-        let (fewer, more) = (count - 1, count + 1);
-        let lost = match count / 2 - 1 {
-            0 => "none".to_owned(),
-            lost => lost.to_string(),
-        };
-        reader.warnings.push(format!(
-            "{count} servers survive the loss of {lost}, no more than {fewer} would; use {fewer} or {more}"
-        ));
+    } else if database.is_none() {
+        even(reader, count, hosts, said("allow_two_servers"));
+    }
+}
+
+/// That an even number of servers is no gain, and two are a loss.
+fn even(reader: &mut Reader<'_>, count: usize, hosts: &Hosts, allowed: Option<&YamlEntry>) {
+    let is_allowed = allowed.and_then(|entry| entry.value.flag()) == Some(true);
+    match count {
+        2 if !is_allowed => {
+            let is_server = |placed: &&Placed| placed.host.role.value == Role::Server;
+            let Some(second) = hosts.placed.iter().filter(is_server).nth(1) else {
+                return;
+            };
+            let message = "two servers are less reliable than one: etcd needs 2 of 2, so the cluster stops when either is lost";
+            let help = "make it 1 or 3 servers, or keep the data in a database outside with `datastore_endpoint`; if it is to be two for now, write `allow_two_servers: true` under `cluster`";
+            reader.mistakes.server_count(second.name_at, message, help);
+        }
+        2 => reader.warnings.push(
+            "etcd of 2 servers needs both: the cluster stops when either is lost; use 1 or 3"
+                .to_owned(),
+        ),
+        _ if count.is_multiple_of(2) => {
+            let (fewer, more) = (count - 1, count + 1);
+            let lost = count / 2 - 1;
+            reader.warnings.push(format!(
+                "{count} servers survive the loss of {lost}, no more than {fewer} would; use {fewer} or {more}"
+            ));
+        }
+        _ => {}
     }
 }

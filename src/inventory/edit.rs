@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::mistake::Mistakes;
 use super::node::{YamlNode, YamlValue};
-use super::yaml;
+use super::{InputErrors, Inventory, yaml};
+use crate::problem::Code;
 
 /// The text with the value at `path` in it: in place of the one that is there, or as a line of its own in the
 /// deepest map of the path that is there. `None` where that map, or the value, is not written in a form
@@ -28,6 +29,21 @@ pub fn set(text: &str, path: &[&str], value: &Value) -> Option<String> {
     let end = end(text, node)?;
     let (before, after) = (text.get(..start)?, text.get(end..)?);
     Some(format!("{before}{}{after}", flow(value)))
+}
+
+/// A text whose two servers are meant: with the key that allows them, where the reader asks for it.
+pub fn allowing_two_servers(
+    text: String,
+    read: impl Fn(&str) -> Result<Inventory, InputErrors>,
+) -> String {
+    let is_asked = |errors: InputErrors| {
+        let mut mistakes = errors.mistakes.iter();
+        mistakes.any(|mistake| mistake.code == Code::SERVER_COUNT)
+    };
+    if !read(&text).is_err_and(is_asked) {
+        return text;
+    }
+    set(&text, &["cluster", "allow_two_servers"], &true.into()).unwrap_or(text)
 }
 
 /// Where a value ends, of those that are one value or a list of such.

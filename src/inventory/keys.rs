@@ -87,6 +87,8 @@ keys! { CLUSTER, "Settings of the whole cluster.", struct Cluster {
     datastore_key_file, Text(ANY), "certificates/k3s.key",
         "A file of this machine with that certificate's private key. It is brought to the servers, for root alone.",
         also = &["datastore_keyfile", "datastore_key"];
+    allow_two_servers, Flag, "true",
+        "That two servers are meant, without `datastore_endpoint`: the cluster then stops when either of them is lost. Without it, two servers are refused.";
     binary: BinarySource = cluster::binary, Map(&BINARY), "{source: download}",
         "Where the distribution's binary comes from.";
     audit_policy: Option<AuditPolicy>, Document, "{rules: [{level: Metadata}]}",

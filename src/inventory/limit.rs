@@ -138,6 +138,7 @@ mod tests {
 
     fn inventory() -> Inventory {
         let source = "
+cluster: {allow_two_servers: true}
 groups:
   workers: {role: agent}
   gpu: {}

@@ -95,6 +95,11 @@ impl Mistakes {
         self.push(Code::INVENTORY_INVALID, span, message.into(), help);
     }
 
+    /// Notes that these servers are too few or too many, and what to do.
+    pub fn server_count(&mut self, span: Span, message: &str, help: &str) {
+        self.push(Code::SERVER_COUNT, span, message.into(), Some(help.into()));
+    }
+
     /// Notes a complaint, if there is one.
     pub fn check(&mut self, span: Span, result: Result<(), Complaint>) {
         if let Err(Complaint { message, help }) = result {

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::problem::Code;
 use crate::vars::Origin;
 
 mod document;
@@ -195,12 +196,29 @@ fn a_key_that_is_not_set_has_its_default() {
 }
 
 #[test]
-fn an_even_number_of_servers_is_a_warning() {
+fn an_even_number_of_servers_is_a_warning_and_two_have_to_be_meant() {
+    let servers = |cluster: &str, count: usize| {
+        format!(
+            "cluster: {{{cluster}}}\nhosts: {{'s[1:{count}]': {{address: '10.0.0.[1:{count}]', role: server}}}}"
+        )
+    };
+    for refused in ["", "allow_two_servers: false"] {
+        let text = servers(refused, 2);
+        let read = parse(&text, Path::new("bad.yaml"), None, &Overrides::default());
+        let [mistake] = &*read.expect_err("refused").mistakes else {
+            panic!("one mistake");
+        };
+        assert_eq!(mistake.code, Code::SERVER_COUNT);
+    }
+    good(&servers(
+        "datastore_endpoint: 'postgres://u:p@10.0.0.9/k'",
+        2,
+    ));
     for (count, wanted) in [
         (1, None),
         (
             2,
-            Some("2 servers survive the loss of none, no more than 1 would; use 1 or 3"),
+            Some("etcd of 2 servers needs both: the cluster stops when either is lost; use 1 or 3"),
         ),
         (3, None),
         (
@@ -208,9 +226,7 @@ fn an_even_number_of_servers_is_a_warning() {
             Some("4 servers survive the loss of 1, no more than 3 would; use 3 or 5"),
         ),
     ] {
-        let inventory = good(&format!(
-            "hosts: {{'s[1:{count}]': {{address: '10.0.0.[1:{count}]', role: server}}}}"
-        ));
+        let inventory = good(&servers("allow_two_servers: true", count));
         assert_eq!(inventory.warnings.first().map(String::as_str), wanted);
     }
 }

@@ -82,6 +82,13 @@ impl<'a> Before<'a> {
             .map_err(|errors| Refusal::Input(Box::new(errors)))
     }
 
+    /// The text for as many servers as the Vagrantfile has.
+    fn allowed(&self, text: String) -> String {
+        edit::allowing_two_servers(text, |text| {
+            inventory::load_text(text, self.file, self.surroundings)
+        })
+    }
+
     /// Whether the inventory has this host already.
     pub fn has(&self, name: &str) -> bool {
         self.host(name).is_some()
@@ -135,7 +142,7 @@ impl<'a> Before<'a> {
                 .hosts
                 .insert(host.name.clone(), self.entry(host, role, user));
         }
-        let text = format!("{HEADER}{}", draft.text()?);
+        let text = self.allowed(format!("{HEADER}{}", draft.text()?));
         let hosts = self.parse(&text)?.hosts.len();
         Ok(Made {
             text,
@@ -253,6 +260,7 @@ impl<'a> Before<'a> {
                 ));
             }
         }
+        new = self.allowed(new);
         // The lines are changed by their form; what they mean now is what counts.
         let read = self
             .parse(&new)

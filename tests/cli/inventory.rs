@@ -30,13 +30,13 @@ fn fed(folder: &Path, input: &str, arguments: &[&str], variables: &[(&str, &str)
 #[test]
 fn an_inventory_is_checked_without_its_hosts() {
     let folder = folder(
-        "hosts: {a: {address: 192.0.2.1, role: server}, b: {address: 192.0.2.2, role: server}}\n",
+        "cluster: {allow_two_servers: true}\nhosts: {a: {address: 192.0.2.1, role: server}, b: {address: 192.0.2.2, role: server}}\n",
     );
     let line = ["inventory", "check", "-i", "home.yaml"];
     insta::assert_snapshot!(screen(&towline(folder.path(), &line)), @r"
     status 0
     --- standard output
-    note: 2 servers survive the loss of none, no more than 1 would; use 1 or 3
+    note: etcd of 2 servers needs both: the cluster stops when either is lost; use 1 or 3
     home.yaml: no mistakes; cluster home: 2 servers, 0 agents
     --- standard error
     ");

@@ -295,7 +295,8 @@ fn no_token_goes_to_a_host_or_comes_from_one_whose_facts_are_of_another_cluster_
         let all = fs::read_to_string(&file).expect("read");
         fs::write(
             &file,
-            all.replace(&format!("{m2}{its}"), &format!("{m2}{role}")),
+            all.replace(&format!("{m2}{its}"), &format!("{m2}{role}"))
+                .replacen("cluster: {", "cluster: {allow_two_servers: true, ", 1),
         )
         .expect("written");
         let said = screen(&site.run("deploy").output);

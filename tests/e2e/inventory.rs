@@ -57,6 +57,14 @@ impl Inventory {
                 .any(|name| line.starts_with(&format!("  {name}: ")))
         };
         self.0.extend(hosts.into_iter().filter(named));
+        let is_server = |line: &&String| {
+            ["role: server", "role: controller"]
+                .iter()
+                .any(|role| line.contains(role))
+        };
+        if self.0[first..].iter().filter(is_server).count() == 2 {
+            return self.cluster("allow_two_servers", "true");
+        }
         self
     }
 

@@ -25,6 +25,7 @@ fn asked(lab: &Lab) -> String {
 }
 
 const PRIVATE: &str = "
+cluster: {allow_two_servers: true}
 hosts:
   m1: {address: 203.0.113.11, private_address: 10.9.0.11, role: server}
   m2: {address: 203.0.113.12, private_address: 10.9.0.12, role: server}
@@ -127,7 +128,7 @@ fn hosts_that_do_not_reach_each_other_are_named_before_anything_is_changed() {
       m1 does not reach w1 at 10.9.0.13 on eth0
       asked from host to host: no answer from the ports of sshd, API and kubelet, or to a ping
       → let them reach each other there: a firewall or a security group may drop it, or the network is not connected
-      → or name another network:  interface: …  under  cluster:  or for a host, or its  private_address: …; now it is hosts.m1.private_address, lab.yaml:3
+      → or name another network:  interface: …  under  cluster:  or for a host, or its  private_address: …; now it is hosts.m1.private_address, lab.yaml:4
     ");
     // Only the servers share the network, and agents reach them from outside.
     let lab = servers().with(

@@ -76,7 +76,8 @@ fn a_secret_comes_from_a_command_a_file_or_the_environment_and_is_never_shown() 
     }
 }
 
-const GROUPS: &str = "ssh: {user: ops, become_password: {command: [top]}}
+const GROUPS: &str = "cluster: {allow_two_servers: true}
+ssh: {user: ops, become_password: {command: [top]}}
 groups:
   one: {role: server, ssh: {become_password: {command: [one]}}}
   two: {role: agent, ssh: {user: root, become_password: {command: [two]}}}

@@ -97,12 +97,14 @@ super::codes! {
     /// `10.43.0.0/16`. A running cluster keeps the ones that it was made with.
     NETWORK_RANGE "network-range";
 
-    /// `towline inventory init` was given no server, or an even number of them. etcd needs more than half of
-    /// the servers, so four survive the loss of no more of them than three do. An inventory that exists may
-    /// have an even number; towline then says so and continues.
+    /// The inventory has two servers, or `towline inventory init` was given none or an even number of
+    /// them. etcd needs more than half of the servers: two stop when either is lost, and four survive
+    /// the loss of no more than three do. An inventory of four or more may have an even number; towline
+    /// then says so and continues.
     ///
     /// # Remedy
-    /// Use one, three or five servers. Any number of agents can join.
+    /// Use one, three or five servers. Any number of agents can join. For two servers, keep the data in a
+    /// database outside with `datastore_endpoint`, or write `allow_two_servers: true` under `cluster`.
     SERVER_COUNT "server-count";
 
     /// A file that would be written already exists, and is not one that towline may replace.

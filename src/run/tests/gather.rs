@@ -125,7 +125,7 @@ async fn told(names: &[&str]) -> (Inventory, Gathered, Redactor, Vec<String>) {
         .map(|(number, name)| format!("  {name}: {{address: 10.0.0.{number}, role: server}}\n"))
         .collect();
     let inventory = parse(
-        &format!("hosts:\n{hosts}"),
+        &format!("cluster: {{allow_two_servers: true}}\nhosts:\n{hosts}"),
         std::path::Path::new("x"),
         None,
         &Overrides::default(),

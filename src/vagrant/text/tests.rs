@@ -158,6 +158,26 @@ fn what_has_changed_is_changed_and_the_rest_stays() {
 }
 
 #[test]
+fn two_servers_of_a_vagrantfile_are_meant() {
+    let one = host("server-1", "192.168.56.11", 22, None);
+    let two = [one.clone(), host("server-2", "192.168.56.12", 22, None)];
+    let fresh = made("", &two, &[], None).expect("made");
+    assert!(
+        fresh.text.contains("\n  allow_two_servers: true\n"),
+        "{}",
+        fresh.text
+    );
+    let before = made("", &[one], &[], None).expect("made");
+    let after = made(&before.text, &two, &[], None).expect("made");
+    assert!(
+        after.text.contains("\n  allow_two_servers: true\n"),
+        "{}",
+        after.text
+    );
+    assert_eq!(after.hosts, 2);
+}
+
+#[test]
 fn what_is_not_its_own_is_left_alone() {
     let hosts = [host("server-1", "127.0.0.1", 2200, None)];
     let refused = |text: &str| made(text, &hosts, &[], None).expect_err("refused");
@@ -171,7 +191,7 @@ fn what_is_not_its_own_is_left_alone() {
     assert!(refused("servers: {a: 1}\n").contains("servers"));
     // A range of hosts is no line of one host.
     let range = "cluster: {name: k}\nssh: {user: vagrant, known_hosts: .vagrant/towline_known_hosts}\n\
-                 hosts: {\"server-[1:2]\": {address: \"10.0.0.[1:2]\", role: server}}\n";
+                 hosts: {\"server-[1:3]\": {address: \"10.0.0.[1:3]\", role: server}}\n";
     let said = refused(range);
     assert!(
         said.starts_with("hosts cannot be changed in FOLDER/inventory.yaml"),

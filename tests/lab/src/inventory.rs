@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::cgroup::{self, Hierarchy};
 use crate::command::run;
 use crate::lab::Lab;
+use crate::machine::Role;
 use crate::release::{Distribution, Release};
 
 /// What the distribution must be told on this kernel, as keys and values of k3s's `config.yaml` or of the `spec` of a
@@ -88,6 +89,13 @@ pub(crate) fn inventory(lab: &Lab, release: Option<&Release>) -> String {
             "  version: {}\n  binary: {{source: path, path: {path}}}\n",
             release.version
         );
+    }
+    let servers = lab
+        .machines()
+        .iter()
+        .filter(|machine| machine.role() == Role::Server);
+    if servers.count() == 2 {
+        yaml.push_str("  allow_two_servers: true\n");
     }
     yaml.push_str(&for_this_kernel(lab));
     let (key, known_hosts) = (lab.ssh_key(), lab.known_hosts());

@@ -216,7 +216,7 @@ proptest! {
             member(facts);
             facts.node.config = Some(Secret::new("server: https://10.0.0.4:6443\ntoken: secret-one\n"));
         };
-        let head = "cluster: {datastore: etcd, tls_sans: [a.example], config: {disable: [traefik]}}\nhosts:\n";
+        let head = "cluster: {datastore: etcd, allow_two_servers: true, tls_sans: [a.example], config: {disable: [traefik]}}\nhosts:\n";
         let alone = Lab::new(&format!("{head}{}", host("m2"))).with("m2", own).topology();
         let all: String = others.iter().map(|name| host(name)).collect();
         let mut lab = Lab::new(&format!("{head}{all}{}", host("m2"))).with("m2", own);
