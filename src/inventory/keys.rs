@@ -74,7 +74,7 @@ keys! { CLUSTER, "Settings of the whole cluster.", struct Cluster {
         "How many agents join at once.",
         default = "50";
     datastore: Option<Datastore>, Choice(Datastore::WORDS), "etcd",
-        "Where the servers keep the cluster's data. Without it, embedded etcd for more than one server and sqlite for a single one. `etcd` moves the data of a single server from sqlite to etcd, so that others can join. `external` is what `datastore_endpoint` says.";
+        "Where the servers keep the cluster's data. Without it, embedded etcd for more than one server and sqlite for a single one. `etcd` moves the data of a single server from sqlite to etcd, so that others can join; a copy of sqlite stays beside it, as server/db/before-etcd in the data's folder. `external` is what `datastore_endpoint` says.";
     datastore_endpoint: Option<ExternalDatastore> = datastore::external, Hidden(datastore::endpoint), "{env: DATASTORE_ENDPOINT}",
         "A database outside the cluster, in which all servers keep its data: `postgres://USER:PASSWORD@HOST:5432/DATABASE`, `mysql://USER:PASSWORD@tcp(HOST:3306)/DATABASE` for MySQL and MariaDB, `https://HOST:2379,https://HOST:2379` for an etcd, or `nats://USER:PASSWORD@HOST:4222`. Every server tries it before anything is changed.",
         also = &["datastore_url", "database"];

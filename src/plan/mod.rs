@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::artifacts::{Architecture, BinaryArtifact};
 use crate::cluster::{ClusterState, NodeRole, Situation, Topology};
+use crate::facts::Datastore;
 use crate::inventory::Join;
 use crate::playbook::{Book, Selector, Strategy};
 use crate::problem::Problem;
@@ -231,12 +232,22 @@ fn takes_part(selector: Selector, host: &str, topology: &Topology) -> bool {
     }
 }
 
+/// Whether servers join a server that keeps its data in sqlite still.
+fn joins_sqlite(situation: &Situation<'_>, topology: &Topology) -> bool {
+    let mut specs = topology.specs.values();
+    let mut facts = situation.facts.values();
+    specs.any(|spec| spec.role == NodeRole::Joining)
+        && facts.any(|facts| facts.node.datastore == Some(Datastore::Sqlite))
+}
+
 fn order(strategy: Strategy, situation: &Situation<'_>, topology: &Topology) -> Order {
     let cluster = &situation.inventory.cluster;
     match strategy {
         // One alone never gets quorum, so members that are all down start together.
         Strategy::Members if topology.state == ClusterState::Down => Order::Essential,
         Strategy::Leader => Order::Essential,
+        // No server can join one whose data has not moved to etcd.
+        Strategy::Members if joins_sqlite(situation, topology) => Order::Essential,
         Strategy::Members => Order::Serial,
         Strategy::Join if cluster.join == Join::Serial || topology.joins_one_by_one => {
             Order::Serial

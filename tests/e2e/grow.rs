@@ -56,8 +56,18 @@ fn a_single_server_gets_an_agent_and_after_a_move_to_etcd_a_second_server() {
     m2.succeed("! test -e /usr/local/bin/k3s");
 
     let etcd = all.cluster("datastore", "etcd");
+    // Without room for a copy of the data, nothing is stopped.
+    let large = "/var/lib/rancher/k3s/server/db/state.db-large";
+    m1.succeed(&format!("truncate -s 4T {large}"));
+    let started = restart(m1);
+    let refused = place.deploy(&etcd).ends(1);
+    refused.says(&["m1", "a copy of the data and etcd need", "KiB free"]);
+    assert_eq!(refused.outcomes(), "m1 failed, m2 cancelled, m3 unchanged");
+    assert_eq!(restart(m1), started);
+    m1.succeed(&format!("rm {large}"));
     let deployed = place.deploy(&etcd).ends(0);
     assert_eq!(deployed.outcomes(), "m1 changed, m2 changed, m3 unchanged");
+    m1.succeed("cd /var/lib/rancher/k3s/server/db/before-etcd && test -f state.db && test $(stat -c %a .) = 700");
     place
         .api()
         .expect_summary(&m2.address().to_string(), "m1 voter, m2 voter, m3 agent");

@@ -45,6 +45,8 @@ pub(super) struct Variables<'a> {
     effective: bool,
     /// Whether a server joins that has data of a membership which it lost
     removed: bool,
+    /// Whether the server's data moves from sqlite to etcd
+    moves_to_etcd: bool,
     /// Files for the datastore outside the cluster, each with `path` and `content`
     datastore_files: Vec<Value>,
     /// Folder of k3s's data
@@ -111,6 +113,8 @@ pub(super) fn variables(
         foreign: facts.node.foreign.is_some(),
         effective: spec.is_some_and(|spec| spec.effective),
         removed: joins && facts.node.datastore == Some(Datastore::Etcd),
+        moves_to_etcd: facts.node.datastore == Some(Datastore::Sqlite)
+            && spec.is_some_and(|spec| spec.config.contains_key("cluster-init")),
         datastore_files: if host.is_server() {
             external::brought(situation)
         } else {
