@@ -281,6 +281,21 @@ fn hosts_of_two_clusters_are_neither_deployed_nor_reset_together() {
     let backup = place.api_of("demo.kubeconfig.towline-backup").server;
     assert_eq!(backup, format!("https://{address}:6443"));
     replaced.says(&["demo.kubeconfig.towline-backup"]);
+    // With a file for each, both live in one folder, also at the same time.
+    let own = [("alpha", &first), ("beta", &second.clone().only(&["m2"]))];
+    let runs = own.map(|(name, inventory)| {
+        let text = inventory.clone().without_cluster("name").to_string();
+        std::fs::write(place.file(&format!("{name}.yaml")), text).unwrap();
+        let line = format!("deploy -i {name}.yaml --output json");
+        place.command().args(&line).start()
+    });
+    let [alpha, beta] = runs.map(|run| run.wait().ends(0).outcomes());
+    assert_eq!(alpha, "m1 unchanged, m3 unchanged");
+    assert_eq!(beta, "m2 unchanged");
+    let alpha = place.api_of("alpha.kubeconfig");
+    alpha.expect_summary(&address, "m1 agent, m3 agent");
+    let beta = place.api_of("beta.kubeconfig");
+    beta.expect_summary(&m2.address().to_string(), "m2 agent");
 
     let machines = place.lab.machines();
     let before: Vec<String> = machines.iter().map(fingerprint).collect();
