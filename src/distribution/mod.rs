@@ -30,6 +30,7 @@ mod causes;
 mod journal;
 pub mod k0s;
 pub mod k3s;
+mod manifests;
 mod servers;
 mod version;
 

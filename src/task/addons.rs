@@ -1,23 +1,20 @@
-//! Manifests in a folder of k3s's that k3s has applied.
+//! Manifests in a folder of the distribution's that it has applied to the cluster.
 //!
 //! ```yaml
 //! - name: manifests applied
 //!   addons:
 //!     service: {unit: k3s, diagnose: k3s, timeout: 300}
-//!     resource: addons.k3s.cattle.io
+//!     ask: |
+//!       {% include "k3s/addons.sh" %}
 //!     folder: /var/lib/rancher/k3s/server/manifests
 //!     files: site/cni.yaml site/pools.yaml
+//!     look: kubectl get events --namespace kube-system
 //!     timeout: 300
 //! ```
 //!
-//! k3s keeps an `AddOn` for each file, by the file's name up to the first period, and in it the hash of what it
-//! has applied last; what it could not apply is told by events of the `AddOn`, and tried again every 15 s
-//! (k3s 1.36, pkg/deploy/controller.go). A file that is switched off by another of its name with `.skip`
-//! behind it, anywhere in the folder, is not waited for.
-//!
-//! Every server does so with its own files, and at its start with all of them: one that comes back with what was
-//! a manifest before puts that into the cluster. The others do not look again at a file that has not been
-//! written since, so it is touched.
+//! The script finds `$folder` and `$files`, and says by `awaited FILE WORDS` what is not applied, with what is said of
+//! it, by `again FILE` what is to be touched, so that it is looked at again, and at the end `echo complete=yes`. It fails
+//! where the API does not answer.
 
 use std::time::Duration;
 
@@ -26,30 +23,29 @@ use crate::problem::AdviceKind::{CommandOnHost, Words};
 use crate::problem::{Advice, Code, Problem, problem};
 use crate::shell::{PACKED, Reply, Script, acting, decode, quote};
 
-/// Manifests that k3s has applied.
+/// Manifests that the cluster has.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Addons {
     /// The unit that applies them. It can be READY before it dies of what its kubelet is told.
     pub service: Service,
-    /// What the objects are called by which the cluster tells of its manifests.
-    pub resource: String,
-    /// The folder that k3s looks through.
+    /// The script that says which of them the cluster has not.
+    pub ask: String,
+    /// The folder that the distribution looks through.
     pub folder: String,
     /// The files below it, with spaces between them.
     pub files: String,
+    /// A command that shows on the host what is said of them.
+    pub look: String,
     /// How long to wait for all of them at most.
     #[serde(deserialize_with = "super::seconds")]
     pub timeout: Duration,
 }
 
-/// So much of what k3s says of a manifest is shown.
+/// So much of what is said of a manifest is shown.
 const SAID: usize = 1000;
 
-/// k3s has looked at a file that was written so many seconds ago, also where it was busy.
-const LOOKED_AT: i64 = 60;
-
-/// What k3s and the API say of something that may come by another manifest or by a pod that starts; in
+/// What the distribution and the API say of something that may come by another manifest or by a pod that starts; in
 /// lower case.
 const PASSING: [&str; 14] = [
     "no matches for kind",
@@ -70,29 +66,16 @@ const PASSING: [&str; 14] = [
 
 impl Addons {
     pub(super) fn probe(&self) -> Script {
-        let (kubectl, files) = (self.service.kubectl, &self.files);
-        let resource = quote(&self.resource);
-        let files: Vec<_> = files.split_whitespace().map(quote).collect();
         Script::new(format!(
-            "kubectl() {{ {kubectl} --request-timeout=10s --namespace kube-system \"$@\"; }}\n\
-             addons=$(kubectl get {resource} -o 'jsonpath={{range .items[*]}}{{.metadata.name}}={{.spec.checksum}}{{\"\\n\"}}{{end}}') || {{\n\
-             [ \"$(systemctl is-active {unit})\" = active ] || {{\n{question}}}\nexit 0\n}}\n\
-             cd {folder} || exit 0\n\
-             for file in {files}; do\n\
-             base=${{file##*/}}; name=${{base%%.*}}\n\
-             [ -z \"$(find . -name \"$base.skip\" -print -quit)\" ] || continue\n\
-             printf '%s\\n' \"$addons\" | grep -Fqx \"$name=$(sha256sum <\"$file\" | cut -d ' ' -f 1)\" && continue\n\
-             echo \"awaited=$file\"\n\
-             event=$(kubectl get events --field-selector \"involvedObject.kind=Addon,involvedObject.name=$name,type=Warning\" --sort-by=.lastTimestamp -o name | tail -n 1)\n\
-             [ -z \"$event\" ] || event=$(kubectl get \"$event\" -o 'jsonpath={{.lastTimestamp}} {{.reason}}: {{.message}}')\n\
-             [ -n \"$event\" ] && [ \"$(date -d \"${{event%% *}}\" +%s)\" -ge \"$(stat -c %Y \"$file\")\" ] || event='. '\n\
-             printf 'said={PACKED}%s\\n' \"$(printf '%s' \"${{event#* }}\" | head -c {SAID} | base64 | tr -d '\\n')\"\n\
-             echo \"age=$(($(date +%s) - $(stat -c %Y \"$file\")))\"\n\
-             done\necho complete=yes\n",
+            "folder={folder}\nfiles={files}\n\
+             awaited() {{ printf 'awaited=%s\\nsaid={PACKED}%s\\n' \"$1\" \"$(printf '%s' \"$2\" | head -c {SAID} | base64 | tr -d '\\n')\"; }}\n\
+             again() {{ printf 'again=%s\\n' \"$1\"; }}\n\
+             (\n{ask}\n) || [ \"$(systemctl is-active {unit})\" = active ] || {{\n{question}}}\n",
+            folder = quote(&self.folder),
+            files = quote(&self.files),
+            ask = self.ask,
             unit = quote(&self.service.unit),
             question = self.service.question(),
-            folder = quote(&self.folder),
-            files = files.join(" "),
         ))
         .within(Duration::from_mins(1))
     }
@@ -132,37 +115,24 @@ impl Addons {
         let Some((file, said)) = refused.or_else(|| all.first()) else {
             return Ok(Verdict::Converged);
         };
-        let silent = all.iter().zip(seen.values("age"));
-        let overwritten: Vec<_> = silent
-            .filter(|((_, said), age)| {
-                said.is_none() && age.parse().is_ok_and(|age: i64| age >= LOOKED_AT)
-            })
-            .map(|((file, _), _)| *file)
-            .collect();
-        if refused.is_none() && !overwritten.is_empty() {
-            return Ok(self.apply_again(&overwritten));
+        let again: Vec<_> = seen.values("again").collect();
+        if refused.is_none() && !again.is_empty() {
+            return Ok(self.apply_again(&again));
         }
-        let name = file_name(file);
+        let name = shown(file);
         let cause = refused.map(|(_, said)| {
-            problem!(
-                Code::MANIFEST_REFUSED,
-                "the cluster does not take the manifest {name}"
-            )
-            .because(said.as_deref().unwrap_or_default())
-            .next("correct it, then run the same command again")
+            problem!(Code::MANIFEST_REFUSED, "the cluster does not take {name}")
+                .because(said.as_deref().unwrap_or_default())
+                .next("correct it, then run the same command again")
         });
-        Ok(self.waiting(
-            format!("the manifest {name} to be applied"),
-            said.clone(),
-            cause,
-        ))
+        Ok(self.waiting(format!("{name} to be applied"), said.clone(), cause))
     }
 
     fn apply_again(&self, files: &[&str]) -> Verdict {
         let change = |file: &&str| {
             Change::new(format!(
-                "apply the manifest {} again: the cluster has another one by this name",
-                file_name(file)
+                "apply {} again: the cluster has something else",
+                shown(file)
             ))
         };
         let paths: Vec<_> = files
@@ -186,22 +156,23 @@ impl Addons {
             said: said.into_iter().collect(),
             ended: None,
             next: vec![
-                Advice::new(Words, "this shows what is said of each manifest"),
-                Advice::new(
-                    CommandOnHost,
-                    "kubectl get events --namespace kube-system --field-selector involvedObject.kind=Addon",
-                ),
+                Advice::new(Words, "this shows what is said of them"),
+                Advice::new(CommandOnHost, self.look.clone()),
             ],
             timeout: self.timeout,
         })
     }
 }
 
-fn file_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
+/// A file in words. Where it is not known which one is awaited, it is all of them.
+fn shown(path: &str) -> String {
+    match path.rsplit_once('/') {
+        Some((_, name)) => format!("the manifest {name}"),
+        None => "the manifests".to_owned(),
+    }
 }
 
-/// Whether what k3s said of a manifest will not pass by itself.
+/// Whether what was said of a manifest will not pass by itself.
 fn is_final(said: &str) -> bool {
     let said = said.to_ascii_lowercase();
     !PASSING.iter().any(|words| said.contains(words))
@@ -218,7 +189,8 @@ mod tests {
     fn addons() -> Addons {
         Addons {
             service: serde_json::from_value(json!({"unit": "k3s", "timeout": 9})).expect("a unit"),
-            resource: "addons.example.org".into(),
+            ask: "echo complete=yes".into(),
+            look: "kubectl get events".into(),
             folder: "/m".into(),
             files: "towline/001/a.yaml towline/002/b.yaml ".into(),
             timeout: Duration::from_secs(9),
@@ -277,16 +249,16 @@ mod tests {
 
     #[test]
     fn what_another_server_has_put_there_since_is_applied_again() {
-        let old = |said: &str, age: u32| {
-            let answer = awaited("002/b.yaml", said) + &format!("age={age}\ncomplete=yes\n");
+        let again = |said: &str| {
+            let answer = awaited("002/b.yaml", said) + "again=towline/002/b.yaml\ncomplete=yes\n";
             judged(&answer, &Changes::default())
         };
-        let Verdict::Drifted(remedy) = old("", 60) else {
-            panic!("it is waited for in vain");
+        let Verdict::Drifted(remedy) = again("") else {
+            panic!("it is only waited for");
         };
         assert_eq!(
             remedy.changes[0].what,
-            "apply the manifest b.yaml again: the cluster has another one by this name"
+            "apply the manifest b.yaml again: the cluster has something else"
         );
         let Action::Run(script) = &remedy.actions[0] else {
             panic!("{remedy:?}");
@@ -295,9 +267,8 @@ mod tests {
             script.text.contains("touch -c /m/towline/002/b.yaml"),
             "{script:?}"
         );
-        for verdict in [old("", 59), old("x: no matches for kind", 600)] {
-            assert!(matches!(verdict, Verdict::Pending(_)), "{verdict:?}");
-        }
+        let refused = again("x is invalid");
+        assert!(matches!(refused, Verdict::Pending(_)), "{refused:?}");
     }
 
     #[test]

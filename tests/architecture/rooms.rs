@@ -60,6 +60,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "artifacts",
             "cluster",
+            "digest",
             "facts",
             "inventory",
             "kubernetes",

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  k0s/first.rs   behind NAT from nothing, a new disk for the first controller, changed under load, reset
+//!  k0s/manifests.rs   a part of it: manifests of the inventory
 //!  k0s/faults.rs  what is refused or fails: ports, tokens, settings, a join that was cut off
 //!  k0s/power.rs   power cords, quorum, new disks
 //!  k0s/single.rs  one host alone, downloaded, elsewhere than usual
@@ -15,6 +16,7 @@ use crate::towline::Answer;
 
 mod faults;
 mod first;
+mod manifests;
 mod power;
 mod single;
 

@@ -86,10 +86,6 @@ pub const DIALECT: Dialect = Dialect {
             "it is etcd; `role: single` keeps the data in sqlite",
         ),
         (
-            "manifests",
-            "k0s applies what is in a folder of /var/lib/k0s/manifests on every controller; towline writes there for k3s alone",
-        ),
-        (
             "registration_address",
             "hosts join at the `endpoint`, which k0s calls spec.api.externalAddress",
         ),

@@ -36,10 +36,10 @@ pub static DISTRIBUTION: Distribution = Distribution {
     generate: tokens::generate,
     releases: release::RELEASES,
     playbooks: embedded!("playbooks" / "k0s":
-        "site.yml", "files.yml", "controller.yml", "admit.yml", "join.yml", "worker.yml", "admitted.yml",
+        "site.yml", "files.yml", "controller.yml", "manifests.yml", "admit.yml", "join.yml", "worker.yml", "admitted.yml",
         "reset-stop.yml", "reset-delete.yml", "reset-host.yml", "reset-stay.yml",
     ),
-    templates: embedded!("templates" / "k0s": "etcd.sh", "k0s.service", "k0s.yaml", "k0stoken", "mounts.sh", "ports.sh"),
+    templates: embedded!("templates" / "k0s": "addons.sh", "etcd.sh", "k0s.service", "k0s.yaml", "k0stoken", "mounts.sh", "ports.sh"),
     journal: Journal {
         cause: causes::diagnose,
         relevant: |journal| causes::WORDS.relevant(journal),

@@ -25,6 +25,9 @@ for role in server agent; do
     esac
 done
 file config "$config"
+for manifest in "$data"/manifests/towline/[0-9][0-9][0-9]-[a-z0-9]*.yaml; do
+    [ -f "$manifest" ] && printf '%s\n' "${manifest##*/}"
+done | head -n 1000 | sed 's/-/\//' | while IFS= read -r manifest; do say manifest "$manifest"; done
 # What k0s itself takes for data of a cluster that it is in.
 if [ -f "$data/etcd/member/snap/db" ]; then
     say datastore etcd

@@ -18,7 +18,7 @@ use crate::cluster::{
     agents_elsewhere, differing, to_move,
 };
 use crate::distribution::version::Version;
-use crate::distribution::{Settings, servers};
+use crate::distribution::{Settings, manifests, servers};
 use crate::facts::Facts;
 use crate::inventory::{DataDir, Host, Inventory};
 use crate::problem::{Code, Problem, problem};
@@ -218,7 +218,9 @@ impl Rules for K0s {
         let dynamic = (dynamic == Some(&Value::Bool(true))).then(|| {
             "with enable-dynamic-config the cluster holds its configuration itself: of `spec`, changes to api, storage and the like count alone; the rest is changed by  kubectl -n kube-system edit clusterconfig k0s".to_owned()
         });
-        (problems, notes.into_iter().chain(dynamic).collect())
+        let stays = manifests::note(situation);
+        let notes = notes.into_iter().chain(dynamic).chain(stays).collect();
+        (problems, notes)
     }
 
     fn configure(

@@ -9,7 +9,8 @@ use super::flags;
 use super::keys::spec;
 use super::told::file;
 use crate::cluster::{NodeRole, PEER_PORT, Situation, Topology, host_of};
-use crate::distribution::Settings;
+use crate::digest::sha256;
+use crate::distribution::{Settings, manifests};
 use crate::facts::{Facts, Member};
 use crate::inventory::Host;
 
@@ -57,6 +58,14 @@ pub(super) struct K0sVariables<'a> {
     elsewhere: bool,
     /// Folder of k0s's data
     data_dir: &'a str,
+    /// The manifests of a controller, each with `path` and `content`; a `/` of the path is a `-` in the file's name
+    manifests: Vec<Value>,
+    /// The SHA-256 of all of them
+    manifests_sha256: String,
+    /// Manifests on the controller that the inventory does not have any more, each with `path` and `name`
+    left: Vec<Value>,
+    /// Paths of manifests on the controller that have another place in the order now
+    moved: Vec<&'a str>,
 }
 
 /// The variables of one host.
@@ -77,6 +86,15 @@ pub(super) fn variables(
     if is_server {
         line.insert(0, "--config=/etc/k0s/k0s.yaml".to_owned());
     }
+    let (manifests, left, moved) = if is_server {
+        // k0s reads files of this end alone.
+        manifests::of_server(situation.inventory, facts, |name| {
+            let ended = name.rsplit_once('.').map_or(name, |(name, _)| name);
+            format!("{ended}.yaml")
+        })
+    } else {
+        Default::default()
+    };
     let token = setting(TOKEN).and_then(Value::as_str);
     json!(K0sVariables {
         unit: if is_server {
@@ -108,6 +126,10 @@ pub(super) fn variables(
             && version.is_some()
             && facts.node.version.as_deref() == version,
         data_dir: facts.node.data_dir.as_str(),
+        manifests_sha256: sha256(json!(manifests).to_string()),
+        manifests,
+        left,
+        moved,
     })
 }
 

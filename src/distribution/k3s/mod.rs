@@ -20,7 +20,6 @@ mod folders;
 mod journal;
 mod keep;
 mod keys;
-mod manifests;
 pub mod network;
 mod questions;
 mod ranges;
@@ -55,7 +54,7 @@ pub static DISTRIBUTION: Distribution = Distribution {
         "reset-delete.yml", "reset-host.yml", "reset-stay.yml",
     ),
     templates: embedded!("templates" / "k3s":
-        "config.yaml", "environment", "registries.yaml", "k3s.service", "killall.sh", "membership.sh", "uninstall.sh", "reset/mounts.sh",
+        "addons.sh", "config.yaml", "environment", "registries.yaml", "k3s.service", "killall.sh", "membership.sh", "uninstall.sh", "reset/mounts.sh",
     ),
     journal: Journal {
         cause: causes::diagnose,

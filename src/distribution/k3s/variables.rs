@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::settings::{subcommand, unit, words};
-use super::{documents, environment, external, manifests};
+use super::{documents, environment, external};
 use crate::cluster::{NodeRole, Situation, Topology};
+use crate::distribution::manifests;
 use crate::facts::{Datastore, Facts};
 use crate::inventory::Host;
 
@@ -86,7 +87,8 @@ pub(super) fn variables(
     };
     let files = registries.map(|registries| &registries.files);
     let (manifests, left, moved) = if host.is_server() {
-        manifests::of_server(situation.inventory, facts)
+        // k3s goes by the whole path, and knows it by its name alone.
+        manifests::of_server(situation.inventory, facts, str::to_owned)
     } else {
         Default::default()
     };

@@ -88,14 +88,15 @@ super::codes! {
     /// ```
     NODES_NOT_READY "nodes-not-ready";
 
-    /// The cluster does not take what a manifest of the inventory holds. k3s tries again every 15 s; what the
-    /// API says of it is shown, and does not pass by itself.
+    /// The cluster does not take what a manifest of the inventory holds. k3s tries again every 15 s, k0s for a
+    /// minute; what the API says of it is shown, and does not pass by itself.
     ///
     /// # Remedy
-    /// Correct the manifest, then run the same command again. On a server, this shows what k3s says of each:
+    /// Correct the manifest, then run the same command again. On a server, this shows what k3s, or k0s, says of them:
     ///
     /// ```sh
     /// kubectl get events --namespace kube-system --field-selector involvedObject.kind=Addon
+    /// journalctl -u k0scontroller | grep component=applier-towline
     /// ```
     MANIFEST_REFUSED "manifest-refused";
 

@@ -92,6 +92,8 @@ fn behind_nat_a_cluster_of_k0s_is_made_loses_its_first_controller_is_changed_and
         ["k0s kubectl", "k0scontroller"],
     );
 
+    super::manifests::come_and_go(&place, &inventory);
+
     // The first controller comes back with an empty disk: it joins the others, under its name and address.
     let before = cluster_id(m2);
     renew(&place, "m1");

@@ -95,6 +95,7 @@ func (c *controller) startCluster(ctx context.Context) error {
 		go c.watchMembers(ctx, members)
 	}
 	go c.keepObjects(ctx, objects)
+	go c.runStacks(ctx, objects)
 	return nil
 }
 

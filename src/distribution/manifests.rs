@@ -1,4 +1,4 @@
-//! The inventory's manifests on servers, which each apply what they have.
+//! The inventory's manifests on servers, which apply what they have themselves.
 
 use serde_json::{Value, json};
 
@@ -7,15 +7,16 @@ use crate::facts::Facts;
 use crate::inventory::Inventory;
 
 /// The manifests that a server is to have, those that left the inventory, and those that have moved. A manifest's
-/// place is the folder that it is in: k3s goes by the whole path, and knows it by its name alone.
+/// place stands before its name.
 pub(super) fn of_server<'a>(
     inventory: &Inventory,
     facts: &'a Facts,
+    named: fn(&str) -> String,
 ) -> (Vec<Value>, Vec<Value>, Vec<&'a str>) {
     let all = &inventory.cluster.manifests;
     let wanted: Vec<_> = (1..)
         .zip(all)
-        .map(|(place, manifest)| (format!("{place:03}/{}", manifest.name), manifest))
+        .map(|(place, manifest)| (format!("{place:03}/{}", named(&manifest.name)), manifest))
         .collect();
     let name = |path: &str| {
         let (_, file) = path.split_once('/').unwrap_or_default();
@@ -40,7 +41,7 @@ pub(super) fn of_server<'a>(
 /// What is said where a manifest leaves the cluster and stays on servers that are not changed now.
 pub(super) fn note(situation: &Situation<'_>) -> Option<String> {
     let inventory = situation.inventory;
-    let has_left = |facts: &Facts| !of_server(inventory, facts).1.is_empty();
+    let has_left = |facts: &Facts| !of_server(inventory, facts, str::to_owned).1.is_empty();
     let is_changed = |name: &str| situation.selected.contains(name);
     let mut servers = situation.servers();
     if !servers.any(|(host, facts)| is_changed(&host.name) && has_left(facts)) {
@@ -53,8 +54,9 @@ pub(super) fn note(situation: &Situation<'_>) -> Option<String> {
     let stays: Vec<_> = stays.map(|host| &*host.name).collect();
     (!stays.is_empty()).then(|| {
         format!(
-            "{}: not changed now, so what is taken away from the cluster stays among the manifests there, and k3s applies it again when it starts: deploy to all servers as soon as you can",
-            stays.join(", ")
+            "{}: not changed now, so what is taken away from the cluster stays among the manifests there, and {} applies it again from there: deploy to all servers as soon as you can",
+            stays.join(", "),
+            inventory.cluster.distribution.name
         )
     })
 }
