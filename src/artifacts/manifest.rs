@@ -2,12 +2,13 @@
 //! the inventory names: what has that hash is right, wherever it came from.
 
 use std::fs;
+use std::io;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::cache::TEMPORARY;
 use super::http::{HttpClient, Proxy};
-use crate::digest::sha256 as digest;
+use crate::digest::{is_sha256, sha256 as digest};
 use crate::problem::{Code, Problem, problem};
 
 pub use super::http::shown;
@@ -75,4 +76,70 @@ pub fn fetch(
         .because(error)
     })?;
     Ok(text)
+}
+
+/// A manifest of the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptManifest {
+    /// Its hash.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// The manifests in the cache, by their hash.
+pub fn list(cache: &Path) -> io::Result<Vec<KeptManifest>> {
+    let entries = match fs::read_dir(cache.join(FOLDER)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut kept = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let sha256 = entry.file_name().to_string_lossy().into_owned();
+        if is_sha256(&sha256) && entry.file_type()?.is_file() {
+            kept.push(KeptManifest {
+                sha256,
+                bytes: entry.metadata()?.len(),
+                path: entry.path(),
+            });
+        }
+    }
+    kept.sort_by(|one, other| one.sha256.cmp(&other.sha256));
+    Ok(kept)
+}
+
+/// Removes them, and nothing else that lies there. Returns what was removed.
+pub fn clean(cache: &Path) -> io::Result<Vec<KeptManifest>> {
+    let removed = list(cache)?;
+    for kept in &removed {
+        fs::remove_file(&kept.path)?;
+    }
+    // A folder that holds something else stays.
+    let _ = fs::remove_dir(cache.join(FOLDER));
+    Ok(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_manifests_are_listed_and_removed() {
+        let cache = tempfile::tempdir().unwrap();
+        assert_eq!(list(cache.path()).unwrap(), []);
+        let folder = cache.path().join(FOLDER);
+        fs::create_dir(&folder).unwrap();
+        let sha256 = digest("a");
+        for name in [&*sha256, "mine"] {
+            fs::write(folder.join(name), "a").unwrap();
+        }
+        let listed = list(cache.path()).unwrap();
+        assert_eq!((&listed[0].sha256, listed[0].bytes), (&sha256, 1));
+        assert_eq!(clean(cache.path()).unwrap(), listed);
+        assert_eq!(list(cache.path()).unwrap(), []);
+        assert!(folder.join("mine").exists());
+    }
 }

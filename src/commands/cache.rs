@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::artifacts::cache;
+use crate::artifacts::{cache, manifest};
 use crate::cli::{Cache, Environment};
 use crate::distribution;
 use crate::problem::{Code, ExitCode, problem};
@@ -34,8 +34,12 @@ pub(super) fn run(what: Cache, environment: &Environment, ui: &Ui) -> ExitCode {
         kept.map(named)
     });
     let done: Result<Vec<_>, _> = done.collect();
-    let kept = match done {
-        Ok(kept) => kept.concat(),
+    let manifests = match what {
+        Cache::List => manifest::list(folder),
+        Cache::Clean => manifest::clean(folder),
+    };
+    let (kept, manifests) = match done.and_then(|kept| Ok((kept.concat(), manifests?))) {
+        Ok(all) => all,
         Err(error) => {
             let problem = problem!(
                 Code::CACHE_UNUSABLE,
@@ -47,7 +51,7 @@ pub(super) fn run(what: Cache, environment: &Environment, ui: &Ui) -> ExitCode {
             return finish(false);
         }
     };
-    if kept.is_empty() && ui.format == Format::Plain {
+    if kept.is_empty() && manifests.is_empty() && ui.format == Format::Plain {
         ui.out(&format!("nothing is kept in {}", folder.display()));
     }
     for (distribution, kept) in kept {
@@ -56,6 +60,14 @@ pub(super) fn run(what: Cache, environment: &Environment, ui: &Ui) -> ExitCode {
             version: kept.version,
             architecture: kept.architecture,
             mirror: kept.mirror,
+            path: kept.path.display().to_string(),
+            bytes: kept.bytes,
+            removed: what == Cache::Clean,
+        });
+    }
+    for kept in manifests {
+        ui.show(Event::CachedManifest {
+            sha256: kept.sha256,
             path: kept.path.display().to_string(),
             bytes: kept.bytes,
             removed: what == Cache::Clean,

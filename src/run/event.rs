@@ -254,6 +254,17 @@ pub enum Event {
         /// Whether it was removed.
         removed: bool,
     },
+    /// A manifest of the cache, as `towline cache` lists or removes it.
+    CachedManifest {
+        /// The hash of what it holds.
+        sha256: String,
+        /// Where it is.
+        path: String,
+        /// Its size.
+        bytes: u64,
+        /// Whether it was removed.
+        removed: bool,
+    },
     /// An inventory without mistakes.
     Checked {
         /// Its files, as they were named.

@@ -160,6 +160,16 @@ impl Ui {
                     "{word}{distribution} {version} {architecture} ({size}){from} in {path}"
                 ));
             }
+            Event::CachedManifest {
+                sha256,
+                path,
+                bytes,
+                removed,
+            } => {
+                let word = if removed { "removed " } else { "" };
+                let size = bytes.div_ceil(1 << 10);
+                self.say(&format!("{word}manifest {sha256} ({size} kB) in {path}"));
+            }
             Event::Checked {
                 files,
                 cluster,

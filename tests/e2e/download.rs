@@ -1,7 +1,10 @@
 //! Hosts that fetch the binary themselves, and those that cannot.
 
+use std::fs;
+
 use towline_lab::{Fault, Mirror};
 
+use crate::inventory::Inventory;
 use crate::place::Place;
 use crate::supply::walk;
 
@@ -111,9 +114,11 @@ fn hosts_fetch_the_binary_themselves_and_those_that_cannot_get_it_from_here() {
     let said = &deployed.changes()[&("m1".to_owned(), "k3s".to_owned())];
     assert!(said[0].contains("uploaded from here"), "{said:?}");
 
+    a_manifest_is_fetched_once(&place, &inventory);
+
     let listed = place.command().args("cache list").run().ends(0).stdout;
     assert!(
-        listed.contains(&k3s.version) && listed.contains(" MB"),
+        listed.contains(&k3s.version) && listed.contains(" MB") && listed.contains("\nmanifest "),
         "{listed}"
     );
     let cleaned = place.command().args("cache clean").run().ends(0).stdout;
@@ -122,4 +127,42 @@ fn hosts_fetch_the_binary_themselves_and_those_that_cannot_get_it_from_here() {
     assert!(nothing.starts_with("nothing is kept in "), "{nothing}");
     assert_eq!(walk(&place.file(".cache/towline")), Vec::<String>::new());
     place.kept_its_secrets();
+}
+
+/// A manifest behind a URL is taken by its hash alone: fetched once, and by a wrong one never.
+fn a_manifest_is_fetched_once(place: &Place, inventory: &Inventory) {
+    let m1 = place.machine("m1");
+    let text = "{apiVersion: v1, kind: ConfigMap, metadata: {name: pools, namespace: default}}";
+    let folder = place.file("served");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("pools.yaml"), text).unwrap();
+    let server = Mirror::serve(&folder).unwrap();
+    let hash = m1.succeed(&format!(
+        "printf '%s' '{text}' | sha256sum | cut -d ' ' -f 1"
+    ));
+    let hash = hash.trim();
+    let with = |sha256: &str| {
+        let item = format!(
+            "[{{url: \"{}/pools.yaml\", sha256: \"{sha256}\"}}]",
+            server.url()
+        );
+        inventory.clone().cluster("manifests", &item)
+    };
+    let wrong = "0".repeat(64);
+    for command in ["plan", "deploy"] {
+        place.json(command, &with(&wrong)).ends(2).says(&[
+            "is not the file that the inventory names",
+            &format!("expected sha256 {wrong}"),
+            &format!("received sha256 {hash}"),
+        ]);
+    }
+    let asked = server.requests("/pools.yaml");
+    let fetched = with(hash);
+    place.json("plan", &fetched).ends(0);
+    place.deploy(&fetched).ends(0);
+    m1.succeed("k3s kubectl get configmap pools");
+    place.deploy(&fetched).changed_nothing();
+    assert_eq!(server.requests("/pools.yaml"), asked + 1);
+    drop(server);
+    place.deploy(&fetched).changed_nothing();
 }
