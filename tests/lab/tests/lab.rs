@@ -221,7 +221,8 @@ fn two_labs_live_side_by_side() {
         (&second, "m1"),
         (&second, "m2"),
     ] {
-        let said = format!("{name}\n{} \n", lab.machine(name).address());
+        let machine = lab.machine(name);
+        let said = format!("{name}\n{} {} \n", machine.address(), machine.address6());
         assert_eq!(String::from_utf8_lossy(&reached(lab, name)), said);
     }
     let public = first.machine("m2").public_address();
