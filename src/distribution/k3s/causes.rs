@@ -45,6 +45,19 @@ const LOGIN_REFUSED: Cause = Cause {
     ],
 };
 
+/// In the words of etcd's client, to which a certificate that is not accepted is a deadline like any other. A server
+/// that joins asks another server by HTTP, which says more.
+const ETCD_SILENT: Cause = Cause {
+    code: Code::DATASTORE_UNREACHED,
+    words: &["failed to bootstrap cluster data: context deadline exceeded"],
+    value: Value::None,
+    means: "the etcd in the datastore's endpoint does not answer k3s: it is too slow, or one of the two does not accept the other's certificate",
+    remedy: &[
+        "look at  cluster: {datastore_ca_file: …, datastore_certificate_file: …, datastore_key_file: …}  in the inventory, and at the log of that etcd",
+        "then run the same command again",
+    ],
+};
+
 const CAUSES: &[Cause] = &[
     Cause {
         code: Code::TOKEN_REFUSED,
@@ -112,6 +125,7 @@ const CAUSES: &[Cause] = &[
         ],
         ..LOGIN_REFUSED
     },
+    ETCD_SILENT,
     Cause {
         code: Code::SQLITE_ONE_SERVER,
         words: &["failed to bootstrap cluster data: etcd disabled"],
