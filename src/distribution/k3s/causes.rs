@@ -125,6 +125,11 @@ const CAUSES: &[Cause] = &[
         ],
         ..LOGIN_REFUSED
     },
+    // In the words of NATS's client.
+    Cause {
+        words: &["failed to connect to NATS server: nats: Authorization Violation"],
+        ..LOGIN_REFUSED
+    },
     ETCD_SILENT,
     Cause {
         code: Code::SQLITE_ONE_SERVER,

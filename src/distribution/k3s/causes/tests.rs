@@ -48,6 +48,11 @@ const MEASURED: &[(&str, &str, &str)] = &[
         "cluster: {datastore_endpoint: …}",
     ),
     (
+        r#"time="x" level=fatal msg="Error: preparing server: failed to bootstrap cluster data: creating storage endpoint: failed to create driver for configured endpoint: failed to connect to NATS server: nats: Authorization Violation""#,
+        "the database refuses the user or the password in the datastore's endpoint",
+        "cluster: {datastore_endpoint: …}",
+    ),
+    (
         r#"time="x" level=fatal msg="Error: preparing server: failed to bootstrap cluster data: context deadline exceeded""#,
         "the etcd in the datastore's endpoint does not answer k3s: it is too slow, or one of the two does not accept the other's certificate",
         "datastore_ca_file",
