@@ -48,20 +48,25 @@ pub(super) fn adoption(
 ) -> Result<(), Problem> {
     let name = &host.name;
     let all = effective_config(facts).map_err(|why| unreadable(name, why))?;
-    for (key, supported) in [
-        ("config", Some("/etc/rancher/k3s/config.yaml")),
-        ("datastore-endpoint", None),
-    ] {
-        let value = all.get(key).and_then(Value::as_str);
-        let same = value.map(|value| value.trim_end_matches('/')) == supported;
-        if all.contains_key(key) && !same {
-            return Err(problem!(
-                Code::ADOPTION_UNSUPPORTED,
-                host = name,
-                "k3s runs with --{key}, which towline does not support yet"
-            )
-            .next("leave this host out of the inventory"));
-        }
+    let file = all.get("config").and_then(Value::as_str);
+    if file.is_some_and(|file| file.trim_end_matches('/') != "/etc/rancher/k3s/config.yaml") {
+        return Err(problem!(
+            Code::ADOPTION_UNSUPPORTED,
+            host = name,
+            "k3s runs with --config, which towline does not support yet"
+        )
+        .next("leave this host out of the inventory"));
+    }
+    // Both are secrets.
+    let datastore = |settings: &Settings| settings.get("datastore-endpoint").cloned();
+    if datastore(&all) != datastore(config) {
+        return Err(problem!(
+            Code::SETTING_FIXED,
+            host = name,
+            "it keeps its cluster in another database than the one that `cluster.datastore_endpoint` names"
+        )
+        .because("k3s does not move data from one database to another: it would start with nothing")
+        .next("write the same endpoint as on this host, letter by letter; it is in its unit, the variables of its unit, or /etc/rancher/k3s/config.yaml"));
     }
     let besides = facts.node.foreign.as_ref().map_or(Ok(Vec::new()), besides);
     let besides = besides.map_err(|why| unreadable(name, why))?;

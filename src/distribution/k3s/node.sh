@@ -14,7 +14,10 @@ if [ -d "$data/server/db/etcd/member" ]; then
 elif [ -f "$data/server/db/state.db" ]; then
     say datastore sqlite
 # One whose data is elsewhere has its token when it has been there.
-elif [ -s "$data/server/token" ] && grep -q '^datastore-endpoint:' "$configuration" 2>/dev/null; then
+elif [ -s "$data/server/token" ] && {
+    grep -q '^datastore-endpoint:' "$configuration" ||
+        grep -qi 'datastore.endpoint' /etc/systemd/system/k3s.service /etc/systemd/system/k3s.service.env /etc/default/k3s /etc/sysconfig/k3s
+} 2>/dev/null; then
     say datastore external
 fi
 [ -f "$data/agent/kubelet.kubeconfig" ] && say joined yes

@@ -206,10 +206,14 @@ fn what_would_be_lost_beside_what_is_shared_is_told_with_it() {
 
 #[test]
 fn what_cannot_be_understood_is_not_taken_over() {
-    let cases: [(&[&str], &str); 3] = [
+    let cases: [(&[&str], &str); 4] = [
         (
             &["--datastore-endpoint=postgres://u:p@h/db"],
-            "m2: k3s runs with --datastore-endpoint",
+            "m2: it keeps its cluster in another database",
+        ),
+        (
+            &["--config=/etc/k3s.yaml"],
+            "m2: k3s runs with --config, which",
         ),
         (&["--node-name", "${NAME}"], "its ExecStart uses variables"),
         (&["traefik"], "`traefik` belongs to no flag"),
@@ -218,7 +222,15 @@ fn what_cannot_be_understood_is_not_taken_over() {
         let topology = mixed(THREE, arguments).adopting().topology();
         let problem = topology.unfit["m2"].to_string();
         assert!(problem.contains(words), "{problem}");
+        assert!(!problem.contains("u:p"), "{problem}");
     }
+    let same = format!("cluster: {{datastore_endpoint: 'postgres://u:p@h/db'}}{THREE}");
+    let mut lab = mixed(&same, cases[0].0).adopting();
+    for facts in lab.facts.values_mut() {
+        facts.node.datastore = facts.node.datastore.map(|_| Datastore::External);
+    }
+    let topology = lab.topology();
+    assert!(!topology.unfit.contains_key("m2"), "{:?}", topology.unfit);
 }
 
 #[test]
