@@ -131,7 +131,7 @@ fn a_playbook_of_ones_own_replaces_towlines_and_quiet_is_quiet() {
 }
 
 #[test]
-fn a_network_plug_in_of_ones_own_is_not_waited_for() {
+fn a_network_plug_in_is_waited_for_where_a_manifest_brings_it() {
     let place = Place::up(1, 1);
     let [m1, m2] = ["m1", "m2"].map(|name| place.machine(name));
     let address = m1.address().to_string();
