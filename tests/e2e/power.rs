@@ -1,7 +1,6 @@
 //! Machines that lose power, come back, come back as strangers, or are not there at the beginning.
 
 use std::process::Command;
-use std::time::Instant;
 
 use crate::kill::{holds_the_restart, lives, stands_still};
 use crate::place::{Place, wait_for};
@@ -84,9 +83,7 @@ fn a_cluster_outlives_power_cords_and_takes_wiped_machines_back() {
         place.machine(name).cut().unwrap();
     }
     place.machine("m1").boot().unwrap();
-    let begun = Instant::now();
     let deployed = place.deploy(&named).ends(1);
-    assert!(begun.elapsed().as_secs() < 120, "{:?}", begun.elapsed());
     let problem = deployed.row("m1").problem;
     assert_eq!(
         problem,

@@ -1,7 +1,5 @@
 //! Machines that lose power while they join and afterwards, too many of them, and those that come back as strangers.
 
-use std::time::Instant;
-
 use super::{cluster_id, lives, members, nodes, problem_of, renew};
 use crate::place::wait_for;
 
@@ -44,11 +42,9 @@ fn a_cluster_of_k0s_outlives_power_cords_and_takes_wiped_machines_back() {
 
     // A second one: too few are left. It is said which are needed, and nothing is done.
     m3.cut().unwrap();
-    let begun = Instant::now();
     let failed = place
         .deploy(&all.clone().only(&["m1", "m2", "m3", "m5"]))
         .ends(1);
-    assert!(begun.elapsed().as_secs() < 120, "{:?}", begun.elapsed());
     failed.says(&["etcd needs more than half of its members, 2 of m1, m2, m3, and only m1 was reached with its data"]);
 
     // A cold start, each unit disabled: all are started together, since none has a quorum alone.
