@@ -79,6 +79,7 @@ func runController(v *vars, flags *controllerFlags) error {
 		<-ctx.Done()
 		return nil
 	}
+	parts.EndIfBroken()
 	if err := flags.worker.token.check(); err != nil {
 		return err
 	}

@@ -23,6 +23,11 @@ import (
 
 func main() {
 	parts.TimeFormat = time.DateTime
+	// Kubernetes' own version is without the number behind "+k0s".
+	Version = parts.TakeVersion(Version, func(version string) string {
+		upstream, _, _ := strings.Cut(version, "+k0s")
+		return upstream + "+k0s"
+	})
 	if program := strings.TrimPrefix(filepath.Base(os.Args[0]), "k0s-"); program == "kubectl" {
 		runKubectl(os.Args[1:])
 		return

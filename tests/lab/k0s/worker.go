@@ -85,6 +85,7 @@ func preflight(works, ignored bool) error {
 func runWorker(v *vars, flags *workerFlags) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	parts.EndIfBroken()
 	if err := flags.token.check(); err != nil {
 		return err
 	}

@@ -39,6 +39,7 @@ func runAgent(chosen options) error {
 		return err
 	}
 	parts.LogInfo("Starting k3s agent %s (%s)", Version, Commit)
+	parts.EndIfBroken()
 	err = serveAgent(ctx, config)
 	if ctx.Err() != nil {
 		return nil

@@ -17,6 +17,7 @@ import (
 )
 
 func main() {
+	Version = parts.TakeVersion(Version, func(version string) string { return version })
 	switch program := filepath.Base(os.Args[0]); program {
 	case "kubectl":
 		runKubectl(os.Args[1:])

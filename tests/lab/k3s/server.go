@@ -54,6 +54,7 @@ func runServer(chosen options) error {
 		return err
 	}
 	parts.LogInfo("Starting k3s %s (%s)", Version, Commit)
+	parts.EndIfBroken()
 	s := &server{settings: config}
 	s.supervisor = &supervisor{server: s}
 	s.database = &database{server: s}

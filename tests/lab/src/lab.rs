@@ -267,6 +267,19 @@ impl Lab {
         }
     }
 
+    /// The same distribution in another version, such as `v1.36.2+k3s1`, for an upgrade from or to it; gone with the
+    /// lab. Any version is there of the stand-in. Of a real binary it must be among those in `TOWLINE_LAB_K3S_OLDER`
+    /// or `TOWLINE_LAB_K0S_OLDER`. Fails where there is none.
+    pub fn release_of(&self, version: &str) -> Result<Release> {
+        release::versions::of_version(self.release(), version, self.directory())
+    }
+
+    /// A release that tells this version, and whose server or agent ends with an error some seconds after its start,
+    /// before it touches its data; gone with the lab. It is a stand-in's also where real binaries run.
+    pub fn broken_release(&self, version: &str) -> Result<Release> {
+        release::versions::broken(self.release(), version, self.directory())
+    }
+
     /// What this host's kernel needs in the distribution's own configuration, a `config.yaml` of k3s or the `spec` of
     /// a k0s.yaml; nothing on most hosts.
     pub fn cluster_config(&self) -> Vec<(String, serde_json::Value)> {

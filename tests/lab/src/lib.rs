@@ -25,7 +25,8 @@
 //! [`Audit`] records which programs run, here and on the machines, by the kernel that they share.
 //!
 //! Environment: `TOWLINE_LAB_RUN` (run folders), `TOWLINE_LAB_CACHE` (image, official releases), `TOWLINE_LAB_K3S`
-//! and `TOWLINE_LAB_K0S` (binaries).
+//! and `TOWLINE_LAB_K0S` (binaries), `TOWLINE_LAB_K3S_OLDER` and `TOWLINE_LAB_K0S_OLDER` (binaries of other versions
+//! beside those, `FILE[:FILE…]`, for [`Lab::release_of`]).
 
 mod audit;
 mod base;

@@ -103,8 +103,28 @@ impl Mirror {
     /// The same on another address of this host.
     pub fn release_on(address: IpAddr, release: &Release) -> Result<Self> {
         let directory = tempfile::tempdir()?;
+        let mut mirror = Self::serve_on(address, directory.path())?;
+        mirror.release = Some(directory);
+        mirror.publish(release)?;
+        Ok(mirror)
+    }
+
+    /// Serves another release beside those that are there, and lets both channels name it: what happens when a new
+    /// version comes out. An older one is served by [`Mirror::add`].
+    pub fn publish(&self, release: &Release) -> Result<()> {
+        self.add(release)?;
+        for channel in CHANNELS {
+            let file = self.shared.directory.join(format!("{channel}.txt"));
+            fs::write(file, format!("{}\n", release.version))?;
+            self.channel(channel, &release.version);
+        }
+        Ok(())
+    }
+
+    /// Serves another release beside those that are there, and leaves the channels alone.
+    pub fn add(&self, release: &Release) -> Result<()> {
         let asset = release.asset();
-        let folder = directory.path().join(&release.version);
+        let folder = self.shared.directory.join(&release.version);
         fs::create_dir(&folder)?;
         std::os::unix::fs::symlink(&release.path, folder.join(&asset))?;
         let sum = sha256(&release.path)?;
@@ -113,16 +133,7 @@ impl Mirror {
             folder.join(release.distribution.checksums()),
             format!("{sum}{separator}{asset}\n"),
         )?;
-        for channel in CHANNELS {
-            let file = directory.path().join(format!("{channel}.txt"));
-            fs::write(file, format!("{}\n", release.version))?;
-        }
-        let mut mirror = Self::serve_on(address, directory.path())?;
-        mirror.release = Some(directory);
-        for channel in CHANNELS {
-            mirror.channel(channel, &release.version);
-        }
-        Ok(mirror)
+        Ok(())
     }
 
     /// `http://127.0.0.1:<port>`, without a slash at its end.

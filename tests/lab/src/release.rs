@@ -18,6 +18,7 @@ use crate::command::run;
 use crate::{places, say};
 
 mod distribution;
+pub(crate) mod versions;
 
 pub use distribution::Distribution;
 
@@ -88,7 +89,8 @@ fn choose(distribution: Distribution) -> Result<Release> {
         return described(distribution, path, Source::Named)
             .with_context(|| format!("use the {distribution} that {variable} names"));
     }
-    if let Some(path) = official(distribution, distribution.releases(), &places::cache()?)? {
+    let (version, releases) = (distribution.version(), distribution.releases());
+    if let Some(path) = official(distribution, version, releases, &places::cache()?)? {
         return described(distribution, path, Source::Official);
     }
     described(distribution, stand_in(distribution)?, Source::StandIn)
@@ -136,8 +138,12 @@ pub(crate) fn url_encoded(version: &str) -> String {
 }
 
 /// The binary from the cache or from where `releases` leads; none where that cannot be reached.
-fn official(distribution: Distribution, releases: &str, cache: &Path) -> Result<Option<PathBuf>> {
-    let version = distribution.version();
+fn official(
+    distribution: Distribution,
+    version: &str,
+    releases: &str,
+    cache: &Path,
+) -> Result<Option<PathBuf>> {
     let asset = distribution.asset(version);
     let directory = cache.join(distribution.as_str()).join(version);
     let path = directory.join(&asset);
@@ -250,7 +256,7 @@ mod tests {
         };
         let mirror = Mirror::release(&release).unwrap();
         let asset = release.asset_path();
-        let get = |url: &str, cache: &Path| official(distribution, url, cache);
+        let get = |url: &str, cache: &Path| official(distribution, &release.version, url, cache);
 
         for (fault, complaint) in [
             (Fault::Corrupt, "was announced: not using it"),

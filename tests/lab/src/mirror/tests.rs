@@ -84,6 +84,41 @@ fn a_release_is_served_and_breaks_on_demand() {
 }
 
 #[test]
+fn several_releases_are_served_and_the_channels_name_the_last_one_published() {
+    let directory = tempfile::tempdir().unwrap();
+    let release = |version: &str| {
+        let path = directory.path().join(version);
+        fs::write(&path, version).unwrap();
+        Release {
+            distribution: Distribution::K3s,
+            path,
+            version: version.to_owned(),
+            source: Source::Named,
+        }
+    };
+    let (first, older, newer) = (release("v2+k3s1"), release("v1+k3s1"), release("v3+k3s1"));
+    let mirror = Mirror::release(&first).unwrap();
+    let channel = |version: &str| {
+        let answer = ask(&mirror, "GET /channels/stable");
+        assert!(
+            answer.contains(&format!("/tag/{version}%2Bk3s1\r\n")),
+            "{answer}"
+        );
+    };
+    mirror.add(&older).unwrap();
+    channel("v2");
+    mirror.publish(&newer).unwrap();
+    channel("v3");
+    for release in [&first, &older, &newer] {
+        let answer = ask(&mirror, &format!("GET {}", release.asset_path()));
+        assert!(
+            answer.ends_with(&format!("\r\n\r\n{}", release.version)),
+            "{answer}"
+        );
+    }
+}
+
+#[test]
 fn a_channel_leads_to_a_version_and_nothing_leads_out() {
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("served")).unwrap();
