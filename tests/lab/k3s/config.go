@@ -55,32 +55,38 @@ func (e usageError) Error() string { return e.message }
 // parseArguments reads a command line in the manner of Go's flag package,
 // which words its errors.
 func parseArguments(flags []flagDefinition, arguments []string) (options, error) {
+	parsed, _, err := parseArgumentsAndNames(flags, arguments)
+	return parsed, err
+}
+
+// parseArgumentsAndNames tells what stands behind the flags, too.
+func parseArgumentsAndNames(flags []flagDefinition, arguments []string) (options, []string, error) {
 	parsed := options{}
 	for len(arguments) > 0 {
 		argument := arguments[0]
+		if len(argument) < 2 || argument[0] != '-' {
+			break // what follows is no flag, whatever it looks like
+		}
 		arguments = arguments[1:]
 		if argument == "--" {
 			break
-		}
-		if len(argument) < 2 || argument[0] != '-' {
-			break // k3s ignores positional arguments and all that follows them
 		}
 		name := strings.TrimPrefix(strings.TrimPrefix(argument, "-"), "-")
 		name, value, hasValue := strings.Cut(name, "=")
 		flag, known := findFlag(flags, name)
 		if !known {
-			return nil, usageError{"flag provided but not defined: -" + name}
+			return nil, nil, usageError{"flag provided but not defined: -" + name}
 		}
 		if flag.kind == boolFlag {
 			if !hasValue {
 				value = "true"
 			}
 			if _, err := strconv.ParseBool(value); err != nil {
-				return nil, usageError{fmt.Sprintf("invalid boolean value %q for -%s: parse error", value, name)}
+				return nil, nil, usageError{fmt.Sprintf("invalid boolean value %q for -%s: parse error", value, name)}
 			}
 		} else if !hasValue {
 			if len(arguments) == 0 {
-				return nil, usageError{"flag needs an argument: -" + name}
+				return nil, nil, usageError{"flag needs an argument: -" + name}
 			}
 			value, arguments = arguments[0], arguments[1:]
 		}
@@ -90,7 +96,7 @@ func parseArguments(flags []flagDefinition, arguments []string) (options, error)
 			parsed[flag.name] = []string{value}
 		}
 	}
-	return parsed, nil
+	return parsed, arguments, nil
 }
 
 // readConfigFiles reads FILE and then FILE.d/*.yaml and *.yml in alphabetical
@@ -181,10 +187,15 @@ func scalarText(value any) string {
 // loadOptions combines environment, configuration files and command line; the
 // later of these three wins, and lists of the last two are joined.
 func loadOptions(command string, arguments []string) (options, error) {
+	chosen, _, err := loadOptionsAndNames(command, arguments)
+	return chosen, err
+}
+
+func loadOptionsAndNames(command string, arguments []string) (options, []string, error) {
 	flags := flagsOf(command)
-	fromCommandLine, err := parseArguments(flags, arguments)
+	fromCommandLine, names, err := parseArgumentsAndNames(flags, arguments)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	result := options{}
 	for _, flag := range flags {
@@ -203,14 +214,14 @@ func loadOptions(command string, arguments []string) (options, error) {
 	}
 	fromFiles, err := readConfigFiles(file, required)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if command == "server" {
+	if command != "agent" {
 		dropUnknown(flags, fromFiles)
 	}
 	checked, err := parseArguments(flags, configArguments(fromFiles))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for name, values := range checked {
 		result[name] = values
@@ -222,7 +233,7 @@ func loadOptions(command string, arguments []string) (options, error) {
 		}
 		result[name] = values
 	}
-	return result, nil
+	return result, names, nil
 }
 
 // dropUnknown takes away what a server does not know, with a warning each; an

@@ -106,10 +106,14 @@ func serverFlags() []flagDefinition {
 func agentFlags() []flagDefinition { return commonFlags() }
 
 func flagsOf(command string) []flagDefinition {
-	if command == "server" {
+	switch command {
+	case "server":
 		return serverFlags()
+	case "etcd-snapshot":
+		return snapshotFlags()
+	default:
+		return agentFlags()
 	}
-	return agentFlags()
 }
 
 func findFlag(flags []flagDefinition, name string) (flagDefinition, bool) {

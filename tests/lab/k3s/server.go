@@ -58,6 +58,9 @@ func runServer(chosen options) error {
 	s := &server{settings: config}
 	s.supervisor = &supervisor{server: s}
 	s.database = &database{server: s}
+	if chosen.truth("cluster-reset") {
+		return s.reset(ctx)
+	}
 	err = s.run(ctx)
 	if ctx.Err() != nil {
 		s.shutdown()
@@ -106,6 +109,7 @@ func (s *server) run(ctx context.Context) error {
 	if err := s.nodes.waitForAPI(ctx); err != nil {
 		return err
 	}
+	s.nodes.endReset(ctx)
 	s.plane.RunControllers()
 	s.supervisor.ready.Store(true)
 	go s.nodes.run(ctx)

@@ -133,8 +133,8 @@ func (s *settings) setServer() error {
 	if s.agentToken, err = optionOrFile(chosen, "agent-token"); err != nil {
 		return err
 	}
-	if chosen.truth("cluster-reset") || chosen.text("cluster-reset-restore-path") != "" {
-		return errors.New("cluster-reset is not in the stand-in")
+	if err := s.checkReset(); err != nil {
+		return err
 	}
 	s.clusterInit = chosen.truth("cluster-init")
 	s.port = 6443

@@ -102,6 +102,7 @@ func (s *supervisor) handler() http.Handler {
 	mux.HandleFunc("GET /v1-k3s/apiservers", s.forNodes(s.apiServers))
 	mux.HandleFunc("POST /v1-k3s/node", s.forNodes(s.nodeCredentials))
 	mux.HandleFunc("GET /v1-k3s/server-bootstrap", s.forServers(s.serverBootstrap))
+	mux.HandleFunc("POST /db/snapshot", s.forServers((&snapshots{server: s.server}).serve))
 	mux.HandleFunc("GET /db/info", s.forServers(s.databaseInfo))
 	mux.HandleFunc("POST /v1-k3s/token-rotate", s.forServers(s.rotateToken))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
