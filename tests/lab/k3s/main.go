@@ -43,7 +43,11 @@ func main() {
 		exitWith(runToken(arguments))
 	case "etcd-snapshot":
 		exitWith(runSnapshot(arguments))
-	case "crictl", "ctr", "check-config", "completion", "certificate", "secrets-encrypt":
+	case "certificate":
+		exitWith(runCertificate(arguments))
+	case "secrets-encrypt":
+		exitWith(runSecretsEncrypt(arguments))
+	case "crictl", "ctr", "check-config", "completion":
 		notInStandIn(command)
 	default:
 		printUsage()

@@ -37,6 +37,7 @@ func rotateToken(arguments []string) error {
 	if err != nil {
 		return err
 	}
+	fmt.Println("\033[33mWARNING\033[0m: Recommended to keep a record of the old token. If restoring from a snapshot, you must use the token associated with that snapshot.")
 	dataDir := parts.OrDefault(chosen.text("data-dir"), defaultDataDir)
 	old := parts.OrDefault(chosen.text("token"), os.Getenv("K3S_TOKEN"))
 	if old == "" {
