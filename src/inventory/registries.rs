@@ -2,6 +2,8 @@
 //!
 //! The form is that of k3s's registries.yaml: <https://docs.k3s.io/installation/private-registry>.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -72,7 +74,14 @@ fn of(reader: &mut Reader<'_>, node: &YamlNode) -> Option<Registries> {
         .map(YamlNode::entries)
         .unwrap_or_default()
     {
-        let login = entry.value.get("auth").map(YamlNode::entries);
+        let auth = entry.value.get("auth");
+        let said = |key| auth.and_then(|auth| auth.get(key)?.text());
+        if let (Some(user), Some(password)) = (said("username"), said("password")) {
+            // As it is shown to a registry.
+            reader.secret(&STANDARD.encode(format!("{user}:{password}")));
+        }
+        lacking(reader, auth, "identity_token");
+        let login = auth.map(YamlNode::entries);
         // In an inventory, the secret itself stands there by now.
         for part in login.unwrap_or_default() {
             if let YamlValue::Map(_) = part.value.tree {
@@ -108,6 +117,10 @@ fn of(reader: &mut Reader<'_>, node: &YamlNode) -> Option<Registries> {
             files.push((path, text));
         }
     }
+    let mirrors = node.get("mirrors").map(YamlNode::entries);
+    for mirror in mirrors.unwrap_or_default() {
+        lacking(reader, Some(&mirror.value), "rewrite");
+    }
     // One may be written without the list that it has to be.
     let mirrors = content.get_mut("mirrors").and_then(Value::as_object_mut);
     for mirror in mirrors.into_iter().flat_map(Map::values_mut) {
@@ -117,6 +130,16 @@ fn of(reader: &mut Reader<'_>, node: &YamlNode) -> Option<Registries> {
     }
     reader.secrets.extend(secrets_among(&content));
     Some(Registries { content, files })
+}
+
+/// Notes a key of which the distribution's container runtime knows nothing.
+fn lacking(reader: &mut Reader<'_>, node: Option<&YamlNode>, key: &str) {
+    if let Some(entry) = node.and_then(|node| node.entry(key))
+        && let Some(instead) = reader.dialect.in_place_of(key)
+    {
+        let message = format!("{} has no `{key}` of `registries`", reader.dialect.name);
+        reader.mistakes.help(entry.at, message, instead);
+    }
 }
 
 /// A registry's address: `HOST`, `HOST:PORT`, or `*` for all.

@@ -3,6 +3,7 @@
 //! ```text
 //!  k0s/first.rs   behind NAT from nothing, a new disk for the first controller, changed under load, reset
 //!  k0s/manifests.rs   a part of it: manifests of the inventory
+//!  k0s/registries.rs  a part of it: registries of the inventory
 //!  k0s/faults.rs  what is refused or fails: ports, tokens, settings, a join that was cut off
 //!  k0s/power.rs   power cords, quorum, new disks
 //!  k0s/single.rs  one host alone, downloaded, elsewhere than usual
@@ -18,6 +19,7 @@ mod faults;
 mod first;
 mod manifests;
 mod power;
+mod registries;
 mod single;
 
 /// How what a host joins with begins, packed.

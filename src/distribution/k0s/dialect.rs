@@ -1,11 +1,15 @@
 //! What inventories say in the words of k0s.
 
-use super::keys;
+use super::{keys, registries};
 use crate::inventory::{Dialect, Role, RoleWord, own_files};
 
 /// What towline writes itself on hosts of k0s, and where it is said instead.
-const OWN_FILES: [(&str, &str); 3] = [
+const OWN_FILES: [(&str, &str); 4] = [
     ("/etc/k0s/k0s.yaml", "say it with `config`"),
+    (
+        "/etc/k0s/containerd.d/towline-registries.toml",
+        "say it with `registries`",
+    ),
     (
         "/etc/systemd/system/k0scontroller.service",
         "write a drop-in of the unit",
@@ -65,10 +69,6 @@ pub const DIALECT: Dialect = Dialect {
             "name a controller of that cluster among the hosts: hosts join with a token that it makes",
         ),
         (
-            "registries",
-            "write hosts.toml files with `files`, below /etc/k0s/certs.d, and name that folder in /etc/k0s/containerd.d",
-        ),
-        (
             "environment",
             "write a drop-in of its unit with `files`: /etc/systemd/system/k0scontroller.service.d/environment.conf",
         ),
@@ -81,6 +81,15 @@ pub const DIALECT: Dialect = Dialect {
             "put the file there with `files`, and name it in `api.extraArgs` under `spec` of `config`",
         ),
         ("embedded_registry", "k0s does not share images among nodes"),
+        // Parts of `registries`.
+        (
+            "rewrite",
+            "its containerd has none; what stands before every name is written into the mirror's URL: https://mirror.example.org/v2/hub",
+        ),
+        (
+            "identity_token",
+            "its containerd is told no such token: write `username` and `password`",
+        ),
         (
             "datastore",
             "it is etcd; `role: single` keeps the data in sqlite",
@@ -99,7 +108,7 @@ pub const DIALECT: Dialect = Dialect {
     data_dir: "/var/lib/k0s",
     token: "made by `k0s token create` on a controller",
     agent_token: "made by `k0s token create` on a controller",
-    registry_files: "/etc/k0s/certs.d",
+    registry_files: registries::FOLDER,
     spelling: |key| key.trim_start_matches('-').replace('_', "-"),
     reserved: &[
         (
@@ -127,6 +136,7 @@ pub const DIALECT: Dialect = Dialect {
     per_host: &[],
     remarks: |inventory| {
         let mut remarks = keys::remarks(inventory);
+        remarks.extend(registries::remarks(inventory));
         remarks.extend(own_files(inventory, &OWN_FILES));
         remarks
     },

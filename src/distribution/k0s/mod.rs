@@ -12,6 +12,7 @@ pub mod flags;
 pub mod keys;
 mod meaning;
 mod questions;
+mod registries;
 mod release;
 mod rules;
 mod tokens;
@@ -39,7 +40,7 @@ pub static DISTRIBUTION: Distribution = Distribution {
         "site.yml", "files.yml", "controller.yml", "manifests.yml", "admit.yml", "join.yml", "worker.yml", "admitted.yml",
         "reset-stop.yml", "reset-delete.yml", "reset-host.yml", "reset-stay.yml",
     ),
-    templates: embedded!("templates" / "k0s": "addons.sh", "etcd.sh", "k0s.service", "k0s.yaml", "k0stoken", "mounts.sh", "ports.sh"),
+    templates: embedded!("templates" / "k0s": "addons.sh", "etcd.sh", "k0s.service", "k0s.yaml", "k0stoken", "mounts.sh", "ports.sh", "registries.sh", "registries.toml"),
     journal: Journal {
         cause: causes::diagnose,
         relevant: |journal| causes::WORDS.relevant(journal),

@@ -25,6 +25,9 @@ for role in server agent; do
     esac
 done
 file config "$config"
+# Its drop-ins count only while k0s writes this.
+containerd=/etc/k0s/containerd.toml
+[ -f "$containerd" ] && ! grep -qx '# k0s_managed=true' "$containerd" && say drop_in "$(echo own | pack) containerd.toml"
 for manifest in "$data"/manifests/towline/[0-9][0-9][0-9]-[a-z0-9]*.yaml; do
     [ -f "$manifest" ] && printf '%s\n' "${manifest##*/}"
 done | head -n 1000 | sed 's/-/\//' | while IFS= read -r manifest; do say manifest "$manifest"; done

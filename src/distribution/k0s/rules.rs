@@ -9,7 +9,7 @@ use super::config::{API_PORT, HostOfK0s, JOIN_PORT, SPEC, balances};
 use super::dialect::DIALECT;
 use super::keys::spec;
 use super::told::{kubelet_argument, own_flags, own_yaml, running, server};
-use super::{fixed, flags, variables};
+use super::{fixed, flags, registries, variables};
 use crate::cluster::rules::{
     Assignment, Basis, Belongings, HostConfig, Product, Token, Told, WantedAddresses,
 };
@@ -342,6 +342,9 @@ fn configure(basis: &Basis<'_>, assignment: &Assignment<'_>) -> Result<HostConfi
         .inventory("ignore-pre-flight-checks: true")
         .next("and for the kubelets")
         .inventory("cluster: {config: {spec: {workerProfiles: [{name: default, values: {failCgroupV1: false}}]}}}"));
+    }
+    if has_node && let Some(problem) = registries::refused(host, facts, basis.version) {
+        return Err(problem);
     }
     let kubelet = folder(&flags, "kubelet-root-dir");
     Ok(HostConfig {

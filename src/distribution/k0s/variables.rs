@@ -5,9 +5,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::config::{AGENT_PORT, API_PORT, FLAGS, JOIN_PORT, SPEC, TOKEN};
-use super::flags;
 use super::keys::spec;
 use super::told::file;
+use super::{flags, registries};
 use crate::cluster::{NodeRole, PEER_PORT, Situation, Topology, host_of};
 use crate::digest::sha256;
 use crate::distribution::{Settings, manifests};
@@ -58,6 +58,12 @@ pub(super) struct K0sVariables<'a> {
     elsewhere: bool,
     /// Folder of k0s's data
     data_dir: &'a str,
+    /// Whether containerd is told of registries
+    registries: bool,
+    /// What it is told, with secrets, each file with `path` and `content`
+    registry_files: Vec<Value>,
+    /// Whether it is containerd 1, as up to k0s 1.35
+    containerd_1: bool,
     /// The manifests of a controller, each with `path` and `content`; a `/` of the path is a `-` in the file's name
     manifests: Vec<Value>,
     /// The SHA-256 of all of them
@@ -95,6 +101,8 @@ pub(super) fn variables(
     } else {
         Default::default()
     };
+    let has_node = spec.is_some_and(|spec| spec.has_node);
+    let registries = host.registries.as_ref().filter(|_| has_node);
     let token = setting(TOKEN).and_then(Value::as_str);
     json!(K0sVariables {
         unit: if is_server {
@@ -106,7 +114,7 @@ pub(super) fn variables(
         arguments: line.iter().map(|word| quoted(word)).collect(),
         spec: setting(SPEC).cloned().unwrap_or_default(),
         version,
-        has_node: spec.is_some_and(|spec| spec.has_node),
+        has_node,
         node_name: spec.map_or("", |spec| &spec.node_name),
         network: topology.network.itself,
         no_server: topology.no_server,
@@ -126,6 +134,13 @@ pub(super) fn variables(
             && version.is_some()
             && facts.node.version.as_deref() == version,
         data_dir: facts.node.data_dir.as_str(),
+        registries: registries.is_some(),
+        registry_files: registries
+            .map(|registries| registries::files(&registries.value))
+            .unwrap_or_default(),
+        containerd_1: version
+            .or(facts.node.version.as_deref())
+            .is_some_and(registries::has_containerd_1),
         manifests_sha256: sha256(json!(manifests).to_string()),
         manifests,
         left,

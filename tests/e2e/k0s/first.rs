@@ -93,6 +93,7 @@ fn behind_nat_a_cluster_of_k0s_is_made_loses_its_first_controller_is_changed_and
     );
 
     super::manifests::come_and_go(&place, &inventory);
+    super::registries::come_and_go(&place, &inventory);
 
     // The first controller comes back with an empty disk: it joins the others, under its name and address.
     let before = cluster_id(m2);
