@@ -54,17 +54,11 @@ type addons struct {
 func (c *nodeController) runAddons(ctx context.Context, client dynamic.Interface) {
 	a := &addons{nodes: c, client: client, modified: map[string]time.Time{},
 		mapper: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(c.client.Discovery()))}
-	crd := &unstructured.Unstructured{}
-	if err := crd.UnmarshalJSON([]byte(addonCRD)); err != nil {
-		parts.Fatal("%v", err)
-	}
-	crds := schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
-	for {
-		_, err := client.Resource(crds).Create(ctx, crd, metav1.CreateOptions{})
-		if err == nil || apierrors.IsAlreadyExists(err) {
-			break
-		}
-		time.Sleep(time.Second)
+	createCRD(ctx, client, addonCRD)
+	createCRD(ctx, client, snapshotCRD)
+	if c.server.hasEtcd() {
+		folder := c.server.settings.options.text("etcd-snapshot-dir")
+		go (&snapshots{server: c.server}).reconcile(ctx, snapshotRequest{Dir: &folder})
 	}
 	for force := true; ; {
 		if err := a.look(ctx, force); err != nil {
@@ -77,6 +71,22 @@ func (c *nodeController) runAddons(ctx context.Context, client dynamic.Interface
 			return
 		case <-time.After(15 * time.Second):
 		}
+	}
+}
+
+// createCRD teaches the API server a kind, once it takes it.
+func createCRD(ctx context.Context, client dynamic.Interface, content string) {
+	crd := &unstructured.Unstructured{}
+	if err := crd.UnmarshalJSON([]byte(content)); err != nil {
+		parts.Fatal("%v", err)
+	}
+	crds := schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+	for ctx.Err() == nil {
+		_, err := client.Resource(crds).Create(ctx, crd, metav1.CreateOptions{})
+		if err == nil || apierrors.IsAlreadyExists(err) {
+			return
+		}
+		time.Sleep(time.Second)
 	}
 }
 

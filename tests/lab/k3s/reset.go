@@ -51,9 +51,6 @@ func (s *settings) checkReset() error {
 // of etcd, with its own data or a snapshot's, and ends (k3s: pkg/etcd/etcd.go,
 // Reset and Restore; pkg/cluster/managed.go).
 func (s *server) reset(ctx context.Context) error {
-	if _, err := os.Stat(s.settings.serverDir("db", "standin")); err == nil {
-		return errors.New("cluster-reset of the default datastore is not in the stand-in")
-	}
 	if err := s.prepareReset(); err != nil {
 		return fmt.Errorf("preparing server: failed to bootstrap cluster data: %w", err)
 	}
@@ -72,8 +69,8 @@ func (s *server) reset(ctx context.Context) error {
 		return err
 	}
 	data, err := s.database.loadBootstrap(ctx, given.password)
-	if err == nil && data == nil {
-		err = errors.New("no bootstrap data found in datastore - check server token value and verify datastore integrity")
+	if err == nil && data == nil { // as with the default datastore, beside which there is an empty etcd now
+		parts.Fatal("no bootstrap data found in datastore - check server token value and verify datastore integrity")
 	}
 	if err != nil {
 		parts.LogError("Shutdown request received: %q", "failed to save bootstrap data: "+err.Error())

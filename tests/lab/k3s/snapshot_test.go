@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+	"time"
 )
 
 func testSnapshots(t *testing.T) *snapshots {
@@ -66,5 +67,19 @@ func TestASnapshotIsCheckedByItsHash(t *testing.T) {
 		if wanted == "" && err != nil || wanted != "" && (err == nil || len(err.Error()) < len(wanted) || err.Error()[:len(wanted)] != wanted) {
 			t.Errorf("%q: %v", wanted, err)
 		}
+	}
+}
+
+// The names are those that k3s v1.36.3 gave to the same snapshots.
+func TestAnObjectIsNamedAfterTheSnapshotsPlace(t *testing.T) {
+	s := testSnapshots(t)
+	failed := s.file("full-m1-1795967900", time.Unix(1, 0))
+	if name := failed.objectName(); name != "local-full-m1-1795967900-ca0df2" {
+		t.Error(name)
+	}
+	saved := s.file("t1-m1-1795967893", time.Unix(1, 0))
+	saved.Spec.Location = "file:///var/lib/rancher/k3s/server/db/snapshots/t1-m1-1795967893"
+	if name := saved.objectName(); name != "local-t1-m1-1795967893-8f6fde" {
+		t.Error(name)
 	}
 }

@@ -75,6 +75,9 @@ func (s *snapshots) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "failed to initialize S3 client: S3 is not in the stand-in", http.StatusBadRequest)
 		return
 	}
+	if err == nil && !s.server.supervisor.ready.Load() {
+		err = errors.New("runtime core not ready")
+	}
 	if err == nil {
 		switch request.Operation {
 		case "list":
@@ -82,9 +85,13 @@ func (s *snapshots) serve(w http.ResponseWriter, r *http.Request) {
 		case "save":
 			answer, err = s.save(r.Context(), request)
 		case "prune":
-			answer, err = s.prune(request)
+			if answer, err = s.prune(request); err == nil {
+				s.reconcile(r.Context(), request)
+			}
 		case "delete":
-			answer, err = s.delete(request)
+			if answer, err = s.delete(request); err == nil {
+				s.reconcile(r.Context(), request)
+			}
 		default:
 			err = errors.New("invalid snapshot operation")
 		}
@@ -160,6 +167,10 @@ func (s *snapshots) save(ctx context.Context, request snapshotRequest) (*snapsho
 		DialTimeout: 5 * time.Second, Logger: zap.NewNop()}, path)
 	if err != nil {
 		parts.LogError("Failed to take etcd snapshot: %v", err)
+		if err := s.createObject(ctx, s.file(name, now), "", err); err != nil {
+			return nil, fmt.Errorf("failed to sync ETCDSnapshotFile: %w", err)
+		}
+		s.reconcile(ctx, request)
 		return &snapshotResult{}, nil
 	}
 	compress := s.server.settings.options.truth("etcd-snapshot-compress")
@@ -174,7 +185,27 @@ func (s *snapshots) save(ctx context.Context, request snapshotRequest) (*snapsho
 		}
 		name += compressedExtension
 	}
+	saved := s.file(name, now)
+	saved.Spec.Location, saved.Status.ReadyToUse = "file://"+filepath.Join(folder, name), true
+	if information, err := os.Stat(filepath.Join(folder, name)); err == nil {
+		saved.Status.Size = strconv.FormatInt(information.Size(), 10)
+	}
+	password, _ := parsePasswords(s.server.bootstrap()[passwordFile])
+	if err := s.createObject(ctx, saved, hashOfToken(password), nil); err != nil {
+		parts.LogWarning("Failed to sync ETCDSnapshotFile: %v", err)
+	}
+	s.reconcile(ctx, request)
 	return &snapshotResult{Created: []string{name}}, nil
+}
+
+// file is what is told of a snapshot of that name on this node.
+func (s *snapshots) file(name string, created time.Time) snapshotFile {
+	file := snapshotFile{Kind: "ETCDSnapshotFile", APIVersion: "k3s.cattle.io/v1"}
+	file.Metadata.Name = "local-" + keyCharacters.ReplaceAllString(name, "_")
+	file.Metadata.Labels = map[string]string{snapshotNode: s.server.settings.nodeName}
+	file.Spec.SnapshotName, file.Spec.NodeName = name, s.server.settings.nodeName
+	file.Status.Size, file.Status.CreationTime = "0", created.UTC()
+	return file
 }
 
 func compressSnapshot(path string, modified time.Time) (err error) {
@@ -214,13 +245,9 @@ func (s *snapshots) list(request snapshotRequest) (*snapshotList, error) {
 		if err != nil || entry.IsDir() {
 			continue
 		}
-		file := snapshotFile{Kind: "ETCDSnapshotFile", APIVersion: "k3s.cattle.io/v1"}
-		file.Metadata.Name = "local-" + keyCharacters.ReplaceAllString(entry.Name(), "_")
-		file.Metadata.Labels = map[string]string{"etcd.k3s.cattle.io/snapshot-storage-node": s.server.settings.nodeName}
-		file.Spec.SnapshotName, file.Spec.NodeName = entry.Name(), s.server.settings.nodeName
-		file.Spec.Location = "file://" + filepath.Join(folder, entry.Name())
+		file := s.file(entry.Name(), snapshotTime(information))
+		file.Spec.Location, file.Status.ReadyToUse = "file://"+filepath.Join(folder, entry.Name()), true
 		file.Status.Size = strconv.FormatInt(information.Size(), 10)
-		file.Status.CreationTime, file.Status.ReadyToUse = snapshotTime(information), true
 		list.Items = append(list.Items, file)
 	}
 	return list, err

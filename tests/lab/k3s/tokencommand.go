@@ -54,6 +54,7 @@ func rotateToken(arguments []string) error {
 	if err != nil {
 		return err
 	}
+	warnShortToken(old)
 	if _, err := client.do(ctx, http.MethodPost, "/v1-k3s/token-rotate", nil, bytes.TrimSpace([]byte(fresh))); err != nil {
 		return err
 	}
