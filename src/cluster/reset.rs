@@ -216,7 +216,11 @@ fn waves(
         };
         let leaves_etcd = member && situation.rules.product().leaves_etcd;
         let keeps = quorum.without(up, leaves_etcd && plan.via.is_some() && !is_via);
-        let deleted = plan.via.is_some() && !is_via && (one.node.is_some() || leaves_etcd);
+        // The cluster keeps more of such a server than its node, which it may not have.
+        let is_known = leaves_etcd
+            || situation.rules.product().leaves_etcd
+                && one.facts.node.datastore == Some(Datastore::External);
+        let deleted = plan.via.is_some() && !is_via && (one.node.is_some() || is_known);
         if plan.whole && !(deleted && keeps && rest.hosts.is_empty()) {
             rest.hosts.push(name);
             continue;

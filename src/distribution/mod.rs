@@ -27,6 +27,7 @@ macro_rules! embedded {
 pub(crate) use embedded;
 
 mod causes;
+mod external;
 mod journal;
 pub mod k0s;
 pub mod k3s;

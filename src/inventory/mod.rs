@@ -52,7 +52,7 @@ mod yaml;
 pub use belongings::own_files;
 pub use check::canonical;
 pub use data_dir::DataDir;
-pub use datastore::{ExternalDatastore, external_datastore, place};
+pub use datastore::{DatastoreProduct, ExternalDatastore, external_datastore, place};
 pub use dialect::{Dialect, RoleWord};
 pub use document::Document;
 pub use draft::Draft;

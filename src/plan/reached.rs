@@ -34,6 +34,9 @@ impl PeerCheck {
     /// For a host that joins: members that run, and others that join beside it.
     pub(super) fn new(situation: &Situation<'_>, topology: &Topology, host: &str) -> Option<Self> {
         let listen = situation.rules.product().listen?;
+        if situation.inventory.cluster.datastore_endpoint.is_some() {
+            return None;
+        }
         let spec = topology.specs.get(host)?;
         let others = situation.servers().filter(|(other, facts)| {
             let joins = topology.specs.get(&other.name);

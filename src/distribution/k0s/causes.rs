@@ -200,10 +200,10 @@ pub(super) const CAUSES: &[Cause] = &[
         ],
     },
     Cause {
-        code: Code::SETTING_INVALID,
+        code: Code::DATASTORE_UNREACHED,
         words: &["Kine health-check timed out"],
         value: Value::None,
-        means: "its datastore did not answer for two minutes",
+        means: "its datastore did not answer for two minutes, or refuses the user or the password",
         remedy: &[
             "look at what kine says before it, on this host:\njournalctl -u k0scontroller --no-pager | grep component=kine",
         ],

@@ -7,11 +7,11 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::flags;
 use super::keys::{is_single, spec};
 use super::meaning::set;
 use super::tokens::join_token;
 use super::told::kubelet_argument;
+use super::{external, flags};
 use crate::cluster::{Addresses, LATER, NodeRole, Registration, Situation};
 use crate::distribution::Settings;
 use crate::facts::Facts;
@@ -138,12 +138,11 @@ impl HostOfK0s<'_> {
         set(&mut all, "/api/address", json!(node_ip));
         set(&mut all, "/api/sans", json!(self.names()));
         if !is_single(self.host) {
-            let of_etcd = all.pointer("/storage/etcd/externalCluster").is_none();
-            if all
-                .pointer("/storage/type")
-                .is_none_or(|kind| kind == "etcd")
-                && of_etcd
-            {
+            if let Some(datastore) = &inventory.cluster.datastore_endpoint {
+                for (path, value) in external::storage(datastore) {
+                    set(&mut all, &path, value);
+                }
+            } else {
                 set(&mut all, "/storage/type", json!("etcd"));
                 set(&mut all, "/storage/etcd/peerAddress", json!(node_ip));
                 let name = self.situation.node_name(self.host, self.facts);

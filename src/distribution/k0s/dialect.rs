@@ -1,6 +1,6 @@
 //! What inventories say in the words of k0s.
 
-use super::{keys, registries};
+use super::{external, keys, registries};
 use crate::inventory::{Dialect, Role, RoleWord, own_files};
 
 /// What towline writes itself on hosts of k0s, and where it is said instead.
@@ -92,15 +92,11 @@ pub const DIALECT: Dialect = Dialect {
         ),
         (
             "datastore",
-            "it is etcd; `role: single` keeps the data in sqlite",
+            "it is etcd, or what `datastore_endpoint` says; `role: single` keeps the data in sqlite",
         ),
         (
             "registration_address",
             "hosts join at the `endpoint`, which k0s calls spec.api.externalAddress",
-        ),
-        (
-            "datastore_endpoint",
-            "its controllers keep their data in etcd; k0s has a database outside as `spec.storage` of `type: kine`, which towline does not set up",
         ),
     ],
     manifests: &[],
@@ -136,6 +132,7 @@ pub const DIALECT: Dialect = Dialect {
     per_host: &[],
     remarks: |inventory| {
         let mut remarks = keys::remarks(inventory);
+        remarks.extend(external::remarks(inventory));
         remarks.extend(registries::remarks(inventory));
         remarks.extend(own_files(inventory, &OWN_FILES));
         remarks

@@ -7,6 +7,7 @@ mod adopt;
 mod causes;
 mod config;
 mod dialect;
+mod external;
 mod fixed;
 pub mod flags;
 pub mod keys;

@@ -36,6 +36,8 @@ if [ -f "$data/etcd/member/snap/db" ]; then
     say datastore etcd
 elif [ -f "$data/db/state.db" ]; then
     say datastore sqlite
+elif [ -f "$data/pki/ca.key" ] && grep -qe externalCluster -e dataSource "$config" 2>/dev/null; then
+    say datastore external
 fi
 [ -f "$data/pki/ca.key" ] && say ca_hash "$(sha256sum <"$data/pki/ca.crt" | cut -d ' ' -f 1)"
 kubelet=$data/kubelet.conf

@@ -9,7 +9,7 @@ use super::config::{API_PORT, HostOfK0s, JOIN_PORT, SPEC, balances};
 use super::dialect::DIALECT;
 use super::keys::spec;
 use super::told::{kubelet_argument, own_flags, own_yaml, running, server};
-use super::{fixed, flags, registries, variables};
+use super::{external, fixed, flags, registries, variables};
 use crate::cluster::rules::{
     Assignment, Basis, Belongings, HostConfig, Product, Token, Told, WantedAddresses,
 };
@@ -18,9 +18,9 @@ use crate::cluster::{
     agents_elsewhere, differing, to_move,
 };
 use crate::distribution::version::Version;
-use crate::distribution::{Settings, manifests, servers};
+use crate::distribution::{Settings, external as outside, manifests, servers};
 use crate::facts::Facts;
-use crate::inventory::{DataDir, Host, Inventory};
+use crate::inventory::{DataDir, Host, Inventory, external_datastore};
 use crate::problem::{Code, Problem, problem};
 use crate::vars::{Secret, secrets_among};
 
@@ -93,7 +93,7 @@ impl Rules for K0s {
             // Tokens come and go.
             token: None,
             registration: Registration::read(&words("labels"), &words("taints")),
-            datastore: None,
+            datastore: external::told(facts),
             data_dir: folder(&flags, "data-dir"),
         }
     }
@@ -155,7 +155,9 @@ impl Rules for K0s {
         let yaml: Option<Settings> = own_yaml(facts)
             .ok()
             .and_then(|yaml| serde_json::from_value(yaml).ok());
-        yaml.iter().flat_map(secrets_among).collect()
+        let endpoint = external::told(facts).map(|endpoint| Secret::new(&endpoint));
+        let secrets = yaml.iter().flat_map(secrets_among);
+        secrets.chain(endpoint).collect()
     }
 
     fn families(&self, situation: &Situation<'_>) -> Option<Vec<bool>> {
@@ -196,17 +198,8 @@ impl Rules for K0s {
             .map(|url| url.replace(&join, &api))
             .collect();
         problems.extend(agents_elsewhere(situation, authorities.first(), &urls));
-        if spec(situation.inventory, "/storage/type").is_some_and(|kind| kind != "etcd")
-            || spec(situation.inventory, "/storage/etcd/externalCluster").is_some()
-        {
-            problems.push(
-                Problem::new(
-                    Code::DATASTORE_EXTERNAL,
-                    "config.spec.storage: a datastore outside the cluster is not supported yet",
-                )
-                .next("leave it out: several controllers keep their data in embedded etcd"),
-            );
-        }
+        problems.extend(outside::moved(situation));
+        problems.extend(outside::unreached(situation));
         let notes = balances(situation.inventory).then(|| {
             "with several controllers, workers reach them by a balancer of their own; to do without:  config: {spec: {network: {nodeLocalLoadBalancing: {enabled: false}}}}".to_owned()
         });
@@ -219,7 +212,9 @@ impl Rules for K0s {
             "with enable-dynamic-config the cluster holds its configuration itself: of `spec`, changes to api, storage and the like count alone; the rest is changed by  kubectl -n kube-system edit clusterconfig k0s".to_owned()
         });
         let stays = manifests::note(situation);
-        let notes = notes.into_iter().chain(dynamic).chain(stays).collect();
+        let notes = notes.into_iter().chain(dynamic).chain(stays);
+        let notes = notes.chain(outside::note(situation));
+        let notes = notes.chain(external::note(situation.inventory)).collect();
         (problems, notes)
     }
 
@@ -290,9 +285,12 @@ impl Rules for K0s {
         // The kubelet's is in it, where no flag says otherwise.
         let own = || format!("{data}/kubelet").parse().ok();
         let kubelet = kubelet.ok().flatten().or_else(own);
+        let outside = external::told(facts).and_then(|endpoint| external_datastore(&endpoint));
+        let outside = outside
+            .map(|datastore| format!("the cluster's data in {} (spec.storage)", datastore.shown()));
         Belongings {
             folders: Folders { data, kubelet },
-            left: Vec::new(),
+            left: outside.into_iter().collect(),
             unread,
         }
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::config::{AGENT_PORT, API_PORT, FLAGS, JOIN_PORT, SPEC, TOKEN};
 use super::keys::spec;
 use super::told::file;
-use super::{flags, registries};
+use super::{external, flags, registries};
 use crate::cluster::{NodeRole, PEER_PORT, Situation, Topology, host_of};
 use crate::digest::sha256;
 use crate::distribution::{Settings, manifests};
@@ -58,6 +58,10 @@ pub(super) struct K0sVariables<'a> {
     elsewhere: bool,
     /// Folder of k0s's data
     data_dir: &'a str,
+    /// Whether the cluster's data is in a datastore outside it
+    external: bool,
+    /// Files for that datastore, each with `path` and `content`
+    datastore_files: Vec<Value>,
     /// Whether containerd is told of registries
     registries: bool,
     /// What it is told, with secrets, each file with `path` and `content`
@@ -134,6 +138,12 @@ pub(super) fn variables(
             && version.is_some()
             && facts.node.version.as_deref() == version,
         data_dir: facts.node.data_dir.as_str(),
+        external: situation.inventory.cluster.datastore_endpoint.is_some(),
+        datastore_files: if is_server {
+            external::brought(situation)
+        } else {
+            Vec::new()
+        },
         registries: registries.is_some(),
         registry_files: registries
             .map(|registries| registries::files(&registries.value))
@@ -210,9 +220,16 @@ fn peers(situation: &Situation<'_>, topology: &Topology, host: &Host) -> Vec<Val
             Some(json!({"address": address, "ports": PEER_PORT.to_string(), "what": what, "next": next}))
         }));
         let join = balancer.is_none().then(|| format!("{JOIN_PORT} "));
+        let is_external = situation.inventory.cluster.datastore_endpoint.is_some();
+        let peer = if is_external {
+            String::new()
+        } else {
+            PEER_PORT.to_string()
+        };
+        let via = via.filter(|_| join.is_some() || !is_external);
         peers.extend(via.map(|via| {
-            let ports = format!("{}{PEER_PORT}", join.unwrap_or_default());
-            json!({"address": via, "ports": ports, "what": "the controller that it joins at", "next": firewalls})
+            let ports = format!("{}{peer}", join.unwrap_or_default());
+            json!({"address": via, "ports": ports.trim_end(), "what": "the controller that it joins at", "next": firewalls})
         }));
     } else if balancer.is_none() {
         peers.extend(via.map(|via| {

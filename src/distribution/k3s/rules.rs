@@ -14,15 +14,14 @@ use super::settings::same_setting;
 use super::token::{ca_hash, token_password};
 use super::tokens::{Tokens, tokens};
 use super::{
-    external, fixed, flannel, folders, keep, keys, ranges, registration, servers, settings,
-    variables,
+    fixed, flannel, folders, keep, keys, ranges, registration, servers, settings, variables,
 };
 use crate::cluster::rules::{
     Assignment, Basis, Belongings, HostConfig, Product, Token, Told, WantedAddresses,
 };
 use crate::cluster::{Network, NodeRole, Rules, Setting, Situation, Topology, own};
-use crate::distribution::manifests;
 use crate::distribution::version::Version;
+use crate::distribution::{external, manifests};
 use crate::facts::Facts;
 use crate::inventory::{Host, Inventory, Role};
 use crate::problem::Problem;

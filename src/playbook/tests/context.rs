@@ -40,7 +40,7 @@ pub(super) fn context(role: &str, config: &Value) -> Value {
             "peers": [{"address": "10.0.0.1", "ports": "9443 2380", "what": "m2, a member of etcd", "next": "look"}], "forget": [{"id": "123", "address": "10.0.0.2"}],
             "tokens": [{"role": "worker", "hosts": "w1", "id": "abcdef", "secret": "x", "usages": ["usage-bootstrap-authentication"]}],
             "foreign": role == "server", "effective": false, "elsewhere": role == "server", "data_dir": "/var/lib/k0s",
-            "registries": true, "containerd_1": role == "server",
+            "external": true, "datastore_files": [{"path": "/etc/k0s/datastore.key", "content": "x"}], "registries": true, "containerd_1": role == "server",
             "registry_files": [{"path": "/etc/k0s/registries/m1/hosts.toml", "content": "ca = \"x\"\n"}],
             "manifests": [{"path": "001/cni.yaml", "content": "kind: {{ x }}\n"}], "manifests_sha256": "0a", "left": [{"path": "002/old.yaml", "name": "old"}],
             "moved": ["002/cni.yaml"],

@@ -182,13 +182,12 @@ super::codes! {
     /// that they are changed together.
     SERVER_SETTINGS_DIFFER "server-settings-differ";
 
-    /// A datastore outside the cluster (MySQL, PostgreSQL, an etcd of your own) cannot be had this way: by a
-    /// typed line, whose password all processes of this machine could read, or with k0s.
+    /// A datastore outside the cluster (MySQL, PostgreSQL, an etcd of your own) cannot be had by a typed line,
+    /// whose password all processes of this machine could read.
     ///
     /// # Remedy
-    /// With k3s, write it into an inventory, as `datastore_endpoint` under `cluster`: `{env: NAME}`,
-    /// `{file: PATH}` or `{command: […]}` says where it is. With k0s, leave it out: several controllers keep
-    /// their data in embedded etcd.
+    /// Write it into an inventory, as `datastore_endpoint` under `cluster`: `{env: NAME}`, `{file: PATH}` or
+    /// `{command: […]}` says where it is.
     DATASTORE_EXTERNAL "datastore-external";
 
     /// A server does not reach the datastore outside the cluster, or something else answers there: its host and
