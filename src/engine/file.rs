@@ -22,6 +22,13 @@ pub fn write(file: &Path, text: &str) -> Result<(), Problem> {
         _ => Path::new("."),
     };
     let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    // Another's mode stays; a new file is for its owner alone.
+    if let Ok(there) = std::fs::metadata(file) {
+        let temporary = temporary.as_file();
+        temporary
+            .set_permissions(there.permissions())
+            .map_err(failed)?;
+    }
     std::io::Write::write_all(&mut temporary, text.as_bytes()).map_err(failed)?;
     temporary
         .persist(file)

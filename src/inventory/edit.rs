@@ -146,7 +146,7 @@ fn flow_text(text: &str) -> String {
         && text.len() > 1
         && text
             .chars()
-            .all(|letter| letter.is_ascii_alphanumeric() || "/._-".contains(letter))
+            .all(|letter| letter.is_ascii_alphanumeric() || "/._+-".contains(letter))
         && ![
             "true", "false", "null", "yes", "no", "on", "off", "nan", "inf",
         ]
@@ -227,7 +227,7 @@ mod tests {
                 &["cluster", "version"],
                 json!("v1.36.3+k3s1"),
                 "# mine\nhosts:",
-                "# mine\ncluster: {version: \"v1.36.3+k3s1\"}\nhosts:",
+                "# mine\ncluster: {version: v1.36.3+k3s1}\nhosts:",
             ),
         ] {
             let changed = set(BLOCK, path, &value).expect("a form that is changed");
