@@ -11,6 +11,7 @@ mod environment;
 mod inventory;
 mod single;
 mod trust;
+mod upgrade;
 
 pub use environment::Environment;
 pub use inventory::{Conversion, InitArguments, InventoryCommand, InventoryFiles};
@@ -19,6 +20,7 @@ pub use single::{
     NodeArguments, NodeTokenArguments, ReadyArguments, Release,
 };
 pub use trust::TrustArguments;
+pub use upgrade::{AtOnce, DrainPolicy, UpgradeArguments};
 
 /// Turns bare Linux machines into a Kubernetes cluster over SSH.
 #[derive(Debug, Parser)]
@@ -98,6 +100,14 @@ pub enum Command {
 
     /// Show what a deploy would change, without changing anything
     Plan(PlanArguments),
+
+    /// Bring a cluster that runs to another version
+    ///
+    /// To the inventory's version, or to that of --to. A snapshot of etcd is taken first, the new release is brought
+    /// beside the old one everywhere, servers are restarted one by one while the others answer, then agents. The first
+    /// failure ends it: no further host is changed. Run it again to go on. Whatever else differs from the inventory is
+    /// changed with it, as by a deploy.
+    Upgrade(Box<UpgradeArguments>),
 
     /// Remove the cluster and its data from the hosts of an inventory
     ///

@@ -123,6 +123,14 @@ pub fn acting(text: &str, limit: Duration) -> Script {
     .within(limit + Duration::from_secs(15))
 }
 
+/// Wraps shell text that changes the cluster by its API, and nothing on the host that runs it: no lock is needed, and it
+/// runs no longer than `limit`.
+pub fn calling(text: &str, limit: Duration) -> Script {
+    let seconds = limit.as_secs().max(1);
+    let text = limited(text, seconds, "TOWLINE_ACTION");
+    Script::new(format!("{PRELUDE}{text}")).within(limit + Duration::from_secs(15))
+}
+
 /// The line that takes [`LOCK`], or ends the script with [`LOCKED`].
 pub(crate) fn hold() -> String {
     format!("exec 9>{LOCK} && flock -n 9 || exit {LOCKED}\n")

@@ -11,7 +11,7 @@ use crate::digest::sha256;
 use crate::distribution::k3s::K3s;
 use crate::facts::{ClusterNode, Datastore, Facts, OperatingSystem, Unit};
 use crate::inventory::{self, Inventory, ManifestSource, Overrides};
-use crate::plan::{self, Order, Plan};
+use crate::plan;
 use crate::playbook::{Assets, Book};
 use crate::run::event::Planned;
 use crate::shell::{PACKED, Reply, encode};
@@ -23,6 +23,8 @@ use serde_json::{Value, json};
 
 #[path = "plans/recipes.rs"]
 mod recipes;
+#[path = "plans/told.rs"]
+mod told;
 
 const VERSION: &str = "v1.36.3+k3s1";
 const HASH: &str = "568b7ee2f0a8a54b8e8c5d0f6f0f4d2dbd4cbd0bd9a2f6d7d0c7b1a2e3f4a5b6";
@@ -37,6 +39,8 @@ struct Scenario {
     /// Host → what it is; one that is not named was not reached.
     hosts: BTreeMap<String, Is>,
     limit: Option<Vec<String>>,
+    /// The version that runs on all hosts and is upgraded.
+    upgrade: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -174,7 +178,7 @@ impl Is {
                 format!("there={}\ncomplete=yes\n", absent.paths[0])
             }
             Task::Absent(_) => "complete=yes\n".into(),
-            Task::Binary(binary) if !bare => format!("hash={}\n", binary.sha256),
+            Task::Binary(binary) if !bare && !binary.path.ends_with("k3s.next") => format!("hash={}\n", binary.sha256),
             Task::Binary(_) => "hash=absent\nfree_kib=9999999\n".into(),
             Task::Link(link) if !bare => format!("link={}\n", link.target),
             Task::Link(_) => "state=absent\n".into(),
@@ -186,7 +190,8 @@ impl Is {
                 modules.chain(sysctls).collect()
             }
             Task::ShellCommand(command) if command.description.starts_with("forget") => "answer=no\n".into(),
-            Task::ShellCommand(command) if command.description.starts_with("take away") => "answer=no\n".into(),
+            Task::ShellCommand(command) if command.description.starts_with("take a") => "answer=no\n".into(),
+            Task::ShellCommand(command) if command.description.starts_with("replace") => "answer=no\n".into(),
             Task::ShellCommand(command) if command.description.contains("ufw") => "answer=no\n".into(),
             Task::ShellCommand(_) | Task::Wait(_) => "answer=yes\n".into(),
             Task::Service(_) => match self.state {
@@ -205,7 +210,7 @@ impl Is {
                 });
                 format!("node={}\t{labels}\t{}\n", task.uid, Value::Array(taints.collect()))
             }
-            Task::Node(_) => "Ready=True x\nEtcdIsVoter=True x\nfound=yes\npods=10.42.0.0/24\n".into(),
+            Task::Node(_) => "Ready=True x\nEtcdIsVoter=True x\nfound=yes\nversion=v1.36.3+k3s1\npods=10.42.0.0/24\n".into(),
         };
         Reply {
             status: 0,
@@ -213,53 +218,6 @@ impl Is {
             stderr: "The connection to the server was refused".into(),
         }
     }
-}
-
-/// The order of stages with lanes and the hosts that are held in them, since it is not in a plan's
-/// text.
-fn orders(plan: &Plan) -> String {
-    let mut text = String::new();
-    for (index, stage) in plan.stages.iter().enumerate() {
-        let hosts: Vec<_> = stage.lanes.iter().map(|lane| lane.host.as_str()).collect();
-        let order = match stage.order {
-            Order::Parallel => "together".to_owned(),
-            Order::Essential => "together, and needed".to_owned(),
-            Order::Serial => "one by one".to_owned(),
-            Order::Batches(size) => format!("{size} at once"),
-        };
-        let then = if plan.replan_after == Some(index) {
-            "; then planned again"
-        } else {
-            ""
-        };
-        text.push_str(&format!(
-            "{}: {} ({order}){then}\n",
-            stage.name,
-            hosts.join(", ")
-        ));
-        for (host, reason) in &stage.held {
-            text.push_str(&format!("  {host} is not changed: {reason}\n"));
-        }
-    }
-    text
-}
-
-/// What an active firewall is asked to let in, which is in no plan's text either.
-fn let_in(plan: &Plan) -> String {
-    let steps = plan.stages.iter().flat_map(|stage| &stage.lanes);
-    let asked = steps.flat_map(|lane| {
-        lane.steps.iter().filter_map(|step| match &step.task {
-            Task::ShellCommand(command) if command.description.contains("ufw") => {
-                let lines = command.run.lines().map(str::trim);
-                let lines: Vec<_> = lines
-                    .filter(|line| line.starts_with("for ") || line.starts_with("ufw allow "))
-                    .collect();
-                Some(format!("{}: {}\n", lane.host, lines.join(" ")))
-            }
-            _ => None,
-        })
-    });
-    asked.collect()
 }
 
 /// Without the differences of files that are the same everywhere: they are no part of a scenario.
@@ -282,7 +240,7 @@ fn tell(scenario: &Scenario, file: &Path) -> String {
         let text = "apiVersion: v1\nkind: ConfigMap\n".to_owned();
         manifest.fill(text).expect("an object");
     }
-    let facts: BTreeMap<_, _> = inventory
+    let mut facts: BTreeMap<_, _> = inventory
         .hosts
         .iter()
         .filter_map(|host| {
@@ -290,6 +248,11 @@ fn tell(scenario: &Scenario, file: &Path) -> String {
             Some((host.name.clone(), is.facts(host)))
         })
         .collect();
+    if let Some(from) = &scenario.upgrade {
+        for facts in facts.values_mut() {
+            told::as_before(facts, from);
+        }
+    }
     let all = inventory.hosts.iter().map(|host| host.name.clone());
     let selected: BTreeSet<_> = match &scenario.limit {
         Some(limit) => limit.iter().cloned().collect(),
@@ -305,7 +268,11 @@ fn tell(scenario: &Scenario, file: &Path) -> String {
         adopt: false,
         keep: false,
     };
-    let shape = match cluster::topology(&situation, VERSION) {
+    let mut shape = cluster::topology(&situation, VERSION);
+    if let (Ok(topology), Some(_)) = (&mut shape, &scenario.upgrade) {
+        shape = told::upgraded(&situation, topology, VERSION);
+    }
+    let shape = match shape {
         Ok(shape) => shape,
         Err(problems) => {
             return problems
@@ -336,6 +303,7 @@ fn tell(scenario: &Scenario, file: &Path) -> String {
         .iter()
         .map(|(host, is)| {
             let steps = plan.steps_of(host);
+            let steps = steps.filter(|(_, _, step)| step.delegated_to.is_none());
             (
                 host.clone(),
                 steps
@@ -365,7 +333,7 @@ fn tell(scenario: &Scenario, file: &Path) -> String {
         !text.contains("secret-one") && !text.contains("new-server"),
         "{text}"
     );
-    let orders = orders(&plan) + &let_in(&plan);
+    let orders = told::orders(&plan) + &told::let_in(&plan);
     format!("{orders}\n{notes}{waiting}{unfit}\n{text}")
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::Setting;
 use super::{Rules, Situation};
 use crate::facts::{Datastore, Facts, is_node_name};
-use crate::inventory::{DataDir, Host, Role};
+use crate::inventory::{DataDir, Host, Inventory, Role};
 use crate::problem::{Code, Problem, problem};
 use crate::shell::quote;
 
@@ -90,13 +90,19 @@ pub(super) fn unfit(situation: &Situation<'_>, host: &Host, facts: &Facts) -> Op
 
 /// What to type so that a host is bare again.
 pub(super) fn reset_line(situation: &Situation<'_>, name: &str) -> String {
-    let inventory = situation.inventory;
-    let files = if inventory.whole {
+    format!(
+        "towline reset {} --limit {name}",
+        named(situation.inventory)
+    )
+}
+
+/// The flags that name an inventory; a line that was typed may be saved as one.
+pub(super) fn named(inventory: &Inventory) -> String {
+    if inventory.whole {
         in_flags(&inventory.files)
     } else {
         "-i FILE".to_owned()
-    };
-    format!("towline reset {files} --limit {name}")
+    }
 }
 
 /// The flags that name these files of an inventory, as they are typed.

@@ -27,6 +27,7 @@ pub mod rules;
 mod state;
 mod successor;
 mod topology;
+mod upgrade;
 mod version;
 
 #[cfg(test)]
@@ -42,6 +43,7 @@ pub use reset::{ResetOrder, Wave, reset};
 pub use rules::{Addresses, Rules};
 pub use successor::Successor;
 pub use topology::topology;
+pub use upgrade::{CORDONED, Drain, MaxUnavailable, UpgradeOrder, UpgradePolicy, upgrade};
 pub use version::{WantedVersion, wanted_version};
 
 /// Everything that the rules decide from.
@@ -118,6 +120,8 @@ pub struct Topology {
     pub labels: Vec<NodeMarks>,
     /// Whether servers join one by one whatever the inventory says.
     pub joins_one_by_one: bool,
+    /// What is done besides to bring a cluster that runs to another version.
+    pub upgrade: Option<UpgradeOrder>,
     /// What of the pods' network the distribution brings.
     pub network: Network,
     /// What hosts keep though no line names it; of a list, with its other elements.

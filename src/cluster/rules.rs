@@ -35,6 +35,10 @@ pub trait Rules: fmt::Debug + Sync {
     /// Which of two versions was released first; `None` where one of them is no version.
     fn version_order(&self, one: &str, other: &str) -> Option<Ordering>;
 
+    /// What is known to go wrong on the way from one version to another: why it cannot be gone, and what the user
+    /// should look at first.
+    fn breakers(&self, from: &str, to: &str) -> (Vec<Problem>, Vec<String>);
+
     /// Whether a server of this version votes in etcd as soon as it is let in: where several are let in
     /// together, or one that is not reached, the quorum is lost.
     fn votes_at_once(&self, version: &str) -> bool;

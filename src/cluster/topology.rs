@@ -99,6 +99,7 @@ pub fn topology(situation: &Situation<'_>, version: &str) -> Result<Topology, Ve
         forget: Vec::new(),
         labels: Vec::new(),
         joins_one_by_one: situation.rules.votes_at_once(version),
+        upgrade: None,
         network: Network {
             itself: true,
             policies: true,

@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Rules;
+use super::check::{named, node_name};
+use super::upgrade::running;
 use crate::facts::Facts;
 use crate::inventory::{Host, Inventory, VersionChoice};
 use crate::problem::{Code, Problem, problem};
@@ -27,17 +29,20 @@ pub fn wanted_version(
     facts: &BTreeMap<String, Facts>,
     selected: &BTreeSet<String>,
 ) -> Result<WantedVersion, Vec<Problem>> {
+    let told = facts.values().map(|facts| &facts.node.nodes);
+    let nodes = told.max_by_key(|nodes| nodes.len());
     // A binary without any state is no running version: it was put there and never started.
     let running: Vec<(&str, &str)> = inventory
         .hosts
         .iter()
         .filter_map(|host| {
-            let node = &facts.get(&host.name)?.node;
-            let used = node.datastore.is_some() || node.joined;
-            Some((
-                host.name.as_str(),
-                node.version.as_deref().filter(|_| used)?,
-            ))
+            let facts = facts.get(&host.name)?;
+            let used = facts.node.datastore.is_some() || facts.node.joined;
+            let binary = facts.node.version.as_deref().filter(|_| used)?;
+            // One that was replaced has not been started yet.
+            let name = node_name(rules, host, facts);
+            let node = nodes.and_then(|nodes| nodes.iter().find(|node| node.name == name));
+            Some((host.name.as_str(), running(node, binary, binary)))
         })
         .collect();
     let mute = inventory.hosts.iter().find(|host| {
@@ -96,11 +101,16 @@ pub fn wanted_version(
     };
     let why = match (&inventory.cluster.version, others.iter().any(is_older)) {
         (VersionChoice::Exact(_), true) => "Kubernetes does not go back to an older version",
-        _ => "an upgrade is a command of its own, not yet here",
+        _ => "an upgrade is a command of its own",
     };
+    let mut problem = problem.because(why);
+    if !others.iter().any(is_older) {
+        problem = problem
+            .next("to see what an upgrade would do")
+            .command(format!("towline upgrade {} --plan", named(inventory)));
+    }
     Err(vec![
         problem
-            .because(why)
             .next("to keep the version that runs")
             .inventory(format!("cluster: {{version: {}}}", running[0].1)),
     ])

@@ -21,6 +21,7 @@ mod plan;
 mod ready;
 mod reset;
 mod trust;
+mod upgrade;
 
 /// Runs the command that was typed.
 pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
@@ -39,6 +40,7 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
             Command::Install(arguments) => arguments.node.plan,
             Command::Join(arguments) => arguments.node.plan,
             Command::Reset(arguments) => arguments.plan,
+            Command::Upgrade(arguments) => arguments.plan,
             _ => false,
         },
         shows_commands: match &cli.command {
@@ -74,6 +76,7 @@ async fn command(command: Command, environment: &Environment, ui: Ui) -> ExitCod
         Command::GetConfig(arguments) => kubeconfig::of_host(arguments, environment, ui).await,
         Command::NodeToken(arguments) => node_token::run(arguments, environment, ui).await,
         Command::Reset(arguments) => reset::run(arguments, environment, ui).await,
+        Command::Upgrade(arguments) => upgrade::run(*arguments, environment, ui).await,
         Command::Trust(arguments) => trust::run(arguments, environment, ui).await,
         Command::Ready(arguments) => ready::run(&arguments, environment, ui).await,
         Command::Inventory { what } => inventory::run(what, environment, &ui).await,

@@ -8,7 +8,9 @@ use super::kubeconfig::{self, KubeconfigTarget};
 use super::operation::{Decision, Operation, Survey};
 use super::refusal::Refusal;
 use crate::artifacts::Architecture;
-use crate::cluster::{self, ClusterState, NodeRole, Situation, Topology, WantedVersion};
+use crate::cluster::{
+    self, ClusterState, NodeRole, Situation, Topology, UpgradePolicy, WantedVersion,
+};
 use crate::distribution;
 use crate::facts::Facts;
 use crate::inventory::Inventory;
@@ -68,6 +70,46 @@ impl Operation for Deploy {
             WantedVersion::Exact(version) => version,
             WantedVersion::Channel(channel) => context.resolve(channel).await?,
         };
+        Ok(FoundRelease::of(context, gathered, version).await)
+    }
+
+    fn decide(
+        &self,
+        situation: &Situation<'_>,
+        release: FoundRelease,
+        book: &Book,
+    ) -> Result<Decision<Deployment>, Vec<Problem>> {
+        self.decide_with(situation, release, book, None)
+    }
+
+    async fn follow(
+        &self,
+        context: &Context,
+        survey: &Survey<Deployment>,
+    ) -> Result<Option<String>, Problem> {
+        let topology = &survey.decision.rules.topology;
+        // Only members that are no nodes are told by the hosts: nodes are told by the API.
+        let mut joining = topology.specs.values();
+        let has_grown = topology.specs.values().any(|spec| !spec.has_node)
+            && joining.any(|spec| spec.role == NodeRole::Joining);
+        match (&self.kubeconfig, &topology.state) {
+            (None, _) | (_, ClusterState::Elsewhere | ClusterState::Unknown) => Ok(None),
+            (Some(target), _) => {
+                let fetched = kubeconfig::fetch(context, &survey.gathered, target, has_grown);
+                fetched.await.map(Some)
+            }
+        }
+    }
+}
+
+impl FoundRelease {
+    /// The version.
+    pub(super) fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Looks up a version's binaries for the hosts that may be changed.
+    pub(super) async fn of(context: &Context, gathered: &Gathered, version: String) -> Self {
         let selected = gathered.facts.iter();
         let selected = selected.filter(|(host, _)| context.selected.contains(*host));
         let facts = selected.map(|(_, facts)| facts);
@@ -77,14 +119,18 @@ impl Operation for Deploy {
             let artifact = context.artifact(architecture, &version).await;
             artifacts.insert(architecture, artifact);
         }
-        Ok(FoundRelease { version, artifacts })
+        Self { version, artifacts }
     }
+}
 
-    fn decide(
+impl Deploy {
+    /// Decides what is done; with a policy, to bring a cluster that runs to another version.
+    pub(super) fn decide_with(
         &self,
         situation: &Situation<'_>,
         FoundRelease { version, artifacts }: FoundRelease,
         book: &Book,
+        policy: Option<UpgradePolicy>,
     ) -> Result<Decision<Deployment>, Vec<Problem>> {
         let situation = Situation {
             adopt: self.adopt,
@@ -92,6 +138,10 @@ impl Operation for Deploy {
             ..*situation
         };
         let mut topology = cluster::topology(&situation, &version)?;
+        if let Some(policy) = policy {
+            let upgrade = cluster::upgrade(&situation, &mut topology, &version, policy)?;
+            topology.upgrade = Some(upgrade);
+        }
         let (mut binaries, mut fetches) = (BTreeMap::new(), Vec::new());
         let takes_part = |host: &String| {
             topology.specs.contains_key(host) || topology.waiting.contains_key(host)
@@ -119,25 +169,6 @@ impl Operation for Deploy {
             fetches,
             rules: Deployment { topology, version },
         })
-    }
-
-    async fn follow(
-        &self,
-        context: &Context,
-        survey: &Survey<Deployment>,
-    ) -> Result<Option<String>, Problem> {
-        let topology = &survey.decision.rules.topology;
-        // Only members that are no nodes are told by the hosts: nodes are told by the API.
-        let mut joining = topology.specs.values();
-        let has_grown = topology.specs.values().any(|spec| !spec.has_node)
-            && joining.any(|spec| spec.role == NodeRole::Joining);
-        match (&self.kubeconfig, &topology.state) {
-            (None, _) | (_, ClusterState::Elsewhere | ClusterState::Unknown) => Ok(None),
-            (Some(target), _) => {
-                let fetched = kubeconfig::fetch(context, &survey.gathered, target, has_grown);
-                fetched.await.map(Some)
-            }
-        }
     }
 }
 

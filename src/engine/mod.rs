@@ -20,6 +20,7 @@ mod surroundings;
 mod survey;
 mod told;
 mod trust;
+mod upgrade;
 
 pub use connect::RunOptions;
 pub use context::Context;
@@ -35,3 +36,4 @@ pub use ssh_config::{config_files, configure};
 pub use surroundings::{absolute, can_ask, surroundings};
 pub use told::{Conclusion, told};
 pub use trust::{fingerprints, trust};
+pub use upgrade::{Rewritten, Upgrade, version};

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::artifacts::BinaryArtifact;
-use crate::cluster::{Folders, NodeMarks, Situation, Topology};
+use crate::cluster::{CORDONED, Folders, NodeMarks, Situation, Topology};
 use crate::distribution;
 use crate::facts::Facts;
 use crate::inventory::Host;
@@ -21,6 +21,48 @@ struct TemplateContext<'a> {
     cluster: ClusterContext<'a>,
     facts: FactsContext<'a>,
     folders: FoldersContext<'a>,
+    upgrade: UpgradeContext<'a>,
+}
+
+/// What is done besides where the host's cluster is brought to another version.
+#[derive(Default, Serialize, JsonSchema)]
+struct UpgradeContext<'a> {
+    /// Whether the host's binary is replaced, by one that was brought beside it
+    replaces: bool,
+    /// SHA-256 of the new binary
+    sha256: &'a str,
+    /// Whether the node's pods are moved first
+    drains: bool,
+    /// How long that may take, in seconds
+    drain_timeout: u64,
+    /// Whether the node takes pods again afterwards, where an upgrade has cordoned it
+    uncordons: bool,
+    /// Name of the host's node
+    node: &'a str,
+    /// The label of a node that an upgrade has cordoned
+    cordoned: &'a str,
+    /// Whether a snapshot of etcd is taken first
+    snapshot: bool,
+}
+
+impl<'a> UpgradeContext<'a> {
+    fn of(topology: &'a Topology, host: &Host, binary: &'a BinaryArtifact) -> Self {
+        let Some(upgrade) = &topology.upgrade else {
+            return Self::default();
+        };
+        let here = upgrade.hosts.get(&host.name);
+        let spec = topology.specs.get(&host.name);
+        Self {
+            replaces: here.is_some_and(|here| here.replaces),
+            sha256: &binary.sha256,
+            drains: here.is_some_and(|here| here.drains),
+            drain_timeout: upgrade.drain_timeout.as_secs(),
+            uncordons: here.is_some_and(|here| here.uncordons),
+            node: spec.map_or("", |spec| &spec.node_name),
+            cordoned: CORDONED,
+            snapshot: upgrade.snapshot,
+        }
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -165,6 +207,7 @@ pub(super) fn context(
             data: folders.data.as_str(),
             kubelet: folders.kubelet(),
         },
+        upgrade: UpgradeContext::of(topology, host, binary),
     });
     let version = binary.version.as_deref();
     context[product.name] = situation

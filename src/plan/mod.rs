@@ -7,9 +7,9 @@ use serde_json::Value;
 use crate::artifacts::{Architecture, BinaryArtifact};
 use crate::cluster::{ClusterState, NodeRole, Situation, Topology};
 use crate::facts::Datastore;
-use crate::inventory::Join;
-use crate::playbook::{Book, Selector, Strategy};
-use crate::problem::Problem;
+use crate::inventory::{Host, Join};
+use crate::playbook::{Book, NamedTask, Selector, Strategy};
+use crate::problem::{Advice, AdviceKind, Problem};
 use crate::task::{Quorum, Task};
 
 mod context;
@@ -31,6 +31,8 @@ pub struct Plan {
     /// The stage after which the hosts have to be asked again and the rest planned anew, because
     /// only a running server knows what the rest depends on.
     pub replan_after: Option<usize>,
+    /// Whether nothing follows a stage in which a host fails.
+    pub stops: bool,
 }
 
 /// A barrier: every lane of it ends before the next stage begins.
@@ -58,6 +60,8 @@ pub enum Order {
     Serial,
     /// So many at once.
     Batches(usize),
+    /// So many at once; after a failure no further one begins.
+    Rolling(usize),
 }
 
 /// One host's steps in a stage.
@@ -80,6 +84,11 @@ pub struct Step {
     pub guard: Option<Guard>,
     /// Who has to reach the host before its task starts something there.
     pub reached: Option<PeerCheck>,
+    /// The host that is asked and does it, where it is another one than the lane's. Where it stands in a plan it is to be
+    /// done: that host is not asked beforehand, for all lanes there may be.
+    pub delegated_to: Option<String>,
+    /// What to do where it fails, beside what it says itself.
+    pub recovery: Vec<Advice>,
 }
 
 impl Plan {
@@ -115,6 +124,7 @@ pub fn build(
     let mut plan = Plan {
         stages: Vec::new(),
         replan_after: None,
+        stops: topology.upgrade.is_some(),
     };
     for stage in &book.stages {
         let mut lanes = Vec::new();
@@ -150,23 +160,39 @@ pub fn build(
                 .flatten();
             let steps: Vec<_> = tasks
                 .into_iter()
-                .map(|(name, mut task)| {
-                    if let (Task::Service(service), Some(few)) = (&mut task, &topology.outnumbered)
-                    {
-                        service.quorum = Some(Quorum {
-                            needed: few.needed.clone(),
-                            left: few.left.clone(),
-                            awaited: few.awaited.clone(),
-                        });
-                    }
-                    let starts = matches!(task, Task::Service(_));
-                    Step {
-                        name,
-                        task,
-                        guard: guard.clone(),
-                        reached: reached.clone().filter(|_| starts),
-                    }
-                })
+                .map(
+                    |NamedTask {
+                         name,
+                         mut task,
+                         is_delegated,
+                     }| {
+                        if let (Task::Service(service), Some(few)) =
+                            (&mut task, &topology.outnumbered)
+                        {
+                            service.quorum = Some(Quorum {
+                                needed: few.needed.clone(),
+                                left: few.left.clone(),
+                                awaited: few.awaited.clone(),
+                            });
+                        }
+                        let starts = matches!(task, Task::Service(_));
+                        Step {
+                            name,
+                            task,
+                            guard: guard.clone(),
+                            reached: reached.clone().filter(|_| starts),
+                            delegated_to: topology
+                                .answering_server()
+                                .filter(|_| is_delegated)
+                                .map(str::to_owned),
+                            recovery: if starts {
+                                recovery(situation, topology, &host.name)
+                            } else {
+                                Vec::new()
+                            },
+                        }
+                    },
+                )
                 .collect();
             if !steps.is_empty() {
                 lanes.push(Lane {
@@ -179,6 +205,9 @@ pub fn build(
             continue;
         }
         let mut order = order(stage.strategy, situation, topology);
+        if let (Order::Batches(_), Some(upgrade)) = (order, &topology.upgrade) {
+            order = Order::Rolling(upgrade.at_once);
+        }
         if stage.hosts == Selector::Members {
             // Those that are down come first: restarting a healthy one beside them costs quorum.
             lanes.sort_by_key(|lane| is_ready(situation, &lane.host));
@@ -213,6 +242,35 @@ pub fn build(
         }
     }
     Ok(plan)
+}
+
+/// How a host whose upgrade has failed gets its old release back: it was kept where the new one took its place.
+fn recovery(situation: &Situation<'_>, topology: &Topology, host: &str) -> Vec<Advice> {
+    let upgrade = topology.upgrade.as_ref();
+    let Some(upgrade) = upgrade.and_then(|upgrade| upgrade.hosts.get(host)) else {
+        return Vec::new();
+    };
+    let product = situation.rules.product();
+    let is_server = situation.inventory.host(host).is_some_and(Host::is_server);
+    let unit = if is_server {
+        product.server_unit
+    } else {
+        product.agent_unit
+    };
+    let binary = format!("/usr/local/bin/{}", product.name);
+    vec![
+        Advice::new(
+            AdviceKind::Words,
+            format!(
+                "no other host is upgraded after it; to put {} back on it, as root",
+                upgrade.from
+            ),
+        ),
+        Advice::new(
+            AdviceKind::CommandOnHost,
+            format!("mv {binary}.previous {binary} && systemctl restart {unit}"),
+        ),
+    ]
 }
 
 fn is_ready(situation: &Situation<'_>, host: &str) -> bool {

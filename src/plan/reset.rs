@@ -8,7 +8,7 @@ use super::context::{ClusterContext, FoldersContext, sources};
 use super::{Guard, Lane, MemberStop, Order, Plan, Stage, Step};
 use crate::cluster::{Folders, ResetOrder, Situation, Successor, Wave};
 use crate::facts::is_node_name;
-use crate::playbook::Book;
+use crate::playbook::{Book, NamedTask};
 use crate::problem::Problem;
 
 /// What a template knows where nodes and hosts leave.
@@ -146,6 +146,7 @@ pub fn reset(situation: &Situation<'_>, reset: &ResetOrder, book: &Book) -> Resu
     Ok(Plan {
         stages,
         replan_after: None,
+        stops: false,
     })
 }
 
@@ -159,11 +160,13 @@ fn order(wave: &Wave) -> Order {
 
 fn steps(book: &Book, playbook: &str, context: &Value) -> Result<Vec<Step>, Problem> {
     let tasks = book.tasks(&book.own(playbook), context, None)?.into_iter();
-    let step = |(name, task)| Step {
+    let step = |NamedTask { name, task, .. }| Step {
         name,
         task,
         guard: None,
         reached: None,
+        delegated_to: None,
+        recovery: Vec::new(),
     };
     Ok(tasks.map(step).collect())
 }

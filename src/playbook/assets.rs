@@ -13,7 +13,7 @@ const PLAYBOOKS: [Texts; 2] = [
 const TEMPLATES: [Texts; 2] = [
     embedded!("templates" / "os": "absent.sh", "modules.conf", "sysctl.conf"),
     embedded!("templates" / "kubernetes":
-        "firewall.sh", "groups.sh", "interfaces.sh", "pods.sh", "processes.sh", "ufw.sh"),
+        "drain.sh", "firewall.sh", "groups.sh", "interfaces.sh", "pods.sh", "processes.sh", "ufw.sh"),
 ];
 
 /// The texts of all playbooks and templates, by their path inside their folder.

@@ -21,18 +21,38 @@ pub(super) struct TaskEntry {
     pub name: Spanned<String>,
     when: Option<Spanned<String>>,
     for_each: Option<Spanned<Value>>,
+    delegate_to: Option<Spanned<Delegate>>,
     kind: Spanned<TaskKey>,
     fields: BTreeMap<String, Spanned<Value>>,
+}
+
+/// Who does a task for a host in its turn.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Delegate {
+    AnsweringServer,
 }
 
 /// What is wrong, and where.
 pub(super) type PlacedProblem = (Location, Box<Problem>);
 
 impl TaskEntry {
+    /// Whether the server that answers for the cluster does it.
+    pub const fn is_delegated(&self) -> bool {
+        self.delegate_to.is_some()
+    }
+
     /// Finds what can be found before there is a host: all that does not hang on a value of a template.
     pub fn check(&self) -> Result<(), PlacedProblem> {
         let fields = self.fields.iter();
         let fields = fields.map(|(key, field)| (&**key, field.value.clone()));
+        if let Some(at) = &self.delegate_to
+            && self.kind.value.0 != "command"
+        {
+            let said = "only a command can be delegated";
+            let problem = Problem::new(Code::PLAYBOOK_INVALID, said);
+            return Err((at.referenced, Box::new(problem)));
+        }
         match self.read(fields.collect()) {
             Err((Some(key), _)) if self.fields.get(key).is_some_and(is_template) => Ok(()),
             Err((key, said)) => Err((
@@ -135,13 +155,14 @@ impl<'de> Visitor<'de> for TaskVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TaskEntry, A::Error> {
-        let (mut name, mut when, mut for_each) = (None, None, None);
+        let (mut name, mut when, mut for_each, mut delegate_to) = (None, None, None, None);
         let mut kind: Option<(Spanned<TaskKey>, _)> = None;
         while let Some(key) = map.next_key::<Spanned<TaskKey>>()? {
             match (&*key.value.0, &kind) {
                 ("name", _) => name = Some(map.next_value()?),
                 ("when", _) => when = Some(map.next_value()?),
                 ("for_each", _) => for_each = Some(map.next_value()?),
+                ("delegate_to", _) => delegate_to = Some(map.next_value()?),
                 (_, None) => kind = Some((key, map.next_value()?)),
                 (second, Some((first, _))) => {
                     let first = &first.value.0;
@@ -164,6 +185,7 @@ impl<'de> Visitor<'de> for TaskVisitor {
             name,
             when,
             for_each,
+            delegate_to,
             kind,
             fields,
         })
@@ -177,12 +199,14 @@ struct TaskKey(String);
 impl<'de> Deserialize<'de> for TaskKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let key = String::deserialize(deserializer)?;
-        if ["name", "when", "for_each"].contains(&&*key) || Task::KINDS.contains(&&*key) {
+        if ["name", "when", "for_each", "delegate_to"].contains(&&*key)
+            || Task::KINDS.contains(&&*key)
+        {
             return Ok(Self(key));
         }
         let kinds = Task::KINDS.join(", ");
         Err(D::Error::custom(format!(
-            "unknown field `{key}`, expected name, when, for_each or a kind: {kinds}"
+            "unknown field `{key}`, expected name, when, for_each, delegate_to or a kind: {kinds}"
         )))
     }
 }

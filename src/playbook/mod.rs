@@ -80,6 +80,17 @@ const RESET: [&str; 4] = ["reset-stop", "reset-delete", "reset-host", "reset-sta
 /// The playbook that moves the pods of nodes which leave, in any distribution.
 const DRAIN: &str = "kubernetes/drain";
 
+/// A task of a playbook for one host.
+#[derive(Debug)]
+pub struct NamedTask {
+    /// Its name, as plans and reports show it.
+    pub name: String,
+    /// The task.
+    pub task: Task,
+    /// Whether the server that answers for the cluster does it, in the host's turn.
+    pub is_delegated: bool,
+}
+
 /// The playbooks, read and checked, with their templates.
 #[derive(Debug)]
 pub struct Book {
@@ -130,7 +141,7 @@ impl Book {
         format!("{}/{name}", self.distribution.rules.product().name)
     }
 
-    /// The tasks of a playbook for one host, by name, in order. `binary` is what it uploads, if it
+    /// The tasks of a playbook for one host, in order. `binary` is what it uploads, if it
     /// does.
     ///
     /// # Errors
@@ -140,7 +151,7 @@ impl Book {
         playbook: &str,
         context: &Value,
         binary: impl Into<Option<&'a BinaryArtifact>>,
-    ) -> Result<Vec<(String, Task)>, Problem> {
+    ) -> Result<Vec<NamedTask>, Problem> {
         let binary = binary.into();
         let file = format!("playbooks/{playbook}.yml");
         let mut tasks = Vec::new();
@@ -152,7 +163,14 @@ impl Book {
                     .map_err(|(key, problem)| {
                         placed((entry.place(Some(key)), Box::new(problem)))
                     })?;
-                tasks.push((name, task));
+                if let Task::ShellCommand(command) = &mut task {
+                    command.is_delegated = entry.is_delegated();
+                }
+                tasks.push(NamedTask {
+                    name,
+                    task,
+                    is_delegated: entry.is_delegated(),
+                });
             }
         }
         Ok(tasks)

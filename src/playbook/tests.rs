@@ -71,7 +71,7 @@ fn every_template_and_playbook_renders_for_both_roles_without_words_of_another_l
         for playbook in book.playbooks.keys() {
             let tasks = book.tasks(playbook, &context, &binary());
             let tasks = tasks.unwrap_or_else(|problem| panic!("{problem}"));
-            assert!(tasks.iter().all(|(name, _)| !name.is_empty()), "{playbook}");
+            assert!(tasks.iter().all(|task| !task.name.is_empty()), "{playbook}");
         }
     }
 }
@@ -91,7 +91,7 @@ fn scripts_of_all_tasks_are_shell() {
             let tasks = book
                 .tasks(playbook, &context(role, &json!({})), &binary())
                 .expect("rendered");
-            for (name, task) in tasks {
+            for NamedTask { name, task, .. } in tasks {
                 let mut texts = vec![task.probe().text];
                 if let Task::ShellCommand(command) = &task {
                     texts.push(command.run.clone());
@@ -119,7 +119,7 @@ fn lets_in(source: &str, status: &str) -> bool {
         .expect("right")
         .tasks("os/bootstrap", &context, &binary())
         .expect("rendered");
-    let Some((_, Task::ShellCommand(command))) = tasks.into_iter().last() else {
+    let Some(Task::ShellCommand(command)) = tasks.into_iter().last().map(|last| last.task) else {
         panic!("the last task opens the firewall");
     };
     let text = format!(

@@ -9,7 +9,7 @@ use tracing::{Instrument as _, debug_span};
 
 use super::event::Event;
 use super::{Runner, Stop};
-use crate::plan::{self, Guard, Judged, Plan};
+use crate::plan::{self, Guard, Judged, Plan, Step};
 use crate::problem::{Code, Problem, problem};
 use crate::shell::{Batch, CONFLICT, LEFT, LOCKED, Reply, Script};
 use crate::ssh::{CommandOutput, Exit, Remote, Upload};
@@ -135,6 +135,7 @@ impl Runner {
             let remote = Arc::clone(self.remotes.get(host)?);
             let questions: Vec<_> = plan
                 .steps_of(host)
+                .filter(|(_, _, step)| step.delegated_to.is_none())
                 .map(|(_, _, step)| step.task.probe())
                 .collect();
             let limit = Arc::clone(&self.limit);
@@ -179,6 +180,16 @@ impl Runner {
         }
     }
 
+    /// The connection to the host that does a step of this one.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn remote(&self, host: &str, step: &Step) -> Result<&Arc<dyn Remote>, Stop> {
+        let at = step.delegated_to.as_deref().unwrap_or(host);
+        let remote = self.remotes.get(at);
+        remote.ok_or_else(|| lost(format!("there is no connection to {at}")))
+    }
+
     /// Does one action; a script is followed by `question` in the same exchange. When another run
     /// of towline acts on the host, its end is waited for, and then what guards the action asked again.
     ///
@@ -187,14 +198,13 @@ impl Runner {
     pub(super) async fn act(
         &self,
         host: &str,
-        step: &str,
+        step: &Step,
         action: &Action,
         question: &Script,
         guard: Option<&Guard>,
     ) -> Result<Acted, Stop> {
-        let Some(remote) = self.remotes.get(host) else {
-            return Err(lost("there is no connection"));
-        };
+        let remote = self.remote(host, step)?;
+        let step = &*step.name;
         let timeout = Duration::from_mins(10);
         let begun = tokio::time::Instant::now();
         loop {

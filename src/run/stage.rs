@@ -1,6 +1,7 @@
 //! Stages and their lanes, in order, with what a failure of one means for the others.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use futures::stream::{FuturesUnordered, StreamExt as _};
@@ -69,12 +70,8 @@ impl Runner {
                     self.serial(turn, &busy, judged, &mut stale, run_state)
                         .await;
                 }
-                Order::Batches(size) => {
-                    self.together(turn, &busy, size, judged, &mut stale, run_state)
-                        .await;
-                }
-                Order::Parallel | Order::Essential => {
-                    self.together(turn, &busy, usize::MAX, judged, &mut stale, run_state)
+                Order::Batches(_) | Order::Rolling(_) | Order::Parallel | Order::Essential => {
+                    self.together(turn, stage.order, &busy, judged, &mut stale, run_state)
                         .await;
                 }
             }
@@ -82,6 +79,13 @@ impl Runner {
                 return Err("interrupted".into());
             }
             essential(plan, index, run_state)?;
+            let mut failed = busy.iter().filter(|lane| !run_state.is_in(&lane.host));
+            if let Some(lane) = failed.next().filter(|_| plan.stops) {
+                return Err(format!(
+                    "{} failed, and no host is changed after that",
+                    lane.host
+                ));
+            }
         }
         Ok(())
     }
@@ -95,7 +99,7 @@ impl Runner {
         run_state: &mut RunState,
     ) {
         for (position, lane) in lanes.iter().enumerate() {
-            self.together(stage, &[lane], 1, judged, stale, run_state)
+            self.together(stage, Order::Serial, &[lane], judged, stale, run_state)
                 .await;
             if run_state.is_in(&lane.host) {
                 continue;
@@ -122,21 +126,41 @@ impl Runner {
     async fn together(
         &self,
         stage: (usize, &str),
+        order: Order,
         lanes: &[&Lane],
-        size: usize,
         judged: &Judged,
         stale: &mut BTreeSet<String>,
         run_state: &mut RunState,
     ) {
         let (index, stage) = stage;
+        let size = match order {
+            Order::Serial => 1,
+            Order::Batches(size) | Order::Rolling(size) => size,
+            Order::Parallel | Order::Essential => usize::MAX,
+        };
         let batch = &Semaphore::new(size.clamp(1, 1000));
+        let failed = &OnceLock::new();
         let lanes = lanes.iter().map(|lane| {
             let is_stale = stale.contains(&lane.host);
             let span = debug_span!("stage", name = stage);
             let running = async move {
                 let _turn = batch.acquire().await;
                 let _permit = self.limit.acquire().await;
-                self.lane(index, stage, lane, judged, is_stale).await
+                if let Some(first) = failed.get() {
+                    return LaneEnd {
+                        turn: taken(lane.host.clone(), stage.to_owned()),
+                        started: None,
+                        stop: Some((
+                            "run".into(),
+                            Stop::Held(format!("{first} failed before it")),
+                        )),
+                    };
+                }
+                let end = self.lane(index, stage, lane, judged, is_stale).await;
+                if end.stop.is_some() && matches!(order, Order::Rolling(_)) {
+                    failed.get_or_init(|| lane.host.clone());
+                }
+                end
             };
             async move {
                 let end = contained(running.instrument(span)).await;
@@ -198,7 +222,10 @@ impl Runner {
                         time: begun.elapsed(),
                     });
                 }
-                Err(stop) => {
+                Err(mut stop) => {
+                    if let Stop::Failed(problem) = &mut stop {
+                        problem.next.extend(step.recovery.iter().cloned());
+                    }
                     end.stop = Some((step.name.clone(), stop));
                     break;
                 }

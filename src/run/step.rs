@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::instrument;
 
-use super::exchange::{Acted, ask, changed_meanwhile, lost, unanswered};
+use super::exchange::{Acted, ask, changed_meanwhile, unanswered};
 use super::{Event, Runner, Stop};
 use crate::plan::Step;
 use crate::problem::{Code, Problem};
@@ -123,7 +123,7 @@ impl Runner {
                     let mut answer = None;
                     for action in &remedy.actions {
                         let question = step.task.probe();
-                        match self.act(host, &step.name, action, &question, guard).await? {
+                        match self.act(host, step, action, &question, guard).await? {
                             Acted::Done(reply) => answer = reply,
                             Acted::Left(why) => {
                                 let step = &step.name;
@@ -208,9 +208,7 @@ impl Runner {
     }
 
     async fn look(&self, host: &str, step: &Step) -> Result<Verdict, Stop> {
-        let Some(remote) = self.remotes.get(host) else {
-            return Err(lost("there is no connection"));
-        };
+        let remote = self.remote(host, step)?;
         match ask(&**remote, &[step.task.probe()]).await {
             Ok(answered) => match answered.replies.into_iter().next().flatten() {
                 Some(reply) => judged(step, &reply),

@@ -191,6 +191,8 @@ struct World {
     events: Receiver,
     interrupt: watch::Sender<Interrupt>,
     begun: Instant,
+    /// Whether nothing follows a stage in which a host fails.
+    stops: bool,
 }
 
 /// What came of a run.
@@ -230,6 +232,7 @@ impl World {
             events: receiver,
             interrupt,
             begun,
+            stops: false,
         }
     }
 
@@ -284,6 +287,7 @@ impl World {
         let plan = Plan {
             stages,
             replan_after: stage,
+            stops: self.stops,
         };
         let judged = Arc::new(self.runner.judge(&plan).await);
         let mut run_state = RunState::default();

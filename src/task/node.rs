@@ -36,6 +36,9 @@ pub struct Node {
     /// Whether the network plug-in comes by what was put into the cluster already, so that it is waited for.
     #[serde(default)]
     pub plug_in: bool,
+    /// The version that its kubelet has to tell; any where it is empty. An older one is that of the process before.
+    #[serde(default)]
+    pub version: String,
     /// The kubeconfig on the host to ask with. An agent asks with its kubelet's, which may get
     /// its own node and nothing else.
     pub kubeconfig: String,
@@ -60,7 +63,7 @@ impl Node {
         let unit = quote(&self.service.unit);
         Script::new(format!(
             "{} --kubeconfig {} --request-timeout=10s get node {} -o \
-             'jsonpath={{range .status.conditions[*]}}{{.type}}={{.status}} {{.reason}}: {{.message}}{{\"\\n\"}}{{end}}found=yes{{\"\\n\"}}pods={{.spec.podCIDR}}{{\"\\n\"}}' ||\n\
+             'jsonpath={{range .status.conditions[*]}}{{.type}}={{.status}} {{.reason}}: {{.message}}{{\"\\n\"}}{{end}}found=yes{{\"\\n\"}}version={{.status.nodeInfo.kubeletVersion}}{{\"\\n\"}}pods={{.spec.podCIDR}}{{\"\\n\"}}' ||\n\
              [ \"$(systemctl is-active {unit})\" = active ] || {{\n{}}}\n",
             self.service.kubectl,
             quote(&self.kubeconfig),
@@ -119,6 +122,11 @@ impl Node {
             (
                 format!("node {name} to get its range of pod addresses"),
                 "no .spec.podCIDR: the controller manager has not given it one".to_owned(),
+            )
+        } else if !self.version.is_empty() && seen.value("version") != Some(&self.version) {
+            (
+                format!("node {name} to tell the version {}", self.version),
+                format!("it tells {}", seen.value("version").unwrap_or("none")),
             )
         } else if self.voter && !is("EtcdIsVoter", "True") {
             let said = seen
@@ -186,6 +194,7 @@ mod tests {
             voter: true,
             network: true,
             plug_in: false,
+            version: String::new(),
             kubeconfig: "/k".into(),
             service: Service {
                 unit: "k3s".into(),

@@ -154,6 +154,9 @@ proptest! {
             unless: format!("test -f {path}"),
             run: format!("[ ! -e {path} ] && touch {path}"),
             description: "touch it".into(),
+            path: None,
+            timeout: Duration::from_secs(60),
+            is_delegated: false,
         };
         converges(&Task::ShellCommand(command), folder.path())?;
         prop_assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2, "the file and the lock");

@@ -52,6 +52,7 @@ fn every_recipe_is_planned() {
             )]
             .into(),
             limit: None,
+            upgrade: None,
         };
         let told = tell(&scenario, &folder.path().join("home.yaml"));
         assert!(!told.contains("refused"), "{name}: {told}");

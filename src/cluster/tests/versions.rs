@@ -46,7 +46,9 @@ fn an_upgrade_is_never_a_side_effect() {
     insta::assert_snapshot!(wanted("version: v1.36.3+k3s1", &[("m1", Some("v1.35.1+k3s1"))]).expect_err("refused"), @r"
     the inventory says v1.36.3+k3s1, and other versions run
       m1 runs v1.35.1+k3s1
-      an upgrade is a command of its own, not yet here
+      an upgrade is a command of its own
+      → to see what an upgrade would do:
+        towline upgrade -i lab.yaml --plan
       → to keep the version that runs:
         cluster: {version: v1.35.1+k3s1}
     ");

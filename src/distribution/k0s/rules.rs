@@ -125,6 +125,14 @@ impl Rules for K0s {
         Version::order_of(one, other)
     }
 
+    fn breakers(&self, _: &str, _: &str) -> (Vec<Problem>, Vec<String>) {
+        let problem = Problem::new(
+            Code::UPGRADE_REFUSED,
+            "towline does not upgrade clusters of k0s yet",
+        );
+        (vec![problem], Vec::new())
+    }
+
     fn votes_at_once(&self, version: &str) -> bool {
         // Learners came with 1.36.1, and with 1.35.5 on the branch before.
         let is_before = |other| Version::order_of(version, other) == Some(Ordering::Less);

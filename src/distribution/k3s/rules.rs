@@ -100,6 +100,10 @@ impl Rules for K3s {
         Version::order_of(one, other)
     }
 
+    fn breakers(&self, from: &str, to: &str) -> (Vec<Problem>, Vec<String>) {
+        super::breakers::between(from, to)
+    }
+
     fn votes_at_once(&self, _: &str) -> bool {
         false
     }

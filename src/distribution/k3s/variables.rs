@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::settings::{subcommand, unit, words};
 use super::{documents, environment, external};
-use crate::cluster::{NodeRole, Situation, Topology};
+use crate::cluster::{NodeRole, NodeSpec, Situation, Topology};
 use crate::distribution::manifests;
 use crate::facts::{Datastore, Facts};
 use crate::inventory::Host;
@@ -46,8 +46,8 @@ pub(super) struct Variables<'a> {
     effective: bool,
     /// Whether a server joins that has data of a membership which it lost
     removed: bool,
-    /// Whether the server's data moves from sqlite to etcd
-    moves_to_etcd: bool,
+    /// The folder, beside the data in sqlite, that it is copied to before it moves to etcd or k3s is upgraded
+    copy: Option<&'a str>,
     /// Files for the datastore outside the cluster, each with `path` and `content`
     datastore_files: Vec<Value>,
     /// Folder of k3s's data
@@ -115,8 +115,7 @@ pub(super) fn variables(
         foreign: facts.node.foreign.is_some(),
         effective: spec.is_some_and(|spec| spec.effective),
         removed: joins && facts.node.datastore == Some(Datastore::Etcd),
-        moves_to_etcd: facts.node.datastore == Some(Datastore::Sqlite)
-            && spec.is_some_and(|spec| spec.config.contains_key("cluster-init")),
+        copy: copy(topology, spec, host, facts),
         datastore_files: if host.is_server() {
             external::brought(situation)
         } else {
@@ -137,6 +136,23 @@ pub(super) fn variables(
         left,
         moved,
     })
+}
+
+fn copy(
+    topology: &Topology,
+    spec: Option<&NodeSpec>,
+    host: &Host,
+    facts: &Facts,
+) -> Option<&'static str> {
+    if facts.node.datastore != Some(Datastore::Sqlite) {
+        return None;
+    }
+    if spec.is_some_and(|spec| spec.config.contains_key("cluster-init")) {
+        return Some("before-etcd");
+    }
+    let upgrade = topology.upgrade.as_ref()?;
+    let is_upgraded = upgrade.copy && upgrade.hosts.contains_key(&host.name);
+    is_upgraded.then_some("before-upgrade")
 }
 
 /// The variables with their words, as a JSON schema.

@@ -22,7 +22,7 @@ pub(super) fn context(role: &str, config: &Value) -> Value {
             "unit": unit, "command": command, "version": "v1.36.3+k3s1", "has_node": true, "node_name": "m1",
             "voter": true, "flannel": true, "plug_in": false, "awaits_network": false, "no_server": false, "config": config, "forget": [{"name": "m2", "uid": "5cc9fb3e-4d5b-4c2c-9d0f-7a0d7e4a9a3b"}], "foreign": false, "effective": false,
             "removed": role == "server",
-            "moves_to_etcd": true,
+            "copy": "before-etcd",
             "environment": [{"name": "HTTPS_PROXY", "value": "http://ops:\"$x@10.0.0.1:3128"}],
             "registries": {"mirrors": {"docker.io": {"endpoint": ["https://m1:5000"]}}},
             "documents": [{"path": "/etc/rancher/k3s/kubelet.yaml", "text": "maxPods: 200\n"}],
@@ -46,6 +46,10 @@ pub(super) fn context(role: &str, config: &Value) -> Value {
             "moved": ["002/cni.yaml"],
         },
         "reset": {"drain": ["m2"], "nodes": ["m2"], "names": ["m2"], "holders": ["m2"], "from": "https://10.0.0.1:6443", "to": "https://10.0.0.2:6443", "data_dir": "/srv/data", "whole": role == "server"},
+        "upgrade": {
+            "replaces": true, "sha256": "ab".repeat(32), "drains": true, "drain_timeout": 120, "uncordons": true, "node": "m1",
+            "cordoned": "towline/cordoned", "snapshot": true,
+        },
         "folders": if role == "server" {
             json!({"data": "/data/k3s", "kubelet": "/srv/kubelet"})
         } else {

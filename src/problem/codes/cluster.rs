@@ -243,6 +243,29 @@ super::codes! {
     /// ```
     TOKEN_REFUSED "token-refused";
 
+    /// The cluster is not in the state in which its servers can be restarted one by one, or some of its hosts would
+    /// get ahead of others.
+    ///
+    /// # Remedy
+    /// All servers have to run, READY and voting, before the first of them is upgraded, and no agent is ever newer
+    /// than a server. What is below the error says what is missing.
+    UPGRADE_REFUSED "upgrade-refused";
+
+    /// The wanted version is older than one that runs. Kubernetes does not go back: etcd and the objects in it may be in
+    /// a form that the older one does not read.
+    ///
+    /// # Remedy
+    /// Name a version that no host is newer than. To really go back, restore a snapshot of etcd that the older version
+    /// has taken.
+    VERSION_OLDER "version-older";
+
+    /// The wanted version is more than one minor version ahead of a server. The servers of a cluster may be one apart,
+    /// and each minor version converts what the one before it has stored.
+    ///
+    /// # Remedy
+    /// Upgrade to the latest release of the minor version in between first.
+    MINOR_VERSION_SKIPPED "minor-version-skipped";
+
     /// A host has the data of a cluster and no binary that tells its version. A channel such as `stable` names a
     /// version only for a new cluster; here it could be an upgrade.
     ///
@@ -251,9 +274,11 @@ super::codes! {
     VERSION_UNKNOWN "version-unknown";
 
     /// The hosts run other versions than the inventory says, or different ones. An upgrade has an order and
-    /// is a command of its own, which is not here yet.
+    /// is a command of its own.
     ///
     /// # Remedy
+    /// `towline upgrade -i FILE --plan` shows what an upgrade to the inventory's version would do.
+    ///
     /// To go on without an upgrade, write the version that runs as `version` under `cluster`. Where hosts differ,
     /// it is the one of the servers; an agent may be older, not newer.
     VERSIONS_DIFFER "versions-differ";

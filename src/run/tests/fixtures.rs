@@ -8,6 +8,8 @@ pub(super) fn step(task: Task) -> Step {
         task,
         guard: None,
         reached: None,
+        delegated_to: None,
+        recovery: Vec::new(),
     }
 }
 
@@ -18,9 +20,14 @@ pub(super) fn command(name: &str) -> Step {
             unless: format!("test q:{name}"),
             run: format!("make a:{name}"),
             description: format!("make {name}"),
+            path: None,
+            timeout: Duration::from_secs(300),
+            is_delegated: false,
         }),
         guard: None,
         reached: None,
+        delegated_to: None,
+        recovery: Vec::new(),
     }
 }
 
@@ -61,6 +68,7 @@ pub(super) fn node() -> Task {
         agent: false,
         kubeconfig: "/k".into(),
         no_server: false,
+        version: String::new(),
         timeout: Duration::from_secs(300),
     })
 }

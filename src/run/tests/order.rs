@@ -79,6 +79,46 @@ async fn a_failed_restart_ends_the_restarts_after_it_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn in_a_rolling_stage_no_host_begins_after_a_failure_and_nothing_follows() {
+    let mut world = slow().on("m2", "a:x", |_| Said::Out(1, String::new()));
+    world.stops = true;
+    let stages = vec![
+        stage("agents", Order::Rolling(2), &LANES),
+        stage("others", Order::Parallel, &[("m1", &["y"])]),
+    ];
+    let came = world.run(stages).await;
+    assert_eq!(came.log, ["0 m1 a:x", "0 m2 a:x"]);
+    assert_eq!(came.problem("m3"), "m3: m2 failed before it");
+    assert_eq!(
+        came.result,
+        Err("m2 failed, and no host is changed after that".into())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delegated_step_is_done_by_the_other_host_in_the_turn_of_its_own() {
+    let mut lanes = vec![stage(
+        "agents",
+        Order::Rolling(1),
+        &[("m2", &["x"]), ("m3", &["x"])],
+    )];
+    for lane in &mut lanes[0].lanes {
+        let mut delegated = fixtures::command(&lane.host);
+        delegated.delegated_to = Some("m1".into());
+        lane.steps.insert(0, delegated);
+    }
+    let came = slow().run(lanes).await;
+    assert_eq!(
+        came.log,
+        ["0 m1 a:m2", "0 m2 a:x", "10 m1 a:m3", "10 m3 a:x"]
+    );
+    assert_eq!(
+        came.outcomes(),
+        [Outcome::Unchanged, Outcome::Changed, Outcome::Changed]
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_planned_after_a_stage_in_which_all_failed() {
     let came = slow()
         .all("a:x", |_| Said::Out(1, String::new()))
