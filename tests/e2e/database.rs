@@ -17,7 +17,7 @@ use crate::secrets::record::{Found, Traced, look_on, now};
 use crate::secrets::search::Search;
 
 /// A program of Debian's that serves on the gateway's address, and ends with this or with the thread that started it.
-struct Daemon(Child);
+pub struct Daemon(Child);
 
 impl Daemon {
     fn start(place: &Place, name: &str, command: &mut Command, port: u16) -> Self {
@@ -71,7 +71,7 @@ fn folder(place: &Place, name: &str) -> PathBuf {
 }
 
 /// PostgreSQL, which lets k3s in with this password.
-fn postgresql(place: &Place, password: &str) -> Daemon {
+pub fn postgresql(place: &Place, password: &str) -> Daemon {
     let newest = fs::read_dir("/usr/lib/postgresql").map(|found| {
         let found = found.map(|entry| entry.unwrap().path().join("bin"));
         found.max().unwrap()
@@ -152,7 +152,7 @@ fn haproxy(place: &Place, servers: &[&str]) -> Daemon {
 }
 
 /// Two words, so that each is looked for, whatever stands in place of the slash.
-fn password() -> String {
+pub fn password() -> String {
     format!("{}/{}", random(), random())
 }
 

@@ -4,6 +4,7 @@
 //!  k0s/first.rs   behind NAT from nothing, a new disk for the first controller, changed under load, reset
 //!  k0s/manifests.rs   a part of it: manifests of the inventory
 //!  k0s/registries.rs  a part of it: registries of the inventory
+//!  k0s/database.rs    two controllers whose cluster is in PostgreSQL
 //!  k0s/faults.rs  what is refused or fails: ports, tokens, settings, a join that was cut off
 //!  k0s/power.rs   power cords, quorum, new disks
 //!  k0s/single.rs  one host alone, downloaded, elsewhere than usual
@@ -15,6 +16,7 @@ use crate::inventory::Inventory;
 use crate::place::Place;
 use crate::towline::Answer;
 
+mod database;
 mod faults;
 mod first;
 mod manifests;

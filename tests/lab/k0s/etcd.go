@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/k3s-io/kine/pkg/tls"
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
@@ -145,12 +146,25 @@ func (c *controller) issueEtcdCertificates(etcd *etcdSpec) error {
 	return nil
 }
 
-// startKine stands for kine over sqlite: an etcd behind a socket, and a file in sqlite's place.
+// startKine serves a database by kine. For kine over sqlite stands an etcd
+// behind a socket, and a file in sqlite's place.
 func (c *controller) startKine() error {
 	parts.LogInfo("Starting kine")
-	source := c.config.Spec.Storage.Kine.DataSource
-	if !strings.HasPrefix(source, "sqlite:") {
-		return fmt.Errorf("storage %s is not in the stand-in", source)
+	told := c.config.Spec.Storage.Kine
+	if !strings.HasPrefix(told.DataSource, "sqlite:") {
+		// k0s starts kine again and again, until its gate closes.
+		go func() {
+			certificates := tls.Config{CAFile: told.ExtraArgs["ca-file"], CertFile: told.ExtraArgs["cert-file"], KeyFile: told.ExtraArgs["key-file"]}
+			for {
+				err := parts.ServeKine(context.Background(), told.DataSource, certificates, filepath.Join(c.vars.RunDir, "kine.sock"))
+				if err == nil {
+					return
+				}
+				parts.LogComponent("kine", fmt.Sprintf("level=fatal msg=%q", err.Error()))
+				time.Sleep(5 * time.Second)
+			}
+		}()
+		return nil
 	}
 	folder := filepath.Join(c.vars.DataDir, "db")
 	if err := parts.WriteFileAtomically(filepath.Join(folder, "state.db"), nil, 0o600); err != nil {

@@ -3,23 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net"
-	"os"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/k3s-io/kine/pkg/drivers"
-	"github.com/k3s-io/kine/pkg/drivers/generic"
-	_ "github.com/k3s-io/kine/pkg/drivers/mysql" // the two drivers that the stand-in has
-	_ "github.com/k3s-io/kine/pkg/drivers/pgsql"
-	kine "github.com/k3s-io/kine/pkg/server"
 	"github.com/k3s-io/kine/pkg/tls"
-	"go.etcd.io/etcd/api/v3/version"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
-	"google.golang.org/grpc"
 
 	"towline.lab/parts"
 )
@@ -34,41 +23,19 @@ func (d *database) kineSocket() string {
 }
 
 // connect opens the database that datastore-endpoint names and serves it as an
-// etcd on a socket, by kine, as k3s does (k3s: pkg/cluster, startStorage). The
-// endpoint is in no message: it holds the password.
+// etcd on a socket, by kine, as k3s does (k3s: pkg/cluster, startStorage).
 func (d *database) connect(ctx context.Context) error {
 	chosen := d.server.settings.options
-	_, backend, err := drivers.New(context.WithoutCancel(ctx), &sync.WaitGroup{}, &drivers.Config{
-		Endpoint: chosen.text("datastore-endpoint"),
-		BackendTLSConfig: tls.Config{
-			CAFile:   chosen.text("datastore-cafile"),
-			CertFile: chosen.text("datastore-certfile"),
-			KeyFile:  chosen.text("datastore-keyfile"),
-		},
-		ConnectionPoolConfig: generic.ConnectionPoolConfig{MaxIdle: 20, MaxIdleTime: 2 * time.Minute},
-		CompactTimeout:       5 * time.Second, CompactMinRetain: 1000, CompactBatchSize: 1000, PollBatchSize: 500,
-	})
-	if err != nil {
-		return fmt.Errorf("creating storage endpoint: failed to create driver for configured endpoint: %w", err)
+	certificates := tls.Config{
+		CAFile:   chosen.text("datastore-cafile"),
+		CertFile: chosen.text("datastore-certfile"),
+		KeyFile:  chosen.text("datastore-keyfile"),
 	}
-	if err := backend.Start(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("creating storage endpoint: starting kine backend: %w", err)
-	}
-	file := strings.TrimPrefix(d.kineSocket(), "unix://")
-	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	listener, err := net.Listen("unix", file)
+	socket := strings.TrimPrefix(d.kineSocket(), "unix://")
+	err := parts.ServeKine(ctx, chosen.text("datastore-endpoint"), certificates, socket)
 	if err != nil {
 		return err
 	}
-	if err := os.Chmod(file, 0o600); err != nil {
-		return err
-	}
-	service := grpc.NewServer(grpc.MaxRecvMsgSize(8 << 20))
-	kine.New(backend, "unix", 5*time.Second, version.Version).Register(service)
-	go func() { _ = service.Serve(listener) }()
-	parts.LogInfo("Kine available at %s", d.kineSocket())
 	d.client, err = clientv3.New(clientv3.Config{Endpoints: []string{d.kineSocket()}, DialTimeout: 5 * time.Second, Logger: zap.NewNop()})
 	return err
 }
