@@ -180,7 +180,7 @@ pub fn upgrade(
 }
 
 /// The version that a host runs: what its kubelet says, or where it has no node its binary. k0s's kubelet says
-/// `v1.36.3+k0s` in every build.
+/// `v1.36.3+k0s` in every release, and in a build of one's own `v1.36.3`.
 pub(super) fn running<'a>(
     node: Option<&'a ClusterNode>,
     binary: &'a str,
@@ -191,7 +191,7 @@ pub(super) fn running<'a>(
     };
     let is_same = |one: &&str| {
         let rest = one.strip_prefix(said);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '+']))
     };
     [version, binary].into_iter().find(is_same).unwrap_or(said)
 }
@@ -348,5 +348,43 @@ fn quorum(nodes: &[ClusterNode]) -> Option<String> {
             "etcd has {voters} members, and {voters} vote: while one server restarts {} vote, and {needed} are needed",
             voters - 1
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(version: &str) -> ClusterNode {
+        ClusterNode {
+            name: "m1".into(),
+            ready: true,
+            lacks_network: false,
+            voter: None,
+            internal_ip: None,
+            version: version.into(),
+            uid: String::new(),
+            pods: Vec::new(),
+            is_young: false,
+            labels: BTreeMap::new(),
+            taints: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn what_runs_is_what_the_kubelet_says_as_far_as_it_says_it() {
+        let (old, new) = ("v1.36.2+k0s.0", "v1.36.3+k0s.2");
+        for (said, binary, runs) in [
+            // Replaced, and not started yet.
+            ("v1.36.2+k0s", new, "v1.36.2+k0s"),
+            ("v1.36.3+k0s", new, new),
+            ("v1.36.3", new, new),
+            ("v1.36.2", old, old),
+            ("v1.36.20", old, "v1.36.20"),
+            ("v1.36.3+k3s1", "v1.36.3+k3s1", "v1.36.3+k3s1"),
+        ] {
+            assert_eq!(running(Some(&node(said)), binary, new), runs, "{said}");
+        }
+        assert_eq!(running(None, old, new), old);
     }
 }
