@@ -114,7 +114,7 @@ test:
 	cargo test --workspace --lib --bins --test architecture --test cli --test lab --test owner
 	# The same inputs each time: what chance finds is no fault of the change that is tested.
 	$(MAKE) --no-print-directory fuzz SEED=1
-	cargo test --workspace --test e2e -- --test-threads=3 $$without
+	cargo test --workspace --test e2e -- --test-threads=2 $$without
 	[ -z "$$without" ] || echo "NOT TESTED: Vagrant's machines (vagrant/test), since this host has no vagrant-lxc"
 
 vagrant-test:

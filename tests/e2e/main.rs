@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Every test has a lab of its own, so any number of them runs at once; two cores are used best by
-//! `cargo test --workspace --test e2e -- --test-threads=3`. They need root and what `tests/lab/prepare`
+//! `cargo test --workspace --test e2e -- --test-threads=2`. They need root and what `tests/lab/prepare`
 //! installs. Which k3s they run is the lab's choice (`TOWLINE_LAB_K3S`), and no test knows it:
 //! deadlines are those of a real one on a slow machine, and nothing is asserted about time.
 
