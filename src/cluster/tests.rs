@@ -20,6 +20,7 @@ mod reaching;
 mod refused;
 pub(crate) mod resets;
 mod states;
+mod upgrades;
 mod versions;
 
 /// The hash of the cluster's CA.
