@@ -165,7 +165,7 @@ pub fn known_hosts(data: &[u8]) {
                 "{line:?}"
             );
             assert_eq!(
-                alone.verdict("h2", 22, &key),
+                alone.verdict(&format!("not-{host}"), port, &key),
                 KnownHostVerdict::Unknown,
                 "{line:?}"
             );
