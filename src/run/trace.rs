@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Event, event::Events};
 use crate::shell::{PACKED, Script};
-use crate::ssh::{Answer, ExchangeCounts, Remote, Tunnel, Upload, UploadProgress};
+use crate::ssh::{Answer, ExchangeCounts, Remote, RemoteFile, Tunnel, Upload, UploadProgress};
 use crate::vars::mask::masked;
 
 /// A host that tells what is sent to it and what it answers.
@@ -37,6 +37,15 @@ impl Remote for Traced {
                 upload.receive.text
             )));
             let output = self.remote.put(upload, progress).await;
+            self.answered(&format!("{}\n{}", shown(output.stderr.trim()), output.exit));
+            output
+        })
+    }
+
+    fn get<'a>(&'a self, wanted: &'a RemoteFile, into: std::fs::File) -> Answer<'a> {
+        Box::pin(async move {
+            self.sent(format!("# {} comes here\n", wanted.path));
+            let output = self.remote.get(wanted, into).await;
             self.answered(&format!("{}\n{}", shown(output.stderr.trim()), output.exit));
             output
         })

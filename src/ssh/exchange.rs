@@ -13,11 +13,13 @@ use tokio::time::Instant;
 use crate::ssh::client::{Client, Shared, words};
 use crate::ssh::{CommandOutput, Exit, UploadProgress};
 
+mod sink;
 mod sudo;
 mod text;
 mod timer;
 
 pub use sudo::{BecomePassword, NOT_TRIED, is_wrong};
+pub(super) use sink::Sink;
 pub(super) use sudo::{Door, as_root};
 pub(super) use text::whole_characters;
 use text::{characters, name};
@@ -97,6 +99,8 @@ pub(super) struct Request<'a> {
     /// What has to be passed before the input is sent.
     pub door: Option<Door>,
     pub input: Input<'a>,
+    /// Where standard output goes, where it is a file.
+    pub sink: Option<Sink>,
     /// How long it may take; with a file, how long it may take without any progress, and in all so
     /// much more than this as its size allows.
     pub limit: Duration,
@@ -136,7 +140,9 @@ pub(super) struct Received {
     refused: bool,
     pub(super) stdout: Vec<u8>,
     pub(super) stderr: Vec<u8>,
-    /// How many bytes came, on any stream.
+    /// Where standard output goes, where it is a file.
+    sink: Option<Sink>,
+    /// How many bytes came, on any stream; of a file's content none.
     bytes: usize,
     /// When the first of it came.
     first: Option<Instant>,
@@ -154,6 +160,8 @@ pub(super) enum ChannelEnd {
     Flooded(String),
     /// The file on this side could not be read.
     Unreadable(std::io::Error),
+    /// The file on this side could not be written.
+    Unwritable(std::io::Error),
 }
 
 /// Runs one command. Whatever goes wrong is in the answer's exit; no status is never success.
@@ -175,10 +183,14 @@ pub(super) async fn exchange(
     if let Err(error) = asked {
         return CommandOutput::without_answer(Exit::Lost(gone(&error, shared).await));
     }
-    let mut received = Received::default();
+    let size = order.sink.as_ref().map(|sink| sink.left);
+    let mut received = Received {
+        sink: order.sink,
+        ..Received::default()
+    };
     let end = match &closer.channel {
         Some(writer) => {
-            let timer = Timer::new(begun, order.limit, order.input.size());
+            let timer = Timer::new(begun, order.limit, size.or(order.input.size()));
             let closed = match &order.door {
                 Some(door) => door.pass(&mut reader, writer, &timer, &mut received).await,
                 None => None,
@@ -198,11 +210,17 @@ pub(super) async fn exchange(
         (_, _, ChannelEnd::Unreadable(error)) => {
             Exit::Lost(format!("the file cannot be read: {error}"))
         }
+        (_, _, ChannelEnd::Unwritable(error)) => {
+            Exit::Lost(format!("the file cannot be written here: {error}"))
+        }
         (_, _, ChannelEnd::Flooded(limit)) => {
             received.stdout = Vec::new();
             Exit::Flooded(limit)
         }
         (_, Some(signal), _) => Exit::Signal(signal),
+        (Some(0), None, _) if received.sink.is_some_and(|sink| sink.left > 0) => {
+            Exit::Lost("the file was cut short".to_owned())
+        }
         (Some(code), None, _) => Exit::Code(code),
         (None, None, _) if received.refused => {
             Exit::Refused("it opened a session and refused to run a command in it".to_owned())
@@ -331,6 +349,11 @@ impl Received {
         }
         match message {
             ChannelMsg::Data { data } => {
+                let data = match self.sink.as_mut().map(|sink| sink.take(&data)) {
+                    None => data,
+                    Some(Ok(beside)) => data.slice(data.len() - beside..),
+                    Some(Err(error)) => return Some(ChannelEnd::Unwritable(error)),
+                };
                 self.bytes += data.len();
                 if self.stdout.len() + data.len() > LONGEST_OUTPUT {
                     return Some(flooded(LONGEST_OUTPUT));

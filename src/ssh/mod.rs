@@ -122,6 +122,15 @@ pub struct Upload {
     pub receive: Script,
 }
 
+/// A file of a host that comes to this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteFile {
+    /// Its absolute path there.
+    pub path: String,
+    /// So many bytes of it are taken.
+    pub size: u64,
+}
+
 /// What was spent on a host so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ExchangeCounts {
@@ -157,6 +166,14 @@ pub trait Remote: Send + Sync {
     /// limit starts again with every progress, and in all as much is added to it as the file's size
     /// takes at 32 KiB a second.
     fn put<'a>(&'a self, upload: &'a Upload, progress: UploadProgress<'a>) -> Answer<'a>;
+    /// Streams a file of the host into one of this machine, as root: its first bytes, as many as its size says. Fewer
+    /// are no success. The time limit is as for [`Self::put`], from a minute on.
+    fn get<'a>(&'a self, wanted: &'a RemoteFile, into: std::fs::File) -> Answer<'a> {
+        drop(into);
+        let path = &wanted.path;
+        let why = format!("{path} cannot be fetched from here");
+        Box::pin(async { CommandOutput::without_answer(Exit::Refused(why)) })
+    }
     /// Connections and exchanges so far.
     fn counts(&self) -> ExchangeCounts;
     /// The host's address that the connection goes to; nothing where there is no connection.

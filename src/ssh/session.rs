@@ -11,10 +11,10 @@ use russh::client::Handle;
 use tracing::debug_span;
 
 use crate::problem::Problem;
-use crate::shell::{Script, on_one_line};
+use crate::shell::{Script, on_one_line, quote};
 use crate::ssh::authentication::{Tried, authenticate};
 use crate::ssh::client::{Client, Duplex, Shared, Wire, words};
-use crate::ssh::exchange::{self, BecomePassword, Door, Input, Request, as_root};
+use crate::ssh::exchange::{self, BecomePassword, Door, Input, Request, Sink, as_root};
 use crate::ssh::fault::ConnectError;
 use crate::ssh::host_key::HostKeyTrust;
 use crate::ssh::keys::Keys;
@@ -23,7 +23,7 @@ use crate::ssh::negotiation::config;
 use crate::ssh::route::{self, Ending, Opening, Route, Tunnel, within};
 use crate::ssh::target::Target;
 use crate::ssh::{
-    Answer, CommandOutput, ExchangeCounts, Exit, Remote, Upload, UploadProgress, logged,
+    Answer, CommandOutput, ExchangeCounts, Exit, Remote, RemoteFile, Upload, UploadProgress, logged,
 };
 
 /// How often a connection that ends before the banner is tried again: sshd drops some of many
@@ -33,6 +33,9 @@ const RETRIES: u32 = 3;
 const ROUNDS: u32 = 3;
 /// An agent may wait for a touch or a confirmation, so authentication gets at least this.
 const LEAST_FOR_AUTHENTICATION: Duration = Duration::from_mins(1);
+
+/// How long a file that is fetched may not come on; in all it may take longer, by its size.
+const LEAST_FOR_A_FILE: Duration = Duration::from_mins(1);
 
 /// A connection to a host, logged in.
 pub struct Session {
@@ -239,7 +242,13 @@ impl Session {
     }
 
     /// Runs `/bin/sh` with these arguments as root.
-    async fn as_root(&self, arguments: &str, input: Input<'_>, limit: Duration) -> CommandOutput {
+    async fn as_root(
+        &self,
+        arguments: &str,
+        input: Input<'_>,
+        sink: Option<Sink>,
+        limit: Duration,
+    ) -> CommandOutput {
         let password = self.become_password.as_ref();
         let password = password.filter(|_| self.user != "root");
         let door = password.map(|password| Door::new(password, &self.host));
@@ -247,6 +256,7 @@ impl Session {
             command: as_root(&self.user, door.as_ref(), arguments),
             door,
             input,
+            sink,
             limit,
         };
         let asked = exchange::exchange(&self.handle, &self.shared, &self.exchanges, order);
@@ -306,7 +316,7 @@ impl Remote for Session {
         let bytes = wrap(&script.text).into_bytes();
         let span = debug_span!("exchange", bytes = bytes.len());
         let input = Input::Bytes(Some(bytes));
-        Box::pin(logged(span, self.as_root("", input, script.timeout)))
+        Box::pin(logged(span, self.as_root("", input, None, script.timeout)))
     }
 
     fn put<'a>(&'a self, upload: &'a Upload, progress: UploadProgress<'a>) -> Answer<'a> {
@@ -317,10 +327,24 @@ impl Remote for Session {
                 Err(error) => return CommandOutput::unreadable(&upload.source, &error),
             };
             let arguments = on_one_line(&upload.receive.text);
-            self.as_root(&arguments, input, upload.receive.timeout)
-                .await
+            let limit = upload.receive.timeout;
+            self.as_root(&arguments, input, None, limit).await
         };
         Box::pin(logged(span, exchange))
+    }
+
+    fn get<'a>(&'a self, wanted: &'a RemoteFile, into: std::fs::File) -> Answer<'a> {
+        let span = debug_span!("exchange", path = wanted.path, bytes = wanted.size);
+        let mark = format!("towline_{:032x}\n", rand::random::<u128>());
+        let text = format!(
+            "printf %s\\\\n {}; exec head -c {} {}",
+            mark.trim(),
+            wanted.size,
+            quote(&wanted.path)
+        );
+        let input = Input::Bytes(Some(wrap(&text).into_bytes()));
+        let sink = Some(Sink::new(into, &mark, wanted.size));
+        Box::pin(logged(span, self.as_root("", input, sink, LEAST_FOR_A_FILE)))
     }
 
     fn counts(&self) -> ExchangeCounts {

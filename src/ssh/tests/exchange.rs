@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::server::Act;
 use super::world::{direct, reason, target, world};
 use crate::shell::Script;
-use crate::ssh::{ExchangeCounts, Exit, Remote, Upload};
+use crate::ssh::{ExchangeCounts, Exit, Remote, RemoteFile, Upload};
 
 #[tokio::test]
 async fn a_script_runs_with_its_heredocs_and_cannot_eat_itself() {
@@ -302,6 +302,36 @@ async fn one_session_that_is_freed_late_serves_all_exchanges() {
     }
     assert!(world.server.refused.load(Ordering::SeqCst) > 0);
     assert_eq!(session.counts().exchanges, 5);
+}
+
+#[tokio::test]
+async fn a_file_is_fetched_whole_or_not_at_all() {
+    let world = world(Act::Shell).await;
+    let session = world.connect().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (there, here) = (folder.path().join("a 'b"), folder.path().join("here"));
+    let content: Vec<u8> = (0..5_000_000_u32)
+        .map(|number| number.to_le_bytes()[0])
+        .collect();
+    std::fs::write(&there, &content).unwrap();
+    let get = async |path: &std::path::Path, size| {
+        let wanted = RemoteFile {
+            path: path.display().to_string(),
+            size,
+        };
+        let into = std::fs::File::create(&here).unwrap();
+        session.get(&wanted, into).await.exit
+    };
+    assert_eq!(get(&there, 5_000_000).await, Exit::Code(0));
+    assert!(std::fs::read(&here).unwrap() == content);
+    // It has grown since its size was asked for.
+    assert_eq!(get(&there, 1000).await, Exit::Code(0));
+    assert_eq!(std::fs::read(&here).unwrap(), content[..1000]);
+    assert_eq!(
+        reason(&get(&there, 5_000_001).await),
+        "the file was cut short"
+    );
+    assert_eq!(get(&folder.path().join("none"), 10).await, Exit::Code(1));
 }
 
 #[tokio::test]
