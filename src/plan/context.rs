@@ -29,6 +29,8 @@ struct TemplateContext<'a> {
 struct UpgradeContext<'a> {
     /// Whether the host's binary is replaced, by one that was brought beside it
     replaces: bool,
+    /// The version that the node has to tell afterwards
+    version: &'a str,
     /// SHA-256 of the new binary
     sha256: &'a str,
     /// Whether the node's pods are moved first
@@ -54,6 +56,7 @@ impl<'a> UpgradeContext<'a> {
         let spec = topology.specs.get(&host.name);
         Self {
             replaces: here.is_some_and(|here| here.replaces),
+            version: binary.version.as_deref().unwrap_or_default(),
             sha256: &binary.sha256,
             drains: here.is_some_and(|here| here.drains),
             drain_timeout: upgrade.drain_timeout.as_secs(),

@@ -224,6 +224,11 @@ fn what_a_deploy_does_not_do_it_says() {
         }
     }
 
+    let misnamed = inventory.clone().cluster("version", "v1.36.99+k3s1");
+    place.json("upgrade", &misnamed).ends(1).says(&[
+        "the file that `binary` names in the inventory is the one that runs here already, and not v1.36.99+k3s1",
+    ]);
+
     let fewer = inventory.clone().only(&["m1"]);
     let deployed = place.deploy(&fewer).changed_nothing();
     deployed.says(&[

@@ -47,7 +47,7 @@ pub(super) fn context(role: &str, config: &Value) -> Value {
         },
         "reset": {"drain": ["m2"], "nodes": ["m2"], "names": ["m2"], "holders": ["m2"], "from": "https://10.0.0.1:6443", "to": "https://10.0.0.2:6443", "data_dir": "/srv/data", "whole": role == "server"},
         "upgrade": {
-            "replaces": true, "sha256": "ab".repeat(32), "drains": true, "drain_timeout": 120, "uncordons": true, "node": "m1",
+            "replaces": true, "version": "v1.36.3+k3s1", "sha256": "ab".repeat(32), "drains": true, "drain_timeout": 120, "uncordons": true, "node": "m1",
             "cordoned": "towline/cordoned", "snapshot": true,
         },
         "folders": if role == "server" {
