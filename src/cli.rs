@@ -10,15 +10,19 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod environment;
 mod inventory;
 mod single;
+mod snapshot;
 mod trust;
 mod upgrade;
 
 pub use environment::Environment;
-pub use inventory::{Conversion, InitArguments, InventoryCommand, InventoryFiles};
+pub use inventory::{
+    ClusterArguments, Conversion, InitArguments, InventoryCommand, InventoryFiles,
+};
 pub use single::{
     Address, Destination, GetConfigArguments, InstallArguments, JoinArguments, Kubernetes, Login,
     NodeArguments, NodeTokenArguments, ReadyArguments, Release,
 };
+pub use snapshot::{SnapshotCommand, SnapshotTarget};
 pub use trust::TrustArguments;
 pub use upgrade::{AtOnce, DrainPolicy, UpgradeArguments};
 
@@ -108,6 +112,15 @@ pub enum Command {
     /// failure ends it: no further host is changed. Run it again to go on. Whatever else differs from the inventory is
     /// changed with it, as by a deploy.
     Upgrade(Box<UpgradeArguments>),
+
+    /// Take, list, fetch and delete snapshots of a cluster's data
+    ///
+    /// docs/backup.md says what is in them, and how a cluster is restored from one.
+    Snapshot {
+        /// What to do
+        #[command(subcommand)]
+        what: Box<SnapshotCommand>,
+    },
 
     /// Remove the cluster and its data from the hosts of an inventory
     ///

@@ -100,7 +100,7 @@ fn describe(head: &[u8]) -> &'static str {
 }
 
 /// The SHA-256 of a file in hexadecimal digits, and its size.
-pub(super) fn sha256_of(path: &Path) -> io::Result<(String, u64)> {
+pub fn sha256_of(path: &Path) -> io::Result<(String, u64)> {
     hashed(File::open(path)?, |_, error| error, |_, _| Ok(()))
 }
 

@@ -12,5 +12,5 @@ pub mod releases;
 pub use architecture::Architecture;
 pub use fetch::Fetch;
 pub use http::Proxy;
-pub use local::{BinaryArtifact, Download, local};
+pub use local::{BinaryArtifact, Download, local, sha256_of};
 pub use releases::Releases;

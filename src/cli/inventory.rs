@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::TypedValueParser;
 use clap::{Args, Subcommand};
 
-use super::{SshConfiguration, path};
+use super::{HostsArguments, InventoryArguments, SshConfiguration, path};
 
 /// What to do with inventories.
 #[derive(Debug, Clone, Subcommand)]
@@ -101,6 +101,28 @@ pub struct InventoryFiles {
     /// Refused: an inventory is named by its flag.
     #[arg(hide = true, trailing_var_arg = true, value_name = "ARGUMENT", value_parser = no_argument)]
     pub rest: Vec<String>,
+}
+
+/// An inventory, and how to reach its hosts, where arguments without a flag are something else.
+#[derive(Debug, Clone, Args)]
+pub struct ClusterArguments {
+    /// Inventory file, or - for standard input; repeatable, later files override earlier ones
+    #[arg(short, long, value_name = "FILE", required = true, value_parser = path())]
+    pub inventory: Vec<PathBuf>,
+
+    /// How to reach them.
+    #[command(flatten)]
+    pub hosts: HostsArguments,
+}
+
+impl From<ClusterArguments> for InventoryArguments {
+    fn from(ClusterArguments { inventory, hosts }: ClusterArguments) -> Self {
+        let files = InventoryFiles {
+            inventory,
+            rest: Vec::new(),
+        };
+        Self { files, hosts }
+    }
 }
 
 /// What to type instead of an argument without a flag. k3sup's plan takes a list of hosts in JSON.

@@ -4,7 +4,7 @@ use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 use tracing::Instrument as _;
 
-use crate::cli::{Cli, Command, Environment, Output, Schema};
+use crate::cli::{Cli, Command, Environment, Output, Schema, SnapshotCommand};
 use crate::engine::Refusal;
 use crate::problem::{Code, ExitCode, Problem};
 use crate::ui::{Format, Live, Style, Ui};
@@ -20,6 +20,7 @@ mod node_token;
 mod plan;
 mod ready;
 mod reset;
+mod snapshot;
 mod trust;
 mod upgrade;
 
@@ -41,6 +42,10 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
             Command::Join(arguments) => arguments.node.plan,
             Command::Reset(arguments) => arguments.plan,
             Command::Upgrade(arguments) => arguments.plan,
+            Command::Snapshot { what } => match &**what {
+                SnapshotCommand::Save { plan, .. } | SnapshotCommand::Delete { plan, .. } => *plan,
+                SnapshotCommand::List { .. } | SnapshotCommand::Fetch { .. } => false,
+            },
             _ => false,
         },
         shows_commands: match &cli.command {
@@ -77,6 +82,7 @@ async fn command(command: Command, environment: &Environment, ui: Ui) -> ExitCod
         Command::NodeToken(arguments) => node_token::run(arguments, environment, ui).await,
         Command::Reset(arguments) => reset::run(arguments, environment, ui).await,
         Command::Upgrade(arguments) => upgrade::run(*arguments, environment, ui).await,
+        Command::Snapshot { what } => snapshot::run(*what, environment, ui).await,
         Command::Trust(arguments) => trust::run(arguments, environment, ui).await,
         Command::Ready(arguments) => ready::run(&arguments, environment, ui).await,
         Command::Inventory { what } => inventory::run(what, environment, &ui).await,

@@ -62,6 +62,39 @@ pub struct Distribution {
     pub renew_kubeconfig: &'static str,
     /// How its own flags are typed.
     pub flags: Flags,
+    /// How the data of its clusters is saved; none where that is not done here.
+    pub snapshots: Option<&'static Snapshots>,
+}
+
+/// How a distribution saves the data of its clusters.
+#[derive(Debug)]
+pub struct Snapshots {
+    /// Shell functions that a server is asked by, with `$folder` and `$data` set: `list`, `records`; `save_etcd` and
+    /// `save_sqlite` with `$name` and `$node`; `digest` and `remove` with `$file`.
+    pub script: &'static str,
+    /// The folder that a server keeps its snapshots in, or why that cannot be told.
+    pub folder: fn(&Facts) -> Result<String, String>,
+    /// What `records` says of the cluster's snapshots, wherever they are.
+    pub records: fn(&str) -> Vec<RecordedSnapshot>,
+    /// What tells whether a token is the one that a snapshot needs; the token cannot be found by it.
+    pub token_fingerprint: fn(&str) -> String,
+}
+
+/// What a cluster says of a snapshot.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RecordedSnapshot {
+    /// Its name.
+    pub name: String,
+    /// The node that took it.
+    pub node: String,
+    /// Its size in bytes.
+    pub bytes: Option<u64>,
+    /// When it was taken (RFC 3339).
+    pub taken: Option<String>,
+    /// Why there is none.
+    pub failure: Option<String>,
+    /// Where it is, if not on a server.
+    pub elsewhere: Option<String>,
 }
 
 /// What a typed line must know of a distribution's own flags.

@@ -15,6 +15,7 @@ mod ready;
 mod refusal;
 mod reset;
 mod secrets;
+pub mod snapshot;
 mod ssh_config;
 mod surroundings;
 mod survey;

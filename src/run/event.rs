@@ -12,7 +12,7 @@ mod channel;
 mod rows;
 
 pub use channel::{Events, Receiver};
-pub use rows::{HostKeyRow, HostKeyState, MemberRow, NodeRow};
+pub use rows::{HostKeyRow, HostKeyState, MemberRow, NodeRow, SnapshotRow};
 
 /// Something that happened: one JSON object in a line. Times are seconds.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -194,6 +194,38 @@ pub enum Event {
     Trouble {
         /// What and why.
         problem: Problem,
+    },
+    /// The snapshots of a cluster.
+    Snapshots {
+        /// The latest first.
+        snapshots: Vec<SnapshotRow>,
+    },
+    /// A snapshot was taken.
+    SnapshotSaved {
+        /// The server that has it.
+        host: String,
+        /// Its name.
+        snapshot: String,
+        /// Its size.
+        bytes: u64,
+    },
+    /// A snapshot was fetched to this machine.
+    SnapshotFetched {
+        /// Its name.
+        snapshot: String,
+        /// Where it is; what is to be known of it is beside it, in a file with `.json` behind its name.
+        path: String,
+        /// Its size.
+        bytes: u64,
+        /// The hash of what it holds.
+        sha256: String,
+    },
+    /// A snapshot was deleted from a server.
+    SnapshotDeleted {
+        /// The server.
+        host: String,
+        /// Its name.
+        snapshot: String,
     },
     /// Refused before anything was changed.
     Refused {

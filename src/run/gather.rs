@@ -17,7 +17,7 @@ use crate::facts::{self, Around, Facts, Questions};
 use crate::inventory::DataDir;
 use crate::inventory::{Host, Inventory};
 use crate::problem::{Code, Problem, problem};
-use crate::shell::{Script, decode};
+use crate::shell::{Reply, Script, decode};
 use crate::ssh::{Exit, Remote};
 use crate::vars::{Redactor, Secret};
 
@@ -281,6 +281,23 @@ async fn look(
 }
 
 impl Gathered {
+    /// What a host answers to a script.
+    ///
+    /// # Errors
+    /// What it says instead of an answer.
+    pub async fn ask(&self, host: &str, script: &Script) -> Result<Reply, String> {
+        let gone = || "it does not answer".to_owned();
+        let remote = self.remotes.get(host).ok_or_else(gone)?;
+        let answered = exchange::ask(&**remote, std::slice::from_ref(script)).await;
+        let answered = answered.map_err(|output| exchange::complaint(&output))?;
+        answered
+            .replies
+            .into_iter()
+            .next()
+            .flatten()
+            .ok_or_else(gone)
+    }
+
     /// What a server says as `token` to a script that makes one. It travels packed, so no log has it.
     ///
     /// # Errors
@@ -294,12 +311,7 @@ impl Gathered {
             )
             .because(why)
         };
-        let gone = || failed("it does not answer".to_owned());
-        let remote = self.remotes.get(host).ok_or_else(gone)?;
-        let answered = exchange::ask(&**remote, std::slice::from_ref(script)).await;
-        let answered = answered.map_err(|output| failed(exchange::complaint(&output)))?;
-        let reply = answered.replies.into_iter().next().flatten();
-        let reply = reply.ok_or_else(gone)?;
+        let reply = self.ask(host, script).await.map_err(failed)?;
         let token = reply.value("token").and_then(decode);
         let token = token.and_then(|token| String::from_utf8(token).ok());
         let token = token.map(|token| token.trim().to_owned());

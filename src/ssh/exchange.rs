@@ -18,8 +18,8 @@ mod sudo;
 mod text;
 mod timer;
 
-pub use sudo::{BecomePassword, NOT_TRIED, is_wrong};
 pub(super) use sink::Sink;
+pub use sudo::{BecomePassword, NOT_TRIED, is_wrong};
 pub(super) use sudo::{Door, as_root};
 pub(super) use text::whole_characters;
 use text::{characters, name};

@@ -344,7 +344,10 @@ impl Remote for Session {
         );
         let input = Input::Bytes(Some(wrap(&text).into_bytes()));
         let sink = Some(Sink::new(into, &mark, wanted.size));
-        Box::pin(logged(span, self.as_root("", input, sink, LEAST_FOR_A_FILE)))
+        Box::pin(logged(
+            span,
+            self.as_root("", input, sink, LEAST_FOR_A_FILE),
+        ))
     }
 
     fn counts(&self) -> ExchangeCounts {

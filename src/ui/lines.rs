@@ -117,6 +117,27 @@ impl Ui {
                     "\nkubeconfig  {path}  for {server}, tried {tried}"
                 ));
             }
+            Event::Snapshots { snapshots } => self.say(&table::snapshots(&snapshots, self.style)),
+            Event::SnapshotSaved {
+                host,
+                snapshot,
+                bytes,
+            } => {
+                let size = table::size(bytes);
+                self.line(&format!("{}  saved {snapshot} ({size})", self.host(&host)));
+            }
+            Event::SnapshotFetched {
+                path,
+                bytes,
+                sha256,
+                ..
+            } => {
+                let size = table::size(bytes);
+                self.say(&format!("{path}  {size}, sha256 {sha256}"));
+            }
+            Event::SnapshotDeleted { host, snapshot } => {
+                self.line(&format!("{}  deleted {snapshot}", self.host(&host)));
+            }
             Event::Refused { problems, .. } => {
                 for problem in &problems {
                     self.failure(problem.code, &problem.to_string());

@@ -64,4 +64,5 @@ pub static DISTRIBUTION: Distribution = Distribution {
         role_on: typed::role_on,
         certificate_names: typed::certificate_names,
     },
+    snapshots: None,
 };

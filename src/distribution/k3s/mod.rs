@@ -29,6 +29,7 @@ mod release;
 mod rules;
 mod servers;
 pub mod settings;
+mod snapshots;
 pub mod token;
 mod tokens;
 mod typed;
@@ -79,4 +80,5 @@ pub static DISTRIBUTION: Distribution = Distribution {
         role_on: |_| "server",
         certificate_names: effective::certificate_names,
     },
+    snapshots: Some(&snapshots::SNAPSHOTS),
 };

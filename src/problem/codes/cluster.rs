@@ -251,6 +251,27 @@ super::codes! {
     /// than a server. What is below the error says what is missing.
     UPGRADE_REFUSED "upgrade-refused";
 
+    /// towline cannot save the data of this cluster: it is not on its servers, its distribution has a command of its own
+    /// for it, or no server runs that could save it.
+    ///
+    /// # Remedy
+    /// What is below the error says who can. Data in PostgreSQL, MySQL or another etcd is saved with the tools of that
+    /// datastore.
+    SNAPSHOT_UNAVAILABLE "snapshot-unavailable";
+
+    /// A server was to take a snapshot, or to hand one over, and has not. k3s itself says that all went well also where a
+    /// full disk prevented it; towline looks at the file.
+    ///
+    /// # Remedy
+    /// Make room where the message says, or repair what k3s complains about, and run the same command again.
+    SNAPSHOT_FAILED "snapshot-failed";
+
+    /// None of the servers that were reached has a snapshot of this name.
+    ///
+    /// # Remedy
+    /// `towline snapshot list -i FILE` lists them. One in S3 is fetched with the tools of S3.
+    SNAPSHOT_UNKNOWN "snapshot-unknown";
+
     /// The wanted version is older than one that runs. Kubernetes does not go back: etcd and the objects in it may be in
     /// a form that the older one does not read.
     ///

@@ -64,3 +64,20 @@ pub struct NodeRow {
     #[serde(default)]
     pub last_heard: bool,
 }
+
+/// A snapshot of a cluster's data.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
+pub struct SnapshotRow {
+    /// Its name.
+    pub snapshot: String,
+    /// The server that has it, or whose node it belongs to.
+    pub host: String,
+    /// Its size.
+    pub bytes: Option<u64>,
+    /// When it was taken: seconds since 1970.
+    pub taken: Option<u64>,
+    /// The file on the server, or where else it is.
+    pub location: Option<String>,
+    /// Why there is none.
+    pub failure: Option<String>,
+}
