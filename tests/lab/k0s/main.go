@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -164,7 +163,6 @@ func controllerCommand() *cobra.Command {
 		if len(arguments) > 0 {
 			chosen.worker.token.argument = arguments[0]
 		}
-		debug.SetGCPercent(400) // a quick start; TidyMemory changes it
 		return runController(v, chosen)
 	})
 	made.Aliases = []string{"server"}

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 
 	"google.golang.org/grpc/grpclog"
 
@@ -87,7 +86,6 @@ func runService(command string, arguments []string) {
 	}
 	takeNotifySocket()
 	parts.Debug = chosen.truth("debug")
-	debug.SetGCPercent(400) // a quick start; tidyMemory changes it
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
 	run := runAgent
 	if command == "server" {

@@ -4,6 +4,8 @@ import (
 	"os"
 	"strings"
 
+	_ "first.lab"
+	_ "first.lab/english"
 	"k8s.io/component-base/cli"
 	"k8s.io/kubectl/pkg/cmd"
 	"k8s.io/kubectl/pkg/cmd/util"

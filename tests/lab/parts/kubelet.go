@@ -15,10 +15,9 @@ import (
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	remote "k8s.io/cri-client/pkg"
 	fakeremote "k8s.io/cri-client/pkg/fake"
+	kubeletapp "k8s.io/kubernetes/cmd/kubelet/app"
 	kubeletoptions "k8s.io/kubernetes/cmd/kubelet/app/options"
-	"k8s.io/kubernetes/pkg/kubelet/cm"
 	kubeletserver "k8s.io/kubernetes/pkg/kubelet/server"
-	"k8s.io/kubernetes/pkg/kubemark"
 )
 
 // ParseLabels reads key=value, several of them divided by commas.
@@ -94,23 +93,22 @@ func StartKubelet(options KubeletOptions) (*kubernetes.Clientset, error) {
 	if err != nil {
 		return nil, err
 	}
-	hollow := &kubemark.HollowKubeletOptions{NodeName: options.NodeName, KubeletPort: 10250, MaxPods: 110,
-		NodeLabels: options.Labels, RegisterWithTaints: options.Taints}
-	flags, kubeletConfig := kubemark.GetHollowKubeletConfig(hollow)
-	_ = os.RemoveAll(flags.RootDirectory) // its temporary folder
+	flags, kubeletConfig, err := hollowConfiguration()
+	if err != nil {
+		return nil, err
+	}
+	flags.HostnameOverride, flags.NodeLabels = options.NodeName, options.Labels
 	flags.RootDirectory = options.RootDirectory
 	flags.CertDirectory = filepath.Join(options.RootDirectory, "pki")
 	flags.NodeIP = strings.Join(options.NodeIPs, ",")
 	if options.ExternalCloud {
 		flags.CloudProvider = "external"
 	}
+	kubeletConfig.RegisterWithTaints = options.Taints
 	kubeletConfig.StaticPodPath = options.StaticPods
 	kubeletConfig.PodLogsDir = "/var/log/pods"
 	kubeletConfig.ClusterDNS, kubeletConfig.ClusterDomain = options.ClusterDNS, options.ClusterDomain
 	kubeletConfig.ProviderID = options.ProviderID
-	kubeletConfig.MaxOpenFiles = 1000000
-	kubeletConfig.ResolverConfig = ""
-	kubeletConfig.EvictionHard = nil // pods without containers use no disk
 	for _, folder := range []string{kubeletConfig.StaticPodPath, kubeletConfig.PodLogsDir, options.RootDirectory} {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return nil, err
@@ -136,11 +134,17 @@ func StartKubelet(options KubeletOptions) (*kubernetes.Clientset, error) {
 		return nil, err
 	}
 	_ = os.Remove(strings.TrimPrefix(endpoint, "unix://")) // connected; nothing to leave behind
-	kubelet := kubemark.NewHollowKubelet(flags, kubeletConfig, client, heartbeatClient, &machine{},
-		containers.ImageService, newPretendRuntime(runtimeService, containers.RuntimeService, options), cm.NewStubContainerManager())
-	kubelet.KubeletDeps.TLSOptions = &kubeletserver.TLSOptions{
+	dependencies := hollowDependencies(client, heartbeatClient)
+	dependencies.RemoteImageService = containers.ImageService
+	dependencies.RemoteRuntimeService = newPretendRuntime(runtimeService, containers.RuntimeService, options)
+	dependencies.TLSOptions = &kubeletserver.TLSOptions{
 		CertFile: options.ServingCertificate, KeyFile: KeyFileOf(options.ServingCertificate)}
 	LogInfo("Running kubelet %s", strings.Join(options.NodeIPs, ","))
-	go kubelet.Run(context.Background())
+	go func() {
+		server := &kubeletoptions.KubeletServer{KubeletFlags: *flags, KubeletConfiguration: *kubeletConfig}
+		if err := kubeletapp.RunKubelet(context.Background(), server, dependencies); err != nil {
+			Fatal("Error: kubelet exited: %v", err)
+		}
+	}()
 	return client, nil
 }
