@@ -16,6 +16,19 @@ if [ $# -gt 0 ]; then
     depmod "$release"
 fi
 
+# Debian 12's sha256sum does without the processor's instructions for it, which those of later systems use. Looking for
+# the right binary on a host is hashing it, so this was a quarter of what all machines of a test did.
+mv /usr/bin/sha256sum /usr/bin/sha256sum.plain
+cat >/usr/bin/sha256sum <<'END'
+#!/bin/sh
+if [ $# = 0 ] && [ "$(/usr/bin/stat -Lc %s -)" -gt 1000000 ]; then
+    hash=$(/usr/bin/openssl dgst -sha256 -r) && echo "${hash%% *}  -"
+else
+    exec /usr/bin/sha256sum.plain "$@"
+fi
+END
+chmod 0755 /usr/bin/sha256sum
+
 # Three ways to be an administrator: root, sudo without and sudo with a password.
 usermod --password '*' root
 useradd --create-home --shell /bin/bash admin
@@ -31,6 +44,9 @@ PasswordAuthentication no
 # Tests open many connections at once.
 MaxStartups 100:30:200
 END
+
+# Five programs at every login, for a text that only a terminal shows.
+sed -i '/pam_motd/d' /etc/pam.d/sshd
 
 mkdir -p /etc/systemd/journald.conf.d
 printf '[Journal]\nStorage=persistent\nSystemMaxUse=64M\nRateLimitIntervalSec=0\n' >/etc/systemd/journald.conf.d/lab.conf

@@ -109,6 +109,9 @@ impl Machine {
             "UpdateHostKeys=no",
             "-o",
             "LogLevel=ERROR",
+            // What OpenSSH prefers against future computers takes each login ten times as long.
+            "-o",
+            "KexAlgorithms=curve25519-sha256",
             "-o",
         ]);
         command.arg(known_hosts).arg("-i").arg(self.site.key());
