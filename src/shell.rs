@@ -264,7 +264,7 @@ impl Batch {
             "printf '\\n{nonce} begin {index}\\n'\n\
              {{ towline_error=$( {{ {body}}} 2>&1 >&3 3>&- ); towline_status=$?; }} 3>&1\n\
              printf '\\n{nonce} error {index} %s\\n' \"$towline_status\"\n\
-             printf '%s\\n' \"$towline_error\" | tail -c {LONGEST_ERRORS}\n\
+             [ -z \"$towline_error\" ] || printf '%s\\n' \"$towline_error\" | tail -c {LONGEST_ERRORS}\n\
              printf '\\n{nonce} end {index}\\n'\n"
         );
         self.total += time;
