@@ -337,6 +337,16 @@ func (s *server) reconcileBootstrap(ctx context.Context) error {
 	if data == nil { // the first start ended before the data was stored
 		data = s.bootstrap()
 	}
+	// A password that the configuration changes is written to the disk, and is then newer than what is
+	// stored (k3s: pkg/daemons/control/deps, genUsers; pkg/cluster/bootstrap.go).
+	agentPassword, err := s.agentPassword(given.password)
+	if err != nil {
+		return err
+	}
+	if string(data[passwordFile]) != string(formatPasswords(given.password, agentPassword)) {
+		parts.Fatal("%s newer than datastore and could cause a cluster outage. Remove the file(s) from disk and restart to be recreated from datastore.",
+			s.settings.serverDir(passwordFile))
+	}
 	if err := s.adoptStored(given, data); err != nil {
 		return fmt.Errorf("failed to bootstrap cluster data: %w", err)
 	}
@@ -349,11 +359,6 @@ func (s *server) adoptStored(given token, data bootstrapData) error {
 		return err
 	}
 	_, agentPassword := parsePasswords(data[passwordFile])
-	var err error
-	if agentPassword, err = s.agentPassword(agentPassword); err != nil {
-		return err
-	}
-	data[passwordFile] = formatPasswords(given.password, agentPassword)
 	if err := s.setBootstrap(data); err != nil {
 		return err
 	}
