@@ -274,6 +274,16 @@ const CAUSES: &[Cause] = &[
         ],
     },
     Cause {
+        code: Code::SETTING_FIXED,
+        words: &["newer than datastore and could cause a cluster outage"],
+        value: Value::None,
+        means: "a file that the servers share differs on this host from what is in the datastore",
+        remedy: &[
+            "server/cred/passwd differs where  token  or  agent_token  in the inventory is not the one that the cluster was made with: correct it there",
+            "a CA that is to replace the cluster's needs  k3s certificate rotate-ca ; otherwise move the file away, and run the same command again",
+        ],
+    },
+    Cause {
         code: Code::KMSG_MISSING,
         words: &["open /dev/kmsg: no such file or directory"],
         value: Value::None,

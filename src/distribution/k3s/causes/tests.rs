@@ -155,6 +155,11 @@ const MEASURED: &[(&str, &str, &str)] = &[
         "this machine has no /dev/kmsg, which the kubelet reads: containers of lxc and Proxmox have none",
         "/etc/tmpfiles.d/kmsg.conf",
     ),
+    (
+        r#"time="x" level=fatal msg="/var/lib/rancher/k3s/server/cred/passwd newer than datastore and could cause a cluster outage. Remove the file(s) from disk and restart to be recreated from datastore.""#,
+        "a file that the servers share differs on this host from what is in the datastore",
+        "agent_token  in the inventory is not the one",
+    ),
 ];
 
 #[test]
