@@ -22,7 +22,7 @@ pub use single::{
     Address, Destination, GetConfigArguments, InstallArguments, JoinArguments, Kubernetes, Login,
     NodeArguments, NodeTokenArguments, ReadyArguments, Release,
 };
-pub use snapshot::{SnapshotCommand, SnapshotTarget};
+pub use snapshot::{RestoreArguments, SnapshotCommand, SnapshotTarget};
 pub use trust::TrustArguments;
 pub use upgrade::{AtOnce, DrainPolicy, UpgradeArguments};
 

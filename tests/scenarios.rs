@@ -267,6 +267,7 @@ fn tell(scenario: &Scenario, file: &Path) -> String {
         generated: &generated,
         adopt: false,
         keep: false,
+        restores: false,
     };
     let mut shape = cluster::topology(&situation, VERSION);
     if let (Ok(topology), Some(_)) = (&mut shape, &scenario.upgrade) {

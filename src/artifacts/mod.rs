@@ -8,9 +8,11 @@ mod http;
 mod local;
 pub mod manifest;
 pub mod releases;
+mod saved;
 
 pub use architecture::Architecture;
 pub use fetch::Fetch;
 pub use http::Proxy;
 pub use local::{BinaryArtifact, Download, local, sha256_of};
 pub use releases::Releases;
+pub use saved::{Saved, saved};

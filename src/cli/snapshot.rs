@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{ClusterArguments, InventoryArguments, path};
+use super::{ClusterArguments, InventoryArguments, KubeconfigFile, path};
 
 /// What to do with snapshots.
 #[derive(Debug, Clone, Subcommand)]
@@ -58,6 +58,13 @@ pub enum SnapshotCommand {
         target: SnapshotTarget,
     },
 
+    /// Replace all that the cluster holds by a snapshot on this machine
+    ///
+    /// On the machines that it is of, or on new ones of the same inventory. Shows the plan and asks for the cluster's
+    /// name before it begins. All servers are stopped, the first one begins with the snapshot, the others join it with
+    /// nothing of their own, and agents start again. Their data as it was stays beside it. Run it again to go on.
+    Restore(RestoreArguments),
+
     /// Delete snapshots from the servers
     Delete {
         /// Of which cluster.
@@ -72,6 +79,30 @@ pub enum SnapshotCommand {
         #[arg(long)]
         plan: bool,
     },
+}
+
+/// What a restore needs to know.
+#[derive(Debug, Clone, Args)]
+pub struct RestoreArguments {
+    /// Of which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArguments,
+
+    /// Where the kubeconfig goes.
+    #[command(flatten)]
+    pub kubeconfig: KubeconfigFile,
+
+    /// The snapshot, as `towline snapshot fetch` has written it
+    #[arg(value_name = "SNAPSHOT", value_parser = path())]
+    pub file: PathBuf,
+
+    /// Do not ask for confirmation
+    #[arg(long, conflicts_with = "plan")]
+    pub yes: bool,
+
+    /// Show what would be done, without changing anything
+    #[arg(long)]
+    pub plan: bool,
 }
 
 /// Where a snapshot is written to.

@@ -23,6 +23,7 @@ mod needs;
 mod nodes;
 mod reach;
 mod reset;
+mod restore;
 pub mod rules;
 mod state;
 mod successor;
@@ -40,6 +41,7 @@ pub use labels::{NodeMarks, Registration};
 pub use members::{Outnumbered, PEER_PORT, host_of};
 pub use reach::{registration, to_ask};
 pub use reset::{ResetOrder, Wave, reset};
+pub use restore::{LocalSnapshot, RestoreOrder, RestorePhase, restore};
 pub use rules::{Addresses, Rules};
 pub use successor::Successor;
 pub use topology::topology;
@@ -64,6 +66,8 @@ pub struct Situation<'a> {
     /// Whether a host keeps the settings of its own that the inventory does not name: an
     /// inventory of a file is the whole truth of its cluster, and a typed line is not.
     pub keep: bool,
+    /// Whether a cluster that is made begins with the data of one that was.
+    pub restores: bool,
 }
 
 impl<'a> Situation<'a> {
@@ -122,6 +126,8 @@ pub struct Topology {
     pub joins_one_by_one: bool,
     /// What is done besides to bring a cluster that runs to another version.
     pub upgrade: Option<UpgradeOrder>,
+    /// A restore that is under way.
+    pub restore: Option<RestoreOrder>,
     /// What of the pods' network the distribution brings.
     pub network: Network,
     /// What hosts keep though no line names it; of a list, with its other elements.

@@ -46,11 +46,14 @@ pub(super) fn forget(
         return Ok(());
     };
     let (mut problems, mut strangers) = (Vec::new(), BTreeMap::new());
+    // A snapshot brings the nodes of machines back that are no longer those; the others keep theirs.
+    let restores = topology.restore.is_some();
     for (name, spec) in &topology.specs {
         let own = situation.facts.get(name);
+        let is_bare = own.is_some_and(|own| !own.node.owns_node);
         let is_new = match spec.role {
-            NodeRole::Joining => true,
-            NodeRole::Agent => own.is_some_and(|own| !own.node.owns_node),
+            NodeRole::Joining => !restores || is_bare,
+            NodeRole::Agent => is_bare,
             NodeRole::Leader | NodeRole::Member => false,
         };
         let Some(node) = facts
@@ -62,7 +65,7 @@ pub(super) fn forget(
             continue;
         };
         let is_own = |ip| ip == spec.node_ip || own.is_some_and(|own| own.has_address(ip));
-        if let Some(other) = node.internal_ip.filter(|ip| !is_own(*ip)) {
+        if let Some(other) = node.internal_ip.filter(|ip| !restores && !is_own(*ip)) {
             let problem = stranger(name, node, other, spec.node_ip);
             if node.is_alive() {
                 problems.push(problem);

@@ -64,14 +64,7 @@ pub(super) fn state(
         );
         return (ClusterState::Unknown, reason);
     }
-    let began = |host: &&&Host| {
-        let told = situation
-            .facts
-            .get(&host.name)
-            .map(|facts| situation.rules.told(facts));
-        told.is_some_and(|told| told.token.is_some() && told.server.is_none())
-    };
-    let Some(leader) = servers.iter().find(began).or(servers.first()) else {
+    let Some(leader) = first(situation) else {
         return (ClusterState::Unknown, "the inventory has no server".into());
     };
     let name = leader.name.clone();
@@ -90,12 +83,28 @@ pub(super) fn state(
     (ClusterState::New { leader: name }, String::new())
 }
 
+/// The server that makes the cluster, or has made it.
+pub(super) fn first<'a>(situation: &Situation<'a>) -> Option<&'a Host> {
+    let began = |host: &&Host| {
+        let facts = situation.facts.get(&host.name);
+        let told = facts.map(|facts| situation.rules.told(facts));
+        told.is_some_and(|told| told.token.is_some() && told.server.is_none())
+    };
+    let mut servers = situation.inventory.servers();
+    let began = servers.find(began);
+    began.or_else(|| situation.inventory.servers().next())
+}
+
 /// Servers and agents that have the CA of a cluster, when no server of the inventory has its data:
 /// what is made now would be another one, and theirs would be in its way.
 pub(super) fn leftovers(situation: &Situation<'_>, state: &ClusterState) -> Vec<Problem> {
     let ClusterState::New { leader } = state else {
         return Vec::new();
     };
+    // What a snapshot brings back is the cluster that they are of.
+    if situation.restores {
+        return Vec::new();
+    }
     // A CA of the user's own is on all of them.
     let own = situation.servers().find(|(host, _)| host.name == *leader);
     let own = own.and_then(|(_, facts)| facts.node.ca_hash.as_ref());

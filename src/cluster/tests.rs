@@ -19,6 +19,7 @@ mod needs;
 mod reaching;
 mod refused;
 pub(crate) mod resets;
+mod restores;
 mod states;
 mod upgrades;
 mod versions;
@@ -102,6 +103,7 @@ impl Lab {
             generated: &self.generated,
             adopt: self.adopt,
             keep: self.keep,
+            restores: false,
         }
     }
 

@@ -9,6 +9,7 @@ use super::labels::{labels, registration};
 use super::members::{Outnumbered, api_unresponsive, outnumbered, quorum_at_risk};
 use super::needs::{lacking_controllers, no_room, other_kubernetes};
 use super::nodes::{dying, forget, left};
+use super::restore::under_way;
 use super::rules::Addresses;
 use super::rules::{Assignment, Basis};
 use super::state::{leftovers, state};
@@ -100,6 +101,7 @@ pub fn topology(situation: &Situation<'_>, version: &str) -> Result<Topology, Ve
         labels: Vec::new(),
         joins_one_by_one: situation.rules.votes_at_once(version),
         upgrade: None,
+        restore: under_way(situation),
         network: Network {
             itself: true,
             policies: true,

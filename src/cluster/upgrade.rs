@@ -201,7 +201,7 @@ pub(super) fn running<'a>(
 }
 
 /// The minor version of Kubernetes.
-fn minor(version: &str) -> Option<u64> {
+pub(super) fn minor(version: &str) -> Option<u64> {
     version.split('.').nth(1)?.parse().ok()
 }
 

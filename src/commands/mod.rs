@@ -20,6 +20,7 @@ mod node_token;
 mod plan;
 mod ready;
 mod reset;
+mod restore;
 mod snapshot;
 mod trust;
 mod upgrade;
@@ -44,6 +45,7 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
             Command::Upgrade(arguments) => arguments.plan,
             Command::Snapshot { what } => match &**what {
                 SnapshotCommand::Save { plan, .. } | SnapshotCommand::Delete { plan, .. } => *plan,
+                SnapshotCommand::Restore(arguments) => arguments.plan,
                 SnapshotCommand::List { .. } | SnapshotCommand::Fetch { .. } => false,
             },
             _ => false,

@@ -1,6 +1,6 @@
 //! `towline reset`: from hosts of a cluster to bare machines.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::{Environment, InventoryArguments, ResetArguments};
 use crate::cluster;
@@ -13,7 +13,13 @@ use crate::ui::Ui;
 
 pub(super) async fn run(arguments: ResetArguments, environment: &Environment, ui: Ui) -> ExitCode {
     if !arguments.plan && !arguments.yes && !can_ask(&arguments.inventory.files.inventory) {
-        return Refusal::from(unasked(&arguments)).tell(&ui);
+        let InventoryArguments { files, hosts } = &arguments.inventory;
+        let mut line = format!("towline reset {}", cluster::in_flags(&files.inventory));
+        if let Some(limit) = &hosts.limit {
+            line = format!("{line} --limit {}", quote(limit));
+        }
+        let what = "a reset removes a cluster with its data";
+        return Refusal::from(unasked(what, &files.inventory, &line)).tell(&ui);
     }
     told(&ui, async |events: Events| {
         let context = Context::new(&arguments.inventory, environment, &ui, events).await?;
@@ -30,28 +36,17 @@ pub(super) async fn run(arguments: ResetArguments, environment: &Environment, ui
     .await
 }
 
-/// Without a terminal, or with the inventory on standard input, nothing can be asked.
-fn unasked(arguments: &ResetArguments) -> Problem {
-    let InventoryArguments { files, hosts } = &arguments.inventory;
-    let inventory = &files.inventory;
-    let mut line = format!("towline reset {}", cluster::in_flags(inventory));
-    if let Some(limit) = &hosts.limit {
-        line = format!("{line} --limit {}", quote(limit));
-    }
-    let why = if inventory
-        .iter()
-        .any(|file| file == Path::new(STANDARD_INPUT))
-    {
+/// Without a terminal, or with the inventory on standard input, nothing can be asked: what it is about, and what is typed.
+pub(super) fn unasked(what: &str, inventory: &[PathBuf], line: &str) -> Problem {
+    let is_input = |file: &PathBuf| file == Path::new(STANDARD_INPUT);
+    let why = if inventory.iter().any(is_input) {
         "standard input, where the answer would be typed, is the inventory"
     } else {
         "there is no terminal to ask on"
     };
-    problem!(
-        Code::RESET_UNCONFIRMED,
-        "a reset removes a cluster with its data, and {why}"
-    )
-    .next("to see what it would do")
-    .command(format!("{line} --plan"))
-    .next("to do it")
-    .command(format!("{line} --yes"))
+    problem!(Code::UNCONFIRMED, "{what}, and {why}")
+        .next("to see what it would do")
+        .command(format!("{line} --plan"))
+        .next("to do it")
+        .command(format!("{line} --yes"))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::artifacts::Releases;
-use crate::cluster::Rules;
+use crate::cluster::{Rules, Situation};
 use crate::facts::{Facts, Questions};
 use crate::inventory::{Dialect, Inventory, Role};
 use crate::shell::Script;
@@ -78,6 +78,8 @@ pub struct Snapshots {
     pub records: fn(&str) -> Vec<RecordedSnapshot>,
     /// What tells whether a token is the one that a snapshot needs; the token cannot be found by it.
     pub token_fingerprint: fn(&str) -> String,
+    /// The token of agents, where they have one of their own and it is known.
+    pub agent_token: fn(&Situation<'_>) -> Option<Secret>,
 }
 
 /// What a cluster says of a snapshot.

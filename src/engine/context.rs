@@ -222,6 +222,7 @@ impl Context {
             generated: &self.generated,
             adopt: false,
             keep: false,
+            restores: false,
         }
     }
 

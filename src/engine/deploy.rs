@@ -9,7 +9,7 @@ use super::operation::{Decision, Operation, Survey};
 use super::refusal::Refusal;
 use crate::artifacts::Architecture;
 use crate::cluster::{
-    self, ClusterState, NodeRole, Situation, Topology, UpgradePolicy, WantedVersion,
+    self, ClusterState, NodeRole, RestoreOrder, Situation, Topology, UpgradePolicy, WantedVersion,
 };
 use crate::distribution;
 use crate::facts::Facts;
@@ -79,7 +79,7 @@ impl Operation for Deploy {
         release: FoundRelease,
         book: &Book,
     ) -> Result<Decision<Deployment>, Vec<Problem>> {
-        self.decide_with(situation, release, book, None)
+        self.decide_with(situation, release, book, None, None)
     }
 
     async fn follow(
@@ -87,7 +87,19 @@ impl Operation for Deploy {
         context: &Context,
         survey: &Survey<Deployment>,
     ) -> Result<Option<String>, Problem> {
-        let topology = &survey.decision.rules.topology;
+        self.fetched(context, &survey.gathered, &survey.decision.rules)
+            .await
+    }
+}
+
+impl Deploy {
+    /// Fetches the kubeconfig of what was made, where one is wanted; returns what to type next.
+    pub(super) async fn fetched(
+        &self,
+        context: &Context,
+        gathered: &Gathered,
+        Deployment { topology, .. }: &Deployment,
+    ) -> Result<Option<String>, Problem> {
         // Only members that are no nodes are told by the hosts: nodes are told by the API.
         let mut joining = topology.specs.values();
         let has_grown = topology.specs.values().any(|spec| !spec.has_node)
@@ -95,7 +107,7 @@ impl Operation for Deploy {
         match (&self.kubeconfig, &topology.state) {
             (None, _) | (_, ClusterState::Elsewhere | ClusterState::Unknown) => Ok(None),
             (Some(target), _) => {
-                let fetched = kubeconfig::fetch(context, &survey.gathered, target, has_grown);
+                let fetched = kubeconfig::fetch(context, gathered, target, has_grown);
                 fetched.await.map(Some)
             }
         }
@@ -124,20 +136,26 @@ impl FoundRelease {
 }
 
 impl Deploy {
-    /// Decides what is done; with a policy, to bring a cluster that runs to another version.
+    /// Decides what is done; with a policy, to bring a cluster that runs to another version; with a restore, to begin
+    /// with its snapshot.
     pub(super) fn decide_with(
         &self,
         situation: &Situation<'_>,
         FoundRelease { version, artifacts }: FoundRelease,
         book: &Book,
         policy: Option<UpgradePolicy>,
+        restore: Option<RestoreOrder>,
     ) -> Result<Decision<Deployment>, Vec<Problem>> {
         let situation = Situation {
             adopt: self.adopt,
             keep: !situation.inventory.whole && !self.reset_config,
+            restores: restore.is_some(),
             ..*situation
         };
         let mut topology = cluster::topology(&situation, &version)?;
+        if restore.is_some() {
+            topology.restore = restore;
+        }
         if let Some(policy) = policy {
             let upgrade = cluster::upgrade(&situation, &mut topology, &version, policy)?;
             topology.upgrade = Some(upgrade);
@@ -258,6 +276,7 @@ mod tests {
             generated: &[],
             adopt: false,
             keep: false,
+            restores: false,
         };
         let found = |architecture| Artifact {
             binary: crate::artifacts::BinaryArtifact {

@@ -91,7 +91,7 @@ async fn agreed<O: Operation>(
             Some(true) => {}
             Some(false) => {
                 let what = format!("what was typed is not the cluster's name, {name}");
-                return Err(Problem::new(Code::RESET_UNCONFIRMED, what).into());
+                return Err(Problem::new(Code::UNCONFIRMED, what).into());
             }
             None => return Err(Refusal::Interrupted),
         }

@@ -20,6 +20,7 @@ mod fetch;
 mod list;
 
 use fetch::is_free;
+pub use fetch::{SnapshotRecord, beside};
 use list::{keeper, saved};
 
 /// How long a server may take over a snapshot, and over the hash of one.

@@ -56,7 +56,9 @@ impl Operation for Upgrade {
     ) -> Result<Decision<Deployment>, Vec<Problem>> {
         let version = release.version().to_owned();
         let policy = Some(self.policy);
-        let decision = self.deploy.decide_with(situation, release, book, policy)?;
+        let decision = self
+            .deploy
+            .decide_with(situation, release, book, policy, None)?;
         let name = &situation.inventory.cluster.name;
         let product = situation.rules.product().name;
         Ok(Decision {

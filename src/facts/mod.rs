@@ -164,6 +164,9 @@ pub struct NodeFacts {
     /// Whether the host has what its node is known to be its own by: a node password, or a kubelet's
     /// credentials.
     pub owns_node: bool,
+    /// A restore that this server has begun and that has not ended: what tells it from others, and the hash of its
+    /// snapshot.
+    pub restored: Option<(String, String)>,
     /// SHA-256 of the cluster CA's certificate file, 64 hex digits.
     pub ca_hash: Option<String>,
     /// The same of the copy that the host's kubelet got when it joined: agents have only this one.

@@ -211,6 +211,7 @@ fn node_facts(reply: &Reply, questions: &Questions, data_dir: &DataDir) -> NodeF
         joined: reply.value("joined").is_some(),
         node_name: reply.value("node_certificate").and_then(node_of),
         owns_node: reply.value("owns_node").is_some(),
+        restored: reply.value("restored").and_then(restored),
         ca_hash: hash("ca_hash"),
         agent_ca_hash: hash("agent_ca_hash"),
         server_token: secret("server_token"),
@@ -224,6 +225,13 @@ fn node_facts(reply: &Reply, questions: &Questions, data_dir: &DataDir) -> NodeF
         nodes: nodes(reply),
         members: (questions.members)(reply),
     }
+}
+
+/// A restore's id of 32 hex digits, and the hash of its snapshot.
+fn restored(line: &str) -> Option<(String, String)> {
+    let (id, sha256) = line.trim().split_once(' ')?;
+    let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_id && is_sha256(sha256)).then(|| (id.to_owned(), sha256.to_owned()))
 }
 
 /// The node that a kubelet's certificate is for: the common name of its subject is

@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::artifacts::BinaryArtifact;
-use crate::cluster::{CORDONED, Folders, NodeMarks, Situation, Topology};
+use crate::cluster::{CORDONED, Folders, NodeMarks, RestoreOrder, Situation, Topology};
 use crate::distribution;
-use crate::facts::Facts;
+use crate::facts::{Datastore, Facts};
 use crate::inventory::Host;
 
 /// What a template knows of a host and its cluster, beside what the distribution says under its own name.
@@ -22,6 +22,46 @@ struct TemplateContext<'a> {
     facts: FactsContext<'a>,
     folders: FoldersContext<'a>,
     upgrade: UpgradeContext<'a>,
+    restore: RestoreContext<'a>,
+}
+
+/// What of a restore concerns the host.
+#[derive(Default, Serialize, JsonSchema)]
+pub(super) struct RestoreContext<'a> {
+    /// What tells the restore that is under way from others; empty without one
+    id: &'a str,
+    /// Whether the host begins with the snapshot
+    here: bool,
+    /// The snapshot on this machine
+    source: String,
+    /// SHA-256 of it
+    sha256: &'a str,
+    /// Its size
+    bytes: u64,
+    /// Whether it is one of sqlite
+    sqlite: bool,
+}
+
+impl<'a> RestoreContext<'a> {
+    pub fn of(restore: Option<&'a RestoreOrder>, host: &str) -> Self {
+        let Some(RestoreOrder { id, begins }) = restore else {
+            return Self::default();
+        };
+        let Some((first, snapshot)) = begins else {
+            return Self {
+                id,
+                ..Self::default()
+            };
+        };
+        Self {
+            id,
+            here: first == host,
+            source: snapshot.path.display().to_string(),
+            sha256: &snapshot.sha256,
+            bytes: snapshot.bytes,
+            sqlite: snapshot.datastore == Datastore::Sqlite,
+        }
+    }
 }
 
 /// What is done besides where the host's cluster is brought to another version.
@@ -211,6 +251,7 @@ pub(super) fn context(
             kubelet: folders.kubelet(),
         },
         upgrade: UpgradeContext::of(topology, host, binary),
+        restore: RestoreContext::of(topology.restore.as_ref(), &host.name),
     });
     let version = binary.version.as_deref();
     context[product.name] = situation
@@ -230,6 +271,7 @@ pub(super) fn sources(situation: &Situation<'_>, siblings: &[IpAddr]) -> Vec<Str
 #[cfg(test)]
 mod tests {
     use super::super::reset::{LeavingContext, StayingContext};
+    use super::super::restore::RestoringContext;
     use super::*;
 
     /// A table of the page: every variable with its words.
@@ -270,8 +312,9 @@ mod tests {
         let deploy = table(&deploy);
         let leaving = table(&schemars::schema_for!(LeavingContext<'_>).to_value());
         let staying = table(&schemars::schema_for!(StayingContext<'_>).to_value());
+        let restoring = table(&schemars::schema_for!(RestoringContext<'_>).to_value());
         let tables = format!(
-            "{deploy}\nIn the playbooks of a reset:\n{leaving}\nIn `reset-stay`:\n{staying}\n"
+            "{deploy}\nIn the playbooks of a reset:\n{leaving}\nIn `reset-stay`:\n{staying}\nIn `restore-bring` and `restore-stop`:\n{restoring}\n"
         );
         if std::env::var_os("UPDATE_DOCS").is_some() {
             std::fs::write(file, format!("{head}{mark}{tables}{end}{tail}")).expect("written");

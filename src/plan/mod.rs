@@ -17,11 +17,13 @@ mod guard;
 mod judge;
 mod reached;
 mod reset;
+mod restore;
 
 pub use guard::{Guard, MemberStop};
 pub use judge::{Judged, JudgedStep, judge};
 pub use reached::PeerCheck;
 pub use reset::reset;
+pub use restore::restore;
 
 /// What is to be done, in order.
 #[derive(Debug, Clone)]

@@ -158,7 +158,7 @@ fn order(wave: &Wave) -> Order {
     }
 }
 
-fn steps(book: &Book, playbook: &str, context: &Value) -> Result<Vec<Step>, Problem> {
+pub(super) fn steps(book: &Book, playbook: &str, context: &Value) -> Result<Vec<Step>, Problem> {
     let tasks = book.tasks(&book.own(playbook), context, None)?.into_iter();
     let step = |NamedTask { name, task, .. }| Step {
         name,

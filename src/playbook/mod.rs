@@ -77,6 +77,9 @@ pub enum Strategy {
 /// The playbooks of a reset. Which hosts they are for, and in what order, is no choice of a file.
 const RESET: [&str; 4] = ["reset-stop", "reset-delete", "reset-host", "reset-stay"];
 
+/// Those of a restore.
+const RESTORE: [&str; 2] = ["restore-bring", "restore-stop"];
+
 /// The playbook that moves the pods of nodes which leave, in any distribution.
 const DRAIN: &str = "kubernetes/drain";
 
@@ -115,7 +118,10 @@ impl Book {
         let named = stages.iter().map(|stage| stage.playbook.clone());
         let reset = RESET.iter().map(|name| format!("{own}/{name}"));
         let drain = [DRAIN.to_owned()];
-        let named: BTreeSet<_> = named.chain(reset).chain(drain).collect();
+        let restore = assets.distribution.snapshots.map(|_| RESTORE);
+        let restore = restore.into_iter().flatten();
+        let restore = restore.map(|name| format!("{own}/{name}"));
+        let named: BTreeSet<_> = named.chain(reset).chain(drain).chain(restore).collect();
         for name in named.clone() {
             let file = format!("playbooks/{name}.yml");
             let entries: Vec<TaskEntry> = yaml(&file, assets.playbook(&name)?)?;
@@ -203,6 +209,13 @@ impl Book {
                     return Err(("path", Problem::new(Code::PLAYBOOK_INVALID, said)));
                 }
             },
+            Task::Binary(file) if file.snapshot => {
+                let known = |key: &str| context["restore"][key].as_str().unwrap_or_default();
+                file.source = known("source").into();
+                known("sha256").clone_into(&mut file.sha256);
+                file.size = context["restore"]["bytes"].as_u64();
+                "the snapshot".clone_into(&mut file.description);
+            }
             Task::Binary(file) => {
                 let binary = binary.ok_or_else(|| {
                     (

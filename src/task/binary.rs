@@ -24,6 +24,9 @@ const USUAL_SIZE: u64 = 80 << 20;
 pub struct Binary {
     /// Absolute path on the host.
     pub path: String,
+    /// Whether it is no executable but the snapshot of a restore, which only root may read.
+    #[serde(default)]
+    pub snapshot: bool,
     /// The file on this machine. It is needed only when it is sent.
     #[serde(skip)]
     pub source: PathBuf,
@@ -52,8 +55,9 @@ impl Binary {
     /// Only where the host has something else, it is asked whether it could fetch the right one.
     pub(super) fn probe(&self) -> Script {
         let (path, directory) = (quote(&self.path), quote(self.directory()));
+        let fits = if self.snapshot { "-r" } else { "-x" };
         let mut text = format!(
-            "if [ -f {path} ] && [ -x {path} ]; then hash=$(sha256sum <{path} | cut -d ' ' -f 1)\n\
+            "if [ -f {path} ] && [ {fits} {path} ]; then hash=$(sha256sum <{path} | cut -d ' ' -f 1)\n\
              elif [ -e {path} ]; then hash=unusable\nelse hash=absent\nfi\nprintf 'hash=%s\\n' \"$hash\"\n\
              near={directory}; while [ ! -d \"$near\" ]; do near=$(dirname \"$near\"); done\n\
              df -Pk \"$near\" | tail -n 1 | {{ read -r _ _ _ free _; printf 'free_kib=%s\\n' \"$free\"; }}\n"
@@ -205,15 +209,20 @@ impl Binary {
     fn placed(&self, get: &str, wrong: &str) -> String {
         let (directory, path) = (quote(self.directory()), quote(&self.path));
         let name = quote(self.path.rsplit('/').next().unwrap_or_default());
+        let (mask, mode) = if self.snapshot {
+            ("077", "0600")
+        } else {
+            ("022", "0755")
+        };
         format!(
-            "umask 022\nmkdir -p {directory} || exit 1\n\
+            "umask {mask}\nmkdir -p {directory} || exit 1\n\
              rm -f {directory}/.{name}.towline.*\n\
              temporary=$(mktemp {directory}/.{name}.towline.XXXXXX) || exit 1\n\
              trap 'rm -f \"$temporary\"' EXIT\ntrap 'exit 1' HUP INT TERM PIPE\n\
              {get} || exit 1\n\
              received=$(sha256sum <\"$temporary\" | cut -d ' ' -f 1)\n\
              [ \"$received\" = {hash} ] || {{ printf '%s\\n' {wrong} 'expected sha256 '{hash} \"received sha256 $received\" >&2; exit 1; }}\n\
-             chown 0:0 \"$temporary\" && chmod 0755 \"$temporary\" && sync \"$temporary\" && mv -f \"$temporary\" {path}\n",
+             chown 0:0 \"$temporary\" && chmod {mode} \"$temporary\" && sync \"$temporary\" && mv -f \"$temporary\" {path}\n",
             hash = self.sha256,
             wrong = quote(wrong),
         )
@@ -237,6 +246,7 @@ mod tests {
     fn binary() -> Binary {
         Binary {
             path: "/usr/local/bin/k3s".into(),
+            snapshot: false,
             source: "/tmp/k3s".into(),
             sha256: "ab".repeat(32),
             size: Some(131 << 20),

@@ -227,6 +227,7 @@ fn binary(path: &Path, content: &[u8]) -> (Task, Script, std::path::PathBuf) {
     let folder = path.parent().expect("a folder");
     let task = Task::Binary(Binary {
         path: path.to_string_lossy().into_owned(),
+        snapshot: false,
         source: "/nonexistent".into(),
         sha256: crate::digest::sha256(content),
         size: Some(content.len() as u64),

@@ -156,13 +156,13 @@ fn a_reset_without_a_terminal_to_ask_on_names_the_line_to_type() {
     status 2
     --- standard output
     --- standard error
-    error[reset-unconfirmed]: a reset removes a cluster with its data, and there is no terminal to ask on
+    error[unconfirmed]: a reset removes a cluster with its data, and there is no terminal to ask on
       → to see what it would do:
         towline reset -i home.yaml --limit 'm1,!m2' --plan
       → to do it:
         towline reset -i home.yaml --limit 'm1,!m2' --yes
     nothing was changed
-    for more, type:  towline explain reset-unconfirmed
+    for more, type:  towline explain unconfirmed
     ");
 }
 

@@ -97,13 +97,13 @@ fn an_inventory_is_read_from_standard_input() {
     status 2
     --- standard output
     --- standard error
-    error[reset-unconfirmed]: a reset removes a cluster with its data, and standard input, where the answer would be typed, is the inventory
+    error[unconfirmed]: a reset removes a cluster with its data, and standard input, where the answer would be typed, is the inventory
       → to see what it would do:
         towline reset -i - --plan
       → to do it:
         towline reset -i - --yes
     nothing was changed
-    for more, type:  towline explain reset-unconfirmed
+    for more, type:  towline explain unconfirmed
     ");
 }
 
@@ -116,13 +116,13 @@ fn what_is_typed_next_names_all_files() {
     status 2
     --- standard output
     --- standard error
-    error[reset-unconfirmed]: a reset removes a cluster with its data, and there is no terminal to ask on
+    error[unconfirmed]: a reset removes a cluster with its data, and there is no terminal to ask on
       → to see what it would do:
         towline reset -i home.yaml -i 'site a.yaml' --plan
       → to do it:
         towline reset -i home.yaml -i 'site a.yaml' --yes
     nothing was changed
-    for more, type:  towline explain reset-unconfirmed
+    for more, type:  towline explain unconfirmed
     ");
     let check = ["inventory", "check", "-i", "home.yaml", "-i", "site a.yaml"];
     insta::assert_snapshot!(screen(&towline(folder.path(), &check)), @r"

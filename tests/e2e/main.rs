@@ -58,6 +58,7 @@ mod root;
 mod secrets;
 mod security_key;
 mod single;
+mod snapshot;
 mod supply;
 mod together;
 mod trust;

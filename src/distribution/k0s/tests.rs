@@ -95,6 +95,7 @@ impl World {
             generated: &generated,
             adopt,
             keep: false,
+            restores: false,
         };
         look(&situation, topology(&situation, VERSION))
     }
@@ -357,6 +358,7 @@ fn what_a_cluster_was_made_with_is_not_changed() {
         generated: &[],
         adopt: false,
         keep: false,
+        restores: false,
     };
     let refused = topology(&situation, VERSION).expect_err("refused");
     insta::assert_snapshot!(refused[0], @r"
@@ -388,6 +390,7 @@ fn a_worker_that_knows_only_a_controller_that_leaves_is_told_of_another_one() {
         generated: &[],
         adopt: false,
         keep: false,
+        restores: false,
     };
     let order = reset(&situation).unwrap_or_else(|problems| panic!("{problems:?}"));
     let told = order.successors.iter();

@@ -52,11 +52,11 @@ pub static DISTRIBUTION: Distribution = Distribution {
     generate: tokens::generate,
     releases: release::RELEASES,
     playbooks: embedded!("playbooks" / "k3s":
-        "site.yml", "files.yml", "server.yml", "agent.yml", "forget.yml", "snapshot.yml", "reset-stop.yml",
+        "site.yml", "files.yml", "server.yml", "agent.yml", "forget.yml", "snapshot.yml", "restore-bring.yml", "restore-stop.yml", "restored.yml", "reset-stop.yml",
         "reset-delete.yml", "reset-host.yml", "reset-stay.yml",
     ),
     templates: embedded!("templates" / "k3s":
-        "addons.sh", "config.yaml", "environment", "registries.yaml", "k3s.service", "killall.sh", "membership.sh", "snapshot.sh", "uninstall.sh", "reset/mounts.sh",
+        "addons.sh", "config.yaml", "environment", "registries.yaml", "k3s.service", "killall.sh", "membership.sh", "restore.sh", "snapshot.sh", "uninstall.sh", "reset/mounts.sh",
     ),
     journal: Journal {
         cause: causes::diagnose,

@@ -20,6 +20,7 @@ elif [ -s "$data/server/token" ] && {
 } 2>/dev/null; then
     say datastore external
 fi
+[ -f "$data/server/towline-restored" ] && say restored "$(head -c 120 "$data/server/towline-restored" | head -n 1)"
 [ -f "$data/agent/kubelet.kubeconfig" ] && say joined yes
 [ -f "$data/server/tls/server-ca.crt" ] &&
     say ca_hash "$(sha256sum <"$data/server/tls/server-ca.crt" | cut -d ' ' -f 1)"

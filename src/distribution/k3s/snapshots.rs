@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::effective::effective_config;
 use super::token::token_password;
+use super::tokens::agent_token;
 use crate::digest::sha256;
 use crate::distribution::{RecordedSnapshot, Snapshots};
 use crate::facts::Facts;
@@ -15,6 +16,7 @@ pub(super) static SNAPSHOTS: Snapshots = Snapshots {
     folder,
     records,
     token_fingerprint,
+    agent_token,
 };
 
 /// The folder that a server keeps its snapshots in.

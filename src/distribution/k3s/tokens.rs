@@ -124,8 +124,12 @@ pub(super) fn tokens(situation: &Situation<'_>, urls: &[String]) -> Result<Token
     let runs = situation
         .servers()
         .any(|(_, facts)| facts.node.datastore.is_some());
-    let agent =
-        first(&agents).or_else(|| generated(1).filter(|_| !runs && cluster.server_url.is_none()));
+    // One that comes back from a snapshot has the token that is in it.
+    let is_new = !runs && !situation.restores && cluster.server_url.is_none();
+    let of_agents = || agents_own(situation).filter(|_| situation.restores);
+    let agent = first(&agents)
+        .or_else(of_agents)
+        .or_else(|| generated(1).filter(|_| is_new));
     Ok(Tokens {
         known: server.is_some(),
         server: server
@@ -133,6 +137,28 @@ pub(super) fn tokens(situation: &Situation<'_>, urls: &[String]) -> Result<Token
             .unwrap_or_else(|| Secret::new("")),
         agent,
         ca_hash: authorities.first().map(|(_, hash)| hash.clone()),
+    })
+}
+
+/// The password that agents join with where they have a token of their own: as the inventory, a server, or an agent
+/// has it.
+pub(super) fn agent_token(situation: &Situation<'_>) -> Option<Secret> {
+    let given = situation.inventory.cluster.agent_token.clone();
+    let kept = || {
+        let mut servers = situation.servers();
+        servers.find_map(|(_, facts)| facts.node.agent_token.clone())
+    };
+    let token = given.or_else(kept).or_else(|| agents_own(situation))?;
+    Some(Secret::new(token_password(token.expose())))
+}
+
+/// The same as an agent has it: in its full form, which says that it is one of agents.
+fn agents_own(situation: &Situation<'_>) -> Option<Secret> {
+    let mut agents = situation.reached().filter(|(host, _)| !host.is_server());
+    agents.find_map(|(_, facts)| {
+        let token = configured(&observed(facts), "token")?;
+        let is_own = token.contains("::node:") && token_fault(&token).is_none();
+        is_own.then(|| Secret::new(token_password(&token)))
     })
 }
 

@@ -36,6 +36,9 @@ pub struct SnapshotRecord {
     pub sha256: String,
     /// What tells whether a token is the one that a restore needs; the token cannot be found by it.
     pub token_fingerprint: Option<String>,
+    /// The same of the token of agents, where they have one of their own.
+    #[serde(default)]
+    pub agent_token_fingerprint: Option<String>,
 }
 
 impl SnapshotStore<'_> {
@@ -97,6 +100,7 @@ impl SnapshotStore<'_> {
             .persist_noclobber(&target)
             .map_err(|error| unwritable(error.error))?;
         let token = via.facts.node.server_token.as_ref();
+        let agent_token = via.facts.node.agent_token.as_ref();
         let record = SnapshotRecord {
             snapshot: row.snapshot.clone(),
             cluster: cluster.clone(),
@@ -112,12 +116,24 @@ impl SnapshotStore<'_> {
             sha256: received.clone(),
             token_fingerprint: token
                 .map(|token| (self.snapshots.token_fingerprint)(token.expose())),
+            agent_token_fingerprint: agent_token
+                .as_ref()
+                .map(|token| (self.snapshots.token_fingerprint)(token.expose())),
         };
         let text = serde_json::to_string_pretty(&record).unwrap_or_default();
         file::write(&beside(&target), &format!("{text}\n"))?;
-        if self.context.inventory.cluster.token.is_none() {
+        let given = &self.context.inventory.cluster;
+        let wanted = [
+            (given.token.is_none(), " --server", "token"),
+            (
+                given.agent_token.is_none() && agent_token.is_some(),
+                "",
+                "agent_token",
+            ),
+        ];
+        for (_, flag, key) in wanted.iter().filter(|(is_missing, _, _)| *is_missing) {
             self.note(format!(
-                "a restore onto new machines needs the cluster's token as well, and no file of the inventory has it: keep what  towline node-token --server --ip {}  prints in a safe place",
+                "a restore onto new machines needs the cluster's {key} as well, which no file of the inventory has: keep what  towline node-token{flag} --ip {}  prints in a safe place",
                 via.host.address
             ));
         }
@@ -132,7 +148,7 @@ impl SnapshotStore<'_> {
 }
 
 /// The file with what is to be known of a snapshot.
-fn beside(snapshot: &Path) -> PathBuf {
+pub fn beside(snapshot: &Path) -> PathBuf {
     let mut name = snapshot.as_os_str().to_owned();
     name.push(".json");
     name.into()

@@ -50,6 +50,7 @@ pub(super) fn context(role: &str, config: &Value) -> Value {
             "replaces": true, "version": "v1.36.3+k3s1", "sha256": "ab".repeat(32), "drains": true, "drain_timeout": 120, "uncordons": true, "node": "m1",
             "cordoned": "towline/cordoned", "snapshot": true,
         },
+        "restore": {"id": "ab".repeat(16), "here": true, "source": "/tmp/snapshot", "sha256": "ab".repeat(32), "bytes": 4128, "sqlite": role != "server"},
         "folders": if role == "server" {
             json!({"data": "/data/k3s", "kubelet": "/srv/kubelet"})
         } else {

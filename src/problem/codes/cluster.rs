@@ -272,6 +272,15 @@ super::codes! {
     /// `towline snapshot list -i FILE` lists them. One in S3 is fetched with the tools of S3.
     SNAPSHOT_UNKNOWN "snapshot-unknown";
 
+    /// A restore would not bring the cluster back, or would leave a machine with data that contradicts it. Nothing was
+    /// stopped.
+    ///
+    /// # Remedy
+    /// What is below the error says what is missing. A snapshot needs the token that was in force when it was taken, a
+    /// Kubernetes that is not older than the one that took it, and all servers of the inventory; a machine that is gone
+    /// is taken out of the inventory first.
+    RESTORE_REFUSED "restore-refused";
+
     /// The wanted version is older than one that runs. Kubernetes does not go back: etcd and the objects in it may be in
     /// a form that the older one does not read.
     ///

@@ -149,7 +149,7 @@ super::codes! {
     /// towline reset -i FILE --plan
     /// towline reset -i FILE --yes
     /// ```
-    RESET_UNCONFIRMED "reset-unconfirmed";
+    UNCONFIRMED "unconfirmed";
 
     /// `--overrides` would replace nothing: there is no such folder, it has neither `playbooks/` nor
     /// `templates/`, or it has a file that no stage and no playbook names.

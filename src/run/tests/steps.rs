@@ -125,6 +125,7 @@ async fn a_binary_is_not_asked_about_again_before_it_is_put() {
     let right = "ab".repeat(32);
     let binary = Task::Binary(Binary {
         path: "/usr/local/bin/k3s".into(),
+        snapshot: false,
         source: concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml").into(),
         sha256: right.clone(),
         size: None,
