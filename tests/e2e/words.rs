@@ -219,39 +219,44 @@ impl Row {
 
 #[test]
 fn a_failed_join_says_what_is_known_of_it() {
-    let place = Place::up(3, 1);
-    let [m1, m2, m3, m4] = ["m1", "m2", "m3", "m4"].map(|name| place.machine(name));
+    let place = Place::up(3, 2);
+    let [m1, m2, m3, m4, m5] = ["m1", "m2", "m3", "m4", "m5"].map(|name| place.machine(name));
     for server in [m1, m2, m3] {
         install(&place, server, "k3s", "server");
     }
-    install(&place, m4, "k3s-agent", "agent");
+    for agent in [m4, m5] {
+        install(&place, agent, "k3s-agent", "agent");
+    }
     let via = format!("server: https://{}:6443\n", m1.address());
     configure(&place, m1, &format!("cluster-init: true\ntoken: {TOKEN}\n"));
     m1.succeed("systemctl start k3s");
 
     thread::scope(|scope| {
+        // On a machine of its own: each that blocks is waited for.
         scope.spawn(|| {
-            let wrong = format!("{via}token: wrong\n");
-            configure(&place, m4, &wrong);
-            Row::of("agent, wrong token").holds_on(m4);
             configure(
                 &place,
-                m4,
+                m5,
                 &format!("{via}token: K10{}::node:{TOKEN}\n", "a".repeat(64)),
             );
-            Row::of("agent, hash of another CA").holds_on(m4);
+            Row::of("agent, hash of another CA").holds_on(m5);
             // No machine has this address, and a packet to it comes back from nowhere.
             let unused = m1.address().to_string();
             let unused = format!(
                 "server: https://{}.250:6443\n",
                 unused.rsplit_once('.').unwrap().0
             );
-            configure(&place, m4, &format!("{unused}token: {TOKEN}\n"));
-            Row::of("agent, server unreachable").holds_on(m4);
+            configure(&place, m5, &format!("{unused}token: {TOKEN}\n"));
+            Row::of("agent, server unreachable").holds_on(m5);
             // Its own ssh port is open, and nothing listens at 6443.
-            let itself = format!("server: https://{}:6443\ntoken: {TOKEN}\n", m4.address());
-            configure(&place, m4, &itself);
-            Row::of("agent, port closed").holds_on(m4);
+            let itself = format!("server: https://{}:6443\ntoken: {TOKEN}\n", m5.address());
+            configure(&place, m5, &itself);
+            Row::of("agent, port closed").holds_on(m5);
+        });
+        scope.spawn(|| {
+            let wrong = format!("{via}token: wrong\n");
+            configure(&place, m4, &wrong);
+            Row::of("agent, wrong token").holds_on(m4);
             let unknown = format!("{via}nosuchkey: 1\ntoken: {TOKEN}\n");
             configure(&place, m4, &unknown);
             Row::of("agent, unknown key").holds_on(m4);
