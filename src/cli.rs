@@ -13,6 +13,7 @@ mod single;
 mod snapshot;
 mod trust;
 mod upgrade;
+mod users;
 
 pub use environment::Environment;
 pub use inventory::{
@@ -25,6 +26,7 @@ pub use single::{
 pub use snapshot::{RestoreArguments, SnapshotCommand, SnapshotTarget};
 pub use trust::TrustArguments;
 pub use upgrade::{AtOnce, DrainPolicy, UpgradeArguments};
+pub use users::{AdminArguments, NewUserArguments, UserCommand};
 
 /// Turns bare Linux machines into a Kubernetes cluster over SSH.
 #[derive(Debug, Parser)]
@@ -141,6 +143,13 @@ pub enum Command {
     ///
     /// k3s keeps one, which is read. k0s has none that lasts: one is made that is valid for an hour.
     NodeToken(NodeTokenArguments),
+
+    /// Make, list or delete users of a cluster
+    User {
+        /// What to do
+        #[command(subcommand)]
+        what: UserCommand,
+    },
 
     /// Wait until all nodes of a cluster are Ready
     Ready(ReadyArguments),

@@ -3,7 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What towline takes from its environment; read once, here.
 #[derive(Debug, Clone)]
@@ -32,6 +32,12 @@ impl Environment {
     /// A variable that an inventory names.
     pub fn variable(name: &str) -> Option<OsString> {
         env::var_os(name)
+    }
+
+    /// The kubeconfig that was named, or the one that kubectl would read.
+    pub fn usual_kubeconfig(&self, named: Option<&Path>) -> PathBuf {
+        let named = named.or(self.kubeconfigs.first().map(PathBuf::as_path));
+        named.map_or_else(|| self.home.join(".kube/config"), Path::to_owned)
     }
 
     /// Reads the environment.

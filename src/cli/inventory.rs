@@ -184,7 +184,7 @@ pub struct InitArguments {
 }
 
 /// A file that is written. `-` would be one of that name.
-fn output_file() -> impl TypedValueParser<Value = PathBuf> {
+pub(super) fn output_file() -> impl TypedValueParser<Value = PathBuf> {
     path().try_map(|path| match path.to_str() {
         Some("-") => Err("this flag needs a file; without it, `from-ansible`, `from-k0sctl` and `from-k3sup` write to standard output"),
         _ => Ok(path),

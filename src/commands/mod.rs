@@ -24,6 +24,7 @@ mod restore;
 mod snapshot;
 mod trust;
 mod upgrade;
+mod user;
 
 /// Runs the command that was typed.
 pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
@@ -86,6 +87,7 @@ async fn command(command: Command, environment: &Environment, ui: Ui) -> ExitCod
         Command::Upgrade(arguments) => upgrade::run(*arguments, environment, ui).await,
         Command::Snapshot { what } => snapshot::run(*what, environment, ui).await,
         Command::Trust(arguments) => trust::run(arguments, environment, ui).await,
+        Command::User { what } => Box::pin(user::run(what, environment, ui)).await,
         Command::Ready(arguments) => ready::run(&arguments, environment, ui).await,
         Command::Inventory { what } => inventory::run(what, environment, &ui).await,
         Command::Schema { of } => {

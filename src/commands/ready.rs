@@ -8,11 +8,7 @@ use crate::run::event::Events;
 use crate::ui::Ui;
 
 pub(super) async fn run(arguments: &ReadyArguments, environment: &Environment, ui: Ui) -> ExitCode {
-    let path = arguments
-        .kubeconfig
-        .clone()
-        .or_else(|| environment.kubeconfigs.first().cloned())
-        .unwrap_or_else(|| environment.home.join(".kube/config"));
+    let path = environment.usual_kubeconfig(arguments.kubeconfig.as_deref());
     told(&ui, async |events: Events| {
         let interrupt = interrupt::watch(events.clone());
         tokio::select! {

@@ -23,6 +23,7 @@ mod survey;
 mod told;
 mod trust;
 mod upgrade;
+pub mod users;
 
 pub use connect::RunOptions;
 pub use context::Context;

@@ -3,6 +3,7 @@
 
 mod file;
 mod merge;
+mod user;
 mod wire;
 
 use std::time::{Duration, SystemTime};
@@ -17,8 +18,9 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use crate::problem::{Code, Problem};
 use crate::vars::Secret;
 
-pub use file::{Written, write};
+pub use file::{Written, nothing_at, write, write_new};
 pub use merge::{merge, pick};
+pub use user::{Credential, UserKubeconfig};
 use wire::YamlTree;
 
 /// The most that a kubeconfig may be; the one that k3s writes has 3 KiB.
@@ -51,9 +53,7 @@ impl Kubeconfig {
 
     /// Until when the user's certificate is valid.
     pub fn ends(&self) -> Option<SystemTime> {
-        let chain = certificates("client-certificate-data", &self.client_certificate).ok()?;
-        let (_, own) = X509Certificate::from_der(chain.first()?).ok()?;
-        let seconds = u64::try_from(own.validity().not_after.timestamp()).ok()?;
+        let seconds = not_after(&self.client_certificate)?.try_into().ok()?;
         Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
     }
 
@@ -61,6 +61,13 @@ impl Kubeconfig {
     pub(super) fn authority(&self) -> Result<Vec<CertificateDer<'static>>, String> {
         certificates("certificate-authority-data", &self.certificate_authority)
     }
+}
+
+/// Until when the first certificate of a chain (PEM in base64) is valid, in seconds since 1970.
+pub(super) fn not_after(chain: &str) -> Option<i64> {
+    let chain = certificates("client-certificate-data", chain).ok()?;
+    let (_, own) = X509Certificate::from_der(chain.first()?).ok()?;
+    Some(own.validity().not_after.timestamp())
 }
 
 /// The address of an API: `https://host:port`, an IPv6 address in brackets.

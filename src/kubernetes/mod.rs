@@ -1,6 +1,7 @@
 //! Kubernetes as its clients see it: the kubeconfig, and the API reached from outside.
 
 pub mod kubeconfig;
+pub mod users;
 pub mod verify;
 
 /// Seconds since 1970 of a time as Kubernetes writes it (RFC 3339).

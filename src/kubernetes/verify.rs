@@ -1,7 +1,7 @@
 //! Asks the API of a cluster from outside, as its users will: with the kubeconfig's address,
 //! authority and certificate. A failure says which of them it is that does not work.
 
-mod failure;
+pub(super) mod failure;
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ pub async fn verify(
     deadline: Duration,
 ) -> Result<Verified, Problem> {
     let server = &*kubeconfig.server;
-    let config = config(kubeconfig)?;
+    let config = config(kubeconfig, certificate_of(kubeconfig))?;
     let host = config.cluster_url.host().unwrap_or_default();
     let host = host.trim_matches(['[', ']']);
     let asked = Asked {
@@ -95,8 +95,20 @@ pub async fn verify(
     }
 }
 
-/// What the client is given: nothing of it comes from the environment or from files.
-fn config(kubeconfig: &Kubeconfig) -> Result<kube::Config, Problem> {
+/// How the user of a kubeconfig proves who it is.
+pub(super) fn certificate_of(kubeconfig: &Kubeconfig) -> AuthInfo {
+    AuthInfo {
+        client_certificate_data: Some(kubeconfig.client_certificate.clone()),
+        client_key_data: Some(SecretString::from(
+            kubeconfig.client_key.expose().to_owned(),
+        )),
+        ..AuthInfo::default()
+    }
+}
+
+/// What the client is given to ask the cluster of a kubeconfig as a user: nothing of it comes from the
+/// environment or from files.
+pub(super) fn config(kubeconfig: &Kubeconfig, user: AuthInfo) -> Result<kube::Config, Problem> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // An error says that another thread has just done it.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -108,13 +120,7 @@ fn config(kubeconfig: &Kubeconfig) -> Result<kube::Config, Problem> {
     let authority = kubeconfig.authority().map_err(invalid)?;
     let mut config = kube::Config::new(address);
     config.root_cert = Some(authority.iter().map(|one| one.to_vec()).collect());
-    config.auth_info = AuthInfo {
-        client_certificate_data: Some(kubeconfig.client_certificate.clone()),
-        client_key_data: Some(SecretString::from(
-            kubeconfig.client_key.expose().to_owned(),
-        )),
-        ..AuthInfo::default()
-    };
+    config.auth_info = user;
     // Its own retries have no end that the user would wait for.
     config.default_retry = false;
     // An attempt as a whole has its limit; one of a part would be told apart badly.

@@ -16,6 +16,7 @@ mod machine;
 mod network;
 mod run;
 mod sources;
+mod users;
 
 /// What is said of a code.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,6 +67,7 @@ pub(super) const AREAS: &[Area] = &[
     run::AREA,
     artifacts::AREA,
     api::AREA,
+    users::AREA,
     input::AREA,
     sources::AREA,
 ];

@@ -12,7 +12,7 @@ mod channel;
 mod rows;
 
 pub use channel::{Events, Receiver};
-pub use rows::{HostKeyRow, HostKeyState, MemberRow, NodeRow, SnapshotRow};
+pub use rows::{HostKeyRow, HostKeyState, MemberRow, NodeRow, RoleRow, SnapshotRow, UserRow};
 
 /// Something that happened: one JSON object in a line. Times are seconds.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -254,6 +254,25 @@ pub enum Event {
     HostKeys {
         /// The hosts, each with those before it that it is reached through.
         keys: Vec<HostKeyRow>,
+    },
+    /// The users of a cluster that `towline user list` found.
+    Users {
+        /// All that towline has made, by name.
+        users: Vec<UserRow>,
+    },
+    /// A user was made, and its kubeconfig written and tried.
+    UserCreated {
+        /// The user.
+        user: UserRow,
+        /// Where its kubeconfig was written.
+        path: String,
+        /// The address of the server in it.
+        server: String,
+    },
+    /// All that towline gave to a user was taken away.
+    UserDeleted {
+        /// The user, as it was before.
+        user: UserRow,
     },
     /// The token that `towline node-token` was asked for; no other event holds a secret.
     Token {

@@ -2,7 +2,7 @@
 
 use super::plan::{self, counted};
 use super::wrap::wrap;
-use super::{Format, Stream, Ui, page, shown, table, timeline};
+use super::{Format, Stream, Ui, page, shown, table, timeline, users};
 use crate::run::Event;
 use crate::run::event::LeftOut;
 
@@ -156,6 +156,16 @@ impl Ui {
                 self.say(&format!("{context}: {nodes}"));
             }
             Event::HostKeys { keys } => self.say(&table::host_keys(&keys, self.style)),
+            Event::Users { users: rows } if rows.is_empty() => self.say("no users"),
+            Event::Users { users: rows } => self.say(&users::table(&rows, self.style)),
+            Event::UserCreated { user, path, server } => {
+                let (id, may, until) = (&user.id, users::may(&user), &user.expires);
+                self.line(&format!("user {id}: {may}, until {until}"));
+                self.line(&format!(
+                    "kubeconfig  {path}  for {server}, tried from here"
+                ));
+            }
+            Event::UserDeleted { user } => self.line(&format!("deleted {}", user.id)),
             Event::Token { token } => self.say(&token),
             Event::Explained {
                 code,

@@ -27,6 +27,7 @@ mod svg;
 mod table;
 mod terminal;
 mod timeline;
+mod users;
 mod watch;
 mod wrap;
 

@@ -44,7 +44,7 @@ pub(super) fn line(cells: &[String]) -> String {
 
 /// Lays out rows, the first of which are titles; `paint` colours a finished cell, given its title and
 /// its text.
-fn layout(
+pub(super) fn layout(
     rows: &[Vec<String>],
     numbers: &[&str],
     style: Style,

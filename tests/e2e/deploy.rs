@@ -128,5 +128,6 @@ fn bare_machines_become_a_cluster_and_the_second_run_changes_nothing() {
         ["m1", "m4"],
         ["k3s kubectl", "k3s-agent"],
     );
+    crate::users::come_and_go(&place, "m2", "k3s kubectl");
     place.kept_its_secrets();
 }

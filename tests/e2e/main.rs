@@ -64,4 +64,5 @@ mod together;
 mod trust;
 mod typed;
 mod upgrade;
+mod users;
 mod words;

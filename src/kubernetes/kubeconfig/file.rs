@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Kubeconfig, parse, wire};
+use super::{Kubeconfig, UserKubeconfig, parse, wire};
 use crate::problem::{Code, Problem, problem};
 
 /// Only the owner may read and write it: it holds a private key.
@@ -51,6 +51,31 @@ pub fn write(path: &Path, kubeconfig: &Kubeconfig) -> Result<Written, Problem> {
     let text = wire::to_yaml(&wire::written(kubeconfig));
     let text = text.map_err(|why| Problem::new(Code::KUBECONFIG_INVALID, why))?;
     put(&target, &text, before.as_ref(), is_lost)
+}
+
+/// Writes the kubeconfig of a user to `path`, where nothing may be.
+pub fn write_new(path: &Path, of_user: &UserKubeconfig) -> Result<(), Problem> {
+    nothing_at(path)?;
+    let text = wire::to_yaml(&of_user.tree());
+    let text = text.map_err(|why| Problem::new(Code::KUBECONFIG_INVALID, why))?;
+    replace(path, &text, None)
+}
+
+/// Refuses a path where something is, be it a link that leads nowhere.
+pub fn nothing_at(path: &Path) -> Result<(), Problem> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => {
+            Err(problem!(Code::FILE_UNREADABLE, file = path, "cannot be looked at").because(error))
+        }
+        Ok(_) => Err(problem!(
+            Code::KUBECONFIG_NOT_REPLACED,
+            file = path,
+            "is there already"
+        )
+        .next("name a new file, or move that one away")
+        .flag("-o FILE")),
+    }
 }
 
 /// Writes a file, unless it is so; what was there before is kept beside it where it would be lost.

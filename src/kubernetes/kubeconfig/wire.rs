@@ -141,15 +141,28 @@ pub(super) fn read(tree: &YamlTree) -> Result<Kubeconfig, String> {
 
 /// A kubeconfig as a tree, laid out as k3s itself does.
 pub(super) fn written(kubeconfig: &Kubeconfig) -> YamlTree {
-    let name = &kubeconfig.context;
-    let cluster = json!({
-        "certificate-authority-data": kubeconfig.certificate_authority,
-        "server": kubeconfig.server,
-    });
     let user = json!({
         "client-certificate-data": kubeconfig.client_certificate,
         "client-key-data": kubeconfig.client_key.expose(),
     });
+    laid_out(kubeconfig, &kubeconfig.context, None, &user)
+}
+
+/// The same with a context of another name, in a namespace, for another user of the cluster.
+pub(super) fn laid_out(
+    of_cluster: &Kubeconfig,
+    name: &str,
+    namespace: Option<&str>,
+    user: &Value,
+) -> YamlTree {
+    let cluster = json!({
+        "certificate-authority-data": of_cluster.certificate_authority,
+        "server": of_cluster.server,
+    });
+    let mut context = json!({"cluster": name, "user": name});
+    if let Some(namespace) = namespace {
+        context["namespace"] = json!(namespace);
+    }
     YamlTree::from_iter([
         ("apiVersion".into(), json!("v1")),
         (
@@ -158,7 +171,7 @@ pub(super) fn written(kubeconfig: &Kubeconfig) -> YamlTree {
         ),
         (
             "contexts".into(),
-            json!([{"context": {"cluster": name, "user": name}, "name": name}]),
+            json!([{"context": context, "name": name}]),
         ),
         ("current-context".into(), json!(name)),
         ("kind".into(), json!("Config")),

@@ -28,7 +28,7 @@ pub(super) fn may_pass(problem: &Problem) -> bool {
 }
 
 /// An API that is asked as its users will ask it, and what it means that it does not answer.
-pub(super) struct Asked<'a> {
+pub struct Asked<'a> {
     /// Its address: `https://host:port`.
     pub server: &'a str,
     /// The host in it, an IPv6 address without its brackets.
@@ -51,7 +51,7 @@ impl Asked<'_> {
     }
 
     /// No answer within the time, though the port accepts connections: then the server hangs.
-    pub(super) fn hangs(&self) -> Problem {
+    pub fn hangs(&self) -> Problem {
         self.unresponsive(
             "no answer",
             "the port accepts connections, but the API does not answer in time",
@@ -90,7 +90,7 @@ impl Asked<'_> {
     }
 
     /// What an error of the client means.
-    pub(super) fn failed(&self, error: &kube::Error) -> Problem {
+    pub fn failed(&self, error: &kube::Error) -> Problem {
         if let kube::Error::Api(status) = error {
             return match status.code {
                 // 401: it does not know who this is. 403: it knows, and this is not allowed.
@@ -213,7 +213,7 @@ fn bare_name(name: &str) -> String {
 }
 
 /// Text from outside: one line, no control characters, not endless.
-fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     text.chars()
         .map(|letter| if letter.is_control() { ' ' } else { letter })
         .take(400)

@@ -81,3 +81,33 @@ pub struct SnapshotRow {
     /// Why there is none.
     pub failure: Option<String>,
 }
+
+/// A user of a cluster that towline has made.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
+pub struct UserRow {
+    /// What it is called.
+    pub name: String,
+    /// What the cluster calls it, in bindings and in its log.
+    pub id: String,
+    /// Whether it is a service account with a token; otherwise it has a certificate.
+    pub service_account: bool,
+    /// The group in its certificate.
+    pub group: Option<String>,
+    /// What it may do.
+    pub roles: Vec<RoleRow>,
+    /// What its group may do.
+    pub group_roles: Vec<RoleRow>,
+    /// Until when its certificate or token is valid: `2026-12-29T19:00:00Z`.
+    pub expires: String,
+    /// Whether that time is over.
+    pub is_expired: bool,
+}
+
+/// A role that a user has.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
+pub struct RoleRow {
+    /// The role.
+    pub role: String,
+    /// The only namespace in which it has it.
+    pub namespace: Option<String>,
+}

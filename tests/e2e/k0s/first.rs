@@ -92,6 +92,7 @@ fn behind_nat_a_cluster_of_k0s_is_made_loses_its_first_controller_is_changed_and
         ["k0s kubectl", "k0scontroller"],
     );
 
+    crate::users::come_and_go(&place, "m2", "k0s kubectl");
     super::manifests::come_and_go(&place, &inventory);
     super::registries::come_and_go(&place, &inventory);
 
