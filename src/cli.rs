@@ -23,7 +23,7 @@ pub use single::{
     Address, Destination, GetConfigArguments, InstallArguments, JoinArguments, Kubernetes, Login,
     NodeArguments, NodeTokenArguments, ReadyArguments, Release,
 };
-pub use snapshot::{RestoreArguments, SnapshotCommand, SnapshotTarget};
+pub use snapshot::{RecoverArguments, RestoreArguments, SnapshotCommand, SnapshotTarget};
 pub use trust::TrustArguments;
 pub use upgrade::{AtOnce, DrainPolicy, UpgradeArguments};
 pub use users::{AdminArguments, NewUserArguments, UserCommand};
@@ -123,6 +123,13 @@ pub enum Command {
         #[command(subcommand)]
         what: Box<SnapshotCommand>,
     },
+
+    /// Go on with what one server still has, after most servers are lost for good
+    ///
+    /// etcd stands still when half of its members or more are gone. If they come back, it goes on by itself; this is for
+    /// machines that never will. Take them out of the inventory first. What remains becomes a cluster with the data of
+    /// one server, as k3s's --cluster-reset makes it; the other servers of the inventory join it anew.
+    Recover(Box<RecoverArguments>),
 
     /// Remove the cluster and its data from the hosts of an inventory
     ///

@@ -105,6 +105,30 @@ pub struct RestoreArguments {
     pub plan: bool,
 }
 
+/// What a recovery needs to know.
+#[derive(Debug, Clone, Args)]
+pub struct RecoverArguments {
+    /// Of which cluster.
+    #[command(flatten)]
+    pub inventory: InventoryArguments,
+
+    /// Where the kubeconfig goes.
+    #[command(flatten)]
+    pub kubeconfig: KubeconfigFile,
+
+    /// The server whose data the cluster goes on with, where more than one has any
+    #[arg(long, value_name = "HOST")]
+    pub from: Option<String>,
+
+    /// Do not ask for confirmation
+    #[arg(long, conflicts_with = "plan")]
+    pub yes: bool,
+
+    /// Show what would be done, without changing anything
+    #[arg(long)]
+    pub plan: bool,
+}
+
 /// Where a snapshot is written to.
 #[derive(Debug, Clone, Args)]
 pub struct SnapshotTarget {

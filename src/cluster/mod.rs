@@ -41,7 +41,7 @@ pub use labels::{NodeMarks, Registration};
 pub use members::{Outnumbered, PEER_PORT, host_of};
 pub use reach::{registration, to_ask};
 pub use reset::{ResetOrder, Wave, reset};
-pub use restore::{LocalSnapshot, RestoreOrder, RestorePhase, restore};
+pub use restore::{LocalSnapshot, RestoreFrom, RestoreOrder, RestorePhase, restore};
 pub use rules::{Addresses, Rules};
 pub use successor::Successor;
 pub use topology::topology;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::state::first;
 use super::upgrade::minor;
 use super::{Folders, Situation};
-use crate::facts::Datastore;
+use crate::facts::{Datastore, Facts};
 use crate::problem::{Code, Problem, problem};
 
 /// A snapshot on this machine.
@@ -28,8 +28,30 @@ pub struct LocalSnapshot {
 pub struct RestoreOrder {
     /// What tells it from other ones.
     pub id: String,
-    /// The server that begins with the snapshot, and the snapshot, until that is done.
-    pub begins: Option<(String, LocalSnapshot)>,
+    /// The server that begins, until that is done, and with what: a snapshot, or its own data.
+    pub begins: Option<(String, Option<LocalSnapshot>)>,
+}
+
+/// What a cluster begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RestoreFrom<'a> {
+    /// A snapshot.
+    Snapshot(&'a LocalSnapshot),
+    /// The data of a server: of this one, or of the only one that has any.
+    Survivor(Option<&'a str>),
+}
+
+/// What stands in place of a snapshot's hash where there is none.
+const OWN_DATA: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+impl<'a> RestoreFrom<'a> {
+    /// The hash of what the cluster begins with.
+    pub fn sha256(self) -> &'a str {
+        match self {
+            Self::Snapshot(snapshot) => &snapshot.sha256,
+            Self::Survivor(_) => OWN_DATA,
+        }
+    }
 }
 
 /// What is to be done next.
@@ -37,12 +59,12 @@ pub struct RestoreOrder {
 pub enum RestorePhase {
     /// Servers are stopped, and their data is put aside.
     Stop {
-        /// The server that gets the snapshot first.
+        /// The server that begins.
         first: String,
         /// Those that are stopped, with their folders.
         servers: Vec<(String, Folders)>,
     },
-    /// No server has data: one begins with the snapshot, the others join it.
+    /// No other server has data: one begins, the others join it.
     Begin {
         /// The server that begins.
         first: String,
@@ -57,14 +79,17 @@ pub enum RestorePhase {
 /// All that speaks against it. Nothing may be changed then.
 pub fn restore(
     situation: &Situation<'_>,
-    snapshot: &LocalSnapshot,
+    from: RestoreFrom<'_>,
     version: &str,
 ) -> Result<RestorePhase, Vec<Problem>> {
-    let problems = refused(situation, snapshot, version);
+    let mut problems = unusable(situation);
+    if let RestoreFrom::Snapshot(snapshot) = from {
+        problems.extend(unfit(situation, snapshot, version));
+    }
     if !problems.is_empty() {
         return Err(problems);
     }
-    let begun = |sha256: &str| sha256 == snapshot.sha256;
+    let begun = |sha256: &str| sha256 == from.sha256();
     let is_begun = situation.servers().any(|(_, facts)| {
         let restored = facts.node.restored.as_ref();
         facts.node.datastore.is_some() && restored.is_some_and(|(_, sha256)| begun(sha256))
@@ -72,15 +97,20 @@ pub fn restore(
     if is_begun {
         return Ok(RestorePhase::Follow);
     }
-    let Some(first) = first(situation).map(|host| host.name.clone()) else {
+    let first = match from {
+        RestoreFrom::Snapshot(_) => first(situation).map(|host| host.name.clone()),
+        RestoreFrom::Survivor(named) => Some(survivor(situation, named).map_err(|one| vec![one])?),
+    };
+    let Some(first) = first else {
         return Err(vec![Problem::new(
             Code::RESTORE_REFUSED,
             "the inventory has no server",
         )]);
     };
-    let servers = situation
-        .servers()
-        .filter(|(_, facts)| facts.node.datastore.is_some() || facts.node.server_unit.is_up());
+    let servers = situation.servers().filter(|(host, facts)| {
+        let keeps = matches!(from, RestoreFrom::Survivor(_)) && host.name == first;
+        (facts.node.datastore.is_some() && !keeps) || facts.node.server_unit.is_up()
+    });
     let servers: Vec<_> = servers
         .map(|(host, facts)| {
             let folders = Folders::usual(facts.node.data_dir.clone());
@@ -94,8 +124,62 @@ pub fn restore(
     })
 }
 
-/// What speaks against it.
-fn refused(situation: &Situation<'_>, snapshot: &LocalSnapshot, version: &str) -> Vec<Problem> {
+/// The server whose data the cluster goes on with, where most of them are lost.
+fn survivor(situation: &Situation<'_>, named: Option<&str>) -> Result<String, Problem> {
+    if let Some((host, _)) = situation.servers().find(|(_, facts)| facts.serves()) {
+        return Err(problem!(
+            Code::RESTORE_REFUSED,
+            "{} is READY and answers: the cluster has not lost its quorum",
+            host.name
+        )
+        .next("to bring its other servers back, or new ones in")
+        .command("towline deploy -i FILE"));
+    }
+    let etcd = |facts: &Facts| facts.node.datastore == Some(Datastore::Etcd);
+    let with_data: Vec<_> = situation
+        .servers()
+        .filter(|(_, facts)| etcd(facts))
+        .collect();
+    let known = |name: &str| with_data.iter().any(|(host, _)| host.name == name);
+    match (named, &*with_data) {
+        (Some(name), _) if known(name) => Ok(name.to_owned()),
+        (Some(name), _) => Err(problem!(
+            Code::RESTORE_REFUSED,
+            host = name,
+            "it is no server of the inventory that has data of etcd"
+        )),
+        (None, [(host, _)]) => Ok(host.name.clone()),
+        (None, []) => Err(Problem::new(
+            Code::RESTORE_REFUSED,
+            "no server that was reached has data of etcd",
+        )
+        .next("a snapshot brings the cluster back, if there is one")
+        .command("towline snapshot restore -i FILE SNAPSHOT")),
+        (None, several) => {
+            let problem = Problem::new(
+                Code::RESTORE_REFUSED,
+                "more than one server has data of etcd, and the cluster goes on with that of one",
+            );
+            let problem = several.iter().fold(problem, |problem, (host, facts)| {
+                let age = facts
+                    .node
+                    .data_changed
+                    .map(|at| facts.clock.saturating_sub(at));
+                let age = age.map_or_else(
+                    || "at an unknown time".to_owned(),
+                    |age| format!("{age} s before it was asked"),
+                );
+                problem.because(format!("{}: its data changed last {age}", host.name))
+            });
+            Err(problem
+                .next("name the one with the latest data")
+                .flag("--from HOST"))
+        }
+    }
+}
+
+/// Servers with which neither can be done.
+fn unusable(situation: &Situation<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     let product = situation.rules.product().name;
     for host in situation.inventory.servers() {
@@ -120,6 +204,12 @@ fn refused(situation: &Situation<'_>, snapshot: &LocalSnapshot, version: &str) -
             );
         }
     }
+    problems
+}
+
+/// What speaks against a snapshot.
+fn unfit(situation: &Situation<'_>, snapshot: &LocalSnapshot, version: &str) -> Vec<Problem> {
+    let mut problems = Vec::new();
     if let Some(taken_by) = &snapshot.version
         && let (Some(from), Some(to)) = (minor(taken_by), minor(version))
         && from > to

@@ -44,6 +44,7 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
             Command::Join(arguments) => arguments.node.plan,
             Command::Reset(arguments) => arguments.plan,
             Command::Upgrade(arguments) => arguments.plan,
+            Command::Recover(arguments) => arguments.plan,
             Command::Snapshot { what } => match &**what {
                 SnapshotCommand::Save { plan, .. } | SnapshotCommand::Delete { plan, .. } => *plan,
                 SnapshotCommand::Restore(arguments) => arguments.plan,
@@ -86,6 +87,7 @@ async fn command(command: Command, environment: &Environment, ui: Ui) -> ExitCod
         Command::Reset(arguments) => reset::run(arguments, environment, ui).await,
         Command::Upgrade(arguments) => upgrade::run(*arguments, environment, ui).await,
         Command::Snapshot { what } => snapshot::run(*what, environment, ui).await,
+        Command::Recover(arguments) => restore::recover(*arguments, environment, ui).await,
         Command::Trust(arguments) => trust::run(arguments, environment, ui).await,
         Command::User { what } => Box::pin(user::run(what, environment, ui)).await,
         Command::Ready(arguments) => ready::run(&arguments, environment, ui).await,

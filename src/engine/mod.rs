@@ -35,7 +35,7 @@ pub use preview::preview;
 pub use ready::ready;
 pub use refusal::Refusal;
 pub use reset::Reset;
-pub use restore::{Restore, RestoreSource};
+pub use restore::{ReadSnapshot, Restore, RestoreSource};
 pub use ssh_config::{config_files, configure};
 pub use surroundings::{absolute, can_ask, surroundings};
 pub use told::{Conclusion, told};

@@ -10,7 +10,9 @@ use super::operation::{Decision, Operation, Question, Survey};
 use super::refusal::Refusal;
 use super::snapshot::{SnapshotRecord, beside};
 use crate::artifacts::{Saved, saved, sha256_of};
-use crate::cluster::{self, Folders, LocalSnapshot, RestoreOrder, RestorePhase, Situation};
+use crate::cluster::{
+    self, Folders, LocalSnapshot, RestoreFrom, RestoreOrder, RestorePhase, Situation,
+};
 use crate::distribution;
 use crate::facts::{Datastore, Facts};
 use crate::plan;
@@ -20,27 +22,55 @@ use crate::run::gather::Gathered;
 use crate::ui::Ui;
 use crate::vars::Secret;
 
-/// Makes the hosts the cluster of a snapshot.
-pub struct Restore<'a> {
+/// Makes the hosts the cluster of a snapshot, or that of the data that a server still has.
+pub struct Restore<'a, const RECOVERS: bool> {
     /// Where it is asked whether that is meant.
     pub ui: &'a Ui,
     /// Whether it was agreed to already.
     pub is_agreed: bool,
     /// What makes the others join.
     pub deploy: Deploy,
-    /// The snapshot.
+    /// What it begins with.
     pub source: RestoreSource,
     /// What tells this restore from others.
     pub id: String,
 }
 
+/// What a cluster begins with.
+pub enum RestoreSource {
+    /// A snapshot.
+    Snapshot(Box<ReadSnapshot>),
+    /// The data of a server: of this one, or of the only one that has any.
+    Survivor(Option<String>),
+}
+
 /// A snapshot, and what is known of it.
-pub struct RestoreSource {
+pub struct ReadSnapshot {
     snapshot: LocalSnapshot,
     record: Option<SnapshotRecord>,
 }
 
 impl RestoreSource {
+    fn from(&self) -> RestoreFrom<'_> {
+        match self {
+            Self::Snapshot(read) => RestoreFrom::Snapshot(&read.snapshot),
+            Self::Survivor(named) => RestoreFrom::Survivor(named.as_deref()),
+        }
+    }
+
+    fn begins(&self, id: &str, first: &str) -> RestoreOrder {
+        let snapshot = match self {
+            Self::Snapshot(read) => Some(read.snapshot.clone()),
+            Self::Survivor(_) => None,
+        };
+        RestoreOrder {
+            id: id.to_owned(),
+            begins: Some((first.to_owned(), snapshot)),
+        }
+    }
+}
+
+impl ReadSnapshot {
     /// Reads a snapshot's file, and the one beside it.
     ///
     /// # Errors
@@ -161,11 +191,11 @@ impl RestoreSource {
     }
 }
 
-impl Operation for Restore<'_> {
+impl<const RECOVERS: bool> Operation for Restore<'_, RECOVERS> {
     type LookedUp = FoundRelease;
     type Rules = (RestorePhase, Option<Deployment>);
 
-    const NAME: &'static str = "restore";
+    const NAME: &'static str = if RECOVERS { "recovery" } else { "restore" };
     const NEEDS_ALL_HOSTS: bool = true;
 
     async fn look_up(
@@ -182,37 +212,41 @@ impl Operation for Restore<'_> {
         release: FoundRelease,
         book: &Book,
     ) -> Result<Decision<Self::Rules>, Vec<Problem>> {
-        let snapshot = &self.source.snapshot;
-        let phase = cluster::restore(situation, snapshot, release.version())?;
-        let note = match phase {
-            RestorePhase::Follow => None,
-            _ => self
-                .source
-                .token(situation)
-                .map_err(|problem| vec![problem])?,
+        let phase = cluster::restore(situation, self.source.from(), release.version())?;
+        let note = match (&phase, &self.source) {
+            (RestorePhase::Follow, _) | (_, RestoreSource::Survivor(_)) => None,
+            (_, RestoreSource::Snapshot(read)) => {
+                read.token(situation).map_err(|problem| vec![problem])?
+            }
         };
-        let begins = |first: &str| RestoreOrder {
-            id: self.id.clone(),
-            begins: Some((first.to_owned(), snapshot.clone())),
+        let what = match &self.source {
+            RestoreSource::Snapshot(read) => {
+                format!(
+                    "all that it holds is replaced by {}",
+                    read.snapshot.path.display()
+                )
+            }
+            RestoreSource::Survivor(_) => "it goes on with what one server still has".to_owned(),
         };
-        let about = format!(
-            "{}: all that it holds is replaced by {}",
-            situation.inventory.cluster.name,
-            snapshot.path.display()
-        );
+        let about = format!("{}: {what}", situation.inventory.cluster.name);
+        // By then no server has data that counts.
+        let stopped = without_data(situation.facts);
+        let afterwards = Situation {
+            facts: &stopped,
+            ..*situation
+        };
         let mut again = None;
         let order = match &phase {
             RestorePhase::Stop { first, servers } => {
                 // What would be refused afterwards is refused before anything is stopped.
-                let stopped = without_data(situation.facts);
-                let afterwards = Situation {
-                    facts: &stopped,
-                    ..*situation
-                };
-                let order = Some(begins(first));
-                let planned = self
-                    .deploy
-                    .decide_with(&afterwards, release, book, None, order)?;
+                let order = self.source.begins(&self.id, first);
+                let planned = self.deploy.decide_with(
+                    &afterwards,
+                    release,
+                    book,
+                    None,
+                    Some(order.clone()),
+                )?;
                 let unfit: Vec<_> = planned.unfit.into_values().collect();
                 if !unfit.is_empty() {
                     return Err(unfit);
@@ -221,8 +255,8 @@ impl Operation for Restore<'_> {
                 let folders = folders.map(|facts| Folders::usual(facts.node.data_dir.clone()));
                 let usual = || Folders::usual(situation.inventory.cluster.distribution.data_dir());
                 let folders = folders.unwrap_or_else(usual);
-                let plan = plan::restore(&begins(first), (first, &folders), servers, book);
-                let notes = [Some(then(situation, first, snapshot)), note];
+                let plan = plan::restore(&order, (first, &folders), servers, book);
+                let notes = [Some(then(situation, first, self.source.from())), note];
                 return Ok(Decision {
                     about,
                     notes: notes.into_iter().flatten().collect(),
@@ -230,18 +264,21 @@ impl Operation for Restore<'_> {
                     waiting: BTreeMap::new(),
                     secrets: Vec::new(),
                     plan: plan.map_err(|problem| vec![problem])?,
-                    again: format!("the servers are stopped; {first} begins with the snapshot"),
+                    again: format!("the servers are stopped; {first} begins"),
                     fetches: Vec::new(),
                     rules: (phase, None),
                 });
             }
             RestorePhase::Begin { first } => {
-                again = Some(format!(
-                    "{first} has what the snapshot holds; the others follow"
-                ));
-                Some(begins(first))
+                again = Some(format!("{first} has begun; the others follow"));
+                Some(self.source.begins(&self.id, first))
             }
             RestorePhase::Follow => None,
+        };
+        let situation = if order.is_some() {
+            &afterwards
+        } else {
+            situation
         };
         let decision = self
             .deploy
@@ -298,7 +335,7 @@ fn without_data(facts: &BTreeMap<String, Facts>) -> BTreeMap<String, Facts> {
 }
 
 /// What is planned only when the servers are stopped.
-fn then(situation: &Situation<'_>, first: &str, snapshot: &LocalSnapshot) -> String {
+fn then(situation: &Situation<'_>, first: &str, from: RestoreFrom<'_>) -> String {
     let names = |is_wanted: fn(&crate::inventory::Host) -> bool| {
         let hosts = situation.inventory.hosts.iter();
         let hosts = hosts.filter(|host| is_wanted(host) && host.name != first);
@@ -306,10 +343,11 @@ fn then(situation: &Situation<'_>, first: &str, snapshot: &LocalSnapshot) -> Str
     };
     let servers = names(crate::inventory::Host::is_server);
     let agents = names(|host| !host.is_server());
-    let mut text = format!(
-        "when the servers are stopped, {first} begins with the snapshot of {}",
-        snapshot.datastore
-    );
+    let with = match from {
+        RestoreFrom::Snapshot(snapshot) => format!("begins with the snapshot of {}", snapshot.datastore),
+        RestoreFrom::Survivor(_) => "goes on with its own data, as the only member of etcd: what it had not heard of is lost".to_owned(),
+    };
+    let mut text = format!("when the servers are stopped, {first} {with}");
     if !servers.is_empty() {
         text.push_str(&format!(
             "; {} join it with nothing of their own",

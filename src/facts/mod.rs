@@ -164,6 +164,8 @@ pub struct NodeFacts {
     /// Whether the host has what its node is known to be its own by: a node password, or a kubelet's
     /// credentials.
     pub owns_node: bool,
+    /// When the data of etcd changed last: seconds since 1970 by the host's clock.
+    pub data_changed: Option<u64>,
     /// A restore that this server has begun and that has not ended: what tells it from others, and the hash of its
     /// snapshot.
     pub restored: Option<(String, String)>,

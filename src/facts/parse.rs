@@ -211,6 +211,9 @@ fn node_facts(reply: &Reply, questions: &Questions, data_dir: &DataDir) -> NodeF
         joined: reply.value("joined").is_some(),
         node_name: reply.value("node_certificate").and_then(node_of),
         owns_node: reply.value("owns_node").is_some(),
+        data_changed: reply
+            .value("data_changed")
+            .and_then(|time| time.trim().parse().ok()),
         restored: reply.value("restored").and_then(restored),
         ca_hash: hash("ca_hash"),
         agent_ca_hash: hash("agent_ca_hash"),

@@ -7,7 +7,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::artifacts::BinaryArtifact;
-use crate::cluster::{CORDONED, Folders, NodeMarks, RestoreOrder, Situation, Topology};
+use crate::cluster::{
+    CORDONED, Folders, NodeMarks, RestoreFrom, RestoreOrder, Situation, Topology,
+};
 use crate::distribution;
 use crate::facts::{Datastore, Facts};
 use crate::inventory::Host;
@@ -30,7 +32,7 @@ struct TemplateContext<'a> {
 pub(super) struct RestoreContext<'a> {
     /// What tells the restore that is under way from others; empty without one
     id: &'a str,
-    /// Whether the host begins with the snapshot
+    /// Whether the host begins: with the snapshot, or with its own data where there is none
     here: bool,
     /// The snapshot on this machine
     source: String,
@@ -53,13 +55,16 @@ impl<'a> RestoreContext<'a> {
                 ..Self::default()
             };
         };
+        let from = snapshot.as_ref();
         Self {
             id,
             here: first == host,
-            source: snapshot.path.display().to_string(),
-            sha256: &snapshot.sha256,
-            bytes: snapshot.bytes,
-            sqlite: snapshot.datastore == Datastore::Sqlite,
+            source: from.map_or_else(String::new, |one| one.path.display().to_string()),
+            sha256: from
+                .map_or(RestoreFrom::Survivor(None), RestoreFrom::Snapshot)
+                .sha256(),
+            bytes: from.map_or(0, |one| one.bytes),
+            sqlite: from.is_some_and(|one| one.datastore == Datastore::Sqlite),
         }
     }
 }

@@ -51,15 +51,14 @@ pub fn restore(
     };
     let stopped = servers.iter();
     let stopped = stopped.map(|(host, folders)| lane("restore-stop", host, folders));
-    let stages = vec![
+    let stopped = stopped.collect::<Result<Vec<_>, Problem>>()?;
+    let mut stages = vec![
         stage("snapshot", vec![lane("restore-bring", first.0, first.1)?]),
-        stage(
-            "stop the servers",
-            stopped.collect::<Result<Vec<_>, Problem>>()?,
-        ),
+        stage("stop the servers", stopped),
     ];
+    stages.retain(|stage| stage.lanes.iter().any(|lane| !lane.steps.is_empty()));
     Ok(Plan {
-        replan_after: Some(stages.len() - 1),
+        replan_after: stages.len().checked_sub(1),
         stages,
         stops: true,
     })

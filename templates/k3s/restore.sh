@@ -1,4 +1,4 @@
-# The data of a snapshot, on a server that has none. k3s says by its words whether it went well, not by its status.
+# The data of a snapshot on a server that has none, or a server with its own as the only member. k3s says by its words whether it went well, not by its status.
 cd {{ (folders.data ~ "/server") | quote }} || exit 1
 snapshot=$PWD/towline-restore
 mkdir -p -m 0700 db || exit 1
@@ -8,7 +8,8 @@ tar -xf "$snapshot" -C db || exit 1
 {% else -%}
 said=$(mktemp) || exit 1
 trap 'rm -f "$said"' EXIT
-/usr/local/bin/k3s server --cluster-reset "--cluster-reset-restore-path=$snapshot"{% if (k3s.config or {})["etcd-s3"] | default(false) %} --etcd-s3=false{% endif %} >"$said" 2>&1
+rm -f db/reset-flag
+/usr/local/bin/k3s server --cluster-reset{% if restore.source %} "--cluster-reset-restore-path=$snapshot"{% endif %}{% if (k3s.config or {})["etcd-s3"] | default(false) %} --etcd-s3=false{% endif %} >"$said" 2>&1
 if ! grep -q 'has been reset, restart without --cluster-reset' "$said"; then
     grep -E 'level=(fatal|error)' "$said" | tail -n 4 >&2
     tail -n 2 "$said" >&2

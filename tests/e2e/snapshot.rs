@@ -142,4 +142,25 @@ fn a_cluster_comes_back_from_a_snapshot_on_its_machines_and_on_empty_ones() {
     has_what_was_saved(&place, &before);
     place.deploy(&inventory).ends(0).changed_nothing();
     place.kept_its_secrets();
+
+    // Two of three are lost for good.
+    place
+        .towline("recover --yes", &inventory)
+        .run()
+        .ends(2)
+        .says(&["the cluster has not lost its quorum"]);
+    m1.cut().unwrap();
+    m2.cut().unwrap();
+    let inventory = inventory.only(&["m3", "m4"]);
+    place.json("recover --yes", &inventory).ends(0);
+    assert_eq!(uid(m3), before);
+    place.deploy(&inventory).ends(0).changed_nothing();
+    // Agents leave a server when its node is gone.
+    m3.succeed("k3s kubectl delete node m1 m2");
+    place.deploy(&inventory).ends(0);
+    let agent = place.machine("m4");
+    agent.succeed(&format!(
+        "grep -F 'server: \"https://{}:6443\"' /etc/rancher/k3s/config.yaml",
+        m3.address()
+    ));
 }

@@ -1,7 +1,7 @@
 //! Restores: what is done next, and what is refused.
 
 use super::*;
-use crate::cluster::{LocalSnapshot, RestorePhase, restore};
+use crate::cluster::{LocalSnapshot, RestoreFrom, RestorePhase, restore};
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
 
@@ -21,7 +21,11 @@ fn next(lab: &Lab) -> String {
 }
 
 fn next_of(lab: &Lab, snapshot: &LocalSnapshot) -> String {
-    match restore(&lab.situation(), snapshot, VERSION) {
+    told(lab, RestoreFrom::Snapshot(snapshot))
+}
+
+fn told(lab: &Lab, from: RestoreFrom<'_>) -> String {
+    match restore(&lab.situation(), from, VERSION) {
         Ok(RestorePhase::Stop { first, servers }) => {
             let servers: Vec<_> = servers.iter().map(|(host, _)| &**host).collect();
             format!("stop {}; then {first} begins", servers.join(", "))
@@ -128,4 +132,34 @@ fn a_restore_forgets_the_nodes_of_new_machines_wherever_they_were() {
     // Without a restore, that is another machine's name.
     let lab = lab.with("m1", |facts| facts.node.restored = None);
     assert!(lab.try_shape().is_err());
+}
+
+#[test]
+fn a_cluster_that_lost_its_quorum_goes_on_with_one_server_of_those_that_have_data() {
+    let recover = |lab: &Lab, named| told(lab, RestoreFrom::Survivor(named));
+    insta::assert_snapshot!(recover(&running(), None), @r"
+    m1 is READY and answers: the cluster has not lost its quorum
+      → to bring its other servers back, or new ones in:
+        towline deploy -i FILE
+    ");
+    // m1 was replaced by an empty machine, m2 and m3 are left of five.
+    let lab = Lab::new(THREE).with("m2", stopped).with("m3", |facts| {
+        stopped(facts);
+        facts.clock = 1000;
+        facts.node.data_changed = Some(400);
+        facts.node.server_unit = unit("activating", "start");
+    });
+    insta::assert_snapshot!(recover(&lab, None), @r"
+    more than one server has data of etcd, and the cluster goes on with that of one
+      m2: its data changed last at an unknown time
+      m3: its data changed last 600 s before it was asked
+      → name the one with the latest data:  --from HOST
+    ");
+    assert_eq!(recover(&lab, Some("m3")), "stop m2, m3; then m3 begins");
+    assert!(recover(&lab, Some("m1")).starts_with("m1: it is no server"));
+    let alone = lab.with("m2", emptied).with("m3", stopped);
+    assert_eq!(recover(&alone, None), "m3 begins");
+    let zeros = "0000000000000000000000000000000000000000000000000000000000000000";
+    let begun = alone.with("m3", begun(zeros));
+    assert_eq!(recover(&begun, None), "the others follow");
 }

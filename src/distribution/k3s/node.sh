@@ -11,6 +11,7 @@ done | head -n 1000
 [ -s /etc/rancher/node/password ] && say owns_node present
 if [ -d "$data/server/db/etcd/member" ]; then
     say datastore etcd
+    say data_changed "$(stat -c %Y "$data"/server/db/etcd/member/wal/*.wal 2>/dev/null | sort -n | tail -n 1)"
 elif [ -f "$data/server/db/state.db" ]; then
     say datastore sqlite
 # One whose data is elsewhere has its token when it has been there.
