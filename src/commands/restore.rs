@@ -5,6 +5,7 @@ use crate::cli::{
     Environment, InventoryArguments, KubeconfigFile, RecoverArguments, RestoreArguments,
 };
 use crate::cluster;
+use crate::engine::snapshot::snapshots;
 use crate::engine::{
     Context, Deploy, KubeconfigTarget, ReadSnapshot, Refusal, Restore, RestoreSource, can_ask,
     execute, preview, told,
@@ -101,6 +102,7 @@ async fn begin<const RECOVERS: bool>(
 ) -> ExitCode {
     told(&ui, async |events: Events| {
         let mut context = Context::new(&wanted.inventory, environment, &ui, events).await?;
+        snapshots(&context.inventory)?;
         context.fetch_manifests().await?;
         let restore = Restore::<RECOVERS> {
             ui: &ui,

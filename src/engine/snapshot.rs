@@ -8,7 +8,7 @@ use super::refusal::Refusal;
 use super::told::Conclusion;
 use crate::distribution::{self, Snapshots};
 use crate::facts::{Datastore, Facts};
-use crate::inventory::Host;
+use crate::inventory::{Host, Inventory};
 use crate::problem::{Code, Problem, problem};
 use crate::run::Event;
 use crate::run::event::{Planned, PlannedChange, PlannedState, SnapshotRow};
@@ -47,27 +47,7 @@ impl<'a> SnapshotStore<'a> {
     /// # Errors
     /// Its data is not saved by towline.
     pub async fn of(context: &'a Context) -> Result<Self, Refusal> {
-        let inventory = &context.inventory;
-        let distribution = distribution::of(inventory);
-        let product = distribution.rules.product().name;
-        let Some(snapshots) = distribution.snapshots else {
-            return Err(problem!(
-                Code::SNAPSHOT_UNAVAILABLE,
-                "towline does not save the data of {product} yet"
-            )
-            .next(format!("{product} does, on a controller as root"))
-            .on_host(format!("{product} backup --save-path /root"))
-            .into());
-        };
-        if let Some(datastore) = &inventory.cluster.datastore_endpoint {
-            return Err(problem!(
-                Code::SNAPSHOT_UNAVAILABLE,
-                "the data of this cluster is in {}",
-                datastore.shown()
-            )
-            .next("save it there, with the tools of that datastore")
-            .into());
-        }
+        let snapshots = snapshots(&context.inventory)?;
         let gathered = context.gather().await?;
         Ok(Self {
             context,
@@ -335,6 +315,33 @@ impl<'a> SnapshotStore<'a> {
     fn conclusion(&self, is_good: bool) -> Conclusion {
         (Report::without_hosts(self.context.begun, is_good), None)
     }
+}
+
+/// How the data of a cluster is saved and put back.
+///
+/// # Errors
+/// It is not, by towline.
+pub fn snapshots(inventory: &Inventory) -> Result<&'static Snapshots, Problem> {
+    let distribution = distribution::of(inventory);
+    let product = distribution.rules.product().name;
+    if let Some(datastore) = &inventory.cluster.datastore_endpoint {
+        return Err(problem!(
+            Code::SNAPSHOT_UNAVAILABLE,
+            "the data of this cluster is in {}",
+            datastore.shown()
+        )
+        .next("it is saved there, and put back, with the tools of that datastore"));
+    }
+    distribution.snapshots.ok_or_else(|| {
+        problem!(
+            Code::SNAPSHOT_UNAVAILABLE,
+            "towline does not save or restore the data of {product} yet"
+        )
+        .next(format!(
+            "{product} does, on a controller as root; {product} restore puts it back"
+        ))
+        .on_host(format!("{product} backup --save-path /root"))
+    })
 }
 
 /// What is said of a name that no server has.

@@ -167,6 +167,32 @@ fn a_reset_without_a_terminal_to_ask_on_names_the_line_to_type() {
 }
 
 #[test]
+fn data_that_is_not_saved_here_is_refused_before_a_host_is_reached() {
+    let k0s = folder(
+        "cluster: {distribution: k0s}\nhosts:\n  m1: {address: 192.0.2.1, role: controller}\n",
+    );
+    let commands = ["snapshot save", "snapshot list", "recover --plan"];
+    for command in commands {
+        let line = format!("{command} -i home.yaml");
+        let words: Vec<_> = line.split(' ').collect();
+        let said = screen(&towline(k0s.path(), &words));
+        let refused =
+            "error[snapshot-unavailable]: towline does not save or restore the data of k0s yet";
+        assert!(said.contains(refused), "{said}");
+        assert!(said.contains("k0s backup --save-path /root"), "{said}");
+    }
+    let outside = folder(
+        "cluster: {datastore_endpoint: 'postgres://one:secret@db:5432/k3s'}\nhosts:\n  m1: {address: 192.0.2.1, role: server}\n",
+    );
+    let said = screen(&towline(
+        outside.path(),
+        &["recover", "-i", "home.yaml", "--plan"],
+    ));
+    assert!(said.contains("the data of this cluster is in"), "{said}");
+    assert!(!said.contains("secret"), "{said}");
+}
+
+#[test]
 fn more_hosts_than_files_may_be_open_are_told_before_the_first_connection() {
     // It takes connections and never says a word.
     let listener = std::net::TcpListener::bind("0.0.0.0:0").expect("a port");

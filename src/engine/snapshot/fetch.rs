@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::{Keeper, PATIENCE, SnapshotStore};
 use crate::artifacts::sha256_of;
 use crate::distribution;
-use crate::engine::file;
 use crate::engine::surroundings::absolute;
+use crate::engine::{file, interrupt};
 use crate::problem::{Code, Problem, problem};
-use crate::run::Event;
 use crate::run::event::SnapshotRow;
+use crate::run::{Event, Interrupt};
 use crate::shell::{Script, quote};
 use crate::ssh::{Exit, RemoteFile};
 
@@ -83,7 +83,12 @@ impl SnapshotStore<'_> {
             what: format!("{} from {host}", row.snapshot),
         });
         let into = temporary.reopen().map_err(unwritable)?;
-        let output = remote.get(&wanted, into).await;
+        let output = tokio::select! {
+            output = remote.get(&wanted, into) => output,
+            () = interrupt::until(Interrupt::Finish, self.context.interrupt.clone()) => {
+                return Err(failed().because("interrupted; it is on the server still"));
+            }
+        };
         if output.exit != Exit::Code(0) {
             return Err(failed().because(output.exit.to_string()));
         }
