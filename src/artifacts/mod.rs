@@ -15,4 +15,4 @@ pub use fetch::Fetch;
 pub use http::Proxy;
 pub use local::{BinaryArtifact, Download, local, sha256_of};
 pub use releases::Releases;
-pub use saved::{Saved, saved};
+pub use saved::{Saved, saved, unpack};

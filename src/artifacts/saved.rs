@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
+use zip::ZipArchive;
 
 /// What a file is by its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,9 +62,54 @@ pub fn saved(path: &Path) -> io::Result<Saved> {
     })
 }
 
+/// Unpacks the only file of a zip archive into another file.
+///
+/// # Errors
+/// It cannot be read or written, or is no archive of one file.
+pub fn unpack(archive: &Path, into: &mut impl io::Write) -> io::Result<()> {
+    let mut archive = ZipArchive::new(File::open(archive)?)?;
+    if archive.len() != 1 {
+        let said = format!(
+            "it has {} files, and a packed snapshot has one",
+            archive.len()
+        );
+        return Err(io::Error::new(io::ErrorKind::InvalidData, said));
+    }
+    io::copy(&mut archive.by_index(0)?, into)?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_packed_snapshot_comes_out_as_it_was() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("one.zip");
+        let pack = |names: &[&str]| {
+            let mut archive = zip::ZipWriter::new(File::create(&path).expect("a file"));
+            for name in names {
+                let options = zip::write::SimpleFileOptions::default();
+                archive.start_file(*name, options).expect("begun");
+                io::Write::write_all(&mut archive, &[7; 5000]).expect("written");
+            }
+            archive.finish().expect("ended");
+        };
+        let mut unpacked = Vec::new();
+        pack(&["on-demand-m1-1"]);
+        assert_eq!(saved(&path).expect("read"), Saved::Zip);
+        unpack(&path, &mut unpacked).expect("unpacked");
+        assert_eq!(unpacked, [7; 5000]);
+        pack(&["one", "two"]);
+        let error = unpack(&path, &mut Vec::new()).expect_err("two");
+        assert_eq!(
+            error.to_string(),
+            "it has 2 files, and a packed snapshot has one"
+        );
+        std::fs::write(&path, b"PK\x03\x04 and no more").expect("written");
+        assert!(unpack(&path, &mut Vec::new()).is_err());
+    }
 
     #[test]
     fn a_file_is_known_by_its_content() {

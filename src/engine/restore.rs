@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::context::Context;
 use super::deploy::{Deploy, Deployment, FoundRelease};
 use super::operation::{Decision, Operation, Question, Survey};
 use super::refusal::Refusal;
 use super::snapshot::{SnapshotRecord, beside};
-use crate::artifacts::{Saved, saved, sha256_of};
+use crate::artifacts::{Saved, saved, sha256_of, unpack};
 use crate::cluster::{
     self, Folders, LocalSnapshot, RestoreFrom, RestoreOrder, RestorePhase, Situation,
 };
@@ -48,6 +48,10 @@ pub enum RestoreSource {
 pub struct ReadSnapshot {
     snapshot: LocalSnapshot,
     record: Option<SnapshotRecord>,
+    /// The file that was named.
+    given: PathBuf,
+    /// What was in it, where it was packed: gone at the end.
+    _unpacked: Option<tempfile::TempPath>,
 }
 
 impl RestoreSource {
@@ -80,33 +84,37 @@ impl ReadSnapshot {
             problem!(Code::FILE_UNREADABLE, "{} cannot be read", path.display()).because(error)
         };
         let refused = |why: &str| problem!(Code::RESTORE_REFUSED, "{}: {why}", path.display());
-        let path = std::fs::canonicalize(path).map_err(unreadable)?;
-        let datastore = match saved(&path).map_err(unreadable)? {
+        let given = std::fs::canonicalize(path).map_err(unreadable)?;
+        let mut kind = saved(&given).map_err(unreadable)?;
+        let mut unpacked = None;
+        if kind == Saved::Zip {
+            // Beside it: the folder for temporary files may be in memory. For its owner alone, as the snapshot is.
+            let folder = given.parent().unwrap_or(Path::new("/"));
+            let mut file = tempfile::NamedTempFile::new_in(folder).map_err(unreadable)?;
+            unpack(&given, &mut file).map_err(unreadable)?;
+            kind = saved(file.path()).map_err(unreadable)?;
+            unpacked = Some(file.into_temp_path());
+        }
+        let content = unpacked.as_ref().map_or(&*given, |path| &**path);
+        let datastore = match kind {
             Saved::Etcd => Datastore::Etcd,
             Saved::Sqlite => Datastore::Sqlite,
-            Saved::Zip => {
-                return Err(refused("it is packed")
-                    .next("unpack it, and restore what is in it")
-                    .command(format!(
-                        "unzip {}",
-                        crate::shell::quote(&path.to_string_lossy())
-                    )));
-            }
-            Saved::Other => {
+            Saved::Zip | Saved::Other => {
                 return Err(refused("it is no whole snapshot of etcd or sqlite")
                     .because("etcd puts a hash of all of it at its end, and that is not there")
                     .next("fetch it anew")
                     .command("towline snapshot fetch -i FILE NAME"));
             }
         };
-        let (sha256, bytes) = sha256_of(&path).map_err(unreadable)?;
-        let record = match std::fs::read_to_string(beside(&path)) {
+        let (given_sha256, _) = sha256_of(&given).map_err(unreadable)?;
+        let (sha256, bytes) = sha256_of(content).map_err(unreadable)?;
+        let record = match std::fs::read_to_string(beside(&given)) {
             Ok(text) => Some(
                 serde_json::from_str::<SnapshotRecord>(&text).map_err(|error| {
                     problem!(
                         Code::FILE_UNREADABLE,
                         "{} cannot be read",
-                        beside(&path).display()
+                        beside(&given).display()
                     )
                     .because(error)
                     .next("move it away to restore without what it says")
@@ -114,19 +122,28 @@ impl ReadSnapshot {
             ),
             Err(_) => None,
         };
-        if let Some(record) = record.as_ref().filter(|record| record.sha256 != sha256) {
-            return Err(refused("it has changed since it was fetched")
-                .because(format!("sha256 {sha256}, and it was {}", record.sha256)));
+        if let Some(record) = record
+            .as_ref()
+            .filter(|record| record.sha256 != given_sha256)
+        {
+            return Err(
+                refused("it has changed since it was fetched").because(format!(
+                    "sha256 {given_sha256}, and it was {}",
+                    record.sha256
+                )),
+            );
         }
         Ok(Self {
             snapshot: LocalSnapshot {
-                path,
+                path: content.to_owned(),
                 sha256,
                 bytes,
                 datastore,
                 version: record.as_ref().and_then(|record| record.version.clone()),
             },
             record,
+            given,
+            _unpacked: unpacked,
         })
     }
 
@@ -153,7 +170,7 @@ impl ReadSnapshot {
         let (Some(snapshots), Some(record)) = (snapshots, &self.record) else {
             return Ok(Some(format!(
                 "whether the token of {owner} is the one that the snapshot needs is not known: there is no {} beside it",
-                beside(&self.snapshot.path).display()
+                beside(&self.given).display()
             )));
         };
         let is_it = |token: &Secret, needed: &String| {
@@ -221,10 +238,7 @@ impl<const RECOVERS: bool> Operation for Restore<'_, RECOVERS> {
         };
         let what = match &self.source {
             RestoreSource::Snapshot(read) => {
-                format!(
-                    "all that it holds is replaced by {}",
-                    read.snapshot.path.display()
-                )
+                format!("all that it holds is replaced by {}", read.given.display())
             }
             RestoreSource::Survivor(_) => "it goes on with what one server still has".to_owned(),
         };
