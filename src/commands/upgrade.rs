@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::cli::{AtOnce, DrainPolicy, Environment, UpgradeArguments};
 use crate::cluster::{Drain, MaxUnavailable, UpgradePolicy};
 use crate::engine::{
-    Context, Deploy, KubeconfigTarget, Rewritten, Upgrade, execute, preview, told, version,
+    Context, Deploy, KubeconfigTarget, Rewritten, Upgrade, execute, preview, save_first, told,
+    version,
 };
 use crate::inventory::VersionChoice;
 use crate::problem::ExitCode;
@@ -59,7 +60,10 @@ pub(super) async fn run(
         if let Some(rewritten) = rewritten {
             rewritten.write(&context)?;
         }
-        execute(&context, &upgrade, survey).await
+        match save_first(&context, &upgrade, survey).await? {
+            Ok(survey) => execute(&context, &upgrade, survey).await,
+            Err(conclusion) => Ok(conclusion),
+        }
     })
     .await
 }

@@ -40,4 +40,4 @@ pub use ssh_config::{config_files, configure};
 pub use surroundings::{absolute, can_ask, surroundings};
 pub use told::{Conclusion, told};
 pub use trust::{fingerprints, trust};
-pub use upgrade::{Rewritten, Upgrade, version};
+pub use upgrade::{Rewritten, Upgrade, save_first, version};

@@ -47,11 +47,18 @@ impl<'a> SnapshotStore<'a> {
     /// # Errors
     /// Its data is not saved by towline.
     pub async fn of(context: &'a Context) -> Result<Self, Refusal> {
-        let snapshots = snapshots(&context.inventory)?;
-        let gathered = context.gather().await?;
+        snapshots(&context.inventory)?;
+        Self::asked(context, context.gather().await?)
+    }
+
+    /// The same of hosts that were asked already.
+    ///
+    /// # Errors
+    /// Its data is not saved by towline.
+    pub fn asked(context: &'a Context, gathered: Gathered) -> Result<Self, Refusal> {
         Ok(Self {
             context,
-            snapshots,
+            snapshots: snapshots(&context.inventory)?,
             gathered,
         })
     }

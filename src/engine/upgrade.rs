@@ -9,13 +9,18 @@ use super::deploy::{Deploy, Deployment, FoundRelease};
 use super::file;
 use super::operation::{Decision, Operation, Survey};
 use super::refusal::Refusal;
+use super::snapshot::SnapshotStore;
+use super::told::Conclusion;
 use crate::cluster::{self, Situation, UpgradePolicy};
 use crate::distribution;
 use crate::inventory::{self, Inventory, VersionChoice, edit};
 use crate::playbook::Book;
-use crate::problem::{Code, Problem, problem};
-use crate::run::Event;
+use crate::problem::{Code, ExitCode, Problem, problem};
 use crate::run::gather::{self, Gathered};
+use crate::run::{Event, planned};
+
+/// The stage that takes a snapshot of etcd.
+const SNAPSHOT: &str = "snapshot";
 
 /// Brings a cluster to the version that the inventory says: the hosts become what a deploy makes of them, in the
 /// order of an upgrade.
@@ -74,6 +79,34 @@ impl Operation for Upgrade {
     ) -> Result<Option<String>, Problem> {
         self.deploy.follow(context, survey).await
     }
+}
+
+/// Takes the snapshot that an upgrade begins with, and fetches it to this machine; afterwards the hosts are asked again,
+/// and the plan finds it there. Nothing is done where the plan wants none, or has one of the last day.
+///
+/// # Errors
+/// What came of it, where there is no snapshot to go back to; nothing else was changed.
+pub async fn save_first(
+    context: &Context,
+    upgrade: &Upgrade,
+    survey: Survey<Deployment>,
+) -> Result<Result<Survey<Deployment>, Conclusion>, Refusal> {
+    let Deployment { topology, version } = &survey.decision.rules;
+    let wants = topology
+        .upgrade
+        .as_ref()
+        .is_some_and(|order| order.snapshot);
+    let steps = planned(&survey.judged);
+    if !wants || !steps.iter().any(|step| step.stage == SNAPSHOT) {
+        return Ok(Ok(survey));
+    }
+    let name = format!("before-{}", version.replace('+', "-"));
+    let store = SnapshotStore::asked(context, survey.gathered.clone())?;
+    let (report, next) = store.save(&name, true, None, false).await?;
+    if report.exit_code() != ExitCode::Success {
+        return Ok(Err((report, next)));
+    }
+    context.again(upgrade, survey.gathered).await.map(Ok)
 }
 
 /// The version of a release, as it is typed.

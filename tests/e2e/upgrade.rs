@@ -150,6 +150,11 @@ fn a_cluster_is_upgraded_under_its_clients_and_the_first_failure_ends_it() {
     });
     assert_eq!(nodes, expected.concat());
     m1.succeed("ls /var/lib/rancher/k3s/server/db/snapshots/before-*");
+    let here = fs::read_dir(place.file("")).unwrap();
+    let here = here.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let saved = here.filter(|name| name.starts_with("demo-before-"));
+    // The snapshot and what is known of it, once, though the run was killed.
+    assert_eq!(saved.count(), 2);
     for name in ["m1", "m2", "m3", "m4", "m5"] {
         place.machine(name).succeed(&format!(
             "mkdir /run/old && cp /usr/local/bin/k3s.previous /run/old/k3s &&
