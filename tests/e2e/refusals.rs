@@ -168,6 +168,7 @@ fn who_cannot_be_logged_into_or_used_says_why_and_the_others_finish() {
         before,
         "nothing of this touches a host"
     );
+
     keys_are_shown_and_recorded(&place, &inventory);
 
     // The key is taken when the user says so; then everything by a user who has sudo, on a host of
@@ -224,11 +225,6 @@ fn what_a_deploy_does_not_do_it_says() {
         }
     }
 
-    let misnamed = inventory.clone().cluster("version", "v1.36.99+k3s1");
-    place.json("upgrade", &misnamed).ends(1).says(&[
-        "the file that `binary` names in the inventory is the one that runs here already, and not v1.36.99+k3s1",
-    ]);
-
     let fewer = inventory.clone().only(&["m1"]);
     let deployed = place.deploy(&fewer).changed_nothing();
     deployed.says(&[
@@ -266,6 +262,12 @@ fn what_a_deploy_does_not_do_it_says() {
     assert_eq!(limited.outcomes(), "m1 observed, m2 changed");
     assert_eq!(fingerprint(m1), before[0], "m1 was not named");
     m2.succeed("grep 192.0.2.7 /etc/rancher/k3s/config.yaml");
+
+    // A file of one's own that is not what the inventory calls it.
+    let misnamed = labelled.cluster("version", "v1.36.99+k3s1");
+    place.json("upgrade", &misnamed).ends(1).says(&[
+        "the file that `binary` names in the inventory is the one that runs here already, and not v1.36.99+k3s1",
+    ]);
     place.kept_its_secrets();
 }
 
