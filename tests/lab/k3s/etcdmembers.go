@@ -203,7 +203,7 @@ func (d *database) hasTombstone() bool {
 }
 
 func (d *database) hasData() bool {
-	_, err := os.Stat(filepath.Join(d.folder(), "member"))
+	_, err := os.Stat(filepath.Join(d.folder(), "member", "wal"))
 	return err == nil
 }
 
