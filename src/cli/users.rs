@@ -12,8 +12,8 @@ use super::{inventory::output_file, path};
 pub enum UserCommand {
     /// Make a user, and write a kubeconfig for it
     ///
-    /// A key is made here and never leaves this machine but in FILE; the cluster signs its certificate, which nobody
-    /// can revoke before it expires. With --service-account, the user has a token that ends when the user is deleted.
+    /// A key is made here and never leaves this machine but in FILE; the cluster signs its certificate, which cannot
+    /// be revoked before it expires. With --service-account, the user has a token that ends when the user is deleted.
     Create(Box<NewUserArguments>),
 
     /// List the users that towline has made: what they may do, and until when

@@ -15,6 +15,7 @@ use crate::cluster::{
 };
 use crate::distribution;
 use crate::facts::{Datastore, Facts};
+use crate::inventory::Host;
 use crate::plan;
 use crate::playbook::Book;
 use crate::problem::{Code, Problem, problem};
@@ -350,16 +351,21 @@ fn without_data(facts: &BTreeMap<String, Facts>) -> BTreeMap<String, Facts> {
 
 /// What is planned only when the servers are stopped.
 fn then(situation: &Situation<'_>, first: &str, from: RestoreFrom<'_>) -> String {
-    let names = |is_wanted: fn(&crate::inventory::Host) -> bool| {
+    let names = |is_wanted: fn(&Host) -> bool| {
         let hosts = situation.inventory.hosts.iter();
         let hosts = hosts.filter(|host| is_wanted(host) && host.name != first);
         hosts.map(|host| host.name.as_str()).collect::<Vec<_>>()
     };
-    let servers = names(crate::inventory::Host::is_server);
+    let servers = names(Host::is_server);
     let agents = names(|host| !host.is_server());
     let with = match from {
-        RestoreFrom::Snapshot(snapshot) => format!("begins with the snapshot of {}", snapshot.datastore),
-        RestoreFrom::Survivor(_) => "goes on with its own data, as the only member of etcd: what it had not heard of is lost".to_owned(),
+        RestoreFrom::Snapshot(snapshot) => {
+            format!("begins with the snapshot of {}", snapshot.datastore)
+        }
+        RestoreFrom::Survivor(_) => {
+            "goes on with its own data, as the only member of etcd; what it had not heard of is lost"
+                .to_owned()
+        }
     };
     let mut text = format!("when the servers are stopped, {first} {with}");
     if !servers.is_empty() {
@@ -371,8 +377,10 @@ fn then(situation: &Situation<'_>, first: &str, from: RestoreFrom<'_>) -> String
     if !agents.is_empty() {
         text.push_str(&format!("; agents start again ({})", agents.join(", ")));
     }
-    text.push_str(
-        ". The data as it is now stays on each server, in a folder with -old- in its name",
-    );
+    if matches!(from, RestoreFrom::Snapshot(_)) || !servers.is_empty() {
+        text.push_str(
+            ". The data that is put aside stays on its server, in a folder with -old- in its name",
+        );
+    }
     text
 }

@@ -133,7 +133,7 @@ impl<'a> SnapshotStore<'a> {
     /// None of the servers was reached.
     pub async fn list(&self) -> Result<Conclusion, Refusal> {
         if self.keepers().is_empty() {
-            return Err(self.nobody());
+            return Err(self.no_server());
         }
         let snapshots = self.all().await;
         self.context.events.send(Event::Snapshots { snapshots });
@@ -155,7 +155,7 @@ impl<'a> SnapshotStore<'a> {
         let mut able = keepers.iter().filter(|keeper| keeper.facts.serves());
         let via = able.find(|keeper| keeper.facts.node.datastore.is_some());
         let Some(via) = via else {
-            return Err(self.nobody());
+            return Err(self.no_server());
         };
         let is_etcd = via.facts.node.datastore == Some(Datastore::Etcd);
         if let Some(path) = &target {
@@ -274,7 +274,7 @@ impl<'a> SnapshotStore<'a> {
         Ok(self.ended(Ok(())))
     }
 
-    fn nobody(&self) -> Refusal {
+    fn no_server(&self) -> Refusal {
         let unreached = self.gathered.unreached.keys();
         let unreached: Vec<_> = unreached.map(String::as_str).collect();
         let problem = Problem::new(

@@ -12,15 +12,16 @@ pub use crate::inventory::Datastore;
 use crate::shell::Reply;
 use crate::vars::Secret;
 
+mod members;
 mod other;
 mod parse;
 mod questions;
 mod reach;
 mod voters;
 
+pub use members::members_told;
 pub use other::OtherKubernetes;
 pub(crate) use parse::is_node_name;
-pub use parse::members_told;
 pub use questions::turn_told;
 pub use reach::{
     Around, AskedService, PortAnswer, port_probe, port_told, reach_probe, reach_told, services_told,

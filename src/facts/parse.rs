@@ -9,7 +9,7 @@ use serde_json::Value;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::{
-    ClusterNode, Datastore, Disk, DropIn, Facts, ForeignUnit, Member, NodeFacts, OperatingSystem,
+    ClusterNode, Datastore, Disk, DropIn, Facts, ForeignUnit, NodeFacts, OperatingSystem,
     OtherKubernetes, Questions, Unit,
 };
 use crate::digest::is_sha256;
@@ -111,7 +111,7 @@ fn brief(text: &str) -> String {
 }
 
 /// A word that another machine chose: what holds anything else is none.
-fn word(text: &str) -> String {
+pub(super) fn word(text: &str) -> String {
     let is_word = text.len() <= 253 && text.bytes().all(|byte| byte.is_ascii_graphic());
     if is_word { text } else { "" }.to_owned()
 }
@@ -136,7 +136,7 @@ fn address(line: &str) -> Option<(String, ipnet::IpNet)> {
 }
 
 /// The longest packed value: of a file of 256 KiB, as much as is asked for.
-const LONGEST_PACKED: usize = 400 * 1024;
+pub(super) const LONGEST_PACKED: usize = 400 * 1024;
 
 /// What travelled packed. What is no UTF-8 is not taken for absent: it shows as U+FFFD.
 fn unpacked(packed: &str) -> Option<Secret> {
@@ -356,43 +356,6 @@ fn word_of_label(value: &Value) -> Option<String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
     let text = value.as_str()?;
     (text.len() <= 317 && text.bytes().all(allowed)).then(|| text.to_owned())
-}
-
-/// The members of etcd, from the answer to `/v3/cluster/member/list`, and which of them answered. `node`
-/// tells what node a member of that name is of.
-pub fn members_told(reply: &Reply, node: fn(&str) -> String) -> Vec<Member> {
-    let list: Value = reply
-        .value("members")
-        .filter(|packed| packed.len() <= LONGEST_PACKED)
-        .and_then(decode)
-        .and_then(|packed| serde_json::from_slice(&packed).ok())
-        .unwrap_or_default();
-    let teller = list["header"]["member_id"].as_str();
-    let were_asked = reply.value("peers").is_some();
-    let answered: Vec<_> = reply.values("peer").collect();
-    let member = |member: &Value| {
-        let urls = member["peerURLs"].as_array().into_iter().flatten();
-        let urls: Vec<_> = urls.filter_map(Value::as_str).collect();
-        // It becomes part of a command.
-        let id = member["ID"].as_str();
-        let id = id.filter(|id| id.bytes().all(|byte| byte.is_ascii_digit()));
-        Member {
-            id: id.unwrap_or_default().to_owned(),
-            address: urls.iter().find_map(|url| {
-                let (address, _) = url.strip_prefix("https://")?.rsplit_once(':')?;
-                address.trim_matches(['[', ']']).parse().ok()
-            }),
-            node: node(&word(member["name"].as_str().unwrap_or_default())),
-            is_learner: member["isLearner"] == true,
-            // The one that told the list is up, also where the host was too busy to ask it again.
-            answers: were_asked.then(|| {
-                id.is_some_and(|id| teller == Some(id))
-                    || urls.iter().any(|url| answered.contains(url))
-            }),
-        }
-    };
-    let listed = list["members"].as_array().into_iter().flatten();
-    listed.map(member).collect()
 }
 
 /// Whether `name` has the form of a node's name: a DNS subdomain of RFC 1123, at most 253 bytes.

@@ -12,7 +12,10 @@ mod channel;
 mod rows;
 
 pub use channel::{Events, Receiver};
-pub use rows::{HostKeyRow, HostKeyState, MemberRow, NodeRow, RoleRow, SnapshotRow, UserRow};
+pub use rows::{
+    HostKeyRow, HostKeyState, MemberRow, NodeRow, Planned, PlannedChange, PlannedState, RoleRow,
+    SnapshotRow, UserRow,
+};
 
 /// Something that happened: one JSON object in a line. Times are seconds.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -361,44 +364,4 @@ pub struct LeftOut {
     pub place: String,
     /// What it is, and why it is left out.
     pub what: String,
-}
-
-/// One step of a plan that is not as it should be.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
-pub struct Planned {
-    /// The stage.
-    pub stage: String,
-    /// The host.
-    pub host: String,
-    /// The step.
-    pub step: String,
-    /// Whether it would change, is waited for, is not known yet, or cannot be done.
-    pub state: PlannedState,
-    /// What differs, with diffs of files.
-    pub changes: Vec<PlannedChange>,
-    /// Why it cannot be done.
-    pub problem: Option<Problem>,
-}
-
-/// What is to be said of a step that is not as it should be.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum PlannedState {
-    /// It would be changed.
-    Change,
-    /// It is under way.
-    Pending,
-    /// It is not known yet.
-    Unknown,
-    /// It cannot be done.
-    Failed,
-}
-
-/// One difference.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
-pub struct PlannedChange {
-    /// What differs.
-    pub what: String,
-    /// The difference of a file's content.
-    pub diff: Option<String>,
 }

@@ -2,7 +2,7 @@
 
 use super::plan::{self, counted};
 use super::wrap::wrap;
-use super::{Format, Stream, Ui, page, shown, table, timeline, users};
+use super::{Format, Stream, Ui, page, shown, snapshots, table, timeline, users};
 use crate::run::Event;
 use crate::run::event::LeftOut;
 
@@ -117,13 +117,13 @@ impl Ui {
                     "\nkubeconfig  {path}  for {server}, tried {tried}"
                 ));
             }
-            Event::Snapshots { snapshots } => self.say(&table::snapshots(&snapshots, self.style)),
+            Event::Snapshots { snapshots } => self.say(&snapshots::table(&snapshots, self.style)),
             Event::SnapshotSaved {
                 host,
                 snapshot,
                 bytes,
             } => {
-                let size = table::size(bytes);
+                let size = snapshots::size(bytes);
                 self.line(&format!("{}  saved {snapshot} ({size})", self.host(&host)));
             }
             Event::SnapshotFetched {
@@ -132,7 +132,7 @@ impl Ui {
                 sha256,
                 ..
             } => {
-                let size = table::size(bytes);
+                let size = snapshots::size(bytes);
                 self.say(&format!("{path}  {size}, sha256 {sha256}"));
             }
             Event::SnapshotDeleted { host, snapshot } => {

@@ -22,6 +22,7 @@ mod page;
 mod plan;
 mod safe;
 mod shown;
+mod snapshots;
 mod style;
 mod svg;
 mod table;

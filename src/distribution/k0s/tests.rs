@@ -79,6 +79,19 @@ impl World {
         })
     }
 
+    fn situation<'a>(&'a self, selected: &'a BTreeSet<String>) -> Situation<'a> {
+        Situation {
+            rules: &K0s,
+            inventory: &self.inventory,
+            facts: &self.facts,
+            selected,
+            generated: &[],
+            adopt: false,
+            keep: false,
+            restores: false,
+        }
+    }
+
     /// What is decided of it, with or without `--adopt`.
     pub(super) fn decide_on<T>(
         &self,
@@ -88,14 +101,9 @@ impl World {
         let names: BTreeSet<_> = self.facts.keys().cloned().collect();
         let generated = ["worker.0123456789abcdef", "contro.0123456789abcdef"].map(Secret::new);
         let situation = Situation {
-            rules: &K0s,
-            inventory: &self.inventory,
-            facts: &self.facts,
-            selected: &names,
             generated: &generated,
             adopt,
-            keep: false,
-            restores: false,
+            ..self.situation(&names)
         };
         look(&situation, topology(&situation, VERSION))
     }
@@ -350,17 +358,7 @@ fn what_a_cluster_was_made_with_is_not_changed() {
         facts.node.config = Some(Secret::new("spec: {network: {provider: kuberouter}}\n"));
     });
     let names: BTreeSet<_> = world.facts.keys().cloned().collect();
-    let situation = Situation {
-        rules: &K0s,
-        inventory: &world.inventory,
-        facts: &world.facts,
-        selected: &names,
-        generated: &[],
-        adopt: false,
-        keep: false,
-        restores: false,
-    };
-    let refused = topology(&situation, VERSION).expect_err("refused");
+    let refused = topology(&world.situation(&names), VERSION).expect_err("refused");
     insta::assert_snapshot!(refused[0], @r"
     m1: spec.network.provider is kuberouter in this cluster, and would be calico
       what runs in the cluster was made with it
@@ -382,17 +380,9 @@ fn a_worker_that_knows_only_a_controller_that_leaves_is_told_of_another_one() {
         name: "kubelet.conf".into(),
         text: Secret::new("server: https://10.0.0.1:6443\n"),
     }];
-    let situation = Situation {
-        rules: &K0s,
-        inventory: &world.inventory,
-        facts: &world.facts,
-        selected: &["m1".to_owned()].into(),
-        generated: &[],
-        adopt: false,
-        keep: false,
-        restores: false,
-    };
-    let order = reset(&situation).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let selected = ["m1".to_owned()].into();
+    let order =
+        reset(&world.situation(&selected)).unwrap_or_else(|problems| panic!("{problems:?}"));
     let told = order.successors.iter();
     let told: Vec<_> = told
         .map(|one| format!("{} {} -> {}", one.host, one.from, one.to))

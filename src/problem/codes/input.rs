@@ -139,7 +139,8 @@ super::codes! {
     /// added where it can be.
     EDIT_BY_HAND "edit-by-hand";
 
-    /// A reset removes a cluster with its data, and begins only when it was confirmed. The name that was
+    /// A reset removes a cluster with its data, and a restore or a recovery replaces it. They begin only when this was
+    /// confirmed. The name that was
     /// typed is not the cluster's, or there is no terminal to type it on.
     ///
     /// # Remedy

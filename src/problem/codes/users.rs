@@ -32,7 +32,7 @@ super::codes! {
     /// ```
     USER_UNKNOWN "user-unknown";
 
-    /// The cluster has no ClusterRole of this name. A role that is missing lets nobody do anything. Every cluster has
+    /// The cluster has no ClusterRole of this name. A role that does not exist allows nothing. Every cluster has
     /// `view`, `edit`, `admin` (all for one namespace or for all of them) and `cluster-admin`.
     ///
     /// # Remedy

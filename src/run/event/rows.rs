@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::problem::Problem;
+
 /// The key that a host shows.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
 pub struct HostKeyRow {
@@ -110,4 +112,44 @@ pub struct RoleRow {
     pub role: String,
     /// The only namespace in which it has it.
     pub namespace: Option<String>,
+}
+
+/// One step of a plan that is not as it should be.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
+pub struct Planned {
+    /// The stage.
+    pub stage: String,
+    /// The host.
+    pub host: String,
+    /// The step.
+    pub step: String,
+    /// Whether it would change, is waited for, is not known yet, or cannot be done.
+    pub state: PlannedState,
+    /// What differs, with diffs of files.
+    pub changes: Vec<PlannedChange>,
+    /// Why it cannot be done.
+    pub problem: Option<Problem>,
+}
+
+/// What is to be said of a step that is not as it should be.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum PlannedState {
+    /// It would be changed.
+    Change,
+    /// It is under way.
+    Pending,
+    /// It is not known yet.
+    Unknown,
+    /// It cannot be done.
+    Failed,
+}
+
+/// One difference.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
+pub struct PlannedChange {
+    /// What differs.
+    pub what: String,
+    /// The difference of a file's content.
+    pub diff: Option<String>,
 }
